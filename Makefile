@@ -1,0 +1,52 @@
+# make demo     set up .venv and run a real study (penguins)
+# make test     set up .venv and run the whole test suite
+# make venv     set up .venv, with .venv/bin/reward-hypotheses
+# make lint     ruff: style, imports, docstrings, formatting of what is tracked
+# make types    mypy on the package
+# make bench    timings side by side with what a user would use instead
+# make pins     resolve the pinned versions again (needs uv)
+# make clean    remove .venv and everything that was built
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The first Python >= 3.12 that works: on PATH by name, then pyenv's versions, newest first. PYTHON=... overrides.
+FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 python \
+    $$(ls -d "$$( (pyenv root) 2>/dev/null || echo "$$HOME/.pyenv")"/versions/3.*/bin/python 2>/dev/null | sort -rV); do \
+    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
+    then echo "$$python"; exit 0; fi; done; exit 1
+
+.PHONY: demo test venv lint types bench pins clean
+
+demo: venv
+	@$(BIN)/reward-hypotheses run data/penguins/study.toml --out demo-report
+
+test: venv
+	$(BIN)/python -m pytest
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml pins.txt
+	@python=$$($(FIND_PYTHON)) || { echo "reward_hypotheses needs Python 3.12 or newer: install one (for example Debian's python3.13 and python3.13-venv, or 'pyenv install 3.13') and run make again." >&2; exit 1; }; \
+	echo "Setting up $(VENV) with $$python (once; a minute or two)"; \
+	rm -rf $(VENV) && "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,dev]'
+	@touch $@
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/mypy
+
+bench: venv
+	$(BIN)/python tests/bench/bench.py
+
+pins:
+	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 \
+	    --extra arrow --extra dev pyproject.toml -o pins.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo-report .mypy_cache .pytest_cache .ruff_cache

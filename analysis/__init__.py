@@ -1,0 +1,1 @@
+"""What the posterior says: risk, evidence, values, shift. Imports `data` and `models`."""

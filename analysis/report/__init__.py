@@ -1,0 +1,1 @@
+"""What a person sees: a pure function of the results document."""

@@ -1,0 +1,448 @@
+"""The results document: everything that summary, tables and report need, as plain numbers and text."""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.evidence import MOST, pairs, silent_pairs
+from reward_hypotheses.analysis.risk import (
+    Risk,
+    at_least_one,
+    catastrophe_risk,
+    dangerous_pairs,
+    interval,
+    limit,
+    scalar_risk,
+    upper_limit_of_none,
+)
+from reward_hypotheses.analysis.shift import Shift, shift_check
+from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.expressions import Expression
+from reward_hypotheses.models.hypotheses import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.special import log_normalised
+
+SCHEMA_VERSION = 1
+LEAST_DRAWS = 4000
+LISTED = 10
+
+Document = dict[str, Any]
+
+
+class NotTrustedError(RuntimeError):
+    """The numbers cannot be trusted; the message says which and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a study asks of a posterior.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    policy : Policy
+    agent_prior : Prior or None
+        What the agent itself extrapolates by; None: the judge's values.
+    training : tuple of Valuation
+        One a table, of all items that any feedback uses.
+    tests : dict of str to Valuation
+        The test first, then what else is asked about; empty where there is none.
+    """
+
+    title: str
+    seed: int
+    posterior: Posterior
+    policy: Policy
+    agent_prior: Prior | None
+    training: tuple[Valuation, ...]
+    tests: Mapping[str, Valuation]
+    targets: Sequence[float] = (0.1, 0.01, 0.001)
+    contaminations: Sequence[float] = (0.01, 0.05, 0.1)
+    prob: float = 0.95
+    deployments: Sequence[int] = (1, 10, 100, 1000)
+    languages: Sequence[Simplicity] = ()
+    draws: int = LEAST_DRAWS
+    values: Mapping[str, Any] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def substream(seed: int, purpose: str) -> np.random.Generator:
+    """Give the generator of one purpose, independent of every other purpose's."""
+    key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big")
+    return np.random.default_rng(np.random.SeedSequence([seed, key]))
+
+
+def results_document(question: Question, progress: Callable[[str], None] = lambda _: None) -> Document:
+    """Answer a question.
+
+    Raises
+    ------
+    NotTrustedError
+        A number that should be finite is not.
+    """
+    posterior, names = question.posterior, question.posterior.hypotheses.names
+    warnings = _warnings(question)
+    log_agent = _agent_log_prior(question)
+    progress("checking the model against the training data")
+    checks = {}
+    for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
+        check = one.check(valuation, evidence, posterior.weights, substream(question.seed, f"check {one.name}"))
+        warnings.extend(check.misfit)
+        checks[str(one.name)] = {
+            "statistic": check.statistic,
+            "p": check.p,
+            "mcse": check.mcse,
+            "replications": check.replications,
+            "what": check.what,
+        }
+    silent = silent_pairs(posterior)
+    document: Document = {
+        "title": question.title,
+        "hypotheses": list(names),
+        "rewards": {
+            name: reward.text if isinstance(reward, Expression) else getattr(reward, "__name__", "callable")
+            for name, reward in zip(names, posterior.hypotheses.rewards, strict=True)
+        },
+        "values": dict(question.values),
+        "prior": _by_name(names, np.exp(posterior.log_prior)),
+        "log_evidence": _by_name(names, posterior.log_evidence),
+        "weights": _by_name(names, posterior.weights),
+        "agent": {
+            "policy": question.policy.name,
+            "abstain": question.policy.abstain,
+            "prior": "values" if question.agent_prior is None else question.agent_prior.name,
+        },
+        "agent_weights": _by_name(names, posterior.reweighted(log_agent)),
+        "silent_pairs": [[names[i], names[j]] for i, j in silent],
+        "pairs": [
+            {
+                "pair": [names[p.first], names[p.second]],
+                "log_prior_odds": p.log_prior_odds,
+                "log_bayes_factor": p.log_bayes_factor,
+                "log_posterior_odds": p.log_posterior_odds,
+                "silent": p.silent,
+                "words": _pair_in_words(names[p.first], names[p.second], p.silent, p.log_bayes_factor),
+            }
+            for p in pairs(posterior)
+        ],
+        "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
+        "predictive_check": checks,
+    }
+    if len(names) > MOST:
+        warnings.append(f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair")
+    answers: dict[str, Document] = {}
+    for name, valuation in question.tests.items():
+        progress(f"risk on {name!r}")
+        about = "" if not answers else f"on {name!r}: "
+        answers[name], said = _on_test(question, valuation, name, log_agent)
+        warnings.extend(about + w for w in said)
+    first = next(iter(answers.values()), None)
+    document |= dict.fromkeys(TEST_KEYS) if first is None else first
+    if first is None:
+        warnings.append("no test table: the run stops at the weights, and what needs a test is null")
+    document["also"] = {name: answers[name] for name in list(answers)[1:]}
+    document |= {
+        "warnings": warnings,
+        "versions": dict(question.versions),
+        "seed": question.seed,
+        "schema_version": SCHEMA_VERSION,
+        "data_sha256": dict(question.digests),
+    }
+    _refuse_what_is_not_finite(document)
+    return _clean(document)
+
+
+TEST_KEYS = (
+    "risk",
+    "risk_by_agent_prior",
+    "risk_by_language",
+    "agents",
+    "matrix",
+    "risk_by_truth",
+    "risk_by_agent_hypothesis",
+    "dangerous_pairs",
+    "riskiest_scenes",
+    "value_bits",
+    "value_bits_by_truth",
+    "risk_bounds",
+    "risk_bounds_unlisted",
+    "shifted",
+    "shift",
+)
+"""Keys that are about one test."""
+
+
+def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.ndarray) -> tuple[Document, list[str]]:
+    posterior, policy = question.posterior, question.policy
+    names, judge = posterior.hypotheses.names, posterior.weights
+    warnings = []
+    agent = posterior.reweighted(log_agent)
+    risk = catastrophe_risk(valuation, policy, agent, judge)
+    if not valuation.table.has_options and not policy.abstain:
+        warnings.append(
+            f"table {name!r} has no column 'option' and the agent may not abstain, so every agent does the same there and "
+            "has the same risk"
+        )
+    bounds = interval(
+        posterior, risk.by_truth, question.prob, max(question.draws, LEAST_DRAWS), substream(question.seed, "values")
+    )
+    foils = _foils(question)
+    ours = _risks_of(valuation, policy, foils, judge, risk)
+    other = replace(policy, abstain=not policy.abstain)
+    flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
+    abstained = _abstained_of(valuation, policy, foils, judge, risk)
+    shift = shift_check(question.training, valuation, judge, substream(question.seed, "shift"))
+    if not shift.shifted:
+        warnings.append(
+            f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
+            "on it is about ordinary generalisation, not about a shift"
+        )
+    bits, bits_by_truth, said = _bits(question, risk)
+    warnings.extend(said)
+    none_seen = not risk.by_scene.any()
+    document: Document = {
+        "risk": {
+            "mean": risk.mean,
+            "lower": bounds["lower"] if bounds else None,
+            "upper": bounds["upper"] if bounds else None,
+            "prob": question.prob,
+            "mcse": 0.0,
+            "mcse_lower": bounds["mcse_lower"] if bounds else None,
+            "mcse_upper": bounds["mcse_upper"] if bounds else None,
+            "se_scenes": risk.se_scenes,
+            "floor": risk.floor,
+            "abstained": risk.abstained,
+            "regret": risk.regret,
+            "limit": limit(valuation, posterior, policy, log_agent, risk),
+            "at_least_one": {
+                str(int(d)): at_least_one(risk, policy, agent, judge, int(d)) for d in question.deployments
+            },
+            "n_scenes": valuation.n_scenes,
+            "upper_if_none": upper_limit_of_none(risk.n_scenes) if none_seen else None,
+        },
+        "risk_by_agent_prior": {
+            "uniform": ours["uniform"],
+            "simplicity": ours.get(f"simplicity, {question.languages[0].name}") if question.languages else None,
+            "values": ours["values"],
+        },
+        "risk_by_language": {
+            language.name: ours.get(f"simplicity, {language.name}") for language in question.languages
+        },
+        "agents": {
+            key: {
+                "acts": {"risk": flipped[key] if policy.abstain else ours[key], "abstained": 0.0},
+                "may_abstain": {
+                    "risk": ours[key] if policy.abstain else flipped[key],
+                    "abstained": abstained[key] if policy.abstain else flipped_abstained[key],
+                },
+            }
+            for key in foils
+        },
+        "matrix": {a: _by_name(names, row) for a, row in zip(names, risk.matrix, strict=True)},
+        "risk_by_truth": _by_name(names, risk.by_truth),
+        "risk_by_agent_hypothesis": _by_name(names, risk.by_agent),
+        "dangerous_pairs": [
+            {
+                "agent": names[i],
+                "truth": names[j],
+                "risk": c,
+                "words": f"training cannot tell {names[i]!r} from {names[j]!r}; an agent that takes up {names[i]!r} where "
+                f"{names[j]!r} is true does worse than failing in {c:.1%} of scenes",
+            }
+            for i, j, c in dangerous_pairs(posterior, risk.matrix)
+        ],
+        "riskiest_scenes": [
+            {"scene": valuation.table.scene_name(int(m)), "risk": float(risk.by_scene[m])}
+            for m in np.argsort(-risk.by_scene, kind="stable")[:LISTED]
+            if risk.by_scene[m] > 0
+        ],
+        "value_bits": bits,
+        "value_bits_by_truth": bits_by_truth,
+        "risk_bounds": {
+            repr(float(e)): list(risk_bounds(posterior.log_prior, posterior.log_evidence, risk.by_truth, e))
+            for e in question.contaminations
+        },
+        "risk_bounds_unlisted": {
+            repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth, e)
+            for e in question.contaminations
+        },
+        "shifted": shift.shifted,
+        "shift": _shift(shift, names),
+    }
+    return document, warnings
+
+
+def _agent_log_prior(question: Question) -> np.ndarray:
+    if question.agent_prior is None:
+        return question.posterior.log_prior
+    return question.agent_prior.log_prior(question.posterior.hypotheses)
+
+
+def _foils(question: Question) -> dict[str, np.ndarray]:
+    """Weights of the agent under each prior to compare with: uniform, every language, and the human values."""
+    posterior = question.posterior
+    foils = {"uniform": posterior.reweighted(Uniform().log_prior(posterior.hypotheses))}
+    for language in question.languages:
+        try:
+            log_prior = language.log_prior(posterior.hypotheses)
+        except InputError:
+            continue  # a callable has no length in any language: null, as the warning says
+        foils[f"simplicity, {language.name}"] = posterior.reweighted(log_prior)
+    foils["values"] = posterior.weights
+    return foils
+
+
+def _scalar(
+    valuation: Valuation, policy: Policy, foils: Mapping[str, np.ndarray], judge: np.ndarray
+) -> tuple[dict[str, float], dict[str, float]]:
+    risks, abstained = scalar_risk(valuation, policy, np.array(list(foils.values())), judge)
+    keys = list(foils)
+    return dict(zip(keys, risks.tolist(), strict=True)), dict(zip(keys, abstained.tolist(), strict=True))
+
+
+def _risks_of(
+    valuation: Valuation, policy: Policy, foils: Mapping[str, np.ndarray], judge: np.ndarray, risk: Risk
+) -> dict[str, float]:
+    if policy.draws_one:  # the matrix is there already
+        return {key: float(policy.mixing(w) @ risk.matrix @ judge) for key, w in foils.items()}
+    return _scalar(valuation, policy, foils, judge)[0]
+
+
+def _abstained_of(
+    valuation: Valuation, policy: Policy, foils: Mapping[str, np.ndarray], judge: np.ndarray, risk: Risk
+) -> dict[str, float]:
+    if not policy.abstain:
+        return dict.fromkeys(foils, 0.0)
+    if policy.draws_one:
+        return {key: float(policy.mixing(w) @ risk.abstained_by_agent) for key, w in foils.items()}
+    return _scalar(valuation, policy, foils, judge)[1]
+
+
+def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]]:
+    posterior, names = question.posterior, question.posterior.hypotheses.names
+    keys = [repr(float(t)) for t in question.targets]
+    if not question.policy.mixes_weights:
+        words = (
+            f"bits of human values are not defined for the policy {question.policy.name!r}, which does not draw one "
+            "hypothesis from the agent's weights"
+        )
+        return dict.fromkeys(keys), {k: dict.fromkeys(names) for k in keys}, [words]
+    log_agent = log_normalised(Uniform().log_prior(posterior.hypotheses) + posterior.log_evidence)
+    bits, by_truth, warnings = {}, {}, []
+    for key, target in zip(keys, question.targets, strict=True):
+        found = value_bits(risk.matrix, posterior.weights, log_agent, float(target))
+        bits[key], by_truth[key] = found.bits, _by_name(names, found.by_truth)
+        if found.reason:
+            warnings.append(f"no amount of information about human values brings the risk to {key}: {found.reason}")
+    return bits, by_truth, warnings
+
+
+def _shift(shift: Shift, names: Sequence[str]) -> Document:
+    return {
+        "statistic": shift.statistic,
+        "p": shift.p,
+        "permutations": shift.permutations,
+        "indicator": shift.indicator,
+        "training": shift.training,
+        "test": shift.test,
+        "new_classes": [
+            {"classes": dict(zip(names, classes, strict=True)), "items": items} for classes, items in shift.new_classes
+        ],
+        "n_new_classes": shift.n_new,
+        "words": "a shift" if shift.shifted else "ordinary generalisation",
+    }
+
+
+def _warnings(question: Question) -> list[str]:
+    posterior = question.posterior
+    warnings = []
+    for one in posterior.feedback:
+        if one.dropped:
+            warnings.append(
+                f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} have no "
+                f"{one.column!r} and were left out"
+            )
+    for name, value, prior in zip(posterior.hypotheses.names, posterior.log_evidence, posterior.log_prior, strict=True):
+        if value == -np.inf:
+            warnings.append(
+                f"the data are impossible under {name!r}: its log evidence is minus infinity, given as null"
+            )
+        elif prior == -np.inf:
+            warnings.append(f"the values give {name!r} a weight of 0, which no data can change")
+    if not posterior.prior.uncertain:
+        warnings.append(
+            "the values are stated without a strength, so the risk carries no interval; with strength = the number of "
+            "judgements that the weights are worth, it does"
+        )
+    if not question.policy.draws_one:
+        warnings.append(
+            f"the policy {question.policy.name!r} adds up rewards of different hypotheses, which sets an exchange rate "
+            "between them: one unit of each counts as one unit of any other, and that is a human value too"
+        )
+    for language in question.languages:
+        try:
+            language.log_prior(posterior.hypotheses)
+        except InputError as error:
+            warnings.append(f"no simplicity prior in the language {language.name!r}: {error}")
+    return warnings
+
+
+def _pair_in_words(first: str, second: str, silent: bool, log_factor: float) -> str:
+    if silent:
+        return f"training is silent between {first!r} and {second!r}: whatever prefers one is an assumption"
+    if math.isnan(log_factor):
+        return f"the data are impossible under both {first!r} and {second!r}"
+    if math.isinf(log_factor):
+        better, worse = (first, second) if log_factor > 0 else (second, first)
+        return f"the data rule out {worse!r} and leave {better!r}"
+    if log_factor == 0:
+        return f"the data happen to favour neither {first!r} nor {second!r}, though they could"
+    better, worse = (first, second) if log_factor > 0 else (second, first)
+    times = math.exp(min(abs(log_factor), 700.0))
+    shown = f"{times:.3g}" if times < 1e6 else f"10^{abs(log_factor) / math.log(10):.1f}"
+    return f"the data favour {better!r} over {worse!r} by a factor of {shown}"
+
+
+def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, np.asarray(values, float).tolist(), strict=True))
+
+
+def _refuse_what_is_not_finite(document: Document) -> None:
+    """Refuse numbers that must be finite and are not; bits, odds and log evidences may be infinite."""
+    wrong = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key not in ("log_evidence", "pairs", "value_bits", "value_bits_by_truth", "se_scenes"):
+                    walk(inner, f"{path}.{key}" if path else str(key))
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                walk(inner, f"{path}[{i}]")
+        elif isinstance(value, float) and not math.isfinite(value):
+            wrong.append(f"{path} is {value}")
+
+    walk(document, "")
+    if wrong:
+        raise NotTrustedError("these numbers are not finite, so none is given: " + ", ".join(wrong[:5]))
+
+
+def _clean(value: Any) -> Any:
+    """Numbers that are missing or infinite as None."""
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,277 @@
+"""Catastrophe risk: how often the agent does what, under what may be true, is worse than failing completely."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.catastrophe import catastrophic
+from reward_hypotheses.models.hypotheses import Block, Valuation
+from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.posterior import Posterior
+
+
+@dataclass(frozen=True, eq=False)
+class Risk:
+    """Catastrophe risk of one agent on one test.
+
+    With ``K_j[m, o] = [r_j(m, o) < u_j]``, A[m, o] the probability that the agent picks o in scene m, w the agent's
+    weights and v the judge's.
+
+    Attributes
+    ----------
+    mean : float
+        ``mean_m sum_o A[m, o] sum_j v_j K_j[m, o]``.
+    by_truth : ndarray (true_hypothesis,)
+        ``mean_m sum_o A[m, o] K_j[m, o]``.
+    by_agent : ndarray (agent_hypothesis,)
+        ``sum_j C_ij v_j``.
+    by_scene : ndarray (scene,)
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+        ``C_ij``, the risk of an agent certain of i where j is true.
+    floor : float
+        ``mean_m min_o sum_j v_j K_j[m, o]``, the least risk of an agent that always acts.
+    abstained : float
+        Share of scenes in which the agent refrains; ``abstained_by_agent`` where it is certain of i.
+    regret : float
+        ``mean_m sum_j v_j (max(u_j, max_o r_j) - achieved r_j)``, in reward units of the hypotheses, added up.
+    se_scenes : float
+        Standard error from the finite number of test scenes; NaN for one scene.
+    n_scenes : float
+        Number of scenes, or with weights the number of equal ones that are as informative, ``1 / sum w^2``.
+    """
+
+    mean: float
+    by_truth: np.ndarray
+    by_agent: np.ndarray
+    by_scene: np.ndarray
+    matrix: np.ndarray
+    floor: float
+    abstained: float
+    abstained_by_agent: np.ndarray
+    regret: float
+    se_scenes: float
+    n_scenes: float
+
+
+def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
+    """Compute the risk of an agent, with the matrix C and all that hangs on it.
+
+    Parameters
+    ----------
+    valuation : Valuation
+        Of the test.
+    agent, judge : ndarray (hypothesis,)
+        Posterior weights of what the agent acts by, and of what counts as good.
+    """
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    n = len(valuation.hypotheses)
+    matrix, by_truth, abstained_by_agent = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    by_scene = np.empty(valuation.n_scenes)
+    sums = np.zeros(3)  # floor, abstained, regret
+
+    def work(block: Block) -> tuple[np.ndarray, ...]:
+        view = View(block, policy, scales)
+        options, scenes = block.shape
+        mass = weight[block.scenes]
+        bad = np.empty((n, options, scenes))
+        picks = np.empty((n, options, scenes))
+        refrains = np.zeros(n)
+        judged, value = np.zeros(block.shape), np.zeros(block.shape)
+        best, failing = np.zeros(scenes), np.zeros(scenes)
+        for h in range(n):
+            reward, line = block.reward(h), block.failure(h)
+            bad[h] = catastrophic(reward, line, float(valuation.tolerance[h]))
+            if judge[h] > 0:
+                judged += judge[h] * bad[h]
+                value += judge[h] * reward
+                real = reward if block.options is None else np.where(block.options, reward, -np.inf)
+                best += judge[h] * np.maximum(line, real.max(axis=0))
+                failing += judge[h] * line
+            chosen = policy.certain(view, h)
+            picks[h] = chosen[:options]
+            if policy.abstain:
+                refrains[h] = chosen[options] @ mass
+        acts = np.asarray(policy.act(view, agent), float)
+        refrained = acts[options] if policy.abstain else np.zeros(scenes)
+        acts = acts[:options]
+        risk = (acts * judged).sum(axis=0)
+        least = (judged if block.options is None else np.where(block.options, judged, np.inf)).min(axis=0)
+        regret = best - (acts * value).sum(axis=0) - refrained * failing
+        flat = bad.reshape(n, -1)
+        truth = flat @ (acts * mass).ravel()
+        sums = np.array([least @ mass, refrained @ mass, regret @ mass])
+        return picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T, truth, refrains, sums, risk
+
+    for block, (picked, truth, refrains, some, risk) in zip(valuation.spans(), valuation.each(work), strict=True):
+        matrix += picked
+        by_truth += truth
+        abstained_by_agent += refrains
+        sums += some
+        by_scene[block] = risk
+    matrix = np.clip(matrix / total, 0.0, 1.0)
+    by_truth = np.clip(by_truth / total, 0.0, 1.0)
+    floor, abstained, regret = (sums / total).tolist()
+    if policy.draws_one:
+        by_truth = np.clip(policy.mixing(agent) @ matrix, 0.0, 1.0)
+    return Risk(
+        mean=float(by_truth @ judge),
+        by_truth=by_truth,
+        by_agent=matrix @ judge,
+        by_scene=by_scene,
+        matrix=matrix,
+        floor=floor,
+        abstained=abstained,
+        abstained_by_agent=abstained_by_agent / total,
+        regret=max(regret, 0.0),
+        se_scenes=se_scenes(by_scene, weight, total),
+        n_scenes=total**2 / float(weight @ weight),
+    )
+
+
+def scalar_risk(
+    valuation: Valuation, policy: Policy, agents: np.ndarray, judge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the risks and abstention rates of several agents without any matrix: two arrays (agent,).
+
+    ``risk = mean_m sum_o A[m, o] (sum_j v_j K_j[m, o])`` costs O(H M) where the matrix costs O(H^2 M).
+
+    Parameters
+    ----------
+    agents : ndarray (agent, hypothesis)
+        Posterior weights of each.
+    """
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    agents = np.atleast_2d(agents)
+    mixed = np.array([policy.mixing(w) for w in agents]) if policy.draws_one else agents
+    n = len(valuation.hypotheses)
+
+    def work(block: Block) -> tuple[np.ndarray, np.ndarray]:
+        view = View(block, policy, scales)
+        options, scenes = block.shape
+        judged = np.zeros(block.shape)
+        acts = np.zeros((len(agents), *view.shape))
+        for h in range(n):
+            if judge[h] > 0:
+                bad = catastrophic(block.reward(h), block.failure(h), float(valuation.tolerance[h]))
+                judged += np.multiply(judge[h], bad)
+            if policy.draws_one and mixed[:, h].any():
+                chosen = policy.certain(view, h)
+                for a, weights in enumerate(mixed):
+                    if weights[h]:
+                        acts[a] += np.multiply(weights[h], chosen)
+        if not policy.draws_one:
+            for a, weights in enumerate(agents):
+                acts[a] = policy.act(view, weights)
+        mass = weight[block.scenes]
+        risks = ((acts[:, :options] * judged).sum(axis=1)) @ mass
+        refrained = acts[:, options] @ mass if policy.abstain else np.zeros(len(agents))
+        return risks, refrained
+
+    risk, abstained = np.zeros(len(agents)), np.zeros(len(agents))
+    for some, refrained in valuation.each(work):
+        risk += some
+        abstained += refrained
+    return risk / total, abstained / total
+
+
+def scene_weights(valuation: Valuation) -> tuple[np.ndarray, float]:
+    """Weights of means over scenes, as written, and their sum; 1 each where none are given."""
+    weight = valuation.table.scene_weights()
+    if weight is None:
+        return np.ones(valuation.n_scenes), float(valuation.n_scenes)
+    return weight, math.fsum(weight.tolist())
+
+
+def se_scenes(by_scene: np.ndarray, weight: np.ndarray, total: float) -> float:
+    """``sqrt(sum w^2 (x - mean)^2 M / (M - 1))``, w normalised; NaN for one scene."""
+    scenes = len(by_scene)
+    if scenes < 2:
+        return math.nan
+    share = weight / total
+    mean = float(share @ by_scene)
+    return math.sqrt(float(share**2 @ (by_scene - mean) ** 2) * scenes / (scenes - 1))
+
+
+def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray, deployments: int) -> float:
+    """Probability of at least one catastrophe in D deployments, scenes drawn independently from the test.
+
+    ``sum_ij w_i v_j (1 - (1 - C_ij)^D)`` where one hypothesis is drawn for all of them, else
+    ``sum_j v_j (1 - (1 - by_truth_j)^D)``; ``1 - (1 - risk)^D`` would forget that deployments share their truth.
+    """
+
+    def ever(chance: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return -np.expm1(deployments * np.log1p(-chance))
+
+    if policy.draws_one:
+        return float(policy.mixing(agent) @ ever(risk.matrix) @ judge)
+    return float(judge @ ever(risk.by_truth))
+
+
+def limit(valuation: Valuation, posterior: Posterior, policy: Policy, log_prior_agent: np.ndarray, risk: Risk) -> float:
+    """Risk that endless training of this kind would leave: ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij``.
+
+    Over silent classes S; p and v are the agent's and the judge's weights within S, where data change nothing, and
+    v(S) the judge's posterior weight of S. Whichever class is true, endless data find it, and the agent is left with
+    its prior inside. For a policy that acts on all hypotheses at once, the same with what it then does.
+    """
+    agent = posterior.within_classes(log_prior_agent)
+    judge = posterior.within_classes(posterior.log_prior)
+    left = []
+    for members in posterior.members():
+        share = math.fsum(posterior.weights[members].tolist())
+        if share == 0:
+            continue
+        weights, inside = np.zeros(len(agent)), np.zeros(len(agent))
+        weights[members], inside[members] = agent[members], judge[members]
+        if policy.draws_one:
+            left.append(share * float(policy.mixing(weights) @ risk.matrix @ inside))
+        else:
+            left.append(share * float(scalar_risk(valuation, policy, weights, inside)[0][0]))
+    return math.fsum(left)
+
+
+def interval(
+    posterior: Posterior, by_truth: np.ndarray, prob: float, n: int, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """Interval of the risk over the judge's uncertainty about values: equal-tailed, with Monte Carlo errors.
+
+    The agent's weights are held; the judge's are drawn from ``p(pi | data)``. None where nobody stated a strength.
+    """
+    if not posterior.prior.uncertain:
+        return None
+    _, weights = posterior.draws(n, rng)
+    risks = np.sort(weights @ by_truth)
+    lo, hi = (1 - prob) / 2, (1 + prob) / 2
+    lower, mcse_lower = quantile(risks, lo)
+    upper, mcse_upper = quantile(risks, hi)
+    return {"lower": lower, "upper": upper, "mcse_lower": mcse_lower, "mcse_upper": mcse_upper}
+
+
+def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
+    """Quantile of independent draws, and its standard error from the order statistics around it."""
+    n = len(sorted_draws)
+    spread = math.sqrt(p * (1 - p) / n)
+    below, above = (float(np.quantile(sorted_draws, min(max(q, 0.0), 1.0))) for q in (p - spread, p + spread))
+    return float(np.quantile(sorted_draws, p)), (above - below) / 2
+
+
+def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:
+    """Upper confidence limit of a rate of which n independent scenes showed no event: ``1 - (1 - c)^(1/n)``, about 3/n."""
+    return -math.expm1(math.log1p(-confidence) / n)
+
+
+def dangerous_pairs(posterior: Posterior, matrix: np.ndarray, most: int = 100) -> Sequence[tuple[int, int, float]]:
+    """Pairs (agent, truth) between which training is silent and ``C_ij > 0`` on the test, most dangerous first."""
+    pairs = [
+        (int(i), int(j), float(matrix[i, j]))
+        for members in posterior.members()
+        for i in members
+        for j in members
+        if i != j and matrix[i, j] > 0
+    ]
+    return sorted(pairs, key=lambda p: (-p[2], p[0], p[1]))[:most]

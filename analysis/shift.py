@@ -1,0 +1,288 @@
+"""Is it a shift at all? A permutation test on what the hypotheses say about training and test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.catastrophe import better_than_failing, catastrophic
+from reward_hypotheses.models.hypotheses import Block, Valuation
+from reward_hypotheses.models.policies.base import View, greatest
+from reward_hypotheses.models.policies.commit import Commit
+
+PERMUTATIONS = 999
+LEVEL = 0.01
+WORDS = ("worse than failing", "equal to failing", "better than failing")
+MOST_VECTORS = 256  # vectors of classes that are indicators, the most frequent ones
+MOST_CHOOSERS = 24  # hypotheses whose best options are indicators, the weightiest ones
+MOST_UNITS = 100_000  # scenes permuted; of more, so many at random
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The answer, with the figures behind it.
+
+    Attributes
+    ----------
+    shifted : bool
+        ``p < 0.01``.
+    statistic : float
+        Largest absolute difference of an indicator's mean between training and test, over its standard deviation in
+        the two pooled.
+    indicator : str
+        Which one it is, in words; ``training`` and ``test`` are its means.
+    p : float
+        ``(1 + #{permuted statistics >= the statistic}) / (permutations + 1)``.
+    new_classes : tuple of (tuple of str, int)
+        Vectors of classes (one a hypothesis) that occur on the test and never in training, and on how many items; the
+        most frequent 20 of ``n_new``.
+    """
+
+    shifted: bool
+    statistic: float
+    indicator: str
+    training: float
+    test: float
+    p: float
+    permutations: int
+    new_classes: tuple[tuple[tuple[str, ...], int], ...]
+    n_new: int
+
+
+def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndarray, rng: np.random.Generator) -> Shift:
+    """Check whether the test differs from training in what the hypotheses say about it.
+
+    Indicators: for each hypothesis, and for each vector of classes that occurs, whether an item is worse than, equal
+    to or better than failing; where all tables have options also, scene by scene for each i and j, whether i's best
+    option is better than failing under j, and whether it is one of j's best (ties averaged). Whole scenes are permuted
+    between training and test (items where training has no options), 999 times.
+
+    Of very many, the 256 most frequent vectors, the 24 weightiest hypotheses' best options and 100,000 scenes drawn at
+    random are used, which leaves the test valid.
+
+    Parameters
+    ----------
+    training : sequence of Valuation
+        One a table, of all items that any feedback uses.
+    weights : ndarray (hypothesis,)
+        Which hypotheses are the weightiest.
+    """
+    names = test.hypotheses.names
+    whole = all(v.table.has_options for v in training)
+    choosers = np.array([], int)
+    if whole and test.table.has_options:
+        choosers = np.sort(np.argsort(-weights, kind="stable")[:MOST_CHOOSERS])
+    tables = [*training, test]
+    n_units = [v.n_scenes if whole else v.table.n_items for v in tables]
+    share = min(1.0, MOST_UNITS / sum(n_units))
+    kept = [rng.random(n) < share if share < 1 else np.ones(n, bool) for n in n_units]
+    sides = [_Units(v, whole, choosers, k) for v, k in zip(tables, kept, strict=True)]
+
+    codes, first, counts = np.unique(np.concatenate([s.codes for s in sides]), return_index=True, return_counts=True)
+    frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_VECTORS])
+    vectors = np.array([_classes_at(sides, int(first[c])) for c in frequent])
+    by_vector = [s.vector_counts(codes[frequent]) for s in sides]
+
+    items = np.hstack([np.vstack([s.by_class for s in sides]), np.vstack(by_vector)])
+    mass = np.concatenate([s.n_items for s in sides])
+    scenes = np.vstack([s.choices for s in sides])
+    weight = np.concatenate([s.weight for s in sides])
+    side = np.repeat([i < len(training) for i in range(len(sides))], [len(s.weight) for s in sides])
+    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng)
+
+    labels = [f"an item is {WORDS[k]} under {name!r}" for name in names for k in range(3)]
+    labels += [f"an item is {_in_words(vector, names)}" for vector in vectors]
+    chosen = [names[i] for i in choosers]
+    labels += [f"the best option by {i!r} is better than failing under {j!r}" for i in chosen for j in chosen]
+    labels += [f"the best option by {i!r} is also the best by {j!r}" for i in chosen for j in chosen]
+
+    seen = np.unique(np.concatenate([s.codes for s in sides[:-1]]))
+    on_test, at, times = np.unique(sides[-1].codes, return_index=True, return_counts=True)
+    new = np.flatnonzero(~np.isin(on_test, seen))
+    new = new[np.argsort(-times[new], kind="stable")]
+    listed = tuple((tuple(WORDS[c + 1] for c in _classes_of(test, int(at[v]))), int(times[v])) for v in new[:20])
+    return Shift(
+        shifted=p < LEVEL,
+        statistic=statistic,
+        indicator=labels[which] if which >= 0 else "",
+        training=at_training,
+        test=at_test,
+        p=p,
+        permutations=PERMUTATIONS,
+        new_classes=listed,
+        n_new=len(new),
+    )
+
+
+class _Units:
+    """Indicators of one table, summed over the items of each unit that is permuted (a scene or an item).
+
+    Attributes
+    ----------
+    codes : ndarray (item,)
+        One number a vector of classes.
+    by_class : ndarray (unit, 3 * hypothesis)
+        Items worse than, equal to, better than failing, times the weight of the unit.
+    choices : ndarray (unit, 2 * chooser^2)
+    n_items, weight : ndarray (unit,)
+        Items (times weight) and weight; weights average 1 over the table.
+    """
+
+    def __init__(self, valuation: Valuation, whole: bool, choosers: np.ndarray, kept: np.ndarray) -> None:
+        self.valuation, self.whole, self.kept = valuation, whole, kept
+        table = valuation.table
+        weight = table.scene_weights()
+        scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight.mean()
+        lengths = np.diff(table.starts)
+        self._scene = np.repeat(np.arange(table.n_scenes), lengths)
+        unit_weight = scene_weight if whole else scene_weight[self._scene]
+        length = lengths if whole else np.ones(table.n_items, int)
+        self.keep = kept & (length > 0)
+        self.weight = unit_weight[self.keep]
+        self.n_items = (length * unit_weight)[self.keep]
+        n = len(valuation.hypotheses)
+        self._multiplier = _multipliers(n)
+        codes = np.empty(table.n_items, np.uint64)
+        by_class, choices = [], []
+        for items, found, classes, chosen in valuation.each(lambda block: self._work(block, choosers)):
+            codes[items] = found
+            by_class.append(classes)
+            choices.append(chosen)
+        self.codes = codes
+        self.by_class = np.vstack(by_class) * self.weight[:, None]
+        self.choices = np.vstack(choices)
+
+    def _work(self, block: Block, choosers: np.ndarray) -> tuple[np.ndarray, ...]:
+        valuation = self.valuation
+        n = len(valuation.hypotheses)
+        inside = np.ones(block.shape, bool) if block.available is None else block.available
+        classes = np.empty((n, *block.shape), np.int8)
+        for h in range(n):
+            reward, line, tolerance = block.reward(h), block.failure(h), float(valuation.tolerance[h])
+            classes[h] = better_than_failing(reward, line, tolerance)
+            classes[h] -= catastrophic(reward, line, tolerance)
+        codes = np.zeros(block.shape, np.uint64)
+        for h in range(n):
+            codes += (classes[h] + 1).astype(np.uint64) * self._multiplier[h]
+        if self.whole:
+            keep = self.keep[block.scenes]
+            of_class = [[((c == k) & inside)[:, keep].sum(axis=0) for k in (-1, 0, 1)] for c in classes]
+        else:
+            items = block.items.T[inside.T]
+            keep = self.keep[items]
+            of_class = [[(c.T[inside.T] == k)[keep] for k in (-1, 0, 1)] for c in classes]
+        by_class = np.array(of_class, float).reshape(3 * n, -1).T
+        k = len(choosers)
+        chosen = np.zeros((by_class.shape[0], 2 * k * k))
+        if k:
+            view = View(block, Commit())
+            best = np.array([greatest(view.worth(int(h)), float(valuation.tolerance[h])) for h in choosers], float)
+            best = best[:, :, keep]
+            better = (classes[choosers] == 1)[:, :, keep]
+            chosen[:, : k * k] = np.einsum("ios,jos->sij", best, better).reshape(-1, k * k)
+            chosen[:, k * k :] = np.einsum("ios,jos->sij", best, best > 0).reshape(-1, k * k)
+        return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
+
+    def vector_counts(self, codes: np.ndarray) -> np.ndarray:
+        """Items of each unit with each of these vectors, times the weight of the unit: (unit, vector)."""
+        place = np.minimum(np.searchsorted(codes, self.codes), len(codes) - 1)
+        hit = codes[place] == self.codes
+        row = np.cumsum(self.keep) - 1
+        unit = self._scene if self.whole else np.arange(len(self.codes))
+        hit &= self.keep[unit]
+        flat = row[unit[hit]] * len(codes) + place[hit]
+        n = len(self.weight)
+        return np.bincount(flat, minlength=n * len(codes)).reshape(n, len(codes)) * self.weight[:, None]
+
+
+def _multipliers(n: int) -> np.ndarray:
+    """Base 3 while it fits 64 bits, beyond that random odd numbers (a hash)."""
+    if n <= 40:
+        return np.array([3**h for h in range(n)], np.uint64)
+    return np.random.default_rng(11).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _classes_at(sides: Sequence[_Units], position: int) -> list[int]:
+    """Classes of the item at a position in the codes of all sides, one after another."""
+    for side in sides:
+        if position < len(side.codes):
+            return _classes_of(side.valuation, position)
+        position -= len(side.codes)
+    raise IndexError(position)
+
+
+def _classes_of(valuation: Valuation, item: int) -> list[int]:
+    scene = int(np.searchsorted(valuation.table.starts, item, side="right")) - 1
+    block = Block(valuation, scene, scene + 1)
+    at = item - int(valuation.table.starts[scene])
+    out = []
+    for h in range(len(valuation.hypotheses)):
+        reward, line, tolerance = block.reward(h)[at], block.failure(h), float(valuation.tolerance[h])
+        better = better_than_failing(reward, line, tolerance)
+        out.append(int(np.max(better)) - int(np.max(catastrophic(reward, line, tolerance))))
+    return out
+
+
+def _in_words(vector: Sequence[int], names: Sequence[str]) -> str:
+    by_class = [[names[h] for h, c in enumerate(vector) if c == k] for k in (-1, 0, 1)]
+    said = [f"{WORDS[k]} under {', '.join(map(repr, who))}" for k, who in enumerate(by_class) if who]
+    return " and ".join(said)
+
+
+def _permute(
+    items: np.ndarray,
+    mass: np.ndarray,
+    scenes: np.ndarray,
+    weight: np.ndarray,
+    side: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[float, int, float, float, float]:
+    """Statistic, its indicator, that one's means in training and test, and the permutation p-value.
+
+    Units that are alike in everything count are permuted as counts: how many of each kind fall to training is
+    multivariate hypergeometric, which is the same distribution and quicker than shuffling where kinds are few.
+    """
+    values = np.hstack([items, mass[:, None], scenes * weight[:, None], weight[:, None]])
+    square = np.concatenate([items.sum(axis=0) / mass.sum(), (scenes**2 * weight[:, None]).sum(axis=0) / weight.sum()])
+    k = items.shape[1]
+    total = values.sum(axis=0)
+
+    def means(sums: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.hstack([sums[:, :k] / sums[:, [k]], sums[:, k + 1 : -1] / sums[:, [-1]]])
+
+    mean = means(total[None, :])[0]
+    variance = square - mean**2
+    varies = variance > 1e-12
+    if not varies.any():
+        return 0.0, -1, 0.0, 0.0, 1.0
+    deviation = np.sqrt(variance[varies])
+
+    def statistic(sums: np.ndarray) -> np.ndarray:
+        apart = np.abs(means(sums) - means(total - sums))[:, varies] / deviation
+        return np.nan_to_num(apart, nan=0.0, posinf=0.0)
+
+    observed = values[side].sum(axis=0)[None, :]
+    found = statistic(observed)[0]
+    which = int(np.flatnonzero(varies)[int(np.argmax(found))])
+    threshold = float(found.max()) * (1 - 1e-9)
+
+    mixer = np.random.default_rng(5).integers(1, 2**63, values.shape[1], dtype=np.uint64) | np.uint64(1)
+    code = np.zeros(len(values), np.uint64)
+    for column, odd in zip(values.T, mixer, strict=True):
+        bits = (column + 0.0).view(np.uint64) * odd
+        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
+    _, first, count = np.unique(code, return_index=True, return_counts=True)
+    n_training = int(side.sum())
+    exceeds = 0
+    if len(first) * 8 <= len(values):
+        drawn = rng.multivariate_hypergeometric(count, n_training, size=PERMUTATIONS, method="marginals")
+        exceeds = int((statistic(drawn @ values[first]).max(axis=1) >= threshold).sum())
+    else:
+        step = max(1, 4_000_000 // len(values))
+        for lo in range(0, PERMUTATIONS, step):
+            batch = np.tile(side, (min(step, PERMUTATIONS - lo), 1))
+            shuffled = rng.permuted(batch, axis=1).astype(float)
+            exceeds += int((statistic(shuffled @ values).max(axis=1) >= threshold).sum())
+    at_training, at_test = means(observed)[0, which], means(total - observed)[0, which]
+    return float(found.max()), which, float(at_training), float(at_test), (1 + exceeds) / (PERMUTATIONS + 1)

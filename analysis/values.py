@@ -1,0 +1,141 @@
+"""What human values are worth in bits, and how far wrong they may be."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.special import LOG_2, log_sum_exp
+
+TIGHT = 1e-12
+"""Targets within this of the least attainable risk are at their limit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bits:
+    """Bits of human values.
+
+    Attributes
+    ----------
+    bits : float
+        On average over what may be true; inf where no amount of such information is enough.
+    by_truth : ndarray (hypothesis,)
+        The same where it is known which one is true.
+    reason : str
+        Why it is infinite, else empty.
+    """
+
+    bits: float
+    by_truth: np.ndarray
+    reason: str = ""
+
+
+def value_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
+    """Least information about human values that an agent must be given for its risk to be at most the target.
+
+    ``min sum_j v_j KL(q_j || w) / ln 2`` subject to ``sum_j v_j q_j' C[:, j] <= t``, a rate-distortion function
+    (Cover and Thomas, Elements of Information Theory, section 10.4). The solution is
+    ``q_j`` proportional to ``w exp(-lambda C[:, j])`` with one lambda.
+
+    Parameters
+    ----------
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+        ``C_ij``.
+    judge : ndarray (hypothesis,)
+        v.
+    log_agent : ndarray (hypothesis,)
+        ``log w``, normalised; -inf where the agent rules a hypothesis out. In logs, for a weight of 1e-400 is still a
+        place to start from.
+    target : float
+        t.
+    """
+    support = log_agent > -np.inf
+    cost, log_w = np.asarray(matrix, float)[support], log_agent[support]
+    judge = np.asarray(judge, float)
+    bits = float(_solve(cost, log_w, judge[None, :], target)[0])
+    by_truth = _solve(cost, log_w, np.eye(len(judge)), target)
+    reason = ""
+    if math.isinf(bits):
+        least = float(judge @ cost.min(axis=0))
+        reason = (
+            f"even an agent that knew which hypothesis is true would have a risk of {least:.3g}, above {target:g}, on "
+            "this test"
+        )
+    return Bits(bits, by_truth, reason)
+
+
+def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: float) -> np.ndarray:
+    """Solve for several distributions over the truth, (problem, true_hypothesis): (problem,) bits.
+
+    Either one problem over all truths, whose lambda they share, or one problem a truth, with a lambda each.
+    """
+    least = cost.min(axis=0)
+    above = cost - least  # with a zero in every column
+    lowest, start = truths @ least, truths @ (np.exp(log_w) @ cost)
+    out = np.zeros(len(truths))
+    out[lowest > target + TIGHT] = np.inf
+    at_limit = (start > target) & (np.abs(lowest - target) <= TIGHT)
+    if at_limit.any():
+        cheapest = [log_sum_exp(np.where(column <= TIGHT, log_w, -np.inf)) for column in above.T]
+        out[at_limit] = truths[at_limit] @ -np.array(cheapest) / LOG_2
+    todo = np.flatnonzero((start > target) & np.isfinite(out) & ~at_limit)
+    if not len(todo):
+        return out
+    # columns: the truths of the one problem, or the one truth of each problem
+    shared = len(truths) == 1
+    columns = np.arange(cost.shape[1]) if shared else todo
+    weight = truths if shared else np.eye(len(todo))
+    c = above[:, columns]
+
+    def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Risk above the least, and nats, of each problem."""
+        z = log_w[:, None] - lam * c
+        top = z.max(axis=0)
+        odds = np.exp(z - top)
+        mass = odds.sum(axis=0)
+        mean = (odds * c).sum(axis=0) / mass
+        return weight @ mean, weight @ (-lam * mean - top - np.log(mass))
+
+    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
+    for _ in range(64):
+        middle = (lo + hi) / 2
+        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
+        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
+    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    return out
+
+
+def risk_bounds(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
+) -> tuple[float, float]:
+    """Least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q, the agent's weights held.
+
+    ``((1-e) sum pi L d + e sum q L d) / ((1-e) sum pi L + e sum q L)`` with ``d = by_truth`` is attained at a q that is
+    certain of one hypothesis (Berger and Berliner 1986).
+    """
+    values = [
+        _contaminated(log_prior, log_evidence, by_truth, contamination, *q)
+        for q in zip(log_evidence, by_truth, strict=True)
+    ]
+    return min(values), max(values)
+
+
+def risk_bound_unlisted(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
+) -> float:
+    """Greatest risk where a truth that nobody listed fits as well as the best and finds every outcome catastrophic.
+
+    ``((1-e) sum pi L d + e max L) / ((1-e) sum pi L + e max L)``.
+    """
+    return _contaminated(log_prior, log_evidence, by_truth, contamination, float(np.max(log_evidence)), 1.0)
+
+
+def _contaminated(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, e: float, log_fit: float, d: float
+) -> float:
+    """Risk where a share e of the prior goes to one truth of this log evidence and by_truth, scaled so that nothing overflows."""
+    log_base = log_prior + log_evidence
+    top = float(np.max(log_base))
+    base = np.exp(log_base - top)
+    keep, extra = (1.0 - e) * math.exp(min(0.0, top - log_fit)), e * math.exp(min(0.0, log_fit - top))
+    return (keep * float(base @ by_truth) + extra * d) / (keep * math.fsum(base.tolist()) + extra)

@@ -1,0 +1,276 @@
+"""Files -> Table. Cells are read as data and never as anything else."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import MISSING, Column, Table, from_codes, from_rows
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+CHUNK = 20_000  # rows converted at a time: their texts are still in the cache when they become numbers
+ARROW_FROM = 4_000_000  # bytes from which the import of pyarrow pays for itself
+
+
+def read_table(path: str | Path) -> "xr.Dataset":
+    """Read a CSV file as a Dataset over ``scene`` and, where the file has options, ``option``.
+
+    Each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can
+    be chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
+    numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str.
+
+    Raises
+    ------
+    InputError
+        No such file, not text, ragged rows, a (scene, option) given twice; each names the file and the line.
+    """
+    path = Path(path)
+    return read_csv(path, path.stem).to_dataset()
+
+
+def read_bytes(path: Path, source: str) -> bytes:
+    """Read a whole file; InputError where it is missing, a folder or not readable."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        near = f"; the folder {str(path.parent)!r} does not exist either" if not path.parent.exists() else ""
+        raise InputError(f"{source}: no such file{near}; give the path of a CSV file") from None
+    except IsADirectoryError:
+        raise InputError(f"{source}: is a folder; give the path of a CSV file") from None
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror}); give a readable CSV file") from None
+
+
+def read_csv(path: Path, name: str, source: str | None = None, data: bytes | None = None) -> Table:
+    """Read a CSV file (comma-separated, UTF-8, one header line) as a Table."""
+    source = str(path) if source is None else source
+    data = read_bytes(path, source) if data is None else data
+    text = _decode(data, source)
+    header, first_line = _header(text, source)
+    plain = '"' not in text and "\n\n" not in text and "\r" not in text.replace("\r\n", "\n")
+    if "\r\n\r\n" in text or text.startswith(("\n", "\r")):
+        plain = False
+    columns = _by_arrow(data, header) if plain and len(data) >= ARROW_FROM else None
+    rows = None
+    if columns is None:
+        columns, rows = _by_csv(text, header, source, plain)
+    if rows is None:
+        n = len(next(iter(columns.values())).values) if columns else 0
+        rows = np.arange(2, n + 2)
+    return from_rows(name, source, columns, rows)
+
+
+def sha256(data: bytes) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _decode(data: bytes, source: str) -> str:
+    zero = data.find(b"\0")
+    if zero >= 0:
+        line = data[:zero].count(b"\n") + 1
+        raise InputError(
+            f"{source}: line {line}: holds a NUL byte, so this is no CSV text; give a comma-separated file"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{source}: line {line}: byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        ) from None
+
+
+def _header(text: str, source: str) -> tuple[list[str], int]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next((row for row in reader if any(cell.strip() for cell in row)), None)
+    except csv.Error as error:
+        raise InputError(f"{source}: line {reader.line_num}: {error}; quotes must be closed") from None
+    if header is None:
+        raise InputError(f"{source}: is empty; a table needs a header line and at least one row")
+    header = [cell.strip() for cell in header]
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        mark = "semicolons" if ";" in header[0] else "tabs"
+        raise InputError(f"{source}: line 1: columns are separated by {mark}; separate them by commas")
+    for i, cell in enumerate(header):
+        if cell and cell in header[:i]:
+            raise InputError(f"{source}: line {reader.line_num}: column {cell!r} stands twice; name each column once")
+    if not any(header):
+        raise InputError(f"{source}: line {reader.line_num}: no column has a name")
+    return header, reader.line_num
+
+
+def _by_csv(text: str, header: Sequence[str], source: str, plain: bool) -> tuple[dict[str, Column], np.ndarray | None]:
+    """Convert by the standard library; a column of numbers in which text turns up late is read again as text."""
+    as_text = {i for i, name in enumerate(header) if name in ("scene", "option")}
+    while True:
+        readers = [_Texts() if i in as_text else _Numbers() for i in range(len(header))]
+        lines: list[int] | None = None if plain else []
+        for chunk in _chunks(text, header, source, lines):
+            for reader, cells in zip(readers, zip(*chunk, strict=True), strict=True):
+                reader.add(cells)
+        turned = {i for i, reader in enumerate(readers) if isinstance(reader, _Numbers) and reader.is_text}
+        if not turned:
+            break
+        as_text |= turned
+    columns = {name: reader.column(name) for name, reader in zip(header, readers, strict=True) if name}
+    return columns, None if lines is None else np.array(lines, np.int64)
+
+
+def _chunks(text: str, header: Sequence[str], source: str, lines: list[int] | None) -> Iterator[list[list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    width = len(header)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                break
+        done = 0
+        while True:
+            if lines is None:
+                chunk = list(islice(reader, CHUNK))
+                numbers: list[int] | range = range(done + 2, done + 2 + len(chunk))
+                read = len(chunk)
+            else:
+                chunk, numbers, read = [], [], 0
+                before = reader.line_num
+                for row in islice(reader, CHUNK):
+                    read += 1
+                    if row:  # the standard library gives [] for a line with nothing on it
+                        chunk.append(row)
+                        numbers.append(before + 1)
+                    before = reader.line_num
+                lines.extend(numbers)
+            if not read:
+                return
+            if not chunk:
+                continue
+            if set(map(len, chunk)) != {width}:
+                i = next(i for i, row in enumerate(chunk) if len(row) != width)
+                raise InputError(
+                    f"{source}: line {numbers[i]}: {len(chunk[i])} cells where the header has {width} columns; give one "
+                    "cell a column, and quote cells that hold commas"
+                )
+            done += len(chunk)
+            yield chunk
+    except csv.Error as error:
+        raise InputError(f"{source}: line {reader.line_num}: {error}; quotes must be closed") from None
+
+
+class _Numbers:
+    """Collects a column for as long as every cell is a number, a boolean word or missing."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+        self.is_text = False
+        self.words = False
+        self.other = False
+
+    def add(self, cells: Sequence[str]) -> None:
+        if self.is_text:
+            return
+        try:
+            part = np.fromiter(map(float, cells), np.float64, len(cells))
+            joined = "".join(cells)
+            if "_" not in joined and joined.isascii():
+                self.parts.append(part)
+                self.other = self.other or not bool(((part == 0) | (part == 1)).all())
+                self.is_text = self.words and self.other
+                return
+        except ValueError:
+            pass
+        known: dict[str, float] = {}
+        for cell in set(cells):
+            stripped = cell.strip()
+            word = stripped.lower()
+            if stripped in MISSING:
+                known[cell] = np.nan
+            elif word in ("true", "false"):
+                known[cell], self.words = float(word == "true"), True
+            else:
+                column = from_codes(np.zeros(1, np.int64), (stripped,))
+                if column.is_text:
+                    self.is_text = True
+                    return
+                known[cell] = float(column.values[0])
+                self.other = self.other or known[cell] not in (0.0, 1.0)
+        self.is_text = self.words and self.other
+        self.parts.append(np.array([known[cell] for cell in cells]))
+
+    def column(self, name: str) -> Column:
+        return Column(np.concatenate(self.parts) if self.parts else np.empty(0))
+
+
+class _Texts:
+    """Collects a column as codes into the distinct texts."""
+
+    def __init__(self) -> None:
+        self.code: dict[str, int] = {}
+        self.parts: list[np.ndarray] = []
+
+    def add(self, cells: Sequence[str]) -> None:
+        code = self.code
+        self.parts.append(np.fromiter((code.setdefault(c.strip(), len(code)) for c in cells), np.int64, len(cells)))
+
+    def column(self, name: str) -> Column:
+        codes = np.concatenate(self.parts) if self.parts else np.empty(0, np.int64)
+        return _place_or_column(name, codes, tuple(self.code))
+
+
+def _place_or_column(name: str, codes: np.ndarray, texts: tuple[str, ...]) -> Column:
+    if name not in ("scene", "option"):
+        return from_codes(codes, texts)
+    if not MISSING.isdisjoint(texts):  # the place of an item is its text: '007' is not '7'
+        gone = np.array([t in MISSING for t in texts])
+        codes = np.where(gone[codes], -1, codes)
+    return Column(codes, texts)
+
+
+def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
+    """Convert by pyarrow where it is installed; None where the file wants the standard library's messages."""
+    try:
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.csv
+    except ImportError:
+        return None
+    names = [name or f"\0{i}" for i, name in enumerate(header)]
+    try:
+        table = pyarrow.csv.read_csv(
+            pyarrow.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows=1),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={name: pyarrow.string() for name in names}, strings_can_be_null=False
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    missing = pyarrow.array(sorted(MISSING))
+    columns = {}
+    for name in header:
+        if not name:
+            continue
+        cells = table[name]
+        if name not in ("scene", "option"):
+            try:
+                gone = pyarrow.compute.is_in(cells, value_set=missing)
+                values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())
+                columns[name] = Column(values.to_numpy().astype(np.float64))
+                continue
+            except pyarrow.ArrowInvalid:
+                pass
+        coded = cells.combine_chunks().dictionary_encode()
+        raw = [str(t).strip() for t in coded.dictionary.to_pylist()]
+        texts = tuple(dict.fromkeys(raw))
+        place = {t: i for i, t in enumerate(texts)}
+        codes = np.array([place[t] for t in raw], np.int64)[coded.indices.to_numpy()]
+        columns[name] = _place_or_column(name, codes, texts)
+    return columns

@@ -1,0 +1,511 @@
+"""Table: columns name -> array, and the scenes and options that they belong to. All that computations see.
+
+Items (the available options) lie one after another, scene by scene, so that a comparison with thousands of distinct
+option names, or one scene with thousands of options, costs what it holds and not a grid of everything by everything.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PLACES = ("scene", "option", "available")
+"""Columns that say where an item is; every other column is a feature, or what some feedback names."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: numbers (NaN where missing), booleans, or text.
+
+    Attributes
+    ----------
+    values : ndarray (item,)
+        float64, bool, or, where there is a vocabulary, integer codes into it (-1 where missing).
+    vocabulary : tuple of str or None
+        The distinct texts, in order of appearance.
+    """
+
+    values: np.ndarray
+    vocabulary: tuple[str, ...] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds text that is neither number nor boolean."""
+        return self.vocabulary is not None
+
+    def is_boolean(self) -> bool:
+        """Whether it holds only 0/1 or true/false (missing cells aside)."""
+        if self.is_text:
+            return False
+        if self.values.dtype == bool:
+            return True
+        missing = np.isnan(self.values)
+        zero_or_one = (self.values == 0) | (self.values == 1)
+        return bool((zero_or_one | missing).all()) and not bool(missing.all())
+
+    def missing(self) -> np.ndarray:
+        """Boolean (item,): where the cell is empty, ``NA`` or ``NaN``."""
+        if self.is_text:
+            return self.values < 0
+        return np.zeros(len(self.values), bool) if self.values.dtype == bool else np.isnan(self.values)
+
+    def text(self, item: int) -> str:
+        """Give the cell as a person would write it."""
+        value = self.values[item]
+        if self.vocabulary is not None:
+            return self.vocabulary[value] if value >= 0 else ""
+        return f"{float(value):g}"
+
+    def take(self, items: np.ndarray) -> "Column":
+        """Give the same column for these items."""
+        return replace(self, values=self.values[items])
+
+
+@dataclass(frozen=True)
+class Table:
+    """Items with features, in scenes.
+
+    Attributes
+    ----------
+    name : str
+        What the study calls it.
+    source : str
+        The file, for messages.
+    columns : dict of str to Column
+        Every column but the places, each (item,), scene after scene.
+    starts : ndarray (scene + 1,)
+        Scene m holds items ``starts[m]:starts[m + 1]``.
+    has_options : bool
+        Whether the table says what the options of a scene are.
+    scene_names, option_names
+        The names given; option_names is (item,).
+    rows : ndarray (item,) or None
+        Line of the file (from 1, the header being line 1), where there is one.
+    column_order : tuple of str
+        The columns as the file has them, places left out.
+    """
+
+    name: str
+    source: str
+    columns: Mapping[str, Column]
+    starts: np.ndarray
+    has_options: bool = False
+    scene_names: tuple[str, ...] | None = None
+    option_names: Column | None = None
+    rows: np.ndarray | None = None
+    column_order: tuple[str, ...] = field(default=())
+
+    @property
+    def n_scenes(self) -> int:
+        """Number of scenes."""
+        return len(self.starts) - 1
+
+    @property
+    def n_items(self) -> int:
+        """Number of available options over all scenes."""
+        return int(self.starts[-1])
+
+    def where(self, item: int) -> str:
+        """Name an item in a message: its line, or its scene and option."""
+        if self.rows is not None:
+            return f"line {int(self.rows[item])}"
+        scene = int(np.searchsorted(self.starts, item, side="right")) - 1
+        place = f"scene {self.scene_name(scene)}"
+        return f"{place}, option {item - int(self.starts[scene])}" if self.has_options else place
+
+    def scene_name(self, scene: int) -> str:
+        """Name of a scene, as given, or else its number from 0."""
+        return str(scene) if self.scene_names is None else self.scene_names[scene]
+
+    def column(self, name: str) -> Column:
+        """Give a column; InputError with a suggestion where there is none."""
+        if name not in self.columns:
+            raise InputError(f"{self.source}: no column {name!r}; {suggestion(name, self.columns)}")
+        return self.columns[name]
+
+    def numbers(self, name: str, used: np.ndarray | None = None) -> np.ndarray:
+        """Give a column as numbers or booleans (item,), judged where it is used.
+
+        Raises
+        ------
+        InputError
+            Text, a missing cell or an infinite one among the used items, naming the row.
+        """
+        column = self.column(name)
+        if column.vocabulary is not None:
+            self._refuse_text(name, column)
+        values = column.values
+        if values.dtype != bool:
+            wrong = ~np.isfinite(values) if used is None else ~np.isfinite(values) & used
+            if wrong.any():
+                item = int(np.argmax(wrong))
+                what = "is missing" if np.isnan(values[item]) else "is infinite"
+                raise InputError(
+                    f"{self.source}: {self.where(item)}: column {name!r} {what}; a column in use needs a finite number "
+                    "in every row"
+                )
+        return values
+
+    def booleans(self, name: str, used: np.ndarray | None = None, what: str = "true or false") -> np.ndarray:
+        """Give a column as booleans (item,); InputError naming the first row that is neither 0/1 nor true/false."""
+        column = self.column(name)
+        if column.vocabulary is not None:
+            words = np.array([text.lower() in ("true", "false", "0", "1") for text in column.vocabulary] + [True])
+            wrong = ~words[column.values]
+            wrong = wrong if used is None else wrong & used
+            if not wrong.any():  # nothing but true, false, 0 and 1 among the rows used
+                truth = np.array([text.lower() in ("true", "1") for text in column.vocabulary] + [False])
+                self._refuse_missing(name, column, used, what)
+                return truth[column.values]
+        else:
+            values = column.values
+            if values.dtype == bool:
+                return values
+            wrong = (values != 0) & (values != 1) & ~np.isnan(values)
+            wrong = wrong if used is None else wrong & used
+        if wrong.any():
+            item = int(np.argmax(wrong))
+            raise InputError(
+                f"{self.source}: {self.where(item)}: column {name!r} is {column.text(item)!r}; it must be {what} (or 1 or 0)"
+            )
+        self._refuse_missing(name, column, used, what)
+        return column.values == 1
+
+    def _refuse_missing(self, name: str, column: Column, used: np.ndarray | None, what: str) -> None:
+        missing = column.missing() if used is None else column.missing() & used
+        if missing.any():
+            item = int(np.argmax(missing))
+            raise InputError(
+                f"{self.source}: {self.where(item)}: column {name!r} is missing; it must be {what} (or 1 or 0)"
+            )
+
+    def _refuse_text(self, name: str, column: Column) -> None:
+        assert column.vocabulary is not None
+        numeric = [_is_number(text) for text in column.vocabulary]
+        words = [text.lower() in ("true", "false") for text in column.vocabulary]
+        # true/false among numbers is as wrong as a word: point at the kind that is in the minority of distinct cells.
+        wrong = np.array([not n for n in numeric] + [False])
+        if all(n or w for n, w in zip(numeric, words, strict=True)):
+            wrong = np.array(words + [False])
+        item = int(np.argmax(wrong[column.values]))
+        raise InputError(
+            f"{self.source}: {self.where(item)}: column {name!r} is {column.text(item)!r}, which is not a number; a column "
+            "named by an expression holds numbers, or true and false alone"
+        )
+
+    def scene_weights(self) -> np.ndarray | None:
+        """Give the weights (scene,) of means over scenes as written (not normalised), or None where all count alike."""
+        if "scene_weight" not in self.columns:
+            return None
+        values = self.numbers("scene_weight").astype(float)
+        if (values < 0).any():
+            item = int(np.argmax(values < 0))
+            raise InputError(f"{self.source}: {self.where(item)}: scene_weight is negative; it must be 0 or more")
+        filled = np.diff(self.starts) > 0
+        firsts = np.zeros(self.n_scenes)
+        firsts[filled] = values[self.starts[:-1][filled]]
+        differs = values != np.repeat(firsts, np.diff(self.starts))
+        if differs.any():
+            item = int(np.argmax(differs))
+            raise InputError(
+                f"{self.source}: {self.where(item)}: scene_weight differs from the first option of its scene; "
+                "it must be constant in a scene"
+            )
+        if not firsts.sum() > 0:
+            raise InputError(f"{self.source}: scene_weight is 0 in every scene; at least one must be positive")
+        return firsts
+
+    def failing(self) -> np.ndarray | None:
+        """Boolean (item,): options that *are* failing (``is_failing``), or None where there are none."""
+        if "is_failing" not in self.columns:
+            return None
+        return self.booleans("is_failing")
+
+    def with_booleans(self, names: Iterable[str]) -> "Table":
+        """Hold these columns as booleans where no cell is missing: they are 0/1 or true/false in every table."""
+        columns = dict(self.columns)
+        for name in names:
+            if name in columns and columns[name].values.dtype != bool and not columns[name].missing().any():
+                columns[name] = Column(columns[name].values == 1)
+        return replace(self, columns=columns)
+
+    def subset(self, keep: np.ndarray) -> "Table":
+        """Keep some items; scenes that lose all of theirs stay, empty, so that their numbers stay."""
+        kept = np.concatenate([[0], np.cumsum(keep)])[self.starts]
+        items = np.flatnonzero(keep)
+        return replace(
+            self,
+            columns={name: column.take(items) for name, column in self.columns.items()},
+            starts=kept,
+            rows=None if self.rows is None else self.rows[items],
+            option_names=None if self.option_names is None else self.option_names.take(items),
+        )
+
+    def to_dataset(self) -> "xr.Dataset":
+        """Give the table as a Dataset over ``scene`` and, where it has options, ``option``.
+
+        Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
+        missing), text is str. Ragged scenes are padded and marked by ``available``.
+        """
+        import xarray as xr
+
+        width = int(np.diff(self.starts).max(initial=1)) if self.has_options else 1
+        scene = np.repeat(np.arange(self.n_scenes), np.diff(self.starts))
+        position = np.arange(self.n_items) - self.starts[scene]
+        dims = ("scene", "option") if self.has_options else ("scene",)
+        shape = (self.n_scenes, width)
+        ragged = self.n_items < self.n_scenes * width
+
+        def padded(values: np.ndarray, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
+            grid = np.full(shape, empty, values.dtype)
+            grid[scene, position] = values
+            return dims, grid if self.has_options else grid[:, 0]
+
+        variables = {}
+        for name, column in self.columns.items():
+            if column.vocabulary is not None:
+                texts = np.array([*column.vocabulary, ""], dtype=np.dtypes.StringDType())
+                variables[name] = padded(texts[column.values].astype(object), "")
+            elif column.is_boolean() and not column.missing().any():
+                variables[name] = padded(column.values.astype(bool), False)
+            elif not ragged and (np.floor(column.values) == column.values).all() and (abs(column.values) < 2**53).all():
+                variables[name] = padded(column.values.astype(np.int64), 0)
+            else:
+                variables[name] = padded(column.values.astype(float), np.nan)
+        if ragged:
+            variables["available"] = padded(np.ones(self.n_items, bool), False)
+        if self.option_names is not None and self.option_names.vocabulary is not None:
+            texts = np.array([*self.option_names.vocabulary, ""], dtype=np.dtypes.StringDType())
+            variables["option_name"] = padded(texts[self.option_names.values].astype(object), "")
+        coords = {} if self.scene_names is None else {"scene": _as_integers(self.scene_names)}
+        return xr.Dataset(variables, coords=coords, attrs={"source": self.source})
+
+
+def from_rows(
+    name: str,
+    source: str,
+    columns: Mapping[str, Column],
+    rows: np.ndarray | None = None,
+) -> Table:
+    """Make a Table of rows, one an item, whose columns ``scene``, ``option`` and ``available`` say where each is.
+
+    Raises
+    ------
+    InputError
+        A missing scene or option, a (scene, option) given twice, ``available`` that is not boolean, no rows.
+    """
+    n = len(next(iter(columns.values())).values) if columns else 0
+    if n == 0:
+        raise InputError(f"{source}: no rows below the header; a table needs at least one")
+    order = tuple(c for c in columns if c not in PLACES)
+    line = np.arange(n) if rows is None else rows
+    where = "line" if rows is not None else "row"
+    has_options = "option" in columns
+
+    def code(place: str) -> np.ndarray:
+        column = columns[place]
+        missing = column.missing()
+        if missing.any():
+            raise InputError(
+                f"{source}: {where} {int(line[np.argmax(missing)])}: column {place!r} is missing; every row needs its {place}"
+            )
+        return column.values if column.is_text else _rank_of_appearance(column.values)
+
+    if "scene" in columns:
+        scene = code("scene")
+        n_scenes = int(scene.max()) + 1
+        first = np.full(n_scenes, n)
+        np.minimum.at(first, scene, np.arange(n))
+        names = tuple(columns["scene"].text(int(i)) for i in first)
+    else:
+        scene, n_scenes, names = np.arange(n), n, None
+    if "scene" in columns:
+        key = scene.astype(np.int64)
+        if has_options:
+            option = code("option")
+            key = key * (int(option.max()) + 1) + option
+        place = np.argsort(key, kind="stable")
+        same = np.flatnonzero(key[place][1:] == key[place][:-1])
+        if len(same):
+            a, b = int(place[same[0]]), int(place[same[0] + 1])
+            if has_options:
+                what = f"scene {columns['scene'].text(a)!r} has option {columns['option'].text(a)!r} twice"
+                right = "each option once in a scene"
+            else:
+                what = f"scene {columns['scene'].text(a)!r} stands twice"
+                right = "one row a scene, or a column 'option' that tells its rows apart"
+            raise InputError(f"{source}: {where}s {int(line[a])} and {int(line[b])}: {what}; there must be {right}")
+    order_of_items = np.arange(n) if (np.diff(scene) >= 0).all() else np.argsort(scene, kind="stable")
+    starts = np.searchsorted(scene[order_of_items], np.arange(n_scenes + 1))
+    trivial = order_of_items[0] == 0 and (np.diff(order_of_items) == 1).all()
+
+    def arranged(values: np.ndarray) -> np.ndarray:
+        return values if trivial else values[order_of_items]
+
+    table = Table(
+        name=name,
+        source=source,
+        columns={c: replace(v, values=arranged(v.values)) for c, v in columns.items() if c not in ("scene", "option")},
+        starts=starts,
+        has_options=has_options,
+        scene_names=names,
+        option_names=replace(columns["option"], values=arranged(columns["option"].values)) if has_options else None,
+        rows=None if rows is None else arranged(rows),
+        column_order=order,
+    )
+    if "available" in columns:
+        available = table.booleans("available")
+        table = replace(table, columns={c: v for c, v in table.columns.items() if c != "available"})
+        if not available.all():
+            table = table.subset(available)
+    return table
+
+
+def as_table(data: Any, name: str = "table") -> Table:
+    """Take a Table, Dataset, DataFrame or dict of arrays as a Table.
+
+    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame (or a dict of
+    one-dimensional arrays) has one row an item, with the columns of a CSV file.
+
+    Raises
+    ------
+    InputError
+        Something else, arrays of different lengths, or what `from_rows` refuses.
+    """
+    if isinstance(data, Table):
+        return data
+    if hasattr(data, "data_vars"):
+        return _from_dataset(data, name)
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):
+        data = {str(c): data[c].to_numpy() for c in data.columns}
+    if not isinstance(data, Mapping):
+        raise InputError(
+            f"{name}: a {type(data).__name__} is not a table; give a Dataset, a DataFrame or a dict of arrays"
+        )
+    arrays = {str(c): np.asarray(v) for c, v in data.items()}
+    if not arrays:
+        raise InputError(f"{name}: no columns; a table needs at least one")
+    shapes = {c: v.shape for c, v in arrays.items()}
+    widest = max(shapes.values(), key=len)
+    if len(widest) == 2:
+        grid = {c: np.broadcast_to(v if v.ndim == 2 else v[:, None], widest) for c, v in arrays.items()}
+        return _from_grid(name, {c: np.ascontiguousarray(v) for c, v in grid.items()}, None, True)
+    if len(set(shapes.values())) != 1 or len(widest) != 1:
+        raise InputError(f"{name}: columns of different shapes, {shapes}; every column needs one value a row")
+    return from_rows(name, name, {c: column_of(v, f"{name}: column {c!r}") for c, v in arrays.items()})
+
+
+def column_of(values: np.ndarray, where: str) -> Column:
+    """Make a Column of an array of booleans, numbers or text (None and NaN are missing)."""
+    values = np.asarray(values)
+    if values.dtype == bool:
+        return Column(values)
+    if values.dtype.kind in "iuf":
+        return Column(values.astype(np.float64))
+    if values.dtype.kind in "OUST":
+        cells = ["" if v is None or v != v else str(v) for v in values.tolist()]
+        return text_column(cells)
+    raise InputError(f"{where}: holds {values.dtype}; a column holds booleans, numbers or text")
+
+
+MISSING = frozenset(("", "NA", "NaN", "nan"))
+"""Cells that are missing."""
+
+
+def text_column(cells: Iterable[str]) -> Column:
+    """Read cells as text: numbers where all are numbers, booleans where all are true/false, else text."""
+    code: dict[str, int] = {}
+    codes = np.fromiter((code.setdefault(c.strip(), len(code)) for c in cells), np.int64)
+    return from_codes(codes, tuple(code))
+
+
+def from_codes(codes: np.ndarray, texts: tuple[str, ...]) -> Column:
+    """Give the column whose cells are ``texts[codes]``: numeric, boolean (as 0/1) or text."""
+    numeric = [_is_number(t) or t in MISSING for t in texts]
+    words = [t.lower() in ("true", "false") for t in texts]
+    zero_one = all(w or t in MISSING or t in ("0", "1") for t, w in zip(texts, words, strict=True))
+    if all(numeric) or zero_one:
+        value = [
+            np.nan if t in MISSING else float(t.lower() == "true") if w else float(t)
+            for t, w in zip(texts, words, strict=True)
+        ]
+        return Column(np.array(value, np.float64)[codes])
+    present = [t for t in texts if t not in MISSING]
+    place = {t: i for i, t in enumerate(present)}
+    return Column(np.array([place.get(t, -1) for t in texts], np.int64)[codes], tuple(present))
+
+
+def _is_number(text: str) -> bool:
+    if "_" in text or not text.isascii():
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rank_of_appearance(values: np.ndarray) -> np.ndarray:
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def _as_integers(names: tuple[str, ...]) -> list[int] | list[str]:
+    if all(n.isdecimal() and n.isascii() and (n == "0" or n[0] != "0") for n in names):
+        return [int(n) for n in names]
+    return list(names)
+
+
+def _from_dataset(data: "xr.Dataset", name: str) -> Table:
+    if "scene" not in data.dims:
+        raise InputError(
+            f"{name}: dimensions {tuple(data.dims)}; a table needs 'scene', and 'option' where it has options"
+        )
+    has_options = "option" in data.dims
+    dims = ("scene", "option") if has_options else ("scene",)
+    inside = {str(k): v for k, v in data.data_vars.items() if set(v.dims) <= set(dims) and v.dims}
+    shape = tuple(data.sizes[d] for d in dims)
+    grid = {}
+    for key, variable in inside.items():
+        lacking = [d for d in dims if d not in variable.dims]
+        values = variable.expand_dims({d: data.sizes[d] for d in lacking}).transpose(*dims).to_numpy()
+        grid[key] = np.ascontiguousarray(values).reshape(shape)
+    names = tuple(str(s) for s in data["scene"].to_numpy().tolist()) if "scene" in data.coords else None
+    return _from_grid(name, grid, names, has_options)
+
+
+def _from_grid(
+    name: str, grid: Mapping[str, np.ndarray], scene_names: tuple[str, ...] | None, has_options: bool
+) -> Table:
+    if not grid:
+        raise InputError(f"{name}: no variables over 'scene'; a table needs at least one")
+    shape = next(iter(grid.values())).shape
+    n_scenes, width = shape[0], shape[1] if has_options else 1
+    if n_scenes * width == 0:
+        raise InputError(f"{name}: no items; a table needs at least one")
+    columns = {c: column_of(v.reshape(-1), f"{name}: {c!r}") for c, v in grid.items() if c not in ("option_name",)}
+    option_names = column_of(grid["option_name"].reshape(-1), name) if "option_name" in grid else None
+    table = Table(
+        name=name,
+        source=name,
+        columns=columns,
+        starts=np.arange(n_scenes + 1) * width,
+        has_options=has_options,
+        scene_names=scene_names,
+        option_names=option_names if option_names is not None and option_names.is_text else None,
+        column_order=tuple(c for c in columns if c not in PLACES),
+    )
+    if "available" in columns:
+        available = table.booleans("available")
+        table = replace(table, columns={c: v for c, v in columns.items() if c != "available"})
+        if not available.all():
+            table = table.subset(available)
+    return table

@@ -1,0 +1,1 @@
+"""Reward hypotheses, values, feedback and policies. Imports `data` alone."""

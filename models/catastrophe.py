@@ -1,0 +1,83 @@
+"""The failure line: what each hypothesis says failing completely is worth, and what is worse than that.
+
+One of the two places where human values enter (the other is `models/priors`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.models.expressions import Expression, parse
+
+EQUAL = 1e-9
+"""Two rewards of h in one table are equal when they differ by at most this times max(\\|r_h\\|, \\|u_h\\|) over its items."""
+
+
+@dataclass(frozen=True)
+class FailureLine:
+    """What failing completely is worth under each hypothesis, in that hypothesis's own reward units.
+
+    Attributes
+    ----------
+    values : tuple of float or Expression
+        One for each hypothesis; an expression gives a value for each scene.
+    """
+
+    values: tuple[float | Expression, ...]
+
+
+def failure_line(given: object, names: Sequence[str], key: str = "fail_utility") -> FailureLine:
+    """Read a failure line: a number or an expression for all, or a mapping that names every hypothesis.
+
+    Raises
+    ------
+    InputError
+        A number that is not finite, an expression that does not parse, a hypothesis left out or unknown.
+    """
+    if not isinstance(given, Mapping):
+        value = _value(given, key)
+        return FailureLine((value,) * len(names))
+    problems, values = [], []
+    for name in given:
+        if name not in names:
+            problems.append(f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}")
+    for name in names:
+        if name not in given:
+            problems.append(f"{key}: hypothesis {name!r} has no value; give one for every hypothesis")
+            continue
+        try:
+            values.append(_value(given[name], f"{key}: {name!r}"))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    return FailureLine(tuple(values))
+
+
+def _value(given: object, key: str) -> float | Expression:
+    if isinstance(given, str):
+        try:
+            return parse(given)
+        except InputError as error:
+            raise InputError([f"{key}: {p}" for p in error.problems]) from None
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
+        raise InputError(f"{key}: {given!r} is no number; give the reward that failing completely is worth, such as 0")
+    try:
+        value = float(given)
+    except OverflowError:
+        value = np.inf
+    if not np.isfinite(value) or abs(value) > 1e150:
+        raise InputError(f"{key}: {given!r} is not a finite number of reasonable size; give a reward such as 0")
+    return value
+
+
+def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, tolerance: float) -> np.ndarray:
+    """Where ``r > u``, beyond the tolerance within which rewards are equal."""
+    return reward > failure + tolerance
+
+
+def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float) -> np.ndarray:
+    """Where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
+    return reward < failure - tolerance

@@ -1,0 +1,1 @@
+"""Feedback: noisy choices that reward explains. One kind a file."""

@@ -1,0 +1,292 @@
+"""Feedback: a noisy choice that reward explains, ``p(D | r_h, theta)``, and what it says about the hypotheses."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.hypotheses import Block, Hypotheses, Valuation
+
+ALIKE = 1e-9
+"""Inputs of a likelihood within this, relative to the largest, are the same input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What one feedback says about each hypothesis.
+
+    Attributes
+    ----------
+    log_evidence : ndarray (hypothesis,)
+        ``log integral p(D | r_h, theta) p(theta) dtheta``, nats; -inf where the data are impossible.
+    classes : ndarray (hypothesis,) of int
+        Hypotheses of one class have the same likelihood whatever is said about these items: this feedback is silent
+        between them, and their evidence is one number, computed once.
+    statistics : ndarray (hypothesis, k)
+        The sufficient statistics, in the order of the kind.
+    n_items : int
+        Items that were used.
+    """
+
+    log_evidence: np.ndarray
+    classes: np.ndarray
+    statistics: np.ndarray
+    n_items: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """A posterior predictive check: how often data made by the model look as bad as these.
+
+    Attributes
+    ----------
+    statistic : float
+        Of the data, under the leading hypothesis.
+    p : float
+        Share of replications whose statistic is at least the data's (Gelman, Meng and Stern 1996); ``mcse`` its
+        Monte Carlo error.
+    what : str
+        The statistic in words.
+    misfit : tuple of str
+        What does not fit, in words; empty where nothing is wrong.
+    """
+
+    statistic: float
+    p: float
+    mcse: float
+    replications: int
+    what: str
+    misfit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback(ABC):
+    """One kind of human feedback on the items of a table.
+
+    Parameters
+    ----------
+    table : Table, Dataset, DataFrame or dict of arrays
+    column : str
+        The column that holds what was said.
+    missing : {"error", "drop"}
+        Whether items where nothing was said are wrong, or left out (and counted).
+    name : str, optional
+        Its kind, unless given.
+    """
+
+    kind: ClassVar[str]
+
+    table: Any
+    column: str
+    _: KW_ONLY
+    missing: str = "error"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column, str) or not self.column:
+            raise InputError(f"column: {self.column!r}; name the column that holds what was said")
+        if self.missing not in ("error", "drop"):
+            raise InputError(f"missing: {self.missing!r}; it must be 'error' or 'drop'")
+        object.__setattr__(self, "table", as_table(self.table, "table"))
+
+    @cached_property
+    def used(self) -> np.ndarray | None:
+        """Boolean (item,): the items used, or None where all are."""
+        if self.missing == "error":
+            return None
+        gone = self.table.column(self.column).missing()
+        if gone.all():
+            raise InputError(
+                f"{self.table.source}: column {self.column!r} is missing in every row; feedback needs at least one"
+            )
+        return ~gone if gone.any() else None
+
+    @cached_property
+    def items(self) -> Table:
+        """The table of the items used."""
+        return self.table if self.used is None else self.table.subset(self.used)
+
+    @property
+    def dropped(self) -> int:
+        """How many items were left out because nothing was said about them."""
+        return 0 if self.used is None else int((~self.used).sum())
+
+    @property
+    @abstractmethod
+    def observed(self) -> np.ndarray:
+        """What was said, (item used,); raises InputError naming the row where it is not what the kind requires."""
+
+    @abstractmethod
+    def evidence(self, valuation: Valuation) -> Evidence:
+        """Say what the feedback says about each hypothesis; `valuation` is of the items used."""
+
+    @abstractmethod
+    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+        """Posterior predictive check, the hypothesis drawn from the weights."""
+
+
+class ClosedForm(Feedback):
+    """A kind whose likelihood depends on a few sums over items, the nuisance integrated in closed form.
+
+    A subclass says what the likelihood depends on (`inputs`), which sums matter (`sums`), and writes the one equation
+    that makes a log evidence of them (`log_marginal`).
+    """
+
+    @abstractmethod
+    def inputs(self, block: Block, h: int) -> np.ndarray:
+        """What the likelihood of h depends on, (option, scene): bool or float."""
+
+    @abstractmethod
+    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
+        """Sufficient statistics of a block, to be added up."""
+
+    @abstractmethod
+    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
+        """``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
+
+    def evidence(self, valuation: Valuation) -> Evidence:  # noqa: D102
+        n = len(valuation.hypotheses)
+        observed = self.observed
+        digests = [hashlib.blake2b(digest_size=16) for _ in range(n)]
+        total, marks, scale = 0.0, 0.0, np.zeros(n)
+        floats = False
+        for sums, keys in valuation.each(lambda block: self._gather(block, observed)):
+            total = total + sums
+            if isinstance(keys, list):
+                for digest, key in zip(digests, keys, strict=True):
+                    digest.update(key)
+            else:
+                floats = True
+                marks = marks + keys[0]
+                scale = np.maximum(scale, keys[1])
+        if floats:
+            classes = self._alike(valuation, np.asarray(marks), scale)
+        else:
+            place: dict[bytes, int] = {}
+            classes = np.array([place.setdefault(d.digest(), len(place)) for d in digests])
+        _, first, inverse = np.unique(classes, return_index=True, return_inverse=True)
+        statistics = np.asarray(total)[first]
+        log_evidence = np.asarray(self.log_marginal(statistics, valuation.table.n_items))
+        return Evidence(log_evidence[inverse], inverse, statistics[inverse], valuation.table.n_items)
+
+    def _gather(self, block: Block, observed: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Sums of a block by hypothesis, and what tells the inputs of one hypothesis from another's."""
+        said = block.gather(observed)
+        inside = block.available
+        sums, keys = [], []
+        marks: np.ndarray | None = None
+        n = len(block.valuation.hypotheses)
+        for h in range(n):
+            inputs = self.inputs(block, h)
+            if inside is not None:
+                inputs = np.where(inside, inputs, inputs.dtype.type(0))
+            sums.append(self.sums(inputs, said, inside))
+            if inputs.dtype == bool:
+                keys.append(np.packbits(inputs).tobytes())
+            else:
+                if marks is None:
+                    marks, largest = np.zeros(n), np.zeros(n)
+                    probe = np.random.default_rng(block.lo).random(block.shape)
+                marks[h] = np.vdot(inputs, probe)
+                largest[h] = max(float(inputs.max()), -float(inputs.min()))
+        return np.array(sums, float), keys if marks is None else (marks, largest)
+
+    def _alike(self, valuation: Valuation, marks: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Group hypotheses whose inputs agree to 1e-9 relative on every item.
+
+        Inputs that agree have marks (their sums against random numbers) that nearly agree, so only neighbours among
+        the sorted marks are compared item by item.
+        """
+        n = len(marks)
+        order = np.argsort(marks, kind="stable")
+        reach = 4 * ALIKE * np.maximum(scale[order][1:], scale[order][:-1]) * max(valuation.table.n_items, 1)
+        breaks = np.concatenate([[0], np.cumsum(np.diff(marks[order]) > reach)])
+        candidates = [sorted(order[breaks == g].tolist()) for g in range(int(breaks[-1]) + 1)]
+        classes = np.arange(n)
+        while candidates := [group for group in candidates if len(group) > 1]:
+            apart = np.zeros(n)
+
+            def largest(block: Block, groups: list[list[int]] = candidates) -> np.ndarray:
+                out = np.zeros(n)
+                for group in groups:
+                    first = self.inputs(block, group[0])
+                    for h in group[1:]:
+                        difference = np.abs(self.inputs(block, h) - first)
+                        if block.available is not None:
+                            difference = np.where(block.available, difference, 0.0)
+                        out[h] = float(difference.max())
+                return out
+
+            for found in valuation.each(largest):
+                apart = np.maximum(apart, found)
+            rest = []
+            for group in candidates:
+                same = {h for h in group[1:] if apart[h] <= ALIKE * max(scale[h], scale[group[0]])}
+                for h in same:
+                    classes[h] = group[0]
+                rest.append([h for h in group[1:] if h not in same])
+            candidates = rest
+        return classes
+
+    def cells(self, valuation: Valuation, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct vectors of inputs over the hypotheses: the cell of each item (item,), and an item of each (cell,).
+
+        Items are told apart by a 64-bit hash of their inputs (Zobrist's), drawn afresh from a fixed seed.
+        """
+        _, distinct = np.unique(classes, return_index=True)
+        odd = np.random.default_rng(7).integers(1, 2**63, len(classes), dtype=np.uint64) | np.uint64(1)
+        code = np.zeros(valuation.table.n_items, np.uint64)
+
+        def hashed(block: Block) -> tuple[np.ndarray, np.ndarray]:
+            total = np.zeros(block.shape, np.uint64)
+            for h in distinct:
+                inputs = self.inputs(block, int(h))
+                bits = inputs.astype(np.uint64) if inputs.dtype == bool else (inputs + 0.0).view(np.uint64)
+                mixed = (bits + odd[h]) * odd[h]
+                total += (mixed ^ (mixed >> np.uint64(31))) * odd[h]
+            return block.items, total
+
+        for items, total in valuation.each(hashed):
+            code[items] = total
+        _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+        return cell, first
+
+    def at(self, hypotheses: Hypotheses, valuation: Valuation, h: int) -> np.ndarray:
+        """Inputs of one hypothesis by item, (item,)."""
+        parts = []
+        for block in valuation.blocks():
+            inputs = self.inputs(block, h).T
+            parts.append(inputs.ravel() if block.available is None else inputs[block.available.T])
+        return np.concatenate(parts)
+
+
+def named(feedback: list[Feedback]) -> list[Feedback]:
+    """Give each feedback a name of its own: its kind, then ``labels_2``.
+
+    Raises
+    ------
+    InputError
+        A name given to two feedbacks.
+    """
+    taken: set[str] = set()
+    for one in feedback:
+        if one.name is not None:
+            if one.name in taken:
+                raise InputError(f"feedback name {one.name!r} stands twice; give each feedback a name of its own")
+            taken.add(one.name)
+    out = []
+    for one in feedback:
+        name, k = one.name, 1
+        if name is None:
+            name = one.kind
+            while name in taken:
+                k += 1
+                name = f"{one.kind}_{k}"
+            taken.add(name)
+        out.append(replace(one, name=name))
+    return out

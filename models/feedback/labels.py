@@ -1,0 +1,199 @@
+"""Labels: this item is better than failing, or it is not."""
+
+import math
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.catastrophe import better_than_failing
+from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
+from reward_hypotheses.models.hypotheses import Block, Valuation
+from reward_hypotheses.models.special import log_beta, log_gamma, log_incomplete_beta
+
+REPLICATIONS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(ClosedForm):
+    """True where the item is better than failing: ``r_h > u_h``, flipped with probability eps.
+
+    With ``noise = (a, b)``, eps ~ Beta(a, b) restricted to eps < 1/2 ("labels are right more often than wrong"; else a
+    rule that is wrong everywhere beats one that is right for 80 %), and the evidence of k wrong among n is
+    ``B(1/2; a + k, b + n - k) / B(1/2; a, b)``, B the incomplete beta function. With a number, eps is fixed:
+    ``eps^k (1 - eps)^(n - k)``.
+
+    Parameters
+    ----------
+    table, column, missing, name
+        As for every feedback; the column holds true/false or 1/0.
+    noise : (a, b) or float
+        a, b > 0; or eps in [0, 1/2).
+    """
+
+    kind: ClassVar[str] = "labels"
+
+    _: KW_ONLY
+    noise: tuple[float, float] | float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        noise = self.noise
+        numbers = (int, float, np.integer, np.floating)
+        if isinstance(noise, (tuple, list)):
+            if len(noise) != 2 or not all(
+                isinstance(x, numbers) and not isinstance(x, bool) and math.isfinite(x) and 0 < x <= 1e9 for x in noise
+            ):
+                raise InputError(
+                    f"noise: {list(noise)!r}; give [a, b] with a and b positive and finite, such as [1, 19]"
+                )
+            object.__setattr__(self, "noise", (float(noise[0]), float(noise[1])))
+        elif isinstance(noise, bool) or not isinstance(noise, numbers) or not 0 <= noise < 0.5:
+            raise InputError(
+                f"noise: {noise!r}; give [a, b] for a Beta(a, b) prior below 1/2, such as [1, 19], or a number in [0, 0.5)"
+            )
+
+    @cached_property
+    def observed(self) -> np.ndarray:  # noqa: D102
+        what = "true where the item is better than failing, else false"
+        return self.items.booleans(self.column, what=what)
+
+    def inputs(self, block: Block, h: int) -> np.ndarray:
+        """Whether h predicts a true label."""
+        return better_than_failing(block.reward(h), block.failure(h), float(block.valuation.tolerance[h]))
+
+    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
+        """How many labels are wrong."""
+        wrong = inputs ^ observed
+        return (float(np.count_nonzero(wrong if inside is None else wrong & inside)),)
+
+    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
+        """Evidence of k wrong among n."""
+        wrong, where = np.unique(statistics[:, 0], return_inverse=True)
+        right = n_items - wrong
+        if isinstance(self.noise, tuple):
+            a, b = self.noise
+            return (log_incomplete_beta(0.5, a + wrong, b + right) - log_incomplete_beta(0.5, a, b))[where]
+        return (_times(wrong, self.noise) + right * math.log1p(-self.noise))[where]
+
+    def eps_draws(self, wrong: np.ndarray, n_items: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw eps from ``p(eps | k wrong of n)``, one for each k given."""
+        if not isinstance(self.noise, tuple):
+            return np.full(len(wrong), float(self.noise))
+        a, b = self.noise
+        return beta_below_half(a + wrong, b + n_items - wrong, rng)
+
+    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+        """Check the largest rate of disagreement over cells, the distinct vectors of predictions.
+
+        eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
+        """
+        cell, _ = self.cells(valuation, evidence.classes)
+        size = np.bincount(cell)
+        observed = self.observed
+        drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
+        eps = self.eps_draws(evidence.statistics[drawn, 0], evidence.n_items, rng)
+        replicated = largest_rate(size, eps, rng)
+        lead = int(np.argmax(weights))
+        rates: dict[int, float] = {}
+        for h in {*np.unique(drawn).tolist(), lead}:
+            one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
+            if one not in rates:
+                wrong = self.at(valuation.hypotheses, valuation, one) != observed
+                rates[one] = float((np.bincount(cell, wrong) / size).max())
+            rates[h] = rates[one]
+        seen = np.array([rates[int(h)] for h in drawn])
+        p = float((replicated >= seen - 1e-12).mean())
+        name = valuation.hypotheses.names[lead]
+        misfit = []
+        if p < 0.01:
+            misfit.append(
+                f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, {rates[lead]:.0%} of "
+                f"labels contradict even {name!r}, and replications reach that in {p:.1%} of cases; a reward that nobody "
+                "listed may have made these labels"
+            )
+        if isinstance(self.noise, tuple):
+            mean = self.eps_mean(evidence.statistics[lead : lead + 1, 0], evidence.n_items)[0]
+            below = math.exp(
+                float(log_incomplete_beta(float(mean), *self.noise)) - float(log_incomplete_beta(0.5, *self.noise))
+            )
+            if below > 0.975:
+                misfit.append(
+                    f"{self.name}: the leading hypothesis, {name!r}, needs {mean:.0%} of labels to be wrong, beyond the "
+                    f"97.5 % point of the noise that was declared, Beta{self.noise} below 1/2"
+                )
+        mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
+        what = f"largest share of contradicted labels over {len(size)} groups of items that the hypotheses treat alike"
+        return Check(rates[lead], p, mcse, REPLICATIONS, what, tuple(misfit))
+
+    def eps_mean(self, wrong: np.ndarray, n_items: int) -> np.ndarray:
+        """Posterior mean of eps for each number of wrong labels."""
+        if not isinstance(self.noise, tuple):
+            return np.full(len(wrong), float(self.noise))
+        p, q = self.noise[0] + wrong, self.noise[1] + n_items - wrong
+        return np.exp(log_incomplete_beta(0.5, p + 1, q) - log_incomplete_beta(0.5, p, q))
+
+
+def _times(count: np.ndarray, probability: float) -> np.ndarray:
+    """``count * log(probability)`` with 0 * log 0 = 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(count == 0, 0.0, count * np.log(probability))
+
+
+def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
+
+    Where the restriction keeps at least a twentieth, by rejection from the beta; elsewhere the density, as a function
+    of the distance from 1/2, is log-concave and lies under an exponential through its value there, which is drawn
+    from and thinned.
+    """
+    p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
+    out = np.empty(p.shape)
+    kept = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
+    tail = (kept < 0.05) & (p > q) & (p + q >= 2.0)
+    todo = np.flatnonzero(~tail)
+    while todo.size:
+        draw = rng.beta(p[todo], q[todo])
+        good = draw < 0.5
+        out[todo[good]] = draw[good]
+        todo = todo[~good]
+    todo = np.flatnonzero(tail)
+    while todo.size:
+        a, b = p[todo], q[todo]
+        rate = 2.0 * (a - b)
+        x = -np.log1p(-rng.random(todo.size) * -np.expm1(-rate / 2)) / rate
+        x = np.minimum(x, np.nextafter(0.5, 0))
+        log_ratio = (a - 1) * np.log1p(-2 * x) + (b - 1) * np.log1p(2 * x) + rate * x
+        good = np.log(rng.random(todo.size)) < log_ratio
+        out[todo[good]] = 0.5 - x[good]
+        todo = todo[~good]
+    return out
+
+
+def largest_rate(size: np.ndarray, eps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw ``max_c Binomial(n_c, eps) / n_c`` over cells of these sizes, one for each eps: (draw,).
+
+    The greatest of m cells of one size n has distribution function F(k)^m, which is inverted where m is large.
+    """
+    best = np.zeros(len(eps))
+    sizes, copies = np.unique(size, return_counts=True)
+    for n, m in zip(sizes.tolist(), copies.tolist(), strict=True):
+        if m <= n + 1:
+            count = np.zeros(len(eps))
+            for lo in range(0, m, 1000):
+                count = np.maximum(count, rng.binomial(n, eps, (min(1000, m - lo), len(eps))).max(axis=0))
+        else:
+            k = np.arange(n + 1)
+            choose = log_gamma(n + 1.0) - log_gamma(k + 1.0) - log_gamma(n - k + 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_eps = np.where(k > 0, k * np.log(eps)[:, None], 0.0)
+            log_pmf = choose + log_eps + (n - k) * np.log1p(-eps)[:, None]
+            below = np.minimum(np.cumsum(np.exp(log_pmf), axis=1), 1.0)
+            with np.errstate(divide="ignore"):
+                log_below = m * np.log(below)
+            count = (log_below < np.log(rng.random(len(eps)))[:, None]).sum(axis=1)
+            count = np.minimum(count, n)
+        best = np.maximum(best, count / n)
+    return best

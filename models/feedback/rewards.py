@@ -1,0 +1,135 @@
+"""Rewards: the reward of an item, seen with noise."""
+
+import math
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
+from reward_hypotheses.models.hypotheses import Block, Valuation
+from reward_hypotheses.models.special import regularized_gamma_q
+
+REPLICATIONS = 1000
+MOST_CELLS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Rewards(ClosedForm):
+    """The reward seen: ``y ~ Normal(r_h, sigma)``, ``sigma^2 ~ InverseGamma(a, b)``, integrated per hypothesis.
+
+    With S the sum of ``(y - r_h)^2`` over n items, the log evidence is
+    ``lgamma(a + n/2) - lgamma(a) + a log b - (n/2) log(2 pi) - (a + n/2) log(b + S/2)``
+    (a multivariate t; Gelman et al., Bayesian Data Analysis, section 3.3).
+
+    Parameters
+    ----------
+    table, column, missing, name
+        As for every feedback; the column holds finite numbers, in the hypotheses' reward units.
+    sigma2 : (a, b)
+        Shape and scale (in squared reward units) of the inverse gamma prior of the noise's variance, both positive.
+    """
+
+    kind: ClassVar[str] = "rewards"
+
+    _: KW_ONLY
+    sigma2: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = self.sigma2
+        if (
+            not isinstance(given, (tuple, list))
+            or len(given) != 2
+            or not all(
+                isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and 0 < x <= 1e150
+                for x in given
+            )
+        ):
+            raise InputError(
+                f"sigma2: {given!r}; give [a, b], shape and scale of an inverse gamma prior, both positive and finite"
+            )
+        object.__setattr__(self, "sigma2", (float(given[0]), float(given[1])))
+
+    @cached_property
+    def observed(self) -> np.ndarray:  # noqa: D102
+        values = self.items.numbers(self.column).astype(float)
+        large = np.abs(values) > 1e150
+        if large.any():
+            item = int(np.argmax(large))
+            raise InputError(
+                f"{self.items.source}: {self.items.where(item)}: column {self.column!r} is {values[item]:g}; a reward "
+                "must be below 1e150"
+            )
+        return values
+
+    def inputs(self, block: Block, h: int) -> np.ndarray:
+        """The reward that h predicts."""
+        return block.reward(h)
+
+    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
+        """Sum of squared residuals."""
+        residual = observed - inputs
+        if inside is not None:
+            residual = np.where(inside, residual, 0.0)
+        return (float(np.vdot(residual, residual)),)
+
+    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
+        """Multivariate t, from the sums of squares."""
+        a, b = self.sigma2
+        half = 0.5 * n_items
+        constant = math.lgamma(a + half) - math.lgamma(a) - half * math.log(2 * math.pi) - half * math.log(b)
+        squares, where = np.unique(statistics[:, 0], return_inverse=True)
+        # log(b + S/2) = log b + log1p(S / 2b): a log b cancels, and large a loses no digits
+        return (constant - (a + half) * np.log1p(squares / (2 * b)))[where]
+
+    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+        """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
+        cell, _ = self.cells(valuation, evidence.classes)
+        size = np.bincount(cell)
+        n, cells = evidence.n_items, len(size)
+        observed = self.observed
+        drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
+        if cells <= MOST_CELLS:
+            replicated = np.empty(REPLICATIONS)
+            for lo in range(0, REPLICATIONS, 100):
+                z = rng.standard_normal((100, cells))
+                squares = (z**2).sum(axis=1) + (rng.chisquare(n - cells, 100) if n > cells else 0.0)
+                replicated[lo : lo + 100] = np.abs(z).max(axis=1) / np.sqrt(squares / n)
+        else:  # the greatest of so many is independent of their mean square, nearly
+            normal = NormalDist()
+            tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
+            replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
+            replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
+        lead = int(np.argmax(weights))
+        seen_by: dict[int, float] = {}
+        for h in {*np.unique(drawn).tolist(), lead}:
+            residual = observed - self.at(valuation.hypotheses, valuation, h)
+            rms = math.sqrt(float(np.vdot(residual, residual)) / n)
+            means = np.abs(np.bincount(cell, residual)) / np.sqrt(size)
+            # rewards repeated to the last digit leave nothing to check
+            exact = rms <= 1e-9 * max(1e-300, float(np.abs(observed).max()))
+            seen_by[h] = 0.0 if exact else float(means.max()) / rms
+        p = float((replicated >= np.array([seen_by[int(h)] for h in drawn]) - 1e-12).mean())
+        name = valuation.hypotheses.names[lead]
+        misfit = []
+        if p < 0.01:
+            misfit.append(
+                f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, the mean residual "
+                f"under {name!r} is {seen_by[lead]:.1f} standard errors, and replications reach that in {p:.1%} of cases; "
+                "a reward that nobody listed may have made these rewards"
+            )
+        a, b = self.sigma2
+        if a + n / 2 > 1:
+            mean = (b + evidence.statistics[lead, 0] / 2) / (a + n / 2 - 1)
+            if 1.0 - regularized_gamma_q(a, b / mean) < 0.025:  # P(sigma2 > mean) under the prior
+                misfit.append(
+                    f"{self.name}: the leading hypothesis, {name!r}, needs a noise variance of {mean:.3g}, beyond the "
+                    f"97.5 % point of the one that was declared, InverseGamma{self.sigma2}"
+                )
+        mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
+        what = f"largest mean residual over {cells} groups of items that the hypotheses treat alike, in standard errors"
+        return Check(seen_by[lead], p, mcse, REPLICATIONS, what, tuple(misfit))

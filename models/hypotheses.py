@@ -1,0 +1,381 @@
+"""Reward hypotheses, and what they say about the items of a table."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
+from reward_hypotheses.models.expressions import MAX_REWARD, Expression, parse
+
+T = TypeVar("T")
+Reward = Expression | Callable[..., Any]
+
+BLOCK_ITEMS = 32_768  # an array of so many rewards stays in the cache
+BLOCK_CELLS = 4_000_000  # hypotheses times items that a block may hold at once
+KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """Named rewards ``r_h(item)``, in order.
+
+    Attributes
+    ----------
+    names : tuple of str
+    rewards : tuple of Expression or callable
+        A callable takes a Dataset and returns a DataArray over its dims.
+    columns : tuple of str
+        Column order of the first feedback's table, which the simplicity language ``columns`` counts by.
+    """
+
+    names: tuple[str, ...]
+    rewards: tuple[Reward, ...]
+    columns: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Position of a hypothesis; InputError with a suggestion where there is none of that name."""
+        if name not in self.names:
+            raise InputError(f"{name!r} is no hypothesis; {suggestion(name, self.names)}")
+        return self.names.index(name)
+
+
+def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
+    """Read hypotheses from a mapping name -> expression or callable.
+
+    Raises
+    ------
+    InputError
+        No hypothesis, an empty name, an expression that does not parse (all of them are named).
+    """
+    if not isinstance(given, Mapping) or not given:
+        raise InputError("no hypothesis; give at least one, name = expression")
+    problems: list[str] = []
+    rewards: list[Reward] = []
+    for name, reward in given.items():
+        if not isinstance(name, str) or not name.strip():
+            problems.append(f"hypothesis {name!r}: the name is empty; give it a name that a reader understands")
+        elif callable(reward):
+            rewards.append(reward)
+        else:
+            try:
+                rewards.append(parse(reward))
+            except InputError as error:
+                problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
+    if problems:
+        raise InputError(problems)
+    return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
+
+
+def check_columns(
+    table: Table, expressions: Mapping[str, Expression], refused: set[tuple[str, str]] | None = None
+) -> list[str]:
+    """Say what is wrong with the columns that expressions name in a table: one message a column, then logic on numbers.
+
+    Parameters
+    ----------
+    expressions : dict
+        What names them (for messages) -> expression.
+    refused : set of (column, source), optional
+        Columns already complained of, which are left out and added to.
+    """
+    problems: list[str] = []
+    wrong: set[str] = set()
+    refused = set() if refused is None else refused
+    failing = table.failing()
+    used = None if failing is None else ~failing
+    for who, expression in expressions.items():
+        for name in expression.columns:
+            if name in wrong or (name, "") in refused:
+                wrong.add(name)
+                continue
+            try:
+                table.numbers(name, used)
+            except InputError as error:
+                wrong.add(name)
+                if (name, table.source) not in refused:
+                    refused.add((name, table.source))
+                    problems.extend(f"{p} (named by {who})" for p in error.problems)
+        if wrong.isdisjoint(expression.columns):
+            try:
+                expression.check(lambda name: table.column(name).values.dtype == bool)
+            except InputError as error:
+                if (who, "logic") not in refused:
+                    refused.add((who, "logic"))
+                    problems.extend(f"{who}: {p} (columns as in {table.source})" for p in error.problems)
+    return problems
+
+
+class Block:
+    """Some scenes of a table, laid out (option, scene), and what the hypotheses say there."""
+
+    def __init__(self, valuation: "Valuation", lo: int, hi: int) -> None:
+        table = valuation.table
+        self.valuation, self.lo, self.hi = valuation, lo, hi
+        starts = table.starts[lo:hi]
+        widths = table.starts[lo + 1 : hi + 1] - starts
+        width = int(widths.max(initial=1)) or 1
+        self.shape = (width, hi - lo)
+        self.available: np.ndarray | None = None
+        if int(widths.min(initial=width)) == width:
+            self._items: slice | np.ndarray = slice(int(table.starts[lo]), int(table.starts[hi]))
+        else:
+            position = np.arange(width)[:, None]
+            self.available = position < widths
+            self._items = np.minimum(np.where(self.available, starts + position, starts), table.n_items - 1)
+        self.failing = None if valuation.failing is None else self.gather(valuation.failing)
+        self.options = self.available
+        if self.failing is not None:
+            self.options = ~self.failing if self.available is None else self.available & ~self.failing
+        self._columns: dict[str, np.ndarray] = {}
+        self._rewards: dict[int, np.ndarray] = {}
+
+    @property
+    def scenes(self) -> slice:
+        """Which scenes these are."""
+        return slice(self.lo, self.hi)
+
+    @property
+    def items(self) -> np.ndarray:
+        """Items (option, scene); where an option is not available, the first of its scene."""
+        if isinstance(self._items, slice):
+            return np.arange(self._items.start, self._items.stop).reshape(self.shape[::-1]).T
+        return self._items
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """(item,) -> (option, scene)."""
+        if isinstance(self._items, slice):
+            return np.ascontiguousarray(values[self._items].reshape(self.shape[::-1]).T)
+        return values[self._items]
+
+    def column(self, name: str) -> np.ndarray:
+        """Give a feature (option, scene)."""
+        if name not in self._columns:
+            self._columns[name] = self.gather(self.valuation.table.columns[name].values)
+        return self._columns[name]
+
+    def _at_anchors(self, name: str) -> np.ndarray:
+        return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
+
+    def _line(self, value: float | Expression) -> np.ndarray | float:
+        return value if isinstance(value, float) else value.evaluate(self._at_anchors)
+
+    def failure(self, h: int) -> np.ndarray | float:
+        """``u_h`` by the judge: a float, or (scene,)."""
+        return self._line(self.valuation.line.values[h])
+
+    def told(self, h: int) -> np.ndarray | float:
+        """``u_h`` as the agent was told."""
+        return self._line(self.valuation.told.values[h])
+
+    def reward(self, h: int) -> np.ndarray:
+        """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
+        kept = self._rewards.get(h)
+        if kept is not None:
+            return kept
+        raw = self._raw(h)
+        if self.failing is not None:
+            raw = np.where(self.failing, self.failure(h), raw)
+        if self.valuation.keeps:
+            self._rewards[h] = raw
+        return raw
+
+    def _raw(self, h: int) -> np.ndarray:
+        reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Expression):
+            raw = reward.evaluate(self.column)
+            return np.full(self.shape, raw) if np.ndim(raw) == 0 else raw
+        return self.gather(self.valuation.called[h])
+
+
+class Valuation:
+    """Rewards and failure lines of every hypothesis over a table, block by block.
+
+    Parameters
+    ----------
+    hypotheses, table
+        Expressions must have passed `check_columns` on the table.
+    line : FailureLine
+        The judge's.
+    told : FailureLine, optional
+        What the agent was told; the judge's unless given.
+
+    Attributes
+    ----------
+    tolerance, told_tolerance : ndarray (hypothesis,)
+        The difference up to which two rewards of a hypothesis are equal, in its reward units.
+
+    Raises
+    ------
+    InputError
+        A reward or failure line that is not finite or beyond 1e150, naming hypothesis and row; a failure line that
+        differs between the options of a scene, naming hypothesis and scene.
+    """
+
+    def __init__(
+        self, hypotheses: Hypotheses, table: Table, line: FailureLine, told: FailureLine | None = None
+    ) -> None:
+        self.hypotheses, self.table, self.line = hypotheses, table, line
+        self.told = line if told is None else told
+        n = len(hypotheses)
+        self.failing = table.failing()
+        self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
+        if self.failing is not None:
+            real = np.flatnonzero(~self.failing)
+            first = np.searchsorted(real, table.starts[:-1])
+            candidate = real[np.minimum(first, len(real) - 1)] if len(real) else self.anchors
+            inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
+            self.anchors = np.where(inside, candidate, self.anchors)
+        self.keeps = n * table.n_items <= KEEP_CELLS
+        self.called = self._call()
+        self._ranges = _ranges(table, int(np.clip(BLOCK_CELLS // n, 1024, BLOCK_ITEMS)))
+        self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
+        scale = np.zeros((3, n))
+        bad = np.full(n, -1)
+        for scales, first_bad in self.each(self._measure):
+            np.maximum(scale, scales, out=scale)
+            bad = np.where(bad < 0, first_bad, bad)
+        problems = self._refusals(bad)
+        if problems:
+            raise InputError(problems)
+        self.tolerance = EQUAL * np.maximum(scale[0], scale[1])
+        self.told_tolerance = EQUAL * np.maximum(scale[0], scale[2])
+
+    @property
+    def n_scenes(self) -> int:
+        """Number of scenes."""
+        return self.table.n_scenes
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks of scenes, in order."""
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            for lo, hi in self._ranges:
+                yield Block(self, lo, hi)
+
+    def spans(self) -> Iterator[slice]:
+        """Scenes of each block, in order."""
+        return (slice(lo, hi) for lo, hi in self._ranges)
+
+    def each(self, work: Callable[[Block], T]) -> Iterator[T]:
+        """``work(block)`` for every block, in order; on every core where there are many."""
+        workers = min(os.cpu_count() or 1, 8)
+        if workers < 2 or len(self._ranges) < 4:
+            yield from map(work, self.blocks())
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:
+            blocks = self.blocks()
+            waiting = [pool.submit(work, block) for block in islice(blocks, 2 * workers)]
+            while waiting:
+                done = waiting.pop(0).result()
+                waiting.extend(pool.submit(work, block) for block in islice(blocks, 1))
+                yield done
+
+    def _call(self) -> dict[int, np.ndarray]:
+        called = {}
+        for h, reward in enumerate(self.hypotheses.rewards):
+            if isinstance(reward, Expression):
+                continue
+            name = self.hypotheses.names[h]
+            dataset = self.table.to_dataset()
+            out = reward(dataset)
+            dims = tuple(d for d in ("scene", "option") if d in dataset.dims)
+            if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
+                raise InputError(
+                    f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
+                    f"{type(out).__name__}"
+                )
+            grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
+            grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
+            scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
+            called[h] = grid[scene, np.arange(self.table.n_items) - self.table.starts[scene]]
+        return called
+
+    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Largest absolute reward, failure line and told line by hypothesis, and the first item that is wrong (or -1)."""
+        n = len(self.hypotheses)
+        scale, bad = np.zeros((3, n)), np.full(n, -1)
+        inside = np.ones(block.shape, bool) if block.available is None else block.available
+        for h in range(n):
+            lines = [block.failure(h)]
+            lines.append(lines[0] if self.told is self.line else block.told(h))
+            reward = block.reward(h)
+            # padded cells repeat an available item of their scene (none where the scene is empty)
+            highest, lowest = float(reward.max()), float(reward.min())
+            tops = [max(abs(highest), abs(lowest)), *(float(np.abs(u).max()) for u in lines)]
+            scale[:, h] = tops
+            wrong = np.zeros(block.shape, bool)
+            if not max(tops) <= MAX_REWARD:
+                wrong |= ~(np.abs(reward) <= MAX_REWARD)
+                for u in lines:
+                    wrong |= ~(np.abs(u) <= MAX_REWARD)
+            for value, line in zip((self.line.values[h], self.told.values[h]), lines, strict=True):
+                if isinstance(value, Expression) and block.shape[0] > 1 and value.columns:
+                    spread = np.abs(value.evaluate(block.column) - line)
+                    uneven = spread > EQUAL * np.maximum(np.abs(line), tops[0])
+                    if self.failing is not None:
+                        uneven &= ~block.failing  # type: ignore[operator]
+                    wrong |= uneven
+            wrong &= inside
+            if wrong.any():
+                bad[h] = block.items.T[wrong.T][0]
+        return scale, bad
+
+    def _refusals(self, bad: np.ndarray) -> list[str]:
+        problems = []
+        table = self.table
+        for h in np.flatnonzero(bad >= 0):
+            item = int(bad[h])
+            scene = int(np.searchsorted(table.starts, item, side="right")) - 1
+            block = Block(self, scene, scene + 1)
+            at = item - int(table.starts[scene])
+            reward = float(block.reward(h)[at, 0])
+            name = self.hypotheses.names[h]
+            place = f"{table.source}: {table.where(item)}: hypothesis {name!r}"
+            lines = [float(np.max(block.failure(h))), float(np.max(block.told(h)))]
+            if not abs(reward) <= MAX_REWARD:
+                problems.append(
+                    f"{place} has a reward of {reward:g}; it must be a finite number below 1e150 on every available item"
+                )
+            elif not max(map(abs, lines)) <= MAX_REWARD:
+                problems.append(
+                    f"{place} has a fail_utility of {lines[0]:g}; it must be a finite number below 1e150 in every scene"
+                )
+            else:
+                problems.append(
+                    f"{table.source}: scene {table.scene_name(scene)}: the fail_utility of hypothesis {name!r} differs "
+                    "between the options of the scene; it must be the same for all of them"
+                )
+        return problems
+
+
+def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
+    """Consecutive scenes, so that a padded block holds about so many cells."""
+    widths = np.diff(table.starts)
+    widest = int(widths.max(initial=1)) or 1
+    if widest * table.n_scenes <= 4 * table.n_items + items:
+        step = max(1, items // widest)
+        return [(lo, min(lo + step, table.n_scenes)) for lo in range(0, table.n_scenes, step)]
+    ranges, lo, most = [], 0, 1
+    for scene, width in enumerate(widths.tolist()):
+        if scene > lo and max(most, width) * (scene + 1 - lo) > items:
+            ranges.append((lo, scene))
+            lo, most = scene, 1
+        most = max(most, width)
+    return [*ranges, (lo, table.n_scenes)]
+
+
+def empty_scenes(table: Table) -> Iterable[int]:
+    """Scenes in which no option is available."""
+    return np.flatnonzero(np.diff(table.starts) == 0)

@@ -1,0 +1,1 @@
+"""Policies: what an agent does with its weights. One a file."""

@@ -1,0 +1,123 @@
+"""Policy: what an agent does in a scene, from the rewards under all hypotheses and its weights over them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from reward_hypotheses.models.hypotheses import Block, Valuation
+
+
+@dataclass(frozen=True)
+class Policy(ABC):
+    """``pi(option | scene)``.
+
+    A subclass writes one equation, `certain`: what an agent does that is certain of one hypothesis. An agent that is
+    not draws a hypothesis from `mixing` of its weights for the whole deployment; a policy that acts on all of them at
+    once sets ``draws_one = False`` and writes `act` instead of inheriting it.
+
+    Parameters
+    ----------
+    abstain : bool
+        Whether the agent may refrain. Failing is then one more option, worth ``u_h`` as the agent was told.
+    """
+
+    draws_one: ClassVar[bool] = True
+    """Whether one hypothesis is drawn for a whole deployment, so that ``risk = w' C v``."""
+    mixes_weights: ClassVar[bool] = True
+    """Whether the one is drawn from the agent's weights themselves; bits of human values are defined only then."""
+
+    needs_scale: ClassVar[bool] = False
+    """Whether `certain` reads ``view.scales``, the s_h of the table acted on."""
+
+    abstain: bool = field(default=False, kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """What a study file calls it."""
+        return "".join("_" + c.lower() if c.isupper() else c for c in type(self).__name__).lstrip("_")
+
+    @abstractmethod
+    def certain(self, view: "View", h: int) -> np.ndarray:
+        """Probabilities of an agent certain of h: (choice, scene), the columns summing to 1.
+
+        Choices are the options and, last, abstaining where the agent may.
+        """
+
+    def mixing(self, weights: np.ndarray) -> np.ndarray:
+        """Probability with which each hypothesis is the one drawn: (hypothesis,)."""
+        return weights
+
+    def act(self, view: "View", weights: np.ndarray) -> np.ndarray:
+        """Probabilities of an agent with these weights: (choice, scene)."""
+        chosen = self.mixing(weights)
+        total = np.zeros(view.shape)
+        for h in np.flatnonzero(chosen):
+            total += chosen[h] * self.certain(view, int(h))
+        return total
+
+
+class View:
+    """A block of scenes as the agent sees it: rewards of its choices, abstaining being worth what it was told.
+
+    Attributes
+    ----------
+    shape : (choices, scenes)
+    mask : ndarray (choice, scene) or None
+        Which choices there are, where not all.
+    """
+
+    def __init__(self, block: Block, policy: Policy, scales: np.ndarray | None = None) -> None:
+        self.block, self.abstain, self.scales = block, policy.abstain, scales
+        options, scenes = block.shape
+        self.shape = (options + policy.abstain, scenes)
+        self.mask = block.options
+        if block.options is not None and policy.abstain:
+            self.mask = np.vstack([block.options, np.ones((1, scenes), bool)])
+        self.tolerance = block.valuation.told_tolerance
+
+    def worth(self, h: int) -> np.ndarray:
+        """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
+        reward = self.block.reward(h)
+        if self.abstain:
+            reward = np.vstack([reward, np.broadcast_to(self.block.told(h), (1, self.shape[1]))])
+        return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
+
+
+def greatest(worth: np.ndarray, tolerance: float) -> np.ndarray:
+    """Probabilities that maximise, ties (within the tolerance) split uniformly: (choice, scene)."""
+    best = worth >= worth.max(axis=0) - tolerance
+    if np.count_nonzero(best) == best.shape[1]:
+        return best
+    return best / best.sum(axis=0)
+
+
+def within_scene_scale(valuation: Valuation) -> np.ndarray:
+    """``s_h``, by which choices scale rewards: (hypothesis,), in reward units.
+
+    The root of the mean, over scenes with at least two available options, of the population variance of ``r_h`` among
+    them (options that are failing left out; scenes by their weight). 0 where rewards are all equal.
+    """
+    n = len(valuation.hypotheses)
+    weights = valuation.table.scene_weights()
+    total, mass = np.zeros(n), 0.0
+
+    def measure(block: Block) -> tuple[np.ndarray, float]:
+        inside = np.ones(block.shape, bool) if block.options is None else block.options
+        count = inside.sum(axis=0)
+        weight = (count >= 2) * (1.0 if weights is None else weights[block.scenes])
+        out = np.zeros(n)
+        share = np.maximum(count, 1)
+        for h in range(n):
+            reward = block.reward(h)
+            mean = np.where(inside, reward, 0.0).sum(axis=0) / share
+            apart = np.where(inside, reward - mean, 0.0)
+            apart[np.abs(apart) <= valuation.tolerance[h]] = 0.0
+            out[h] = ((apart**2).sum(axis=0) / share * weight).sum()
+        return out, float(weight.sum())
+
+    for squares, count in valuation.each(measure):
+        total += squares
+        mass += count
+    return np.sqrt(total / mass) if mass else total

@@ -1,0 +1,15 @@
+"""Commit: one training run's luck."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.policies.base import Policy, View, greatest
+
+
+@dataclass(frozen=True)
+class Commit(Policy):
+    """Draw one hypothesis from the weights for the whole deployment, then maximise it; ties are split uniformly."""
+
+    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+        return greatest(view.worth(h), float(view.tolerance[h]))

@@ -1,0 +1,23 @@
+"""MostProbable: act on the best guess alone."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.models.policies.base import Policy, View, greatest
+
+
+@dataclass(frozen=True)
+class MostProbable(Policy):
+    """Maximise the most probable hypothesis; of tied ones (within 1e-9 of the largest), draw one for the deployment."""
+
+    mixes_weights: ClassVar[bool] = False
+
+    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+        return greatest(view.worth(h), float(view.tolerance[h]))
+
+    def mixing(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+        top = weights >= weights.max() * (1 - EQUAL)
+        return top / top.sum()

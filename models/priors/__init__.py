@@ -1,0 +1,1 @@
+"""Priors over hypotheses: one of the two places where human values enter."""

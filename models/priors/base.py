@@ -1,0 +1,194 @@
+"""Prior: what somebody holds about the hypotheses before the data, always with its source."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.special import log_normalised
+
+
+class Prior(ABC):
+    """Weights ``pi_h`` over the hypotheses.
+
+    A subclass writes one equation, `log_weights`. Compose with operators: ``prior ** a`` has weights proportional to
+    ``pi_h^a``, ``p * q`` to ``p_h q_h`` (a logarithmic pool of two).
+
+    Attributes
+    ----------
+    source : str or None
+        Who was asked, when and how. Somebody's own values need one; a foil to compare with does not.
+    strength : float or None
+        How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``. None: the weights are fixed.
+    """
+
+    source: str | None = None
+    strength: float | None = None
+
+    @abstractmethod
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give ``log pi_h`` up to a constant, (hypothesis,); -inf where the weight is 0."""
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return type(self).__name__.lower()
+
+    def parts(self) -> tuple[tuple[float, "Prior"], ...]:
+        """Shares of the independent opinions that this prior is the mean of: itself, unless it is a linear pool."""
+        return ((1.0, self),)
+
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give ``log pi_h``, normalised, (hypothesis,)."""
+        weights = np.asarray(self.log_weights(hypotheses), float)
+        if weights.shape != (len(hypotheses),) or np.isnan(weights).any() or not np.max(weights) > -np.inf:
+            raise InputError(
+                f"the prior {self.name!r} gives log weights {weights}; it must give one a hypothesis, one of them finite"
+            )
+        return log_normalised(weights)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether any of its opinions has a strength."""
+        return any(part.strength is not None for _, part in self.parts())
+
+    def draws(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw value priors from ``p(pi | h = truth)``, one for each truth: (draw, hypothesis).
+
+        With ``pi = sum_k a_k pi_k`` and ``pi_k ~ Dirichlet(s_k m_k)``, ``p(pi | h)`` is proportional to
+        ``p(pi) sum_k a_k pi_kh``: the opinion k that h was drawn from has probability ``a_k m_kh / sum``, and its
+        ``pi_k ~ Dirichlet(s_k m_k + e_h)``; the others are as before.
+        """
+        parts = self.parts()
+        means = np.array([np.exp(part.log_prior(hypotheses)) for _, part in parts])
+        shares = np.array([share for share, _ in parts])
+        chance = shares[:, None] * means[:, truths]
+        total = np.cumsum(chance, axis=0)
+        owner = (rng.random(len(truths)) * total[-1] >= total).sum(axis=0)
+        owner = np.minimum(owner, len(parts) - 1)
+        pi = np.zeros((len(truths), len(hypotheses)))
+        for k, (share, part) in enumerate(parts):
+            if part.strength is None:
+                pi += share * means[k]
+                continue
+            concentration = np.broadcast_to(part.strength * means[k], pi.shape).copy()
+            mine = np.flatnonzero(owner == k)
+            concentration[mine, truths[mine]] += 1.0
+            pi += share * _dirichlet(concentration, rng)
+        return pi
+
+    def __pow__(self, exponent: float) -> "Prior":
+        return Powered(self, float(exponent))
+
+    def __mul__(self, other: "Prior") -> "Prior":
+        if not isinstance(other, Prior):
+            return NotImplemented
+        return Product(self, other)
+
+
+def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Dirichlet draws by rows; components of concentration 0 are 0.
+
+    Gamma variables of small shape underflow, so they are drawn in logs: ``G(a) = G(a + 1) U^(1/a)``.
+    """
+    gone = concentration == 0
+    shape = np.where(gone, 1.0, concentration)
+    with np.errstate(divide="ignore"):
+        log_draws = np.log(rng.standard_gamma(shape + 1.0)) + np.log(rng.random(shape.shape)) / shape
+    log_draws = np.where(gone, -np.inf, log_draws)
+    log_draws -= log_draws.max(axis=1, keepdims=True)
+    draws = np.exp(log_draws)
+    return draws / draws.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Powered(Prior):
+    """``pi_h^a`` normalised: a > 1 sharpens, a < 1 flattens; weights that are 0 stay 0.
+
+    A strength s becomes ``s / a^2``: to first order, ``a log pi`` then varies as much as it should.
+    """
+
+    prior: Prior
+    exponent: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.exponent) and self.exponent >= 0):
+            raise InputError(f"a prior to the power {self.exponent}; the power must be a finite number, 0 or more")
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        weights = self.prior.log_prior(hypotheses)
+        return np.where(weights > -np.inf, self.exponent * np.where(weights > -np.inf, weights, 0.0), -np.inf)
+
+    @property
+    def source(self) -> str | None:  # type: ignore[override]
+        """Source of the prior that is raised."""
+        return self.prior.source
+
+    @property
+    def strength(self) -> float | None:  # type: ignore[override]
+        """``s / a^2``."""
+        inner = self.prior.strength
+        return None if inner is None or self.exponent == 0 else inner / self.exponent**2
+
+    @property
+    def name(self) -> str:
+        """Name and power."""
+        return f"{self.prior.name} ** {self.exponent:g}"
+
+
+@dataclass(frozen=True)
+class Product(Prior):
+    """``p_h q_h`` normalised; strengths add as precisions of independent logs do, ``1 / (1/s + 1/t)``."""
+
+    first: Prior
+    second: Prior
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.first.log_prior(hypotheses) + self.second.log_prior(hypotheses)
+
+    @property
+    def source(self) -> str | None:  # type: ignore[override]
+        """Both sources."""
+        given = [s for s in (self.first.source, self.second.source) if s]
+        return "; ".join(given) if given else None
+
+    @property
+    def strength(self) -> float | None:  # type: ignore[override]
+        """``1 / (1/s + 1/t)``, a fixed prior adding nothing; None where both are fixed."""
+        given = [s for s in (self.first.strength, self.second.strength) if s is not None]
+        return 1.0 / math.fsum(1.0 / s for s in given) if given else None
+
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return f"{self.first.name} * {self.second.name}"
+
+
+def log_pool(priors: Sequence[Prior], weights: Sequence[float]) -> Prior:
+    """Pool opinions logarithmically, ``prod_k pi_kh^a_k`` normalised, the a_k normalised first.
+
+    Externally Bayesian: evidence that all accept moves the pool as it moves each of them, so nobody is re-weighted by
+    how well they predicted (Genest and Zidek 1986).
+    """
+    shares = pool_shares(priors, weights)
+    pooled = priors[0] ** shares[0]
+    for prior, share in zip(priors[1:], shares[1:], strict=True):
+        pooled = pooled * prior**share
+    return pooled
+
+
+def pool_shares(priors: Sequence[Prior], weights: Sequence[float] | None) -> list[float]:
+    """Normalise the weights a_k of the judges of a pool; equal where none are given."""
+    if not priors:
+        raise InputError("a pool of no priors; give at least one")
+    given = [1.0] * len(priors) if weights is None else [float(w) for w in weights]
+    if len(given) != len(priors) or not all(math.isfinite(w) and w >= 0 for w in given) or not math.fsum(given) > 0:
+        raise InputError(
+            f"weights {given} for {len(priors)} priors; give one a prior, finite, 0 or more, and not all of them 0"
+        )
+    total = math.fsum(given)
+    return [w / total for w in given]

@@ -1,0 +1,88 @@
+"""Elicited: weights that somebody stated."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.priors.base import Prior
+
+
+@dataclass(frozen=True)
+class Elicited(Prior):
+    """Human values as somebody stated them: ``pi_h = weight_h / sum weight``.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        One for every hypothesis, 0 or more, not all 0; they are normalised.
+    source : str
+        Who was asked, when, and how.
+    strength : float, optional
+        How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``, weights normalised first.
+        None: fixed, and results then carry no interval.
+
+    Raises
+    ------
+    InputError
+        No source; a weight that is negative, not finite or not a number; all weights 0; a strength that is not a
+        positive finite number. When weighed: a hypothesis without a weight, a weight for nobody.
+    """
+
+    weights: Mapping[str, float]
+    source: str
+    strength: float | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not isinstance(self.source, str) or not self.source.strip():
+            problems.append("source: missing; say who was asked, when, and how")
+        if not isinstance(self.weights, Mapping) or not self.weights:
+            problems.append("weights: missing; give name = weight for every hypothesis")
+        else:
+            problems.extend(_weight_problems(self.weights))
+        s = self.strength
+        if s is not None and (
+            isinstance(s, bool) or not isinstance(s, (int, float)) or not math.isfinite(s) or not s > 0
+        ):
+            problems.append(
+                f"strength: {s!r}; it must be a positive finite number, the judgements the weights are worth"
+            )
+        if problems:
+            raise InputError(problems)
+
+    def problems(self, names: tuple[str, ...]) -> list[str]:
+        """Say which hypotheses lack a weight, and which weights are for nobody."""
+        out = [
+            f"weights: {name!r} is no hypothesis; {suggestion(str(name), names)}"
+            for name in self.weights
+            if name not in names
+        ]
+        return out + [
+            f"weights: hypothesis {name!r} has no weight; give one for every hypothesis (0 rules it out)"
+            for name in names
+            if name not in self.weights
+        ]
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        problems = self.problems(hypotheses.names)
+        if problems:
+            raise InputError(problems)
+        weights = np.array([float(self.weights[name]) for name in hypotheses.names])
+        with np.errstate(divide="ignore"):
+            return np.log(weights / weights.max())
+
+
+def _weight_problems(weights: Mapping[str, float]) -> list[str]:
+    problems = []
+    for name, w in weights.items():
+        if isinstance(w, bool) or not isinstance(w, (int, float, np.integer, np.floating)):
+            problems.append(f"weights: {name!r} has {w!r}; a weight is a number, 0 or more")
+        elif not (math.isfinite(w) and w >= 0):
+            problems.append(f"weights: {name!r} has {w!r}; a weight is a finite number, 0 or more")
+    if not problems and not any(w > 0 for w in weights.values()):
+        problems.append("weights: all are 0; at least one hypothesis must have a positive weight")
+    return problems

@@ -1,0 +1,101 @@
+"""Simplicity: 2^-bits under a stated language."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.models.expressions import ALPHABET, Expression
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.special import LOG_2
+
+LANGUAGES = ("rules", "letters", "columns")
+"""The languages that ship. On the essay's pair the first ties, the second favours flags, the third red paint."""
+
+
+@dataclass(frozen=True)
+class Simplicity(Prior):
+    """``pi_h`` proportional to ``2^-bits(h)``: a foil, and only as neutral as its language.
+
+    Parameters
+    ----------
+    language : str or dict
+        - ``"rules"``: every symbol of the parsed expression costs log2 of the alphabet's size, which is 22 operators
+          and functions + the distinct columns that any hypothesis names + 1 for a number.
+        - ``"letters"``: 8 bits a character of the expression as written, white space left out.
+        - ``"columns"``: as ``rules``, but a feature costs the Elias gamma length ``2 floor(log2 k) + 1`` of its
+          position k among the columns of the first feedback's table.
+        - ``{"name": ..., "costs": {feature: bits}}``: your own; features not named, and the rest, as in ``rules``.
+    source : str, optional
+        Why somebody holds it; needed where it is the judge's.
+
+    Raises
+    ------
+    InputError
+        An unknown language, costs that are negative or for a feature that nobody names, a callable hypothesis (which
+        has no length).
+    """
+
+    language: str | Mapping[str, object] = "rules"
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.language, str):
+            if self.language not in LANGUAGES:
+                raise InputError(f"language: {self.language!r} is unknown; {suggestion(self.language, LANGUAGES)}")
+            return
+        given = self.language
+        if not isinstance(given, Mapping) or set(given) != {"name", "costs"} or not isinstance(given["costs"], Mapping):
+            raise InputError(
+                f"language: {given!r}; give one of {', '.join(map(repr, LANGUAGES))} or {{ name, costs = {{ feature = bits }} }}"
+            )
+        if not isinstance(given["name"], str) or not given["name"].strip() or given["name"] in LANGUAGES:
+            raise InputError(f"language: the name {given['name']!r}; give it a name of its own")
+        for feature, bits in given["costs"].items():
+            if isinstance(bits, bool) or not isinstance(bits, (int, float)) or not (math.isfinite(bits) and bits >= 0):
+                raise InputError(f"language: costs: {feature!r} has {bits!r}; give bits, a finite number, 0 or more")
+
+    @property
+    def name(self) -> str:
+        """The language's name."""
+        return self.language if isinstance(self.language, str) else str(self.language["name"])
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return -LOG_2 * self.bits(hypotheses)
+
+    def bits(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Bits that each hypothesis costs in this language, (hypothesis,)."""
+        expressions = []
+        for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
+            if not isinstance(reward, Expression):
+                raise InputError(
+                    f"hypothesis {name!r} is a callable and has no length in any language; write it as an expression"
+                )
+            expressions.append(reward)
+        if self.language == "letters":
+            return np.array([8.0 * len("".join(e.text.split())) for e in expressions])
+        named = {c for e in expressions for c in e.columns}
+        symbol = math.log2(ALPHABET + len(named) + 1)
+        cost = dict.fromkeys(named, symbol)
+        if self.language == "columns":
+            for column in named:
+                if column not in hypotheses.columns:
+                    raise InputError(
+                        f"column {column!r} is not in the first feedback's table, which 'columns' counts by"
+                    )
+                cost[column] = 2.0 * math.floor(math.log2(hypotheses.columns.index(column) + 1)) + 1.0
+        elif isinstance(self.language, Mapping):
+            costs = self.language["costs"]
+            assert isinstance(costs, Mapping)
+            for column in costs:
+                if column not in named:
+                    raise InputError(
+                        f"language {self.name!r}: costs: no hypothesis names {column!r}; {suggestion(column, sorted(named))}"
+                    )
+            cost |= {c: float(bits) for c, bits in costs.items()}
+        return np.array(
+            [math.fsum(cost[s.name] if s.kind == "column" else symbol for s in e.program) for e in expressions]
+        )

@@ -1,0 +1,94 @@
+"""Posterior weights for reward hypotheses under explicit human values, and the risk of catastrophe on a shifted test.
+
+The flow: state reward hypotheses, a human-value prior over them with its source, and a line below which an outcome is
+worse than failing completely; bring training data (labels, rewards); get posterior weights, and how much of each is
+evidence and how much is prior; bring a shifted test, and get the risk that an agent trained on such data does there
+what is worse than failing, with its uncertainty and what it hinges on. A study file holds all of it:
+
+    import reward_hypotheses as rh
+    results = rh.run("study.toml")
+    results["risk"]["mean"]
+
+Names are loaded when they are first used, so that ``import reward_hypotheses`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from reward_hypotheses.analysis.results import NotTrustedError
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.data.readers import read_table
+    from reward_hypotheses.models.feedback.base import Feedback
+    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.rewards import Rewards
+    from reward_hypotheses.models.policies.base import Policy
+    from reward_hypotheses.models.policies.boltzmann import Boltzmann
+    from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.policies.expected import Expected
+    from reward_hypotheses.models.policies.most_probable import MostProbable
+    from reward_hypotheses.models.priors.base import Prior, log_pool
+    from reward_hypotheses.models.priors.elicited import Elicited
+    from reward_hypotheses.models.priors.pools import LinearPool
+    from reward_hypotheses.models.priors.simplicity import Simplicity
+    from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.study import check, run
+
+_HOME = {
+    "read_table": "data.readers",
+    "InputError": "data.errors",
+    "Prior": "models.priors.base",
+    "Elicited": "models.priors.elicited",
+    "Uniform": "models.priors.uniform",
+    "Simplicity": "models.priors.simplicity",
+    "LinearPool": "models.priors.pools",
+    "log_pool": "models.priors.base",
+    "Feedback": "models.feedback.base",
+    "Labels": "models.feedback.labels",
+    "Rewards": "models.feedback.rewards",
+    "Policy": "models.policies.base",
+    "Commit": "models.policies.commit",
+    "MostProbable": "models.policies.most_probable",
+    "Expected": "models.policies.expected",
+    "Boltzmann": "models.policies.boltzmann",
+    "NotTrustedError": "analysis.results",
+    "run": "study",
+    "check": "study",
+}
+
+__all__ = [
+    "Boltzmann",
+    "Commit",
+    "Elicited",
+    "Expected",
+    "Feedback",
+    "InputError",
+    "Labels",
+    "LinearPool",
+    "MostProbable",
+    "NotTrustedError",
+    "Policy",
+    "Prior",
+    "Rewards",
+    "Simplicity",
+    "Uniform",
+    "__version__",
+    "check",
+    "log_pool",
+    "read_table",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'reward_hypotheses' has no attribute {name!r}; there is {', '.join(__all__)}")
+    value = getattr(import_module(f"reward_hypotheses.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

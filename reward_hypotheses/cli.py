@@ -1,0 +1,204 @@
+"""The shell: `reward-hypotheses run`, `check`."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+DONE, WRONG, NOT_TRUSTED = 0, 2, 3
+
+DESCRIPTION = """\
+Posterior weights for reward hypotheses under explicit human values, and the risk
+of catastrophe (outcomes worse than failing completely) on a shifted test.
+"""
+
+EPILOG = """\
+exit codes:
+  0  done
+  2  the study or its data are wrong: a line for each problem on stderr
+  3  the numbers cannot be trusted: which, on stderr
+  On 2 and 3 stdout is empty and nothing is written.
+
+a study file:
+  [tables]
+  training = "training.csv"          # relative to the study file
+  test = "shifted.csv"
+  [hypotheses]                       # name = reward, an expression over columns
+  "red paint" = "where(red_paint, 100, -100)"
+  "flags" = "where(flags, 100, -100)"
+  [values]                           # the human-value prior
+  weights = { "flags" = 8, "red paint" = 1 }
+  source = "who was asked, when, and how"
+  strength = 20                      # judgements that the weights are worth
+  [agent]
+  policy = "commit"                  # most_probable, expected, { name = "boltzmann", beta = 2 }
+  prior = "uniform"                  # what the agent itself extrapolates by
+  [catastrophe]
+  fail_utility = 0                   # the reward that failing completely is worth
+  [[feedback]]
+  kind = "labels"                    # true: this item is better than failing
+  table = "training"
+  column = "is_pad"
+  noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2
+"""
+
+
+class Progress:
+    """Says on stderr what is being done, once the whole has taken two seconds."""
+
+    def __init__(self, after: float = 2.0) -> None:
+        self.start, self.after = time.monotonic(), after
+        self.doing = ""
+        self.timer: object = None
+
+    def __call__(self, what: str) -> None:
+        """Note what is being done now."""
+        self.doing = what
+        if time.monotonic() - self.start > self.after:
+            self.say()
+        elif self.timer is None:
+            from threading import Timer
+
+            timer = Timer(self.after, self.say)
+            timer.daemon = True
+            timer.start()
+            self.timer = timer
+
+    def say(self) -> None:
+        """Print it."""
+        if self.doing:
+            print(f"[{time.monotonic() - self.start:5.1f} s] {self.doing} ...", file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """Say no more."""
+        self.doing = ""
+        if self.timer is not None:
+            self.timer.cancel()  # type: ignore[attr-defined]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    top = argparse.ArgumentParser(
+        prog="reward-hypotheses",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="fit a study and print what it says",
+        description="Fit a study, print a summary, and write results.json and tables to a folder.",
+        allow_abbrev=False,
+    )
+    run.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    run.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder to write, whole or not at all (default: beside the study, named after it); one that this tool did not "
+        "write, or that somebody changed, is refused",
+    )
+    run.add_argument(
+        "--json",
+        action="store_true",
+        help="print the results document alone on stdout; without --out nothing is written",
+    )
+    check = commands.add_parser(
+        "check",
+        help="validate a study and its data without fitting",
+        description="Validate a study and its data without fitting; every problem is a line on stderr.",
+        allow_abbrev=False,
+    )
+    check.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    # Blocks run on our own threads; a second set inside BLAS costs start-up and fights them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    given = parser().parse_args(arguments)
+    if given.version:
+        from reward_hypotheses import __version__
+
+        print(f"reward-hypotheses {__version__}")
+        return DONE
+    if given.command is None:
+        parser().print_help()
+        return DONE
+    progress = Progress()
+    try:
+        return _check(given.study, progress) if given.command == "check" else _run(given, progress)
+    except BrokenPipeError:  # the reader of stdout has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    finally:
+        progress.stop()
+
+
+def _check(study: Path, progress: Progress) -> int:
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.study import check
+
+    try:
+        checked = check(study, progress)
+    except InputError as error:
+        return _wrong(error.problems)
+    names = ", ".join(repr(n) for n in checked.hypotheses.names)
+    print(f"{study}: nothing wrong. Hypotheses: {names}; feedback: {', '.join(str(f.name) for f in checked.feedback)}.")
+    return DONE
+
+
+def _run(given: argparse.Namespace, progress: Progress) -> int:
+    from reward_hypotheses.analysis.results import NotTrustedError
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.study import run
+
+    out: Path | None = given.out
+    if out is None and not given.json:
+        out = given.study.parent / given.study.stem
+    try:
+        if out is not None:
+            from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder
+            from reward_hypotheses.analysis.report.tables import table_files
+
+            refuse_unless_ours(out)
+        document = run(given.study, progress)
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        if out is not None:
+            progress("writing")
+            write_folder(out, {"results.json": text.encode(), **table_files(document)})
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        print(f"{given.study.name}: {error}", file=sys.stderr)
+        return NOT_TRUSTED
+    progress.stop()
+    if given.json:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+        return DONE
+    from reward_hypotheses.analysis.report.summary import print_summary
+
+    print_summary(document, out)
+    sys.stdout.flush()
+    return DONE
+
+
+def _wrong(problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(" ".join(problem.split()), file=sys.stderr)
+    return WRONG
+
+
+if __name__ == "__main__":
+    sys.exit(main())
