@@ -42,6 +42,6 @@ def _difference(a: float, b: float) -> float:
 
 def silent_pairs(posterior: Posterior) -> list[tuple[int, int]]:
     """Pairs that training cannot separate: every feedback has the same likelihood under both, item by item."""
-    return [
+    return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
-    ]
+    )

@@ -209,7 +209,6 @@ def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.
         )
     bits, bits_by_truth, said = _bits(question, risk)
     warnings.extend(said)
-    none_seen = not risk.by_scene.any()
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -228,7 +227,7 @@ def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.
                 str(int(d)): at_least_one(risk, policy, agent, judge, int(d)) for d in question.deployments
             },
             "n_scenes": valuation.n_scenes,
-            "upper_if_none": upper_limit_of_none(risk.n_scenes) if none_seen else None,
+            "upper_of_zero": upper_limit_of_none(risk.n_scenes),
         },
         "risk_by_agent_prior": {
             "uniform": ours["uniform"],

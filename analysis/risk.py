@@ -192,6 +192,8 @@ def se_scenes(by_scene: np.ndarray, weight: np.ndarray, total: float) -> float:
     if scenes < 2:
         return math.nan
     share = weight / total
+    if np.ptp(by_scene) <= 1e-15:  # alike but for rounding
+        return 0.0
     mean = float(share @ by_scene)
     return math.sqrt(float(share**2 @ (by_scene - mean) ** 2) * scenes / (scenes - 1))
 

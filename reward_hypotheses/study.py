@@ -438,7 +438,7 @@ def _hypotheses(top: _Section, problems: _Problems) -> tuple[list[str], dict[str
         "hypotheses",
         (),
         required=True,
-        why='give each hypothesis as name = expression, such as "flags" = "where(flags, 100, -100)"',
+        why='give name = expression, such as "flags" = "where(flags, 100, -100)"',
     )
     if isinstance(top.given.get("hypotheses"), dict) and not section.given:
         problems.add("[hypotheses]: there is none; give at least one, name = expression")
@@ -579,7 +579,7 @@ def _catastrophe(top: _Section, problems: _Problems, names: list[str]) -> Failur
     section.refuse_unknown()
     if "fail_utility" not in section.given:
         problems.add(
-            "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0 (it has no default)"
+            "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
         )
         return None
     with problems.at("[catastrophe]"):

@@ -1,4 +1,4 @@
-"""LinearPool: the mean of several judges' priors. (Their logarithmic pool is a product of powers: `log_pool`.)"""
+"""LinearPool: the mean of several judges' priors; their logarithmic pool is a product of powers, `log_pool`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

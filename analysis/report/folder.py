@@ -1,0 +1,136 @@
+"""The folder of a run: written whole or not at all, and never over what this tool did not write."""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from reward_hypotheses.data.errors import InputError
+
+MANIFEST = "manifest.json"
+
+
+def refuse_unless_ours(folder: Path) -> None:
+    """Refuse a folder that holds anything its manifest does not list, or lists otherwise.
+
+    Raises
+    ------
+    InputError
+        Naming the file that stands in the way, or the path that cannot be written.
+    """
+    try:
+        if not folder.exists():
+            _refuse_path(folder)
+            return
+        if not folder.is_dir():
+            raise InputError(f"--out {folder}: is a file; give a folder, new or written by an earlier run")
+        present = sorted(str(Path(at, f).relative_to(folder)) for at, _, files in os.walk(folder) for f in files)
+        if not present:
+            return
+        remedy = "give another folder, or move it away; nothing was written"
+        if MANIFEST not in present:
+            raise InputError(f"--out {folder}: holds {present[0]!r} and no {MANIFEST}, so no run wrote it; {remedy}")
+        try:
+            listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            assert isinstance(listed, dict)
+        except (ValueError, AssertionError):
+            raise InputError(f"--out {folder}: its {MANIFEST} cannot be read; {remedy}") from None
+        for name in present:
+            if name == MANIFEST:
+                continue
+            if name not in listed:
+                raise InputError(f"--out {folder}: holds {name!r}, which no run wrote; {remedy}")
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
+                raise InputError(f"--out {folder}: {name!r} was changed after the run that wrote it; {remedy}")
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be read ({error.strerror}); give another folder") from None
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files and their manifest as one folder: beside its place, flushed to disk, then moved there at once.
+
+    An earlier run in that place is exchanged for the new one in one step (where the system can), then removed.
+
+    Raises
+    ------
+    InputError
+        A path that cannot be written; what was there before is untouched.
+    """
+    target = Path(os.path.realpath(folder))
+    aside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        os.chmod(aside, 0o777 & ~_umask())
+        manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+        whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+        for name, data in whole.items():
+            path = aside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for at, _, _ in os.walk(aside):
+            _flush(Path(at))
+        refuse_unless_ours(target)
+        if target.exists() and any(target.iterdir()):
+            _exchange(aside, target)
+        else:
+            os.replace(aside, target)
+        _flush(target.parent)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from None
+    finally:
+        if aside is not None and aside.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refuse_path(folder: Path) -> None:
+    """Refuse a new folder where none can be made, before any work is done."""
+    above = folder.absolute().parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir():
+        raise InputError(
+            f"--out {folder}: {str(above)!r} is a file, so no folder can be made in it; give another folder"
+        )
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"--out {folder}: {str(above)!r} cannot be written to; give another folder")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Swap two folders in one step, so that at every moment one of them is in place."""
+    exchange, here = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of renameat2(2)
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        rename = None
+    if rename is not None and rename(here, os.fsencode(new), here, os.fsencode(old), exchange) == 0:
+        return
+    spare = new.with_suffix(".previous")  # no such call here: two steps, the old one kept until the new one is in place
+    os.replace(old, spare)
+    try:
+        os.replace(new, old)
+    except OSError:
+        os.replace(spare, old)
+        raise
+    shutil.rmtree(spare)

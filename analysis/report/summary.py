@@ -1,0 +1,248 @@
+"""The summary on the terminal: the answer first, then what it rests on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 80
+BAR = 16
+BLOCKS = " ▏▎▍▌▋▊▉█"
+LISTED = 12
+
+
+def print_summary(document: Mapping[str, Any], out: Path | None = None, console: Console | None = None) -> None:
+    """Print what a results document says, readable at 80 columns and without colour."""
+    console = Console(markup=False, highlight=False, emoji=False) if console is None else console
+    page = _Page(console)
+    if document["title"]:
+        page.line(document["title"], style="bold")
+        page.gap()
+    for sentence in answer(document):
+        page.line(sentence)
+    page.gap()
+    page.heading("Hypotheses")
+    page.table(_weights(document))
+    page.heading("Evidence or prior?")
+    for sentence in _evidence(document):
+        page.line(sentence)
+    if document["risk"] is not None:
+        page.gap()
+        page.heading("Risk of the agent under other priors")
+        page.table(_agents(document))
+        page.heading("What the risk hinges on")
+        for sentence in _hinges(document):
+            page.line(sentence)
+        page.gap()
+        if document["risk_bounds"]:
+            page.table(_bounds(document))
+        page.heading("Is the test a shift?")
+        page.line(_shift(document))
+    for name, other in document["also"].items():
+        page.gap()
+        page.heading(f"On {name!r}")
+        page.line(_risk_sentence(other["risk"]))
+    if document["warnings"]:
+        page.gap()
+        page.heading("Mind")
+        for warning in document["warnings"]:
+            page.line("- " + warning)
+    if out is not None:
+        page.gap()
+        page.line(f"Every number: {out / 'results.json'}; tables: {out / 'tables'}")
+
+
+class _Page:
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.width = min(WIDTH, console.width)
+
+    def line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style), width=self.width, overflow="fold")
+
+    def heading(self, text: str) -> None:
+        self.line(text, style="bold")
+
+    def gap(self) -> None:
+        self.console.print()
+
+    def table(self, table: Table) -> None:
+        self.console.print(Padding(table, (0, 0, 1, 0)), width=self.width)
+
+
+def percent(x: float | None, upper: float | None = None) -> str:
+    """A share in percent; one that is not 0 never looks like 0, and one that is not 1 never like 1.
+
+    Where `upper` is given, a 0 stands beside the upper limit of a rate of which no event was seen.
+    """
+    if x is None:
+        return "-"
+    if x == 0:
+        return "0%" if upper is None else f"0% (< {percent(upper)})"
+    if x < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= x < 1 - 1e-12:
+        return ">99.9%"
+    return f"{100 * x:.1f}%"
+
+
+def answer(document: Mapping[str, Any]) -> list[str]:
+    """The answer in a few sentences."""
+    risk = document["risk"]
+    if risk is None:
+        lead = max(document["weights"], key=document["weights"].get)
+        return [
+            f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
+            "There is no test, so there is no risk."
+        ]
+    out = [_risk_sentence(risk)]
+    left = risk["limit"]
+    if left:
+        out.append(
+            f"Endless training of this kind would leave {percent(left)}: there the data are silent, and assumptions about "
+            "human values decide."
+        )
+    return out
+
+
+def _risk_sentence(risk: Mapping[str, Any]) -> str:
+    if risk["mean"] == 0:
+        scenes = risk["n_scenes"]
+        return (
+            f"Catastrophe risk: none seen in {scenes} scene{'s' if scenes != 1 else ''}, so at most "
+            f"{percent(risk['upper_of_zero'])} (95% confidence)."
+        )
+    interval = "no interval, for the values have no strength"
+    if risk["lower"] is not None:
+        interval = f"{100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}"
+    scenes = ""
+    if risk["se_scenes"] == 0:
+        scenes = f"; all {risk['n_scenes']} test scenes alike"
+    elif risk["se_scenes"] is not None:
+        scenes = f"; standard error from {risk['n_scenes']} test scenes {percent(risk['se_scenes'])}"
+    return f"Catastrophe risk: {percent(risk['mean'])} of scenes ({interval}{scenes})."
+
+
+def bar(x: float, width: int = BAR) -> str:
+    """A bar of eighths of a character; any x above 0 shows at least a sliver."""
+    eighths = round(x * width * 8)
+    if x > 0:
+        eighths = max(eighths, 1)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (BLOCKS[rest] if rest else "")
+
+
+def _weights(document: Mapping[str, Any]) -> Table:
+    names = document["hypotheses"]
+    tested = document["risk"] is not None
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("", overflow="ellipsis", max_width=24, no_wrap=True)
+    for head in ("prior", "weight"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", width=BAR, no_wrap=True)
+    table.add_column("agent", justify="right", no_wrap=True)
+    if tested:
+        table.add_column("risk if true", justify="right", no_wrap=True)
+    shown = sorted(names, key=lambda n: -document["weights"][n])[:LISTED] if len(names) > LISTED else names
+    for name in shown:
+        weight = document["weights"][name]
+        cells = [name, percent(document["prior"][name]), percent(weight), bar(weight)]
+        cells.append(percent(document["agent_weights"][name]))
+        if tested:
+            cells.append(percent(document["risk_by_truth"][name], document["risk"]["upper_of_zero"]))
+        table.add_row(*(Text(c, style="cyan" if i == 3 else "") for i, c in enumerate(cells)))
+    if len(names) > len(shown):
+        table.add_row(Text(f"and {len(names) - len(shown)} more"))
+    return table
+
+
+def _evidence(document: Mapping[str, Any]) -> list[str]:
+    out = []
+    for members in _silent_groups(document["silent_pairs"]):
+        shown = ", ".join(map(repr, members[:8])) + (f" and {len(members) - 8} more" if len(members) > 8 else "")
+        out.append(f"Training is silent between {shown}: what prefers one of them is an assumption, not evidence.")
+    if not out:
+        out.append("Training tells every two hypotheses apart.")
+    telling = [p for p in document["pairs"] if not p["silent"] and p["log_bayes_factor"] is not None]
+    telling.sort(key=lambda p: -abs(p["log_bayes_factor"]))
+    if telling:
+        words = telling[0]["words"]
+        out.append("Most telling: " + words + ".")
+    for pair in (document["dangerous_pairs"] or [])[:2]:
+        words = pair["words"]
+        out.append("Dangerous: " + words + ".")
+    return out
+
+
+def _silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for a, b in pairs:
+        group = groups.setdefault(a, [a])
+        if b not in group:
+            group.append(b)
+        groups[b] = group
+    return list({id(g): g for g in groups.values()}.values())
+
+
+def _agents(document: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("prior of the agent", overflow="ellipsis", max_width=30, no_wrap=True)
+    table.add_column("must act", justify="right", no_wrap=True)
+    table.add_column("may abstain", justify="right", no_wrap=True)
+    table.add_column("and does in", justify="right", no_wrap=True)
+    for key, one in document["agents"].items():
+        may, zero = one["may_abstain"], document["risk"]["upper_of_zero"]
+        table.add_row(
+            Text(key),
+            percent(one["acts"]["risk"], zero),
+            percent(may["risk"], zero),
+            percent(may["abstained"], zero),
+        )
+    return table
+
+
+def _hinges(document: Mapping[str, Any]) -> list[str]:
+    risk = document["risk"]
+    out = [
+        f"The least risk of an agent that always acts is {percent(risk['floor'], risk['upper_of_zero'])}; this one refrains in "
+        f"{percent(risk['abstained'], risk['upper_of_zero'] if document['agent']['abstain'] else None)} of scenes.",
+        f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
+    ]
+    ever = [f"{int(d):,}: {percent(p)}" for d, p in risk["at_least_one"].items()]
+    if ever:
+        out.append("At least one catastrophe in so many deployments: " + "; ".join(ever) + ".")
+    known = {t: b for t, b in document["value_bits"].items() if b is not None}
+    if known:
+        bits = "; ".join(f"{b:.3g} bits for a risk of {float(t):g}" for t, b in known.items())
+        out.append(f"Human values that a uniform agent must be told: {bits}.")
+    return out
+
+
+def _bounds(document: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    for head in ("if this much of the prior is wrong", "least", "greatest", "with an unlisted truth"):
+        table.add_column(head, justify="right", no_wrap=True)
+    zero = document["risk"]["upper_of_zero"]
+    for e, (lower, upper) in document["risk_bounds"].items():
+        unlisted = document["risk_bounds_unlisted"][e]
+        table.add_row(f"{100 * float(e):g}%", percent(lower, zero), percent(upper, zero), percent(unlisted, zero))
+    return table
+
+
+def _shift(document: Mapping[str, Any]) -> str:
+    shift = document["shift"]
+    p = shift["p"]
+    said = f"p = {p:.3f}, {shift['permutations']} permutations"
+    if not document["shifted"]:
+        return f"No: what the hypotheses say of it is as in training ({said}). This is ordinary generalisation."
+    most = f"{shift['indicator']}: {percent(shift['training'])} in training, {percent(shift['test'])} on the test"
+    new = ""
+    if shift["n_new_classes"]:
+        items = sum(c["items"] for c in shift["new_classes"])
+        kinds = shift["n_new_classes"]
+        new = f" {kinds} kind{'s' if kinds != 1 else ''} of item never seen in training ({items} items)."
+    return f"Yes ({said}). Most of all, {most}.{new}"
