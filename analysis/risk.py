@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.catastrophe import catastrophic
 from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
+
+MATRIX_CELLS = 4_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
     by_scene = np.empty(valuation.n_scenes)
     sums = np.zeros(3)  # floor, abstained, regret
 
-    def work(block: Block) -> tuple[np.ndarray, ...]:
+    def work(block: Block) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         view = View(block, policy, scales)
         options, scenes = block.shape
         mass = weight[block.scenes]
@@ -83,7 +84,7 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         best, failing = np.zeros(scenes), np.zeros(scenes)
         for h in range(n):
             reward, line = block.reward(h), block.failure(h)
-            bad[h] = catastrophic(reward, line, float(valuation.tolerance[h]))
+            bad[h] = block.worse(h)
             if judge[h] > 0:
                 judged += judge[h] * bad[h]
                 value += judge[h] * reward
@@ -103,14 +104,15 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         flat = bad.reshape(n, -1)
         truth = flat @ (acts * mass).ravel()
         sums = np.array([least @ mass, refrained @ mass, regret @ mass])
-        return picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T, truth, refrains, sums, risk
+        picked = picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T
+        return block.scenes, picked, truth, refrains, sums, risk
 
-    for block, (picked, truth, refrains, some, risk) in zip(valuation.spans(), valuation.each(work), strict=True):
+    for scenes, picked, truth, refrains, some, risk in valuation.each(work, MATRIX_CELLS // n):
         matrix += picked
         by_truth += truth
         abstained_by_agent += refrains
         sums += some
-        by_scene[block] = risk
+        by_scene[scenes] = risk
     matrix = np.clip(matrix / total, 0.0, 1.0)
     by_truth = np.clip(by_truth / total, 0.0, 1.0)
     floor, abstained, regret = (sums / total).tolist()
@@ -156,8 +158,7 @@ def scalar_risk(
         acts = np.zeros((len(agents), *view.shape))
         for h in range(n):
             if judge[h] > 0:
-                bad = catastrophic(block.reward(h), block.failure(h), float(valuation.tolerance[h]))
-                judged += np.multiply(judge[h], bad)
+                judged += np.multiply(judge[h], block.worse(h))
             if policy.draws_one and mixed[:, h].any():
                 chosen = policy.certain(view, h)
                 for a, weights in enumerate(mixed):

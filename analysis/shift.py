@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.catastrophe import better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import View, greatest
 from reward_hypotheses.models.policies.commit import Commit
@@ -158,9 +157,8 @@ class _Units:
         inside = np.ones(block.shape, bool) if block.available is None else block.available
         classes = np.empty((n, *block.shape), np.int8)
         for h in range(n):
-            reward, line, tolerance = block.reward(h), block.failure(h), float(valuation.tolerance[h])
-            classes[h] = better_than_failing(reward, line, tolerance)
-            classes[h] -= catastrophic(reward, line, tolerance)
+            classes[h] = block.better(h)
+            classes[h] -= block.worse(h)
         codes = np.zeros(block.shape, np.uint64)
         for h in range(n):
             codes += (classes[h] + 1).astype(np.uint64) * self._multiplier[h]
@@ -215,12 +213,7 @@ def _classes_of(valuation: Valuation, item: int) -> list[int]:
     scene = int(np.searchsorted(valuation.table.starts, item, side="right")) - 1
     block = Block(valuation, scene, scene + 1)
     at = item - int(valuation.table.starts[scene])
-    out = []
-    for h in range(len(valuation.hypotheses)):
-        reward, line, tolerance = block.reward(h)[at], block.failure(h), float(valuation.tolerance[h])
-        better = better_than_failing(reward, line, tolerance)
-        out.append(int(np.max(better)) - int(np.max(catastrophic(reward, line, tolerance))))
-    return out
+    return [int(block.better(h)[at, 0]) - int(block.worse(h)[at, 0]) for h in range(len(valuation.hypotheses))]
 
 
 def _in_words(vector: Sequence[int], names: Sequence[str]) -> str:

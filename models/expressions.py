@@ -139,7 +139,7 @@ class Expression:
         with np.errstate(all="ignore"):
             for symbol in self.program:
                 if symbol.kind == "const":
-                    stack.append((np.float64(symbol.value), None))
+                    stack.append((symbol.value, None))
                 elif symbol.kind == "column":
                     stack.append((column(symbol.name), None))
                 else:
@@ -166,17 +166,23 @@ def parse(text: str) -> Expression:
     return Expression(text, _Parser(text).program())
 
 
-_Value = tuple[np.ndarray | np.float64, np.ndarray | None]
-"""A value and, for truth values, where they are undefined (None: nowhere). Undefined numbers are NaN."""
+_Value = tuple[np.ndarray | np.float64 | float, np.ndarray | None]
+"""A value (a constant is a float, of which numpy makes shorter work than of its own scalars) and, for truth values, where they are undefined (None: nowhere). Undefined numbers are NaN."""
 
 
-def _number(value: _Value) -> np.ndarray:
+def _number(value: _Value) -> np.ndarray | float:
     array, undefined = value
+    if isinstance(array, float):
+        return array
     if array.dtype == bool:
         array = array.astype(np.float64)
         if undefined is not None:
             array = np.where(undefined, np.nan, array)
     return array
+
+
+def _is_bool(value: _Value) -> bool:
+    return not isinstance(value[0], float) and value[0].dtype == bool
 
 
 def _either(*masks: np.ndarray | None) -> np.ndarray | None:
@@ -215,7 +221,7 @@ def _apply(kind: str, arguments: list[_Value]) -> _Value:
         return np.logical_not(arguments[0][0]), arguments[0][1]
     if kind == "where":
         (condition, undefined), first, second = arguments
-        if first[0].dtype == bool and second[0].dtype == bool:
+        if _is_bool(first) and _is_bool(second):
             chosen = np.where(condition, first[0], second[0])
             if undefined is None and first[1] is None and second[1] is None:
                 return chosen, None

@@ -10,14 +10,14 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
+from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.expressions import MAX_REWARD, Expression, parse
 
 T = TypeVar("T")
 Reward = Expression | Callable[..., Any]
 
-BLOCK_ITEMS = 32_768  # an array of so many rewards stays in the cache
-BLOCK_CELLS = 4_000_000  # hypotheses times items that a block may hold at once
+BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
+LEAST_ITEMS = 16_384  # below this one block is enough
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
 
 
@@ -120,6 +120,7 @@ class Block:
     def __init__(self, valuation: "Valuation", lo: int, hi: int) -> None:
         table = valuation.table
         self.valuation, self.lo, self.hi = valuation, lo, hi
+        self._better = valuation.better_bits.get((lo, hi))
         starts = table.starts[lo:hi]
         widths = table.starts[lo + 1 : hi + 1] - starts
         width = int(widths.max(initial=1)) or 1
@@ -188,6 +189,16 @@ class Block:
             self._rewards[h] = raw
         return raw
 
+    def better(self, h: int) -> np.ndarray:
+        """Where ``r_h > u_h``, (option, scene): better than failing."""
+        if self._better is not None and not self.valuation.close[h]:
+            return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        return better_than_failing(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+
+    def worse(self, h: int) -> np.ndarray:
+        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true."""
+        return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+
     def _raw(self, h: int) -> np.ndarray:
         reward = self.valuation.hypotheses.rewards[h]
         if isinstance(reward, Expression):
@@ -207,6 +218,9 @@ class Valuation:
         The judge's.
     told : FailureLine, optional
         What the agent was told; the judge's unless given.
+    for_labels : bool
+        Whether it will be asked which items are better than failing. Where rewards are too many to keep, a bit an item
+        is then remembered.
 
     Attributes
     ----------
@@ -221,7 +235,13 @@ class Valuation:
     """
 
     def __init__(
-        self, hypotheses: Hypotheses, table: Table, line: FailureLine, told: FailureLine | None = None
+        self,
+        hypotheses: Hypotheses,
+        table: Table,
+        line: FailureLine,
+        told: FailureLine | None = None,
+        *,
+        for_labels: bool = False,
     ) -> None:
         self.hypotheses, self.table, self.line = hypotheses, table, line
         self.told = line if told is None else told
@@ -235,47 +255,52 @@ class Valuation:
             inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
             self.anchors = np.where(inside, candidate, self.anchors)
         self.keeps = n * table.n_items <= KEEP_CELLS
+        self.marks = for_labels and not self.keeps
         self.called = self._call()
-        self._ranges = _ranges(table, int(np.clip(BLOCK_CELLS // n, 1024, BLOCK_ITEMS)))
+        self._ranges = _ranges(table, int(np.clip(table.n_items // 8, LEAST_ITEMS, BLOCK_ITEMS)))
+        # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u. It stands unless some r
+        # comes so close to u that the tolerance, which is known only after the pass, may call them equal.
+        self.better_bits: dict[tuple[int, int], np.ndarray] = {}
+        self.close = np.ones(n, bool)
         self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
-        scale = np.zeros((3, n))
-        bad = np.full(n, -1)
-        for scales, first_bad in self.each(self._measure):
+        scale, gap, bad = np.zeros((3, n)), np.full(n, np.inf), np.full(n, -1)
+        bits = {}
+        for span, (scales, gaps, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
             np.maximum(scale, scales, out=scale)
+            np.minimum(gap, gaps, out=gap)
             bad = np.where(bad < 0, first_bad, bad)
+            bits[span] = better
         problems = self._refusals(bad)
         if problems:
             raise InputError(problems)
         self.tolerance = EQUAL * np.maximum(scale[0], scale[1])
         self.told_tolerance = EQUAL * np.maximum(scale[0], scale[2])
+        if self.marks:
+            self.better_bits, self.close = bits, gap <= 2 * self.tolerance
 
     @property
     def n_scenes(self) -> int:
         """Number of scenes."""
         return self.table.n_scenes
 
-    def blocks(self) -> Iterator[Block]:
-        """Blocks of scenes, in order."""
+    def blocks(self, items: int | None = None) -> Iterator[Block]:
+        """Blocks of scenes, in order, of about so many items at most (rewards that are kept come as they are kept)."""
         if self._kept is not None:
             yield from self._kept
         else:
-            for lo, hi in self._ranges:
+            for lo, hi in self._ranges if items is None else _ranges(self.table, min(items, BLOCK_ITEMS)):
                 yield Block(self, lo, hi)
 
-    def spans(self) -> Iterator[slice]:
-        """Scenes of each block, in order."""
-        return (slice(lo, hi) for lo, hi in self._ranges)
-
-    def each(self, work: Callable[[Block], T]) -> Iterator[T]:
-        """``work(block)`` for every block, in order; on every core where there are many."""
+    def each(self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
+        """``work(block)`` for every block, in order; on every core where there is more than one block."""
         workers = min(os.cpu_count() or 1, 8)
-        if workers < 2 or len(self._ranges) < 4:
-            yield from map(work, self.blocks())
+        if workers < 2 or len(self._ranges) < 2:
+            yield from map(work, self.blocks(items))
             return
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(workers) as pool:
-            blocks = self.blocks()
+            blocks = self.blocks(items)
             waiting = [pool.submit(work, block) for block in islice(blocks, 2 * workers)]
             while waiting:
                 done = waiting.pop(0).result()
@@ -302,35 +327,57 @@ class Valuation:
             called[h] = grid[scene, np.arange(self.table.n_items) - self.table.starts[scene]]
         return called
 
-    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Largest absolute reward, failure line and told line by hypothesis, and the first item that is wrong (or -1)."""
+    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """By hypothesis: largest absolute reward and failure lines, least distance from the line, first wrong item, bits."""
         n = len(self.hypotheses)
-        scale, bad = np.zeros((3, n)), np.full(n, -1)
-        inside = np.ones(block.shape, bool) if block.available is None else block.available
+        scale, gap, bad = np.zeros((3, n)), np.zeros(n), np.full(n, -1)
+        bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
         for h in range(n):
-            lines = [block.failure(h)]
-            lines.append(lines[0] if self.told is self.line else block.told(h))
+            line = block.failure(h)
+            told = line if self.told is self.line else block.told(h)
             reward = block.reward(h)
             # padded cells repeat an available item of their scene (none where the scene is empty)
-            highest, lowest = float(reward.max()), float(reward.min())
-            tops = [max(abs(highest), abs(lowest)), *(float(np.abs(u).max()) for u in lines)]
-            scale[:, h] = tops
-            wrong = np.zeros(block.shape, bool)
-            if not max(tops) <= MAX_REWARD:
-                wrong |= ~(np.abs(reward) <= MAX_REWARD)
-                for u in lines:
-                    wrong |= ~(np.abs(u) <= MAX_REWARD)
-            for value, line in zip((self.line.values[h], self.told.values[h]), lines, strict=True):
-                if isinstance(value, Expression) and block.shape[0] > 1 and value.columns:
-                    spread = np.abs(value.evaluate(block.column) - line)
-                    uneven = spread > EQUAL * np.maximum(np.abs(line), tops[0])
-                    if self.failing is not None:
-                        uneven &= ~block.failing  # type: ignore[operator]
-                    wrong |= uneven
-            wrong &= inside
-            if wrong.any():
-                bad[h] = block.items.T[wrong.T][0]
-        return scale, bad
+            top = max(float(reward.max()), -float(reward.min()))
+            scale[:, h] = top, _largest(line), _largest(told)
+            uneven = self._uneven(block, h, line, told, top)
+            if not scale[:, h].max() <= MAX_REWARD or uneven is not None:
+                bad[h] = self._first_wrong(block, reward, line, told, uneven)
+            if self.marks:
+                bits[h] = np.packbits(reward > line)
+                apart = np.abs(reward - line)
+                gap[h] = apart.min()
+                if gap[h] == 0:  # an exact tie is no better under any tolerance
+                    gap[h] = apart.min(where=apart > 0, initial=np.inf)
+        return scale, gap, bad, bits
+
+    def _uneven(
+        self, block: Block, h: int, line: np.ndarray | float, told: np.ndarray | float, top: float
+    ) -> np.ndarray | None:
+        """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
+        out = None
+        for value, used in ((self.line.values[h], line), (self.told.values[h], told)):
+            if isinstance(value, Expression) and block.shape[0] > 1 and value.columns:
+                spread = np.abs(value.evaluate(block.column) - used) > EQUAL * np.maximum(np.abs(used), top)
+                if block.options is not None:
+                    spread &= block.options
+                if spread.any():
+                    out = spread if out is None else out | spread
+        return out
+
+    def _first_wrong(
+        self,
+        block: Block,
+        reward: np.ndarray,
+        line: np.ndarray | float,
+        told: np.ndarray | float,
+        uneven: np.ndarray | None,
+    ) -> int:
+        wrong = ~(np.abs(reward) <= MAX_REWARD) | ~(np.abs(line) <= MAX_REWARD) | ~(np.abs(told) <= MAX_REWARD)
+        if uneven is not None:
+            wrong |= uneven
+        if block.available is not None:
+            wrong &= block.available
+        return int(block.items.T[wrong.T][0]) if wrong.any() else -1
 
     def _refusals(self, bad: np.ndarray) -> list[str]:
         problems = []
@@ -358,6 +405,10 @@ class Valuation:
                     "between the options of the scene; it must be the same for all of them"
                 )
         return problems
+
+
+def _largest(line: np.ndarray | float) -> float:
+    return abs(line) if isinstance(line, float) else float(np.abs(line).max())
 
 
 def _ranges(table: Table, items: int) -> list[tuple[int, int]]:

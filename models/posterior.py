@@ -110,7 +110,7 @@ def weigh(
         What a prior or feedback refuses, or data that are impossible under every hypothesis.
     """
     if valuations is None:
-        valuations = [Valuation(hypotheses, one.items, line) for one in feedback]
+        valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
     evidence = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
     log_prior = prior.log_prior(hypotheses)
     _, classes = np.unique(np.array([e.classes for e in evidence]), axis=1, return_inverse=True)

@@ -127,7 +127,7 @@ def evaluate(
         if key not in known:
             progress(f"rewards on {table.name!r}")
             try:
-                known[key] = Valuation(study.hypotheses, table, study.line, told)
+                known[key] = Valuation(study.hypotheses, table, study.line, told, for_labels=told is None)
             except InputError as error:
                 known[key] = None
                 problems.extend(p for p in error.problems if p not in problems)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.catastrophe import better_than_failing
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.special import log_beta, log_gamma, log_incomplete_beta
@@ -62,7 +61,7 @@ class Labels(ClosedForm):
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """Whether h predicts a true label."""
-        return better_than_failing(block.reward(h), block.failure(h), float(block.valuation.tolerance[h]))
+        return block.better(h)
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """How many labels are wrong."""

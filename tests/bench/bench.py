@@ -1,0 +1,77 @@
+"""Timings side by side in one run: ours against what a user would use instead. Run as ``make bench``.
+
+Medians of repeated runs. The last column is the ratio, or the limit that the figure is held against.
+"""
+
+import gc
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def wall(command: list[str], repeat: int) -> list[float]:
+    """Seconds of whole processes."""
+    out = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        out.append(time.perf_counter() - start)
+    return out
+
+
+def isolated(case: str) -> dict:
+    """Run one of `cases.py` in a process of its own, so that its peak memory is its own."""
+    done = subprocess.run([sys.executable, str(HERE / "cases.py"), case], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def row(what: str, ours: str, other: str, verdict: str) -> None:
+    """Print a line of the table."""
+    print(f"{what:<58} {ours:>14} {other:>18} {verdict:>16}", flush=True)
+
+
+def main() -> None:
+    """Measure everything."""
+    row("what", "ours", "beside it", "ratio or limit")
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder) / "study.toml"
+        subprocess.run([sys.executable, str(HERE / "cases.py"), "write", folder], check=True)
+        command = [str(Path(sys.executable).with_name("reward-hypotheses")), "run", str(study), "--json"]
+        pymc = [sys.executable, str(HERE / "plain_pymc.py"), folder]
+        wall(command, 2)
+        wall(pymc, 1)  # compiles into the cache, so that both are warm
+        ours, theirs = [], []
+        for _ in range(3):  # in turn, so that a slow machine is slow for both
+            ours += wall(command, 5)
+            theirs += wall(pymc, 1)
+        a, b = statistics.median(ours), statistics.median(theirs)
+        row("whole process, 200 labels, 2 hypotheses, vs plain PyMC", f"{a:.3f} s", f"{b:.2f} s", f"{b / a:.0f} x")
+        bare = wall([sys.executable, "-c", "import numpy"], 9)
+        row("  of which Python and numpy starting", f"{statistics.median(bare):.3f} s", "", "")
+    for case, limit in (
+        ("csv, 1e6 rows, pyarrow", "3 s"),
+        ("csv, 1e6 rows, standard library", "6 s"),
+        ("weights, H=256, N=1e5", "0.05 s"),
+        ("weights, H=1000, N=1e6", "5 s, 1 GiB"),
+        ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
+        ("risk with matrix, M=1e5, 3 options, H=64", ""),
+    ):
+        done = isolated(case)
+        gib = done["peak_kib"] / 2**20
+        row(case, f"{done['seconds']:.3f} s", f"peak {gib:.2f} GiB", limit)
+    print(f"\n{os.cpu_count()} cores; Python {sys.version.split()[0]}")
+
+
+if __name__ == "__main__":
+    gc.disable()
+    _ = resource
+    main()

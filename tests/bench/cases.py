@@ -1,0 +1,175 @@
+"""The cases of the bench, each run in a process of its own; prints seconds and peak memory as JSON."""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import numpy as np  # noqa: E402
+
+FEATURES = 12
+
+
+def write_study(folder: Path) -> None:
+    """200 labels, 50 test scenes of 3 options, 2 hypotheses, no strength."""
+    rng = np.random.default_rng(0)
+    red = rng.random(200) < 0.5
+    labels = red ^ (rng.random(200) < 0.05)
+    rows = [f"{int(r)},{int(r)},{int(y)}" for r, y in zip(red, labels, strict=True)]
+    (folder / "training.csv").write_text("\n".join(["red_paint,flags,is_pad", *rows]) + "\n")
+    rows = [f"{m},{o},{int(o == 0)},{int(o == 1)}" for m in range(50) for o in range(3)]
+    (folder / "test.csv").write_text("\n".join(["scene,option,red_paint,flags", *rows]) + "\n")
+    (folder / "study.toml").write_text(
+        """seed = 1
+[tables]
+training = "training.csv"
+test = "test.csv"
+[hypotheses]
+"red paint" = "where(red_paint, 100, -100)"
+"flags" = "where(flags, 100, -100)"
+[values]
+weights = { "flags" = 8, "red paint" = 1 }
+source = "a bench"
+[agent]
+prior = "uniform"
+[catastrophe]
+fail_utility = 0
+[[feedback]]
+kind = "labels"
+table = "training"
+column = "is_pad"
+noise = [1, 19]
+"""
+    )
+
+
+def rules(count: int) -> dict[str, str]:
+    """Rules over a boolean and float features, none like another."""
+    rng = np.random.default_rng(1)
+    out = {}
+    for h in range(count):
+        a, b = rng.choice(FEATURES, 2, replace=False)
+        cut = rng.normal()
+        out[f"h{h}"] = (
+            f"where((x{a} > {cut:.6f}) & flag, 100, -100) - {h % 7}*x{b}"
+            if h % 3 == 0
+            else (f"where(x{a} > {cut:.6f}, 100, -100)" if h % 3 == 1 else f"100*x{a} - {abs(cut):.4f}*x{b}")
+        )
+    return out
+
+
+def table(n: int, options: int) -> object:
+    """Random scenes."""
+    from reward_hypotheses.data.table import Column, Table
+
+    rng = np.random.default_rng(2)
+    columns = {f"x{k}": Column(rng.standard_normal(n * options)) for k in range(FEATURES)}
+    columns["flag"] = Column(rng.random(n * options) < 0.5)
+    columns["y"] = Column(columns["x0"].values > 0)
+    return Table("t", "t.csv", columns, np.arange(n + 1) * options, has_options=options > 1)
+
+
+def timed(work: Callable[[], object], repeat: int) -> float:
+    """Median seconds."""
+    out = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        work()
+        out.append(time.perf_counter() - start)
+    return statistics.median(out)
+
+
+def weights(n: int, count: int, repeat: int) -> float:
+    """Posterior weights from expressions and labels: rewards, counts, evidence, normalisation."""
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.priors.uniform import Uniform
+
+    hypotheses = hypotheses_of(rules(count))
+    feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
+    line = failure_line(0.0, hypotheses.names)
+    return timed(lambda: weigh(hypotheses, Uniform("a bench"), [feedback], line), repeat)
+
+
+def weights_of_predictions(n: int, count: int, repeat: int) -> float:
+    """The same once the rewards are there: counts of agreement, evidence, normalisation."""
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.priors.uniform import Uniform
+
+    hypotheses = hypotheses_of(rules(count))
+    feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
+    line = failure_line(0.0, hypotheses.names)
+    valuation = Valuation(hypotheses, feedback.items, line, for_labels=True)
+    return timed(lambda: weigh(hypotheses, Uniform("a bench"), [feedback], line, [valuation]), repeat)
+
+
+def risk(n: int, count: int, full: bool) -> float:
+    """Scalar risk of the uniform agent, or risk with the matrix and all that hangs on it."""
+    from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+    from reward_hypotheses.models.policies.commit import Commit
+
+    hypotheses = hypotheses_of(rules(count))
+    scenes = table(n, 3)
+    line = failure_line(0.0, hypotheses.names)
+    w = np.full(count, 1 / count)
+
+    def work() -> object:
+        valuation = Valuation(hypotheses, scenes, line)
+        return catastrophe_risk(valuation, Commit(), w, w) if full else scalar_risk(valuation, Commit(), w, w)
+
+    return timed(work, 1)
+
+
+def csv_rows(with_arrow: bool) -> float:
+    """1e6 rows of six columns."""
+    import tempfile
+
+    from reward_hypotheses.data import readers
+
+    rng = np.random.default_rng(3)
+    n = 1_000_000
+    flag, y = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    x = rng.standard_normal(n)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        with path.open("w") as stream:
+            stream.write("scene,option,flag,slope,depth,is_pad\n")
+            stream.writelines(f"{i // 4},{i % 4},{flag[i]},{x[i]:.4f},{-x[i]:.3f},{y[i]}\n" for i in range(n))
+        if not with_arrow:
+            readers.ARROW_FROM = 10**18
+        else:
+            import pyarrow.csv
+
+            _ = pyarrow.csv
+        return timed(lambda: readers.read_csv(path, "rows"), 3)
+
+
+CASES = {
+    "csv, 1e6 rows, pyarrow": lambda: csv_rows(True),
+    "csv, 1e6 rows, standard library": lambda: csv_rows(False),
+    "weights, H=256, N=1e5": lambda: weights_of_predictions(100_000, 256, 5),
+    "weights, H=256, N=1e5, expressions evaluated": lambda: weights(100_000, 256, 3),
+    "weights, H=1000, N=1e6": lambda: weights(1_000_000, 1000, 1),
+    "scalar risk, M=1e6, 3 options, H=256": lambda: risk(1_000_000, 256, False),
+    "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
+}
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        write_study(Path(sys.argv[2]))
+    else:
+        seconds = CASES[sys.argv[1]]()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps({"seconds": seconds, "peak_kib": peak}))
