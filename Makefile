@@ -32,6 +32,7 @@ $(STAMP): pyproject.toml pins.txt
 	echo "Setting up $(VENV) with $$python (once; a minute or two)"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,dev]'
+	@$(BIN)/python -m compileall -q reward_hypotheses data models analysis
 	@touch $@
 
 lint: venv

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import View, greatest
 from reward_hypotheses.models.policies.commit import Commit
@@ -77,7 +78,7 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     kept = [rng.random(n) < share if share < 1 else np.ones(n, bool) for n in n_units]
     sides = [_Units(v, whole, choosers, k) for v, k in zip(tables, kept, strict=True)]
 
-    codes, first, counts = np.unique(np.concatenate([s.codes for s in sides]), return_index=True, return_counts=True)
+    codes, first, _, counts = distinct(np.concatenate([s.codes for s in sides]))
     frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_VECTORS])
     vectors = np.array([_classes_at(sides, int(first[c])) for c in frequent])
     by_vector = [s.vector_counts(codes[frequent]) for s in sides]
@@ -95,9 +96,9 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     labels += [f"the best option by {i!r} is better than failing under {j!r}" for i in chosen for j in chosen]
     labels += [f"the best option by {i!r} is also the best by {j!r}" for i in chosen for j in chosen]
 
-    seen = np.unique(np.concatenate([s.codes for s in sides[:-1]]))
-    on_test, at, times = np.unique(sides[-1].codes, return_index=True, return_counts=True)
-    new = np.flatnonzero(~np.isin(on_test, seen))
+    seen, _, _, _ = distinct(np.concatenate([s.codes for s in sides[:-1]]))
+    on_test, at, _, times = distinct(sides[-1].codes)
+    new = np.flatnonzero(seen[np.minimum(np.searchsorted(seen, on_test), len(seen) - 1)] != on_test)
     new = new[np.argsort(-times[new], kind="stable")]
     listed = tuple((tuple(WORDS[c + 1] for c in _classes_of(test, int(at[v]))), int(times[v])) for v in new[:20])
     return Shift(
@@ -262,10 +263,11 @@ def _permute(
 
     mixer = np.random.default_rng(5).integers(1, 2**63, values.shape[1], dtype=np.uint64) | np.uint64(1)
     code = np.zeros(len(values), np.uint64)
-    for column, odd in zip(values.T, mixer, strict=True):
-        bits = (column + 0.0).view(np.uint64) * odd
+    for k_column in range(values.shape[1]):
+        odd = mixer[k_column]
+        bits = (values[:, k_column] + 0.0).view(np.uint64) * odd
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
-    _, first, count = np.unique(code, return_index=True, return_counts=True)
+    _, first, _, count = distinct(code)
     n_training = int(side.sum())
     exceeds = 0
     if len(first) * 8 <= len(values):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
 
 if TYPE_CHECKING:
@@ -452,7 +453,7 @@ def _is_number(text: str) -> bool:
 
 
 def _rank_of_appearance(values: np.ndarray) -> np.ndarray:
-    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    _, first, inverse, _ = distinct(values)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[inverse]

@@ -167,7 +167,10 @@ def parse(text: str) -> Expression:
 
 
 _Value = tuple[np.ndarray | np.float64 | float, np.ndarray | None]
-"""A value (a constant is a float, of which numpy makes shorter work than of its own scalars) and, for truth values, where they are undefined (None: nowhere). Undefined numbers are NaN."""
+"""A value and, for truth values, where they are undefined (None: nowhere). Undefined numbers are NaN.
+
+A constant is a float, of which numpy makes shorter work than of its own scalars.
+"""
 
 
 def _number(value: _Value) -> np.ndarray | float:
@@ -249,7 +252,9 @@ def _apply(kind: str, arguments: list[_Value]) -> _Value:
     return _UFUNC[kind](*numbers), None
 
 
-def _nan(x: np.ndarray) -> np.ndarray | None:
+def _nan(x: np.ndarray | float) -> np.ndarray | None:
+    if isinstance(x, float):
+        return None if x == x else np.array(True)
     # The sum is NaN or infinite where any value is, and adding up is quicker than a mask that is seldom needed.
     if np.isfinite(np.add.reduce(x, axis=None)):
         return None

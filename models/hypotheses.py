@@ -203,7 +203,7 @@ class Block:
         reward = self.valuation.hypotheses.rewards[h]
         if isinstance(reward, Expression):
             raw = reward.evaluate(self.column)
-            return np.full(self.shape, raw) if np.ndim(raw) == 0 else raw
+            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw)
         return self.gather(self.valuation.called[h])
 
 
@@ -382,7 +382,7 @@ class Valuation:
     def _refusals(self, bad: np.ndarray) -> list[str]:
         problems = []
         table = self.table
-        for h in np.flatnonzero(bad >= 0):
+        for h in np.flatnonzero(bad >= 0).tolist():
             item = int(bad[h])
             scene = int(np.searchsorted(table.starts, item, side="right")) - 1
             block = Block(self, scene, scene + 1)

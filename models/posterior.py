@@ -113,14 +113,16 @@ def weigh(
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
     evidence = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
     log_prior = prior.log_prior(hypotheses)
-    _, classes = np.unique(np.array([e.classes for e in evidence]), axis=1, return_inverse=True)
+    together: dict[tuple[int, ...], int] = {}
+    by_hypothesis = zip(*(e.classes.tolist() for e in evidence), strict=True)
+    classes = np.array([together.setdefault(key, len(together)) for key in by_hypothesis])
     log_evidence = np.array([e.log_evidence for e in evidence]).sum(axis=0)
     return Posterior(
         hypotheses=hypotheses,
         prior=prior,
         log_prior=log_prior,
         log_evidence=log_evidence,
-        classes=classes.reshape(-1),
+        classes=classes,
         weights=posterior_weights(log_prior, log_evidence),
         feedback=tuple(feedback),
         valuations=tuple(valuations),

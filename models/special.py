@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
+
 LOG_2 = math.log(2.0)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 # Stirling's series: log gamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + sum_k c_k z^(1 - 2k)
@@ -24,8 +26,8 @@ def _stirling_rest(z: np.ndarray) -> np.ndarray:
 
 def log_gamma(z: np.ndarray | float) -> np.ndarray:
     """``log Gamma(z)`` for z > 0."""
-    z = np.asarray(z, float)
-    return np.array([math.lgamma(v) for v in z.ravel()]).reshape(z.shape)
+    values = np.asarray(z, float)
+    return np.array([math.lgamma(v) for v in values.ravel()]).reshape(values.shape)
 
 
 def log_beta(p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
@@ -33,12 +35,12 @@ def log_beta(p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
 
     ``lgamma(p) + lgamma(q) - lgamma(p + q)`` loses eight digits at p + q = 1e7; here the large terms cancel on paper.
     """
-    p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
-    p, q = np.minimum(p, q), np.maximum(p, q)
-    out = np.empty(p.shape)
-    small = q < _SERIES_FROM
-    out[small] = log_gamma(p[small]) + log_gamma(q[small]) - log_gamma(p[small] + q[small])
-    a, b = p[~small], q[~small]
+    first, second = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    out = np.empty(low.shape)
+    small = high < _SERIES_FROM
+    out[small] = log_gamma(low[small]) + log_gamma(high[small]) - log_gamma(low[small] + high[small])
+    a, b = low[~small], high[~small]
     s = a + b
     tail = -(b - 0.5) * np.log1p(a / b) + _stirling_rest(b) - _stirling_rest(s)
     large = a >= _SERIES_FROM
@@ -142,9 +144,8 @@ def normalise_log(x: np.ndarray) -> np.ndarray:
     Each distinct value is exponentiated once: a vectorised exp may differ in the last bit between the places of an
     array, and what the data cannot tell apart must come out the same.
     """
-    distinct, inverse = np.unique(x, return_inverse=True)
-    terms = np.exp(distinct - distinct[-1])
-    count = np.bincount(inverse, minlength=len(distinct))
+    values, _, inverse, count = distinct(x)
+    terms = np.exp(values - values[-1])
     return (terms / math.fsum((terms * count).tolist()))[inverse]
 
 

@@ -179,7 +179,7 @@ def _pooled(posterior: Posterior) -> tuple[Valuation, ...]:
             out.append((whole or [uses[0][1]])[0])
             continue
         table = uses[0][0].table
-        used = np.logical_or.reduce([one.used for one, _ in uses])
+        used = np.logical_or.reduce([np.asarray(one.used) for one, _ in uses])
         out.append(Valuation(posterior.hypotheses, table.subset(used), uses[0][1].line))
     return tuple(out)
 
@@ -657,7 +657,7 @@ def _agent(top: _Section, problems: _Problems, names: list[str]) -> tuple[Policy
     given = section.given
     policy: Policy = Commit()
     spec = given.get("policy", "commit")
-    name = spec.get("name") if isinstance(spec, dict) else spec
+    name = str(spec.get("name") if isinstance(spec, dict) else spec)
     if name not in POLICIES:
         problems.add(f"[agent] policy: {_shown(name)} is not in this version; {suggestion(str(name), POLICIES)}")
     else:
@@ -666,8 +666,8 @@ def _agent(top: _Section, problems: _Problems, names: list[str]) -> tuple[Policy
         part.refuse_unknown()
         arguments = {k: v for k, v in part.given.items() if k in options}
         lacking = [k for k, f in options.items() if f.default is MISSING and k not in arguments]
-        for key in lacking:
-            problems.add(f'[agent] policy: {name!r} needs {key}; write {{ name = "{name}", {key} = ... }}')
+        for lacks in lacking:
+            problems.add(f'[agent] policy: {name!r} needs {lacks}; write {{ name = "{name}", {lacks} = ... }}')
         arguments["abstain"] = part.truth("abstain", False)
         if not lacking:
             with problems.at("[agent] policy"):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.hypotheses import Block, Hypotheses, Valuation
@@ -153,7 +154,8 @@ class ClosedForm(Feedback):
         n = len(valuation.hypotheses)
         observed = self.observed
         digests = [hashlib.blake2b(digest_size=16) for _ in range(n)]
-        total, marks, scale = 0.0, 0.0, np.zeros(n)
+        total: np.ndarray = np.zeros(1)
+        marks, scale = np.zeros(n), np.zeros(n)
         floats = False
         for sums, keys in valuation.each(lambda block: self._gather(block, observed)):
             total = total + sums
@@ -165,12 +167,12 @@ class ClosedForm(Feedback):
                 marks = marks + keys[0]
                 scale = np.maximum(scale, keys[1])
         if floats:
-            classes = self._alike(valuation, np.asarray(marks), scale)
+            classes = self._alike(valuation, marks, scale)
         else:
             place: dict[bytes, int] = {}
             classes = np.array([place.setdefault(d.digest(), len(place)) for d in digests])
-        _, first, inverse = np.unique(classes, return_index=True, return_inverse=True)
-        statistics = np.asarray(total)[first]
+        _, first, inverse, _ = distinct(classes)
+        statistics = total[first]
         log_evidence = np.asarray(self.log_marginal(statistics, valuation.table.n_items))
         return Evidence(log_evidence[inverse], inverse, statistics[inverse], valuation.table.n_items)
 
@@ -238,13 +240,13 @@ class ClosedForm(Feedback):
 
         Items are told apart by a 64-bit hash of their inputs (Zobrist's), drawn afresh from a fixed seed.
         """
-        _, distinct = np.unique(classes, return_index=True)
+        _, representatives, _, _ = distinct(classes)
         odd = np.random.default_rng(7).integers(1, 2**63, len(classes), dtype=np.uint64) | np.uint64(1)
         code = np.zeros(valuation.table.n_items, np.uint64)
 
         def hashed(block: Block) -> tuple[np.ndarray, np.ndarray]:
             total = np.zeros(block.shape, np.uint64)
-            for h in distinct:
+            for h in representatives:
                 inputs = self.inputs(block, int(h))
                 bits = inputs.astype(np.uint64) if inputs.dtype == bool else (inputs + 0.0).view(np.uint64)
                 mixed = (bits + odd[h]) * odd[h]
@@ -253,7 +255,7 @@ class ClosedForm(Feedback):
 
         for items, total in valuation.each(hashed):
             code[items] = total
-        _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+        _, first, cell, _ = distinct(code)
         return cell, first
 
     def at(self, hypotheses: Hypotheses, valuation: Valuation, h: int) -> np.ndarray:

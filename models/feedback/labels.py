@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.hypotheses import Block, Valuation
@@ -70,7 +71,7 @@ class Labels(ClosedForm):
 
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
         """Evidence of k wrong among n."""
-        wrong, where = np.unique(statistics[:, 0], return_inverse=True)
+        wrong, _, where, _ = distinct(statistics[:, 0])
         right = n_items - wrong
         if isinstance(self.noise, tuple):
             a, b = self.noise
@@ -97,7 +98,7 @@ class Labels(ClosedForm):
         replicated = largest_rate(size, eps, rng)
         lead = int(np.argmax(weights))
         rates: dict[int, float] = {}
-        for h in {*np.unique(drawn).tolist(), lead}:
+        for h in {*drawn.tolist(), lead}:
             one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
             if one not in rates:
                 wrong = self.at(valuation.hypotheses, valuation, one) != observed
@@ -177,7 +178,7 @@ def largest_rate(size: np.ndarray, eps: np.ndarray, rng: np.random.Generator) ->
     The greatest of m cells of one size n has distribution function F(k)^m, which is inverted where m is large.
     """
     best = np.zeros(len(eps))
-    sizes, copies = np.unique(size, return_counts=True)
+    sizes, _, _, copies = distinct(size)
     for n, m in zip(sizes.tolist(), copies.tolist(), strict=True):
         if m <= n + 1:
             count = np.zeros(len(eps))

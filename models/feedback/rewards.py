@@ -3,11 +3,11 @@
 import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.hypotheses import Block, Valuation
@@ -82,7 +82,7 @@ class Rewards(ClosedForm):
         a, b = self.sigma2
         half = 0.5 * n_items
         constant = math.lgamma(a + half) - math.lgamma(a) - half * math.log(2 * math.pi) - half * math.log(b)
-        squares, where = np.unique(statistics[:, 0], return_inverse=True)
+        squares, _, where, _ = distinct(statistics[:, 0])
         # log(b + S/2) = log b + log1p(S / 2b): a log b cancels, and large a loses no digits
         return (constant - (a + half) * np.log1p(squares / (2 * b)))[where]
 
@@ -100,13 +100,15 @@ class Rewards(ClosedForm):
                 squares = (z**2).sum(axis=1) + (rng.chisquare(n - cells, 100) if n > cells else 0.0)
                 replicated[lo : lo + 100] = np.abs(z).max(axis=1) / np.sqrt(squares / n)
         else:  # the greatest of so many is independent of their mean square, nearly
+            from statistics import NormalDist
+
             normal = NormalDist()
             tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
             replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
             replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
         lead = int(np.argmax(weights))
         seen_by: dict[int, float] = {}
-        for h in {*np.unique(drawn).tolist(), lead}:
+        for h in {*drawn.tolist(), lead}:
             residual = observed - self.at(valuation.hypotheses, valuation, h)
             rms = math.sqrt(float(np.vdot(residual, residual)) / n)
             means = np.abs(np.bincount(cell, residual)) / np.sqrt(size)

@@ -1,9 +1,14 @@
-"""The same study as a person would write it in PyMC: the hypothesis summed out, the noise sampled, the risk after it."""
+"""The same study as a person would write it in PyMC and ArviZ, marginalising the hypothesis by hand.
+
+Reads the tables, samples the noise with the hypothesis summed out, checks convergence, and prints weights and risk.
+It is kinder to PyMC than the first draft of most people would be, which samples the hypothesis too.
+"""
 
 import csv
 import sys
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -17,19 +22,21 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def main(folder: Path) -> None:
-    """Sample, weigh, and print the risk."""
+    """Sample, check, weigh, and print the risk."""
     training, test = read(folder / "training.csv"), read(folder / "test.csv")
     predicted = np.array([training["red_paint"], training["flags"]]) > 0.5
-    wrong = (predicted != (training["is_pad"] > 0.5)).sum(axis=1)
-    n = len(training["is_pad"])
+    labels = training["is_pad"] > 0.5
     prior = np.array([1.0, 8.0]) / 9
-    with pm.Model(coords={"hypothesis": ["red paint", "flags"]}):
+    coords = {"hypothesis": ["red paint", "flags"], "item": np.arange(len(labels))}
+    with pm.Model(coords=coords):
         eps = pm.Truncated("eps", pm.Beta.dist(1, 19), upper=0.5)
-        log_likelihood = wrong * pt.log(eps) + (n - wrong) * pt.log1p(-eps)
+        right = pm.Data("right", predicted == labels, dims=("hypothesis", "item"))
+        log_likelihood = pt.where(right, pt.log1p(-eps), pt.log(eps)).sum(axis=1)
         log_weight = pt.log(prior) + log_likelihood
         pm.Deterministic("weight", pt.exp(log_weight - pt.logsumexp(log_weight)), dims="hypothesis")
         pm.Potential("labels", pt.logsumexp(log_weight))
-        tree = pm.sample(1000, chains=4, random_seed=1, progressbar=False, compute_convergence_checks=False)
+        tree = pm.sample(1000, chains=4, random_seed=1, progressbar=False)
+    print(az.summary(tree, var_names=["eps"]))
     judge = tree["posterior"]["weight"].mean(("chain", "draw")).to_numpy()
     scene = test["scene"].astype(int)
     rewards = np.array([test["red_paint"], test["flags"]]).reshape(2, scene.max() + 1, -1)
@@ -37,7 +44,7 @@ def main(folder: Path) -> None:
     picks = picks / picks.sum(axis=2, keepdims=True)
     matrix = np.einsum("imo,jmo->ij", picks, rewards < 0.5) / rewards.shape[1]
     agent = np.array([0.5, 0.5])
-    print(agent @ matrix @ judge)
+    print(judge, agent @ matrix @ judge)
 
 
 if __name__ == "__main__":
