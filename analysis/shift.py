@@ -261,11 +261,10 @@ def _permute(
     which = int(np.flatnonzero(varies)[int(np.argmax(found))])
     threshold = float(found.max()) * (1 - 1e-9)
 
-    mixer = np.random.default_rng(5).integers(1, 2**63, values.shape[1], dtype=np.uint64) | np.uint64(1)
+    odds = np.random.default_rng(5).integers(1, 2**63, values.shape[1]).astype(np.uint64) | np.uint64(1)
     code = np.zeros(len(values), np.uint64)
-    for k_column in range(values.shape[1]):
-        odd = mixer[k_column]
-        bits = (values[:, k_column] + 0.0).view(np.uint64) * odd
+    for column, odd in enumerate(odds.tolist()):
+        bits = (values[:, column] + 0.0).view(np.uint64) * odd
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
     _, first, _, count = distinct(code)
     n_training = int(side.sum())

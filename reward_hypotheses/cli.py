@@ -171,7 +171,8 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
             from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder
             from reward_hypotheses.analysis.report.tables import table_files
 
-            refuse_unless_ours(out)
+            if given.study.is_file():
+                refuse_unless_ours(out)
         document = run(given.study, progress)
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out is not None:

@@ -329,7 +329,8 @@ class _At:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, InputError):
-            self.problems.extend(f"{self.where}: {p}" if self.where else p for p in error.problems)
+            join = " " if self.where.endswith(("]", ":")) else ": "
+            self.problems.extend(f"{self.where}{join}{p}" for p in error.problems)
             return True
         return False
 
