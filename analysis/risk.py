@@ -259,8 +259,9 @@ def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
     """Quantile of independent draws, and its standard error from the order statistics around it."""
     n = len(sorted_draws)
     spread = math.sqrt(p * (1 - p) / n)
-    below, above = (float(np.quantile(sorted_draws, min(max(q, 0.0), 1.0))) for q in (p - spread, p + spread))
-    return float(np.quantile(sorted_draws, p)), (above - below) / 2
+    at = np.clip(np.array([p, p - spread, p + spread]), 0.0, 1.0) * (n - 1)
+    value, below, above = np.interp(at, np.arange(n), sorted_draws).tolist()
+    return value, (above - below) / 2
 
 
 def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:

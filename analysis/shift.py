@@ -261,17 +261,18 @@ def _permute(
     which = int(np.flatnonzero(varies)[int(np.argmax(found))])
     threshold = float(found.max()) * (1 - 1e-9)
 
-    odds = np.random.default_rng(5).integers(1, 2**63, values.shape[1]).astype(np.uint64) | np.uint64(1)
+    drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=values.shape[1]))
+    odds = [int(x) | 1 for x in drawn.tolist()]
     code = np.zeros(len(values), np.uint64)
-    for column, odd in enumerate(odds.tolist()):
+    for column, odd in enumerate(odds):
         bits = (values[:, column] + 0.0).view(np.uint64) * odd
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
     _, first, _, count = distinct(code)
     n_training = int(side.sum())
     exceeds = 0
     if len(first) * 8 <= len(values):
-        drawn = rng.multivariate_hypergeometric(count, n_training, size=PERMUTATIONS, method="marginals")
-        exceeds = int((statistic(drawn @ values[first]).max(axis=1) >= threshold).sum())
+        split = rng.multivariate_hypergeometric(count, n_training, size=PERMUTATIONS, method="marginals")
+        exceeds = int((statistic(split @ values[first]).max(axis=1) >= threshold).sum())
     else:
         step = max(1, 4_000_000 // len(values))
         for lo in range(0, PERMUTATIONS, step):

@@ -1,0 +1,222 @@
+"""Policies: one conformance test for all, against enumeration; then risk of what is not in the random studies."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reward_hypotheses as rh
+from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import as_table
+from reward_hypotheses.models import hypotheses as module
+from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+from reward_hypotheses.models.policies.base import View, within_scene_scale
+
+POLICIES = [
+    rh.Commit(),
+    rh.Commit(abstain=True),
+    rh.MostProbable(),
+    rh.MostProbable(abstain=True),
+    rh.Expected(),
+    rh.Expected(abstain=True),
+    rh.Boltzmann(2.0),
+    rh.Boltzmann(0.7, abstain=True),
+    rh.Boltzmann(0),
+]
+
+
+class Cautious(rh.Policy):
+    """A user's own: one equation. Takes the middle of the options, whatever is true."""
+
+    def certain(self, view, h):
+        out = np.zeros(view.shape)
+        out[0] = 1.0
+        return out
+
+
+def world(seed, scenes=7, options=4, hypotheses=3, ragged=True, weights=False, failing=False):
+    """Integer rewards as columns r0, r1, ..., with many ties."""
+    rng = np.random.default_rng(seed)
+    shape = (scenes, options)
+    columns = {f"r{h}": rng.integers(-2, 3, shape).astype(float) for h in range(hypotheses)}
+    available = np.ones(shape, bool)
+    if ragged:
+        available = rng.random(shape) < 0.7
+        available[:, 0] = True
+    columns["available"] = available
+    if weights:
+        columns["scene_weight"] = np.broadcast_to(rng.integers(0, 4, (scenes, 1)) + (np.arange(scenes) == 0)[:, None], shape).astype(float)
+    if failing:
+        columns["is_failing"] = np.zeros(shape, bool)
+        columns["is_failing"][::2, -1] = True
+    lines = rng.integers(-1, 2, hypotheses)
+    told = rng.integers(-1, 2, hypotheses)
+    names = [f"h{h}" for h in range(hypotheses)]
+    table = as_table(columns)
+    h = hypotheses_of({n: f"r{i}" for i, n in enumerate(names)})
+    valuation = Valuation(
+        h,
+        table,
+        failure_line(dict(zip(names, map(float, lines), strict=True)), names),
+        failure_line(dict(zip(names, map(float, told), strict=True)), names),
+    )
+    for_policy = available & ~columns.get("is_failing", np.zeros(shape, bool))
+    exact = {
+        "rewards": [[[Fraction(int(x)) for x in scene] for scene in columns[f"r{i}"]] for i in range(hypotheses)],
+        "available": for_policy.tolist(),
+        "judge_u": [[Fraction(int(u))] * scenes for u in lines],
+        "agent_u": [[Fraction(int(u))] * scenes for u in told],
+        "weights": None if not weights else [Fraction(int(w)) for w in columns["scene_weight"][:, 0]],
+    }
+    w = [Fraction(int(x)) for x in rng.integers(1, 5, hypotheses)]
+    v = [Fraction(int(x)) for x in rng.integers(0, 5, hypotheses)]
+    v[0] += 1
+    exact["agent"] = [x / sum(w) for x in w]
+    exact["judge"] = [x / sum(v) for x in v]
+    return valuation, exact
+
+
+@pytest.mark.parametrize("policy", [*POLICIES, Cautious(abstain=True)], ids=repr)
+@pytest.mark.parametrize("seed", range(4))
+def test_conformance(policy, seed):
+    valuation, exact = world(seed)
+    weights = np.array(exact["agent"], float)
+    scales = within_scene_scale(valuation)
+    for block in valuation.blocks():
+        view = View(block, policy, scales)
+        for chosen in [policy.certain(view, h) for h in range(3)] + [policy.act(view, weights)]:
+            assert chosen.shape == view.shape
+            np.testing.assert_allclose(np.asarray(chosen, float).sum(axis=0), 1, atol=1e-14)
+            assert (np.asarray(chosen) >= 0).all()
+            if view.mask is not None:
+                assert not np.asarray(chosen)[~view.mask].any()
+    assert math.fsum(policy.mixing(weights)) == pytest.approx(1)
+    assert policy.name == policy.name.lower()
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+@pytest.mark.parametrize("kind", ["ragged", "weights", "failing"])
+@pytest.mark.parametrize("seed", range(6))
+def test_against_enumeration(policy, kind, seed):
+    valuation, exact = world(seed, ragged=True, weights=kind == "weights", failing=kind == "failing")
+    if kind == "failing" and not policy.abstain and not all(any(a) for a in exact["available"]):
+        exact["available"][0][0] = True
+    want = oracles.risk_report(
+        policy.name,
+        exact["agent"],
+        exact["judge"],
+        exact["rewards"],
+        exact["available"],
+        exact["judge_u"],
+        exact["agent_u"],
+        policy.abstain,
+        scene_weights=exact["weights"],
+        beta=getattr(policy, "beta", None),
+    )
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    got = catastrophe_risk(valuation, policy, agent, judge)
+    for key in ("mean", "floor", "abstained", "regret"):
+        assert getattr(got, key) == pytest.approx(float(want[key]), abs=1e-12), key
+    for key in ("by_truth", "by_agent", "by_scene"):
+        np.testing.assert_allclose(getattr(got, key), [float(x) for x in want[key]], atol=1e-12, err_msg=key)
+    np.testing.assert_allclose(got.matrix, [[float(x) for x in row] for row in want["matrix"]], atol=1e-12)
+    assert got.se_scenes == pytest.approx(float(want["se_scenes"]), abs=1e-12)
+    scalar, abstained = scalar_risk(valuation, policy, agent, judge)
+    assert scalar[0] == pytest.approx(got.mean, abs=1e-13)
+    assert abstained[0] == pytest.approx(got.abstained, abs=1e-13)
+
+
+def test_many_blocks_give_what_one_does(monkeypatch):
+    policies = [rh.Commit(), rh.Commit(abstain=True), rh.Expected(), rh.Boltzmann(1.5, abstain=True)]
+    one, exact = world(3, scenes=200, weights=True)
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    want = [catastrophe_risk(one, p, agent, judge) for p in policies]
+    for kept in (0, 10**9):
+        monkeypatch.setattr(module, "KEEP_CELLS", kept)
+        monkeypatch.setattr(module, "LEAST_ITEMS", 30)
+        monkeypatch.setattr(module, "BLOCK_ITEMS", 30)
+        many, _ = world(3, scenes=200, weights=True)
+        assert len(list(many.blocks())) > 5
+        for policy, w in zip(policies, want, strict=True):
+            got = catastrophe_risk(many, policy, agent, judge)
+            assert got.mean == pytest.approx(w.mean, abs=1e-13)
+            np.testing.assert_allclose(got.matrix, w.matrix, atol=1e-13)
+            np.testing.assert_allclose(got.by_scene, w.by_scene, atol=1e-13)
+            assert got.regret == pytest.approx(w.regret, abs=1e-12)
+
+
+def test_exact_ties_of_the_mean_reward():
+    """0.5 * 100 - 0.5 * 100 is not exactly 0; a product of matrices breaks such ties to one side."""
+    table = as_table({"a": np.array([[100.0, -100.0, 0.1 + 0.2]]), "b": np.array([[-100.0, 100.0, -0.3]])})
+    h = hypotheses_of({"a": "a", "b": "b"})
+    valuation = Valuation(h, table, failure_line(0.0, h.names))
+    view = View(next(iter(valuation.blocks())), rh.Expected())
+    np.testing.assert_array_equal(rh.Expected().act(view, np.array([0.5, 0.5]))[:, 0], [1 / 3, 1 / 3, 1 / 3])
+
+
+def test_rewards_equal_within_tolerance():
+    table = as_table({"a": np.array([[1.0, 1.0 + 5e-10, 1 - 2e-9]])})
+    h = hypotheses_of({"a": "a"})
+    valuation = Valuation(h, table, failure_line(1.0, h.names))
+    risk = catastrophe_risk(valuation, rh.Commit(), np.ones(1), np.ones(1))
+    view = View(next(iter(valuation.blocks())), rh.Commit())
+    np.testing.assert_array_equal(rh.Commit().certain(view, 0)[:, 0], [0.5, 0.5, 0])
+    assert risk.mean == 0 and risk.floor == 0  # r == u is no catastrophe
+
+
+def test_most_probable_draws_among_ties():
+    np.testing.assert_allclose(rh.MostProbable().mixing(np.array([0.4, 0.4 * (1 - 1e-10), 0.2])), [0.5, 0.5, 0])
+
+
+def test_a_failure_line_by_scene():
+    table = as_table({"scene": [0, 0, 1, 1], "option": [0, 1, 0, 1], "x": [1.0, 3.0, 1.0, 3.0], "u": [2.0, 2.0, 0.0, 0.0]})
+    h = hypotheses_of({"x": "x", "minus": "-x"})
+    valuation = Valuation(h, table, failure_line({"x": "u", "minus": "-u"}, h.names))
+    risk = catastrophe_risk(valuation, rh.Commit(), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    assert risk.mean == 0.5  # certain of minus it picks x = 1: below 2 in scene 0, above 0 in scene 1
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.permutations(range(4)), st.floats(0.01, 1e6), st.integers(-1000, 1000))
+def test_relabelling_and_units_change_nothing(seed, order, scale, shift):
+    valuation, exact = world(seed, ragged=False)
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    rewards = np.array(exact["rewards"], float)  # (hypothesis, scene, option)
+    lines = np.array(exact["judge_u"], float)[:, 0]
+    moved = scale * rewards[:, :, list(order)] + shift
+    table = as_table({f"r{h}": moved[h] for h in range(3)})
+    names = ["h0", "h1", "h2"]
+    line = failure_line({n: float(scale * u + shift) for n, u in zip(names, lines, strict=True)}, names)
+    other = Valuation(valuation.hypotheses, table, line)
+    same = Valuation(valuation.hypotheses, valuation.table, valuation.line)
+    for policy in (rh.Commit(abstain=True), rh.Boltzmann(1.0), rh.MostProbable()):
+        a, b = (catastrophe_risk(x, policy, agent, judge) for x in (same, other))
+        assert a.mean == pytest.approx(b.mean, abs=1e-9)
+        np.testing.assert_allclose(a.matrix, b.matrix, atol=1e-9)
+        assert scale * a.regret == pytest.approx(b.regret, rel=1e-7, abs=1e-7 * max(scale, 1000))
+
+
+def test_splitting_a_hypothesis_changes_no_risk():
+    valuation, exact = world(1)
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    risk = catastrophe_risk(valuation, rh.Commit(), agent, judge)
+    h = hypotheses_of({"h0": "r0", "h1": "r1", "h2": "r2", "again": "r2"})
+    values = [*valuation.line.values, valuation.line.values[2]]
+    line = failure_line(dict(zip(h.names, values, strict=True)), h.names)
+    twice = Valuation(h, valuation.table, line)
+    split = lambda w: np.array([w[0], w[1], w[2] / 4, 3 * w[2] / 4])  # noqa: E731
+    again = catastrophe_risk(twice, rh.Commit(), split(agent), split(judge))
+    assert again.mean == pytest.approx(risk.mean, abs=1e-14)
+    assert again.regret == pytest.approx(risk.regret, abs=1e-13)
+
+
+def test_wrong_policies():
+    for beta in (-1, math.inf, math.nan, "1", True):
+        with pytest.raises(InputError, match="beta"):
+            rh.Boltzmann(beta)

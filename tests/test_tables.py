@@ -1,0 +1,181 @@
+"""Tables: CSV -> Table -> Dataset, by both readers."""
+
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import reward_hypotheses as rh
+from reward_hypotheses.data import readers
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import Table, as_table
+
+
+def read(tmp_path, text, name="t.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return readers.read_csv(path, "t")
+
+
+def same(a: Table, b: Table):
+    assert list(a.columns) == list(b.columns)
+    for name in a.columns:
+        x, y = a.columns[name], b.columns[name]
+        assert x.vocabulary == y.vocabulary, name
+        np.testing.assert_array_equal(x.values, y.values)
+    np.testing.assert_array_equal(a.starts, b.starts)
+    np.testing.assert_array_equal(a.rows, b.rows)
+    assert a.scene_names == b.scene_names and a.has_options == b.has_options
+    assert (a.option_names is None) == (b.option_names is None)
+    if a.option_names is not None:
+        assert a.option_names.vocabulary == b.option_names.vocabulary
+        np.testing.assert_array_equal(a.option_names.values, b.option_names.values)
+
+
+def test_kinds_of_column(tmp_path):
+    t = read(tmp_path, "a,b,c,d,e\n1,true,0.5,x,\n0,False,NA,y,3\n")
+    assert t.columns["a"].is_boolean() and t.columns["b"].is_boolean()
+    assert not t.columns["c"].is_boolean() and t.columns["d"].is_text
+    np.testing.assert_array_equal(t.columns["c"].missing(), [False, True])
+    np.testing.assert_array_equal(t.columns["e"].missing(), [True, False])
+    assert t.column_order == ("a", "b", "c", "d", "e")
+    d = t.to_dataset()
+    assert d["a"].dtype == bool and d["b"].dtype == bool and d["c"].dtype == float
+    assert d["d"].to_numpy().tolist() == ["x", "y"]
+
+
+def test_scenes_in_any_order_and_ragged(tmp_path):
+    t = read(tmp_path, "scene,option,x\nb,7,1\na,0,2\nb,9,3\na,1,4\na,5,5\n")
+    assert t.scene_names == ("b", "a")
+    np.testing.assert_array_equal(t.columns["x"].values, [1, 3, 2, 4, 5])
+    np.testing.assert_array_equal(t.starts, [0, 2, 5])
+    np.testing.assert_array_equal(t.rows, [2, 4, 3, 5, 6])
+    d = t.to_dataset()
+    assert d.sizes == {"scene": 2, "option": 3}
+    np.testing.assert_array_equal(d["available"], [[True, True, False], [True, True, True]])
+    assert d["option_name"].to_numpy().tolist() == [["7", "9", ""], ["0", "1", "5"]]
+    again = as_table(d)
+    np.testing.assert_array_equal(again.columns["x"].values, t.columns["x"].values)
+    np.testing.assert_array_equal(again.starts, t.starts)
+
+
+def test_a_place_is_its_text(tmp_path):
+    t = read(tmp_path, "scene,x\n007,1\n7,2\n7.0,3\n")
+    assert t.scene_names == ("007", "7", "7.0")
+
+
+def test_available(tmp_path):
+    t = read(tmp_path, "scene,option,available,x\n0,0,true,1\n0,1,false,2\n1,0,1,3\n1,1,1,4\n")
+    np.testing.assert_array_equal(t.columns["x"].values, [1, 3, 4])
+    np.testing.assert_array_equal(t.starts, [0, 1, 3])
+    assert "available" not in t.columns
+
+
+def test_oddities_of_csv(tmp_path):
+    plain = read(tmp_path, "a,b\n1,x\n2,y\n")
+    for text in (
+        "\ufeffa,b\n1,x\n2,y\n",
+        "a,b\r\n1,x\r\n2,y\r\n",
+        "a,b\n1,x\n2,y",
+        '"a","b"\n"1","x"\n2,"y"\n',
+        " a , b \n 1 , x\n2,y \n",
+    ):
+        same(read(tmp_path, text), plain)
+    spaced = read(tmp_path, "a,b\n\n1,x\n\n2,y\n\n")
+    np.testing.assert_array_equal(spaced.rows, [3, 5])
+    quoted = read(tmp_path, 'a,b\n1,"x,\nz"\n2,y\n')
+    assert quoted.columns["b"].vocabulary == ("x,\nz", "y")
+    np.testing.assert_array_equal(quoted.rows, [2, 4])
+    unnamed = read(tmp_path, ",a,b\n0,1,x\n1,2,y\n")
+    same(unnamed, plain)
+
+
+def test_text_that_turns_up_late(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "CHUNK", 3)
+    t = read(tmp_path, "a,b\n" + "1,2\n" * 10 + "x,3\n")
+    assert t.columns["a"].vocabulary == ("1", "x")
+    assert not t.columns["b"].is_text
+    t = read(tmp_path, "a\n" + "true\n" * 5 + "2\n")
+    assert t.columns["a"].vocabulary == ("true", "2")
+    t = read(tmp_path, "a\n" + "1\n" * 5 + "true\n")
+    assert t.columns["a"].is_boolean()
+
+
+CELLS = ["1", "0", "true", "FALSE", "0.5", "-3e4", "", "NA", "NaN", "inf", "1_0", "x y", " 7 ", "0x10", "١", "nan", "+5"]
+
+
+def test_both_readers_agree(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for k in range(60):
+        names = ["scene", "option", "a", "b", "c"]
+        n = int(rng.integers(1, 40))
+        few = rng.choice(CELLS, 3)
+        rows = [
+            [str(i // 3), f"o{i % 3}", str(rng.choice(few)), f"{rng.normal():.3f}", str(rng.choice(CELLS))] for i in range(n)
+        ]
+        text = ",".join(names) + "\n" + "".join(",".join(r) + "\n" for r in rows)
+        slow = read(tmp_path, text)
+        monkeypatch.setattr(readers, "ARROW_FROM", 0)
+        quick = read(tmp_path, text)
+        monkeypatch.undo()
+        same(quick, slow)
+        assert k >= 0
+
+
+def test_thousands_of_option_names_stay_small_and_quick(tmp_path):
+    n = 5000
+    rows = "".join(f"{i},answer_{2 * i},{i % 2}\n{i},answer_{2 * i + 1},{1 - i % 2}\n" for i in range(n))
+    start = time.perf_counter()
+    t = read(tmp_path, "scene,option,chosen\n" + rows)
+    d = t.to_dataset()
+    assert time.perf_counter() - start < 5  # a dense grid over names took 25 s at half the size
+    assert d.sizes == {"scene": n, "option": 2}
+
+
+def test_one_scene_with_very_many_options(tmp_path):
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+
+    rows = "".join(f"{i},0,{i % 3}\n{i},1,{(i + 1) % 3}\n" for i in range(20_000))
+    big = "".join(f"big,{i},{i % 7}\n" for i in range(30_000))
+    t = read(tmp_path, "scene,option,x\n" + rows + big)
+    h = hypotheses_of({"x": "x"})
+    valuation = Valuation(h, t, failure_line(1.0, h.names))
+    assert sum(b.shape[0] * b.shape[1] for b in valuation.blocks()) < 5 * t.n_items
+    from reward_hypotheses.analysis.risk import scalar_risk
+    from reward_hypotheses.models.policies.commit import Commit
+
+    risk, _ = scalar_risk(valuation, Commit(), np.ones(1), np.ones(1))
+    assert risk[0] == 0.0
+
+
+def test_read_table(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("scene,option,red,depth\n0,a,1,0.5\n0,b,0,1.5\n1,a,0,2\n1,b,1,3\n")
+    d = rh.read_table(path)
+    assert isinstance(d, xr.Dataset) and d.sizes == {"scene": 2, "option": 2}
+    assert d["red"].dtype == bool and d["depth"].dtype == float
+    with pytest.raises(InputError, match="no such file"):
+        rh.read_table(tmp_path / "y.csv")
+
+
+def test_what_is_taken_as_a_table():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"scene": [0, 0, 1], "option": [0, 1, 0], "x": [1.5, 2.5, 3.5], "red": [True, False, True]})
+    t = as_table(frame)
+    np.testing.assert_array_equal(t.starts, [0, 2, 3])
+    assert t.columns["red"].values.dtype == bool
+    t2 = as_table({c: frame[c].to_numpy() for c in frame})
+    np.testing.assert_array_equal(t.columns["x"].values, t2.columns["x"].values)
+    t3 = as_table({"x": np.arange(6.0).reshape(3, 2), "weight_of_scene": np.array([1.0, 2.0, 3.0])})
+    assert t3.n_scenes == 3 and t3.has_options
+    np.testing.assert_array_equal(t3.columns["weight_of_scene"].values, [1, 1, 2, 2, 3, 3])
+    for bad, words in (
+        (3, "is not a table"),
+        ({"a": [1, 2], "b": [1]}, "different shapes"),
+        ({}, "no columns"),
+        (xr.Dataset({"x": ("time", [1.0])}), "needs 'scene'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            as_table(bad)
