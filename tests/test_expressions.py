@@ -85,7 +85,9 @@ def truths(below):
         st.tuples(below[0], st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), below[0]).map(
             lambda t: f"({t[0]} {t[1]} {t[2]})"
         ),
-        st.tuples(below[1], st.sampled_from(["&", "|", "and", "or"]), below[1]).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(below[1], st.sampled_from(["&", "|", "and", "or"]), below[1]).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
         below[1].map(lambda t: f"~{t}"),
     )
 

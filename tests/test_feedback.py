@@ -30,7 +30,12 @@ DATA = {
 DATA["flags"] = DATA["red"]
 DATA["good"] = DATA["red"] ^ (RNG.random(60) < 0.1)
 DATA["seen"] = np.where(DATA["red"], 3.0, -1.0) + RNG.normal(size=60)
-TEXTS = {"red": "where(red, 3, -1)", "flags": "where(flags, 3, -1)", "slope": "slope", "mix": "where(red, 2, 0) - depth"}
+TEXTS = {
+    "red": "where(red, 3, -1)",
+    "flags": "where(flags, 3, -1)",
+    "slope": "slope",
+    "mix": "where(red, 2, 0) - depth",
+}
 LINE = failure_line(0.0, list(TEXTS))
 KINDS = [
     lambda data: rh.Labels(data, "good", noise=(1, 19)),
@@ -178,7 +183,9 @@ def test_large_tables_give_what_small_ones_do(monkeypatch):
     np.testing.assert_array_equal(small.log_evidence, large.log_evidence)
     rewards = lambda d: rh.Rewards(d, "z", sigma2=(2, 1))  # noqa: E731
     np.testing.assert_allclose(
-        evidence(rewards, data, texts, line).log_evidence, large_rewards(monkeypatch, rewards, data, texts, line), rtol=1e-12
+        evidence(rewards, data, texts, line).log_evidence,
+        large_rewards(monkeypatch, rewards, data, texts, line),
+        rtol=1e-12,
     )
 
 
@@ -281,9 +288,7 @@ def test_units_do_not_matter_to_labels(seed, scale, shift):
     rng = np.random.default_rng(seed)
     data = {"x": rng.integers(-3, 4, 20).astype(float), "y": rng.random(20) < 0.5}
     plain = evidence(KINDS_Y, data, {"h": "x"}, failure_line(1.0, ["h"]))
-    moved = evidence(
-        KINDS_Y, data, {"h": f"{scale!r} * x + ({shift!r})"}, failure_line(scale * 1.0 + shift, ["h"])
-    )
+    moved = evidence(KINDS_Y, data, {"h": f"{scale!r} * x + ({shift!r})"}, failure_line(scale * 1.0 + shift, ["h"]))
     assert plain.statistics[0, 0] == moved.statistics[0, 0]
 
 
@@ -292,7 +297,11 @@ def KINDS_Y(data):
 
 
 def test_names():
-    labels = [rh.Labels(DATA, "good", noise=0.1), rh.Labels(DATA, "good", noise=0.1, name="b"), rh.Labels(DATA, "red", noise=0.1)]
+    labels = [
+        rh.Labels(DATA, "good", noise=0.1),
+        rh.Labels(DATA, "good", noise=0.1, name="b"),
+        rh.Labels(DATA, "red", noise=0.1),
+    ]
     assert [f.name for f in named(labels)] == ["labels", "b", "labels_2"]
     with pytest.raises(InputError, match="stands twice"):
         named([labels[1], labels[1]])

@@ -51,7 +51,9 @@ def world(seed, scenes=7, options=4, hypotheses=3, ragged=True, weights=False, f
         available[:, 0] = True
     columns["available"] = available
     if weights:
-        columns["scene_weight"] = np.broadcast_to(rng.integers(0, 4, (scenes, 1)) + (np.arange(scenes) == 0)[:, None], shape).astype(float)
+        columns["scene_weight"] = np.broadcast_to(
+            rng.integers(0, 4, (scenes, 1)) + (np.arange(scenes) == 0)[:, None], shape
+        ).astype(float)
     if failing:
         columns["is_failing"] = np.zeros(shape, bool)
         columns["is_failing"][::2, -1] = True
@@ -175,7 +177,9 @@ def test_most_probable_draws_among_ties():
 
 
 def test_a_failure_line_by_scene():
-    table = as_table({"scene": [0, 0, 1, 1], "option": [0, 1, 0, 1], "x": [1.0, 3.0, 1.0, 3.0], "u": [2.0, 2.0, 0.0, 0.0]})
+    table = as_table(
+        {"scene": [0, 0, 1, 1], "option": [0, 1, 0, 1], "x": [1.0, 3.0, 1.0, 3.0], "u": [2.0, 2.0, 0.0, 0.0]}
+    )
     h = hypotheses_of({"x": "x", "minus": "-x"})
     valuation = Valuation(h, table, failure_line({"x": "u", "minus": "-u"}, h.names))
     risk = catastrophe_risk(valuation, rh.Commit(), np.array([0.0, 1.0]), np.array([1.0, 0.0]))

@@ -102,7 +102,25 @@ def test_text_that_turns_up_late(tmp_path, monkeypatch):
     assert t.columns["a"].is_boolean()
 
 
-CELLS = ["1", "0", "true", "FALSE", "0.5", "-3e4", "", "NA", "NaN", "inf", "1_0", "x y", " 7 ", "0x10", "١", "nan", "+5"]
+CELLS = [
+    "1",
+    "0",
+    "true",
+    "FALSE",
+    "0.5",
+    "-3e4",
+    "",
+    "NA",
+    "NaN",
+    "inf",
+    "1_0",
+    "x y",
+    " 7 ",
+    "0x10",
+    "١",
+    "nan",
+    "+5",
+]
 
 
 def test_both_readers_agree(tmp_path, monkeypatch):
@@ -112,7 +130,8 @@ def test_both_readers_agree(tmp_path, monkeypatch):
         n = int(rng.integers(1, 40))
         few = rng.choice(CELLS, 3)
         rows = [
-            [str(i // 3), f"o{i % 3}", str(rng.choice(few)), f"{rng.normal():.3f}", str(rng.choice(CELLS))] for i in range(n)
+            [str(i // 3), f"o{i % 3}", str(rng.choice(few)), f"{rng.normal():.3f}", str(rng.choice(CELLS))]
+            for i in range(n)
         ]
         text = ",".join(names) + "\n" + "".join(",".join(r) + "\n" for r in rows)
         slow = read(tmp_path, text)

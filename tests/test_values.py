@@ -91,7 +91,9 @@ def test_bounds_against_a_linear_program(seed):
     exact = oracles.risk_bounds_exact(prior.tolist(), evidence.tolist(), d.tolist(), e)
     np.testing.assert_allclose(risk_bounds(logs(prior), logs(evidence), d, e), [float(x) for x in exact], atol=1e-13)
     unlisted = risk_bound_unlisted(logs(prior), logs(evidence), d, e)
-    assert unlisted == pytest.approx(float(oracles.risk_bound_unlisted(prior.tolist(), evidence.tolist(), d.tolist(), e)))
+    assert unlisted == pytest.approx(
+        float(oracles.risk_bound_unlisted(prior.tolist(), evidence.tolist(), d.tolist(), e))
+    )
     assert unlisted >= max(exact) - 1e-12
 
 

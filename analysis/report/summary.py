@@ -213,7 +213,7 @@ def _hinges(document: Mapping[str, Any]) -> list[str]:
         f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
     ]
     ever = [f"{int(d):,}: {percent(p)}" for d, p in risk["at_least_one"].items()]
-    if ever:
+    if ever and risk["mean"] > 0:
         out.append("At least one catastrophe in so many deployments: " + "; ".join(ever) + ".")
     known = {t: b for t, b in document["value_bits"].items() if b is not None}
     if known:

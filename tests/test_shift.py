@@ -1,0 +1,131 @@
+"""The shift check: seldom wrong on tests from the same distribution, and it finds a correlation that is reversed."""
+
+import numpy as np
+import pytest
+
+from reward_hypotheses.analysis.shift import shift_check
+from reward_hypotheses.data.table import as_table
+from reward_hypotheses.models import hypotheses as module
+from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+
+TEXTS = {
+    "red": "where(red, 100, -100)",
+    "flags": "where(flags, 100, -100)",
+    "both": "where(red & flags, 100, -20)",
+    "either": "where(red | flags, 50, -50)",
+    "level": "20 - slope",
+    "level and red": "where(red, 30, 10) - slope",
+    "depth": "depth - 1",
+    "flat": "where(slope < 10, 100, -100)",
+}
+
+
+def scenes(rng, n, correlated=True, options=3):
+    red = rng.random((n, options)) < 0.4
+    flags = red.copy() if correlated else ~red
+    return {
+        "red": red,
+        "flags": flags,
+        "slope": rng.gamma(4.0, 4.0, (n, options)),
+        "depth": rng.normal(1.0, 1.0, (n, options)),
+    }
+
+
+def items(rng, n, correlated=True):
+    return {name: values[:, 0] for name, values in scenes(rng, n, correlated, 1).items()}
+
+
+def valuation(data, count):
+    h = hypotheses_of(dict(list(TEXTS.items())[:count]))
+    return Valuation(h, as_table(data), failure_line(0.0, h.names))
+
+
+def check(train, test, count, seed):
+    weights = np.full(count, 1 / count)
+    return shift_check([valuation(train, count)], valuation(test, count), weights, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("make", [items, scenes])
+def test_false_alarms(make):
+    """At most 2 % over 500 pairs from one distribution (the level is 1 %)."""
+    alarms = 0
+    for k in range(500):
+        rng = np.random.default_rng(10_000 + k)
+        count = (2, 4, 8)[k % 3]
+        alarms += check(make(rng, 60), make(rng, 40), count, k).shifted
+    assert alarms <= 10, alarms
+
+
+@pytest.mark.parametrize("make", [items, scenes])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_found_when_a_perfect_correlation_is_reversed(make, count):
+    found = 0
+    for k in range(20):
+        rng = np.random.default_rng(20_000 + k)
+        found += check(make(rng, 100), make(rng, 100, correlated=False), count, k).shifted
+    assert found >= 19, found
+
+
+def test_what_is_said():
+    rng = np.random.default_rng(0)
+    shift = check(scenes(rng, 100), scenes(rng, 100, correlated=False), 2, 0)
+    assert shift.shifted and shift.p == 0.001 and shift.permutations == 999
+    assert shift.training != shift.test and shift.indicator
+    kinds = {classes for classes, _ in shift.new_classes}
+    assert kinds == {
+        ("better than failing", "worse than failing"),
+        ("worse than failing", "better than failing"),
+    }
+    assert sum(n for _, n in shift.new_classes) == 300
+    same = check(scenes(rng, 100), scenes(rng, 100), 2, 0)
+    assert not same.shifted and same.n_new == 0
+
+
+def test_the_same_rows_are_no_shift():
+    data = scenes(np.random.default_rng(0), 50)
+    shift = check(data, data, 4, 0)
+    assert shift.statistic == 0 and shift.p == 1.0
+
+
+def test_nothing_varies():
+    data = {"red": np.ones((5, 2), bool), "flags": np.ones((5, 2), bool)}
+    shift = check(data, data, 2, 0)
+    assert shift.p == 1.0 and not shift.shifted and shift.indicator == ""
+
+
+def test_counts_and_shuffles_agree(monkeypatch):
+    """Few kinds of scene are permuted as counts, many by shuffling: the same p-value within its error."""
+    rng = np.random.default_rng(5)
+    train, test = items(rng, 400), items(rng, 400)
+    test["red"][:40] = ~test["red"][:40]
+    kinds = check(train, test, 2, 1).p
+    odd = {k: np.concatenate([v, v[:1]]) for k, v in train.items()}
+    assert kinds < 0.05
+    scattered = {**odd, "scene_weight": 1 + 1e-9 * np.arange(401)}
+    other = {**test, "scene_weight": 1 + 1e-9 * np.arange(400)}
+    assert abs(check(scattered, other, 2, 1).p - kinds) < 5 * np.sqrt(0.05 / 999)
+
+
+def test_statistic_by_hand():
+    train = {"red": np.array([1, 1, 0, 0, 0], bool), "flags": np.array([1, 1, 0, 0, 0], bool)}
+    test = {"red": np.array([1, 1, 1, 0], bool), "flags": np.array([1, 1, 1, 0], bool)}
+    shift = check(train, test, 2, 0)
+    p = 5 / 9
+    assert shift.statistic == pytest.approx((3 / 4 - 2 / 5) / np.sqrt(p * (1 - p)))
+
+
+def test_blocks_change_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    train, test = scenes(rng, 80), scenes(rng, 80)
+    one = check(train, test, 4, 2)
+    monkeypatch.setattr(module, "KEEP_CELLS", 0)
+    monkeypatch.setattr(module, "LEAST_ITEMS", 20)
+    monkeypatch.setattr(module, "BLOCK_ITEMS", 20)
+    assert check(train, test, 4, 2) == one
+
+
+def test_items_are_permuted_where_training_has_no_options():
+    rng = np.random.default_rng(9)
+    shift = check(items(rng, 100), scenes(rng, 100, correlated=False), 2, 0)
+    assert shift.shifted and shift.n_new == 2
