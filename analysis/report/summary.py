@@ -207,9 +207,12 @@ def _agents(document: Mapping[str, Any]) -> Table:
 
 def _hinges(document: Mapping[str, Any]) -> list[str]:
     risk = document["risk"]
+    zero = risk["upper_of_zero"]
+    refrains = "this one always acts"
+    if document["agent"]["abstain"]:
+        refrains = f"this one refrains in {percent(risk['abstained'], zero)} of scenes"
     out = [
-        f"The least risk of an agent that always acts is {percent(risk['floor'], risk['upper_of_zero'])}; this one refrains in "
-        f"{percent(risk['abstained'], risk['upper_of_zero'] if document['agent']['abstain'] else None)} of scenes.",
+        f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}; {refrains}.",
         f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
     ]
     ever = [f"{int(d):,}: {percent(p)}" for d, p in risk["at_least_one"].items()]

@@ -1,0 +1,80 @@
+"""Everything that README shows is run, and what it shows as output is compared."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reward_hypotheses.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(text):
+    """(language, what stands before it, content) of every fenced block."""
+    return [(m.group(1), text[: m.start()].rstrip().split("\n")[-1], m.group(2)) for m in BLOCK.finditer(text)]
+
+
+def same(a, b):
+    return [line.rstrip() for line in a.strip().split("\n")] == [line.rstrip() for line in b.strip().split("\n")]
+
+
+def demo_output(folder, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["run", "data/penguins/study.toml", "--out", str(folder)]) == 0
+    return "\n".join(
+        line for line in capsys.readouterr().out.split("\n") if not line.startswith("Every number") and str(folder) not in line
+    )
+
+
+def test_the_study_file_is_the_one_shown():
+    shown = [content for language, before, content in blocks(README.read_text()) if before.startswith("<!-- file:")]
+    assert len(shown) == 1
+    assert same(shown[0], (ROOT / "data" / "penguins" / "study.toml").read_text())
+
+
+def test_the_output_of_demo_is_the_one_shown(tmp_path, monkeypatch, capsys):
+    shown = [content for _, before, content in blocks(README.read_text()) if before == "<!-- output of: make demo -->"]
+    got = demo_output(tmp_path / "r", monkeypatch, capsys)
+    kept = "\n".join(line for line in shown[0].split("\n") if "demo-report" not in line)
+    got = "\n".join(line for line in got.split("\n") if "results.json" not in line and "tables" not in line)
+    assert same(kept, got)
+
+
+def test_the_script_prints_what_is_shown():
+    all_blocks = blocks(README.read_text())
+    scripts = [i for i, (language, _, _) in enumerate(all_blocks) if language == "python"]
+    assert scripts
+    for i in scripts:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", all_blocks[i][2]], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        assert all_blocks[i + 1][0] == "text" and same(all_blocks[i + 1][2], done.stdout), done.stdout
+
+
+def test_the_commands_shown_exist():
+    text = README.read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make (\w+)", text):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for command in re.findall(r"^reward-hypotheses (\w+)", text, re.M):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_files_of_the_repository():
+    for name in ("LICENSE", "CHANGELOG.md", "CITATION.cff", "reward_hypotheses/py.typed", ".ci/run", "pins.txt"):
+        assert (ROOT / name).exists(), name
+    for layer in ("models", "data", "analysis"):
+        assert os.path.islink(ROOT / "reward_hypotheses" / layer)
+    assert "http" not in (ROOT / "pins.txt").read_text()
