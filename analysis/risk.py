@@ -99,7 +99,10 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         refrained = acts[options] if policy.abstain else np.zeros(scenes)
         acts = acts[:options]
         risk = (acts * judged).sum(axis=0)
-        least = (judged if block.options is None else np.where(block.options, judged, np.inf)).min(axis=0)
+        least = judged.min(axis=0)
+        if block.options is not None:  # a scene that offers nothing but failing holds no catastrophe
+            least = np.where(block.options, judged, np.inf).min(axis=0)
+            least = np.where(np.isfinite(least), least, 0.0)
         regret = best - (acts * value).sum(axis=0) - refrained * failing
         flat = bad.reshape(n, -1)
         truth = flat @ (acts * mass).ravel()

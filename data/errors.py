@@ -17,6 +17,24 @@ class InputError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
+def shown(value: object) -> str:
+    """Give a value as it stands in a message: short."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of very many digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def names_problems(given: Iterable[str], names: Iterable[str], key: str, what: str, right: str) -> list[str]:
+    """Say which keys of a mapping are no hypotheses, and which hypotheses it leaves out.
+
+    One that is left out because its name was misspelt is not complained of twice.
+    """
+    given, names = list(given), list(names)
+    unknown = [name for name in given if name not in names]
+    said = [f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}" for name in unknown]
+    lacking = [name for name in names if name not in given and not any(f"mean {name!r}?" in s for s in said)]
+    return said + [f"{key}: hypothesis {name!r} has no {what}; {right}" for name in lacking]
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Words that follow an unknown name: the nearest known one, or else what there is."""
     from difflib import get_close_matches

@@ -43,6 +43,8 @@ def read_bytes(path: Path, source: str) -> bytes:
     except FileNotFoundError:
         near = f"; the folder {str(path.parent)!r} does not exist either" if not path.parent.exists() else ""
         raise InputError(f"{source}: no such file{near}; give the path of a CSV file") from None
+    except ValueError:
+        raise InputError(f"{source!r}: is no path; give the path of a CSV file") from None
     except IsADirectoryError:
         raise InputError(f"{source}: is a folder; give the path of a CSV file") from None
     except OSError as error:
@@ -92,7 +94,7 @@ def _decode(data: bytes, source: str) -> str:
 def _header(text: str, source: str) -> tuple[list[str], int]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = next((row for row in reader if any(cell.strip() for cell in row)), None)
+        header = next((row for row in reader if row), None)
     except csv.Error as error:
         raise InputError(f"{source}: line {reader.line_num}: {error}; quotes must be closed") from None
     if header is None:
@@ -131,7 +133,7 @@ def _chunks(text: str, header: Sequence[str], source: str, lines: list[int] | No
     width = len(header)
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if row:  # the header
                 break
         done = 0
         while True:
@@ -180,7 +182,7 @@ class _Numbers:
         try:
             part = np.fromiter(map(float, cells), np.float64, len(cells))
             joined = "".join(cells)
-            if "_" not in joined and joined.isascii():
+            if "_" not in joined and joined.isascii() and not np.isnan(part).any():
                 self.parts.append(part)
                 self.other = self.other or not bool(((part == 0) | (part == 1)).all())
                 self.is_text = self.words and self.other
@@ -263,8 +265,10 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
             try:
                 gone = pyarrow.compute.is_in(cells, value_set=missing)
                 values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())
-                columns[name] = Column(values.to_numpy().astype(np.float64))
-                continue
+                column = Column(values.to_numpy().astype(np.float64))
+                if int(column.missing().sum()) == int(pyarrow.compute.sum(gone).as_py()):
+                    columns[name] = column
+                    continue  # else some odd spelling of NaN, which the other reader judges
             except pyarrow.ArrowInvalid:
                 pass
         coded = cells.combine_chunks().dictionary_encode()

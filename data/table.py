@@ -30,10 +30,13 @@ class Column:
         float64, bool, or, where there is a vocabulary, integer codes into it (-1 where missing).
     vocabulary : tuple of str or None
         The distinct texts, in order of appearance.
+    gone : ndarray (item,) of bool or None
+        Where a boolean is missing.
     """
 
     values: np.ndarray
     vocabulary: tuple[str, ...] | None = None
+    gone: np.ndarray | None = None
 
     @property
     def is_text(self) -> bool:
@@ -54,10 +57,14 @@ class Column:
         """Boolean (item,): where the cell is empty, ``NA`` or ``NaN``."""
         if self.is_text:
             return self.values < 0
-        return np.zeros(len(self.values), bool) if self.values.dtype == bool else np.isnan(self.values)
+        if self.values.dtype == bool:
+            return np.zeros(len(self.values), bool) if self.gone is None else self.gone
+        return np.isnan(self.values)
 
     def text(self, item: int) -> str:
         """Give the cell as a person would write it."""
+        if self.gone is not None and self.gone[item]:
+            return ""
         value = self.values[item]
         if self.vocabulary is not None:
             return self.vocabulary[value] if value >= 0 else ""
@@ -65,7 +72,7 @@ class Column:
 
     def take(self, items: np.ndarray) -> "Column":
         """Give the same column for these items."""
-        return replace(self, values=self.values[items])
+        return replace(self, values=self.values[items], gone=None if self.gone is None else self.gone[items])
 
 
 @dataclass(frozen=True)
@@ -142,11 +149,13 @@ class Table:
         if column.vocabulary is not None:
             self._refuse_text(name, column)
         values = column.values
-        if values.dtype != bool:
-            wrong = ~np.isfinite(values) if used is None else ~np.isfinite(values) & used
+        if values.dtype != bool or column.gone is not None:
+            wrong = column.missing() | ~np.isfinite(values)
+            if used is not None:
+                wrong &= used
             if wrong.any():
                 item = int(np.argmax(wrong))
-                what = "is missing" if np.isnan(values[item]) else "is infinite"
+                what = "is missing" if column.missing()[item] else "is infinite"
                 raise InputError(
                     f"{self.source}: {self.where(item)}: column {name!r} {what}; a column in use needs a finite number "
                     "in every row"
@@ -167,6 +176,7 @@ class Table:
         else:
             values = column.values
             if values.dtype == bool:
+                self._refuse_missing(name, column, used, what)
                 return values
             wrong = (values != 0) & (values != 1) & ~np.isnan(values)
             wrong = wrong if used is None else wrong & used
@@ -201,7 +211,7 @@ class Table:
         )
 
     def scene_weights(self) -> np.ndarray | None:
-        """Give the weights (scene,) of means over scenes as written (not normalised), or None where all count alike."""
+        """Give the weights (scene,) of means over scenes, the greatest being 1, or None where all count alike."""
         if "scene_weight" not in self.columns:
             return None
         values = self.numbers("scene_weight").astype(float)
@@ -218,9 +228,9 @@ class Table:
                 f"{self.source}: {self.where(item)}: scene_weight differs from the first option of its scene; "
                 "it must be constant in a scene"
             )
-        if not firsts.sum() > 0:
+        if not firsts.max(initial=0) > 0:
             raise InputError(f"{self.source}: scene_weight is 0 in every scene; at least one must be positive")
-        return firsts
+        return firsts / firsts.max()
 
     def failing(self) -> np.ndarray | None:
         """Boolean (item,): options that *are* failing (``is_failing``), or None where there are none."""
@@ -229,11 +239,12 @@ class Table:
         return self.booleans("is_failing")
 
     def with_booleans(self, names: Iterable[str]) -> "Table":
-        """Hold these columns as booleans where no cell is missing: they are 0/1 or true/false in every table."""
+        """Hold these columns as booleans: they are 0/1 or true/false in every table."""
         columns = dict(self.columns)
         for name in names:
-            if name in columns and columns[name].values.dtype != bool and not columns[name].missing().any():
-                columns[name] = Column(columns[name].values == 1)
+            if name in columns and columns[name].values.dtype != bool:
+                gone = columns[name].missing()
+                columns[name] = Column(columns[name].values == 1, gone=gone if gone.any() else None)
         return replace(self, columns=columns)
 
     def subset(self, keep: np.ndarray) -> "Table":
@@ -363,6 +374,10 @@ def from_rows(
     if "available" in columns:
         available = table.booleans("available")
         table = replace(table, columns={c: v for c, v in table.columns.items() if c != "available"})
+        if not available.any():
+            raise InputError(
+                f"{table.source}: column 'available' is false in every row; at least one must be available"
+            )
         if not available.all():
             table = table.subset(available)
     return table
@@ -507,6 +522,10 @@ def _from_grid(
     if "available" in columns:
         available = table.booleans("available")
         table = replace(table, columns={c: v for c, v in columns.items() if c != "available"})
+        if not available.any():
+            raise InputError(
+                f"{table.source}: column 'available' is false in every row; at least one must be available"
+            )
         if not available.all():
             table = table.subset(available)
     return table

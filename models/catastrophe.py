@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.models.expressions import Expression, parse
+from reward_hypotheses.data.errors import InputError, names_problems, shown
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.expressions import MAX_REWARD, Expression, parse
 
 EQUAL = 1e-9
 """Two rewards of h in one table are equal when they differ by at most this times max(\\|r_h\\|, \\|u_h\\|) over its items."""
@@ -39,13 +40,10 @@ def failure_line(given: object, names: Sequence[str], key: str = "fail_utility")
     if not isinstance(given, Mapping):
         value = _value(given, key)
         return FailureLine((value,) * len(names))
-    problems, values = [], []
-    for name in given:
-        if name not in names:
-            problems.append(f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}")
+    problems = names_problems(given, names, key, "value", "give one for every hypothesis") if names else []
+    values = []
     for name in names:
         if name not in given:
-            problems.append(f"{key}: hypothesis {name!r} has no value; give one for every hypothesis")
             continue
         try:
             values.append(_value(given[name], f"{key}: {name!r}"))
@@ -62,14 +60,12 @@ def _value(given: object, key: str) -> float | Expression:
             return parse(given)
         except InputError as error:
             raise InputError([f"{key}: {p}" for p in error.problems]) from None
-    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
-        raise InputError(f"{key}: {given!r} is no number; give the reward that failing completely is worth, such as 0")
-    try:
-        value = float(given)
-    except OverflowError:
-        value = np.inf
-    if not np.isfinite(value) or abs(value) > 1e150:
-        raise InputError(f"{key}: {given!r} is not a finite number of reasonable size; give a reward such as 0")
+    value = finite(given)
+    if value is None or abs(value) > MAX_REWARD:
+        raise InputError(
+            f"{key}: {shown(given)} is not a finite number below 1e150; give the reward that failing completely is worth, "
+            "such as 0"
+        )
     return value
 
 

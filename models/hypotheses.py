@@ -356,13 +356,22 @@ class Valuation:
         """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
         out = None
         for value, used in ((self.line.values[h], line), (self.told.values[h], told)):
-            if isinstance(value, Expression) and block.shape[0] > 1 and value.columns:
-                spread = np.abs(value.evaluate(block.column) - used) > EQUAL * np.maximum(np.abs(used), top)
-                if block.options is not None:
-                    spread &= block.options
-                if spread.any():
-                    out = spread if out is None else out | spread
+            spread = self._spread(block, value, used, top)
+            if spread is not None:
+                out = spread if out is None else out | spread
         return out
+
+    def _spread(
+        self, block: Block, value: float | Expression, used: np.ndarray | float, top: float
+    ) -> np.ndarray | None:
+        """Where one failure line differs from the one used for its scene, or None."""
+        if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
+            return None
+        with np.errstate(invalid="ignore"):  # what is not finite is refused as such
+            spread = np.abs(value.evaluate(block.column) - used) > EQUAL * np.maximum(np.abs(used), top)
+        if block.options is not None:
+            spread &= block.options
+        return spread if spread.any() else None
 
     def _first_wrong(
         self,
@@ -381,6 +390,7 @@ class Valuation:
 
     def _refusals(self, bad: np.ndarray) -> list[str]:
         problems = []
+        blamed: set[str] = set()  # an expression that several hypotheses share is blamed once
         table = self.table
         for h in np.flatnonzero(bad >= 0).tolist():
             item = int(bad[h])
@@ -390,20 +400,30 @@ class Valuation:
             reward = float(block.reward(h)[at, 0])
             name = self.hypotheses.names[h]
             place = f"{table.source}: {table.where(item)}: hypothesis {name!r}"
-            lines = [float(np.max(block.failure(h))), float(np.max(block.told(h)))]
             if not abs(reward) <= MAX_REWARD:
                 problems.append(
                     f"{place} has a reward of {reward:g}; it must be a finite number below 1e150 on every available item"
                 )
-            elif not max(map(abs, lines)) <= MAX_REWARD:
-                problems.append(
-                    f"{place} has a fail_utility of {lines[0]:g}; it must be a finite number below 1e150 in every scene"
-                )
-            else:
-                problems.append(
-                    f"{table.source}: scene {table.scene_name(scene)}: the fail_utility of hypothesis {name!r} differs "
-                    "between the options of the scene; it must be the same for all of them"
-                )
+                continue
+            for key, value, line in (
+                ("[catastrophe] fail_utility", self.line.values[h], block.failure(h)),
+                ("[agent] fail_utility", self.told.values[h], block.told(h)),
+            ):
+                if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
+                    continue
+                if key.startswith("[agent]") and self.told.values[h] == self.line.values[h]:
+                    continue
+                blamed.add(f"{key} {value.text}")
+                shown = float(np.max(line))
+                if not abs(shown) <= MAX_REWARD:
+                    problems.append(
+                        f"{place} has a {key} of {shown:g}; it must be a finite number below 1e150 in every scene"
+                    )
+                elif self._spread(block, value, line, abs(reward)) is not None:
+                    problems.append(
+                        f"{table.source}: scene {table.scene_name(scene)}: {key} ({value.text}) of hypothesis {name!r} differs "
+                        "between the options of the scene; it must be the same for all of them"
+                    )
         return problems
 
 

@@ -1,6 +1,7 @@
 """The shell: `reward-hypotheses run`, `check`."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -132,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser().print_help()
         return DONE
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows '?' instead of failing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     progress = Progress()
     try:
         return _check(given.study, progress) if given.command == "check" else _run(given, progress)

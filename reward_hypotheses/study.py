@@ -1,6 +1,5 @@
 """The study file: read, validated as a whole, and run."""
 
-import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields
@@ -11,7 +10,8 @@ import numpy as np
 
 from reward_hypotheses import __version__
 from reward_hypotheses.analysis.results import Document, Question, results_document
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.readers import read_bytes, read_csv, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
@@ -212,8 +212,8 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     policy, agent_prior, told = _agent(top, problems, names)
     _fit(top, problems)
     fit = top.section("fit", ("method", "draws", "chains"), required=False)
-    draws = fit.whole("draws", default=1000, least=1, most=10_000_000)
-    chains = fit.whole("chains", default=4, least=1, most=10_000)
+    draws = fit.whole("draws", default=1000, least=1, most=100_000)
+    chains = fit.whole("chains", default=4, least=1, most=100)
     asked = _analysis(top, problems, tables)
 
     in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables), *asked.tests]))
@@ -226,10 +226,9 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         if table is not None and use.complete:
             made.extend(use.make(table, problems))
     expressions = {f"hypothesis {n!r}": r for n, r in hypotheses.items()}
-    expressions |= _line_expressions(line, names, "fail_utility")
-    if told is not None:
-        expressions |= _line_expressions(told, names, "[agent] fail_utility")
-    _check_tables(good, feedback, made, asked.tests, expressions, policy, problems)
+    expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
+    on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
+    _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, problems)
     if not problems.found:
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
@@ -369,43 +368,35 @@ class _Section:
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         value = self.given.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.problems.add(f"{self.where(name)}: {_shown(value)}; give a whole number from {least} to {most}")
+            self.problems.add(f"{self.where(name)}: {shown(value)}; give a whole number from {least} to {most}")
             return default
         return value
 
     def number(self, name: str, default: float, inside: Callable[[float], bool], right: str) -> float:
         value = self.given.get(name, default)
-        if not _is_number(value) or not inside(float(value)):
-            self.problems.add(f"{self.where(name)}: {_shown(value)}; give {right}")
+        number = finite(value)
+        if number is None or not inside(number):
+            self.problems.add(f"{self.where(name)}: {shown(value)}; give {right}")
             return default
-        return float(value)
+        return number
 
     def numbers(
         self, name: str, default: tuple[float, ...], inside: Callable[[float], bool], right: str
     ) -> tuple[float, ...]:
         value = self.given.get(name, list(default))
-        if not isinstance(value, list) or not all(_is_number(v) and inside(float(v)) for v in value):
-            self.problems.add(f"{self.where(name)}: {_shown(value)}; give a list of {right}")
+        numbers = [finite(v) for v in value] if isinstance(value, list) else [None]
+        known = [v for v in numbers if v is not None and inside(v)]
+        if len(known) < len(numbers):
+            self.problems.add(f"{self.where(name)}: {shown(value)}; give a list of {right}")
             return default
-        return tuple(dict.fromkeys(float(v) for v in value))
+        return tuple(dict.fromkeys(known))
 
     def truth(self, name: str, default: bool) -> bool:
         value = self.given.get(name, default)
         if not isinstance(value, bool):
-            self.problems.add(f"{self.where(name)}: {_shown(value)}; give true or false")
+            self.problems.add(f"{self.where(name)}: {shown(value)}; give true or false")
             return default
         return value
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _tables(top: _Section, path: Path, problems: _Problems) -> tuple[dict[str, Table | None], dict[str, str]]:
@@ -420,7 +411,7 @@ def _tables(top: _Section, path: Path, problems: _Problems) -> tuple[dict[str, T
             problems.add(f'{where}: this version reads plain CSV tables; give a path, such as {name} = "{name}.csv"')
             continue
         if not isinstance(given, str) or not given.strip():
-            problems.add(f"{where}: {_shown(given)} is no path; give the path of a CSV file, in quotes")
+            problems.add(f"{where}: {shown(given)} is no path; give the path of a CSV file, in quotes")
             continue
         if Path(given).suffix.lower() in (".parquet", ".nc", ".zarr"):
             problems.add(f"{where}: {given!r}: this version reads CSV; save the table as a .csv file")
@@ -446,7 +437,7 @@ def _hypotheses(top: _Section, problems: _Problems) -> tuple[list[str], dict[str
     good: dict[str, Expression] = {}
     for name, given in section.given.items():
         if not isinstance(given, str):
-            problems.add(f"[hypotheses] {name!r}: {_shown(given)} is no expression; write it in quotes")
+            problems.add(f"[hypotheses] {name!r}: {shown(given)} is no expression; write it in quotes")
             continue
         try:
             reward = hypotheses_of({name: given}).rewards[0]
@@ -501,9 +492,9 @@ def _elicited(where: str, given: Mapping[str, Any], names: list[str], problems: 
     with problems.at(where):
         prior = Elicited(given.get("weights"), given.get("source"), given.get("strength"))  # type: ignore[arg-type]
     if isinstance(given.get("weights"), dict) and names:
-        for problem in Elicited(dict.fromkeys(given["weights"], 1.0) or {"": 1.0}, "-").problems(tuple(names)):
-            if given["weights"]:
-                problems.add(f"{where} {problem}")
+        if given["weights"]:
+            right = "give one for every hypothesis (0 rules it out)"
+            problems.extend(f"{where} {p}" for p in names_problems(given["weights"], names, "weights", "weight", right))
     return prior if len(problems.found) == before else None
 
 
@@ -531,12 +522,14 @@ def _judges(given: Mapping[str, Any], names: list[str], problems: _Problems) -> 
         priors.append(_elicited(where + ":", judge, names, problems))
     pool = given.get("pool", "linear")
     if pool not in ("linear", "log"):
-        problems.add(f'[values] pool: {_shown(pool)}; give "linear" or "log"')
-    if not math.fsum(shares) > 0:
+        problems.add(f'[values] pool: {shown(pool)}; give "linear" or "log"')
+    if not max(shares) > 0:
         problems.add("[values] judges: every judge's weight is 0; at least one must be positive")
         return None, {}
     record = {"judges": judges, "pool": pool}
     if "source" in given:
+        if not isinstance(given["source"], str):
+            problems.add(f"[values] source: {shown(given['source'])} is no text; write it in quotes")
         record["source"] = given["source"]
     complete = [p for p in priors if p is not None]
     if len(complete) < len(priors) or pool not in ("linear", "log"):
@@ -557,7 +550,7 @@ def _foil(where: str, given: Any, source: str | None, problems: _Problems, known
             problems.add(f'{where} language: it goes with name = "simplicity"')
             return None
     if name not in known:
-        problems.add(f"{where}: {_shown(name)}; {suggestion(str(name), known)}")
+        problems.add(f"{where}: {shown(name)}; {suggestion(str(name), known)}")
         return None
     if name == "values":
         return None
@@ -619,8 +612,8 @@ def _feedback(top: _Section, problems: _Problems, tables: Mapping[str, Table | N
     for i, entry in enumerate(entries):
         where = "[[feedback]]" if len(entries) == 1 else f"[[feedback]] {i + 1}"
         kind = entry.get("kind")
-        if kind not in FEEDBACK:
-            what = "kind: missing" if kind is None else f"kind: {_shown(kind)} is not in this version"
+        if not isinstance(kind, str) or kind not in FEEDBACK:
+            what = "kind: missing" if kind is None else f"kind: {shown(kind)} is not in this version"
             problems.add(f"{where} {what}; {suggestion(str(kind), FEEDBACK)}")
             if isinstance(entry.get("table"), str) and entry["table"] not in tables:
                 problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
@@ -660,7 +653,7 @@ def _agent(top: _Section, problems: _Problems, names: list[str]) -> tuple[Policy
     spec = given.get("policy", "commit")
     name = str(spec.get("name") if isinstance(spec, dict) else spec)
     if name not in POLICIES:
-        problems.add(f"[agent] policy: {_shown(name)} is not in this version; {suggestion(str(name), POLICIES)}")
+        problems.add(f"[agent] policy: {shown(name)} is not in this version; {suggestion(str(name), POLICIES)}")
     else:
         options = {f.name: f for f in fields(POLICIES[name])}
         part = _Section(spec, "[agent] policy", problems, ("name", *options))
@@ -706,10 +699,12 @@ def _analysis(top: _Section, problems: _Problems, tables: Mapping[str, Table | N
     given = section.given
     tests = []
     if "test" in given or "test" in tables:
-        tests.append(section.text("test", default="test"))
+        test = section.text("test", default="test")
+        if test in tables or isinstance(given.get("test"), str):
+            tests.append(test)
     also = given.get("also", [])
     if not isinstance(also, list) or not all(isinstance(t, str) for t in also):
-        problems.add(f"[analysis] also: {_shown(also)}; give a list of tables")
+        problems.add(f"[analysis] also: {shown(also)}; give a list of tables")
         also = []
     if also and not tests:
         problems.add('[analysis] also: there is no test beside which it could stand; name one with test = "..."')
@@ -726,12 +721,12 @@ def _analysis(top: _Section, problems: _Problems, tables: Mapping[str, Table | N
     if not isinstance(deployments, list) or not all(
         isinstance(d, int) and not isinstance(d, bool) and 1 <= d <= 10**15 for d in deployments
     ):
-        problems.add(f"[analysis] deployments: {_shown(deployments)}; give a list of whole numbers from 1 to 10^15")
+        problems.add(f"[analysis] deployments: {shown(deployments)}; give a list of whole numbers from 1 to 10^15")
         deployments = []
     languages: list[Simplicity] = []
     wanted = given.get("languages", list(LANGUAGES))
     if not isinstance(wanted, list) or not wanted:
-        problems.add(f'[analysis] languages: {_shown(wanted)}; give a list such as ["rules", "letters"]')
+        problems.add(f'[analysis] languages: {shown(wanted)}; give a list such as ["rules", "letters"]')
         wanted = []
     for one in wanted:
         with problems.at("[analysis] languages"):
@@ -766,23 +761,32 @@ def _check_tables(
     made: list[Feedback],
     tests: tuple[str, ...],
     expressions: Mapping[str, Expression],
+    on_tests: Mapping[str, Expression],
     policy: Policy,
     problems: _Problems,
 ) -> None:
     """Check the columns that expressions name, in every table that they are evaluated on."""
     refused: set[tuple[str, str]] = set()
+    for who, expression in on_tests.items():
+        tables = [t for name, t in good.items() if who in expressions or name in tests]
+        for column in expression.columns:
+            if len(tables) > 1 and (column, "") not in refused and not any(column in t.columns for t in tables):
+                refused.add((column, ""))  # one sentence, not one a table
+                known = dict.fromkeys(c for t in tables for c in t.columns)
+                where = ", ".join(t.source for t in tables)
+                problems.add(f"[tables]: no column {column!r} in {where}; {suggestion(column, known)} (named by {who})")
     for name, table in good.items():
         whole = name in tests or any(u.table == name and u.options.get("missing", "error") == "error" for u in feedback)
         uses = [one for one in made if one.table is table]
         views = [table] if whole or not uses else [one.items for one in uses]
         for view in views:
             with problems.at(f"[tables] {name}"):
-                wrong = check_columns(view, expressions, refused)
+                wrong = check_columns(view, on_tests if name in tests else expressions, refused)
                 if wrong:
                     raise InputError(wrong)
+        with problems.at(f"[tables] {name}"):
+            table.scene_weights()
         if name in tests:
-            with problems.at(f"[tables] {name}"):
-                table.scene_weights()
             _check_scenes(name, table, policy, problems)
 
 
@@ -813,7 +817,7 @@ def _check_priors(
     languages: tuple[Simplicity, ...],
     problems: _Problems,
 ) -> None:
-    priors: list[tuple[str, Prior | None]] = [("[values] prior", prior), ("[agent] prior", agent_prior)]
+    priors: list[tuple[str, Prior | None]] = [("[values]", prior), ("[agent] prior", agent_prior)]
     for where, one in priors + [("[analysis] languages", language) for language in languages]:
         if one is not None:
             with problems.at(where):

@@ -79,7 +79,9 @@ CASES = {
     "a walrus": (hypothesis("(a := 1)"), [r"':' is not part"]),
     "an unknown feature": (
         hypothesis("where(red_pant, 100, -100)"),
-        [r"training\.csv: no column 'red_pant'; did you mean 'red_paint'\?", r"test\.csv: no column 'red_pant'"],
+        [
+            r"no column 'red_pant' in training\.csv, test\.csv; did you mean 'red_paint'\? \(named by hypothesis 'red paint'\)"
+        ],
     ),
     "a tower of powers": (
         hypothesis("9**9**9**9"),
@@ -115,7 +117,7 @@ CASES = {
     "a weight of inf": (toml(toml_text(small()).replace('"flags" = 8', '"flags" = inf')), [r"'flags' has inf"]),
     "a weight that is text": (
         values(weights={"flags": "8", "red paint": 1}),
-        [r"'flags' has '8'; a weight is a number"],
+        [r"'flags' has '8'; a weight is a finite number"],
     ),
     "a weight for nobody": (
         values(weights={"flags": 8, "red paint": 1, "flag": 2}),
@@ -171,7 +173,72 @@ CASES = {
     ),
     "fail_utility differs in a scene": (
         study(catastrophe={"fail_utility": "slope"}),
-        [r"test\.csv: scene 0: the fail_utility of hypothesis 'red paint' differs", r"hypothesis 'flags' differs"],
+        [r"test\.csv: scene 0: \[catastrophe\] fail_utility \(slope\) of hypothesis 'red paint' differs"],
+    ),
+    "the agent's line differs in a scene": (
+        study(agent={"fail_utility": "slope"}),
+        [r"test\.csv: scene 0: \[agent\] fail_utility \(slope\) .* differs"],
+    ),
+    "the agent's line is not finite": (
+        study(agent={"fail_utility": "1/(slope - slope)"}),
+        [r"test\.csv: line 2: .* \[agent\] fail_utility of inf"],
+    ),
+    "a weight of 400 digits": (
+        toml(toml_text(small()).replace('"flags" = 8', '"flags" = ' + "9" * 400)),
+        [r"'flags' has a number of very many"],
+    ),
+    "a target of 400 digits": (
+        toml(toml_text(small(analysis={"targets": [0.5]})).replace("[0.5]", "[" + "9" * 400 + "]")),
+        [r"targets: "],
+    ),
+    "noise of 400 digits": (toml(toml_text(small()).replace("[1, 19]", "[1, " + "9" * 400 + "]")), [r"noise: "]),
+    "a kind that is a list": (feedback(kind=["labels"]), [r"kind: \['labels'\] is not in this version"]),
+    "a name that is a list": (feedback(name=["x"]), [r"name: \['x'\]; give a name"]),
+    "a path with a NUL": (study(tables={"training": "training.csv", "test": "a\x00b"}), [r"is no path"]),
+    "judges too heavy": (
+        study(
+            values={
+                "judges": [
+                    {"name": n, "weights": {"flags": 1, "red paint": 1}, "source": "x", "weight": w}
+                    for n, w in (("a", 0), ("b", 0.0))
+                ]
+            }
+        ),
+        [r"every judge's weight is 0"],
+    ),
+    "judges with nothing in common": (
+        study(
+            values={
+                "judges": [
+                    {"name": "a", "weights": {"flags": 1, "red paint": 0}, "source": "x"},
+                    {"name": "b", "weights": {"flags": 0, "red paint": 1}, "source": "y"},
+                ],
+                "pool": "log",
+            }
+        ),
+        [r"\[values\] no hypothesis has a positive weight under both .* pool linearly"],
+    ),
+    "costs too large": (
+        study(analysis={"languages": [{"name": "mine", "costs": {"flags": 1e308}}]}),
+        [r"'flags' has 1e\+308; give bits"],
+    ),
+    "draws by the billion": (study(fit={"draws": 10**9}), [r"\[fit\] draws: 1000000000"]),
+    "a source that is a date": (
+        toml(toml_text(small()).replace('"source" = "a test"', '"source" = 2024-01-01')),
+        [r"source: missing; say who was asked"],
+    ),
+    "a test that is a number": (study(analysis={"test": 5}), [r"\[analysis\] test: 5 is no text"]),
+    "a weight in training that is negative": (
+        table("training", "scene_weight," + HEAD + "-1,1,1,1,1\n1,0,0,2,0\n"),
+        [r"\[tables\] training: training\.csv: line 2: scene_weight is negative"],
+    ),
+    "nothing available at all": (
+        table("training", "available," + HEAD + "0,1,1,1,1\n0,0,0,2,0\n"),
+        [r"training\.csv: column 'available' is false in every row"],
+    ),
+    "sigma2 beyond reason": (
+        study(feedback=[{"kind": "rewards", "table": "training", "column": "slope", "sigma2": [1e16, 1e16]}]),
+        [r"sigma2: \[1e\+16, 1e\+16\]; give \[a, b\], shape \(at most 1e9\)"],
     ),
     "noise (0, -1)": (feedback(noise=[0, -1]), [r"noise: \[0, -1\]; give \[a, b\] with a and b positive"]),
     "noise 0.5": (feedback(noise=0.5), [r"noise: 0.5; give"]),
@@ -415,6 +482,20 @@ def test_out_that_somebody_changed(folder):
     (out / "tables" / "weights.csv").write_text(text + "\n")
     done = shell("run", folder / "study.toml", "--out", out)
     assert done.returncode == 2 and "'tables/weights.csv' was changed" in done.stderr
+    (out / "tables" / "weights.csv").unlink()
+    done = shell("run", folder / "study.toml", "--out", out)
+    assert done.returncode == 2 and "'tables/weights.csv', which its manifest.json lists, is gone" in done.stderr
+    (out / "tables" / "weights.csv").write_text(text)
+    for make, name in (
+        (lambda: (out / "mine").mkdir(), "mine"),
+        (lambda: (out / "tables" / "link").symlink_to("/tmp"), "tables/link"),
+    ):
+        make()
+        done = shell("run", folder / "study.toml", "--out", out)
+        assert done.returncode == 2 and f"holds '{name}', which no run wrote" in done.stderr, done.stderr
+        path = out / name
+        path.unlink() if path.is_symlink() else path.rmdir()
+    assert shell("run", folder / "study.toml", "--out", out).returncode == 0
     assert not [p for p in folder.iterdir() if p.name.endswith(".partial")]
 
 

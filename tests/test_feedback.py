@@ -158,6 +158,18 @@ def test_rewards_evidence_against_the_oracle():
     np.testing.assert_allclose(found.log_evidence, [float(w) for w in want], rtol=1e-9)
 
 
+def test_rewards_of_extreme_priors():
+    mpmath.mp.dps = 60
+    for a, b, squares, n in ((1e9, 1e9, 30.0, 20), (2.0, 1e-300, 1e40, 1), (1e-3, 1e140, 5.0, 3)):
+        kind = rh.Rewards({"y": np.zeros(n)}, "y", sigma2=(a, b))
+        got = kind.log_marginal(np.array([[squares]]), n)[0]
+        ma, mb, s, h = mpmath.mpf(a), mpmath.mpf(b), mpmath.mpf(squares), mpmath.mpf(n) / 2
+        want = (mpmath.loggamma(ma + h) - mpmath.loggamma(ma) + ma * mpmath.log(mb) - h * mpmath.log(2 * mpmath.pi)) - (
+            ma + h
+        ) * mpmath.log(mb + s / 2)
+        assert got == pytest.approx(float(want), rel=1e-12)
+
+
 def test_rewards_that_nearly_agree_are_one_class():
     texts = {"a": "slope", "b": "slope * (1 + 5e-10)", "c": "slope * (1 + 1e-7)", "d": "slope + 1e-12"}
     found = evidence(KINDS[2], texts=texts, line=failure_line(1e6, list(texts)))
@@ -195,7 +207,10 @@ def large_rewards(monkeypatch, make, data, texts, line):
     return found
 
 
-@pytest.mark.parametrize(("p", "q"), [(1.0, 19.0), (0.3, 0.4), (30.0, 10.0), (500.0, 20.0), (2.0, 2.0), (5.0, 0.01)])
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [(1.0, 19.0), (0.3, 0.4), (30.0, 10.0), (500.0, 20.0), (2.0, 2.0), (5.0, 0.01), (1.5, 1e-9), (40.0, 1.5)],
+)
 def test_draws_of_eps(p, q):
     """Exact draws of a beta restricted to below 1/2: Kolmogorov's test against its distribution function."""
     draws = beta_below_half(np.full(20_000, p), np.full(20_000, q), np.random.default_rng(8))

@@ -220,6 +220,30 @@ def test_splitting_a_hypothesis_changes_no_risk():
     assert again.regret == pytest.approx(risk.regret, abs=1e-13)
 
 
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_a_scene_that_offers_nothing_but_failing(policy):
+    """Nothing is done there: no catastrophe, and an agent that may abstain does."""
+    h = hypotheses_of({"x": "x", "minus": "-x"})
+    table = as_table({"x": np.array([[1.0, -1.0], [5.0, 5.0]]), "is_failing": np.array([[False, False], [True, True]])})
+    valuation = Valuation(h, table, failure_line(0.0, h.names))
+    risk = catastrophe_risk(valuation, policy, np.array([0.5, 0.5]), np.array([1.0, 0.0]))
+    assert risk.by_scene[1] == 0 and math.isfinite(risk.floor) and math.isfinite(risk.regret)
+    if policy.abstain:
+        assert risk.abstained >= 0.5
+
+
+def test_boltzmann_means_the_same_at_every_scale():
+    found = []
+    for scale in (1.0, 1e-200, 1e-3, 1e140):
+        table = as_table({"a": scale * np.array([[1.0, -1.0, 0.5]] * 4), "b": scale * np.array([[-1.0, 1.0, 0.0]] * 4)})
+        h = hypotheses_of({"a": "a", "b": "b"})
+        valuation = Valuation(h, table, failure_line(0.0, h.names))
+        w = np.array([0.5, 0.5])
+        found.append(catastrophe_risk(valuation, rh.Boltzmann(2.0), w, w).mean)
+        np.testing.assert_allclose(within_scene_scale(valuation)[1], scale * math.sqrt(2 / 3))
+    np.testing.assert_allclose(found, found[0], rtol=1e-12)
+
+
 def test_wrong_policies():
     for beta in (-1, math.inf, math.nan, "1", True):
         with pytest.raises(InputError, match="beta"):

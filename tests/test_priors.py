@@ -72,7 +72,8 @@ def test_conformance(prior):
     np.testing.assert_allclose(np.exp(squared.log_prior(H)), np.exp(2 * log_prior) / np.exp(2 * log_prior).sum())
     np.testing.assert_allclose(np.exp((prior * prior).log_prior(H)), np.exp(squared.log_prior(H)), atol=1e-15)
     flat = np.exp((prior**0).log_prior(H))
-    np.testing.assert_allclose(flat[possible], 1 / len(possible))
+    np.testing.assert_allclose(flat, 1 / 4)  # 0^0 = 1: nothing is left of it, its zeros neither
+    assert (prior**1).uncertain == prior.uncertain and (prior**2).uncertain == prior.uncertain
 
 
 @pytest.mark.parametrize("prior", [p for p in PRIORS if p.uncertain], ids=lambda p: p.name)
@@ -106,6 +107,11 @@ def test_strength_counts_judgements():
     np.testing.assert_allclose(draws.var(axis=0), m * (1 - m) / 13, rtol=0.03)
 
 
+def test_extreme_weights_are_no_zeros():
+    prior = rh.Elicited({"red paint": 1e-300, "flags": 1e300, "both": 0, "none": 1}, "x")
+    assert prior.log_prior(H)[0] == pytest.approx(-600 * math.log(10))
+
+
 def test_small_strengths_do_not_underflow():
     prior = rh.Elicited({"red paint": 1, "flags": 8, "both": 2, "none": 1}, "x", 1e-4)
     draws = prior.draws(H, np.zeros(1000, int), np.random.default_rng(0))
@@ -122,6 +128,13 @@ def test_pools():
     alike = rh.log_pool([ANN, ANN], [1, 1])
     assert alike.strength == pytest.approx(24)  # two judges of 12 judgements each who agree
     assert "Ann" in alike.source and "Bob" in rh.LinearPool([ANN, BOB]).source
+    veto = rh.Elicited({"red paint": 0, "flags": 1, "both": 0, "none": 0}, "Dan")
+    np.testing.assert_allclose(rh.log_pool([ANN, veto], [1, 0]).log_prior(H), ANN.log_prior(H))
+    with pytest.raises(InputError, match="logarithmic pool is empty"):
+        rh.log_pool([rh.Elicited({"red paint": 1, "flags": 0, "both": 0, "none": 0}, "x"), veto], [1, 1]).log_prior(H)
+    np.testing.assert_allclose(
+        rh.LinearPool([ANN, BOB], [1e308, 1e308]).log_prior(H), rh.LinearPool([ANN, BOB]).log_prior(H)
+    )
     for bad in ([-1, 1], [0, 0], [1], [math.nan, 1]):
         with pytest.raises(InputError, match="give one a prior"):
             rh.LinearPool([ANN, BOB], bad)
@@ -195,7 +208,7 @@ def test_wrong_priors():
         (lambda: ANN**-1, "power"),
         (lambda: rh.Simplicity("latin"), "unknown"),
         (lambda: rh.Simplicity({"name": "rules", "costs": {}}), "name of its own"),
-        (lambda: rh.Simplicity({"name": "m", "costs": {"flags": -1}}), "0 or more"),
+        (lambda: rh.Simplicity({"name": "m", "costs": {"flags": -1}}), "from 0 to 1e9"),
         (lambda: rh.Elicited({"flag": 1}, "x").log_prior(H), "did you mean 'flags'"),
     ):
         with pytest.raises(InputError, match=words):

@@ -29,7 +29,9 @@ def demo_output(folder, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["run", "data/penguins/study.toml", "--out", str(folder)]) == 0
     return "\n".join(
-        line for line in capsys.readouterr().out.split("\n") if not line.startswith("Every number") and str(folder) not in line
+        line
+        for line in capsys.readouterr().out.split("\n")
+        if not line.startswith("Every number") and str(folder) not in line
     )
 
 
@@ -53,7 +55,11 @@ def test_the_script_prints_what_is_shown():
     assert scripts
     for i in scripts:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", all_blocks[i][2]], cwd=ROOT, capture_output=True, text=True, timeout=60
+            [sys.executable, "-W", "error", "-c", all_blocks[i][2]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         assert all_blocks[i + 1][0] == "text" and same(all_blocks[i + 1][2], done.stdout), done.stdout

@@ -57,6 +57,21 @@ def test_false_alarms(make):
     assert alarms <= 10, alarms
 
 
+def test_false_alarms_with_scene_weights():
+    """Weights that have nothing to do with the scenes are no shift; weights that single out kinds of scene are."""
+    alarms = 0
+    for k in range(300):
+        rng = np.random.default_rng(30_000 + k)
+        train, test = items(rng, 300), items(rng, 40)
+        test["scene_weight"] = np.exp(1.5 * rng.normal(size=40))
+        alarms += check(train, test, 2, k).p < 0.05
+    assert alarms <= 31, alarms  # 5 % of 300 is 15; more than 31 happens once in 10,000
+    rng = np.random.default_rng(1)
+    train, test = items(rng, 300), items(rng, 300)
+    test["scene_weight"] = np.where(test["red"], 5.0, 0.2)
+    assert check(train, test, 2, 0).shifted
+
+
 @pytest.mark.parametrize("make", [items, scenes])
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_found_when_a_perfect_correlation_is_reversed(make, count):

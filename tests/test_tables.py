@@ -65,6 +65,34 @@ def test_a_place_is_its_text(tmp_path):
     assert t.scene_names == ("007", "7", "7.0")
 
 
+def test_missing_cells_matter_where_they_are_used(tmp_path):
+    """A column of 0/1 with empty cells is boolean; the cells are judged where something uses them."""
+    from studies import TRAINING, small, write
+
+    failing = "scene,option,red_paint,flags,is_failing\n0,0,1,0,0\n0,1,0,1,0\n0,2,,,1\n"
+    rh.run(write(tmp_path, small(), training=TRAINING, test=failing))
+    gaps = "red_paint,flags,slope,is_pad\n1,1,0.5,1\n0,0,2,0\n,,1.0,\n"
+    entry = {"kind": "labels", "table": "training", "column": "is_pad", "noise": [1, 19], "missing": "drop"}
+    test = "scene,option,red_paint,flags\n0,0,1,0\n0,1,0,1\n"
+    document = rh.run(write(tmp_path, small(feedback=[entry]), training=gaps, test=test))
+    assert document["n_items"] == {"labels": 2}
+
+
+def test_weights_of_any_scale(tmp_path):
+    from studies import TRAINING, small, write
+
+    found = []
+    for scale in (1.0, 1e-200, 1e305):
+        rows = "".join(
+            f"{m},{o},{scale * (m + 1)!r},{int(o == 0)},{int(o == 1 - m % 2)}\n" for m in range(5) for o in range(3)
+        )
+        test = "scene,option,scene_weight,red_paint,flags\n" + rows
+        found.append(rh.run(write(tmp_path, small(), training=TRAINING, test=test))["risk"])
+    for one in found[1:]:
+        assert one["mean"] == pytest.approx(found[0]["mean"], rel=1e-12)
+        assert one["se_scenes"] == pytest.approx(found[0]["se_scenes"], rel=1e-12)
+
+
 def test_available(tmp_path):
     t = read(tmp_path, "scene,option,available,x\n0,0,true,1\n0,1,false,2\n1,0,1,3\n1,1,1,4\n")
     np.testing.assert_array_equal(t.columns["x"].values, [1, 3, 4])
@@ -87,6 +115,8 @@ def test_oddities_of_csv(tmp_path):
     quoted = read(tmp_path, 'a,b\n1,"x,\nz"\n2,y\n')
     assert quoted.columns["b"].vocabulary == ("x,\nz", "y")
     np.testing.assert_array_equal(quoted.rows, [2, 4])
+    with pytest.raises(InputError, match="line 1: no column has a name"):
+        read(tmp_path, ",,\nx,y,z\n1,2,3\n")
     unnamed = read(tmp_path, ",a,b\n0,1,x\n1,2,y\n")
     same(unnamed, plain)
 
@@ -103,6 +133,9 @@ def test_text_that_turns_up_late(tmp_path, monkeypatch):
 
 
 CELLS = [
+    "nan(1)",
+    "NAN",
+    "-nan",
     "1",
     "0",
     "true",

@@ -28,7 +28,7 @@ def refuse_unless_ours(folder: Path) -> None:
             return
         if not folder.is_dir():
             raise InputError(f"--out {folder}: is a file; give a folder, new or written by an earlier run")
-        present = sorted(str(Path(at, f).relative_to(folder)) for at, _, files in os.walk(folder) for f in files)
+        present = _entries(folder)
         if not present:
             return
         remedy = "give another folder, or move it away; nothing was written"
@@ -39,10 +39,13 @@ def refuse_unless_ours(folder: Path) -> None:
             assert isinstance(listed, dict)
         except (ValueError, AssertionError):
             raise InputError(f"--out {folder}: its {MANIFEST} cannot be read; {remedy}") from None
+        for name in listed:
+            if name not in present:
+                raise InputError(f"--out {folder}: {name!r}, which its {MANIFEST} lists, is gone; {remedy}")
         for name in present:
             if name == MANIFEST:
                 continue
-            if name not in listed:
+            if name not in listed or (folder / name).is_symlink() or not (folder / name).is_file():
                 raise InputError(f"--out {folder}: holds {name!r}, which no run wrote; {remedy}")
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
                 raise InputError(f"--out {folder}: {name!r} was changed after the run that wrote it; {remedy}")
@@ -88,6 +91,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     finally:
         if aside is not None and aside.exists():
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _entries(folder: Path) -> list[str]:
+    """Everything in a folder but plain folders that hold something: files, links, empty folders."""
+    found = []
+    for at, folders, files in os.walk(folder):
+        inside = [*files, *(f for f in folders if Path(at, f).is_symlink())]
+        found += [str(Path(at, name).relative_to(folder)) for name in inside]
+        if not inside and not folders and Path(at) != folder:
+            found.append(str(Path(at).relative_to(folder)))
+    return sorted(found)
 
 
 def _refuse_path(folder: Path) -> None:

@@ -26,7 +26,7 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.line(sentence)
     page.gap()
     page.heading("Hypotheses")
-    page.table(_weights(document))
+    page.table(_weights(document, unicode=console.encoding.startswith("utf")))
     page.heading("Evidence or prior?")
     for sentence in _evidence(document):
         page.line(sentence)
@@ -136,7 +136,7 @@ def bar(x: float, width: int = BAR) -> str:
     return "█" * whole + (BLOCKS[rest] if rest else "")
 
 
-def _weights(document: Mapping[str, Any]) -> Table:
+def _weights(document: Mapping[str, Any], unicode: bool) -> Table:
     names = document["hypotheses"]
     tested = document["risk"] is not None
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
@@ -150,7 +150,8 @@ def _weights(document: Mapping[str, Any]) -> Table:
     shown = sorted(names, key=lambda n: -document["weights"][n])[:LISTED] if len(names) > LISTED else names
     for name in shown:
         weight = document["weights"][name]
-        cells = [name, percent(document["prior"][name]), percent(weight), bar(weight)]
+        drawn = bar(weight) if unicode else "#" * round(weight * BAR)
+        cells = [name, percent(document["prior"][name]), percent(weight), drawn]
         cells.append(percent(document["agent_weights"][name]))
         if tested:
             cells.append(percent(document["risk_by_truth"][name], document["risk"]["upper_of_zero"]))

@@ -93,6 +93,8 @@ class Feedback(ABC):
             raise InputError(f"column: {self.column!r}; name the column that holds what was said")
         if self.missing not in ("error", "drop"):
             raise InputError(f"missing: {self.missing!r}; it must be 'error' or 'drop'")
+        if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
+            raise InputError(f"name: {self.name!r}; give a name in quotes, or none")
         object.__setattr__(self, "table", as_table(self.table, "table"))
 
     @cached_property

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.hypotheses import Block, Valuation
-from reward_hypotheses.models.special import log_beta, log_gamma, log_incomplete_beta
+from reward_hypotheses.models.special import LOG_2, log_beta, log_gamma, log_incomplete_beta
 
 REPLICATIONS = 1000
 
@@ -41,18 +42,15 @@ class Labels(ClosedForm):
     def __post_init__(self) -> None:
         super().__post_init__()
         noise = self.noise
-        numbers = (int, float, np.integer, np.floating)
         if isinstance(noise, (tuple, list)):
-            if len(noise) != 2 or not all(
-                isinstance(x, numbers) and not isinstance(x, bool) and math.isfinite(x) and 0 < x <= 1e9 for x in noise
-            ):
+            if len(noise) != 2 or not all(1e-9 <= (finite(x) or 0) <= 1e9 for x in noise):
                 raise InputError(
-                    f"noise: {list(noise)!r}; give [a, b] with a and b positive and finite, such as [1, 19]"
+                    f"noise: {shown(list(noise))}; give [a, b] with a and b positive and finite, such as [1, 19]"
                 )
             object.__setattr__(self, "noise", (float(noise[0]), float(noise[1])))
-        elif isinstance(noise, bool) or not isinstance(noise, numbers) or not 0 <= noise < 0.5:
+        elif not 0 <= (-1.0 if (number := finite(noise)) is None else number) < 0.5:
             raise InputError(
-                f"noise: {noise!r}; give [a, b] for a Beta(a, b) prior below 1/2, such as [1, 19], or a number in [0, 0.5)"
+                f"noise: {shown(noise)}; give [a, b] for a Beta(a, b) prior below 1/2, such as [1, 19], or a number in [0, 0.5)"
             )
 
     @cached_property
@@ -145,15 +143,22 @@ def _times(count: np.ndarray, probability: float) -> np.ndarray:
 def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
 
-    Where the restriction keeps at least a twentieth, by rejection from the beta; elsewhere the density, as a function
-    of the distance from 1/2, is log-concave and lies under an exponential through its value there, which is drawn
-    from and thinned.
+    Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
+    ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
+    distance from 1/2, is log-concave and lies under an exponential through its value there, which is thinned.
     """
     p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
     out = np.empty(p.shape)
     kept = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
-    tail = (kept < 0.05) & (p > q) & (p + q >= 2.0)
-    todo = np.flatnonzero(~tail)
+    power = (kept < 0.05) & (q <= 1.0)
+    tail = (kept < 0.05) & (q > 1.0)  # there p > q > 1
+    todo = np.flatnonzero(power)
+    while todo.size:
+        draw = 0.5 * rng.random(todo.size) ** (1.0 / p[todo])
+        good = np.log(rng.random(todo.size)) < (q[todo] - 1.0) * (np.log1p(-draw) + LOG_2)
+        out[todo[good]] = draw[good]
+        todo = todo[~good]
+    todo = np.flatnonzero(~(tail | power))
     while todo.size:
         draw = rng.beta(p[todo], q[todo])
         good = draw < 0.5

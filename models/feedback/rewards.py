@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.hypotheses import Block, Valuation
-from reward_hypotheses.models.special import regularized_gamma_q
+from reward_hypotheses.models.special import log_beta, regularized_gamma_q
 
 REPLICATIONS = 1000
 MOST_CELLS = 20_000
@@ -44,13 +45,10 @@ class Rewards(ClosedForm):
         if (
             not isinstance(given, (tuple, list))
             or len(given) != 2
-            or not all(
-                isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and 0 < x <= 1e150
-                for x in given
-            )
+            or not all(0 < (finite(x) or 0) <= most for x, most in zip(given, (1e9, 1e150), strict=True))
         ):
             raise InputError(
-                f"sigma2: {given!r}; give [a, b], shape and scale of an inverse gamma prior, both positive and finite"
+                f"sigma2: {shown(given)}; give [a, b], shape (at most 1e9) and scale of an inverse gamma prior, both positive"
             )
         object.__setattr__(self, "sigma2", (float(given[0]), float(given[1])))
 
@@ -81,10 +79,16 @@ class Rewards(ClosedForm):
         """Multivariate t, from the sums of squares."""
         a, b = self.sigma2
         half = 0.5 * n_items
-        constant = math.lgamma(a + half) - math.lgamma(a) - half * math.log(2 * math.pi) - half * math.log(b)
         squares, _, where, _ = distinct(statistics[:, 0])
-        # log(b + S/2) = log b + log1p(S / 2b): a log b cancels, and large a loses no digits
-        return (constant - (a + half) * np.log1p(squares / (2 * b)))[where]
+        if n_items == 0:
+            return np.zeros(len(where))
+        # lgamma(a + n/2) - lgamma(a) = lgamma(n/2) - log B(a, n/2), which keeps the digits of a large a
+        constant = math.lgamma(half) - float(log_beta(a, half)) - half * (math.log(2 * math.pi) + math.log(b))
+        # log(b + S/2) = log b + log1p(S / 2b), of which a log b cancels
+        with np.errstate(over="ignore", divide="ignore"):
+            ratio = squares / (2 * b)
+            growth = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(squares) - math.log(2 * b))
+        return (constant - (a + half) * growth)[where]
 
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
         """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""

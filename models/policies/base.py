@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.hypotheses import Block, Valuation
 
 
@@ -87,7 +88,11 @@ class View:
 
 def greatest(worth: np.ndarray, tolerance: float) -> np.ndarray:
     """Probabilities that maximise, ties (within the tolerance) split uniformly: (choice, scene)."""
-    best = worth >= worth.max(axis=0) - tolerance
+    top = worth.max(axis=0)
+    best = worth >= top - tolerance
+    if not top.min(initial=0.0) > -np.inf:  # a scene without any choice: nothing is done there
+        best &= top > -np.inf
+        return best / np.maximum(best.sum(axis=0), 1)
     if np.count_nonzero(best) == best.shape[1]:
         return best
     return best / best.sum(axis=0)
@@ -102,6 +107,7 @@ def within_scene_scale(valuation: Valuation) -> np.ndarray:
     n = len(valuation.hypotheses)
     weights = valuation.table.scene_weights()
     total, mass = np.zeros(n), 0.0
+    unit = np.where(valuation.tolerance > 0, valuation.tolerance / EQUAL, 1.0)  # squares of 1e-200 would vanish
 
     def measure(block: Block) -> tuple[np.ndarray, float]:
         inside = np.ones(block.shape, bool) if block.options is None else block.options
@@ -112,12 +118,12 @@ def within_scene_scale(valuation: Valuation) -> np.ndarray:
         for h in range(n):
             reward = block.reward(h)
             mean = np.where(inside, reward, 0.0).sum(axis=0) / share
-            apart = np.where(inside, reward - mean, 0.0)
-            apart[np.abs(apart) <= valuation.tolerance[h]] = 0.0
+            apart = np.where(inside, reward - mean, 0.0) / unit[h]
+            apart[np.abs(apart) <= EQUAL] = 0.0
             out[h] = ((apart**2).sum(axis=0) / share * weight).sum()
         return out, float(weight.sum())
 
     for squares, count in valuation.each(measure):
         total += squares
         mass += count
-    return np.sqrt(total / mass) if mass else total
+    return unit * np.sqrt(total / mass) if mass else total

@@ -1,12 +1,13 @@
 """Boltzmann: noisily rational, with the same softmax as human choices."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.expressions import MAX_REWARD
 from reward_hypotheses.models.policies.base import Policy, View
 
 
@@ -30,23 +31,19 @@ class Boltzmann(Policy):
     beta: float
 
     def __post_init__(self) -> None:
-        beta = self.beta
-        if (
-            isinstance(beta, bool)
-            or not isinstance(beta, (int, float, np.integer, np.floating))
-            or not (math.isfinite(beta) and beta >= 0)
-        ):
-            raise InputError(f"beta: {beta!r}; give the agent's rationality, a finite number, 0 or more")
+        beta = finite(self.beta)
+        if beta is None or beta < 0:
+            raise InputError(f"beta: {shown(self.beta)}; give the agent's rationality, a finite number, 0 or more")
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
         assert view.scales is not None
         worth = view.worth(h)
         scale = float(view.scales[h])
         if scale == 0:
-            chance = np.ones(view.shape) if view.mask is None else view.mask.astype(float)
-            return chance / chance.sum(axis=0)
-        top = worth.max(axis=0)
-        odds = np.exp(self.beta * (np.where(worth > -np.inf, worth, top) - top) / scale)
+            odds = np.ones(view.shape)
+        else:
+            top = np.maximum(worth.max(axis=0), -MAX_REWARD)
+            odds = np.exp(self.beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
         if view.mask is not None:
             odds = np.where(view.mask, odds, 0.0)
-        return odds / odds.sum(axis=0)
+        return odds / np.maximum(odds.sum(axis=0), 1e-300)  # in a scene without any choice, nothing

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.special import log_normalised
 
@@ -82,12 +83,18 @@ class Prior(ABC):
         return pi
 
     def __pow__(self, exponent: float) -> "Prior":
-        return Powered(self, float(exponent))
+        return self if exponent == 1 else Powered(self, float(exponent))
 
     def __mul__(self, other: "Prior") -> "Prior":
         if not isinstance(other, Prior):
             return NotImplemented
         return Product(self, other)
+
+
+def total_strength(prior: Prior) -> float | None:
+    """Strength of the mean of independent opinions, ``1 / sum_k a_k^2 / s_k``; None where none has any."""
+    given = [share**2 / part.strength for share, part in prior.parts() if part.strength is not None]
+    return 1.0 / math.fsum(given) if given else None
 
 
 def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -107,7 +114,7 @@ def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 @dataclass(frozen=True)
 class Powered(Prior):
-    """``pi_h^a`` normalised: a > 1 sharpens, a < 1 flattens; weights that are 0 stay 0.
+    """``pi_h^a`` normalised: a > 1 sharpens, a < 1 flattens, 0 leaves nothing of it (``0^0 = 1``).
 
     A strength s becomes ``s / a^2``: to first order, ``a log pi`` then varies as much as it should.
     """
@@ -121,6 +128,8 @@ class Powered(Prior):
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         weights = self.prior.log_prior(hypotheses)
+        if self.exponent == 0:
+            return np.zeros(len(weights))
         return np.where(weights > -np.inf, self.exponent * np.where(weights > -np.inf, weights, 0.0), -np.inf)
 
     @property
@@ -131,7 +140,7 @@ class Powered(Prior):
     @property
     def strength(self) -> float | None:  # type: ignore[override]
         """``s / a^2``."""
-        inner = self.prior.strength
+        inner = total_strength(self.prior)
         return None if inner is None or self.exponent == 0 else inner / self.exponent**2
 
     @property
@@ -148,7 +157,13 @@ class Product(Prior):
     second: Prior
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        return self.first.log_prior(hypotheses) + self.second.log_prior(hypotheses)
+        together = self.first.log_prior(hypotheses) + self.second.log_prior(hypotheses)
+        if not np.max(together) > -np.inf:
+            raise InputError(
+                f"no hypothesis has a positive weight under both {self.first.name} and {self.second.name}, so their "
+                "logarithmic pool is empty; pool linearly, or ask for weights above 0"
+            )
+        return together
 
     @property
     def source(self) -> str | None:  # type: ignore[override]
@@ -159,7 +174,7 @@ class Product(Prior):
     @property
     def strength(self) -> float | None:  # type: ignore[override]
         """``1 / (1/s + 1/t)``, a fixed prior adding nothing; None where both are fixed."""
-        given = [s for s in (self.first.strength, self.second.strength) if s is not None]
+        given = [s for s in (total_strength(self.first), total_strength(self.second)) if s is not None]
         return 1.0 / math.fsum(1.0 / s for s in given) if given else None
 
     @property
@@ -175,9 +190,10 @@ def log_pool(priors: Sequence[Prior], weights: Sequence[float]) -> Prior:
     how well they predicted (Genest and Zidek 1986).
     """
     shares = pool_shares(priors, weights)
-    pooled = priors[0] ** shares[0]
-    for prior, share in zip(priors[1:], shares[1:], strict=True):
-        pooled = pooled * prior**share
+    powers = [prior**share for prior, share in zip(priors, shares, strict=True) if share > 0]
+    pooled = powers[0]
+    for power in powers[1:]:
+        pooled = pooled * power
     return pooled
 
 
@@ -185,10 +201,12 @@ def pool_shares(priors: Sequence[Prior], weights: Sequence[float] | None) -> lis
     """Normalise the weights a_k of the judges of a pool; equal where none are given."""
     if not priors:
         raise InputError("a pool of no priors; give at least one")
-    given = [1.0] * len(priors) if weights is None else [float(w) for w in weights]
-    if len(given) != len(priors) or not all(math.isfinite(w) and w >= 0 for w in given) or not math.fsum(given) > 0:
+    given = [finite(w) for w in ([1.0] * len(priors) if weights is None else weights)]
+    known = [w for w in given if w is not None and w >= 0]
+    if len(given) != len(priors) or len(known) < len(given) or not max(known) > 0:
         raise InputError(
-            f"weights {given} for {len(priors)} priors; give one a prior, finite, 0 or more, and not all of them 0"
+            f"weights {weights} for {len(priors)} priors; give one a prior, finite, 0 or more, and not all of them 0"
         )
-    total = math.fsum(given)
-    return [w / total for w in given]
+    relative = [w / max(known) for w in known]
+    total = math.fsum(relative)
+    return [w / total for w in relative]

@@ -1,12 +1,12 @@
 """Elicited: weights that somebody stated."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, names_problems, shown
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 
@@ -45,27 +45,18 @@ class Elicited(Prior):
         else:
             problems.extend(_weight_problems(self.weights))
         s = self.strength
-        if s is not None and (
-            isinstance(s, bool) or not isinstance(s, (int, float)) or not math.isfinite(s) or not s > 0
-        ):
+        if s is not None and not 0 < (finite(s) or 0) <= 1e15:
             problems.append(
-                f"strength: {s!r}; it must be a positive finite number, the judgements the weights are worth"
+                f"strength: {shown(s)}; it must be a positive finite number, the judgements the weights are worth"
             )
         if problems:
             raise InputError(problems)
 
     def problems(self, names: tuple[str, ...]) -> list[str]:
         """Say which hypotheses lack a weight, and which weights are for nobody."""
-        out = [
-            f"weights: {name!r} is no hypothesis; {suggestion(str(name), names)}"
-            for name in self.weights
-            if name not in names
-        ]
-        return out + [
-            f"weights: hypothesis {name!r} has no weight; give one for every hypothesis (0 rules it out)"
-            for name in names
-            if name not in self.weights
-        ]
+        return names_problems(
+            self.weights, names, "weights", "weight", "give one for every hypothesis (0 rules it out)"
+        )
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         problems = self.problems(hypotheses.names)
@@ -73,16 +64,14 @@ class Elicited(Prior):
             raise InputError(problems)
         weights = np.array([float(self.weights[name]) for name in hypotheses.names])
         with np.errstate(divide="ignore"):
-            return np.log(weights / weights.max())
+            return np.log(weights) - np.log(weights.max())
 
 
 def _weight_problems(weights: Mapping[str, float]) -> list[str]:
     problems = []
     for name, w in weights.items():
-        if isinstance(w, bool) or not isinstance(w, (int, float, np.integer, np.floating)):
-            problems.append(f"weights: {name!r} has {w!r}; a weight is a number, 0 or more")
-        elif not (math.isfinite(w) and w >= 0):
-            problems.append(f"weights: {name!r} has {w!r}; a weight is a finite number, 0 or more")
+        if not (finite(w) is not None and w >= 0):
+            problems.append(f"weights: {name!r} has {shown(w)}; a weight is a finite number, 0 or more")
     if not problems and not any(w > 0 for w in weights.values()):
         problems.append("weights: all are 0; at least one hypothesis must have a positive weight")
     return problems

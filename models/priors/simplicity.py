@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.expressions import ALPHABET, Expression
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
@@ -55,8 +56,8 @@ class Simplicity(Prior):
         if not isinstance(given["name"], str) or not given["name"].strip() or given["name"] in LANGUAGES:
             raise InputError(f"language: the name {given['name']!r}; give it a name of its own")
         for feature, bits in given["costs"].items():
-            if isinstance(bits, bool) or not isinstance(bits, (int, float)) or not (math.isfinite(bits) and bits >= 0):
-                raise InputError(f"language: costs: {feature!r} has {bits!r}; give bits, a finite number, 0 or more")
+            if not 0 <= (-1.0 if (number := finite(bits)) is None else number) <= 1e9:
+                raise InputError(f"language: costs: {feature!r} has {shown(bits)}; give bits, a number from 0 to 1e9")
 
     @property
     def name(self) -> str:
