@@ -17,7 +17,7 @@ T = TypeVar("T")
 Reward = Expression | Callable[..., Any]
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
-LEAST_ITEMS = 16_384  # below this one block is enough
+LEAST_ITEMS = 65_536  # below this one block is enough
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
 
 

@@ -40,6 +40,9 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.gap()
         if document["risk_bounds"]:
             page.table(_bounds(document))
+            if document["agent"]["prior"] == "values":
+                page.line("There the agent's weights are held, although its prior is these values.")
+                page.gap()
         page.heading("Is the test a shift?")
         page.line(_shift(document))
     for name, other in document["also"].items():
