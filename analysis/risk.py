@@ -10,7 +10,7 @@ from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 
-MATRIX_CELLS = 4_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
+MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
 
 
 @dataclass(frozen=True, eq=False)
