@@ -23,13 +23,13 @@ from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.expressions import Expression
-from reward_hypotheses.models.hypotheses import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
+from reward_hypotheses.models.valuation import Valuation
 
 SCHEMA_VERSION = 1
 LEAST_DRAWS = 4000

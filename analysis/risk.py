@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.valuation import Block, Valuation
 
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.policies.base import View, greatest
 from reward_hypotheses.models.policies.commit import Commit
+from reward_hypotheses.models.valuation import Block, Valuation
 
 PERMUTATIONS = 999
 LEVEL = 0.01

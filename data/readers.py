@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reward_hypotheses.data.column import MISSING, Column, from_codes
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import MISSING, Column, Table, from_codes, from_rows
+from reward_hypotheses.data.table import Table, from_rows
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.column import Column, column_of, is_number
 from reward_hypotheses.data.errors import InputError, suggestion
 
 if TYPE_CHECKING:
@@ -18,61 +19,6 @@ if TYPE_CHECKING:
 
 PLACES = ("scene", "option", "available")
 """Columns that say where an item is; every other column is a feature, or what some feedback names."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: numbers (NaN where missing), booleans, or text.
-
-    Attributes
-    ----------
-    values : ndarray (item,)
-        float64, bool, or, where there is a vocabulary, integer codes into it (-1 where missing).
-    vocabulary : tuple of str or None
-        The distinct texts, in order of appearance.
-    gone : ndarray (item,) of bool or None
-        Where a boolean is missing.
-    """
-
-    values: np.ndarray
-    vocabulary: tuple[str, ...] | None = None
-    gone: np.ndarray | None = None
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the column holds text that is neither number nor boolean."""
-        return self.vocabulary is not None
-
-    def is_boolean(self) -> bool:
-        """Whether it holds only 0/1 or true/false (missing cells aside)."""
-        if self.is_text:
-            return False
-        if self.values.dtype == bool:
-            return True
-        missing = np.isnan(self.values)
-        zero_or_one = (self.values == 0) | (self.values == 1)
-        return bool((zero_or_one | missing).all()) and not bool(missing.all())
-
-    def missing(self) -> np.ndarray:
-        """Boolean (item,): where the cell is empty, ``NA`` or ``NaN``."""
-        if self.is_text:
-            return self.values < 0
-        if self.values.dtype == bool:
-            return np.zeros(len(self.values), bool) if self.gone is None else self.gone
-        return np.isnan(self.values)
-
-    def text(self, item: int) -> str:
-        """Give the cell as a person would write it."""
-        if self.gone is not None and self.gone[item]:
-            return ""
-        value = self.values[item]
-        if self.vocabulary is not None:
-            return self.vocabulary[value] if value >= 0 else ""
-        return f"{float(value):g}"
-
-    def take(self, items: np.ndarray) -> "Column":
-        """Give the same column for these items."""
-        return replace(self, values=self.values[items], gone=None if self.gone is None else self.gone[items])
 
 
 @dataclass(frozen=True)
@@ -198,7 +144,7 @@ class Table:
 
     def _refuse_text(self, name: str, column: Column) -> None:
         assert column.vocabulary is not None
-        numeric = [_is_number(text) for text in column.vocabulary]
+        numeric = [is_number(text) for text in column.vocabulary]
         words = [text.lower() in ("true", "false") for text in column.vocabulary]
         # true/false among numbers is as wrong as a word: point at the kind that is in the minority of distinct cells.
         wrong = np.array([not n for n in numeric] + [False])
@@ -371,16 +317,7 @@ def from_rows(
         rows=None if rows is None else arranged(rows),
         column_order=order,
     )
-    if "available" in columns:
-        available = table.booleans("available")
-        table = replace(table, columns={c: v for c, v in table.columns.items() if c != "available"})
-        if not available.any():
-            raise InputError(
-                f"{table.source}: column 'available' is false in every row; at least one must be available"
-            )
-        if not available.all():
-            table = table.subset(available)
-    return table
+    return _what_is_available(table)
 
 
 def as_table(data: Any, name: str = "table") -> Table:
@@ -417,54 +354,15 @@ def as_table(data: Any, name: str = "table") -> Table:
     return from_rows(name, name, {c: column_of(v, f"{name}: column {c!r}") for c, v in arrays.items()})
 
 
-def column_of(values: np.ndarray, where: str) -> Column:
-    """Make a Column of an array of booleans, numbers or text (None and NaN are missing)."""
-    values = np.asarray(values)
-    if values.dtype == bool:
-        return Column(values)
-    if values.dtype.kind in "iuf":
-        return Column(values.astype(np.float64))
-    if values.dtype.kind in "OUST":
-        cells = ["" if v is None or v != v else str(v) for v in values.tolist()]
-        return text_column(cells)
-    raise InputError(f"{where}: holds {values.dtype}; a column holds booleans, numbers or text")
-
-
-MISSING = frozenset(("", "NA", "NaN", "nan"))
-"""Cells that are missing."""
-
-
-def text_column(cells: Iterable[str]) -> Column:
-    """Read cells as text: numbers where all are numbers, booleans where all are true/false, else text."""
-    code: dict[str, int] = {}
-    codes = np.fromiter((code.setdefault(c.strip(), len(code)) for c in cells), np.int64)
-    return from_codes(codes, tuple(code))
-
-
-def from_codes(codes: np.ndarray, texts: tuple[str, ...]) -> Column:
-    """Give the column whose cells are ``texts[codes]``: numeric, boolean (as 0/1) or text."""
-    numeric = [_is_number(t) or t in MISSING for t in texts]
-    words = [t.lower() in ("true", "false") for t in texts]
-    zero_one = all(w or t in MISSING or t in ("0", "1") for t, w in zip(texts, words, strict=True))
-    if all(numeric) or zero_one:
-        value = [
-            np.nan if t in MISSING else float(t.lower() == "true") if w else float(t)
-            for t, w in zip(texts, words, strict=True)
-        ]
-        return Column(np.array(value, np.float64)[codes])
-    present = [t for t in texts if t not in MISSING]
-    place = {t: i for i, t in enumerate(present)}
-    return Column(np.array([place.get(t, -1) for t in texts], np.int64)[codes], tuple(present))
-
-
-def _is_number(text: str) -> bool:
-    if "_" in text or not text.isascii():
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _what_is_available(table: Table) -> Table:
+    """Leave out the items that are not available, and the column that says so."""
+    if "available" not in table.columns:
+        return table
+    available = table.booleans("available")
+    if not available.any():
+        raise InputError(f"{table.source}: column 'available' is false in every row; at least one must be available")
+    table = replace(table, columns={c: v for c, v in table.columns.items() if c != "available"})
+    return table if available.all() else table.subset(available)
 
 
 def _rank_of_appearance(values: np.ndarray) -> np.ndarray:
@@ -519,13 +417,4 @@ def _from_grid(
         option_names=option_names if option_names is not None and option_names.is_text else None,
         column_order=tuple(c for c in columns if c not in PLACES),
     )
-    if "available" in columns:
-        available = table.booleans("available")
-        table = replace(table, columns={c: v for c, v in columns.items() if c != "available"})
-        if not available.any():
-            raise InputError(
-                f"{table.source}: column 'available' is false in every row; at least one must be available"
-            )
-        if not available.all():
-            table = table.subset(available)
-    return table
+    return _what_is_available(table)

@@ -8,9 +8,10 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
-from reward_hypotheses.models.hypotheses import Hypotheses, Valuation
+from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_sum_exp, normalise_log
+from reward_hypotheses.models.valuation import Valuation
 
 
 @dataclass(frozen=True, eq=False)

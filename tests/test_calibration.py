@@ -13,9 +13,10 @@ from scipy import stats
 import reward_hypotheses as rh
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.labels import beta_below_half
-from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.posterior import posterior_weights
 from reward_hypotheses.models.special import log_incomplete_beta
+from reward_hypotheses.models.valuation import Valuation
 
 N, RUNS, DRAWS = 12, 2000, 99
 LABELS = rh.Labels({"y": [True]}, "y", noise=(2.0, 5.0))

@@ -17,9 +17,10 @@ from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.feedback.labels import beta_below_half, largest_rate
-from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.special import log_beta, log_incomplete_beta, regularized_gamma_q
+from reward_hypotheses.models.valuation import Valuation
 
 RNG = np.random.default_rng(0)
 DATA = {
@@ -178,7 +179,7 @@ def test_rewards_that_nearly_agree_are_one_class():
 
 def test_large_tables_give_what_small_ones_do(monkeypatch):
     """The path that keeps a bit an item, in many blocks on several threads, against the one that keeps rewards."""
-    from reward_hypotheses.models import hypotheses as module
+    from reward_hypotheses.models import valuation as module
 
     rng = np.random.default_rng(4)
     n = 3000

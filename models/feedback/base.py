@@ -11,7 +11,8 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
-from reward_hypotheses.models.hypotheses import Block, Hypotheses, Valuation
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.valuation import Block, Valuation
 
 ALIKE = 1e-9
 """Inputs of a likelihood within this, relative to the largest, are the same input."""

@@ -11,8 +11,8 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
-from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.special import LOG_2, log_beta, log_gamma, log_incomplete_beta
+from reward_hypotheses.models.valuation import Block, Valuation
 
 REPLICATIONS = 1000
 

@@ -11,8 +11,8 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
-from reward_hypotheses.models.hypotheses import Block, Valuation
 from reward_hypotheses.models.special import log_beta, regularized_gamma_q
+from reward_hypotheses.models.valuation import Block, Valuation
 
 REPLICATIONS = 1000
 MOST_CELLS = 20_000

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.hypotheses import Block, Valuation
+from reward_hypotheses.models.valuation import Block, Valuation
 
 
 @dataclass(frozen=True)

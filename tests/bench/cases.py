@@ -65,7 +65,8 @@ def rules(count: int) -> dict[str, str]:
 
 def table(n: int, options: int) -> object:
     """Random scenes."""
-    from reward_hypotheses.data.table import Column, Table
+    from reward_hypotheses.data.column import Column
+    from reward_hypotheses.data.table import Table
 
     rng = np.random.default_rng(2)
     columns = {f"x{k}": Column(rng.standard_normal(n * options)) for k in range(FEATURES)}
@@ -102,9 +103,10 @@ def weights_of_predictions(n: int, count: int, repeat: int) -> float:
     """The same once the rewards are there: counts of agreement, evidence, normalisation."""
     from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.labels import Labels
-    from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+    from reward_hypotheses.models.hypotheses import hypotheses_of
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
@@ -117,8 +119,9 @@ def risk(n: int, count: int, full: bool) -> float:
     """Scalar risk of the uniform agent, or risk with the matrix and all that hangs on it."""
     from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
     from reward_hypotheses.models.catastrophe import failure_line
-    from reward_hypotheses.models.hypotheses import Valuation, hypotheses_of
+    from reward_hypotheses.models.hypotheses import hypotheses_of
     from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     scenes = table(n, 3)

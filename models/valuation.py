@@ -1,0 +1,358 @@
+"""What the hypotheses say about the items of a table: rewards and failure lines, block by block."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
+from reward_hypotheses.models.expressions import MAX_REWARD, Expression
+from reward_hypotheses.models.hypotheses import Hypotheses
+
+T = TypeVar("T")
+
+BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
+LEAST_ITEMS = 65_536  # below this one block is enough
+KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
+
+
+class Block:
+    """Some scenes of a table, laid out (option, scene), and what the hypotheses say there."""
+
+    def __init__(self, valuation: "Valuation", lo: int, hi: int) -> None:
+        table = valuation.table
+        self.valuation, self.lo, self.hi = valuation, lo, hi
+        self._better = valuation.better_bits.get((lo, hi))
+        starts = table.starts[lo:hi]
+        widths = table.starts[lo + 1 : hi + 1] - starts
+        width = int(widths.max(initial=1)) or 1
+        self.shape = (width, hi - lo)
+        self.available: np.ndarray | None = None
+        if int(widths.min(initial=width)) == width:
+            self._items: slice | np.ndarray = slice(int(table.starts[lo]), int(table.starts[hi]))
+        else:
+            position = np.arange(width)[:, None]
+            self.available = position < widths
+            self._items = np.minimum(np.where(self.available, starts + position, starts), table.n_items - 1)
+        self.failing = None if valuation.failing is None else self.gather(valuation.failing)
+        self.options = self.available
+        if self.failing is not None:
+            self.options = ~self.failing if self.available is None else self.available & ~self.failing
+        self._columns: dict[str, np.ndarray] = {}
+        self._rewards: dict[int, np.ndarray] = {}
+
+    @property
+    def scenes(self) -> slice:
+        """Which scenes these are."""
+        return slice(self.lo, self.hi)
+
+    @property
+    def items(self) -> np.ndarray:
+        """Items (option, scene); where an option is not available, the first of its scene."""
+        if isinstance(self._items, slice):
+            return np.arange(self._items.start, self._items.stop).reshape(self.shape[::-1]).T
+        return self._items
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """(item,) -> (option, scene)."""
+        if isinstance(self._items, slice):
+            return np.ascontiguousarray(values[self._items].reshape(self.shape[::-1]).T)
+        return values[self._items]
+
+    def column(self, name: str) -> np.ndarray:
+        """Give a feature (option, scene)."""
+        if name not in self._columns:
+            self._columns[name] = self.gather(self.valuation.table.columns[name].values)
+        return self._columns[name]
+
+    def _at_anchors(self, name: str) -> np.ndarray:
+        return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
+
+    def _line(self, value: float | Expression) -> np.ndarray | float:
+        return value if isinstance(value, float) else value.evaluate(self._at_anchors)
+
+    def failure(self, h: int) -> np.ndarray | float:
+        """``u_h`` by the judge: a float, or (scene,)."""
+        return self._line(self.valuation.line.values[h])
+
+    def told(self, h: int) -> np.ndarray | float:
+        """``u_h`` as the agent was told."""
+        return self._line(self.valuation.told.values[h])
+
+    def reward(self, h: int) -> np.ndarray:
+        """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
+        kept = self._rewards.get(h)
+        if kept is not None:
+            return kept
+        raw = self._raw(h)
+        if self.failing is not None:
+            raw = np.where(self.failing, self.failure(h), raw)
+        if self.valuation.keeps:
+            self._rewards[h] = raw
+        return raw
+
+    def better(self, h: int) -> np.ndarray:
+        """Where ``r_h > u_h``, (option, scene): better than failing."""
+        if self._better is not None and not self.valuation.close[h]:
+            return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        return better_than_failing(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+
+    def worse(self, h: int) -> np.ndarray:
+        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true."""
+        return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+
+    def _raw(self, h: int) -> np.ndarray:
+        reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Expression):
+            raw = reward.evaluate(self.column)
+            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw)
+        return self.gather(self.valuation.called[h])
+
+
+class Valuation:
+    """Rewards and failure lines of every hypothesis over a table, block by block.
+
+    Parameters
+    ----------
+    hypotheses, table
+        Expressions must have passed `check_columns` on the table.
+    line : FailureLine
+        The judge's.
+    told : FailureLine, optional
+        What the agent was told; the judge's unless given.
+    for_labels : bool
+        Whether it will be asked which items are better than failing. Where rewards are too many to keep, a bit an item
+        is then remembered.
+
+    Attributes
+    ----------
+    tolerance, told_tolerance : ndarray (hypothesis,)
+        The difference up to which two rewards of a hypothesis are equal, in its reward units.
+
+    Raises
+    ------
+    InputError
+        A reward or failure line that is not finite or beyond 1e150, naming hypothesis and row; a failure line that
+        differs between the options of a scene, naming hypothesis and scene.
+    """
+
+    def __init__(
+        self,
+        hypotheses: Hypotheses,
+        table: Table,
+        line: FailureLine,
+        told: FailureLine | None = None,
+        *,
+        for_labels: bool = False,
+    ) -> None:
+        self.hypotheses, self.table, self.line = hypotheses, table, line
+        self.told = line if told is None else told
+        n = len(hypotheses)
+        self.failing = table.failing()
+        self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
+        if self.failing is not None:
+            real = np.flatnonzero(~self.failing)
+            first = np.searchsorted(real, table.starts[:-1])
+            candidate = real[np.minimum(first, len(real) - 1)] if len(real) else self.anchors
+            inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
+            self.anchors = np.where(inside, candidate, self.anchors)
+        self.keeps = n * table.n_items <= KEEP_CELLS
+        self.marks = for_labels and not self.keeps
+        self.called = self._call()
+        self._ranges = _ranges(table, int(np.clip(table.n_items // 8, LEAST_ITEMS, BLOCK_ITEMS)))
+        # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u. It stands unless some r
+        # comes so close to u that the tolerance, which is known only after the pass, may call them equal.
+        self.better_bits: dict[tuple[int, int], np.ndarray] = {}
+        self.close = np.ones(n, bool)
+        self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
+        scale, gap, bad = np.zeros((3, n)), np.full(n, np.inf), np.full(n, -1)
+        bits = {}
+        for span, (scales, gaps, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
+            np.maximum(scale, scales, out=scale)
+            np.minimum(gap, gaps, out=gap)
+            bad = np.where(bad < 0, first_bad, bad)
+            bits[span] = better
+        problems = self._refusals(bad)
+        if problems:
+            raise InputError(problems)
+        self.tolerance = EQUAL * np.maximum(scale[0], scale[1])
+        self.told_tolerance = EQUAL * np.maximum(scale[0], scale[2])
+        if self.marks:
+            self.better_bits, self.close = bits, gap <= 2 * self.tolerance
+
+    @property
+    def n_scenes(self) -> int:
+        """Number of scenes."""
+        return self.table.n_scenes
+
+    def blocks(self, items: int | None = None) -> Iterator[Block]:
+        """Blocks of scenes, in order, of about so many items at most (rewards that are kept come as they are kept)."""
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            for lo, hi in self._ranges if items is None else _ranges(self.table, min(items, BLOCK_ITEMS)):
+                yield Block(self, lo, hi)
+
+    def each(self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
+        """``work(block)`` for every block, in order; on every core where there is more than one block."""
+        workers = min(os.cpu_count() or 1, 8)
+        if workers < 2 or len(self._ranges) < 2:
+            yield from map(work, self.blocks(items))
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:
+            blocks = self.blocks(items)
+            waiting = [pool.submit(work, block) for block in islice(blocks, 2 * workers)]
+            while waiting:
+                done = waiting.pop(0).result()
+                waiting.extend(pool.submit(work, block) for block in islice(blocks, 1))
+                yield done
+
+    def _call(self) -> dict[int, np.ndarray]:
+        called = {}
+        for h, reward in enumerate(self.hypotheses.rewards):
+            if isinstance(reward, Expression):
+                continue
+            name = self.hypotheses.names[h]
+            dataset = self.table.to_dataset()
+            out = reward(dataset)
+            dims = tuple(d for d in ("scene", "option") if d in dataset.dims)
+            if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
+                raise InputError(
+                    f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
+                    f"{type(out).__name__}"
+                )
+            grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
+            grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
+            scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
+            called[h] = grid[scene, np.arange(self.table.n_items) - self.table.starts[scene]]
+        return called
+
+    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """By hypothesis: largest absolute reward and failure lines, least distance from the line, first wrong item, bits."""
+        n = len(self.hypotheses)
+        scale, gap, bad = np.zeros((3, n)), np.zeros(n), np.full(n, -1)
+        bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
+        for h in range(n):
+            line = block.failure(h)
+            told = line if self.told is self.line else block.told(h)
+            reward = block.reward(h)
+            # padded cells repeat an available item of their scene (none where the scene is empty)
+            top = max(float(reward.max()), -float(reward.min()))
+            scale[:, h] = top, _largest(line), _largest(told)
+            uneven = self._uneven(block, h, line, told, top)
+            if not scale[:, h].max() <= MAX_REWARD or uneven is not None:
+                bad[h] = self._first_wrong(block, reward, line, told, uneven)
+            if self.marks:
+                bits[h] = np.packbits(reward > line)
+                apart = np.abs(reward - line)
+                gap[h] = apart.min()
+                if gap[h] == 0:  # an exact tie is no better under any tolerance
+                    gap[h] = apart.min(where=apart > 0, initial=np.inf)
+        return scale, gap, bad, bits
+
+    def _uneven(
+        self, block: Block, h: int, line: np.ndarray | float, told: np.ndarray | float, top: float
+    ) -> np.ndarray | None:
+        """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
+        out = None
+        for value, used in ((self.line.values[h], line), (self.told.values[h], told)):
+            spread = self._spread(block, value, used, top)
+            if spread is not None:
+                out = spread if out is None else out | spread
+        return out
+
+    def _spread(
+        self, block: Block, value: float | Expression, used: np.ndarray | float, top: float
+    ) -> np.ndarray | None:
+        """Where one failure line differs from the one used for its scene, or None."""
+        if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
+            return None
+        with np.errstate(invalid="ignore"):  # what is not finite is refused as such
+            spread = np.abs(value.evaluate(block.column) - used) > EQUAL * np.maximum(np.abs(used), top)
+        if block.options is not None:
+            spread &= block.options
+        return spread if spread.any() else None
+
+    def _first_wrong(
+        self,
+        block: Block,
+        reward: np.ndarray,
+        line: np.ndarray | float,
+        told: np.ndarray | float,
+        uneven: np.ndarray | None,
+    ) -> int:
+        wrong = ~(np.abs(reward) <= MAX_REWARD) | ~(np.abs(line) <= MAX_REWARD) | ~(np.abs(told) <= MAX_REWARD)
+        if uneven is not None:
+            wrong |= uneven
+        if block.available is not None:
+            wrong &= block.available
+        return int(block.items.T[wrong.T][0]) if wrong.any() else -1
+
+    def _refusals(self, bad: np.ndarray) -> list[str]:
+        problems = []
+        blamed: set[str] = set()  # an expression that several hypotheses share is blamed once
+        table = self.table
+        for h in np.flatnonzero(bad >= 0).tolist():
+            item = int(bad[h])
+            scene = int(np.searchsorted(table.starts, item, side="right")) - 1
+            block = Block(self, scene, scene + 1)
+            at = item - int(table.starts[scene])
+            reward = float(block.reward(h)[at, 0])
+            name = self.hypotheses.names[h]
+            place = f"{table.source}: {table.where(item)}: hypothesis {name!r}"
+            if not abs(reward) <= MAX_REWARD:
+                problems.append(
+                    f"{place} has a reward of {reward:g}; it must be a finite number below 1e150 on every available item"
+                )
+                continue
+            for key, value, line in (
+                ("[catastrophe] fail_utility", self.line.values[h], block.failure(h)),
+                ("[agent] fail_utility", self.told.values[h], block.told(h)),
+            ):
+                if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
+                    continue
+                if key.startswith("[agent]") and self.told.values[h] == self.line.values[h]:
+                    continue
+                blamed.add(f"{key} {value.text}")
+                shown = float(np.max(line))
+                if not abs(shown) <= MAX_REWARD:
+                    problems.append(
+                        f"{place} has a {key} of {shown:g}; it must be a finite number below 1e150 in every scene"
+                    )
+                elif self._spread(block, value, line, abs(reward)) is not None:
+                    problems.append(
+                        f"{table.source}: scene {table.scene_name(scene)}: {key} ({value.text}) of hypothesis {name!r} differs "
+                        "between the options of the scene; it must be the same for all of them"
+                    )
+        return problems
+
+
+def _largest(line: np.ndarray | float) -> float:
+    return abs(line) if isinstance(line, float) else float(np.abs(line).max())
+
+
+def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
+    """Consecutive scenes, so that a padded block holds about so many cells."""
+    widths = np.diff(table.starts)
+    widest = int(widths.max(initial=1)) or 1
+    if widest * table.n_scenes <= 4 * table.n_items + items:
+        step = max(1, items // widest)
+        return [(lo, min(lo + step, table.n_scenes)) for lo in range(0, table.n_scenes, step)]
+    ranges, lo, most = [], 0, 1
+    for scene, width in enumerate(widths.tolist()):
+        if scene > lo and max(most, width) * (scene + 1 - lo) > items:
+            ranges.append((lo, scene))
+            lo, most = scene, 1
+        most = max(most, width)
+    return [*ranges, (lo, table.n_scenes)]
+
+
+def empty_scenes(table: Table) -> Iterable[int]:
+    """Scenes in which no option is available."""
+    return np.flatnonzero(np.diff(table.starts) == 0)

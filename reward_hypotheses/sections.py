@@ -1,0 +1,387 @@
+"""The sections of a study file, each read and judged by itself; what is wrong is collected, not raised."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
+from reward_hypotheses.data.readers import read_bytes, read_csv, sha256
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import FailureLine, failure_line
+from reward_hypotheses.models.expressions import Expression
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.rewards import Rewards
+from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.boltzmann import Boltzmann
+from reward_hypotheses.models.policies.commit import Commit
+from reward_hypotheses.models.policies.expected import Expected
+from reward_hypotheses.models.policies.most_probable import MostProbable
+from reward_hypotheses.models.priors.base import Prior, log_pool
+from reward_hypotheses.models.priors.elicited import Elicited
+from reward_hypotheses.models.priors.pools import LinearPool
+from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
+from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.problems import Problems, Section
+
+FEEDBACK: Mapping[str, type[Feedback]] = {"labels": Labels, "rewards": Rewards}
+"""Every kind of feedback that a study file may name; a new kind is one line here."""
+POLICIES: Mapping[str, type[Policy]] = {
+    "commit": Commit,
+    "most_probable": MostProbable,
+    "expected": Expected,
+    "boltzmann": Boltzmann,
+}
+SECTIONS = ("title", "seed", "tables", "hypotheses", "values", "agent", "catastrophe", "feedback", "fit", "analysis")
+PRIORS = ("values", "uniform", "simplicity")
+
+
+def read_tables(top: Section, path: Path, problems: Problems) -> tuple[dict[str, Table | None], dict[str, str]]:
+    """Read every table; None where it cannot be used, which has then been said."""
+    section = top.section("tables", (), required=True, why='name the tables, such as training = "training.csv"')
+    tables: dict[str, Table | None] = {}
+    digests: dict[str, str] = {}
+    for name, given in section.given.items():
+        tables[name] = None
+        where = f"[tables] {name}"
+        if isinstance(given, dict):
+            problems.add(f'{where}: this version reads plain CSV tables; give a path, such as {name} = "{name}.csv"')
+            continue
+        if not isinstance(given, str) or not given.strip():
+            problems.add(f"{where}: {shown(given)} is no path; give the path of a CSV file, in quotes")
+            continue
+        if Path(given).suffix.lower() in (".parquet", ".nc", ".zarr"):
+            problems.add(f"{where}: {given!r}: this version reads CSV; save the table as a .csv file")
+            continue
+        with problems.at(where):
+            data = read_bytes(path.parent / given, given)
+            tables[name] = read_csv(path.parent / given, name, source=given, data=data)
+            digests[name] = sha256(data)
+    if isinstance(top.given.get("tables"), dict) and not section.given:
+        problems.add("[tables]: names no table; name at least the one that feedback uses")
+    return tables, digests
+
+
+def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Expression]]:
+    """Read [hypotheses]: every name given, and the expressions that parse."""
+    section = top.section(
+        "hypotheses",
+        (),
+        required=True,
+        why='give name = expression, such as "flags" = "where(flags, 100, -100)"',
+    )
+    if isinstance(top.given.get("hypotheses"), dict) and not section.given:
+        problems.add("[hypotheses]: there is none; give at least one, name = expression")
+    good: dict[str, Expression] = {}
+    for name, given in section.given.items():
+        if not isinstance(given, str):
+            problems.add(f"[hypotheses] {name!r}: {shown(given)} is no expression; write it in quotes")
+            continue
+        try:
+            reward = hypotheses_of({name: given}).rewards[0]
+            assert isinstance(reward, Expression)
+            good[name] = reward
+        except InputError as error:
+            problems.extend(f"[hypotheses] {p.removeprefix('hypothesis ')}" for p in error.problems)
+    return list(section.given), good
+
+
+def read_values(top: Section, problems: Problems, names: list[str]) -> tuple[Prior | None, dict[str, Any]]:
+    """Read the human-value prior, and what the results say of it."""
+    section = top.section(
+        "values",
+        ("weights", "source", "strength", "judges", "pool", "prior"),
+        required=True,
+        why="state the human values: weights = { ... } and their source",
+    )
+    if not isinstance(top.given.get("values"), dict):
+        return None, {}
+    section.refuse_unknown()
+    given = section.given
+    ways = [key for key in ("weights", "judges", "prior") if key in given]
+    if len(ways) != 1:
+        problems.add(
+            "[values]: "
+            + ("no weights" if not ways else " and ".join(ways) + " together")
+            + '; give one of weights = { ... }, judges = [ ... ] or prior = "uniform"'
+        )
+        return None, {}
+    if "pool" in given and ways != ["judges"]:
+        problems.add("[values] pool: there are no judges to pool; give judges = [ ... ]")
+    if "strength" in given and ways != ["weights"]:
+        problems.add(
+            f"[values] strength: it goes with weights; with {ways[0]} "
+            + ("give each judge its own" if ways == ["judges"] else "there is none")
+        )
+    prior: Prior | None = None
+    if ways == ["weights"]:
+        prior = _elicited("[values]", given, names, problems)
+        return prior, {"weights": given["weights"], "source": given.get("source"), "strength": given.get("strength")}
+    if ways == ["prior"]:
+        if not isinstance(given.get("source"), str) or not given["source"].strip():
+            problems.add("[values] source: missing; say why this prior stands for human values")
+        prior = _foil("[values] prior", given["prior"], str(given.get("source")), problems, PRIORS[1:])
+        return prior, {"prior": given["prior"], "source": given.get("source")}
+    return _judges(given, names, problems)
+
+
+def _elicited(where: str, given: Mapping[str, Any], names: list[str], problems: Problems) -> Prior | None:
+    before = len(problems.found)
+    with problems.at(where):
+        prior = Elicited(given.get("weights"), given.get("source"), given.get("strength"))  # type: ignore[arg-type]
+    if isinstance(given.get("weights"), dict) and names:
+        if given["weights"]:
+            right = "give one for every hypothesis (0 rules it out)"
+            problems.extend(f"{where} {p}" for p in names_problems(given["weights"], names, "weights", "weight", right))
+    return prior if len(problems.found) == before else None
+
+
+def _judges(given: Mapping[str, Any], names: list[str], problems: Problems) -> tuple[Prior | None, dict[str, Any]]:
+    judges = given["judges"]
+    if not isinstance(judges, list) or not judges or not all(isinstance(j, dict) for j in judges):
+        problems.add("[values] judges: give a list of { name, weights, source }, one a judge")
+        return None, {}
+    known = ("name", "weights", "source", "weight", "strength")
+    priors: list[Prior | None] = []
+    shares = []
+    taken: set[str] = set()
+    for i, judge in enumerate(judges):
+        name = judge.get("name")
+        if not isinstance(name, str) or not name.strip():
+            problems.add(f'[values] judges: judge {i + 1} has no name; give name = "..."')
+            name = str(i + 1)
+        where = f"[values] judges: {name!r}"
+        if name in taken:
+            problems.add(f"{where}: the name stands twice; name each judge once")
+        taken.add(name)
+        part = Section(judge, where + ":", problems, known)
+        part.refuse_unknown()
+        shares.append(part.number("weight", 1.0, lambda w: w >= 0, "a finite number, 0 or more"))
+        priors.append(_elicited(where + ":", judge, names, problems))
+    pool = given.get("pool", "linear")
+    if pool not in ("linear", "log"):
+        problems.add(f'[values] pool: {shown(pool)}; give "linear" or "log"')
+    if not max(shares) > 0:
+        problems.add("[values] judges: every judge's weight is 0; at least one must be positive")
+        return None, {}
+    record = {"judges": judges, "pool": pool}
+    if "source" in given:
+        if not isinstance(given["source"], str):
+            problems.add(f"[values] source: {shown(given['source'])} is no text; write it in quotes")
+        record["source"] = given["source"]
+    complete = [p for p in priors if p is not None]
+    if len(complete) < len(priors) or pool not in ("linear", "log"):
+        return None, record
+    return (LinearPool(tuple(complete), tuple(shares)) if pool == "linear" else log_pool(complete, shares)), record
+
+
+def _foil(where: str, given: Any, source: str | None, problems: Problems, known: tuple[str, ...]) -> Prior | None:
+    """Read a prior by name: uniform, simplicity, or { name = "simplicity", language = ... }."""
+    language: Any = "rules"
+    name = given
+    if isinstance(given, dict):
+        part = Section(given, where, problems, ("name", "language"))
+        part.refuse_unknown()
+        name = given.get("name")
+        language = given.get("language", "rules")
+        if "language" in given and name != "simplicity":
+            problems.add(f'{where} language: it goes with name = "simplicity"')
+            return None
+    if name not in known:
+        problems.add(f"{where}: {shown(name)}; {suggestion(str(name), known)}")
+        return None
+    if name == "values":
+        return None
+    if name == "uniform":
+        return Uniform(source)
+    with problems.at(where):
+        return Simplicity(language, source)
+    return None
+
+
+def read_catastrophe(top: Section, problems: Problems, names: list[str]) -> FailureLine | None:
+    """Read [catastrophe]: the judge's failure line; None where it is wrong, which has then been said."""
+    section = top.section(
+        "catastrophe",
+        ("fail_utility",),
+        required=True,
+        why="state fail_utility, the reward that failing completely is worth",
+    )
+    if not isinstance(top.given.get("catastrophe"), dict):
+        return None
+    section.refuse_unknown()
+    if "fail_utility" not in section.given:
+        problems.add(
+            "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
+        )
+        return None
+    with problems.at("[catastrophe]"):
+        return failure_line(section.given["fail_utility"], names)
+    return None
+
+
+@dataclass(frozen=True)
+class Use:
+    """One [[feedback]] entry, read but not yet made."""
+
+    where: str
+    kind: type[Feedback]
+    table: str
+    column: str
+    options: Mapping[str, Any]
+    complete: bool
+
+    def make(self, table: Table, problems: Problems) -> list[Feedback]:
+        """Make the feedback, its column judged; nothing where it is wrong, which has then been said."""
+        with problems.at(self.where):
+            one = self.kind(table, self.column, **self.options)
+            _ = one.observed
+            return [one]
+        return []
+
+
+def read_feedback(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> list[Use]:
+    """Read every [[feedback]]."""
+    entries = top.given.get("feedback")
+    if entries is None or entries == []:
+        problems.add("[[feedback]]: there is none; give at least one, with kind, table and column")
+        return []
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        problems.add("[[feedback]]: write each feedback below a line [[feedback]], with kind, table and column")
+        return []
+    uses = []
+    for i, entry in enumerate(entries):
+        where = "[[feedback]]" if len(entries) == 1 else f"[[feedback]] {i + 1}"
+        kind = entry.get("kind")
+        if not isinstance(kind, str) or kind not in FEEDBACK:
+            what = "kind: missing" if kind is None else f"kind: {shown(kind)} is not in this version"
+            problems.add(f"{where} {what}; {suggestion(str(kind), FEEDBACK)}")
+            if isinstance(entry.get("table"), str) and entry["table"] not in tables:
+                problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
+            continue
+        options = {f.name: f for f in fields(FEEDBACK[kind])}
+        part = Section(entry, where, problems, ("kind", *options))
+        part.refuse_unknown()
+        complete = True
+        for name, spec in options.items():
+            if name not in entry and spec.default is MISSING:
+                problems.add(f"{where} {name}: missing; {_NEEDED.get(name, 'it is required')}")
+                complete = False
+        table, column = part.text("table"), part.text("column")
+        if table and table not in tables:
+            problems.add(f"{where} table: {table!r} is no table; {suggestion(table, tables)}")
+        given = {k: v for k, v in entry.items() if k in options and k not in ("table", "column")}
+        uses.append(Use(where, FEEDBACK[kind], table, column, given, complete and bool(table and column)))
+    return uses
+
+
+_NEEDED = {
+    "table": "name the table, as under [tables]",
+    "column": "name the column that holds what was said",
+    "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]",
+    "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]",
+}
+
+
+def read_agent(top: Section, problems: Problems, names: list[str]) -> tuple[Policy, Prior | None, FailureLine | None]:
+    """Read [agent]: policy, prior (None: the judge's values) and what it was told of the failure line (None: the judge's)."""
+    section = top.section("agent", ("policy", "prior", "fail_utility"), required=False)
+    later = [key for key in ("hypotheses", "feedback") if key in section.given]
+    for key in later:
+        problems.add(f"[agent] {key}: not in this version; there is policy, prior and fail_utility")
+    section.refuse_unknown(besides=later)
+    given = section.given
+    policy: Policy = Commit()
+    spec = given.get("policy", "commit")
+    name = str(spec.get("name") if isinstance(spec, dict) else spec)
+    if name not in POLICIES:
+        problems.add(f"[agent] policy: {shown(name)} is not in this version; {suggestion(str(name), POLICIES)}")
+    else:
+        options = {f.name: f for f in fields(POLICIES[name])}
+        part = Section(spec, "[agent] policy", problems, ("name", *options))
+        part.refuse_unknown()
+        arguments = {k: v for k, v in part.given.items() if k in options}
+        lacking = [k for k, f in options.items() if f.default is MISSING and k not in arguments]
+        for lacks in lacking:
+            problems.add(f'[agent] policy: {name!r} needs {lacks}; write {{ name = "{name}", {lacks} = ... }}')
+        arguments["abstain"] = part.truth("abstain", False)
+        if not lacking:
+            with problems.at("[agent] policy"):
+                policy = POLICIES[name](**arguments)
+    prior = _foil("[agent] prior", given.get("prior", "values"), None, problems, PRIORS)
+    told = None
+    if "fail_utility" in given:
+        with problems.at("[agent]"):
+            told = failure_line(given["fail_utility"], names)
+    return policy, prior, told
+
+
+def read_fit(top: Section, problems: Problems) -> None:
+    """Judge [fit] method; there is the exact one."""
+    section = top.section("fit", ("method", "draws", "chains"), required=False)
+    section.refuse_unknown()
+    method = section.text("method", default="auto")
+    if method not in ("auto", "exact"):
+        problems.add(f"[fit] method: {method!r} is not in this version; {suggestion(method, ('auto', 'exact'))}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What [analysis] asks for."""
+
+    tests: tuple[str, ...]
+    targets: tuple[float, ...]
+    contaminations: tuple[float, ...]
+    prob: float
+    deployments: tuple[int, ...]
+    languages: tuple[Simplicity, ...]
+
+
+def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> Asked:
+    """Read [analysis]."""
+    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages")
+    section = top.section("analysis", known, required=False)
+    section.refuse_unknown()
+    given = section.given
+    tests = []
+    if "test" in given or "test" in tables:
+        test = section.text("test", default="test")
+        if test in tables or isinstance(given.get("test"), str):
+            tests.append(test)
+    also = given.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(t, str) for t in also):
+        problems.add(f"[analysis] also: {shown(also)}; give a list of tables")
+        also = []
+    if also and not tests:
+        problems.add('[analysis] also: there is no test beside which it could stand; name one with test = "..."')
+    for key, names in (("test", tests), ("also", also)):
+        for name in names:
+            if name not in tables:
+                problems.add(f"[analysis] {key}: {name!r} is no table; {suggestion(name, tables)}")
+    targets = section.numbers("targets", (0.1, 0.01, 0.001), lambda t: 0 <= t <= 1, "risks from 0 to 1")
+    contaminations = section.numbers(
+        "contaminations", (0.01, 0.05, 0.1), lambda e: 0 < e < 1, "shares of the prior, above 0 and below 1"
+    )
+    prob = section.number("prob", 0.95, lambda p: 0 < p < 1, "the probability of the interval, above 0 and below 1")
+    deployments = given.get("deployments", [1, 10, 100, 1000])
+    if not isinstance(deployments, list) or not all(
+        isinstance(d, int) and not isinstance(d, bool) and 1 <= d <= 10**15 for d in deployments
+    ):
+        problems.add(f"[analysis] deployments: {shown(deployments)}; give a list of whole numbers from 1 to 10^15")
+        deployments = []
+    languages: list[Simplicity] = []
+    wanted = given.get("languages", list(LANGUAGES))
+    if not isinstance(wanted, list) or not wanted:
+        problems.add(f'[analysis] languages: {shown(wanted)}; give a list such as ["rules", "letters"]')
+        wanted = []
+    for one in wanted:
+        with problems.at("[analysis] languages"):
+            language = Simplicity(one)
+            if language.name in [known.name for known in languages]:
+                raise InputError(f"{language.name!r} stands twice; name each language once")
+            languages.append(language)
+    return Asked(
+        tuple(dict.fromkeys([*tests, *also])), targets, contaminations, prob, tuple(deployments), tuple(languages)
+    )
