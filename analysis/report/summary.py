@@ -27,6 +27,9 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
     page.gap()
     page.heading("Hypotheses")
     page.table(_weights(document, unicode=console.encoding.startswith("utf")))
+    for sentence in _sources(document["values"]):
+        page.line(sentence)
+    page.gap()
     page.heading("Evidence or prior?")
     for sentence in _evidence(document):
         page.line(sentence)
@@ -162,6 +165,21 @@ def _weights(document: Mapping[str, Any], unicode: bool) -> Table:
     if len(names) > len(shown):
         table.add_row(Text(f"and {len(names) - len(shown)} more"))
     return table
+
+
+def _sources(values: Mapping[str, Any]) -> list[str]:
+    """Whose values the prior column holds."""
+    if "judges" in values:
+        said = [f"{j['name']}: {j['source']}{_strength(j)}" for j in values["judges"]]
+        return [f"Prior: {len(said)} judges, {values['pool']} pool. " + "; ".join(said) + "."]
+    if "prior" in values:
+        return [f"Prior: {values['prior']}; {values['source']}."]
+    return [f"Prior: {values['source']}{_strength(values)}."]
+
+
+def _strength(stated: Mapping[str, Any]) -> str:
+    strength = stated.get("strength")
+    return "" if strength is None else f" (worth {strength:g} judgements)"
 
 
 def _evidence(document: Mapping[str, Any]) -> list[str]:
