@@ -92,7 +92,6 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
     warnings = _warnings(question)
-    log_agent = _agent_log_prior(question)
     progress("checking the model against the training data")
     checks = {}
     for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
@@ -114,7 +113,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             for name, reward in zip(names, posterior.hypotheses.rewards, strict=True)
         },
         "values": dict(question.values),
-        "prior": _by_name(names, np.exp(posterior.log_prior)),
+        "prior": _by_name(names, posterior.prior.weights_of(posterior.hypotheses)),
         "log_evidence": _by_name(names, posterior.log_evidence),
         "weights": _by_name(names, posterior.weights),
         "agent": {
@@ -122,7 +121,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "abstain": question.policy.abstain,
             "prior": "values" if question.agent_prior is None else question.agent_prior.name,
         },
-        "agent_weights": _by_name(names, posterior.reweighted(log_agent)),
+        "agent_weights": _by_name(names, posterior.reweighted(question.agent_prior)),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
         "pairs": [
             {
@@ -144,7 +143,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     for name, valuation in question.tests.items():
         progress(f"risk on {name!r}")
         about = "" if not answers else f"on {name!r}: "
-        answers[name], said = _on_test(question, valuation, name, log_agent)
+        answers[name], said = _on_test(question, valuation, name)
         warnings.extend(about + w for w in said)
     first = next(iter(answers.values()), None)
     document |= dict.fromkeys(TEST_KEYS) if first is None else first
@@ -182,11 +181,11 @@ TEST_KEYS = (
 """Keys that are about one test."""
 
 
-def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.ndarray) -> tuple[Document, list[str]]:
+def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Document, list[str]]:
     posterior, policy = question.posterior, question.policy
     names, judge = posterior.hypotheses.names, posterior.weights
     warnings = []
-    agent = posterior.reweighted(log_agent)
+    agent = posterior.reweighted(question.agent_prior)
     risk = catastrophe_risk(valuation, policy, agent, judge)
     if not valuation.table.has_options and not policy.abstain:
         warnings.append(
@@ -222,7 +221,7 @@ def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.
             "floor": risk.floor,
             "abstained": risk.abstained,
             "regret": risk.regret,
-            "limit": limit(valuation, posterior, policy, log_agent, risk),
+            "limit": limit(valuation, posterior, policy, question.agent_prior, risk),
             "at_least_one": {
                 str(int(d)): at_least_one(risk, policy, agent, judge, int(d)) for d in question.deployments
             },
@@ -281,22 +280,15 @@ def _on_test(question: Question, valuation: Valuation, name: str, log_agent: np.
     return document, warnings
 
 
-def _agent_log_prior(question: Question) -> np.ndarray:
-    if question.agent_prior is None:
-        return question.posterior.log_prior
-    return question.agent_prior.log_prior(question.posterior.hypotheses)
-
-
 def _foils(question: Question) -> dict[str, np.ndarray]:
     """Weights of the agent under each prior to compare with: uniform, every language, and the human values."""
     posterior = question.posterior
-    foils = {"uniform": posterior.reweighted(Uniform().log_prior(posterior.hypotheses))}
+    foils = {"uniform": posterior.reweighted(Uniform())}
     for language in question.languages:
         try:
-            log_prior = language.log_prior(posterior.hypotheses)
+            foils[f"simplicity, {language.name}"] = posterior.reweighted(language)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
-        foils[f"simplicity, {language.name}"] = posterior.reweighted(log_prior)
     foils["values"] = posterior.weights
     return foils
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.valuation import Block, Valuation
 
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
@@ -218,15 +219,15 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     return float(judge @ ever(risk.by_truth))
 
 
-def limit(valuation: Valuation, posterior: Posterior, policy: Policy, log_prior_agent: np.ndarray, risk: Risk) -> float:
+def limit(valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk) -> float:
     """Risk that endless training of this kind would leave: ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij``.
 
     Over silent classes S; p and v are the agent's and the judge's weights within S, where data change nothing, and
     v(S) the judge's posterior weight of S. Whichever class is true, endless data find it, and the agent is left with
     its prior inside. For a policy that acts on all hypotheses at once, the same with what it then does.
     """
-    agent = posterior.within_classes(log_prior_agent)
-    judge = posterior.within_classes(posterior.log_prior)
+    agent = posterior.within_classes(agent_prior)
+    judge = posterior.within_classes(None)
     left = []
     for members in posterior.members():
         share = math.fsum(posterior.weights[members].tolist())

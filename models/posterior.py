@@ -1,10 +1,12 @@
 """The posterior over hypotheses: one evidence, which every prior reweights."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
@@ -44,15 +46,17 @@ class Posterior:
     valuations: tuple[Valuation, ...]
     evidence: tuple[Evidence, ...]
 
-    def reweighted(self, log_prior: np.ndarray) -> np.ndarray:
-        """Posterior weights under another prior and the same evidence: (hypothesis,).
+    def reweighted(self, prior: Prior | None) -> np.ndarray:
+        """Posterior weights under another prior (None: the judge's) and the same evidence: (hypothesis,).
 
         Raises
         ------
         InputError
             The data are impossible under every hypothesis to which that prior gives weight.
         """
-        return posterior_weights(log_prior, self.log_evidence)
+        if prior is None:
+            return self.weights
+        return posterior_weights(prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses), self.log_evidence)
 
     def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw value priors from ``p(pi | data)`` and the weights that follow: two arrays (draw, hypothesis).
@@ -68,16 +72,19 @@ class Posterior:
         weights = np.exp(log_weights)
         return pi, weights / weights.sum(axis=1, keepdims=True)
 
-    def within_classes(self, log_prior: np.ndarray) -> np.ndarray:
-        """A prior normalised within each silent class, uniform where it is 0 there: (hypothesis,).
+    def within_classes(self, prior: Prior | None) -> np.ndarray:
+        """A prior (None: the judge's) normalised within each silent class, uniform where it is 0 there: (hypothesis,).
 
         It is what data of this kind leave of the prior, however many there are.
         """
-        out = np.empty(len(log_prior))
+        prior = self.prior if prior is None else prior
+        weights, log_weights = prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses)
+        out = np.empty(len(weights))
         for members in self.members():
-            inside = log_prior[members]
-            flat = np.full(len(members), 1.0 / len(members))
-            out[members] = normalise_log(inside) if np.max(inside) > -np.inf else flat
+            if np.max(log_weights[members]) > -np.inf:
+                out[members] = posterior_weights(weights[members], log_weights[members], np.zeros(len(members)))
+            else:
+                out[members] = 1.0 / len(members)
         return out
 
     def members(self) -> list[np.ndarray]:
@@ -85,14 +92,23 @@ class Posterior:
         return [np.flatnonzero(self.classes == c) for c in range(int(self.classes.max()) + 1)]
 
 
-def posterior_weights(log_prior: np.ndarray, log_evidence: np.ndarray) -> np.ndarray:
-    """``w_h`` proportional to ``pi_h L_h``, normalised; equal inputs give exactly equal weights."""
+def posterior_weights(prior: np.ndarray, log_prior: np.ndarray, log_evidence: np.ndarray) -> np.ndarray:
+    """``w_h`` proportional to ``pi_h L_h``, normalised; equal inputs give exactly equal weights.
+
+    Where the data say nothing the prior comes back to the last digit, so the product is taken outside of logs unless it
+    underflows there. Both the prior and its logarithm are given, for 1e-400 has only the latter.
+    """
     log_posterior = log_prior + log_evidence
     if not np.max(log_posterior) > -np.inf:
         raise InputError(
             "the data are impossible under every hypothesis that the prior gives weight; allow for noise, or list a "
             "hypothesis that could have made them"
         )
+    values, _, place, _ = distinct(log_evidence)
+    likelihood = np.exp(values - values[-1])[place]
+    product = prior * likelihood
+    if np.max(product) > 1e-200:
+        return product / math.fsum(product.tolist())
     return normalise_log(log_posterior)
 
 
@@ -124,7 +140,7 @@ def weigh(
         log_prior=log_prior,
         log_evidence=log_evidence,
         classes=classes,
-        weights=posterior_weights(log_prior, log_evidence),
+        weights=posterior_weights(prior.weights_of(hypotheses), log_prior, log_evidence),
         feedback=tuple(feedback),
         valuations=tuple(valuations),
         evidence=tuple(evidence),

@@ -33,7 +33,7 @@ def simulate(rng, log_evidence_of, eps_of):
     log_evidence = log_evidence_of(wrong.ravel()).reshape(wrong.shape)
     eps_rank, score = np.empty(RUNS), np.empty(RUNS)
     for run in range(RUNS):
-        w = posterior_weights(np.log(PRIOR), log_evidence[run])
+        w = posterior_weights(PRIOR, np.log(PRIOR), log_evidence[run])
         drawn = rng.choice(3, DRAWS, p=w)
         eps_drawn = eps_of(wrong[run, drawn], rng)
         eps_rank[run] = (eps_drawn < eps[run]).sum()
@@ -98,7 +98,7 @@ def identity(log_marginal, noise=(2, 5), n=6):
         true_likelihood = [
             float(oracles.labels_evidence([list(p)], list(labels), noise)[0]) for p in predicted.tolist()
         ]
-        w = posterior_weights(np.log(PRIOR), log_marginal(wrong))
+        w = posterior_weights(PRIOR, np.log(PRIOR), log_marginal(wrong))
         for truth in range(3):
             chance = PRIOR[truth] * true_likelihood[truth]
             mass += chance
@@ -135,10 +135,10 @@ def test_identity_for_rewards():
     seen = rewards[truth] + sigma[:, None] * rng.normal(size=(runs, 4))
     squares = ((seen[:, None, :] - rewards) ** 2).sum(axis=2)
     log_evidence = kind.log_marginal(squares.reshape(-1, 1), 4).reshape(runs, 3)
-    w = np.array([posterior_weights(np.log(PRIOR), e) for e in log_evidence])
+    w = np.array([posterior_weights(PRIOR, np.log(PRIOR), e) for e in log_evidence])
     assert score_p(w[np.arange(runs), truth] - (w * w).sum(axis=1)) > 1e-4
     wrong = kind.log_marginal(2 * squares.reshape(-1, 1), 4).reshape(runs, 3)
-    w = np.array([posterior_weights(np.log(PRIOR), e) for e in wrong])
+    w = np.array([posterior_weights(PRIOR, np.log(PRIOR), e) for e in wrong])
     assert score_p(w[np.arange(runs), truth] - (w * w).sum(axis=1)) < 1e-4
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.special import log_normalised
+from reward_hypotheses.models.special import log_normalised, normalise_log
 
 
 class Prior(ABC):
@@ -52,6 +52,10 @@ class Prior(ABC):
             )
         return log_normalised(weights)
 
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give ``pi_h``, normalised, (hypothesis,)."""
+        return normalise_log(self.log_prior(hypotheses))
+
     @property
     def uncertain(self) -> bool:
         """Whether any of its opinions has a strength."""
@@ -65,7 +69,7 @@ class Prior(ABC):
         ``pi_k ~ Dirichlet(s_k m_k + e_h)``; the others are as before.
         """
         parts = self.parts()
-        means = np.array([np.exp(part.log_prior(hypotheses)) for _, part in parts])
+        means = np.array([part.weights_of(hypotheses) for _, part in parts])
         shares = np.array([share for share, _ in parts])
         chance = shares[:, None] * means[:, truths]
         total = np.cumsum(chance, axis=0)

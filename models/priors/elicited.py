@@ -1,5 +1,6 @@
 """Elicited: weights that somebody stated."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,6 +66,13 @@ class Elicited(Prior):
         weights = np.array([float(self.weights[name]) for name in hypotheses.names])
         with np.errstate(divide="ignore"):
             return np.log(weights) - np.log(weights.max())
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give the weights over their sum, to the last digit: 9 and 1 are 0.9 and 0.1."""
+        given = [float(self.weights[name]) for name in hypotheses.names if name in self.weights]
+        if len(given) < len(hypotheses) or len(given) < len(self.weights) or not 1e-250 < max(given) < 1e250:
+            return super().weights_of(hypotheses)
+        return np.array(given) / math.fsum(given)
 
 
 def _weight_problems(weights: Mapping[str, float]) -> list[str]:

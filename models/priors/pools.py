@@ -1,5 +1,6 @@
 """LinearPool: the mean of several judges' priors; their logarithmic pool is a product of powers, `log_pool`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,11 @@ class LinearPool(Prior):
         with np.errstate(divide="ignore"):
             terms = np.array([np.log(share) + part.log_prior(hypotheses) for share, part in self.parts()])
         return np.array([log_sum_exp(column) for column in terms.T])
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give the mean of the judges' weights."""
+        terms = np.array([share * part.weights_of(hypotheses) for share, part in self.parts()])
+        return np.array([math.fsum(column) for column in terms.T.tolist()])
 
     def parts(self) -> tuple[tuple[float, Prior], ...]:
         """Every judge's share, pools within pools taken apart."""
