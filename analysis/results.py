@@ -22,6 +22,7 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
@@ -93,10 +94,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     posterior, names = question.posterior, question.posterior.hypotheses.names
     warnings = _warnings(question)
     progress("checking the model against the training data")
-    checks = {}
+    checks: Document = {}
+    misfit: list[str] = []
     for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
         check = one.check(valuation, evidence, posterior.weights, substream(question.seed, f"check {one.name}"))
-        warnings.extend(check.misfit)
+        misfit.extend(check.misfit)
         checks[str(one.name)] = {
             "statistic": check.statistic,
             "p": check.p,
@@ -104,6 +106,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "replications": check.replications,
             "what": check.what,
         }
+    warnings[:0] = misfit
     silent = silent_pairs(posterior)
     document: Document = {
         "title": question.title,
@@ -136,6 +139,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         ],
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
+        "misfit": misfit,
+        "tables": {v.table.name: _shape(v.table) for v in [*question.training, *question.tests.values()]},
     }
     if len(names) > MOST:
         warnings.append(f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair")
@@ -167,6 +172,7 @@ TEST_KEYS = (
     "risk_by_language",
     "agents",
     "matrix",
+    "catastrophic_options",
     "risk_by_truth",
     "risk_by_agent_hypothesis",
     "dangerous_pairs",
@@ -195,6 +201,16 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
     bounds = interval(
         posterior, risk.by_truth, question.prob, max(question.draws, LEAST_DRAWS), substream(question.seed, "values")
     )
+    if not risk.worse.any():
+        warnings.append(
+            f"no option of table {name!r} is worse than failing under any hypothesis, so nothing there can be a catastrophe: "
+            "is fail_utility in the units of the rewards?"
+        )
+    elif (risk.worse == 1).all():
+        warnings.append(
+            f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
+            "catastrophe: is fail_utility in the units of the rewards?"
+        )
     foils = _foils(question)
     ours = _risks_of(valuation, policy, foils, judge, risk)
     other = replace(policy, abstain=not policy.abstain)
@@ -226,15 +242,18 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
                 str(int(d)): at_least_one(risk, policy, agent, judge, int(d)) for d in question.deployments
             },
             "n_scenes": valuation.n_scenes,
+            "equal_scenes": risk.n_scenes,
             "upper_of_zero": upper_limit_of_none(risk.n_scenes),
         },
         "risk_by_agent_prior": {
             "uniform": ours["uniform"],
-            "simplicity": ours.get(f"simplicity, {question.languages[0].name}") if question.languages else None,
+            "simplicity": ours.get(f"simplicity, {question.languages[0].language_name}")
+            if question.languages
+            else None,
             "values": ours["values"],
         },
         "risk_by_language": {
-            language.name: ours.get(f"simplicity, {language.name}") for language in question.languages
+            language.language_name: ours.get(f"simplicity, {language.language_name}") for language in question.languages
         },
         "agents": {
             key: {
@@ -247,6 +266,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             for key in foils
         },
         "matrix": {a: _by_name(names, row) for a, row in zip(names, risk.matrix, strict=True)},
+        "catastrophic_options": _by_name(names, risk.worse),
         "risk_by_truth": _by_name(names, risk.by_truth),
         "risk_by_agent_hypothesis": _by_name(names, risk.by_agent),
         "dangerous_pairs": [
@@ -286,7 +306,7 @@ def _foils(question: Question) -> dict[str, np.ndarray]:
     foils = {"uniform": posterior.reweighted(Uniform())}
     for language in question.languages:
         try:
-            foils[f"simplicity, {language.name}"] = posterior.reweighted(language)
+            foils[f"simplicity, {language.language_name}"] = posterior.reweighted(language)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
     foils["values"] = posterior.weights
@@ -357,7 +377,16 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
 def _warnings(question: Question) -> list[str]:
     posterior = question.posterior
     warnings = []
+    tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    for table in tables.values():
+        warnings.extend(table.odd_columns())
+    said: set[tuple[int, str]] = set()
     for one in posterior.feedback:
+        if (id(one.table), one.column) in said:
+            warnings.append(
+                f"{one.name}: column {one.column!r} of table {one.table.name!r} is used by another feedback too"
+            )
+        said.add((id(one.table), one.column))
         if one.dropped:
             warnings.append(
                 f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} have no "
@@ -384,8 +413,18 @@ def _warnings(question: Question) -> list[str]:
         try:
             language.log_prior(posterior.hypotheses)
         except InputError as error:
-            warnings.append(f"no simplicity prior in the language {language.name!r}: {error}")
+            warnings.append(f"no simplicity prior in the language {language.language_name!r}: {error}")
     return warnings
+
+
+def _shape(table: Table) -> Document:
+    widths = np.diff(table.starts)
+    return {
+        "scenes": table.n_scenes,
+        "items": table.n_items,
+        "options": [int(widths.min()), int(widths.max())] if table.has_options else None,
+        "weighted": "scene_weight" in table.columns,
+    }
 
 
 def _pair_in_words(first: str, second: str, silent: bool, log_factor: float) -> str:

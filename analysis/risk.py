@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
@@ -38,6 +39,8 @@ class Risk:
         Share of scenes in which the agent refrains; ``abstained_by_agent`` where it is certain of i.
     regret : float
         ``mean_m sum_j v_j (max(u_j, max_o r_j) - achieved r_j)``, in reward units of the hypotheses, added up.
+    worse : ndarray (hypothesis,)
+        Share of the options that are worse than failing under each.
     se_scenes : float
         Standard error from the finite number of test scenes; NaN for one scene.
     n_scenes : float
@@ -53,6 +56,7 @@ class Risk:
     abstained: float
     abstained_by_agent: np.ndarray
     regret: float
+    worse: np.ndarray
     se_scenes: float
     n_scenes: float
 
@@ -73,8 +77,11 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
     matrix, by_truth, abstained_by_agent = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     by_scene = np.empty(valuation.n_scenes)
     sums = np.zeros(3)  # floor, abstained, regret
+    worse, n_options = np.zeros(n), 0
 
-    def work(block: Block) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def work(
+        block: Block,
+    ) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, int]]:
         view = View(block, policy, scales)
         options, scenes = block.shape
         mass = weight[block.scenes]
@@ -108,18 +115,23 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         flat = bad.reshape(n, -1)
         truth = flat @ (acts * mass).ravel()
         sums = np.array([least @ mass, refrained @ mass, regret @ mass])
+        real = np.ones(block.shape, bool) if block.options is None else block.options
+        found = (bad[:, real].sum(axis=1), int(real.sum()))
         picked = picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T
-        return block.scenes, picked, truth, refrains, sums, risk
+        return block.scenes, picked, truth, refrains, sums, risk, found
 
-    for scenes, picked, truth, refrains, some, risk in valuation.each(work, MATRIX_CELLS // n):
+    for scenes, picked, truth, refrains, some, risk, found in valuation.each(work, MATRIX_CELLS // n):
         matrix += picked
         by_truth += truth
         abstained_by_agent += refrains
         sums += some
         by_scene[scenes] = risk
+        worse += found[0]
+        n_options += found[1]
     matrix = np.clip(matrix / total, 0.0, 1.0)
     by_truth = np.clip(by_truth / total, 0.0, 1.0)
     floor, abstained, regret = (sums / total).tolist()
+    scale = float(judge @ valuation.tolerance) / EQUAL  # rewards that are added up; below its rounding is no regret
     if policy.draws_one:
         by_truth = np.clip(policy.mixing(agent) @ matrix, 0.0, 1.0)
     return Risk(
@@ -131,7 +143,8 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         floor=floor,
         abstained=abstained,
         abstained_by_agent=abstained_by_agent / total,
-        regret=max(regret, 0.0),
+        regret=regret if regret > 1e-12 * scale else 0.0,
+        worse=worse / max(n_options, 1),
         se_scenes=se_scenes(by_scene, weight, total),
         n_scenes=total**2 / float(weight @ weight),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reward_hypotheses.data.column import MISSING, Column, from_codes
+from reward_hypotheses.data.column import MISSING, Column, from_codes, is_number
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, from_rows
 
@@ -77,6 +77,8 @@ def sha256(data: bytes) -> str:
 
 
 def _decode(data: bytes, source: str) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{source}: is UTF-16 text; save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')")
     zero = data.find(b"\0")
     if zero >= 0:
         line = data[:zero].count(b"\n") + 1
@@ -101,6 +103,15 @@ def _header(text: str, source: str) -> tuple[list[str], int]:
     if header is None:
         raise InputError(f"{source}: is empty; a table needs a header line and at least one row")
     header = [cell.strip() for cell in header]
+    if header[0].startswith("#"):
+        raise InputError(
+            f"{source}: line {reader.line_num}: starts with '#', but a table has no comments; its first line names the columns"
+        )
+    if all(is_number(cell) for cell in header if cell) and any(header):
+        raise InputError(
+            f"{source}: line {reader.line_num}: every column name is a number, so the header seems to be missing; the first "
+            "line must name the columns"
+        )
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         mark = "semicolons" if ";" in header[0] else "tabs"
         raise InputError(f"{source}: line 1: columns are separated by {mark}; separate them by commas")

@@ -17,6 +17,8 @@ from reward_hypotheses.data.errors import InputError, suggestion
 if TYPE_CHECKING:
     import xarray as xr
 
+RESERVED = ("scene", "option", "available", "scene_weight", "is_failing")
+"""Columns with a meaning of their own."""
 PLACES = ("scene", "option", "available")
 """Columns that say where an item is; every other column is a feature, or what some feedback names."""
 
@@ -153,7 +155,7 @@ class Table:
         item = int(np.argmax(wrong[column.values]))
         raise InputError(
             f"{self.source}: {self.where(item)}: column {name!r} is {column.text(item)!r}, which is not a number; a column "
-            "named by an expression holds numbers, or true and false alone"
+            "in use holds numbers, or true and false alone"
         )
 
     def scene_weights(self) -> np.ndarray | None:
@@ -183,6 +185,21 @@ class Table:
         if "is_failing" not in self.columns:
             return None
         return self.booleans("is_failing")
+
+    def odd_columns(self) -> list[str]:
+        """Say which columns look like misspelt names of reserved ones, and are features all the same."""
+        from difflib import get_close_matches
+
+        out = []
+        for name in self.columns:
+            plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+            if name not in RESERVED and (near := get_close_matches(plain, RESERVED, 1, 0.9)):
+                out.append(f"column {name!r} of table {self.name!r} is a feature; if {near[0]!r} is meant, name it so")
+        if self.has_options and self.scene_names is None and self.rows is not None:
+            out.append(
+                f"table {self.name!r} has a column 'option' but no 'scene', so every row is a scene with one option"
+            )
+        return out
 
     def with_booleans(self, names: Iterable[str]) -> "Table":
         """Hold these columns as booleans: they are 0/1 or true/false in every table."""

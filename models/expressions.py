@@ -288,12 +288,15 @@ class _Parser:
         self.expression(1)
         kind, word, position = self.tokens[self.at]
         if kind != "end":
-            raise ExpressionError(self.text, position, f"{word!r} cannot follow here; an operator or the end should")
+            hint = "choose with where(condition, a, b)" if word in ("if", "else") else "an operator or the end should"
+            raise ExpressionError(self.text, position, f"{word!r} cannot follow here; {hint}")
         return tuple(self.out)
 
     def _refusal(self, character: str, position: int) -> str:
         if character == "=":
             return "'=' is no operator; compare with '=='"
+        if character == "!":
+            return "'!' is no operator; negate with ~ or not"
         if character == ".":
             return "'.' is no operator: there are no attributes or methods"
         if character in "[]{}":
@@ -384,8 +387,10 @@ class _Parser:
         elif kind == "end":
             raise ExpressionError(self.text, position, "it ends where a number, a feature or a bracket should come")
         else:
+            doubled = word in ("&", "|") and self.at > 1 and self.tokens[self.at - 2][1] == word
+            hint = f"; write {word} once" if doubled else ""
             raise ExpressionError(
-                self.text, position, f"{word!r} stands where a number, a feature or a bracket should come"
+                self.text, position, f"{word!r} stands where a number, a feature or a bracket should come{hint}"
             )
 
     def _name(self, word: str, position: int) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.expressions import Expression, parse
@@ -65,40 +67,67 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
 
 
-def check_columns(
-    table: Table, expressions: Mapping[str, Expression], refused: set[tuple[str, str]] | None = None
-) -> list[str]:
-    """Say what is wrong with the columns that expressions name in a table: one message a column, then logic on numbers.
+def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]]) -> list[str]:
+    """Say what is wrong with the columns that expressions name: one message a cause.
+
+    First columns that no table has, then columns that one lacks or that hold what is no number, and, where all columns
+    of an expression are good, logic on numbers.
 
     Parameters
     ----------
-    expressions : dict
-        What names them (for messages) -> expression.
-    refused : set of (column, source), optional
-        Columns already complained of, which are left out and added to.
+    views : sequence of (Table, dict)
+        Tables, and what is evaluated on each: what names it (for messages) -> expression.
     """
     problems: list[str] = []
-    wrong: set[str] = set()
-    refused = set() if refused is None else refused
-    failing = table.failing()
-    used = None if failing is None else ~failing
-    for who, expression in expressions.items():
-        for name in expression.columns:
-            if name in wrong or (name, "") in refused:
-                wrong.add(name)
-                continue
-            try:
-                table.numbers(name, used)
-            except InputError as error:
-                wrong.add(name)
-                if (name, table.source) not in refused:
-                    refused.add((name, table.source))
+    wrong: set[str] = set()  # columns complained of
+    by_expression: dict[str, tuple[Expression, list[Table]]] = {}
+    for table, expressions in views:
+        for who, expression in expressions.items():
+            by_expression.setdefault(who, (expression, []))[1].append(table)
+    for who, (expression, tables) in by_expression.items():
+        for column in expression.columns:
+            if column not in wrong and not any(column in t.columns for t in tables):
+                wrong.add(column)
+                known = dict.fromkeys(c for t in tables for c in t.columns)
+                where = ", ".join(dict.fromkeys(t.source for t in tables))
+                problems.append(f"{who}: no column {column!r} in {where}; {suggestion(column, known)}")
+    told: set[tuple[str, str]] = set()
+    for table, expressions in views:
+        failing = table.failing()
+        used = None if failing is None else ~failing
+        for who, expression in expressions.items():
+            for column in expression.columns:
+                if (column in wrong and (column, "") not in told) or (column, table.source) in told:
+                    continue
+                try:
+                    table.numbers(column, used)
+                except InputError as error:
+                    told |= {(column, table.source), (column, "")}
+                    wrong.add(column)
                     problems.extend(f"{p} (named by {who})" for p in error.problems)
-        if wrong.isdisjoint(expression.columns):
+    for who, (expression, tables) in by_expression.items():
+        if not wrong.isdisjoint(expression.columns):
+            continue
+        for table in tables:
             try:
-                expression.check(lambda name: table.column(name).values.dtype == bool)
+                boolean = {c for c in expression.columns if table.columns[c].values.dtype == bool}
+                expression.check(boolean.__contains__)
             except InputError as error:
-                if (who, "logic") not in refused:
-                    refused.add((who, "logic"))
-                    problems.extend(f"{who}: {p} (columns as in {table.source})" for p in error.problems)
+                problems.extend(f"{who}: {p}{_nearly_boolean(expression, tables)}" for p in error.problems)
+                break
     return problems
+
+
+def _nearly_boolean(expression: Expression, tables: Sequence[Table]) -> str:
+    """Point at the cell that keeps a column of 0 and 1 from being boolean."""
+    for column in expression.columns:
+        for table in tables:
+            values = table.columns[column].values
+            if values.dtype == bool:
+                continue
+            other = (values != 0) & (values != 1)
+            if other.any() and other.mean() < 0.5:
+                item = int(np.argmax(other))
+                shown = table.columns[column].text(item)
+                return f"; {column!r} is boolean only where all cells are 0 or 1: {table.source}: {table.where(item)} is {shown!r}"
+    return ""

@@ -23,7 +23,7 @@ exit codes:
   3  the numbers cannot be trusted: which, on stderr
   On 2 and 3 stdout is empty and nothing is written.
 
-a study file:
+a study file (README.md describes every key):
   [tables]
   training = "training.csv"          # relative to the study file
   test = "shifted.csv"
@@ -36,6 +36,7 @@ a study file:
   strength = 20                      # judgements that the weights are worth
   [agent]
   policy = "commit"                  # most_probable, expected, { name = "boltzmann", beta = 2 }
+  # policy = { name = "commit", abstain = true }   lets it refrain, which is failing
   prior = "uniform"                  # what the agent itself extrapolates by
   [catastrophe]
   fail_utility = 0                   # the reward that failing completely is worth
@@ -44,6 +45,13 @@ a study file:
   table = "training"
   column = "is_pad"
   noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2
+
+a table: CSV, one item a row; columns scene and option say which choice of which
+scene it is (a test needs them), available, scene_weight and is_failing are
+optional, every other column is a feature or what some feedback names.
+
+expressions: + - * / **  < <= > >= == !=  & | ~ and or not
+  where(condition, a, b)  min max abs exp log sqrt clip  `a column with spaces`
 """
 
 
@@ -159,6 +167,13 @@ def _check(study: Path, progress: Progress) -> int:
         return _wrong(error.problems)
     names = ", ".join(repr(n) for n in checked.hypotheses.names)
     print(f"{study}: nothing wrong. Hypotheses: {names}; feedback: {', '.join(str(f.name) for f in checked.feedback)}.")
+    tables = {one.table.name: one.table for one in checked.feedback} | dict(checked.tests)
+    for name, table in tables.items():
+        kind = f"{table.n_scenes} scenes, " if table.has_options else ""
+        weighted = ", weighted" if "scene_weight" in table.columns else ""
+        print(f"{name}: {kind}{table.n_items} items{weighted}")
+        for odd in table.odd_columns():
+            print(f"mind: {odd}")
     return DONE
 
 
@@ -169,7 +184,8 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
 
     out: Path | None = given.out
     if out is None and not given.json:
-        out = given.study.parent / given.study.stem
+        name = given.study.stem if given.study.suffix else f"{given.study.name}-results"
+        out = given.study.parent / name
     try:
         if out is not None:
             from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder

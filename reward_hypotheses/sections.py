@@ -256,7 +256,7 @@ def read_feedback(top: Section, problems: Problems, tables: Mapping[str, Table |
         where = "[[feedback]]" if len(entries) == 1 else f"[[feedback]] {i + 1}"
         kind = entry.get("kind")
         if not isinstance(kind, str) or kind not in FEEDBACK:
-            what = "kind: missing" if kind is None else f"kind: {shown(kind)} is not in this version"
+            what = "kind: missing" if kind is None else f"kind: {shown(kind)} is no kind of this version"
             problems.add(f"{where} {what}; {suggestion(str(kind), FEEDBACK)}")
             if isinstance(entry.get("table"), str) and entry["table"] not in tables:
                 problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
@@ -297,7 +297,7 @@ def read_agent(top: Section, problems: Problems, names: list[str]) -> tuple[Poli
     spec = given.get("policy", "commit")
     name = str(spec.get("name") if isinstance(spec, dict) else spec)
     if name not in POLICIES:
-        problems.add(f"[agent] policy: {shown(name)} is not in this version; {suggestion(str(name), POLICIES)}")
+        problems.add(f"[agent] policy: {shown(name)} is no policy of this version; {suggestion(str(name), POLICIES)}")
     else:
         options = {f.name: f for f in fields(POLICIES[name])}
         part = Section(spec, "[agent] policy", problems, ("name", *options))
@@ -379,8 +379,8 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
     for one in wanted:
         with problems.at("[analysis] languages"):
             language = Simplicity(one)
-            if language.name in [known.name for known in languages]:
-                raise InputError(f"{language.name!r} stands twice; name each language once")
+            if language.language_name in [known.language_name for known in languages]:
+                raise InputError(f"{language.language_name!r} stands twice; name each language once")
             languages.append(language)
     return Asked(
         tuple(dict.fromkeys([*tests, *also])), targets, contaminations, prob, tuple(deployments), tuple(languages)

@@ -1,5 +1,6 @@
 """The study file: read, validated as a whole, and run."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from reward_hypotheses import __version__
 from reward_hypotheses.analysis.results import Document, Question, results_document
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.readers import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
@@ -218,7 +219,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         table = good.get(use.table)
         if table is not None and use.complete:
             made.extend(use.make(table, problems))
-    expressions = {f"hypothesis {n!r}": r for n, r in hypotheses.items()}
+    expressions = {f"[hypotheses] {n!r}": r for n, r in hypotheses.items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
     _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, problems)
@@ -265,26 +266,37 @@ def _toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such file{hint}")
     data = read_bytes(path, name)
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
             f"{name}: line {line}: byte 0x{data[error.start]:02x} is not UTF-8; a study is TOML text"
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: {_toml_words(str(error))}") from None
+        raise InputError(f"{name}: {_toml_words(str(error), text)}") from None
     except (RecursionError, ValueError) as error:
         raise InputError(f"{name}: not a TOML file that can be read ({error})") from None
 
 
-def _toml_words(message: str) -> str:
+def _toml_words(message: str, text: str) -> str:
+    """Say what a line of TOML gets wrong, with the line itself and the likely remedy."""
+    at = re.search(r"at line (\d+)", message)
+    line = text.splitlines()[int(at.group(1)) - 1].strip() if at and int(at.group(1)) <= len(text.splitlines()) else ""
     if "Cannot overwrite a value" in message:
-        message = message.replace("Cannot overwrite a value", "a key stands twice; give each key once")
-    elif "Cannot declare" in message:
-        message += ": a section stands twice; give each section once"
-    else:
-        message = f"not TOML: {message}"
-    return message
+        return message.replace("Cannot overwrite a value", "a key stands twice; give each key once")
+    if "Cannot declare" in message:
+        return message + ": a section stands twice; give each section once"
+    remedy = "keys are name = value, text goes in quotes"
+    if any(mark in line for mark in "\u201c\u201d\u2018\u2019"):
+        remedy = "use straight quotes"
+    elif "\\" in line:
+        remedy = "a backslash in double quotes is an escape; write paths with / or in single quotes"
+    elif re.search(r"=\s*(True|False)\b", line):
+        remedy = "write true and false in small letters"
+    elif re.match(r"^[^\"'=\[]*\s[^\"'=]*=", line) and not re.match(r"^[\w.-]+\s*=", line):
+        remedy = "a key with spaces goes in quotes"
+    return f"not TOML: {message}: {shown(line)}; {remedy}"
 
 
 def _boolean_columns(tables: list[Table]) -> set[str]:
@@ -314,28 +326,19 @@ def _check_tables(
     problems: Problems,
 ) -> None:
     """Check the columns that expressions name, in every table that they are evaluated on."""
-    refused: set[tuple[str, str]] = set()
-    for who, expression in on_tests.items():
-        tables = [t for name, t in good.items() if who in expressions or name in tests]
-        for column in expression.columns:
-            if len(tables) > 1 and (column, "") not in refused and not any(column in t.columns for t in tables):
-                refused.add((column, ""))  # one sentence, not one a table
-                known = dict.fromkeys(c for t in tables for c in t.columns)
-                where = ", ".join(t.source for t in tables)
-                problems.add(f"[tables]: no column {column!r} in {where}; {suggestion(column, known)} (named by {who})")
+    views: list[tuple[Table, Mapping[str, Expression]]] = []
     for name, table in good.items():
         whole = name in tests or any(u.table == name and u.options.get("missing", "error") == "error" for u in feedback)
         uses = [one for one in made if one.table is table]
-        views = [table] if whole or not uses else [one.items for one in uses]
-        for view in views:
-            with problems.at(f"[tables] {name}"):
-                wrong = check_columns(view, on_tests if name in tests else expressions, refused)
-                if wrong:
-                    raise InputError(wrong)
-        with problems.at(f"[tables] {name}"):
+        for view in [table] if whole or not uses else [one.items for one in uses]:
+            with problems.at(f"[tables] {name}:"):
+                view.failing()
+                views.append((view, on_tests if name in tests else expressions))
+        with problems.at(f"[tables] {name}:"):
             table.scene_weights()
         if name in tests:
             _check_scenes(name, table, policy, problems)
+    problems.extend(check_columns(views))
 
 
 def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -> None:
@@ -346,7 +349,7 @@ def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -
             "of a test needs one"
         )
         return
-    with problems.at(f"[tables] {name}"):
+    with problems.at(f"[tables] {name}:"):
         failing = table.failing()
         if failing is not None and not policy.abstain:
             real = np.add.reduceat(~failing, table.starts[:-1])

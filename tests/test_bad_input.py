@@ -79,10 +79,41 @@ CASES = {
     "a walrus": (hypothesis("(a := 1)"), [r"':' is not part"]),
     "an unknown feature": (
         hypothesis("where(red_pant, 100, -100)"),
+        [r"\[hypotheses\] 'red paint': no column 'red_pant' in training\.csv, test\.csv; did you mean 'red_paint'\?"],
+    ),
+    "doubled ampersands": (
+        hypothesis("where(flags && red_paint, 1, 0)"),
+        [r"position 14: '&' stands where .*; write & once"],
+    ),
+    "an exclamation mark": (hypothesis("where(!flags, 1, 0)"), [r"'!' is no operator; negate with ~ or not"]),
+    "an if": (hypothesis("1 if flags else 0"), [r"'if' cannot follow here; choose with where"]),
+    "text in one feature blames one cell": (
+        table("training", HEAD + "1,1,1,1\nx,0,2,0\n"),
+        [r"training\.csv: line 3: column 'red_paint' is 'x'"],
+    ),
+    "a half among zeros and ones": (
+        table("training", HEAD + "1,1,1,1\n0.5,0,2,0\n1,1,1,1\n"),
         [
-            r"no column 'red_pant' in training\.csv, test\.csv; did you mean 'red_paint'\? \(named by hypothesis 'red paint'\)"
+            r"'red paint': at position 1: the condition .* 'red_paint' is boolean only where all .* training\.csv: line 3 is '0\.5'"
         ],
     ),
+    "no header": (
+        table("training", "1,1,0.5,1\n0,0,2.5,0\n"),
+        [r"line 1: every column name is a number, so the header"],
+    ),
+    "a comment in a table": (table("training", "# mine\n" + HEAD + "1,1,1,1\n"), [r"line 1: starts with '#'"]),
+    "UTF-16": (table("training", HEAD.encode("utf-16")), [r"is UTF-16 text; save the file as UTF-8"]),
+    "a section misspelt": (
+        toml(toml_text(small()).replace("[hypotheses]", "[hypothesis]")),
+        [r"hypothesis: unknown key; did you mean 'hypotheses'"],
+    ),
+    "a path with backslashes": (
+        toml(toml_text(small()).replace('"training.csv"', '"C:\\Users\\x.csv"')),
+        [r"not TOML: .*; a backslash in double quotes is an escape"],
+    ),
+    "curly quotes": (toml("title = \u201cx\u201d\n"), [r"not TOML: .*; use straight quotes"]),
+    "True": (toml("x = True\n"), [r"write true and false in small letters"]),
+    "a key with spaces": (toml("red paint = 1\n"), [r"a key with spaces goes in quotes"]),
     "a tower of powers": (
         hypothesis("9**9**9**9"),
         [r"training\.csv.*'red paint' has a reward of inf", r"test\.csv.*inf"],
@@ -152,7 +183,7 @@ CASES = {
     ),
     "a policy of later": (
         study(agent={"policy": "cvar"}),
-        [r"policy: 'cvar' is not in this version; there is 'commit'"],
+        [r"policy: 'cvar' is no policy of this version; there is 'commit'"],
     ),
     "boltzmann without beta": (study(agent={"policy": "boltzmann"}), [r"'boltzmann' needs beta"]),
     "boltzmann, beta negative": (
@@ -192,7 +223,7 @@ CASES = {
         [r"targets: "],
     ),
     "noise of 400 digits": (toml(toml_text(small()).replace("[1, 19]", "[1, " + "9" * 400 + "]")), [r"noise: "]),
-    "a kind that is a list": (feedback(kind=["labels"]), [r"kind: \['labels'\] is not in this version"]),
+    "a kind that is a list": (feedback(kind=["labels"]), [r"kind: \['labels'\] is no kind of this version"]),
     "a name that is a list": (feedback(name=["x"]), [r"name: \['x'\]; give a name"]),
     "a path with a NUL": (study(tables={"training": "training.csv", "test": "a\x00b"}), [r"is no path"]),
     "judges too heavy": (
@@ -245,9 +276,9 @@ CASES = {
     "no noise": (feedback(noise=None), [r"\[\[feedback\]\] noise: missing"]),
     "a kind of later": (
         feedback(kind="choices"),
-        [r"kind: 'choices' is not in this version; there is 'labels', 'rewards'"],
+        [r"kind: 'choices' is no kind of this version; there is 'labels', 'rewards'"],
     ),
-    "a kind misspelt": (feedback(kind="label"), [r"kind: 'label' is not in this version; did you mean 'labels'"]),
+    "a kind misspelt": (feedback(kind="label"), [r"kind: 'label' is no kind of this version; did you mean 'labels'"]),
     "rewards without sigma2": (
         study(feedback=[{"kind": "rewards", "table": "training", "column": "slope"}]),
         [r"sigma2: missing"],
@@ -335,7 +366,7 @@ CASES = {
     ),
     "a feature missing in one table": (
         table("test", "scene,option,flags\n0,0,1\n"),
-        [r"test\.csv: no column 'red_paint'.*there is 'flags'"],
+        [r"test\.csv: no column 'red_paint'.*there is 'flags'.*named by \[hypotheses\] 'red paint'"],
     ),
     "a boolean in one table alone": (
         both(hypothesis("where(slope & flags, 1, -1)"), table("training", HEAD + "1,1,1,1\n0,0,0,0\n")),
@@ -395,7 +426,7 @@ CASES = {
             r"'red paint' has -1",
             r"fail_utility: missing",
             r"table: 'trainin' is no table",
-            r"test\.csv: no column 'red_pant'",
+            r"'red paint': no column 'red_pant' in test\.csv",
         ],
     ),
 }

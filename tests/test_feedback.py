@@ -274,7 +274,7 @@ def test_predictive_check_fails_where_eps_absorbs_misfit():
     good = p_of(texts, {**data, "y": red ^ (rng.random(n) < 0.05)})
     assert good.p > 0.01 and not good.misfit
     noisy = p_of(texts, {**data, "y": red ^ (rng.random(n) < 0.25)}, noise=(1, 99))
-    assert any("97.5 % point" in m for m in noisy.misfit)
+    assert any("97.5% point" in m for m in noisy.misfit)
 
 
 def test_predictive_check_of_rewards():

@@ -49,6 +49,21 @@ def test_the_output_of_demo_is_the_one_shown(tmp_path, monkeypatch, capsys):
     assert same(kept, got)
 
 
+def test_the_study_with_every_key_runs(tmp_path):
+    from studies import TEST
+
+    import reward_hypotheses as rh
+
+    shown = [content for _, before, content in blocks(README.read_text()) if before == "<!-- study -->"]
+    (tmp_path / "study.toml").write_text(shown[0])
+    (tmp_path / "test.csv").write_text(TEST)
+    rows = "".join("1,1,0.5,1,90\n0,0,2.5,0,-95.5\n" for _ in range(10))
+    (tmp_path / "training.csv").write_text("red_paint,flags,slope,is_pad,score\n" + rows + "0,0,1.5,,-80\n")
+    results = rh.run(tmp_path / "study.toml")
+    assert results["agent"] == {"policy": "commit", "abstain": True, "prior": "simplicity, letters"}
+    assert results["n_items"] == {"labels": 20, "rewards": 21}
+
+
 def test_the_script_prints_what_is_shown():
     all_blocks = blocks(README.read_text())
     scripts = [i for i, (language, _, _) in enumerate(all_blocks) if language == "python"]

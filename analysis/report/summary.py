@@ -1,11 +1,11 @@
 """The summary on the terminal: the answer first, then what it rests on."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -24,18 +24,21 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.gap()
     for sentence in answer(document):
         page.line(sentence)
+    for misfit in document["misfit"]:
+        page.line(f"But {misfit}.", style="bold")
+    page.gap()
+    page.heading("What was asked")
+    for sentence in _asked(document):
+        page.line(sentence)
     page.gap()
     page.heading("Hypotheses")
     page.table(_weights(document, unicode=console.encoding.startswith("utf")))
-    for sentence in _sources(document["values"]):
-        page.line(sentence)
-    page.gap()
     page.heading("Evidence or prior?")
     for sentence in _evidence(document):
         page.line(sentence)
     if document["risk"] is not None:
         page.gap()
-        page.heading("Risk of the agent under other priors")
+        page.heading("The same agent, did it extrapolate by another prior")
         page.table(_agents(document))
         page.heading("What the risk hinges on")
         for sentence in _hinges(document):
@@ -52,10 +55,11 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.gap()
         page.heading(f"On {name!r}")
         page.line(_risk_sentence(other["risk"]))
-    if document["warnings"]:
+    warnings = [w for w in document["warnings"] if w not in document["misfit"]]
+    if warnings:
         page.gap()
         page.heading("Mind")
-        for warning in document["warnings"]:
+        for warning in warnings:
             page.line("- " + warning)
     if out is not None:
         page.gap()
@@ -68,7 +72,8 @@ class _Page:
         self.width = min(WIDTH, console.width)
 
     def line(self, text: str, style: str = "") -> None:
-        self.console.print(Text(text, style=style), width=self.width, overflow="fold")
+        for row in textwrap.wrap(text, self.width, break_on_hyphens=False):
+            self.console.print(Text(row, style=style))
 
     def heading(self, text: str) -> None:
         self.line(text, style="bold")
@@ -77,7 +82,11 @@ class _Page:
         self.console.print()
 
     def table(self, table: Table) -> None:
-        self.console.print(Padding(table, (0, 0, 1, 0)), width=self.width)
+        with self.console.capture() as captured:
+            self.console.print(table, width=self.width)
+        for line in captured.get().rstrip("\n").split("\n"):
+            self.console.file.write(line.rstrip() + "\n")
+        self.gap()
 
 
 def percent(x: float | None, upper: float | None = None) -> str:
@@ -116,21 +125,45 @@ def answer(document: Mapping[str, Any]) -> list[str]:
 
 
 def _risk_sentence(risk: Mapping[str, Any]) -> str:
+    scenes = _counted(risk["n_scenes"], "scene")
+    if abs(risk["equal_scenes"] - risk["n_scenes"]) > 1e-6:
+        scenes += f" (by their weights worth {risk['equal_scenes']:.3g} equal ones)"
     if risk["mean"] == 0:
-        scenes = risk["n_scenes"]
-        return (
-            f"Catastrophe risk: none seen in {scenes} scene{'s' if scenes != 1 else ''}, so at most "
-            f"{percent(risk['upper_of_zero'])} (95% confidence)."
-        )
-    interval = "no interval, for the values have no strength"
+        return f"Catastrophe risk: none seen in {scenes}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
+    doubt = "The values are stated without a strength, so their uncertainty is not in it."
     if risk["lower"] is not None:
-        interval = f"{100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}"
-    scenes = ""
+        doubt = (
+            f"By uncertainty about the values alone it is {percent(risk['lower'])} to {percent(risk['upper'])} "
+            f"({100 * risk['prob']:g}%)."
+        )
     if risk["se_scenes"] == 0:
-        scenes = f"; all {risk['n_scenes']} test scenes alike"
-    elif risk["se_scenes"] is not None:
-        scenes = f"; standard error from {risk['n_scenes']} test scenes {percent(risk['se_scenes'])}"
-    return f"Catastrophe risk: {percent(risk['mean'])} of scenes ({interval}{scenes})."
+        finite = f"All {scenes} of the test are alike."
+    elif risk["se_scenes"] is None:
+        finite = "The test is a single scene, so how it varies between scenes is unknown."
+    else:
+        finite = f"By the finite test, {scenes}, its standard error is {percent(risk['se_scenes'])}."
+    return f"Catastrophe risk: {percent(risk['mean'])} of scenes. {doubt} {finite}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _asked(document: Mapping[str, Any]) -> list[str]:
+    """Say of whom and on what: the agent, the values, the tables."""
+    agent = document["agent"]
+    acts = "may abstain" if agent["abstain"] else "must act"
+    out = [f"Agent: policy {agent['policy']}, {acts}, extrapolating by the prior {agent['prior']!r}."]
+    out.extend(_sources(document["values"]))
+    described = []
+    for name, shape in document["tables"].items():
+        text = f"{name}: {_counted(shape['scenes'] if shape['options'] else shape['items'], 'scene' if shape['options'] else 'item')}"
+        if shape["options"]:
+            low, high = shape["options"]
+            text += f" of {low}" + (f" to {high}" if high > low else "") + " option" + ("" if high == 1 else "s")
+        described.append(text + (", weighted" if shape["weighted"] else ""))
+    out.append("Tables: " + "; ".join(described) + ".")
+    return out
 
 
 def bar(x: float, width: int = BAR) -> str:
@@ -171,10 +204,10 @@ def _sources(values: Mapping[str, Any]) -> list[str]:
     """Whose values the prior column holds."""
     if "judges" in values:
         said = [f"{j['name']}: {j['source']}{_strength(j)}" for j in values["judges"]]
-        return [f"Prior: {len(said)} judges, {values['pool']} pool. " + "; ".join(said) + "."]
+        return [f"Values: {len(said)} judges, {values['pool']} pool. " + "; ".join(said) + "."]
     if "prior" in values:
-        return [f"Prior: {values['prior']}; {values['source']}."]
-    return [f"Prior: {values['source']}{_strength(values)}."]
+        return [f"Values: {values['prior']}; {values['source']}."]
+    return [f"Values: {values['source']}{_strength(values)}."]
 
 
 def _strength(stated: Mapping[str, Any]) -> str:
@@ -194,9 +227,12 @@ def _evidence(document: Mapping[str, Any]) -> list[str]:
     if telling:
         words = telling[0]["words"]
         out.append("Most telling: " + words + ".")
-    for pair in (document["dangerous_pairs"] or [])[:2]:
+    dangerous = document["dangerous_pairs"] or []
+    for pair in dangerous[:2]:
         words = pair["words"]
         out.append("Dangerous: " + words + ".")
+    if len(dangerous) > 2:
+        out.append(f"({len(dangerous) - 2} more dangerous pairs stand in results.json.)")
     return out
 
 
@@ -212,19 +248,23 @@ def _silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _agents(document: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
-    table.add_column("prior of the agent", overflow="ellipsis", max_width=30, no_wrap=True)
+    table.add_column("its prior", overflow="ellipsis", max_width=34, no_wrap=True)
     table.add_column("must act", justify="right", no_wrap=True)
     table.add_column("may abstain", justify="right", no_wrap=True)
-    table.add_column("and does in", justify="right", no_wrap=True)
+    table.add_column("then abstains", justify="right", no_wrap=True)
     for key, one in document["agents"].items():
         may, zero = one["may_abstain"], document["risk"]["upper_of_zero"]
         table.add_row(
-            Text(key),
+            Text(key + ("  <- this one" if key == _own(document) else "")),
             percent(one["acts"]["risk"], zero),
             percent(may["risk"], zero),
             percent(may["abstained"], zero),
         )
     return table
+
+
+def _own(document: Mapping[str, Any]) -> str:
+    return str(document["agent"]["prior"])
 
 
 def _hinges(document: Mapping[str, Any]) -> list[str]:
@@ -239,17 +279,22 @@ def _hinges(document: Mapping[str, Any]) -> list[str]:
     ]
     ever = [f"{int(d):,}: {percent(p)}" for d, p in risk["at_least_one"].items()]
     if ever and risk["mean"] > 0:
-        out.append("At least one catastrophe in so many deployments: " + "; ".join(ever) + ".")
+        drawn = (
+            " (one hypothesis drawn for all of them)" if document["agent"]["policy"] in ("commit", "boltzmann") else ""
+        )
+        out.append(f"At least one catastrophe in so many deployments{drawn}: " + "; ".join(ever) + ".")
     known = {t: b for t, b in document["value_bits"].items() if b is not None}
     if known:
-        bits = "; ".join(f"{b:.3g} bits for a risk of {float(t):g}" for t, b in known.items())
-        out.append(f"Human values that a uniform agent must be told: {bits}.")
+        bits = "; ".join(
+            f"{b:.3g} bit{'' if f'{b:.3g}' == '1' else 's'} for a risk of {float(t):g}" for t, b in known.items()
+        )
+        out.append(f"What an agent of uniform prior must be told of human values: {bits}.")
     return out
 
 
 def _bounds(document: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
-    for head in ("if this much of the prior is wrong", "least", "greatest", "with an unlisted truth"):
+    for head in ("prior that may be wrong", "least risk", "greatest", "or by an unlisted truth"):
         table.add_column(head, justify="right", no_wrap=True)
     zero = document["risk"]["upper_of_zero"]
     for e, (lower, upper) in document["risk_bounds"].items():
@@ -263,7 +308,10 @@ def _shift(document: Mapping[str, Any]) -> str:
     p = shift["p"]
     said = f"p = {p:.3f}, {shift['permutations']} permutations"
     if not document["shifted"]:
-        return f"No: what the hypotheses say of it is as in training ({said}). This is ordinary generalisation."
+        return (
+            f"Not detectably ({said}; below 0.01 it would be one): what the hypotheses say of the test does not differ from "
+            "what they say of training by more than chance, so this is ordinary generalisation, not a shift."
+        )
     most = f"{shift['indicator']}: {percent(shift['training'])} in training, {percent(shift['test'])} on the test"
     new = ""
     if shift["n_new_classes"]:

@@ -120,7 +120,7 @@ class Labels(ClosedForm):
             if below > 0.975:
                 misfit.append(
                     f"{self.name}: the leading hypothesis, {name!r}, needs {mean:.0%} of labels to be wrong, beyond the "
-                    f"97.5 % point of the noise that was declared, Beta{self.noise} below 1/2"
+                    f"97.5% point of the noise that was declared, Beta{self.noise} below 1/2"
                 )
         mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest share of contradicted labels over {len(size)} groups of items that the hypotheses treat alike"

@@ -134,7 +134,7 @@ class Rewards(ClosedForm):
             if 1.0 - regularized_gamma_q(a, b / mean) < 0.025:  # P(sigma2 > mean) under the prior
                 misfit.append(
                     f"{self.name}: the leading hypothesis, {name!r}, needs a noise variance of {mean:.3g}, beyond the "
-                    f"97.5 % point of the one that was declared, InverseGamma{self.sigma2}"
+                    f"97.5% point of the one that was declared, InverseGamma{self.sigma2}"
                 )
         mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest mean residual over {cells} groups of items that the hypotheses treat alike, in standard errors"

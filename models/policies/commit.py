@@ -9,7 +9,11 @@ from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 @dataclass(frozen=True)
 class Commit(Policy):
-    """Draw one hypothesis from the weights for the whole deployment, then maximise it; ties are split uniformly."""
+    """Draw one hypothesis from the weights for the whole deployment, then maximise it.
+
+    Ties are split uniformly, abstaining (where the agent may) among them when the best option is worth just what failing
+    is.
+    """
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
         return greatest(view.worth(h), float(view.tolerance[h]))

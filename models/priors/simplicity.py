@@ -61,6 +61,11 @@ class Simplicity(Prior):
 
     @property
     def name(self) -> str:
+        """Simplicity, and in which language."""
+        return f"simplicity, {self.language_name}"
+
+    @property
+    def language_name(self) -> str:
         """The language's name."""
         return self.language if isinstance(self.language, str) else str(self.language["name"])
 
@@ -94,7 +99,7 @@ class Simplicity(Prior):
             for column in costs:
                 if column not in named:
                     raise InputError(
-                        f"language {self.name!r}: costs: no hypothesis names {column!r}; {suggestion(column, sorted(named))}"
+                        f"language {self.language_name!r}: costs: no hypothesis names {column!r}; {suggestion(column, sorted(named))}"
                     )
             cost |= {c: float(bits) for c, bits in costs.items()}
         return np.array(
