@@ -56,9 +56,10 @@ def test_the_study_with_every_key_runs(tmp_path):
 
     shown = [content for _, before, content in blocks(README.read_text()) if before == "<!-- study -->"]
     (tmp_path / "study.toml").write_text(shown[0])
-    (tmp_path / "test.csv").write_text(TEST)
-    rows = "".join("1,1,0.5,1,90\n0,0,2.5,0,-95.5\n" for _ in range(10))
-    (tmp_path / "training.csv").write_text("red_paint,flags,slope,is_pad,score\n" + rows + "0,0,1.5,,-80\n")
+    header, *rows = TEST.strip().split("\n")
+    (tmp_path / "test.csv").write_text("\n".join([header + ",wind", *(row + ",3" for row in rows)]) + "\n")
+    rows = "".join("1,1,0.5,1,90,1\n0,0,2.5,0,-95.5,2\n" for _ in range(10))
+    (tmp_path / "training.csv").write_text("red_paint,flags,slope,is_pad,score,wind\n" + rows + "0,0,1.5,,-80,3\n")
     results = rh.run(tmp_path / "study.toml")
     assert results["agent"] == {"policy": "commit", "abstain": True, "prior": "simplicity, letters"}
     assert results["n_items"] == {"labels": 20, "rewards": 21}
