@@ -272,7 +272,7 @@ def _hinges(document: Mapping[str, Any]) -> list[str]:
     zero = risk["upper_of_zero"]
     refrains = "this one always acts"
     if document["agent"]["abstain"]:
-        refrains = f"this one refrains in {percent(risk['abstained'], zero)} of scenes"
+        refrains = f"this one can be below it, and refrains in {percent(risk['abstained'], zero)} of scenes"
     out = [
         f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}; {refrains}.",
         f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
