@@ -1,6 +1,5 @@
 """The results document: everything that summary, tables and report need, as plain numbers and text."""
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
 from reward_hypotheses.models.valuation import Valuation
 
@@ -75,12 +75,6 @@ class Question:
     values: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-
-
-def substream(seed: int, purpose: str) -> np.random.Generator:
-    """Give the generator of one purpose, independent of every other purpose's."""
-    key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big")
-    return np.random.default_rng(np.random.SeedSequence([seed, key]))
 
 
 def results_document(question: Question, progress: Callable[[str], None] = lambda _: None) -> Document:

@@ -264,7 +264,7 @@ def interval(
     """
     if not posterior.prior.uncertain:
         return None
-    _, weights = posterior.draws(n, rng)
+    _, weights, _ = posterior.draws(n, rng)
     risks = np.sort(weights @ by_truth)
     lo, hi = (1 - prob) / 2, (1 + prob) / 2
     lower, mcse_lower = quantile(risks, lo)

@@ -58,8 +58,10 @@ class Posterior:
             return self.weights
         return posterior_weights(prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses), self.log_evidence)
 
-    def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw value priors from ``p(pi | data)`` and the weights that follow: two arrays (draw, hypothesis).
+    def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw value priors from ``p(pi | data)``, the weights that follow, and the hypotheses they were drawn with.
+
+        Two arrays (draw, hypothesis), and the index of a hypothesis (draw,).
 
         A hypothesis is drawn from the weights, then pi given it; only so is the mean of the weights drawn the posterior
         weight (draws from ``p(pi)`` would leave the data out).
@@ -70,7 +72,7 @@ class Posterior:
             log_weights = np.log(pi) + self.log_evidence
         log_weights -= log_weights.max(axis=1, keepdims=True)
         weights = np.exp(log_weights)
-        return pi, weights / weights.sum(axis=1, keepdims=True)
+        return pi, weights / weights.sum(axis=1, keepdims=True), truths
 
     def within_classes(self, prior: Prior | None) -> np.ndarray:
         """A prior (None: the judge's) normalised within each silent class, uniform where it is 0 there: (hypothesis,).

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from reward_hypotheses.analysis.labelled import catastrophe_risk, index_draws, predict, risk_bounds, value_bits
     from reward_hypotheses.analysis.results import NotTrustedError
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.readers import read_table
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.pools import LinearPool
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.tree import fit
     from reward_hypotheses.study import check, run
 
 _HOME = {
@@ -54,6 +56,12 @@ _HOME = {
     "Expected": "models.policies.expected",
     "Boltzmann": "models.policies.boltzmann",
     "NotTrustedError": "analysis.results",
+    "fit": "models.tree",
+    "catastrophe_risk": "analysis.labelled",
+    "value_bits": "analysis.labelled",
+    "risk_bounds": "analysis.labelled",
+    "predict": "analysis.labelled",
+    "index_draws": "analysis.labelled",
     "run": "study",
     "check": "study",
 }
@@ -75,10 +83,16 @@ __all__ = [
     "Simplicity",
     "Uniform",
     "__version__",
+    "catastrophe_risk",
     "check",
+    "fit",
+    "index_draws",
     "log_pool",
+    "predict",
     "read_table",
+    "risk_bounds",
     "run",
+    "value_bits",
 ]
 
 

@@ -8,6 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reward_hypotheses.study import Answer
 
 DONE, WRONG, NOT_TRUSTED = 0, 2, 3
 
@@ -180,7 +184,7 @@ def _check(study: Path, progress: Progress) -> int:
 def _run(given: argparse.Namespace, progress: Progress) -> int:
     from reward_hypotheses.analysis.results import NotTrustedError
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.study import run
+    from reward_hypotheses.study import answer
 
     out: Path | None = given.out
     if out is None and not given.json:
@@ -193,11 +197,13 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
 
             if given.study.is_file():
                 refuse_unless_ours(out)
-        document = run(given.study, progress)
+        found = answer(given.study, progress)
+        document = found.document
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out is not None:
             progress("writing")
-            write_folder(out, {"results.json": text.encode(), **table_files(document)})
+            files = {"results.json": text.encode(), "posterior.nc": _netcdf(found), **table_files(document)}
+            write_folder(out, files)
     except InputError as error:
         return _wrong(error.problems)
     except NotTrustedError as error:
@@ -213,6 +219,20 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
     print_summary(document, out)
     sys.stdout.flush()
     return DONE
+
+
+def _netcdf(found: "Answer") -> bytes:
+    """Give the posterior as a tree in NetCDF, with the draws that the results used."""
+    import tempfile
+
+    from reward_hypotheses.models.tree import tree_of
+
+    study = found.study
+    tree = tree_of(found.posterior, study.line, study.draws, study.chains, study.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "posterior.nc"
+        tree.to_netcdf(path, engine="h5netcdf")
+        return path.read_bytes()
 
 
 def _wrong(problems: Sequence[str]) -> int:

@@ -75,6 +75,15 @@ class Study:
     chains: int
 
 
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a study's run computed: the results document, and the posterior that it is about."""
+
+    study: Study
+    posterior: Posterior
+    document: Document
+
+
 def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Document:
     """Run a study file and return the results document, as `reward-hypotheses run --json` prints it.
 
@@ -92,12 +101,17 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
     NotTrustedError
         A number that should be finite is not.
     """
+    return answer(path, progress).document
+
+
+def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Answer:
+    """Run a study file and keep the posterior beside the results document; raises as `run` does."""
     study = load(path, progress)
     valuations, tests = evaluate(study, progress)
     progress("weighing the hypotheses")
     try:
         posterior = weigh(study.hypotheses, study.prior, study.feedback, study.line, valuations)
-        return results_document(_question(study, posterior, tests), progress)
+        return Answer(study, posterior, results_document(_question(study, posterior, tests), progress))
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
 

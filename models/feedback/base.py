@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,7 +12,6 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
-from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.valuation import Block, Valuation
 
 ALIKE = 1e-9
@@ -128,6 +128,33 @@ class Feedback(ABC):
     @abstractmethod
     def evidence(self, valuation: Valuation) -> Evidence:
         """Say what the feedback says about each hypothesis; `valuation` is of the items used."""
+
+    @abstractmethod
+    def nuisances(
+        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draw the nuisances from ``p(theta | D, h)``: name -> (draw, hypothesis); none where they are fixed.
+
+        Statistics of no items give draws of the prior.
+        """
+
+    @abstractmethod
+    def at(self, valuation: Valuation, h: int) -> np.ndarray:
+        """What the likelihood of h depends on, item by item: (item,)."""
+
+    @abstractmethod
+    def replicate(
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
+
+    @abstractmethod
+    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        """``log p(y_i | r_h, theta)``, nats: (draw, item), for nuisances (draw,) of one hypothesis."""
+
+    @abstractmethod
+    def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Log density of the prior of each nuisance, of the shape given."""
 
     @abstractmethod
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
@@ -261,8 +288,7 @@ class ClosedForm(Feedback):
         _, first, cell, _ = distinct(code)
         return cell, first
 
-    def at(self, hypotheses: Hypotheses, valuation: Valuation, h: int) -> np.ndarray:
-        """Inputs of one hypothesis by item, (item,)."""
+    def at(self, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         parts = []
         for block in valuation.blocks():
             inputs = self.inputs(block, h).T

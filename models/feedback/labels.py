@@ -1,6 +1,7 @@
 """Labels: this item is better than failing, or it is not."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -83,6 +84,35 @@ class Labels(ClosedForm):
         a, b = self.noise
         return beta_below_half(a + wrong, b + n_items - wrong, rng)
 
+    def nuisances(  # noqa: D102
+        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        if not isinstance(self.noise, tuple):
+            return {}
+        wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
+        return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
+
+    def _eps(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.asarray(theta["eps"] if isinstance(self.noise, tuple) else self.noise, float)[..., None]
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        return inputs ^ (rng.random((n, len(inputs))) < self._eps(theta))
+
+    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+        eps = self._eps(theta)
+        with np.errstate(divide="ignore"):
+            return np.where(inputs == self.observed, np.log1p(-eps), np.log(eps))
+
+    def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
+        if not isinstance(self.noise, tuple):
+            return {}
+        a, b = self.noise
+        eps = theta["eps"]
+        whole = float(log_incomplete_beta(0.5, a, b))
+        return {"eps": (a - 1) * np.log(eps) + (b - 1) * np.log1p(-eps) - whole}
+
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
         """Check the largest rate of disagreement over cells, the distinct vectors of predictions.
 
@@ -99,7 +129,7 @@ class Labels(ClosedForm):
         for h in {*drawn.tolist(), lead}:
             one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
             if one not in rates:
-                wrong = self.at(valuation.hypotheses, valuation, one) != observed
+                wrong = self.at(valuation, one) != observed
                 rates[one] = float((np.bincount(cell, wrong) / size).max())
             rates[h] = rates[one]
         seen = np.array([rates[int(h)] for h in drawn])

@@ -1,6 +1,7 @@
 """Rewards: the reward of an item, seen with noise."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -90,6 +91,27 @@ class Rewards(ClosedForm):
             growth = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(squares) - math.log(2 * b))
         return (constant - (a + half) * growth)[where]
 
+    def nuisances(  # noqa: D102
+        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        a, b = self.sigma2
+        scale = b + np.broadcast_to(statistics[:, 0], (n, len(statistics))) / 2
+        return {"sigma2": scale / rng.standard_gamma(a + n_items / 2, scale.shape)}
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        return inputs + np.sqrt(theta["sigma2"])[..., None] * rng.standard_normal((n, len(inputs)))
+
+    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+        variance = theta["sigma2"][..., None]
+        return -0.5 * (np.log(2 * math.pi * variance) + (self.observed - inputs) ** 2 / variance)
+
+    def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
+        a, b = self.sigma2
+        variance = theta["sigma2"]
+        return {"sigma2": a * math.log(b) - math.lgamma(a) - (a + 1) * np.log(variance) - b / variance}
+
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
         """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
         cell, _ = self.cells(valuation, evidence.classes)
@@ -113,7 +135,7 @@ class Rewards(ClosedForm):
         lead = int(np.argmax(weights))
         seen_by: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
-            residual = observed - self.at(valuation.hypotheses, valuation, h)
+            residual = observed - self.at(valuation, h)
             rms = math.sqrt(float(np.vdot(residual, residual)) / n)
             means = np.abs(np.bincount(cell, residual)) / np.sqrt(size)
             # rewards repeated to the last digit leave nothing to check

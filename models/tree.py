@@ -1,0 +1,394 @@
+"""fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads; and back from it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.catastrophe import FailureLine, failure_line
+from reward_hypotheses.models.expressions import Expression
+from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
+from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
+from reward_hypotheses.models.posterior import Posterior, weigh
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.seeds import substream
+from reward_hypotheses.models.valuation import Valuation
+
+LEAST_DRAWS = 4000
+"""Draws from which the ends of an interval come, however few the tree holds."""
+MOST_PREDICTIVE = 200
+MOST_REPLICATED = 20_000_000  # replicated items that a group holds; of very long tables, fewer draws
+METHODS = ("auto", "exact")
+
+
+def fit(
+    hypotheses: Mapping[str, Any],
+    prior: Prior,
+    feedback: Sequence[Feedback],
+    fail_utility: Any,
+    *,
+    method: str = "auto",
+    draws: int = 1000,
+    chains: int = 4,
+    random_seed: int = 0,
+    log_likelihood: bool = False,
+) -> xr.DataTree:
+    """Weigh reward hypotheses by feedback under a prior: ``w_h`` proportional to ``pi_h prod_k p(D_k | r_h)``.
+
+    Parameters
+    ----------
+    hypotheses : dict
+        name -> expression, or callable Dataset -> DataArray.
+    prior : Prior
+        The judge's, with its source.
+    feedback : list of Feedback
+        Each with its table.
+    fail_utility : float, str or dict
+        Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
+    method : {"auto", "exact"}
+        The evidence of labels and rewards has a closed form, so both are exact.
+    draws, chains : int
+        Draws of the value prior, and of the nuisances, that the tree holds.
+    random_seed : int
+    log_likelihood : bool
+        Whether to add the groups ``log_likelihood`` and ``log_prior``, by draw, hypothesis and item; all groups then hold
+        at most 200 draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        ``posterior`` and ``prior`` (chain, draw): ``weight[hypothesis]``, ``value_prior[hypothesis]``,
+        ``<feedback>_eps[hypothesis]`` or ``_sigma2``; ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
+        ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
+        ``constant_data``, ``sample_stats``. The draws of ``weight`` vary with the value prior alone (nuisances are
+        integrated out), and average to the posterior weight.
+
+    Raises
+    ------
+    InputError
+        What is wrong with hypotheses, values, tables or the failure line, a message each.
+    """
+    if method not in METHODS:
+        raise InputError(f"method: {method!r} is not in this version; {suggestion(str(method), METHODS)}")
+    if draws < 1 or chains < 1:
+        raise InputError(f"draws = {draws}, chains = {chains}; both must be at least 1")
+    if not feedback:
+        raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
+    if log_likelihood:
+        draws = min(draws, max(1, MOST_PREDICTIVE // chains))
+    made = named(_with_booleans(list(feedback)))
+    listed = hypotheses_of(hypotheses, made[0].table.column_order)
+    line = failure_line(fail_utility, listed.names)
+    problems = check_columns([(one.items, _expressions(listed, line)) for one in made])
+    if problems:
+        raise InputError(problems)
+    return tree_of(weigh(listed, prior, made, line), line, draws, chains, random_seed, log_likelihood)
+
+
+def tree_of(
+    posterior: Posterior, line: FailureLine, draws: int, chains: int, seed: int, log_likelihood: bool = False
+) -> xr.DataTree:
+    """Give a posterior as a tree, with draws."""
+    groups = _Groups(posterior, draws, chains, seed)
+    names = list(posterior.hypotheses.names)
+    everything = {
+        "posterior": groups.parameters("posterior"),
+        "prior": groups.parameters("prior"),
+        "evidence": _evidence(posterior),
+        "sample_stats": xr.Dataset(
+            attrs={"method": "exact", "note": "draws are independent and exact; nothing was sampled by MCMC"}
+        ),
+        "posterior_predictive": groups.predictive("posterior"),
+        "prior_predictive": groups.predictive("prior"),
+        "observed_data": groups.observed(),
+        "constant_data": groups.constant(),
+    }
+    if log_likelihood:
+        everything["log_likelihood"] = groups.log_likelihood()
+        everything["log_prior"] = groups.log_prior()
+    tree = xr.DataTree.from_dict(everything)
+    tree.attrs = {
+        "creation_library": "reward_hypotheses",
+        "seed": seed,
+        "method": "exact: the evidence of every feedback has a closed form",
+        "study": json.dumps(
+            {
+                "hypotheses": {n: _text(r) for n, r in zip(names, posterior.hypotheses.rewards, strict=True)},
+                "columns": list(posterior.hypotheses.columns),
+                "fail_utility": {n: _text(v) for n, v in zip(names, line.values, strict=True)},
+                "prior": {"name": posterior.prior.name, "source": posterior.prior.source},
+                "feedback": [
+                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column}
+                    for one in posterior.feedback
+                ],
+                "not_boolean": sorted(
+                    {c for one in posterior.feedback for c, v in one.table.columns.items() if v.values.dtype != bool}
+                ),
+            }
+        ),
+    }
+    return tree
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(Prior):
+    """A prior as a tree holds it: the opinions that it is the mean of, as arrays."""
+
+    share: np.ndarray
+    strengths: np.ndarray
+    weights: np.ndarray
+    logs: np.ndarray
+    mean: np.ndarray
+    log_mean: np.ndarray
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.log_mean
+
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.log_mean
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.mean
+
+    def parts(self) -> tuple[tuple[float, Prior], ...]:  # noqa: D102
+        return tuple(
+            (float(share), _Opinion(w, log_w, None if np.isnan(s) else float(s)))
+            for share, s, w, log_w in zip(self.share, self.strengths, self.weights, self.logs, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Opinion(Prior):
+    weights: np.ndarray
+    logs: np.ndarray
+    strength: float | None = None
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.weights
+
+
+def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
+    """Give back the posterior of a tree, and its failure line.
+
+    Parameters
+    ----------
+    hypotheses : dict, optional
+        Needed where some were callables, which a tree cannot hold.
+
+    Raises
+    ------
+    InputError
+        A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
+    """
+    if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
+        raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
+    study = json.loads(tree.attrs["study"])
+    given = dict(study["hypotheses"]) if hypotheses is None else dict(hypotheses)
+    if list(given) != list(study["hypotheses"]):
+        raise InputError(f"hypotheses {list(given)}; the tree has {list(study['hypotheses'])}, in this order")
+    for name, reward in given.items():
+        if isinstance(reward, str) and reward.startswith("callable "):
+            raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
+    listed = hypotheses_of(given, study["columns"])
+    line = failure_line(study["fail_utility"], listed.names)
+    evidence = tree["evidence"]
+    value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
+    prior = Stored(
+        value["opinion_share"],
+        value["opinion_strength"],
+        value["opinion_weight"],
+        value["opinion_log_weight"],
+        value["prior"],
+        value["log_prior"],
+    )
+    posterior = Posterior(
+        hypotheses=listed,
+        prior=prior,
+        log_prior=value["log_prior"],
+        log_evidence=value["log_evidence"],
+        classes=value["silent_class"].astype(int),
+        weights=value["weight"],
+        feedback=(),
+        valuations=(),
+        evidence=(),
+    )
+    return posterior, line
+
+
+def tested(tree: xr.DataTree, test: Any) -> Table:
+    """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
+    table = as_table(test, "test")
+    other = set(json.loads(tree.attrs["study"])["not_boolean"])
+    return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, Expression):
+        return value.text
+    return f"callable {getattr(value, '__qualname__', type(value).__name__)}" if callable(value) else value
+
+
+def _expressions(hypotheses: Hypotheses, line: FailureLine) -> dict[str, Expression]:
+    out = {f"hypothesis {n!r}": r for n, r in zip(hypotheses.names, hypotheses.rewards, strict=True)}
+    lines = {f"fail_utility of {n!r}": v for n, v in zip(hypotheses.names, line.values, strict=True)}
+    return {who: e for who, e in (out | lines).items() if isinstance(e, Expression)}
+
+
+def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
+    """Hold columns as booleans that hold only 0/1 or true/false in every table; tables that are one stay one."""
+    from dataclasses import replace
+
+    tables = [one.table for one in feedback]
+    columns = {c for t in tables for c in t.columns}
+    boolean = {c for c in columns if all(t.columns[c].is_boolean() for t in tables if c in t.columns)}
+    made = {id(t): t.with_booleans(boolean) for t in tables}
+    return [replace(one, table=made[id(one.table)]) for one in feedback]
+
+
+def _evidence(posterior: Posterior) -> xr.Dataset:
+    names = list(posterior.hypotheses.names)
+    parts = posterior.prior.parts()
+    log_posterior = posterior.log_prior + posterior.log_evidence
+    with np.errstate(divide="ignore"):
+        log_posterior = log_posterior - np.logaddexp.reduce(log_posterior)
+    strengths = [np.nan if part.strength is None else part.strength for _, part in parts]
+    by_hypothesis = {
+        "log_prior": posterior.log_prior,
+        "log_evidence": posterior.log_evidence,
+        "log_posterior": log_posterior,
+        "mcse": np.zeros(len(names)),
+        "prior": posterior.prior.weights_of(posterior.hypotheses),
+        "weight": posterior.weights,
+        "silent_class": posterior.classes.astype(np.int64),
+    }
+    return xr.Dataset(
+        {k: ("hypothesis", v) for k, v in by_hypothesis.items()}
+        | {
+            "opinion_share": ("opinion", np.array([share for share, _ in parts])),
+            "opinion_strength": ("opinion", np.array(strengths, float)),
+            "opinion_weight": (
+                ("opinion", "hypothesis"),
+                np.array([part.weights_of(posterior.hypotheses) for _, part in parts]),
+            ),
+            "opinion_log_weight": (
+                ("opinion", "hypothesis"),
+                np.array([part.log_prior(posterior.hypotheses) for _, part in parts]),
+            ),
+        },
+        coords={"hypothesis": names},
+        attrs={"method": "exact", "units": "nats"},
+    )
+
+
+class _Groups:
+    """Draws, made once, and the groups that hold them."""
+
+    def __init__(self, posterior: Posterior, draws: int, chains: int, seed: int) -> None:
+        self.posterior = posterior
+        self.names = list(posterior.hypotheses.names)
+        self.shape = (chains, draws)
+        n = chains * draws
+        values, weights, truths = posterior.draws(max(n, LEAST_DRAWS), substream(seed, "values"))
+        rng = substream(seed, "prior values")
+        blind = rng.choice(len(self.names), n, p=posterior.prior.weights_of(posterior.hypotheses))
+        pi = posterior.prior.draws(posterior.hypotheses, blind, rng)
+        self.truths = {"posterior": truths[:n], "prior": blind}
+        self.values = {"posterior": values[:n], "prior": pi}
+        self.weights = {"posterior": weights[:n], "prior": pi}
+        self.theta: dict[str, dict[str, dict[str, np.ndarray]]] = {"posterior": {}, "prior": {}}
+        self.seed = seed
+        for one, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
+            name = str(one.name)
+            before = np.zeros_like(evidence.statistics)
+            self.theta["posterior"][name] = one.nuisances(
+                evidence.statistics, evidence.n_items, n, substream(seed, f"posterior {name}")
+            )
+            self.theta["prior"][name] = one.nuisances(before, 0, n, substream(seed, f"prior {name}"))
+
+    def _coords(self) -> dict[str, Any]:
+        return {"chain": np.arange(self.shape[0]), "draw": np.arange(self.shape[1]), "hypothesis": self.names}
+
+    def _by_draw(self, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+        return ("chain", "draw", "hypothesis"), values.reshape(*self.shape, -1)
+
+    def parameters(self, group: str) -> xr.Dataset:
+        variables = {"weight": self.weights[group], "value_prior": self.values[group]}
+        for feedback, theta in self.theta[group].items():
+            variables |= {f"{feedback}_{name}": values for name, values in theta.items()}
+        return xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
+
+    def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:
+        p = self.posterior
+        return list(zip(p.feedback, p.valuations, p.evidence, strict=True))
+
+    def predictive(self, group: str) -> xr.Dataset:
+        chains, draws = self.shape
+        longest = max(e.n_items for e in self.posterior.evidence)
+        kept = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
+        rows = (np.arange(chains)[:, None] * draws + np.arange(kept)).ravel()
+        truths = self.truths[group][rows]
+        variables, coords = {}, {"chain": np.arange(chains), "draw": np.arange(kept)}
+        for one, valuation, evidence in self._each():
+            name = str(one.name)
+            rng = substream(self.seed, f"{group} predictive {name}")
+            out = np.empty((len(rows), evidence.n_items), one.observed.dtype)
+            for h in sorted(set(truths.tolist())):
+                mine = np.flatnonzero(truths == h)
+                theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
+                out[mine] = one.replicate(one.at(valuation, h), theta, len(mine), rng)
+            variables[name] = (("chain", "draw", f"{name}_item"), out.reshape(chains, kept, -1))
+            coords[f"{name}_item"] = np.arange(evidence.n_items)
+        return xr.Dataset(variables, coords=coords)
+
+    def observed(self) -> xr.Dataset:
+        variables, coords = {}, {}
+        for one, _, evidence in self._each():
+            variables[str(one.name)] = (f"{one.name}_item", one.observed)
+            coords[f"{one.name}_item"] = np.arange(evidence.n_items)
+        return xr.Dataset(variables, coords=coords)
+
+    def constant(self) -> xr.Dataset:
+        rewards = self.posterior.hypotheses.rewards
+        columns = dict.fromkeys(c for r in rewards if isinstance(r, Expression) for c in r.columns)
+        variables, coords = {}, {}
+        for one, _, evidence in self._each():
+            items = one.items
+            for column in columns:
+                if column in items.columns:
+                    variables[f"{one.name}_{column}"] = (f"{one.name}_item", items.columns[column].values)
+            coords[f"{one.name}_item"] = np.arange(evidence.n_items)
+        return xr.Dataset(variables, coords=coords)
+
+    def log_likelihood(self) -> xr.Dataset:
+        variables, coords = {}, self._coords()
+        for one, valuation, evidence in self._each():
+            name = str(one.name)
+            n = self.shape[0] * self.shape[1]
+            out = np.empty((n, len(self.names), evidence.n_items))
+            for h in range(len(self.names)):
+                theta = {k: v[:, h] for k, v in self.theta["posterior"][name].items()}
+                out[:, h] = one.log_likelihood(one.at(valuation, h), theta)
+            variables[name] = (
+                ("chain", "draw", "hypothesis", f"{name}_item"),
+                out.reshape(*self.shape, *out.shape[1:]),
+            )
+            coords[f"{name}_item"] = np.arange(evidence.n_items)
+        return xr.Dataset(variables, coords=coords)
+
+    def log_prior(self) -> xr.Dataset:
+        variables: dict[str, Any] = {}
+        for one, _, _ in self._each():
+            found = one.log_prior(self.theta["posterior"][str(one.name)])
+            variables |= {f"{one.name}_{k}": self._by_draw(v) for k, v in found.items()}
+        return xr.Dataset(variables, coords=self._coords())
