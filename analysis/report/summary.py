@@ -63,7 +63,7 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
             page.line("- " + warning)
     if out is not None:
         page.gap()
-        page.line(f"Every number: {out / 'results.json'}; tables: {out / 'tables'}; for ArviZ: {out / 'posterior.nc'}")
+        console.print(f"Written to {out}: results.json, posterior.nc (for ArviZ), tables/*.csv", soft_wrap=True)
 
 
 class _Page:
