@@ -56,7 +56,8 @@ class Column:
         value = self.values[item]
         if self.vocabulary is not None:
             return self.vocabulary[value] if value >= 0 else ""
-        return f"{float(value):g}"
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
     def take(self, items: np.ndarray) -> "Column":
         """Give the same column for these items."""

@@ -22,19 +22,22 @@ ARROW_FROM = 4_000_000  # bytes from which the import of pyarrow pays for itself
 
 
 def read_table(path: str | Path) -> "xr.Dataset":
-    """Read a CSV file as a Dataset over ``scene`` and, where the file has options, ``option``.
+    """Read a table as a Dataset over ``scene`` and, where it has options, ``option``.
 
-    Each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can
-    be chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
+    CSV, or by the ending of the name ``.parquet`` (with the extra ``arrow``), ``.nc`` or ``.zarr``. In CSV and Parquet
+    each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can be
+    chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
     numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str.
 
     Raises
     ------
     InputError
-        No such file, not text, ragged rows, a (scene, option) given twice; each names the file and the line.
+        No such file, not of its format, ragged rows, a (scene, option) given twice; each names the file and the line.
     """
+    from reward_hypotheses.data.formats import read_any
+
     path = Path(path)
-    return read_csv(path, path.stem).to_dataset()
+    return read_any(path, path.stem)[0].to_dataset()
 
 
 def read_bytes(path: Path, source: str) -> bytes:

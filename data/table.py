@@ -337,7 +337,7 @@ def from_rows(
     return _what_is_available(table)
 
 
-def as_table(data: Any, name: str = "table") -> Table:
+def as_table(data: Any, name: str = "table", source: str | None = None) -> Table:
     """Take a Table, Dataset, DataFrame or dict of arrays as a Table.
 
     A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame (or a dict of
@@ -351,7 +351,7 @@ def as_table(data: Any, name: str = "table") -> Table:
     if isinstance(data, Table):
         return data
     if hasattr(data, "data_vars"):
-        return _from_dataset(data, name)
+        return replace(_from_dataset(data, name), source=name if source is None else source)
     if hasattr(data, "to_dict") and hasattr(data, "columns"):
         data = {str(c): data[c].to_numpy() for c in data.columns}
     if not isinstance(data, Mapping):

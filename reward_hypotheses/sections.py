@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
-from reward_hypotheses.data.readers import read_bytes, read_csv, sha256
+from reward_hypotheses.data.formats import read_any
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
@@ -47,18 +47,15 @@ def read_tables(top: Section, path: Path, problems: Problems) -> tuple[dict[str,
         tables[name] = None
         where = f"[tables] {name}"
         if isinstance(given, dict):
-            problems.add(f'{where}: this version reads plain CSV tables; give a path, such as {name} = "{name}.csv"')
+            problems.add(f'{where}: a table is given by its path in this version, such as {name} = "{name}.csv"')
             continue
         if not isinstance(given, str) or not given.strip():
-            problems.add(f"{where}: {shown(given)} is no path; give the path of a CSV file, in quotes")
-            continue
-        if Path(given).suffix.lower() in (".parquet", ".nc", ".zarr"):
-            problems.add(f"{where}: {given!r}: this version reads CSV; save the table as a .csv file")
+            problems.add(
+                f"{where}: {shown(given)} is no path; give the path of a CSV, Parquet, NetCDF or Zarr table, in quotes"
+            )
             continue
         with problems.at(where):
-            data = read_bytes(path.parent / given, given)
-            tables[name] = read_csv(path.parent / given, name, source=given, data=data)
-            digests[name] = sha256(data)
+            tables[name], digests[name] = read_any(path.parent / given, name, given)
     if isinstance(top.given.get("tables"), dict) and not section.given:
         problems.add("[tables]: names no table; name at least the one that feedback uses")
     return tables, digests

@@ -404,7 +404,25 @@ CASES = {
         lambda f: (os.remove(f / "test.csv"), (f / "test.csv").mkdir()),
         [r"test\.csv: is a folder"],
     ),
-    "a table of later": (study(tables={"training": "training.csv", "test": "x.parquet"}), [r"this version reads CSV"]),
+    "Parquet that is not there": (
+        study(tables={"training": "training.csv", "test": "x.parquet"}),
+        [r"x\.parquet: no such file"],
+    ),
+    "Parquet that is none": (
+        both(
+            study(tables={"training": "training.csv", "test": "x.parquet"}),
+            lambda f: (f / "x.parquet").write_text(TEST),
+        ),
+        [r"x\.parquet: cannot be read as Parquet"],
+    ),
+    "NetCDF that is none": (
+        both(study(tables={"training": "training.csv", "test": "x.nc"}), lambda f: (f / "x.nc").write_text(TEST)),
+        [r"x\.nc: cannot be read as nc"],
+    ),
+    "Zarr that is not there": (
+        study(tables={"training": "training.csv", "test": "x.zarr"}),
+        [r"x\.zarr: no such folder"],
+    ),
     "a table that is a number": (
         study(tables={"training": "training.csv", "test": 3}),
         [r"\[tables\] test: 3 is no path"],

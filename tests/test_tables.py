@@ -1,6 +1,7 @@
 """Tables: CSV -> Table -> Dataset, by both readers."""
 
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -211,6 +212,61 @@ def test_read_table(tmp_path):
     assert d["red"].dtype == bool and d["depth"].dtype == float
     with pytest.raises(InputError, match="no such file"):
         rh.read_table(tmp_path / "y.csv")
+
+
+RAGGED = "scene,option,red,count,depth,kind\n7,a,1,3,0.5,x\n7,b,0,4,NA,y\n9,a,0,5,2.5,\n11,a,1,6,3,z\n11,b,1,7,1e-9,x\n"
+
+
+@pytest.mark.parametrize("text", [RAGGED, "red,count,depth,kind\n1,3,0.5,x\n0,4,1.5,y\n"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "nc", "zarr"])
+def test_round_trips(text, kind, tmp_path):
+    """A table keeps its values and types through every format."""
+    (tmp_path / "first.csv").write_text(text)
+    first = rh.read_table(tmp_path / "first.csv")
+    path = tmp_path / f"t.{kind}"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="zarr")
+        if kind == "nc":
+            first.to_netcdf(path, engine="h5netcdf")
+        elif kind == "zarr":
+            first.to_zarr(path)
+        else:
+            frame = first.to_dataframe().reset_index()
+            if "available" in frame:
+                frame = frame[frame["available"]].drop(columns="available")
+            if "option_name" in frame:
+                frame["option"] = frame.pop("option_name")
+            frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
+        again = rh.read_table(path)
+    assert {k: v.dtype.kind for k, v in again.data_vars.items()} == {
+        k: v.dtype.kind for k, v in first.data_vars.items()
+    }
+    for name in first.data_vars:
+        np.testing.assert_array_equal(again[name].to_numpy(), first[name].to_numpy(), err_msg=name)
+    if "scene" in first.coords:
+        assert again["scene"].to_numpy().tolist() == first["scene"].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "nc", "zarr"])
+def test_a_study_on_other_formats(kind, tmp_path):
+    from studies import TEST, TRAINING, small, write
+
+    plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))
+    test = rh.read_table(tmp_path / "test.csv")
+    path = tmp_path / f"test.{kind}"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="zarr")
+        if kind == "parquet":
+            test.to_dataframe().reset_index().to_parquet(path)
+        elif kind == "nc":
+            test.to_netcdf(path, engine="h5netcdf")
+        else:
+            test.to_zarr(path)
+    tables = {"training": "training.csv", "test": path.name}
+    other = rh.run(write(tmp_path, small(tables=tables), training=TRAINING, test=TEST))
+    same = {k: v for k, v in other.items() if k != "data_sha256"}
+    assert same == {k: v for k, v in plain.items() if k != "data_sha256"}
+    assert len(other["data_sha256"]["test"]) == 64
 
 
 def test_what_is_taken_as_a_table():
