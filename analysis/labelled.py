@@ -223,6 +223,9 @@ def predict(
             mine = np.flatnonzero(truths == j)
             worse = np.vstack([block.worse(j), np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
             bad[np.ix_(mine, columns)] = worse[option[np.ix_(mine, columns)], np.arange(len(columns))]
+    table = case.valuation.table  # from places among what is available to positions in the scene
+    place = np.maximum(option, 0) + table.starts[:-1]
+    option = np.where(option < 0, -1, table.positions[place])
     coords = {"chain": [0], "draw": np.arange(draws), "scene": case.scene_coordinate()}
     dims = ("chain", "draw", "scene")
     predictions = xr.Dataset({"option": (dims, option[None]), "catastrophe": (dims, bad[None])}, coords=coords)

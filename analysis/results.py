@@ -25,7 +25,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.base import Prior, Product
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.seeds import substream
@@ -383,8 +383,8 @@ def _warnings(question: Question) -> list[str]:
         said.add((id(one.table), one.column))
         if one.dropped:
             warnings.append(
-                f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} have no "
-                f"{one.column!r} and were left out"
+                f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} lack {one.column!r} or a "
+                "feature and were left out"
             )
     for name, value, prior in zip(posterior.hypotheses.names, posterior.log_evidence, posterior.log_prior, strict=True):
         if value == -np.inf:
@@ -393,6 +393,11 @@ def _warnings(question: Question) -> list[str]:
             )
         elif prior == -np.inf:
             warnings.append(f"the values give {name!r} a weight of 0, which no data can change")
+    if isinstance(posterior.prior, Product) and posterior.prior.strength is not None:
+        warnings.append(
+            "the logarithmic pool of judges with strengths is taken as one opinion: the pool of their mean weights, worth "
+            f"{posterior.prior.strength:.3g} judgements (1 / sum of share^2 / strength)"
+        )
     if not posterior.prior.uncertain:
         warnings.append(
             "the values are stated without a strength, so the risk carries no interval; with strength = the number of "

@@ -125,7 +125,8 @@ class _Units:
         One number a vector of classes.
     by_class : ndarray (unit, 3 * hypothesis)
         Items worse than, equal to, better than failing.
-    choices : ndarray (unit, 2 * chooser^2)
+    choices : ndarray (unit, 2 * chooser^2 + 1)
+        Last, whether the scene offers anything but failing; else it is in none of these means.
     n_items, weight : ndarray (unit,)
         Items, and the weight of the scene; weights average 1 over the table.
     """
@@ -134,8 +135,8 @@ class _Units:
         self.valuation, self.whole, self.kept = valuation, whole, kept
         table = valuation.table
         weight = table.scene_weights()
-        scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight.mean()
         lengths = np.diff(table.starts)
+        scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight[lengths > 0].mean()
         self._scene = np.repeat(np.arange(table.n_scenes), lengths)
         unit_weight = scene_weight if whole else scene_weight[self._scene]
         length = lengths if whole else np.ones(table.n_items, int)
@@ -174,14 +175,17 @@ class _Units:
             of_class = [[(c.T[inside.T] == k)[keep] for k in (-1, 0, 1)] for c in classes]
         by_class = np.array(of_class, float).reshape(3 * n, -1).T
         k = len(choosers)
-        chosen = np.zeros((by_class.shape[0], 2 * k * k))
+        chosen = np.zeros((by_class.shape[0], 2 * k * k + 1))
+        chosen[:, -1] = 1.0
         if k:
+            if block.options is not None:
+                chosen[:, -1] = block.options.any(axis=0)[keep]
             view = View(block, Commit())
             best = np.array([greatest(view.worth(int(h)), float(valuation.tolerance[h])) for h in choosers], float)
             best = best[:, :, keep]
             better = (classes[choosers] == 1)[:, :, keep]
             chosen[:, : k * k] = np.einsum("ios,jos->sij", best, better).reshape(-1, k * k)
-            chosen[:, k * k :] = np.einsum("ios,jos->sij", best, best > 0).reshape(-1, k * k)
+            chosen[:, k * k : -1] = np.einsum("ios,jos->sij", best, best > 0).reshape(-1, k * k)
         return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
 
     def vector_counts(self, codes: np.ndarray) -> np.ndarray:
@@ -239,12 +243,12 @@ def _permute(
     ----------
     items, mass : ndarray (unit, indicator), (unit,)
         Sums over the items of a unit, and how many items.
-    scenes : ndarray (unit, indicator)
-        Indicators of the unit itself.
+    scenes : ndarray (unit, indicator + 1)
+        Indicators of the unit itself and, last, whether it counts in their means.
     weight, side : ndarray (unit,)
         Weight of the place, and whether it is in training.
     """
-    values = np.hstack([items, mass[:, None], scenes, np.ones((len(mass), 1))])
+    values = np.hstack([items, mass[:, None], scenes])
     total = values.sum(axis=0)
     k = items.shape[1]
 
@@ -252,7 +256,9 @@ def _permute(
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.hstack([sums[:, :k] / sums[:, [k]], sums[:, k + 1 : -1] / sums[:, [-1]]])
 
-    square = np.concatenate([items.sum(axis=0) / mass.sum(), (scenes**2).mean(axis=0)])
+    square = np.concatenate(
+        [items.sum(axis=0) / mass.sum(), (scenes[:, :-1] ** 2).sum(axis=0) / max(scenes[:, -1].sum(), 1.0)]
+    )
     variance = square - means(total[None, :])[0] ** 2
     varies = variance > 1e-12
     if not varies.any():

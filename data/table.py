@@ -45,6 +45,8 @@ class Table:
         Line of the file (from 1, the header being line 1), where there is one.
     column_order : tuple of str
         The columns as the file has them, places left out.
+    kept_positions : ndarray (item,) or None
+        Position of each item in its scene, where some options were left out.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Table:
     option_names: Column | None = None
     rows: np.ndarray | None = None
     column_order: tuple[str, ...] = field(default=())
+    kept_positions: np.ndarray | None = None
 
     @property
     def n_scenes(self) -> int:
@@ -67,13 +70,20 @@ class Table:
         """Number of available options over all scenes."""
         return int(self.starts[-1])
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Position of each item in its scene, (item,), options that are not available counted."""
+        if self.kept_positions is not None:
+            return self.kept_positions
+        return np.arange(self.n_items) - np.repeat(self.starts[:-1], np.diff(self.starts))
+
     def where(self, item: int) -> str:
         """Name an item in a message: its line, or its scene and option."""
         if self.rows is not None:
             return f"line {int(self.rows[item])}"
         scene = int(np.searchsorted(self.starts, item, side="right")) - 1
         place = f"scene {self.scene_name(scene)}"
-        return f"{place}, option {item - int(self.starts[scene])}" if self.has_options else place
+        return f"{place}, option {int(self.positions[item])}" if self.has_options else place
 
     def scene_name(self, scene: int) -> str:
         """Name of a scene, as given, or else its number from 0."""
@@ -218,6 +228,7 @@ class Table:
             self,
             columns={name: column.take(items) for name, column in self.columns.items()},
             starts=kept,
+            kept_positions=self.positions[items],
             rows=None if self.rows is None else self.rows[items],
             option_names=None if self.option_names is None else self.option_names.take(items),
         )
@@ -230,16 +241,16 @@ class Table:
         """
         import xarray as xr
 
-        width = int(np.diff(self.starts).max(initial=1)) if self.has_options else 1
+        position = self.positions
+        width = int(position.max(initial=0)) + 1 if self.has_options else 1
         scene = np.repeat(np.arange(self.n_scenes), np.diff(self.starts))
-        position = np.arange(self.n_items) - self.starts[scene]
         dims = ("scene", "option") if self.has_options else ("scene",)
         shape = (self.n_scenes, width)
         ragged = self.n_items < self.n_scenes * width
 
         def padded(values: np.ndarray, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
             grid = np.full(shape, empty, values.dtype)
-            grid[scene, position] = values
+            grid[scene, position if self.has_options else 0] = values
             return dims, grid if self.has_options else grid[:, 0]
 
         variables = {}

@@ -67,7 +67,7 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
 
 
-def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]]) -> list[str]:
+def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], others: Sequence[Table] = ()) -> list[str]:
     """Say what is wrong with the columns that expressions name: one message a cause.
 
     First columns that no table has, then columns that one lacks or that hold what is no number, and, where all columns
@@ -77,6 +77,8 @@ def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]]) -> li
     ----------
     views : sequence of (Table, dict)
         Tables, and what is evaluated on each: what names it (for messages) -> expression.
+    others : sequence of Table
+        Every table that has a say in which columns are boolean.
     """
     problems: list[str] = []
     wrong: set[str] = set()  # columns complained of
@@ -113,7 +115,7 @@ def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]]) -> li
                 boolean = {c for c in expression.columns if table.columns[c].values.dtype == bool}
                 expression.check(boolean.__contains__)
             except InputError as error:
-                problems.extend(f"{who}: {p}{_nearly_boolean(expression, tables)}" for p in error.problems)
+                problems.extend(f"{who}: {p}{_nearly_boolean(expression, [*tables, *others])}" for p in error.problems)
                 break
     return problems
 
@@ -122,8 +124,8 @@ def _nearly_boolean(expression: Expression, tables: Sequence[Table]) -> str:
     """Point at the cell that keeps a column of 0 and 1 from being boolean."""
     for column in expression.columns:
         for table in tables:
-            values = table.columns[column].values
-            if values.dtype == bool:
+            values = table.columns[column].values if column in table.columns else np.empty(0, bool)
+            if values.dtype == bool or table.columns[column].is_text:
                 continue
             other = (values != 0) & (values != 1)
             if other.any() and other.mean() < 0.5:

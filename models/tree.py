@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,10 @@ def fit(
     made = named(_with_booleans(list(feedback)))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
     line = failure_line(fail_utility, listed.names)
-    problems = check_columns([(one.items, _expressions(listed, line)) for one in made])
+    expressions = _expressions(listed, line)
+    features = tuple(dict.fromkeys(c for e in expressions.values() for c in e.columns))
+    made = [replace(one, needs=features) for one in made]
+    problems = check_columns([(one.items, expressions) for one in made])
     if problems:
         raise InputError(problems)
     return tree_of(weigh(listed, prior, made, line), line, draws, chains, random_seed, log_likelihood)
@@ -247,8 +250,6 @@ def _expressions(hypotheses: Hypotheses, line: FailureLine) -> dict[str, Express
 
 def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
     """Hold columns as booleans that hold only 0/1 or true/false in every table; tables that are one stay one."""
-    from dataclasses import replace
-
     tables = [one.table for one in feedback]
     columns = {c for t in tables for c in t.columns}
     boolean = {c for c in columns if all(t.columns[c].is_boolean() for t in tables if c in t.columns)}

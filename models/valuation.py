@@ -230,7 +230,7 @@ class Valuation:
             grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
             grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
             scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
-            called[h] = grid[scene, np.arange(self.table.n_items) - self.table.starts[scene]]
+            called[h] = grid[scene, self.table.positions if self.table.has_options else 0]
         return called
 
     def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -258,7 +258,7 @@ def read_feedback(top: Section, problems: Problems, tables: Mapping[str, Table |
             if isinstance(entry.get("table"), str) and entry["table"] not in tables:
                 problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
             continue
-        options = {f.name: f for f in fields(FEEDBACK[kind])}
+        options = {f.name: f for f in fields(FEEDBACK[kind]) if f.name != "needs"}
         part = Section(entry, where, problems, ("kind", *options))
         part.refuse_unknown()
         complete = True

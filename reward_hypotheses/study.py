@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -229,14 +229,17 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     boolean = _boolean_columns([t for t in tables.values() if t is not None])
     good = {name: table.with_booleans(boolean) for name, table in good.items()}
     made: list[Feedback] = []
+    named_by = [*hypotheses.values(), *(v for v in (line.values if line else ()) if isinstance(v, Expression))]
+    features = tuple(dict.fromkeys(c for e in named_by for c in e.columns))
     for use in feedback:
         table = good.get(use.table)
         if table is not None and use.complete:
-            made.extend(use.make(table, problems))
+            made.extend(replace(one, needs=features) for one in use.make(table, problems))
     expressions = {f"[hypotheses] {n!r}": r for n, r in hypotheses.items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
-    _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, problems)
+    others = [t for t in tables.values() if t is not None]
+    _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, others, problems)
     if not problems.found:
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
@@ -337,6 +340,7 @@ def _check_tables(
     expressions: Mapping[str, Expression],
     on_tests: Mapping[str, Expression],
     policy: Policy,
+    others: list[Table],
     problems: Problems,
 ) -> None:
     """Check the columns that expressions name, in every table that they are evaluated on."""
@@ -352,7 +356,7 @@ def _check_tables(
             table.scene_weights()
         if name in tests:
             _check_scenes(name, table, policy, problems)
-    problems.extend(check_columns(views))
+    problems.extend(check_columns(views, others))
 
 
 def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -> None:

@@ -316,7 +316,7 @@ CASES = {
     "a missing label": (table("training", HEAD + "1,1,1,1\n0,0,2,\n"), [r"line 3: column 'is_pad' is missing"]),
     "every label missing, dropped": (
         both(feedback(missing="drop"), table("training", HEAD + "1,1,1,\n0,0,2,NA\n")),
-        [r"column 'is_pad' is missing in every row"],
+        [r"column 'is_pad', or a feature, is missing in every row"],
     ),
     "text in a feature": (
         both(hypothesis("where(slope < 1, 100, -100)"), table("training", HEAD + "1,1,1.5,1\n0,0,steep,0\n")),

@@ -231,6 +231,7 @@ def test_judges(tmp_path):
         assert document["prior"]["flags"] == pytest.approx(want)
         assert document["risk"]["lower"] is not None
         assert document["values"]["judges"][0]["source"] == "Ann, by letter"
+        assert any("taken as one opinion" in w for w in document["warnings"]) == (pool == "log")
 
 
 def test_impossible_evidence_is_null_with_a_warning(tmp_path):

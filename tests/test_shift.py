@@ -83,6 +83,34 @@ def test_found_when_a_perfect_correlation_is_reversed(make, count):
     assert found >= 19, found
 
 
+def test_weights_that_are_all_alike_change_nothing():
+    """Also where some scenes of a weighted table are empty, for their rows were left out."""
+    rng = np.random.default_rng(4)
+    train, more, test = items(rng, 30), items(rng, 40), items(rng, 30)
+    kept = np.arange(40) % 3 == 0
+    h = hypotheses_of(dict(list(TEXTS.items())[:2]))
+
+    def both(extra):
+        line = failure_line(0.0, h.names)
+        tables = [as_table(train), as_table({**more, **extra}).subset(kept)]
+        weights = np.full(2, 0.5)
+        return shift_check(
+            [Valuation(h, t, line) for t in tables], valuation(test, 2), weights, np.random.default_rng(0)
+        )
+
+    plain, weighted = both({}), both({"scene_weight": np.full(40, 3.0)})
+    assert weighted.statistic == pytest.approx(plain.statistic, rel=1e-12)
+    assert weighted.p == plain.p
+
+
+def test_scenes_that_offer_nothing_count_in_no_mean_of_choices():
+    red = np.array([[True, False]] * 20 + [[False, False]] * 20)
+    data = {"red": red, "flags": red, "is_failing": np.array([[False, False]] * 20 + [[True, True]] * 20)}
+    plain = {k: v[:20] for k, v in data.items()}
+    shift = check(data, plain, 2, 0)
+    assert "best" not in shift.indicator  # the choices are the same wherever there is one
+
+
 def test_what_is_said():
     rng = np.random.default_rng(0)
     shift = check(scenes(rng, 100), scenes(rng, 100, correlated=False), 2, 0)

@@ -77,6 +77,12 @@ def test_missing_cells_matter_where_they_are_used(tmp_path):
     test = "scene,option,red_paint,flags\n0,0,1,0\n0,1,0,1\n"
     document = rh.run(write(tmp_path, small(feedback=[entry]), training=gaps, test=test))
     assert document["n_items"] == {"labels": 2}
+    half = "red_paint,flags,slope,is_pad\n1,1,0.5,1\n0,0,2,0\n,0,1.0,0\n"  # a feature is missing, the label is not
+    document = rh.run(write(tmp_path, small(feedback=[entry]), training=half, test=test))
+    assert document["n_items"] == {"labels": 2} and any("1 of 3 rows" in w for w in document["warnings"])
+    holes = read(tmp_path, "scene,option,available,x\n0,0,1,1\n0,1,0,2\n0,2,1,3\n").to_dataset()
+    np.testing.assert_array_equal(holes["available"], [[True, False, True]])
+    np.testing.assert_array_equal(holes["x"], [[1, np.nan, 3]])
 
 
 def test_weights_of_any_scale(tmp_path):

@@ -184,6 +184,17 @@ def test_predict(tree, test):
     assert "red_paint" in found["predictions_constant_data"]
 
 
+def test_predicted_options_are_positions_of_the_test():
+    """Options that are not available keep their places."""
+    train = {"x": np.array([1.0, -1.0]), "y": np.array([True, False])}
+    test = xr.Dataset(
+        {"x": (("scene", "option"), [[-1.0, 5.0, 1.0]]), "available": (("scene", "option"), [[True, False, True]])}
+    )
+    tree = rh.fit({"x": "x"}, rh.Uniform("a test"), [rh.Labels(train, "y", noise=0.1)], fail_utility=0)
+    option = rh.predict(tree, test, draws=10)["predictions"]["option"]
+    assert set(option.to_numpy().ravel().tolist()) == {2}
+
+
 def test_index_draws(tree):
     found = rh.index_draws(tree)
     index = found["posterior"]["hypothesis_index"].to_numpy()

@@ -79,6 +79,9 @@ class Feedback(ABC):
         Whether items where nothing was said are wrong, or left out (and counted).
     name : str, optional
         Its kind, unless given.
+    needs : tuple of str
+        Further columns whose missing cells leave an item out where ``missing="drop"``: the features that hypotheses
+        name, which `fit` and `run` fill in.
     """
 
     kind: ClassVar[str]
@@ -88,6 +91,7 @@ class Feedback(ABC):
     _: KW_ONLY
     missing: str = "error"
     name: str | None = None
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.column, str) or not self.column:
@@ -104,9 +108,14 @@ class Feedback(ABC):
         if self.missing == "error":
             return None
         gone = self.table.column(self.column).missing()
+        failing = self.table.failing() if self.needs else None
+        for column in self.needs:
+            if column in self.table.columns:
+                absent = self.table.columns[column].missing()
+                gone = gone | (absent if failing is None else absent & ~failing)
         if gone.all():
             raise InputError(
-                f"{self.table.source}: column {self.column!r} is missing in every row; feedback needs at least one"
+                f"{self.table.source}: column {self.column!r}, or a feature, is missing in every row; feedback needs at least one"
             )
         return ~gone if gone.any() else None
 
