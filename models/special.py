@@ -77,25 +77,23 @@ def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """``log B(x; p, q)`` by Lentz's method; for x at most about the mean p / (p + q)."""
     if not p.size:
         return np.empty(0)
-    tiny = 1e-300
+    s = p + q
     c = np.ones_like(p)
-    d = 1.0 - (p + q) * x / (p + 1.0)
-    d = 1.0 / np.where(np.abs(d) < tiny, tiny, d)
+    d = 1.0 / (1.0 - s * x / (p + 1.0))  # below the mean, every denominator is positive
     h = d.copy()
     going = np.ones(p.shape, bool)  # what has converged stays: thousands of factors 1 +- 1e-16 would wander
     for m in range(1, 200_000):
-        even = m * (q - m) * x / ((p + 2 * m - 1.0) * (p + 2 * m))
-        odd = -(p + m) * (p + q + m) * x / ((p + 2 * m) * (p + 2 * m + 1.0))
-        moved = np.zeros_like(p)
-        for term in (even, odd):
-            d = 1.0 + term * d
-            c = 1.0 + term / c
-            d = 1.0 / np.where(np.abs(d) < tiny, tiny, d)
-            c = np.where(np.abs(c) < tiny, tiny, c)
-            step = d * c
-            h = np.where(going, h * step, h)
-            moved = np.maximum(moved, np.abs(step - 1.0))
-        going &= moved >= 4e-16
+        b = p + 2 * m
+        even = m * (q - m) * x / ((b - 1.0) * b)
+        odd = -(p + m) * (s + m) * x / (b * (b + 1.0))
+        d = 1.0 / (1.0 + even * d)
+        c = 1.0 + even / c
+        first = d * c
+        d = 1.0 / (1.0 + odd * d)
+        c = 1.0 + odd / c
+        second = d * c
+        h = np.where(going, h * (first * second), h)
+        going &= (np.abs(first - 1.0) >= 4e-16) | (np.abs(second - 1.0) >= 4e-16)
         if not going.any():
             break
     return p * math.log(x) + q * math.log1p(-x) - np.log(p) + np.log(h)

@@ -101,6 +101,10 @@ class Block:
             return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
         return better_than_failing(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
 
+    def better_bits(self, h: int) -> np.ndarray | None:
+        """Give `better` packed eight to a byte, where that is what was kept, else None."""
+        return self._better[h] if self._better is not None and not self.valuation.close[h] else None
+
     def worse(self, h: int) -> np.ndarray:
         """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true."""
         return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
@@ -250,10 +254,11 @@ class Valuation:
                 bad[h] = self._first_wrong(block, reward, line, told, uneven)
             if self.marks:
                 bits[h] = np.packbits(reward > line)
-                apart = np.abs(reward - line)
-                gap[h] = apart.min()
-                if gap[h] == 0:  # an exact tie is no better under any tolerance
-                    gap[h] = apart.min(where=apart > 0, initial=np.inf)
+                # nothing but exact ties (which no tolerance makes better) lies within so much of the line?
+                near = 8 * EQUAL * max(top, _largest(line))
+                above, below = np.count_nonzero(reward > line + near), np.count_nonzero(reward < line - near)
+                if above + below + np.count_nonzero(reward == line) == reward.size:
+                    gap[h] = near
         return scale, gap, bad, bits
 
     def _uneven(
@@ -343,6 +348,9 @@ def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
     widest = int(widths.max(initial=1)) or 1
     if widest * table.n_scenes <= 4 * table.n_items + items:
         step = max(1, items // widest)
+        if step < table.n_scenes:  # as many blocks on each of two cores, and of one size
+            pairs = -(-table.n_scenes // (2 * step))
+            step = -(-table.n_scenes // (2 * pairs))
         return [(lo, min(lo + step, table.n_scenes)) for lo in range(0, table.n_scenes, step)]
     ranges, lo, most = [], 0, 1
     for scene, width in enumerate(widths.tolist()):

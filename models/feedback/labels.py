@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,6 +67,17 @@ class Labels(ClosedForm):
         """How many labels are wrong."""
         wrong = inputs ^ observed
         return (float(np.count_nonzero(wrong if inside is None else wrong & inside)),)
+
+    def _gather(self, block: Block, observed: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Count on packed bits where they were kept: an eighth of the bytes, and nothing to unpack."""
+        bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
+        if any(b is None for b in bits):
+            return super()._gather(block, observed)
+        said = np.packbits(block.gather(observed))
+        inside = np.packbits(np.ones(block.shape, bool) if block.available is None else block.available)
+        predicted = [np.asarray(b) & inside for b in bits]
+        wrong = [int(np.bitwise_count(p ^ (said & inside)).sum()) for p in predicted]
+        return np.array(wrong, float)[:, None], [p.tobytes() for p in predicted]
 
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
         """Evidence of k wrong among n."""
