@@ -77,10 +77,18 @@ def fit(
         raise InputError(f"method: {method!r} is not in this version; {suggestion(str(method), METHODS)}")
     if draws < 1 or chains < 1:
         raise InputError(f"draws = {draws}, chains = {chains}; both must be at least 1")
-    if not feedback:
-        raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     if log_likelihood:
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    return tree_of(weigh(listed, prior, made, line), line, draws, chains, random_seed, log_likelihood)
+
+
+def prepared(
+    hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any
+) -> tuple[Hypotheses, FailureLine, list[Feedback]]:
+    """Read and check what a model is made of; InputError with every problem."""
+    if not feedback:
+        raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(list(feedback)))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
     line = failure_line(fail_utility, listed.names)
@@ -90,7 +98,7 @@ def fit(
     problems = check_columns([(one.items, expressions) for one in made])
     if problems:
         raise InputError(problems)
-    return tree_of(weigh(listed, prior, made, line), line, draws, chains, random_seed, log_likelihood)
+    return listed, line, made
 
 
 def tree_of(
@@ -379,7 +387,8 @@ class _Groups:
             out = np.empty((n, len(self.names), evidence.n_items))
             for h in range(len(self.names)):
                 theta = {k: v[:, h] for k, v in self.theta["posterior"][name].items()}
-                out[:, h] = one.log_likelihood(one.at(valuation, h), theta)
+                inputs = one.at(valuation, h).astype(float)
+                out[:, h] = one.log_likelihood(inputs, theta, one.observed.astype(float), np)
             variables[name] = (
                 ("chain", "draw", "hypothesis", f"{name}_item"),
                 out.reshape(*self.shape, *out.shape[1:]),

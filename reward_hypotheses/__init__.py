@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.pools import LinearPool
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.pymc_model import pymc_model
     from reward_hypotheses.models.tree import fit
     from reward_hypotheses.study import check, run
 
@@ -57,6 +58,7 @@ _HOME = {
     "Boltzmann": "models.policies.boltzmann",
     "NotTrustedError": "analysis.results",
     "fit": "models.tree",
+    "pymc_model": "models.pymc_model",
     "catastrophe_risk": "analysis.labelled",
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
@@ -89,6 +91,7 @@ __all__ = [
     "index_draws",
     "log_pool",
     "predict",
+    "pymc_model",
     "read_table",
     "risk_bounds",
     "run",

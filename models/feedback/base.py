@@ -158,8 +158,23 @@ class Feedback(ABC):
         """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
 
     @abstractmethod
-    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """``log p(y_i | r_h, theta)``, nats: (draw, item), for nuisances (draw,) of one hypothesis."""
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:
+        """``log p(y_i | r_h, theta)``, nats: the one definition, for arrays and for PyMC's tensors.
+
+        Parameters
+        ----------
+        inputs : (..., item)
+            What h predicts: labels as 0 and 1, or rewards.
+        theta : dict
+            Nuisances, (...,).
+        observed : (item,)
+        xp : module
+            numpy or pytensor.tensor.
+        """
+
+    @abstractmethod
+    def pymc_nuisances(self, name: str) -> dict[str, Any]:
+        """Declare the nuisances in the PyMC model at hand, over ``hypothesis``: name -> random variable."""
 
     @abstractmethod
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -103,18 +103,27 @@ class Labels(ClosedForm):
         wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
         return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
 
-    def _eps(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(theta["eps"] if isinstance(self.noise, tuple) else self.noise, float)[..., None]
-
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
-        return inputs ^ (rng.random((n, len(inputs))) < self._eps(theta))
+        eps = theta["eps"][:, None] if isinstance(self.noise, tuple) else self.noise
+        return inputs ^ (rng.random((n, len(inputs))) < eps)
 
-    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
-        eps = self._eps(theta)
-        with np.errstate(divide="ignore"):
-            return np.where(inputs == self.observed, np.log1p(-eps), np.log(eps))
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+        right = abs(inputs - observed) < 0.5
+        if not isinstance(self.noise, tuple):
+            impossible = -math.inf if self.noise == 0 else math.log(self.noise)
+            return xp.where(right, math.log1p(-self.noise), impossible)
+        eps = theta["eps"][..., None]
+        return xp.where(right, xp.log1p(-eps), xp.log(eps))
+
+    def pymc_nuisances(self, name: str) -> dict[str, Any]:  # noqa: D102
+        import pymc as pm
+
+        if not isinstance(self.noise, tuple):
+            return {}
+        a, b = self.noise
+        return {"eps": pm.Truncated(f"{name}_eps", pm.Beta.dist(a, b), upper=0.5, dims="hypothesis")}
 
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
         if not isinstance(self.noise, tuple):

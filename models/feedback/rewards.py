@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -103,9 +103,15 @@ class Rewards(ClosedForm):
     ) -> np.ndarray:
         return inputs + np.sqrt(theta["sigma2"])[..., None] * rng.standard_normal((n, len(inputs)))
 
-    def log_likelihood(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         variance = theta["sigma2"][..., None]
-        return -0.5 * (np.log(2 * math.pi * variance) + (self.observed - inputs) ** 2 / variance)
+        return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
+
+    def pymc_nuisances(self, name: str) -> dict[str, Any]:  # noqa: D102
+        import pymc as pm
+
+        a, b = self.sigma2
+        return {"sigma2": pm.InverseGamma(f"{name}_sigma2", alpha=a, beta=b, dims="hypothesis")}
 
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
         a, b = self.sigma2

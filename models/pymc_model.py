@@ -1,0 +1,88 @@
+"""pymc_model(): the same model in PyMC, to extend and sample."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.valuation import Valuation
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def pymc_model(
+    hypotheses: Mapping[str, Any], prior: Prior, feedback: Sequence[Feedback], fail_utility: Any
+) -> "pm.Model":
+    """Build the model of `fit` in PyMC, the hypothesis summed out.
+
+    ``log p(D | pi, theta) = log sum_h pi_h prod_k p(D_k | r_h, theta_hk)``, as the potential ``feedback``.
+
+    Parameters
+    ----------
+    hypotheses, prior, feedback, fail_utility
+        As for `fit`. Hypotheses to which the prior gives weight 0 are left out: a Dirichlet with a zero does not start.
+
+    Returns
+    -------
+    pymc.Model
+        Coords ``hypothesis`` and ``<feedback>_item``; data ``<feedback>_inputs`` (hypothesis, item: predicted labels, or
+        rewards) and ``<feedback>_observed``; random variables ``value_prior`` (or ``value_prior_<k>`` for each judge of a
+        linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or ``_sigma2`` (hypothesis);
+        deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the nuisances of
+        a draw, whose mean is the posterior weight.
+
+    Raises
+    ------
+    InputError
+        What `fit` refuses, and all of the prior on impossible data.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    keep = np.flatnonzero(prior.weights_of(listed) > 0)
+    if not keep.size:
+        raise InputError("the prior gives no hypothesis a weight")
+    coords: dict[str, Any] = {"hypothesis": [listed.names[h] for h in keep]}
+    inputs = {}
+    for one in made:
+        valuation = Valuation(listed, one.items, line)
+        inputs[str(one.name)] = np.array([one.at(valuation, int(h)) for h in keep], float)
+        coords[f"{one.name}_item"] = np.arange(one.items.n_items)
+    with pm.Model(coords=coords) as model:
+        parts = prior.parts()
+        opinions = []
+        for k, (share, part) in enumerate(parts):
+            mean = part.weights_of(listed)[keep]
+            if part.strength is None:
+                opinions.append(share * pt.as_tensor_variable(mean))
+                continue
+            if (mean == 0).any():
+                raise InputError(
+                    f"the uncertain prior {part.name!r} gives weight 0 to a hypothesis that another judge gives some; a "
+                    "Dirichlet cannot: drop the strength, or give it a weight"
+                )
+            name = "value_prior" if len(parts) == 1 else f"value_prior_{k}"
+            opinions.append(share * pm.Dirichlet(name, a=part.strength * mean, dims="hypothesis"))
+        pi = sum(opinions[1:], opinions[0])
+        if len(parts) > 1 or not prior.uncertain:
+            pi = pm.Deterministic("value_prior", pi, dims="hypothesis")
+        total = pt.zeros(len(keep))
+        for one in made:
+            name = str(one.name)
+            dims = ("hypothesis", f"{name}_item")
+            predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
+            observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=f"{name}_item")
+            theta = one.pymc_nuisances(name)
+            total = total + one.log_likelihood(predicted, theta, observed, pt).sum(axis=1)
+        total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
+        log_weight = pt.log(pi) + total
+        evidence = pt.logsumexp(log_weight)
+        pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
+        pm.Potential("feedback", evidence)
+    return model
