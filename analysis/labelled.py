@@ -20,7 +20,8 @@ from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.tree import LEAST_DRAWS, posterior_of, tested
+from reward_hypotheses.models.stored import posterior_of, tested
+from reward_hypotheses.models.tree import LEAST_DRAWS
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
 Agent = Prior | xr.DataTree | None

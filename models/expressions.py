@@ -305,7 +305,7 @@ class _Parser:
         kind, word, position = self.tokens[self.at]
         if kind != "end":
             hint = "choose with where(condition, a, b)" if word in ("if", "else") else "an operator or the end should"
-            raise ExpressionError(self.text, position, f"{word!r} cannot follow here; {hint}")
+            raise ExpressionError(self.text, position, f"{word!r} cannot follow here; {hint}{self._two_words()}")
         return tuple(self.out)
 
     def _refusal(self, character: str, position: int) -> str:
@@ -432,10 +432,21 @@ class _Parser:
             raise ExpressionError(self.text, position, f"{word!r} takes {right} arguments, not {count}")
         self._emit(word, position, count)
 
+    def _two_words(self) -> str:
+        """Hint at backticks where one name stands right after another."""
+        if self.at == 0 or any(
+            kind != "name" or word in LOGIC for kind, word, _ in self.tokens[self.at - 1 : self.at + 1]
+        ):
+            return ""
+        both = f"{self.tokens[self.at - 1][1]} {self.tokens[self.at][1]}"
+        return "" if self.tokens[self.at][1] in ("if", "else") else f"; if {both!r} is one name, write `{both}`"
+
     def _close(self, opened: int) -> None:
         if self._take(")") is None:
             _, word, position = self.tokens[self.at]
             found = f"{word!r} stands" if word else "it ends"
             raise ExpressionError(
-                self.text, position, f"{found} where ')' should close the bracket of position {opened + 1}"
+                self.text,
+                position,
+                f"{found} where ')' should close the bracket of position {opened + 1}{self._two_words()}",
             )

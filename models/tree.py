@@ -1,15 +1,14 @@
-"""fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads; and back from it."""
+"""fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
@@ -144,104 +143,6 @@ def tree_of(
         ),
     }
     return tree
-
-
-@dataclass(frozen=True, eq=False)
-class Stored(Prior):
-    """A prior as a tree holds it: the opinions that it is the mean of, as arrays."""
-
-    share: np.ndarray
-    strengths: np.ndarray
-    weights: np.ndarray
-    logs: np.ndarray
-    mean: np.ndarray
-    log_mean: np.ndarray
-
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        return self.log_mean
-
-    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        return self.log_mean
-
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        return self.mean
-
-    def parts(self) -> tuple[tuple[float, Prior], ...]:  # noqa: D102
-        return tuple(
-            (float(share), _Opinion(w, log_w, None if np.isnan(s) else float(s)))
-            for share, s, w, log_w in zip(self.share, self.strengths, self.weights, self.logs, strict=True)
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Opinion(Prior):
-    weights: np.ndarray
-    logs: np.ndarray
-    strength: float | None = None
-
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.logs
-
-    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.logs
-
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.weights
-
-
-def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
-    """Give back the posterior of a tree, and its failure line.
-
-    Parameters
-    ----------
-    hypotheses : dict, optional
-        Needed where some were callables, which a tree cannot hold.
-
-    Raises
-    ------
-    InputError
-        A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
-    """
-    if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
-        raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
-    study = json.loads(tree.attrs["study"])
-    given = dict(study["hypotheses"]) if hypotheses is None else dict(hypotheses)
-    if list(given) != list(study["hypotheses"]):
-        raise InputError(f"hypotheses {list(given)}; the tree has {list(study['hypotheses'])}, in this order")
-    for name, reward in given.items():
-        if isinstance(reward, str) and reward.startswith("callable "):
-            raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
-    listed = hypotheses_of(given, study["columns"])
-    line = failure_line(study["fail_utility"], listed.names)
-    evidence = tree["evidence"]
-    value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
-    prior = Stored(
-        value["opinion_share"],
-        value["opinion_strength"],
-        value["opinion_weight"],
-        value["opinion_log_weight"],
-        value["prior"],
-        value["log_prior"],
-    )
-    posterior = Posterior(
-        hypotheses=listed,
-        prior=prior,
-        log_prior=value["log_prior"],
-        log_evidence=value["log_evidence"],
-        classes=value["silent_class"].astype(int),
-        weights=value["weight"],
-        feedback=(),
-        valuations=(),
-        evidence=(),
-    )
-    return posterior, line
-
-
-def tested(tree: xr.DataTree, test: Any) -> Table:
-    """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
-    table = as_table(test, "test")
-    other = set(json.loads(tree.attrs["study"])["not_boolean"])
-    return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())
 
 
 def _text(value: Any) -> Any:

@@ -86,6 +86,14 @@ CASES = {
         [r"position 14: '&' stands where .*; write & once"],
     ),
     "an exclamation mark": (hypothesis("where(!flags, 1, 0)"), [r"'!' is no operator; negate with ~ or not"]),
+    "a name of two words": (
+        hypothesis("where(red paint, 1, 0)"),
+        [r"position 11: 'paint' stands where .*; if 'red paint' is one name, write `red paint`"],
+    ),
+    "two names in a row": (
+        hypothesis("red paint"),
+        [r"'paint' cannot follow here.*; if 'red paint' is one name, write `red paint`"],
+    ),
     "an if": (hypothesis("1 if flags else 0"), [r"'if' cannot follow here; choose with where"]),
     "text in one feature blames one cell": (
         table("training", HEAD + "1,1,1,1\nx,0,2,0\n"),
