@@ -1,6 +1,6 @@
 """Risk, bits, bounds and predictions of a fitted tree, as labelled Datasets: a thin layer over the arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,11 @@ import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
+from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
-from reward_hypotheses.models.hypotheses import check_columns
+from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior
@@ -20,7 +21,7 @@ from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.stored import posterior_of, tested
+from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
 from reward_hypotheses.models.tree import LEAST_DRAWS
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
@@ -51,10 +52,10 @@ def catastrophe_risk(
     policy : Policy
         ``Commit()`` unless given.
     agent : Prior or DataTree, optional
-        What the agent extrapolates by: None, the judge's weights; a prior, weighed by the same evidence; another tree of
-        the same hypotheses, its own weights.
+        What the agent extrapolates by: None, the judge's weights; a prior, weighed by the same evidence; another tree,
+        its own weights, of hypotheses of its own if it likes.
     agent_fail_utility : float, str or dict, optional
-        What the agent was told of the failure line; the judge's unless given.
+        What the agent was told of the failure line; the judge's unless given (for hypotheses of its own, its tree's).
     prob : float
         Of the equal-tailed interval over the judge's uncertainty; its ends come from at least 4,000 draws.
     hypotheses : dict, optional
@@ -66,8 +67,10 @@ def catastrophe_risk(
         ``risk`` (chain, draw); ``mean`` (from the exact weights, not from draws), ``lower``, ``upper``, ``mcse``,
         ``mcse_lower``, ``mcse_upper``, ``se_scenes``, ``floor``, ``abstained``, ``regret`` (reward units), ``limit``;
         ``matrix`` (agent_hypothesis, true_hypothesis), ``by_agent``, ``by_truth`` (hypothesis), ``by_scene`` (scene),
+        (``by_agent`` over agent_hypothesis where the agent has hypotheses of its own, and the matrix is rectangular),
         ``at_least_one`` (deployments). NaN where there is none: the interval without a strength, the limit of an agent
-        read from another tree.
+        read from another tree. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
+        ``floor_mcse``, ``by_truth_mcse`` and so on say the same of the others.
 
     Raises
     ------
@@ -76,40 +79,61 @@ def catastrophe_risk(
     """
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
     posterior, valuation = case.posterior, case.valuation
-    found = arrays.catastrophe_risk(valuation, case.policy, case.agent, posterior.weights)
+    seed = int(tree.attrs["seed"])
     draws = tree["posterior"]["weight"].to_numpy()
     n = max(draws.shape[0] * draws.shape[1], LEAST_DRAWS)
-    ends = arrays.interval(posterior, found.by_truth, prob, n, substream(int(tree.attrs["seed"]), "values")) or {}
-    limit = np.nan
-    if not isinstance(agent, xr.DataTree):
-        limit = arrays.limit(valuation, posterior, case.policy, agent, found)
-    names = list(posterior.hypotheses.names)
-    ever = [arrays.at_least_one(found, case.policy, case.agent, posterior.weights, int(d)) for d in deployments]
-    return xr.Dataset(
-        {
-            "risk": (("chain", "draw"), draws @ found.by_truth),
+
+    def measured(judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
+        found = case.risk(judge, weights)
+        by_truth = found.by_truth[case.judges]
+        ends = arrays.interval(judge, by_truth, prob, n, substream(seed, "values")) or {}
+        limit = np.nan
+        if case.other is None:
+            limit = arrays.limit(valuation, judge, case.policy, case.prior, found)
+        ever = [arrays.at_least_one(found, case.policy, weights, case.judge(judge), int(d)) for d in deployments]
+        return found, {
             "mean": found.mean,
             "lower": ends.get("lower", np.nan),
             "upper": ends.get("upper", np.nan),
-            "mcse": 0.0,
             "mcse_lower": ends.get("mcse_lower", np.nan),
             "mcse_upper": ends.get("mcse_upper", np.nan),
-            "se_scenes": found.se_scenes,
             "floor": found.floor,
             "abstained": found.abstained,
             "regret": found.regret,
             "limit": limit,
-            "matrix": (("agent_hypothesis", "true_hypothesis"), found.matrix),
-            "by_agent": ("hypothesis", found.by_agent),
-            "by_truth": ("hypothesis", found.by_truth),
-            "by_scene": ("scene", found.by_scene),
-            "at_least_one": ("deployments", np.array(ever)),
-        },
+            "by_agent": found.by_agent[case.agents],
+            "by_truth": by_truth,
+            "by_scene": found.by_scene,
+            "at_least_one": np.array(ever),
+        }
+
+    found, numbers = measured(posterior, case.agent)
+    error = case.standard_errors(lambda judge, weights: measured(judge, weights)[1], seed)
+    for end in ("lower", "upper"):
+        numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
+    names = list(posterior.hypotheses.names)
+    dims = {
+        "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
+        "by_truth": "hypothesis",
+        "by_scene": "scene",
+        "at_least_one": "deployments",
+    }
+    inexact = ("floor", "abstained", "regret", "limit", "by_agent", "by_truth", "by_scene", "at_least_one")
+    missing = {k: np.nan if error[k] is None else error[k] for k in inexact}
+    return xr.Dataset(
+        {"risk": (("chain", "draw"), draws @ numbers["by_truth"])}
+        | {key: (dims.get(key, ()), value) for key, value in numbers.items()}
+        | {
+            "mcse": error["mean"],
+            "se_scenes": found.se_scenes,
+            "matrix": (("agent_hypothesis", "true_hypothesis"), found.matrix[case.agents, case.judges]),
+        }
+        | ({} if case.exact else {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}),
         coords={
             "chain": tree["posterior"]["chain"].to_numpy(),
             "draw": tree["posterior"]["draw"].to_numpy(),
             "hypothesis": names,
-            "agent_hypothesis": names,
+            "agent_hypothesis": list(case.agent_names),
             "true_hypothesis": names,
             "scene": case.scene_coordinate(),
             "deployments": [int(d) for d in deployments],
@@ -135,24 +159,32 @@ def value_bits(
     Returns
     -------
     Dataset
-        ``bits``, ``by_truth`` (hypothesis); inf where no amount is enough (attribute ``reason``), NaN for policies that
-        do not draw one hypothesis from the agent's weights and for an agent read from another tree.
+        ``bits``, ``by_truth`` (hypothesis), and ``mcse``, what sampled evidence leaves open of ``bits``; inf where no
+        amount is enough (attribute ``reason``), NaN for policies that do not draw one hypothesis from the agent's weights
+        and for an agent read from another tree.
     """
     agent = Uniform() if agent is None else agent
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
     names = list(case.posterior.hypotheses.names)
-    bits, by_truth, reason = np.nan, np.full(len(names), np.nan), ""
+    bits, by_truth, mcse, reason = np.nan, np.full(len(names), np.nan), np.nan, ""
     if not isinstance(agent, Prior):
         reason = "not defined for an agent that was read from another tree"
     elif not case.policy.mixes_weights:
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
-        found = arrays.catastrophe_risk(case.valuation, case.policy, case.agent, case.posterior.weights)
-        log_agent = log_normalised(agent.log_prior(case.posterior.hypotheses) + case.posterior.log_evidence)
-        solved = values.value_bits(found.matrix, case.posterior.weights, log_agent, float(target))
+        found = case.risk()
+        uninformed = agent.log_prior(case.posterior.hypotheses)
+
+        def solve(judge: Posterior) -> values.Bits:
+            log_agent = log_normalised(uninformed + judge.log_evidence)
+            return values.value_bits(found.matrix, judge.weights, log_agent, float(target))
+
+        solved = solve(case.posterior)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
+        error = case.standard_errors(lambda judge, _: solve(judge).bits, int(tree.attrs["seed"]))
+        mcse = np.nan if error is None else error
     return xr.Dataset(
-        {"bits": bits, "by_truth": ("hypothesis", by_truth)},
+        {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
         coords={"hypothesis": names},
         attrs={"target": float(target), "reason": reason, "units": "bits"},
     )
@@ -172,8 +204,8 @@ def risk_bounds(
     if not 0 < contamination < 1:
         raise InputError(f"contamination: {contamination!r}; give a share of the prior, above 0 and below 1")
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    found = arrays.catastrophe_risk(case.valuation, case.policy, case.agent, case.posterior.weights)
-    return values.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, found.by_truth, contamination)
+    by_truth = case.risk().by_truth[case.judges]
+    return values.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)
 
 
 def predict(
@@ -203,7 +235,7 @@ def predict(
     posterior, n_scenes = case.posterior, case.valuation.n_scenes
     truths = rng.choice(len(posterior.weights), draws, p=posterior.weights)
     if case.policy.draws_one:
-        taken = rng.choice(len(posterior.weights), draws, p=case.policy.mixing(case.agent))
+        taken = rng.choice(len(case.agent), draws, p=case.policy.mixing(case.agent))
     else:
         taken = np.zeros(draws, int)
     option = np.empty((draws, n_scenes), np.int64)
@@ -261,20 +293,65 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
 
 def posterior_of_tree(tree: xr.DataTree) -> tuple[Posterior, Any]:
     """Give the posterior of a tree whose rewards are not needed."""
-    import json
-
-    names = json.loads(tree.attrs["study"])["hypotheses"] if "study" in tree.attrs else {}
+    names = hypotheses_in(tree)
     return posterior_of(tree, {n: (r if not str(r).startswith("callable ") else "0") for n, r in names.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """An agent on a test."""
+    """An agent on a test.
+
+    The valuation is of the judge's hypotheses and, where the agent has others, of those after them; the judge gives these
+    no weight, nor the agent those.
+    """
 
     posterior: Posterior
     valuation: Valuation
     policy: Policy
+    prior: Prior | None
     agent: np.ndarray
+    agent_names: tuple[str, ...]
+    reweigh: Callable[[Posterior], np.ndarray]
+    other: Posterior | None
+
+    @property
+    def rectangular(self) -> bool:
+        """Whether the agent's hypotheses are not the judge's."""
+        return len(self.valuation.hypotheses) > len(self.posterior.weights)
+
+    @property
+    def exact(self) -> bool:
+        """Whether no evidence was sampled."""
+        return self.posterior.exact and (self.other is None or self.other.exact)
+
+    @property
+    def judges(self) -> slice:
+        """The judge's hypotheses among the valuation's."""
+        return slice(0, len(self.posterior.weights))
+
+    @property
+    def agents(self) -> slice:
+        """The agent's hypotheses among the valuation's."""
+        return slice(len(self.posterior.weights), None) if self.rectangular else slice(None)
+
+    def judge(self, posterior: Posterior) -> np.ndarray:
+        """The judge's weights over the valuation's hypotheses."""
+        return np.pad(posterior.weights, (0, len(self.valuation.hypotheses) - len(posterior.weights)))
+
+    def risk(self, posterior: Posterior | None = None, weights: np.ndarray | None = None) -> arrays.Risk:
+        """The agent's risk; of another posterior of the judge and weights of the agent where given."""
+        judge = self.judge(self.posterior if posterior is None else posterior)
+        return arrays.catastrophe_risk(self.valuation, self.policy, self.agent if weights is None else weights, judge)
+
+    def standard_errors(self, compute: Callable[[Posterior, np.ndarray], Any], seed: int) -> Any:
+        """Monte Carlo errors of what is computed of the judge's posterior and the agent's weights."""
+        n = 1 if self.exact else perturbations(self.posterior, self.valuation.table.n_items)
+        judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
+        if self.other is None:
+            return standard_errors(compute, ((judge, self.reweigh(judge)) for judge in judges))
+        others = self.other.perturbed(n, substream(seed, "errors of the agent's evidence"))
+        pairs = zip(judges, others, strict=True)
+        return standard_errors(compute, ((judge, self.reweigh(other)) for judge, other in pairs))
 
     def scene_coordinate(self) -> np.ndarray:
         names = self.valuation.table.scene_names
@@ -289,31 +366,55 @@ def _case(
     agent_fail_utility: Any,
     hypotheses: Mapping[str, Any] | None,
 ) -> _Case:
-    posterior, line = posterior_of(tree, hypotheses)
-    names = posterior.hypotheses.names
-    told = None if agent_fail_utility is None else failure_line(agent_fail_utility, names, "agent_fail_utility")
-    table = tested(tree, test)
+    if not (agent is None or isinstance(agent, (Prior, xr.DataTree))):
+        raise InputError(f"agent: a {type(agent).__name__}; give None, a prior, or a tree from fit()")
+    fitted = agent if isinstance(agent, xr.DataTree) else None
+    prior = agent if isinstance(agent, Prior) else None
+    names = list(hypotheses_in(tree))
+    others = {} if fitted is None else hypotheses_in(fitted)
+    rectangular = bool(others) and others != hypotheses_in(tree)
+    mine, theirs = hypotheses, None
+    if rectangular and hypotheses is not None:  # callables of both may be given together
+        mine = {n: r for n, r in hypotheses.items() if n in names or n not in others}
+        theirs = others | {n: r for n, r in hypotheses.items() if n in others}
+    posterior, line = posterior_of(tree, mine)
+    listed, told, other, agent_names = posterior.hypotheses, None, None, posterior.hypotheses.names
+    if fitted is not None and rectangular:
+        other, their_line = posterior_of(fitted, theirs)
+        agent_names = other.hypotheses.names
+        if agent_fail_utility is not None:
+            their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility")
+        shown = tuple(f"the agent's {n}" if n in names else n for n in agent_names)
+        listed = Hypotheses(listed.names + shown, listed.rewards + other.hypotheses.rewards, listed.columns)
+        line = FailureLine(line.values + their_line.values)
+    else:
+        if agent_fail_utility is not None:
+            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility")
+        if fitted is not None:
+            other, _ = posterior_of(fitted, mine)
+    table = tested(test, *[t for t in (tree, fitted) if t is not None])
     if len(list(empty_scenes(table))):
         scene = table.scene_name(int(list(empty_scenes(table))[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
-    expressions: dict[str, Any] = {
-        f"hypothesis {n!r}": r for n, r in zip(names, posterior.hypotheses.rewards, strict=True)
-    }
-    expressions |= {f"fail_utility of {n!r}": v for n, v in zip(names, line.values, strict=True)}
+    expressions: dict[str, Any] = {f"hypothesis {n!r}": r for n, r in zip(listed.names, listed.rewards, strict=True)}
+    expressions |= {f"fail_utility of {n!r}": v for n, v in zip(listed.names, line.values, strict=True)}
     if told is not None:
-        expressions |= {f"agent_fail_utility of {n!r}": v for n, v in zip(names, told.values, strict=True)}
+        expressions |= {f"agent_fail_utility of {n!r}": v for n, v in zip(listed.names, told.values, strict=True)}
     problems = check_columns([(table, {who: e for who, e in expressions.items() if isinstance(e, Expression)})])
     if problems:
         raise InputError(problems)
-    if isinstance(agent, xr.DataTree):
-        other, _ = posterior_of_tree(agent)
-        if other.hypotheses.names != names:
-            raise InputError(
-                f"agent: its hypotheses are {other.hypotheses.names}; in this version they must be {names}"
-            )
-        weights = other.weights
-    elif agent is None or isinstance(agent, Prior):
-        weights = posterior.reweighted(agent)
-    else:
-        raise InputError(f"agent: a {type(agent).__name__}; give None, a prior, or a tree from fit()")
-    return _Case(posterior, Valuation(posterior.hypotheses, table, line, told), policy or Commit(), weights)
+
+    def reweigh(held: Posterior) -> np.ndarray:
+        weights = held.reweighted(prior) if other is None else held.weights
+        return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
+
+    return _Case(
+        posterior=posterior,
+        valuation=Valuation(listed, table, line, told),
+        policy=policy or Commit(),
+        prior=prior,
+        agent=reweigh(posterior if other is None else other),
+        agent_names=agent_names,
+        reweigh=reweigh,
+        other=other,
+    )

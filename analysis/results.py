@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, pairs, silent_pairs
 from reward_hypotheses.analysis.risk import (
     Risk,
@@ -24,7 +25,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.posterior import NotTrustedError, Posterior
 from reward_hypotheses.models.priors.base import Prior, Product
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
@@ -37,10 +38,6 @@ LEAST_DRAWS = 4000
 LISTED = 10
 
 Document = dict[str, Any]
-
-
-class NotTrustedError(RuntimeError):
-    """The numbers cannot be trusted; the message says which and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +80,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     Raises
     ------
     NotTrustedError
-        A number that should be finite is not.
+        What was sampled does not pass its gates, or a number that should be finite is not.
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
+    if problems := posterior.untrusted(posterior.reweighted(question.agent_prior)):
+        raise NotTrustedError(problems)
     warnings = _warnings(question)
     progress("checking the model against the training data")
     checks: Document = {}
@@ -131,6 +130,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             }
             for p in pairs(posterior)
         ],
+        "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
         "misfit": misfit,
@@ -144,6 +144,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         about = "" if not answers else f"on {name!r}: "
         answers[name], said = _on_test(question, valuation, name)
         warnings.extend(about + w for w in said)
+    if not posterior.exact:
+        progress("Monte Carlo errors")
+        document["mcse"] = _errors(question, answers)
+    else:
+        document["mcse"] = None
     first = next(iter(answers.values()), None)
     document |= dict.fromkeys(TEST_KEYS) if first is None else first
     if first is None:
@@ -185,16 +190,12 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
     posterior, policy = question.posterior, question.policy
     names, judge = posterior.hypotheses.names, posterior.weights
     warnings = []
-    agent = posterior.reweighted(question.agent_prior)
-    risk = catastrophe_risk(valuation, policy, agent, judge)
+    risk = catastrophe_risk(valuation, policy, posterior.reweighted(question.agent_prior), judge)
     if not valuation.table.has_options and not policy.abstain:
         warnings.append(
             f"table {name!r} has no column 'option' and the agent may not abstain, so every agent does the same there and "
             "has the same risk"
         )
-    bounds = interval(
-        posterior, risk.by_truth, question.prob, max(question.draws, LEAST_DRAWS), substream(question.seed, "values")
-    )
     if not risk.worse.any():
         warnings.append(
             f"no option of table {name!r} is worse than failing under any hypothesis, so nothing there can be a catastrophe: "
@@ -205,19 +206,50 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
             "catastrophe: is fail_utility in the units of the rewards?"
         )
-    foils = _foils(question)
-    ours = _risks_of(valuation, policy, foils, judge, risk)
-    other = replace(policy, abstain=not policy.abstain)
-    flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
-    abstained = _abstained_of(valuation, policy, foils, judge, risk)
     shift = shift_check(question.training, valuation, judge, substream(question.seed, "shift"))
     if not shift.shifted:
         warnings.append(
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
             "on it is about ordinary generalisation, not about a shift"
         )
-    bits, bits_by_truth, said = _bits(question, risk)
+    measured, said = _measured(question, valuation, risk)
     warnings.extend(said)
+    document = measured | {
+        "dangerous_pairs": [
+            {
+                "agent": names[i],
+                "truth": names[j],
+                "risk": c,
+                "words": f"training cannot tell {names[i]!r} from {names[j]!r}; an agent that takes up {names[i]!r} where "
+                f"{names[j]!r} is true does worse than failing in {c:.1%} of scenes",
+            }
+            for i, j, c in dangerous_pairs(posterior, risk.matrix)
+        ],
+        "riskiest_scenes": [
+            {"scene": valuation.table.scene_name(int(m)), "risk": float(risk.by_scene[m])}
+            for m in np.argsort(-risk.by_scene, kind="stable")[:LISTED]
+            if risk.by_scene[m] > 0
+        ],
+        "shifted": shift.shifted,
+        "shift": _shift(shift, names),
+    }
+    return document, warnings
+
+
+def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Document, list[str]]:
+    """What is said of a test that rests on the evidence, as numbers by key, and warnings."""
+    posterior, policy = question.posterior, question.policy
+    names, judge = posterior.hypotheses.names, posterior.weights
+    agent = posterior.reweighted(question.agent_prior)
+    bounds = interval(
+        posterior, risk.by_truth, question.prob, max(question.draws, LEAST_DRAWS), substream(question.seed, "values")
+    )
+    foils = _foils(question)
+    ours = _risks_of(valuation, policy, foils, judge, risk)
+    other = replace(policy, abstain=not policy.abstain)
+    flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
+    abstained = _abstained_of(valuation, policy, foils, judge, risk)
+    bits, bits_by_truth, said = _bits(question, risk)
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -263,21 +295,6 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         "catastrophic_options": _by_name(names, risk.worse),
         "risk_by_truth": _by_name(names, risk.by_truth),
         "risk_by_agent_hypothesis": _by_name(names, risk.by_agent),
-        "dangerous_pairs": [
-            {
-                "agent": names[i],
-                "truth": names[j],
-                "risk": c,
-                "words": f"training cannot tell {names[i]!r} from {names[j]!r}; an agent that takes up {names[i]!r} where "
-                f"{names[j]!r} is true does worse than failing in {c:.1%} of scenes",
-            }
-            for i, j, c in dangerous_pairs(posterior, risk.matrix)
-        ],
-        "riskiest_scenes": [
-            {"scene": valuation.table.scene_name(int(m)), "risk": float(risk.by_scene[m])}
-            for m in np.argsort(-risk.by_scene, kind="stable")[:LISTED]
-            if risk.by_scene[m] > 0
-        ],
         "value_bits": bits,
         "value_bits_by_truth": bits_by_truth,
         "risk_bounds": {
@@ -288,10 +305,71 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth, e)
             for e in question.contaminations
         },
-        "shifted": shift.shifted,
-        "shift": _shift(shift, names),
     }
-    return document, warnings
+    return document, said
+
+
+EXACT_KEYS = ("prob", "mcse", "mcse_lower", "mcse_upper", "se_scenes", "n_scenes", "equal_scenes", "upper_of_zero")
+"""Of ``risk``: what has no Monte Carlo error of its own."""
+
+
+def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
+    """Monte Carlo errors of the numbers that rest on sampled evidence, under the keys of those numbers.
+
+    Those of each test's risk are also put where the contract has them, beside the risk.
+    """
+    posterior, names = question.posterior, question.posterior.hypotheses.names
+
+    def compute(moved: Posterior) -> Document:
+        asked = replace(question, posterior=moved)
+        agent = moved.reweighted(question.agent_prior)
+        found: Document = {"weights": _by_name(names, moved.weights), "agent_weights": _by_name(names, agent)}
+        for name, valuation in question.tests.items():
+            measured, _ = _measured(
+                asked, valuation, catastrophe_risk(valuation, question.policy, agent, moved.weights)
+            )
+            for key in ("matrix", "catastrophic_options"):
+                del measured[key]  # they rest on no weight
+            for key in EXACT_KEYS:
+                del measured["risk"][key]
+            found[name] = measured
+        return found
+
+    items = sum(v.table.n_items for v in question.tests.values())
+    rng = substream(question.seed, "errors of evidence")
+    found = standard_errors(compute, ((moved,) for moved in posterior.perturbed(perturbations(posterior, items), rng)))
+    for name, answer in answers.items():
+        risk, error = answer["risk"], found[name]["risk"]
+        risk["mcse"] = error["mean"]
+        for end in ("lower", "upper"):
+            if risk[end] is not None:
+                risk[f"mcse_{end}"] = math.hypot(risk[f"mcse_{end}"], error[end])
+    tests = list(answers)
+    document = {
+        "log_evidence": _by_name(names, posterior.mcse),
+        "weights": found["weights"],
+        "agent_weights": found["agent_weights"],
+    }
+    return document | (found[tests[0]] if tests else {}) | {"also": {name: found[name] for name in tests[1:]}}
+
+
+def _fit(posterior: Posterior) -> Document:
+    """How the evidence was come by."""
+    sampler = posterior.sampler
+    return {
+        "methods": {one.name: one.method for one in posterior.estimates},
+        "sampler": None
+        if sampler is None
+        else {
+            "name": "NUTS (nutpie)",
+            "chains": sampler.stats["energy"].shape[0],
+            "draws": sampler.stats["energy"].shape[1],
+            "divergences": sampler.divergences,
+            "r_hat": sampler.r_hat,
+            "ess": sampler.ess,
+            "target_accept": sampler.target_accept,
+        },
+    }
 
 
 def _foils(question: Question) -> dict[str, np.ndarray]:

@@ -1,19 +1,65 @@
 """The posterior over hypotheses: one evidence, which every prior reweights."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_sum_exp, normalise_log
 from reward_hypotheses.models.valuation import Valuation
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.sampling import Sampler
+
+METHODS = ("auto", "exact", "nuts")
+LOG_BAYES_FACTOR = 0.1
+"""A log Bayes factor between hypotheses that matter is trusted up to this Monte Carlo error."""
+MATTERS = 0.001  # posterior weight
+
+
+class NotTrustedError(RuntimeError):
+    """The numbers cannot be trusted; the message says which and why.
+
+    Attributes
+    ----------
+    problems : tuple of str
+    tree : xarray.DataTree or None
+        What `fit` sampled, to look at; None elsewhere.
+    """
+
+    def __init__(self, problems: str | Iterable[str], tree: Any = None) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.tree = tree
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """How one feedback's log evidence was come by.
+
+    Attributes
+    ----------
+    name : str
+        The feedback's.
+    method : {"exact", "nuts"}
+    classes : ndarray (hypothesis,) of int
+        Hypotheses of one class have one estimate, and one error.
+    mcse : ndarray (hypothesis,)
+        Monte Carlo error of the log evidence, nats; 0 where exact.
+    """
+
+    name: str
+    method: str
+    classes: np.ndarray
+    mcse: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +80,10 @@ class Posterior:
         The judge's posterior weights.
     feedback, valuations, evidence : tuple
         One a feedback.
+    estimates : tuple of Estimate
+        One a feedback.
+    sampler : Sampler or None
+        What NUTS reports, where it ran.
     """
 
     hypotheses: Hypotheses
@@ -45,6 +95,62 @@ class Posterior:
     feedback: tuple[Feedback, ...]
     valuations: tuple[Valuation, ...]
     evidence: tuple[Evidence, ...]
+    estimates: tuple[Estimate, ...] = ()
+    sampler: "Sampler | None" = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether every log evidence is."""
+        return not any(e.mcse.any() for e in self.estimates)
+
+    @property
+    def mcse(self) -> np.ndarray:
+        """Monte Carlo error of the log evidence, nats: (hypothesis,)."""
+        return np.sqrt(sum((e.mcse**2 for e in self.estimates), np.zeros(len(self.log_evidence))))
+
+    def mcse_between(self, i: int, j: int) -> float:
+        """Monte Carlo error of the log Bayes factor between two hypotheses; 0 where silent, for they share their error."""
+        return math.sqrt(
+            sum(float(e.mcse[i] ** 2 + e.mcse[j] ** 2) for e in self.estimates if e.classes[i] != e.classes[j])
+        )
+
+    def untrusted(self, *agents: np.ndarray) -> list[str]:
+        """Say why the numbers cannot be trusted, if so: the sampler's gates, and errors of log Bayes factors that matter.
+
+        Parameters
+        ----------
+        agents : ndarray (hypothesis,)
+            Further weights that are used, beside the judge's.
+        """
+        problems = [] if self.sampler is None else list(self.sampler.problems)
+        matter = np.flatnonzero(np.max([self.weights, *agents], axis=0) > MATTERS)
+        worst, pair = 0.0, (0, 0)
+        for a, i in enumerate(matter.tolist()):
+            for j in matter[a + 1 :].tolist():
+                if (error := self.mcse_between(i, j)) > worst:
+                    worst, pair = error, (i, j)
+        if worst > LOG_BAYES_FACTOR:
+            i, j = pair
+            problems.append(
+                f"the log Bayes factor between {self.hypotheses.names[i]!r} and {self.hypotheses.names[j]!r} has a Monte Carlo "
+                f"error of {worst:.2f}, above {LOG_BAYES_FACTOR}; take more draws"
+            )
+        return problems
+
+    def perturbed(self, n: int, rng: np.random.Generator) -> "Iterator[Posterior]":
+        """Posteriors whose evidence is moved by its Monte Carlo error, n times; silent pairs move together.
+
+        Without an error it is the same posterior n times.
+        """
+        if self.exact:
+            yield from (self,) * n
+            return
+        for _ in range(n):
+            moved = self.log_evidence
+            for one in self.estimates:
+                moved = moved + rng.standard_normal(int(one.classes.max()) + 1)[one.classes] * one.mcse
+            weights = posterior_weights(self.prior.weights_of(self.hypotheses), self.log_prior, moved)
+            yield replace(self, log_evidence=moved, weights=weights, estimates=())
 
     def reweighted(self, prior: Prior | None) -> np.ndarray:
         """Posterior weights under another prior (None: the judge's) and the same evidence: (hypothesis,).
@@ -120,32 +226,82 @@ def weigh(
     feedback: Sequence[Feedback],
     line: FailureLine,
     valuations: Sequence[Valuation] | None = None,
+    *,
+    method: str = "auto",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int = 0,
 ) -> Posterior:
     """Weigh hypotheses by feedback: ``w_h`` proportional to ``pi_h prod_k p(D_k | r_h)``, nuisances integrated out.
+
+    Parameters
+    ----------
+    method : {"auto", "exact", "nuts"}
+        Exactly where it can be, else by NUTS; exactly or not at all; by NUTS wherever there is a nuisance.
+    draws, chains, seed : int
+        Of NUTS, which samples at least 4 chains of 1,000.
 
     Raises
     ------
     InputError
-        What a prior or feedback refuses, or data that are impossible under every hypothesis.
+        What a prior or feedback refuses, data that are impossible under every hypothesis, or feedback without an exact
+        evidence where that was asked for.
+    NotTrustedError
+        A sampled evidence that is not a number.
     """
+    if method not in METHODS:
+        raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
     if valuations is None:
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
-    evidence = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
+    found = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
+    inexact = [str(one.name or one.kind) for one, e in zip(feedback, found, strict=True) if e is None]
+    if inexact and method == "exact":
+        raise InputError(
+            f"method: 'exact', but the evidence of {', '.join(inexact)} has no exact form; use 'auto' or 'nuts'"
+        )
+    to_sample = [
+        k
+        for k, (one, e) in enumerate(zip(feedback, found, strict=True))
+        if e is None or (method == "nuts" and one.nuisances)
+    ]
+    sampler = None
+    if to_sample:
+        from reward_hypotheses.models.sampling import sample_evidence
+
+        some = [feedback[k] for k in to_sample]
+        over = [valuations[k] for k in to_sample]
+        known = [found[k] for k in to_sample]
+        classes = [
+            one.classes(valuation) if e is None else e.classes
+            for one, valuation, e in zip(some, over, known, strict=True)
+        ]
+        sampled, sampler = sample_evidence(some, over, classes, draws, chains, seed)
+        for k, e, exact in zip(to_sample, sampled, known, strict=True):
+            found[k] = e if exact is None else replace(e, statistics=exact.statistics)
+    evidence = [e for e in found if e is not None]
     log_prior = prior.log_prior(hypotheses)
     together: dict[tuple[int, ...], int] = {}
     by_hypothesis = zip(*(e.classes.tolist() for e in evidence), strict=True)
-    classes = np.array([together.setdefault(key, len(together)) for key in by_hypothesis])
+    classes_of_all = np.array([together.setdefault(key, len(together)) for key in by_hypothesis])
     log_evidence = np.array([e.log_evidence for e in evidence]).sum(axis=0)
+    if np.isnan(log_evidence).any():
+        bad = [repr(n) for n, v in zip(hypotheses.names, log_evidence, strict=True) if np.isnan(v)]
+        raise NotTrustedError(f"the sampled evidence of {', '.join(bad)} is not a number")
     return Posterior(
         hypotheses=hypotheses,
         prior=prior,
         log_prior=log_prior,
         log_evidence=log_evidence,
-        classes=classes,
+        classes=classes_of_all,
         weights=posterior_weights(prior.weights_of(hypotheses), log_prior, log_evidence),
         feedback=tuple(feedback),
         valuations=tuple(valuations),
         evidence=tuple(evidence),
+        estimates=tuple(
+            Estimate(str(one.name), "exact" if e.draws is None else "nuts", e.classes, e.mcse)
+            for one, e in zip(feedback, evidence, strict=True)
+        ),
+        sampler=sampler,
     )
 
 

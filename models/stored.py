@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of
-from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior
 
 
@@ -72,12 +72,11 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
     InputError
         A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
     """
-    if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
-        raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
+    own = hypotheses_in(tree)
     study = json.loads(tree.attrs["study"])
-    given = dict(study["hypotheses"]) if hypotheses is None else dict(hypotheses)
-    if list(given) != list(study["hypotheses"]):
-        raise InputError(f"hypotheses {list(given)}; the tree has {list(study['hypotheses'])}, in this order")
+    given = own if hypotheses is None else dict(hypotheses)
+    if list(given) != list(own):
+        raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}, in this order")
     for name, reward in given.items():
         if isinstance(reward, str) and reward.startswith("callable "):
             raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
@@ -103,12 +102,25 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         feedback=(),
         valuations=(),
         evidence=(),
+        estimates=tuple(
+            Estimate(str(name), "exact" if not mcse.any() else "nuts", classes.astype(int), mcse)
+            for name, classes, mcse in zip(
+                evidence["feedback"].to_numpy(), value["feedback_class"], value["feedback_mcse"], strict=True
+            )
+        ),
     )
     return posterior, line
 
 
-def tested(tree: xr.DataTree, test: Any) -> Table:
+def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
+    """Names and rewards of a tree's hypotheses, as text."""
+    if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
+        raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
+    return dict(json.loads(tree.attrs["study"])["hypotheses"])
+
+
+def tested(test: Any, *trees: xr.DataTree) -> Table:
     """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
     table = as_table(test, "test")
-    other = set(json.loads(tree.attrs["study"])["not_boolean"])
+    other = {column for tree in trees for column in json.loads(tree.attrs["study"])["not_boolean"]}
     return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())

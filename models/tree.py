@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
-from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
+from reward_hypotheses.models.feedback.base import ClosedForm, Evidence, Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
-from reward_hypotheses.models.posterior import Posterior, weigh
+from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.valuation import Valuation
@@ -22,7 +23,6 @@ LEAST_DRAWS = 4000
 """Draws from which the ends of an interval come, however few the tree holds."""
 MOST_PREDICTIVE = 200
 MOST_REPLICATED = 20_000_000  # replicated items that a group holds; of very long tables, fewer draws
-METHODS = ("auto", "exact")
 
 
 def fit(
@@ -49,10 +49,13 @@ def fit(
         Each with its table.
     fail_utility : float, str or dict
         Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
-    method : {"auto", "exact"}
-        The evidence of labels and rewards has a closed form, so both are exact.
+    method : {"auto", "exact", "nuts"}
+        auto: the evidence of each feedback exactly where it has a closed form (labels, rewards), else by NUTS and a
+        bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
+        and why. Sampled evidence carries its Monte Carlo error, in ``evidence`` and into every risk.
     draws, chains : int
-        Draws of the value prior, and of the nuisances, that the tree holds.
+        Draws of the value prior, and of the nuisances, that the tree holds. NUTS runs at least 4 chains of 1,000, of
+        which these are kept, evenly spaced.
     random_seed : int
     log_likelihood : bool
         Whether to add the groups ``log_likelihood`` and ``log_prior``, by draw, hypothesis and item; all groups then hold
@@ -71,15 +74,24 @@ def fit(
     ------
     InputError
         What is wrong with hypotheses, values, tables or the failure line, a message each.
+    NotTrustedError
+        Sampling that did not work: a divergence, R-hat above 1.01 or an effective sample size below 400 of a nuisance, or
+        a Monte Carlo error above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds
+        what was sampled.
     """
     if method not in METHODS:
-        raise InputError(f"method: {method!r} is not in this version; {suggestion(str(method), METHODS)}")
+        raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
     if draws < 1 or chains < 1:
         raise InputError(f"draws = {draws}, chains = {chains}; both must be at least 1")
     if log_likelihood:
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
-    return tree_of(weigh(listed, prior, made, line), line, draws, chains, random_seed, log_likelihood)
+    posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
+    tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
+    problems = posterior.untrusted()
+    if problems:
+        raise NotTrustedError(problems, tree)
+    return tree
 
 
 def prepared(
@@ -110,9 +122,7 @@ def tree_of(
         "posterior": groups.parameters("posterior"),
         "prior": groups.parameters("prior"),
         "evidence": _evidence(posterior),
-        "sample_stats": xr.Dataset(
-            attrs={"method": "exact", "note": "draws are independent and exact; nothing was sampled by MCMC"}
-        ),
+        "sample_stats": groups.sample_stats(),
         "posterior_predictive": groups.predictive("posterior"),
         "prior_predictive": groups.predictive("prior"),
         "observed_data": groups.observed(),
@@ -125,7 +135,8 @@ def tree_of(
     tree.attrs = {
         "creation_library": "reward_hypotheses",
         "seed": seed,
-        "method": "exact: the evidence of every feedback has a closed form",
+        "method": _method(posterior),
+        "methods": json.dumps({one.name: _why(posterior, one) for one in posterior.estimates}),
         "study": json.dumps(
             {
                 "hypotheses": {n: _text(r) for n, r in zip(names, posterior.hypotheses.rewards, strict=True)},
@@ -143,6 +154,22 @@ def tree_of(
         ),
     }
     return tree
+
+
+def _method(posterior: Posterior) -> str:
+    kinds = {one.method for one in posterior.estimates}
+    return kinds.pop() if len(kinds) == 1 else "exact and nuts"
+
+
+def _why(posterior: Posterior, estimate: Estimate) -> str:
+    one = next(f for f in posterior.feedback if f.name == estimate.name)
+    has_form = isinstance(one, ClosedForm)
+    if estimate.method == "exact":
+        if not one.nuisances:
+            return "exact: the likelihood has no nuisance, so its product is the evidence"
+        return "exact: the nuisance is integrated in closed form"
+    asked = "asked for, though there is a closed form" if has_form else "there is no closed form"
+    return f"nuts: {asked}; the evidence of each silent class is estimated once, by bridge sampling"
 
 
 def _text(value: Any) -> Any:
@@ -177,7 +204,7 @@ def _evidence(posterior: Posterior) -> xr.Dataset:
         "log_prior": posterior.log_prior,
         "log_evidence": posterior.log_evidence,
         "log_posterior": log_posterior,
-        "mcse": np.zeros(len(names)),
+        "mcse": posterior.mcse,
         "prior": posterior.prior.weights_of(posterior.hypotheses),
         "weight": posterior.weights,
         "silent_class": posterior.classes.astype(np.int64),
@@ -185,6 +212,11 @@ def _evidence(posterior: Posterior) -> xr.Dataset:
     return xr.Dataset(
         {k: ("hypothesis", v) for k, v in by_hypothesis.items()}
         | {
+            "feedback_class": (
+                ("feedback", "hypothesis"),
+                np.array([e.classes for e in posterior.estimates], np.int64),
+            ),
+            "feedback_mcse": (("feedback", "hypothesis"), np.array([e.mcse for e in posterior.estimates])),
             "opinion_share": ("opinion", np.array([share for share, _ in parts])),
             "opinion_strength": ("opinion", np.array(strengths, float)),
             "opinion_weight": (
@@ -196,8 +228,8 @@ def _evidence(posterior: Posterior) -> xr.Dataset:
                 np.array([part.log_prior(posterior.hypotheses) for _, part in parts]),
             ),
         },
-        coords={"hypothesis": names},
-        attrs={"method": "exact", "units": "nats"},
+        coords={"hypothesis": names, "feedback": [e.name for e in posterior.estimates]},
+        attrs={"method": _method(posterior), "units": "nats"},
     )
 
 
@@ -220,11 +252,46 @@ class _Groups:
         self.seed = seed
         for one, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
             name = str(one.name)
-            before = np.zeros_like(evidence.statistics)
-            self.theta["posterior"][name] = one.nuisances(
-                evidence.statistics, evidence.n_items, n, substream(seed, f"posterior {name}")
+            after, before = substream(seed, f"posterior {name}"), substream(seed, f"prior {name}")
+            if evidence.draws is None:
+                everyone = np.arange(len(self.names))
+                theta = one.draws(evidence, everyone, n, after)
+            else:
+                theta = {key: self._kept(values) for key, values in evidence.draws.items()}
+            self.theta["posterior"][name] = theta
+            _, _, place, _ = distinct(evidence.classes)
+            blind_theta = {k: p.draws((n, int(place.max()) + 1), before) for k, p in one.nuisances.items()}
+            self.theta["prior"][name] = {k: v[:, place] for k, v in blind_theta.items()}
+
+    def _kept(self, values: np.ndarray) -> np.ndarray:
+        """Of (chain, draw, ...) draws of NUTS those that the tree holds, evenly spaced: (chain * draw, ...)."""
+        chains, draws = self.shape
+        at = np.arange(draws) * values.shape[1] // draws
+        return values[:chains, at].reshape(chains * draws, *values.shape[2:])
+
+    def sample_stats(self) -> xr.Dataset:
+        """What the sampler reports; on the exact path an empty group that says so."""
+        sampler = self.posterior.sampler
+        if sampler is None:
+            return xr.Dataset(
+                attrs={"method": "exact", "note": "draws are independent and exact; nothing was sampled by MCMC"}
             )
-            self.theta["prior"][name] = one.nuisances(before, 0, n, substream(seed, f"prior {name}"))
+        coords = self._coords()
+        del coords["hypothesis"]
+        return xr.Dataset(
+            {key: (("chain", "draw"), self._kept(values).reshape(self.shape)) for key, values in sampler.stats.items()},
+            coords=coords,
+            attrs={
+                "method": "nuts",
+                "inference_library": "nutpie",
+                "divergences": sampler.divergences,
+                "r_hat": sampler.r_hat,
+                "ess": sampler.ess,
+                "target_accept": sampler.target_accept,
+                "sampled_chains": sampler.stats["energy"].shape[0],
+                "sampled_draws": sampler.stats["energy"].shape[1],
+            },
+        )
 
     def _coords(self) -> dict[str, Any]:
         return {"chain": np.arange(self.shape[0]), "draw": np.arange(self.shape[1]), "hypothesis": self.names}

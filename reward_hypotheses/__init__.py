@@ -19,7 +19,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.labelled import catastrophe_risk, index_draws, predict, risk_bounds, value_bits
-    from reward_hypotheses.analysis.results import NotTrustedError
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.models.feedback.base import Feedback
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.policies.commit import Commit
     from reward_hypotheses.models.policies.expected import Expected
     from reward_hypotheses.models.policies.most_probable import MostProbable
+    from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.models.priors.base import Prior, log_pool
     from reward_hypotheses.models.priors.elicited import Elicited
     from reward_hypotheses.models.priors.pools import LinearPool
@@ -56,7 +56,7 @@ _HOME = {
     "MostProbable": "models.policies.most_probable",
     "Expected": "models.policies.expected",
     "Boltzmann": "models.policies.boltzmann",
-    "NotTrustedError": "analysis.results",
+    "NotTrustedError": "models.posterior",
     "fit": "models.tree",
     "pymc_model": "models.pymc_model",
     "catastrophe_risk": "analysis.labelled",

@@ -182,8 +182,8 @@ def _check(study: Path, progress: Progress) -> int:
 
 
 def _run(given: argparse.Namespace, progress: Progress) -> int:
-    from reward_hypotheses.analysis.results import NotTrustedError
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.study import answer
 
     out: Path | None = given.out
@@ -207,7 +207,8 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
     except InputError as error:
         return _wrong(error.problems)
     except NotTrustedError as error:
-        print(f"{given.study.name}: {error}", file=sys.stderr)
+        for problem in error.problems:
+            print(f"{given.study.name}: {' '.join(problem.split())}", file=sys.stderr)
         return NOT_TRUSTED
     progress.stop()
     if given.json:
@@ -228,7 +229,7 @@ def _netcdf(found: "Answer") -> bytes:
     from reward_hypotheses.models.tree import tree_of
 
     study = found.study
-    tree = tree_of(found.posterior, study.line, study.draws, study.chains, study.seed)
+    tree = tree_of(found.posterior, study.line, study.fit.draws, study.fit.chains, study.seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "posterior.nc"
         tree.to_netcdf(path, engine="h5netcdf")

@@ -19,6 +19,7 @@ from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.policies.expected import Expected
 from reward_hypotheses.models.policies.most_probable import MostProbable
+from reward_hypotheses.models.posterior import METHODS
 from reward_hypotheses.models.priors.base import Prior, log_pool
 from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.pools import LinearPool
@@ -315,13 +316,27 @@ def read_agent(top: Section, problems: Problems, names: list[str]) -> tuple[Poli
     return policy, prior, told
 
 
-def read_fit(top: Section, problems: Problems) -> None:
-    """Judge [fit] method; there is the exact one."""
+@dataclass(frozen=True)
+class Fit:
+    """What [fit] says."""
+
+    method: str
+    draws: int
+    chains: int
+
+
+def read_fit(top: Section, problems: Problems) -> Fit:
+    """Read [fit]."""
     section = top.section("fit", ("method", "draws", "chains"), required=False)
     section.refuse_unknown()
     method = section.text("method", default="auto")
-    if method not in ("auto", "exact"):
-        problems.add(f"[fit] method: {method!r} is not in this version; {suggestion(method, ('auto', 'exact'))}")
+    if method not in METHODS:
+        problems.add(f"[fit] method: {method!r}; {suggestion(method, METHODS)}")
+    return Fit(
+        method,
+        section.whole("draws", default=1000, least=1, most=100_000),
+        section.whole("chains", default=4, least=1, most=100),
+    )
 
 
 @dataclass(frozen=True)

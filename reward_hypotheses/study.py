@@ -26,6 +26,7 @@ from reward_hypotheses.models.valuation import Valuation, empty_scenes
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import (
     SECTIONS,
+    Fit,
     Use,
     read_agent,
     read_analysis,
@@ -71,8 +72,7 @@ class Study:
     prob: float
     deployments: tuple[int, ...]
     languages: tuple[Simplicity, ...]
-    draws: int
-    chains: int
+    fit: Fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
     InputError
         The study or its data are wrong; ``problems`` has one message each.
     NotTrustedError
-        A number that should be finite is not.
+        What was sampled does not pass its gates, or a number that should be finite is not.
     """
     return answer(path, progress).document
 
@@ -110,7 +110,17 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -
     valuations, tests = evaluate(study, progress)
     progress("weighing the hypotheses")
     try:
-        posterior = weigh(study.hypotheses, study.prior, study.feedback, study.line, valuations)
+        posterior = weigh(
+            study.hypotheses,
+            study.prior,
+            study.feedback,
+            study.line,
+            valuations,
+            method=study.fit.method,
+            draws=study.fit.draws,
+            chains=study.fit.chains,
+            seed=study.seed,
+        )
         return Answer(study, posterior, results_document(_question(study, posterior, tests), progress))
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
@@ -164,7 +174,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         prob=study.prob,
         deployments=study.deployments,
         languages=study.languages,
-        draws=study.draws * study.chains,
+        draws=study.fit.draws * study.fit.chains,
         values=study.values,
         digests=study.digests,
         versions={
@@ -218,10 +228,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     line = read_catastrophe(top, problems, names)
     feedback = read_feedback(top, problems, tables)
     policy, agent_prior, told = read_agent(top, problems, names)
-    read_fit(top, problems)
-    fit = top.section("fit", ("method", "draws", "chains"), required=False)
-    draws = fit.whole("draws", default=1000, least=1, most=100_000)
-    chains = fit.whole("chains", default=4, least=1, most=100)
+    fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
 
     in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables), *asked.tests]))
@@ -268,8 +275,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         prob=asked.prob,
         deployments=asked.deployments,
         languages=asked.languages,
-        draws=draws,
-        chains=chains,
+        fit=fit,
     )
 
 

@@ -310,7 +310,7 @@ CASES = {
     "no deployments": (study(analysis={"deployments": [0]}), [r"deployments: \[0\]; give a list of whole numbers"]),
     "prob 1": (study(analysis={"prob": 1}), [r"prob: 1; give the probability"]),
     "draws 0": (study(fit={"draws": 0}), [r"\[fit\] draws: 0; give a whole number"]),
-    "a method of later": (study(fit={"method": "nuts"}), [r"method: 'nuts' is not in this version"]),
+    "an unknown method": (study(fit={"method": "nutz"}), [r"\[fit\] method: 'nutz'; did you mean 'nuts'"]),
     "a negative seed": (study(seed=-1), [r"seed: -1; give a whole number"]),
     "duplicate keys": (toml("seed = 1\nseed = 2\n"), [r"study.toml: a key stands twice; give each key once .*line 2"]),
     "duplicate sections": (toml("[values]\n[values]\n"), [r"a section stands twice"]),

@@ -16,8 +16,9 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
-from reward_hypotheses.models.feedback.labels import beta_below_half, largest_rate
+from reward_hypotheses.models.feedback.labels import largest_rate
 from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.nuisances import beta_below_half
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.special import log_beta, log_incomplete_beta, regularized_gamma_q
 from reward_hypotheses.models.valuation import Valuation

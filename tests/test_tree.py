@@ -254,7 +254,7 @@ def test_wrong_calls(train, test, tree):
     for make, words in (
         (lambda: rh.fit({}, ANN, [labels], 0), "no hypothesis"),
         (lambda: rh.fit(TEXTS, ANN, [], 0), "feedback: there is none"),
-        (lambda: rh.fit(TEXTS, ANN, [labels], 0, method="nuts"), "method: 'nuts'"),
+        (lambda: rh.fit(TEXTS, ANN, [labels], 0, method="smc"), "method: 'smc'"),
         (lambda: rh.fit(TEXTS, ANN, [labels], {"flags": 0}), "hypothesis 'red paint' has no value"),
         (lambda: rh.fit(TEXTS, ANN, [labels], 0, draws=0), "at least 1"),
         (lambda: rh.fit({**TEXTS, "both": "red_pant"}, ANN, [labels], 0), "no column 'red_pant'"),

@@ -1,9 +1,10 @@
 """Feedback: a noisy choice that reward explains, ``p(D | r_h, theta)``, and what it says about the hypotheses."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,10 +13,12 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation
 
 ALIKE = 1e-9
 """Inputs of a likelihood within this, relative to the largest, are the same input."""
+CHECKED = 1000  # replications of a predictive check
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +32,26 @@ class Evidence:
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class have the same likelihood whatever is said about these items: this feedback is silent
         between them, and their evidence is one number, computed once.
-    statistics : ndarray (hypothesis, k)
-        The sufficient statistics, in the order of the kind.
     n_items : int
         Items that were used.
+    statistics : ndarray (hypothesis, k)
+        The sufficient statistics of kinds that have some, in the order of the kind.
+    mcse : ndarray (hypothesis,)
+        Monte Carlo error of the log evidence, one error a class; 0 where it is exact.
+    draws : dict of str to ndarray (chain, draw, hypothesis), optional
+        Draws of the nuisances from ``p(theta | D, h)`` where they were sampled; None where draws are made exactly.
     """
 
     log_evidence: np.ndarray
     classes: np.ndarray
-    statistics: np.ndarray
     n_items: int
+    statistics: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    mcse: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    draws: Mapping[str, np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.mcse.size:
+            object.__setattr__(self, "mcse", np.zeros(len(self.log_evidence)))
 
 
 @dataclass(frozen=True)
@@ -130,32 +143,24 @@ class Feedback(ABC):
         return 0 if self.used is None else int((~self.used).sum())
 
     @property
-    @abstractmethod
     def observed(self) -> np.ndarray:
-        """What was said, (item used,); raises InputError naming the row where it is not what the kind requires."""
+        """What was said, (item used,): finite numbers, unless the kind asks for something else.
 
-    @abstractmethod
-    def evidence(self, valuation: Valuation) -> Evidence:
-        """Say what the feedback says about each hypothesis; `valuation` is of the items used."""
-
-    @abstractmethod
-    def nuisances(
-        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)``: name -> (draw, hypothesis); none where they are fixed.
-
-        Statistics of no items give draws of the prior.
+        Raises
+        ------
+        InputError
+            It is not what the kind requires; names the row.
         """
+        return self.items.numbers(self.column).astype(float)
 
-    @abstractmethod
-    def at(self, valuation: Valuation, h: int) -> np.ndarray:
-        """What the likelihood of h depends on, item by item: (item,)."""
+    @property
+    def nuisances(self) -> Mapping[str, Nuisance]:
+        """Priors of the nuisances that are inferred, one draw a hypothesis; none unless the kind has some."""
+        return {}
 
-    @abstractmethod
-    def replicate(
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
+    def inputs(self, block: Block, h: int) -> np.ndarray:
+        """What the likelihood of h depends on, (option, scene): its reward, unless the kind says otherwise."""
+        return block.reward(h)
 
     @abstractmethod
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:
@@ -164,7 +169,7 @@ class Feedback(ABC):
         Parameters
         ----------
         inputs : (..., item)
-            What h predicts: labels as 0 and 1, or rewards.
+            What h predicts, as numbers: labels as 0 and 1, or rewards.
         theta : dict
             Nuisances, (...,).
         observed : (item,)
@@ -173,45 +178,100 @@ class Feedback(ABC):
         """
 
     @abstractmethod
-    def pymc_nuisances(self, name: str) -> dict[str, Any]:
-        """Declare the nuisances in the PyMC model at hand, over ``hypothesis``: name -> random variable."""
+    def replicate(
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
 
-    @abstractmethod
+    def evidence(self, valuation: Valuation) -> Evidence | None:
+        """Say exactly what the feedback says about each hypothesis; None where that takes sampling."""
+        return None
+
+    def exact_draws(
+        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draw the nuisances from ``p(theta | D, h)`` of exact evidence: name -> (draw, hypothesis given)."""
+        raise NotImplementedError(f"{type(self).__name__} has exact evidence but no exact draws")
+
+    def classes(self, valuation: Valuation) -> np.ndarray:
+        """Group the hypotheses between which this feedback is silent, whatever is said: (hypothesis,) of int."""
+        return self._gathered(valuation, lambda block: self._gather(block, None))[1]
+
+    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+        """Posterior predictive check, the hypothesis drawn from the weights.
+
+        Unless the kind has a sharper one, of the mean log likelihood: data that the model makes less likely than its own
+        replications do not come from it.
+        """
+        drawn = rng.choice(len(weights), CHECKED, p=weights)
+        observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
+        lead = int(np.argmax(weights))
+        p, at_lead = 0.0, np.nan
+        for h in sorted({*drawn.tolist(), lead}):
+            inputs = np.asarray(self.at(valuation, h))
+            rows = np.flatnonzero(drawn == h)
+            mine = {name: values[rows, h] for name, values in theta.items()}
+            if rows.size:
+                replicated = self.replicate(inputs, mine, len(rows), rng)
+                numbers = inputs.astype(float)
+                made = [
+                    float(
+                        np.mean(self.log_likelihood(numbers, {k: v[i] for k, v in mine.items()}, y.astype(float), np))
+                    )
+                    for i, y in enumerate(replicated)
+                ]
+                seen = self.log_likelihood(numbers, mine, observed.astype(float), np)
+                p += float((np.array(made) <= np.mean(seen, axis=-1) + 1e-12).sum()) / CHECKED
+            if h == lead:
+                whole = {name: values[:, h] for name, values in theta.items()}
+                at_lead = float(np.mean(self.log_likelihood(inputs.astype(float), whole, observed.astype(float), np)))
+        misfit: tuple[str, ...] = ()
+        if p < 0.01:
+            misfit = (
+                f"no hypothesis fits {self.name}: replications are as unlikely as what was said in {p:.1%} of cases; a reward "
+                "that nobody listed may have made it",
+            )
+        mcse = math.sqrt(max(p * (1 - p), 1 / CHECKED) / CHECKED)
+        return Check(at_lead, p, mcse, CHECKED, "mean log likelihood of an item, nats", misfit)
+
+    def draws(
+        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draw the nuisances from ``p(theta | D, h)``, exactly or from what was sampled: name -> (draw, hypothesis given)."""
+        if not self.nuisances:
+            return {}
+        if evidence.draws is None:
+            return self.exact_draws(evidence, hypotheses, n, rng)
+        flat = {name: v.reshape(-1, v.shape[-1])[:, hypotheses] for name, v in evidence.draws.items()}
+        rows = rng.integers(len(next(iter(flat.values()))), size=n)
+        return {name: values[rows] for name, values in flat.items()}
+
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Log density of the prior of each nuisance, of the shape given."""
+        return {name: prior.log_density(theta[name]) for name, prior in self.nuisances.items()}
 
-    @abstractmethod
-    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
-        """Posterior predictive check, the hypothesis drawn from the weights."""
+    def pymc_nuisances(self, name: str, dims: str = "hypothesis") -> dict[str, Any]:
+        """Declare the nuisances in the PyMC model at hand, over `dims`: name -> random variable."""
+        return {key: prior.pymc(f"{name}_{key}", dims) for key, prior in self.nuisances.items()}
 
+    def at(self, valuation: Valuation, h: int) -> np.ndarray:
+        """What the likelihood of h depends on, item by item: (item,)."""
+        parts = []
+        for block in valuation.blocks():
+            inputs = self.inputs(block, h).T
+            parts.append(inputs.ravel() if block.available is None else inputs[block.available.T])
+        return np.concatenate(parts)
 
-class ClosedForm(Feedback):
-    """A kind whose likelihood depends on a few sums over items, the nuisance integrated in closed form.
-
-    A subclass says what the likelihood depends on (`inputs`), which sums matter (`sums`), and writes the one equation
-    that makes a log evidence of them (`log_marginal`).
-    """
-
-    @abstractmethod
-    def inputs(self, block: Block, h: int) -> np.ndarray:
-        """What the likelihood of h depends on, (option, scene): bool or float."""
-
-    @abstractmethod
-    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """Sufficient statistics of a block, to be added up."""
-
-    @abstractmethod
-    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
-        """``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
-
-    def evidence(self, valuation: Valuation) -> Evidence:  # noqa: D102
+    def _gathered(
+        self, valuation: Valuation, gather: Callable[[Block], tuple[np.ndarray, Any]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sums by hypothesis, (hypothesis, k), and the class of each."""
         n = len(valuation.hypotheses)
-        observed = self.observed
         digests = [hashlib.blake2b(digest_size=16) for _ in range(n)]
         total: np.ndarray = np.zeros(1)
         marks, scale = np.zeros(n), np.zeros(n)
         floats = False
-        for sums, keys in valuation.each(lambda block: self._gather(block, observed)):
+        for sums, keys in valuation.each(gather):
             total = total + sums
             if isinstance(keys, list):
                 for digest, key in zip(digests, keys, strict=True):
@@ -221,18 +281,17 @@ class ClosedForm(Feedback):
                 marks = marks + keys[0]
                 scale = np.maximum(scale, keys[1])
         if floats:
-            classes = self._alike(valuation, marks, scale)
-        else:
-            place: dict[bytes, int] = {}
-            classes = np.array([place.setdefault(d.digest(), len(place)) for d in digests])
-        _, first, inverse, _ = distinct(classes)
-        statistics = total[first]
-        log_evidence = np.asarray(self.log_marginal(statistics, valuation.table.n_items))
-        return Evidence(log_evidence[inverse], inverse, statistics[inverse], valuation.table.n_items)
+            return total, self._alike(valuation, marks, scale)
+        place: dict[bytes, int] = {}
+        return total, np.array([place.setdefault(d.digest(), len(place)) for d in digests])
 
-    def _gather(self, block: Block, observed: np.ndarray) -> tuple[np.ndarray, Any]:
+    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
+        """Sufficient statistics of a block, to be added up; none unless the kind has some."""
+        return ()
+
+    def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Sums of a block by hypothesis, and what tells the inputs of one hypothesis from another's."""
-        said = block.gather(observed)
+        said = None if observed is None else block.gather(observed)
         inside = block.available
         sums, keys = [], []
         marks: np.ndarray | None = None
@@ -241,7 +300,7 @@ class ClosedForm(Feedback):
             inputs = self.inputs(block, h)
             if inside is not None:
                 inputs = np.where(inside, inputs, inputs.dtype.type(0))
-            sums.append(self.sums(inputs, said, inside))
+            sums.append(() if said is None else self.sums(inputs, said, inside))
             if inputs.dtype == bool:
                 keys.append(np.packbits(inputs).tobytes())
             else:
@@ -312,12 +371,43 @@ class ClosedForm(Feedback):
         _, first, cell, _ = distinct(code)
         return cell, first
 
-    def at(self, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
-        parts = []
-        for block in valuation.blocks():
-            inputs = self.inputs(block, h).T
-            parts.append(inputs.ravel() if block.available is None else inputs[block.available.T])
-        return np.concatenate(parts)
+
+class ClosedForm(Feedback):
+    """A kind whose likelihood depends on a few sums over items, the nuisance integrated in closed form.
+
+    A subclass says what the likelihood depends on (`inputs`), which sums matter (`sums`), and writes the one equation
+    that makes a log evidence of them (`log_marginal`).
+    """
+
+    @abstractmethod
+    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
+        """Sufficient statistics of a block, to be added up."""
+
+    @abstractmethod
+    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
+        """``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
+
+    @abstractmethod
+    def posterior_draws(
+        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draw the nuisances from ``p(theta | D, h)`` of (class, k) sums: name -> (draw, class)."""
+
+    def evidence(self, valuation: Valuation) -> Evidence:  # noqa: D102
+        observed = self.observed
+        total, classes = self._gathered(valuation, lambda block: self._gather(block, observed))
+        _, first, inverse, _ = distinct(classes)
+        statistics = total[first]
+        log_evidence = np.asarray(self.log_marginal(statistics, valuation.table.n_items))
+        return Evidence(log_evidence[inverse], inverse, valuation.table.n_items, statistics[inverse])
+
+    def exact_draws(  # noqa: D102
+        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        _, first, inverse, _ = distinct(evidence.classes[hypotheses])
+        statistics = evidence.statistics[hypotheses][first]
+        found = self.posterior_draws(statistics, evidence.n_items, n, rng)
+        return {name: values[:, inverse] for name, values in found.items()}
 
 
 def named(feedback: list[Feedback]) -> list[Feedback]:

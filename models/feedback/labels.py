@@ -12,7 +12,8 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
-from reward_hypotheses.models.special import LOG_2, log_beta, log_gamma, log_incomplete_beta
+from reward_hypotheses.models.nuisances import BetaBelowHalf, Nuisance, beta_below_half
+from reward_hypotheses.models.special import log_gamma, log_incomplete_beta
 from reward_hypotheses.models.valuation import Block, Valuation
 
 REPLICATIONS = 1000
@@ -59,6 +60,10 @@ class Labels(ClosedForm):
         what = "true where the item is better than failing, else false"
         return self.items.booleans(self.column, what=what)
 
+    @property
+    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+        return {"eps": BetaBelowHalf(*self.noise)} if isinstance(self.noise, tuple) else {}
+
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """Whether h predicts a true label."""
         return block.better(h)
@@ -68,10 +73,10 @@ class Labels(ClosedForm):
         wrong = inputs ^ observed
         return (float(np.count_nonzero(wrong if inside is None else wrong & inside)),)
 
-    def _gather(self, block: Block, observed: np.ndarray) -> tuple[np.ndarray, Any]:
+    def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Count on packed bits where they were kept: an eighth of the bytes, and nothing to unpack."""
         bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
-        if any(b is None for b in bits):
+        if observed is None or any(b is None for b in bits):
             return super()._gather(block, observed)
         said = np.packbits(block.gather(observed))
         inside = np.packbits(np.ones(block.shape, bool) if block.available is None else block.available)
@@ -95,11 +100,9 @@ class Labels(ClosedForm):
         a, b = self.noise
         return beta_below_half(a + wrong, b + n_items - wrong, rng)
 
-    def nuisances(  # noqa: D102
+    def posterior_draws(  # noqa: D102
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        if not isinstance(self.noise, tuple):
-            return {}
         wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
         return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
 
@@ -116,22 +119,6 @@ class Labels(ClosedForm):
             return xp.where(right, math.log1p(-self.noise), impossible)
         eps = theta["eps"][..., None]
         return xp.where(right, xp.log1p(-eps), xp.log(eps))
-
-    def pymc_nuisances(self, name: str) -> dict[str, Any]:  # noqa: D102
-        import pymc as pm
-
-        if not isinstance(self.noise, tuple):
-            return {}
-        a, b = self.noise
-        return {"eps": pm.Truncated(f"{name}_eps", pm.Beta.dist(a, b), upper=0.5, dims="hypothesis")}
-
-    def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
-        if not isinstance(self.noise, tuple):
-            return {}
-        a, b = self.noise
-        eps = theta["eps"]
-        whole = float(log_incomplete_beta(0.5, a, b))
-        return {"eps": (a - 1) * np.log(eps) + (b - 1) * np.log1p(-eps) - whole}
 
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
         """Check the largest rate of disagreement over cells, the distinct vectors of predictions.
@@ -188,43 +175,6 @@ def _times(count: np.ndarray, probability: float) -> np.ndarray:
     """``count * log(probability)`` with 0 * log 0 = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(count == 0, 0.0, count * np.log(probability))
-
-
-def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
-
-    Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
-    ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
-    distance from 1/2, is log-concave and lies under an exponential through its value there, which is thinned.
-    """
-    p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
-    out = np.empty(p.shape)
-    kept = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
-    power = (kept < 0.05) & (q <= 1.0)
-    tail = (kept < 0.05) & (q > 1.0)  # there p > q > 1
-    todo = np.flatnonzero(power)
-    while todo.size:
-        draw = 0.5 * rng.random(todo.size) ** (1.0 / p[todo])
-        good = np.log(rng.random(todo.size)) < (q[todo] - 1.0) * (np.log1p(-draw) + LOG_2)
-        out[todo[good]] = draw[good]
-        todo = todo[~good]
-    todo = np.flatnonzero(~(tail | power))
-    while todo.size:
-        draw = rng.beta(p[todo], q[todo])
-        good = draw < 0.5
-        out[todo[good]] = draw[good]
-        todo = todo[~good]
-    todo = np.flatnonzero(tail)
-    while todo.size:
-        a, b = p[todo], q[todo]
-        rate = 2.0 * (a - b)
-        x = -np.log1p(-rng.random(todo.size) * -np.expm1(-rate / 2)) / rate
-        x = np.minimum(x, np.nextafter(0.5, 0))
-        log_ratio = (a - 1) * np.log1p(-2 * x) + (b - 1) * np.log1p(2 * x) + rate * x
-        good = np.log(rng.random(todo.size)) < log_ratio
-        out[todo[good]] = 0.5 - x[good]
-        todo = todo[~good]
-    return out
 
 
 def largest_rate(size: np.ndarray, eps: np.ndarray, rng: np.random.Generator) -> np.ndarray:

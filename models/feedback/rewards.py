@@ -12,8 +12,9 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
+from reward_hypotheses.models.nuisances import InverseGamma, Nuisance
 from reward_hypotheses.models.special import log_beta, regularized_gamma_q
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.valuation import Valuation
 
 REPLICATIONS = 1000
 MOST_CELLS = 20_000
@@ -65,9 +66,9 @@ class Rewards(ClosedForm):
             )
         return values
 
-    def inputs(self, block: Block, h: int) -> np.ndarray:
-        """The reward that h predicts."""
-        return block.reward(h)
+    @property
+    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+        return {"sigma2": InverseGamma(*self.sigma2)}
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """Sum of squared residuals."""
@@ -91,7 +92,7 @@ class Rewards(ClosedForm):
             growth = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(squares) - math.log(2 * b))
         return (constant - (a + half) * growth)[where]
 
-    def nuisances(  # noqa: D102
+    def posterior_draws(  # noqa: D102
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         a, b = self.sigma2
@@ -106,17 +107,6 @@ class Rewards(ClosedForm):
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         variance = theta["sigma2"][..., None]
         return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
-
-    def pymc_nuisances(self, name: str) -> dict[str, Any]:  # noqa: D102
-        import pymc as pm
-
-        a, b = self.sigma2
-        return {"sigma2": pm.InverseGamma(f"{name}_sigma2", alpha=a, beta=b, dims="hypothesis")}
-
-    def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: D102
-        a, b = self.sigma2
-        variance = theta["sigma2"]
-        return {"sigma2": a * math.log(b) - math.lgamma(a) - (a + 1) * np.log(variance) - b / variance}
 
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
         """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
