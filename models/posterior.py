@@ -286,7 +286,10 @@ def weigh(
     log_evidence = np.array([e.log_evidence for e in evidence]).sum(axis=0)
     if np.isnan(log_evidence).any():
         bad = [repr(n) for n, v in zip(hypotheses.names, log_evidence, strict=True) if np.isnan(v)]
-        raise NotTrustedError(f"the sampled evidence of {', '.join(bad)} is not a number")
+        raise NotTrustedError(
+            f"the sampled evidence of {', '.join(bad)} is not a number: a nuisance reaches values that no float holds; where "
+            "there is a closed form, method = 'auto' takes it"
+        )
     return Posterior(
         hypotheses=hypotheses,
         prior=prior,

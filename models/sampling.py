@@ -240,7 +240,9 @@ def _compiled(parts: Sequence[_Part]) -> Any:
         while len(_COMPILED) >= _KEPT:
             _COMPILED.pop(next(iter(_COMPILED)))
         _COMPILED[key] = nutpie.compile_pymc_model(_model(parts))
-    return _COMPILED[key].with_data(**data)
+    compiled = _COMPILED[key]
+    used = {variable.name for variable in compiled.shared_var_keys}  # a likelihood need not use all of them
+    return compiled.with_data(**{name: values for name, values in data.items() if name in used})
 
 
 def _graph_key(parts: Sequence[_Part]) -> Any:
