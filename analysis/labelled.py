@@ -10,7 +10,7 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -26,6 +26,8 @@ from reward_hypotheses.models.tree import LEAST_DRAWS
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
 Agent = Prior | xr.DataTree | None
+APART = 1e-11
+"""Below every digit that matters, but ArviZ's Pareto smoothing refuses draws whose largest log densities are all equal."""
 
 
 def catastrophe_risk(
@@ -279,16 +281,54 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
     index = rng.choice(len(posterior.weights), (chains, draws), p=posterior.weights)
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
     dims = ("chain", "draw")
+    log_prior = posterior.log_prior[index] + APART * rng.random(index.shape)
+    log_likelihood = posterior.log_evidence[index] + APART * rng.random(index.shape)
     return xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset({"hypothesis_index": (dims, index)}, coords=coords),
-            "log_prior": xr.Dataset({"hypothesis_index": (dims, posterior.log_prior[index])}, coords=coords),
+            "log_prior": xr.Dataset({"hypothesis_index": (dims, log_prior)}, coords=coords),
             "log_likelihood": xr.Dataset(
-                {"data": (("chain", "draw", "observation"), posterior.log_evidence[index][..., None])},
+                {"data": (("chain", "draw", "observation"), log_likelihood[..., None])},
                 coords=coords | {"observation": [0]},
             ),
         }
     )
+
+
+def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
+    """Give the tree of one hypothesis, as if it were known to be true: what ``az.loo`` and ``az.compare`` ask for.
+
+    Given a hypothesis the observations are independent, given its nuisances, so leaving one out means something. In the
+    mixture they are not: each says something about the hypothesis, and so about the others.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`; with ``log_likelihood=True`` for ``az.loo``.
+    hypothesis : str
+
+    Returns
+    -------
+    DataTree
+        ``posterior`` and ``prior`` hold its nuisances alone, ``log_likelihood`` and ``log_prior`` what they hold of it;
+        ``observed_data``, ``constant_data`` and ``sample_stats`` as they are. Silent hypotheses have the same draws.
+
+    Raises
+    ------
+    InputError
+        A tree that `fit` did not make, or a hypothesis that it does not have.
+    """
+    names = list(hypotheses_in(tree))
+    if hypothesis not in names:
+        raise InputError(f"{hypothesis!r} is no hypothesis; {suggestion(str(hypothesis), names)}")
+    groups: dict[str, xr.Dataset] = {}
+    for name in ("posterior", "prior", "log_likelihood", "log_prior", "observed_data", "constant_data", "sample_stats"):
+        if name in tree.children:
+            held = tree[name].to_dataset().drop_vars(("weight", "value_prior"), errors="ignore")
+            groups[name] = held.sel(hypothesis=hypothesis, drop=True) if "hypothesis" in held.dims else held
+    out = xr.DataTree.from_dict(groups)
+    out.attrs = {"creation_library": "reward_hypotheses", "seed": tree.attrs["seed"], "given": hypothesis}
+    return out
 
 
 def posterior_of_tree(tree: xr.DataTree) -> tuple[Posterior, Any]:

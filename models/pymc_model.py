@@ -1,11 +1,11 @@
 """pymc_model(): the same model in PyMC, to extend and sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree import prepared
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def pymc_model(
-    hypotheses: Mapping[str, Any], prior: Prior, feedback: Sequence[Feedback], fail_utility: Any
+    hypotheses: Mapping[str, Any],
+    prior: Prior,
+    feedback: Sequence[Feedback],
+    fail_utility: Any,
+    *,
+    nuisances: Mapping[str, Callable[[], Any]] | None = None,
 ) -> "pm.Model":
     """Build the model of `fit` in PyMC, the hypothesis summed out.
 
@@ -26,6 +31,9 @@ def pymc_model(
     ----------
     hypotheses, prior, feedback, fail_utility
         As for `fit`. Hypotheses to which the prior gives weight 0 are left out: a Dirichlet with a zero does not start.
+    nuisances : dict of str to callable, optional
+        Nuisances to model otherwise: ``{"labels_eps": make}``, where ``make()`` is called inside the model, declares what
+        it likes, and returns a tensor (hypothesis,), or (hypothesis, item) where the nuisance differs by item.
 
     Returns
     -------
@@ -39,7 +47,8 @@ def pymc_model(
     Raises
     ------
     InputError
-        What `fit` refuses, and all of the prior on impossible data.
+        What `fit` refuses; an uncertain judge who gives weight 0 to a hypothesis that another gives some; nuisances that
+        no feedback has.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -72,13 +81,22 @@ def pymc_model(
         pi = sum(opinions[1:], opinions[0])
         if len(parts) > 1 or not prior.uncertain:
             pi = pm.Deterministic("value_prior", pi, dims="hypothesis")
+        given = dict(nuisances or {})
+        known = [f"{one.name}_{key}" for one in made for key in one.nuisances]
+        for name in given:
+            if name not in known:
+                raise InputError(f"nuisances: {name!r} is none of this model; {suggestion(name, known)}")
         total = pt.zeros(len(keep))
         for one in made:
             name = str(one.name)
             dims = ("hypothesis", f"{name}_item")
             predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
             observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=f"{name}_item")
-            theta = one.pymc_nuisances(name)
+            theta = {}
+            for key, nuisance in one.nuisances.items():
+                own = given.get(f"{name}_{key}")
+                value = nuisance.pymc(f"{name}_{key}", "hypothesis") if own is None else own()
+                theta[key] = value if value.ndim == 2 else value[:, None]
             total = total + one.log_likelihood(predicted, theta, observed, pt).sum(axis=1)
         total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
         log_weight = pt.log(pi) + total

@@ -84,8 +84,9 @@ class _Part:
         for lo in range(0, len(phi), step):
             theta, total = {}, np.zeros(len(phi[lo : lo + step]))
             for (key, prior), column in zip(self.feedback.nuisances.items(), phi[lo : lo + step].T, strict=True):
-                theta[key], jacobian = prior.from_line(column)
-                total = total + prior.log_density(theta[key]) + jacobian
+                point, jacobian = prior.from_line(column)
+                total = total + prior.log_density(point) + jacobian
+                theta[key] = point[:, None]
             ll = self.feedback.log_likelihood(self.inputs[c], theta, self.observed, np)
             out[lo : lo + step] = total + np.broadcast_to(ll, (len(total), len(self.counts))) @ self.counts
         return out
@@ -277,7 +278,7 @@ def _model(parts: Sequence[_Part]) -> Any:
             inputs = pm.Data(f"{name}_inputs", part.inputs, dims=(f"{name}_class", f"{name}_cell"))
             observed = pm.Data(f"{name}_observed", part.observed, dims=f"{name}_cell")
             counts = pm.Data(f"{name}_counts", part.counts, dims=f"{name}_cell")
-            theta = part.feedback.pymc_nuisances(name, f"{name}_class")
+            theta = {k: v[:, None] for k, v in part.feedback.pymc_nuisances(name, f"{name}_class").items()}
             ll = part.feedback.log_likelihood(inputs, theta, observed, pt)
             pm.Potential(f"{name}_likelihood", (ll * counts).sum())
     return model

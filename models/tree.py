@@ -354,7 +354,7 @@ class _Groups:
             n = self.shape[0] * self.shape[1]
             out = np.empty((n, len(self.names), evidence.n_items))
             for h in range(len(self.names)):
-                theta = {k: v[:, h] for k, v in self.theta["posterior"][name].items()}
+                theta = {k: v[:, h, None] for k, v in self.theta["posterior"][name].items()}
                 inputs = one.at(valuation, h).astype(float)
                 out[:, h] = one.log_likelihood(inputs, theta, one.observed.astype(float), np)
             variables[name] = (

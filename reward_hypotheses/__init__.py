@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from reward_hypotheses.analysis.labelled import catastrophe_risk, index_draws, predict, risk_bounds, value_bits
+    from reward_hypotheses.analysis.labelled import (
+        catastrophe_risk,
+        given,
+        index_draws,
+        predict,
+        risk_bounds,
+        value_bits,
+    )
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.models.feedback.base import Feedback
@@ -63,6 +70,7 @@ _HOME = {
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
     "predict": "analysis.labelled",
+    "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
     "run": "study",
     "check": "study",
@@ -88,6 +96,7 @@ __all__ = [
     "catastrophe_risk",
     "check",
     "fit",
+    "given",
     "index_draws",
     "log_pool",
     "predict",

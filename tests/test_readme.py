@@ -7,17 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks
 
 from reward_hypotheses.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-
-
-def blocks(text):
-    """(language, what stands before it, content) of every fenced block."""
-    return [(m.group(1), text[: m.start()].rstrip().split("\n")[-1], m.group(2)) for m in BLOCK.finditer(text)]
 
 
 def same(a, b):

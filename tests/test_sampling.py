@@ -40,7 +40,7 @@ class Blunt(rh.Feedback):
         return {"width": InverseGamma(*self.width)}
 
     def log_likelihood(self, inputs, theta, observed, xp):
-        width = theta["width"][..., None]
+        width = theta["width"]
         return -xp.log(2 * width) - abs(observed - inputs) / width
 
     def replicate(self, inputs, theta, n, rng):
@@ -393,7 +393,7 @@ class TwoModes(Blunt):
     kind: ClassVar[str] = "two_modes"
 
     def log_likelihood(self, inputs, theta, observed, xp):
-        width = xp.log(theta["width"][..., None])
+        width = xp.log(theta["width"])
         return -5 * xp.minimum((width - 1) ** 2, (width - 5) ** 2) + 0 * (observed - inputs)
 
 

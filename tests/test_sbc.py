@@ -32,7 +32,9 @@ class SampledPath(simuk.SBC):
         data = FEATURES | {"good": np.asarray(replicated_data["good"]).astype(bool)}
         prior = rh.Elicited(PRIOR, "a test")
         seed = self._simulations_complete
-        tree = rh.fit(TEXTS, prior, [rh.Labels(data, "good", noise=NOISE)], fail_utility=0, method="nuts", random_seed=seed)
+        tree = rh.fit(
+            TEXTS, prior, [rh.Labels(data, "good", noise=NOISE)], fail_utility=0, method="nuts", random_seed=seed
+        )
         rng = np.random.default_rng(seed)
         index = rng.choice(3, DRAWS, p=tree["evidence"]["weight"].to_numpy())
         eps = tree["posterior"]["labels_eps"].to_numpy().reshape(-1, 3)

@@ -171,7 +171,7 @@ class Feedback(ABC):
         inputs : (..., item)
             What h predicts, as numbers: labels as 0 and 1, or rewards.
         theta : dict
-            Nuisances, (...,).
+            Nuisances, (..., 1), or (..., item) where they differ by item.
         observed : (item,)
         xp : module
             numpy or pytensor.tensor.
@@ -206,25 +206,23 @@ class Feedback(ABC):
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
         lead = int(np.argmax(weights))
+
+        def mean_log_likelihood(inputs: np.ndarray, rows: np.ndarray, h: int, said: np.ndarray) -> np.ndarray:
+            columns = {name: values[rows, h][:, None] for name, values in theta.items()}
+            found = self.log_likelihood(inputs.astype(float), columns, said.astype(float), np)
+            return np.broadcast_to(found, (len(rows), len(observed))).mean(axis=1)
+
         p, at_lead = 0.0, np.nan
         for h in sorted({*drawn.tolist(), lead}):
             inputs = np.asarray(self.at(valuation, h))
             rows = np.flatnonzero(drawn == h)
-            mine = {name: values[rows, h] for name, values in theta.items()}
             if rows.size:
-                replicated = self.replicate(inputs, mine, len(rows), rng)
-                numbers = inputs.astype(float)
-                made = [
-                    float(
-                        np.mean(self.log_likelihood(numbers, {k: v[i] for k, v in mine.items()}, y.astype(float), np))
-                    )
-                    for i, y in enumerate(replicated)
-                ]
-                seen = self.log_likelihood(numbers, mine, observed.astype(float), np)
-                p += float((np.array(made) <= np.mean(seen, axis=-1) + 1e-12).sum()) / CHECKED
+                mine = {name: values[rows, h] for name, values in theta.items()}
+                replicated = np.asarray(self.replicate(inputs, mine, len(rows), rng))
+                made = mean_log_likelihood(inputs, rows, h, replicated)
+                p += float((made <= mean_log_likelihood(inputs, rows, h, observed) + 1e-12).sum()) / CHECKED
             if h == lead:
-                whole = {name: values[:, h] for name, values in theta.items()}
-                at_lead = float(np.mean(self.log_likelihood(inputs.astype(float), whole, observed.astype(float), np)))
+                at_lead = float(mean_log_likelihood(inputs, np.arange(CHECKED), h, observed).mean())
         misfit: tuple[str, ...] = ()
         if p < 0.01:
             misfit = (

@@ -117,7 +117,7 @@ class Labels(ClosedForm):
         if not isinstance(self.noise, tuple):
             impossible = -math.inf if self.noise == 0 else math.log(self.noise)
             return xp.where(right, math.log1p(-self.noise), impossible)
-        eps = theta["eps"][..., None]
+        eps = theta["eps"]
         return xp.where(right, xp.log1p(-eps), xp.log(eps))
 
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:

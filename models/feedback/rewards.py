@@ -105,7 +105,7 @@ class Rewards(ClosedForm):
         return inputs + np.sqrt(theta["sigma2"])[..., None] * rng.standard_normal((n, len(inputs)))
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
-        variance = theta["sigma2"][..., None]
+        variance = theta["sigma2"]
         return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
 
     def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:

@@ -1,0 +1,43 @@
+"""Every page of the docs runs as shown, prints what it shows, and draws the figures that it shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pages import ROOT, alike, run
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+PICTURE = re.compile(r"^!\[.+\]\((figures/.+?\.png)\)$", re.M)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_page(page, tmp_path, monkeypatch):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "docs" / "figures").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for shown, got in run(page):
+        assert alike(shown, got), f"{page.name} shows\n{shown}\nand prints\n{got}"
+    drawn = {f"figures/{path.name}" for path in Path("docs/figures").iterdir()}
+    shown = set(PICTURE.findall(page.read_text(encoding="utf-8")))
+    assert drawn == shown
+    for picture in shown:
+        assert (ROOT / "docs" / picture).stat().st_size > 5000
+    matplotlib.pyplot.close("all")
+
+
+def test_pages():
+    assert {p.stem for p in PAGES} == {"extend-in-pymc", "inspect-with-arviz"}
+    pictures = {f"figures/{p.name}" for p in (ROOT / "docs" / "figures").iterdir()}
+    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    assert pictures == set(PICTURE.findall(text))
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / "docs" / link).exists(), link
+
+
+def test_outputs_are_compared():
+    assert alike("mean 0.123\nx  2", "mean 0.125\nx 2")
+    assert not alike("mean 0.1", "mean 0.2") and not alike("mean 1", "means 1") and not alike("1 2", "1")
