@@ -4,6 +4,7 @@
 # make lint     ruff: style, imports, docstrings, formatting of what is tracked
 # make types    mypy on the package
 # make docs     run the pages of docs/, drawing their figures and rewriting their outputs
+# make agreement exact results against sampled ones, study by study
 # make bench    timings side by side with what a user would use instead
 # make pins     resolve the pinned versions again (needs uv)
 # make clean    remove .venv and everything that was built
@@ -18,7 +19,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs bench pins clean
+.PHONY: demo test venv lint types docs agreement bench pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses run data/penguins/study.toml --out demo-report
@@ -45,6 +46,9 @@ types: venv
 
 docs: venv
 	$(BIN)/python tests/pages.py docs/*.md
+
+agreement: venv
+	$(BIN)/python tests/bench/agreement.py
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

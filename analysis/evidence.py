@@ -12,7 +12,10 @@ MOST = 32
 
 @dataclass(frozen=True)
 class Pair:
-    """Log odds of one hypothesis over another, nats: prior + Bayes factor = posterior; NaN where both are impossible."""
+    """Log odds of one hypothesis over another, nats: prior + Bayes factor = posterior; NaN where both are impossible.
+
+    ``mcse`` is the Monte Carlo error of the Bayes factor and so of the posterior odds: 0 where exact, or silent.
+    """
 
     first: int
     second: int
@@ -20,6 +23,7 @@ class Pair:
     log_bayes_factor: float
     log_posterior_odds: float
     silent: bool
+    mcse: float
 
 
 def pairs(posterior: Posterior, most: int = MOST) -> list[Pair]:
@@ -31,7 +35,7 @@ def pairs(posterior: Posterior, most: int = MOST) -> list[Pair]:
             silent = bool(posterior.classes[i] == posterior.classes[j])
             prior = _difference(posterior.log_prior[i], posterior.log_prior[j])
             factor = 0.0 if silent else _difference(posterior.log_evidence[i], posterior.log_evidence[j])
-            out.append(Pair(i, j, prior, factor, prior + factor, silent))
+            out.append(Pair(i, j, prior, factor, prior + factor, silent, posterior.mcse_between(i, j)))
     return out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
-from reward_hypotheses.analysis.evidence import MOST, pairs, silent_pairs
+from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.risk import (
     Risk,
     at_least_one,
@@ -125,8 +125,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
                 "log_prior_odds": p.log_prior_odds,
                 "log_bayes_factor": p.log_bayes_factor,
                 "log_posterior_odds": p.log_posterior_odds,
+                "mcse": p.mcse,
                 "silent": p.silent,
-                "words": _pair_in_words(names[p.first], names[p.second], p.silent, p.log_bayes_factor),
+                "words": _pair_in_words(names[p.first], names[p.second], p),
             }
             for p in pairs(posterior)
         ],
@@ -504,8 +505,9 @@ def _shape(table: Table) -> Document:
     }
 
 
-def _pair_in_words(first: str, second: str, silent: bool, log_factor: float) -> str:
-    if silent:
+def _pair_in_words(first: str, second: str, pair: Pair) -> str:
+    log_factor = pair.log_bayes_factor
+    if pair.silent:
         return f"training is silent between {first!r} and {second!r}: whatever prefers one is an assumption"
     if math.isnan(log_factor):
         return f"the data are impossible under both {first!r} and {second!r}"
@@ -514,6 +516,8 @@ def _pair_in_words(first: str, second: str, silent: bool, log_factor: float) -> 
         return f"the data rule out {worse!r} and leave {better!r}"
     if log_factor == 0:
         return f"the data happen to favour neither {first!r} nor {second!r}, though they could"
+    if abs(log_factor) < 2 * pair.mcse:
+        return f"the data favour neither {first!r} nor {second!r} by more than the Monte Carlo error of their evidence"
     better, worse = (first, second) if log_factor > 0 else (second, first)
     times = math.exp(min(abs(log_factor), 700.0))
     shown = f"{times:.3g}" if times < 1e6 else f"10^{abs(log_factor) / math.log(10):.1f}"

@@ -163,7 +163,24 @@ def _asked(document: Mapping[str, Any]) -> list[str]:
             text += f" of {low}" + (f" to {high}" if high > low else "") + " option" + ("" if high == 1 else "s")
         described.append(text + (", weighted" if shape["weighted"] else ""))
     out.append("Tables: " + "; ".join(described) + ".")
+    out.extend(_sampling(document))
     return out
+
+
+def _sampling(document: Mapping[str, Any]) -> list[str]:
+    """Say what was sampled, how well, and what that leaves open; nothing where all is exact."""
+    sampler = document["fit"]["sampler"]
+    if sampler is None:
+        return []
+    which = ", ".join(name for name, method in document["fit"]["methods"].items() if method == "nuts")
+    evidence = max(p["mcse"] for p in document["pairs"]) if document["pairs"] else 0.0
+    out = (
+        f"Sampled: {which}, by {sampler['name']}, {sampler['chains']} chains of {sampler['draws']:,} draws, no divergence, R-hat at "
+        f"most {sampler['r_hat']:.3f}, effective sample size at least {sampler['ess']:,.0f}. Monte Carlo error: of a log Bayes "
+        f"factor at most {evidence:.2g} nats"
+    )
+    risk = document["risk"]
+    return [out + (f", of the risk {100 * risk['mcse']:.2g} percentage points." if risk else ".")]
 
 
 def bar(x: float, width: int = BAR) -> str:

@@ -50,14 +50,25 @@ def main() -> None:
         pymc = [sys.executable, str(HERE / "plain_pymc.py"), folder]
         wall(command, 2)
         wall(pymc, 1)  # compiles into the cache, so that both are warm
-        ours, theirs = [], []
-        for _ in range(3):  # in turn, so that a slow machine is slow for both
+        nuts = study.with_name("nuts.toml")
+        nuts.write_text(study.read_text() + '[fit]\nmethod = "nuts"\n')
+        sampling = [*command[:2], str(nuts), "--json"]
+        wall(sampling, 1)
+        ours, sampled, theirs = [], [], []
+        for _ in range(3):  # in turn, so that a slow machine is slow for all
             ours += wall(command, 5)
+            sampled += wall(sampling, 1)
             theirs += wall(pymc, 1)
         a, b = statistics.median(ours), statistics.median(theirs)
         row("whole process, 200 labels, 2 hypotheses, vs plain PyMC", f"{a:.3f} s", f"{b:.2f} s", f"{b / a:.0f} x")
+        c = statistics.median(sampled)
+        row("  the same by NUTS and bridge, with every error", f"{c:.2f} s", f"{b:.2f} s", f"{b / c:.1f} x")
         bare = wall([sys.executable, "-c", "import numpy"], 9)
         row("  of which Python and numpy starting", f"{statistics.median(bare):.3f} s", "", "")
+    case = "NUTS on new data, model compiled before, vs pm.sample"
+    done = isolated(case)
+    ratio = f"{done['beside'] / done['seconds']:.0f} x"
+    row(case, f"{done['seconds']:.3f} s", f"{done['beside']:.2f} s", ratio)
     for case, limit in (
         ("csv, 1e6 rows, pyarrow", "3 s"),
         ("csv, 1e6 rows, standard library", "6 s"),

@@ -135,6 +135,46 @@ def risk(n: int, count: int, full: bool) -> float:
     return timed(work, 1)
 
 
+def sampled_again() -> tuple[float, float]:
+    """NUTS on another 200 labels once a model is compiled: `fit`, and `pm.sample` of a plain model on new data."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    import reward_hypotheses as rh
+
+    rng = np.random.default_rng(0)
+    texts = {"red paint": "where(red_paint, 100, -100)", "flags": "where(flags, 100, -100)"}
+    texts["level"] = "where(level, 100, -100)"
+
+    def data() -> dict[str, np.ndarray]:
+        red = rng.random(200) < 0.5
+        level = red ^ (rng.random(200) < 0.2)
+        return {"red_paint": red, "flags": red, "level": level, "is_pad": red ^ (rng.random(200) < 0.05)}
+
+    def ours() -> None:
+        feedback = [rh.Labels(data(), "is_pad", noise=(1, 19))]
+        rh.fit(texts, rh.Uniform("a bench"), feedback, 0, method="nuts")
+
+    def right() -> np.ndarray:
+        drawn = data()
+        return np.array([drawn[k] == drawn["is_pad"] for k in ("red_paint", "flags", "level")])
+
+    with pm.Model(coords={"hypothesis": list(texts)}) as plain:
+        eps = pm.Truncated("eps", pm.Beta.dist(1, 19), lower=0, upper=0.5)
+        agrees = pm.Data("agrees", right())
+        log_weight = -np.log(3) + pt.where(agrees, pt.log1p(-eps), pt.log(eps)).sum(axis=1)
+        pm.Potential("labels", pt.logsumexp(log_weight))
+
+    def theirs() -> None:
+        with plain:
+            pm.set_data({"agrees": right()})
+            pm.sample(1000, tune=1000, chains=4, random_seed=1, progressbar=False, compute_convergence_checks=False)
+
+    ours()
+    theirs()
+    return timed(ours, 5), timed(theirs, 3)
+
+
 def csv_rows(with_arrow: bool) -> float:
     """1e6 rows of six columns."""
     import tempfile
@@ -159,7 +199,8 @@ def csv_rows(with_arrow: bool) -> float:
         return timed(lambda: readers.read_csv(path, "rows"), 3)
 
 
-CASES = {
+CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
+    "NUTS on new data, model compiled before, vs pm.sample": sampled_again,
     "csv, 1e6 rows, pyarrow": lambda: csv_rows(True),
     "csv, 1e6 rows, standard library": lambda: csv_rows(False),
     "weights, H=256, N=1e5": lambda: weights_of_predictions(100_000, 256, 5),
@@ -173,6 +214,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "write":
         write_study(Path(sys.argv[2]))
     else:
-        seconds = CASES[sys.argv[1]]()
+        found = CASES[sys.argv[1]]()
+        seconds, beside = found if isinstance(found, tuple) else (found, None)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"seconds": seconds, "peak_kib": peak}))
+        print(json.dumps({"seconds": seconds, "beside": beside, "peak_kib": peak}))

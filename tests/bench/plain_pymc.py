@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
     prior = np.array([1.0, 8.0]) / 9
     coords = {"hypothesis": ["red paint", "flags"], "item": np.arange(len(labels))}
     with pm.Model(coords=coords):
-        eps = pm.Truncated("eps", pm.Beta.dist(1, 19), upper=0.5)
+        eps = pm.Truncated("eps", pm.Beta.dist(1, 19), lower=0, upper=0.5)
         right = pm.Data("right", predicted == labels, dims=("hypothesis", "item"))
         log_likelihood = pt.where(right, pt.log1p(-eps), pt.log(eps)).sum(axis=1)
         log_weight = pt.log(prior) + log_likelihood
