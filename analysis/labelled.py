@@ -27,7 +27,7 @@ from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
 Agent = Prior | xr.DataTree | None
 APART = 1e-11
-"""Below every digit that matters, but ArviZ's Pareto smoothing refuses draws whose largest log densities are all equal."""
+"""The largest tie breaker: below every digit that matters."""
 
 
 def catastrophe_risk(
@@ -273,7 +273,8 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
     """Give draws of the hypothesis index with its log prior and log evidence: the tree for ``az.psense_*``.
 
     Power-scaling the value prior by draws of a Dirichlet would scale something else; by draws of the index,
-    ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, it is ``d risk / d a = Cov_v(d, log pi)``.
+    ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, it is ``d risk / d a = Cov_v(d, log pi)``. Both groups
+    hold a ``tie_breaker`` of at most 1e-11 beside, which ArviZ adds to them, for its Pareto smoothing refuses ties.
     """
     posterior, _ = posterior_of_tree(tree)
     chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
@@ -281,18 +282,16 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
     index = rng.choice(len(posterior.weights), (chains, draws), p=posterior.weights)
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
     dims = ("chain", "draw")
-    log_prior = posterior.log_prior[index] + APART * rng.random(index.shape)
-    log_likelihood = posterior.log_evidence[index] + APART * rng.random(index.shape)
-    return xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset({"hypothesis_index": (dims, index)}, coords=coords),
-            "log_prior": xr.Dataset({"hypothesis_index": (dims, log_prior)}, coords=coords),
-            "log_likelihood": xr.Dataset(
-                {"data": (("chain", "draw", "observation"), log_likelihood[..., None])},
-                coords=coords | {"observation": [0]},
-            ),
-        }
-    )
+    ties = substream(int(tree.attrs["seed"]), "index ties")
+    apart = [xr.DataArray(APART * ties.random(index.shape), dims=dims) for _ in range(2)]
+    prior = xr.DataArray(posterior.log_prior[index], dims=dims)
+    likelihood = xr.DataArray(posterior.log_evidence[index][..., None], dims=(*dims, "observation"))
+    groups = {
+        "posterior": {"hypothesis_index": xr.DataArray(index, dims=dims)},
+        "log_prior": {"hypothesis_index": prior, "tie_breaker": apart[0]},
+        "log_likelihood": {"data": likelihood, "tie_breaker": apart[1]},
+    }
+    return xr.DataTree.from_dict({name: xr.Dataset(held, coords=coords) for name, held in groups.items()})
 
 
 def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:

@@ -136,6 +136,7 @@ def tree_of(
         "creation_library": "reward_hypotheses",
         "seed": seed,
         "method": _method(posterior),
+        "versions": json.dumps(_versions(posterior)),
         "methods": json.dumps({one.name: _why(posterior, one) for one in posterior.estimates}),
         "study": json.dumps(
             {
@@ -144,7 +145,7 @@ def tree_of(
                 "fail_utility": {n: _text(v) for n, v in zip(names, line.values, strict=True)},
                 "prior": {"name": posterior.prior.name, "source": posterior.prior.source},
                 "feedback": [
-                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column}
+                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column} | one.settings()
                     for one in posterior.feedback
                 ],
                 "not_boolean": sorted(
@@ -154,6 +155,16 @@ def tree_of(
         ),
     }
     return tree
+
+
+def _versions(posterior: Posterior) -> dict[str, str]:
+    """Versions of what computed the numbers."""
+    import platform
+    from importlib.metadata import version
+
+    sampled = () if posterior.sampler is None else ("pymc", "pytensor", "nutpie")
+    used = ("reward_hypotheses", "numpy", "xarray", *sampled)
+    return {name: version(name) for name in used} | {"python": platform.python_version()}
 
 
 def _method(posterior: Posterior) -> str:

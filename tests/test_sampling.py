@@ -1,5 +1,6 @@
 """Evidence by sampling: the bridge, the gates, and agreement with what can be had exactly."""
 
+import csv
 import json
 import math
 from dataclasses import KW_ONLY, dataclass
@@ -214,6 +215,26 @@ def test_exact_and_sampled_agree(name, tmp_path):
     assert within == pytest.approx(exact["prior"]["flags"] / exact["prior"]["red paint"], rel=1e-14)
 
 
+def test_what_is_printed_and_written_says_what_was_sampled(tmp_path, capsys):
+    from reward_hypotheses.cli import main
+
+    errors = {}
+    for method in ("exact", "nuts"):
+        path = study(tmp_path, method, **STUDIES["labels, uncertain values"])
+        assert main(["run", str(path), "--out", str(tmp_path / method)]) == 0
+        printed = " ".join(capsys.readouterr().out.split())
+        assert ("Sampled: labels, by NUTS (nutpie), 4 chains of 1,000 draws, no divergence" in printed) == (
+            method == "nuts"
+        )
+        for table in ("weights", "agents", "pairs"):
+            with (tmp_path / method / "tables" / f"{table}.csv").open(newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            columns = [c for c in rows[0] if c.endswith("mcse")]
+            errors[method, table] = [float(row[c]) for row in rows for c in columns]
+    assert not any(map(any, (errors["exact", t] for t in ("weights", "agents", "pairs"))))
+    assert all(errors["nuts", "weights"][:4]) and any(errors["nuts", "agents"]) and any(errors["nuts", "pairs"])
+
+
 def fitted(method="nuts", seed=4, feedback=None, **options):
     feedback = feedback or [rh.Labels(DATA, "is_pad", noise=(1, 4)), rh.Rewards(DATA, "seen", sigma2=(2, 40_000))]
     prior = rh.Elicited(ANN["weights"], "a test", 20)
@@ -238,6 +259,10 @@ def test_the_sampled_tree(tree, scenes, tmp_path):
     exact = fitted("auto")
     assert set(tree.children) == set(exact.children)
     assert tree.attrs["method"] == "nuts" and exact.attrs["method"] == "exact"
+    study = json.loads(tree.attrs["study"])
+    assert study["feedback"][0]["noise"] == [1, 4] and study["feedback"][1]["sigma2"] == [2, 40_000]
+    assert {"reward_hypotheses", "numpy", "nutpie"} < set(json.loads(tree.attrs["versions"]))
+    assert "nutpie" not in json.loads(exact.attrs["versions"]) and tree.attrs["seed"] == 4
     methods = json.loads(tree.attrs["methods"])
     assert methods["labels"].startswith("nuts: asked for") and set(methods) == {"labels", "rewards"}
     assert json.loads(exact.attrs["methods"])["labels"].startswith("exact: the nuisance is integrated")

@@ -4,7 +4,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -141,6 +141,12 @@ class Feedback(ABC):
     def dropped(self) -> int:
         """How many items were left out because nothing was said about them."""
         return 0 if self.used is None else int((~self.used).sum())
+
+    def settings(self) -> dict[str, Any]:
+        """What the kind was asked for, by name: numbers, text and pairs of them, anything else as it is written."""
+        fixed = ("table", "column", "name", "needs")
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
+        return {name: value if _plain(value) else repr(value) for name, value in found.items()}
 
     @property
     def observed(self) -> np.ndarray:
@@ -406,6 +412,12 @@ class ClosedForm(Feedback):
         statistics = evidence.statistics[hypotheses][first]
         found = self.posterior_draws(statistics, evidence.n_items, n, rng)
         return {name: values[:, inverse] for name, values in found.items()}
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_plain(v) for v in value)
+    return value is None or isinstance(value, (bool, str, int, float))
 
 
 def named(feedback: list[Feedback]) -> list[Feedback]:
