@@ -10,7 +10,8 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -79,6 +80,12 @@ def catastrophe_risk(
     InputError
         What is wrong with the tree, the test, or the failure line.
     """
+    share = finite(prob)
+    if share is None or not 0 < share < 1:
+        raise InputError(
+            f"prob: {shown(prob)}; give the probability of the interval, above 0 and below 1, such as 0.95"
+        )
+    deployments = [whole(d, "deployments", 1) for d in deployments]
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
     posterior, valuation = case.posterior, case.valuation
     seed = int(tree.attrs["seed"])
@@ -203,8 +210,9 @@ def risk_bounds(
     hypotheses: Mapping[str, Any] | None = None,
 ) -> tuple[float, float]:
     """Bound the risk over judge's priors of which a share may be anything, the agent's weights held: (lower, upper)."""
-    if not 0 < contamination < 1:
-        raise InputError(f"contamination: {contamination!r}; give a share of the prior, above 0 and below 1")
+    share = finite(contamination)
+    if share is None or not 0 < share < 1:
+        raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
     by_truth = case.risk().by_truth[case.judges]
     return values.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)
@@ -232,8 +240,10 @@ def predict(
         ArviZ's ``predictions``: ``option`` (-1 for abstaining) and ``catastrophe``, over (chain, draw, scene); and
         ``predictions_constant_data``: the test.
     """
+    draws = whole(draws, "draws", 1)
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    rng = substream(int(tree.attrs["seed"]) if random_seed is None else random_seed, "predictions")
+    seed = int(tree.attrs["seed"]) if random_seed is None else whole(random_seed, "random_seed")
+    rng = substream(seed, "predictions")
     posterior, n_scenes = case.posterior, case.valuation.n_scenes
     truths = rng.choice(len(posterior.weights), draws, p=posterior.weights)
     if case.policy.draws_one:

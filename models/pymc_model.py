@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree import prepared
@@ -86,6 +86,10 @@ def pymc_model(
         for name in given:
             if name not in known:
                 raise InputError(f"nuisances: {name!r} is none of this model; {suggestion(name, known)}")
+            if not callable(given[name]):
+                raise InputError(
+                    f"nuisances: {name!r} is {shown(given[name])}; give a function that returns it, called inside the model"
+                )
         total = pt.zeros(len(keep))
         for one in made:
             name = str(one.name)
@@ -96,6 +100,11 @@ def pymc_model(
             for key, nuisance in one.nuisances.items():
                 own = given.get(f"{name}_{key}")
                 value = nuisance.pymc(f"{name}_{key}", "hypothesis") if own is None else own()
+                if getattr(value, "ndim", 0) not in (1, 2):
+                    raise InputError(
+                        f"nuisances: the function for '{name}_{key}' returned {shown(value)}; it must return a tensor "
+                        "(hypothesis,) or (hypothesis, item)"
+                    )
                 theta[key] = value if value.ndim == 2 else value[:, None]
             total = total + one.log_likelihood(predicted, theta, observed, pt).sum(axis=1)
         total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")

@@ -10,6 +10,7 @@ import xarray as xr
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.feedback.base import ClosedForm, Evidence, Feedback, named
@@ -81,8 +82,8 @@ def fit(
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
-    if draws < 1 or chains < 1:
-        raise InputError(f"draws = {draws}, chains = {chains}; both must be at least 1")
+    draws, chains = whole(draws, "draws", 1), whole(chains, "chains", 1)
+    random_seed = whole(random_seed, "random_seed")
     if log_likelihood:
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     listed, line, made = prepared(hypotheses, feedback, fail_utility)

@@ -256,7 +256,7 @@ def test_wrong_calls(train, test, tree):
         (lambda: rh.fit(TEXTS, ANN, [], 0), "feedback: there is none"),
         (lambda: rh.fit(TEXTS, ANN, [labels], 0, method="smc"), "method: 'smc'"),
         (lambda: rh.fit(TEXTS, ANN, [labels], {"flags": 0}), "hypothesis 'red paint' has no value"),
-        (lambda: rh.fit(TEXTS, ANN, [labels], 0, draws=0), "at least 1"),
+        (lambda: rh.fit(TEXTS, ANN, [labels], 0, draws=0), "draws: 0; give a whole number from 1 on"),
         (lambda: rh.fit({**TEXTS, "both": "red_pant"}, ANN, [labels], 0), "no column 'red_pant'"),
         (lambda: rh.catastrophe_risk(xr.DataTree(), test), "fit\\(\\) did not make it"),
         (lambda: rh.catastrophe_risk(tree, test.drop_vars("flags")), "no column 'flags'"),
@@ -264,6 +264,15 @@ def test_wrong_calls(train, test, tree):
         (lambda: rh.catastrophe_risk(tree, test, hypotheses={"a": "1"}), "the tree has"),
         (lambda: rh.catastrophe_risk(tree, test, agent_fail_utility=math.nan), "agent_fail_utility"),
         (lambda: rh.risk_bounds(tree, test, 2.0), "contamination: 2.0"),
+        (lambda: rh.risk_bounds(tree, test, "a"), "contamination: 'a'"),
+        (lambda: rh.catastrophe_risk(tree, test, prob=2), "prob: 2"),
+        (lambda: rh.catastrophe_risk(tree, test, deployments=(0,)), "deployments: 0"),
+        (lambda: rh.predict(tree, test, draws=0), "draws: 0"),
+        (lambda: rh.fit(TEXTS, ANN, [labels], 0, draws=2.5), "draws: 2.5"),
+        (lambda: rh.fit(TEXTS, ANN, [labels], 0, chains="4"), "chains: '4'"),
+        (lambda: rh.fit(TEXTS, ANN, [labels], 0, random_seed=-1), "random_seed: -1"),
+        (lambda: rh.pymc_model(TEXTS, ANN, [labels], 0, nuisances={"labels_eps": 0.1}), "a function that returns it"),
+        (lambda: rh.pymc_model(TEXTS, ANN, [labels], 0, nuisances={"labels_eps": lambda: None}), "returned None"),
     ):
         with pytest.raises(rh.InputError, match=words):
             make()
