@@ -56,7 +56,8 @@ def catastrophe_risk(
         ``Commit()`` unless given.
     agent : Prior or DataTree, optional
         What the agent extrapolates by: None, the judge's weights; a prior, weighed by the same evidence; another tree,
-        its own weights, of hypotheses of its own if it likes.
+        its own weights, of hypotheses of its own if it likes. Callables that have the same names in both trees are taken
+        to be the same.
     agent_fail_utility : float, str or dict, optional
         What the agent was told of the failure line; the judge's unless given (for hypotheses of its own, its tree's).
     prob : float
@@ -172,6 +173,9 @@ def value_bits(
         amount is enough (attribute ``reason``), NaN for policies that do not draw one hypothesis from the agent's weights
         and for an agent read from another tree.
     """
+    wanted = finite(target)
+    if wanted is None or not 0 <= wanted <= 1:
+        raise InputError(f"target: {shown(target)}; give a risk from 0 to 1, such as 0.01")
     agent = Uniform() if agent is None else agent
     case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
     names = list(case.posterior.hypotheses.names)
@@ -398,7 +402,12 @@ class _Case:
         judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
         if self.other is None:
             return standard_errors(compute, ((judge, self.reweigh(judge)) for judge in judges))
-        others = self.other.perturbed(n, substream(seed, "errors of the agent's evidence"))
+        same = all(
+            np.array_equal(getattr(self.other, which), getattr(self.posterior, which))
+            for which in ("log_evidence", "mcse")
+        )  # one evidence, one error
+        purpose = "errors of evidence" if same else "errors of the agent's evidence"
+        others = self.other.perturbed(n, substream(seed, purpose))
         pairs = zip(judges, others, strict=True)
         return standard_errors(compute, ((judge, self.reweigh(other)) for judge, other in pairs))
 
@@ -421,11 +430,17 @@ def _case(
     prior = agent if isinstance(agent, Prior) else None
     names = list(hypotheses_in(tree))
     others = {} if fitted is None else hypotheses_in(fitted)
-    rectangular = bool(others) and others != hypotheses_in(tree)
+    rectangular = bool(others) and list(others.items()) != list(hypotheses_in(tree).items())
     mine, theirs = hypotheses, None
     if rectangular and hypotheses is not None:  # callables of both may be given together
-        mine = {n: r for n, r in hypotheses.items() if n in names or n not in others}
-        theirs = others | {n: r for n, r in hypotheses.items() if n in others}
+        called = [n for n, r in others.items() if str(r).startswith("callable ")]
+        for name in called:
+            if str(hypotheses_in(tree).get(name, "")).startswith("callable "):
+                raise InputError(
+                    f"hypothesis {name!r} is a callable of the judge's and of the agent's; give one another name"
+                )
+        mine = {n: r for n, r in hypotheses.items() if n in names or n not in called}
+        theirs = others | {n: hypotheses[n] for n in called if n in hypotheses}
     posterior, line = posterior_of(tree, mine)
     listed, told, other, agent_names = posterior.hypotheses, None, None, posterior.hypotheses.names
     if fitted is not None and rectangular:

@@ -324,7 +324,7 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     def compute(moved: Posterior) -> Document:
         asked = replace(question, posterior=moved)
         agent = moved.reweighted(question.agent_prior)
-        found: Document = {"weights": _by_name(names, moved.weights), "agent_weights": _by_name(names, agent)}
+        tests: Document = {}
         for name, valuation in question.tests.items():
             measured, _ = _measured(
                 asked, valuation, catastrophe_risk(valuation, question.policy, agent, moved.weights)
@@ -333,14 +333,18 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
                 del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:
                 del measured["risk"][key]
-            found[name] = measured
-        return found
+            tests[name] = measured
+        return {
+            "weights": _by_name(names, moved.weights),
+            "agent_weights": _by_name(names, agent),
+            "tests": tests,
+        }
 
     items = sum(v.table.n_items for v in question.tests.values())
     rng = substream(question.seed, "errors of evidence")
     found = standard_errors(compute, ((moved,) for moved in posterior.perturbed(perturbations(posterior, items), rng)))
     for name, answer in answers.items():
-        risk, error = answer["risk"], found[name]["risk"]
+        risk, error = answer["risk"], found["tests"][name]["risk"]
         risk["mcse"] = error["mean"]
         for end in ("lower", "upper"):
             if risk[end] is not None:
@@ -351,7 +355,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         "weights": found["weights"],
         "agent_weights": found["agent_weights"],
     }
-    return document | (found[tests[0]] if tests else {}) | {"also": {name: found[name] for name in tests[1:]}}
+    errors = found["tests"]
+    return document | (errors[tests[0]] if tests else {}) | {"also": {name: errors[name] for name in tests[1:]}}
 
 
 def _fit(posterior: Posterior) -> Document:

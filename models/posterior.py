@@ -254,7 +254,7 @@ def weigh(
     if valuations is None:
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
     found = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
-    inexact = [str(one.name or one.kind) for one, e in zip(feedback, found, strict=True) if e is None]
+    inexact = [str(one.name or one.kind) for one, e in zip(feedback, found, strict=True) if e is None and one.nuisances]
     if inexact and method == "exact":
         raise InputError(
             f"method: 'exact', but the evidence of {', '.join(inexact)} has no exact form; use 'auto' or 'nuts'"

@@ -7,7 +7,7 @@ its hypothesis has, and the evidence of a class is estimated once, which every p
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ R_HAT, ESS = 1.01, 400.0
 LEAST_DRAWS, LEAST_CHAINS, TUNE = 1000, 4, 1000
 ATTEMPTS = ((0.9, 1), (0.99, 1), (0.995, 4))
 """Target acceptance and the factor on draws; a later one is tried where an earlier one does not pass the gates."""
+PRIOR_DRAWS = 1000  # a hypothesis under which the data are impossible at all of them is impossible
 CELLS = 4_000_000  # numbers that a log likelihood holds at once
 STATS = {
     "diverging": "diverging",
@@ -64,7 +65,10 @@ class Sampler:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One feedback as it is sampled: items that all hypotheses treat alike and about which the same was said, once."""
+    """One feedback as it is sampled.
+
+    Of an exchangeable kind, items that all hypotheses treat alike and about which the same was said are one, with a count.
+    """
 
     feedback: Feedback
     classes: np.ndarray
@@ -118,39 +122,61 @@ def sample_evidence(
         Evidence without nuisances is a plain sum and exact; where none has any, there is no sampler.
     """
     parts = [_part(*each) for each in zip(feedback, valuations, classes, strict=True)]
-    sampled = [part for part in parts if part.feedback.nuisances]
+    possible = {part.name: _possible(part, seed) for part in parts if part.feedback.nuisances}
+    sampled = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]
     theta: dict[str, dict[str, np.ndarray]] = {}
     sampler = None
     if sampled:
         theta, sampler = _nuts(sampled, max(draws, LEAST_DRAWS), max(chains, LEAST_CHAINS), seed)
-    return [_evidence(part, theta.get(part.name), seed) for part in parts], sampler
+    return [_evidence(part, theta.get(part.name), possible.get(part.name), seed) for part in parts], sampler
+
+
+def _possible(part: _Part, seed: int) -> np.ndarray:
+    """Classes under which the data are possible at a draw of the nuisances' prior, of a thousand: (class,) of bool."""
+    rng = substream(seed, f"possible {part.name}")
+    drawn = [prior.to_line(prior.draws((PRIOR_DRAWS,), rng)) for prior in part.feedback.nuisances.values()]
+    phi = np.stack(drawn, axis=-1)
+    with np.errstate(all="ignore"):
+        return np.array([bool((part.log_target(c, phi) != -np.inf).any()) for c in range(len(part.names))])
+
+
+def _only(part: _Part, kept: np.ndarray) -> _Part:
+    names = tuple(name for name, keep in zip(part.names, kept, strict=True) if keep)
+    return replace(part, names=names, inputs=part.inputs[kept])
 
 
 def _part(feedback: Feedback, valuation: Valuation, classes: np.ndarray) -> _Part:
     _, first, inverse, _ = distinct(classes)
-    cell, _ = feedback.cells(valuation, classes)
     observed = np.asarray(feedback.observed, float)
-    values, _, rank, _ = distinct(observed)
-    _, items, _, counts = distinct(cell.astype(np.int64) * len(values) + rank)
+    items, counts = np.arange(len(observed)), np.ones(len(observed))
+    if feedback.exchangeable:
+        cell, _ = feedback.cells(valuation, classes)
+        values, _, rank, _ = distinct(observed)
+        _, items, _, counts = distinct(cell.astype(np.int64) * len(values) + rank)
     inputs = np.array([np.asarray(feedback.at(valuation, int(h)), float)[items] for h in first])
     names = tuple(valuation.hypotheses.names[int(h)] for h in first)
     return _Part(feedback, inverse, names, inputs, observed[items], counts.astype(float))
 
 
-def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, seed: int) -> Evidence:
+def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.ndarray | None, seed: int) -> Evidence:
     n_classes, n_items = len(part.names), int(part.counts.sum())
-    if theta is None:
+    if possible is not None and theta is None:
+        return Evidence(np.full(len(part.classes), -np.inf), part.classes, n_items)
+    if theta is None or possible is None:
         ll = np.array(
             [np.sum(part.feedback.log_likelihood(row, {}, part.observed, np) * part.counts) for row in part.inputs]
         )
         return Evidence(ll[part.classes], part.classes, n_items)
-    value, mcse = np.empty(n_classes), np.empty(n_classes)
-    for c in range(n_classes):
-        phi = np.stack([prior.to_line(theta[key][:, :, c]) for key, prior in part.feedback.nuisances.items()], axis=-1)
+    value, mcse = np.full(n_classes, -np.inf), np.zeros(n_classes)
+    draws = {key: np.full((*values.shape[:2], n_classes), np.nan) for key, values in theta.items()}
+    for place, c in enumerate(np.flatnonzero(possible).tolist()):
+        for key, values in theta.items():
+            draws[key][:, :, c] = values[:, :, place]
+        phi = np.stack([p.to_line(theta[k][:, :, place]) for k, p in part.feedback.nuisances.items()], axis=-1)
         rng = substream(seed, f"bridge {part.name} {part.names[c]}")
         value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
-    draws = {key: values[:, :, part.classes] for key, values in theta.items()}
-    return Evidence(value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=draws)
+    by_hypothesis = {key: values[:, :, part.classes] for key, values in draws.items()}
+    return Evidence(value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis)
 
 
 def _nuts(
@@ -213,7 +239,7 @@ def _judged(
                 worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
                 which = f"{part.name}_{key} of {name!r}"
                 if not r_hat <= R_HAT:
-                    problems.append(f"R-hat of {which} is {r_hat:.3f}, above {R_HAT}")
+                    problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
                 if not min(bulk, tail) >= ESS:
                     problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
     return Sampler(stats, divergences, worst_r, worst_ess, accept, tuple(problems))
@@ -250,21 +276,13 @@ def _graph_key(parts: Sequence[_Part]) -> Any:
     """What the compiled graph depends on besides data; None where that cannot be told."""
     key: list[Any] = []
     for part in parts:
-        settings = tuple(
-            (f.name, getattr(part.feedback, f.name))
-            for f in fields(part.feedback)
-            if f.name not in ("table", "column", "missing", "needs")
-        )
-        if not all(_plain(value) for _, value in settings):
+        one = part.feedback
+        if not one.exchangeable:
             return None
-        key.append((type(part.feedback), settings, len(part.names)))
+        settings = tuple(sorted((name, repr(value)) for name, value in one.settings().items()))
+        nuisances = tuple((name, repr(prior)) for name, prior in one.nuisances.items())
+        key.append((type(one), part.name, settings, nuisances, len(part.names)))
     return tuple(key)
-
-
-def _plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(_plain(v) for v in value)
-    return value is None or isinstance(value, (str, int, float))
 
 
 def _model(parts: Sequence[_Part]) -> Any:

@@ -86,6 +86,8 @@ def fit(
     random_seed = whole(random_seed, "random_seed")
     if log_likelihood:
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
+    if not isinstance(prior, Prior):
+        raise InputError(f"prior: a {type(prior).__name__}; give a prior, such as rh.Elicited(weights, source)")
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
@@ -99,6 +101,8 @@ def prepared(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any
 ) -> tuple[Hypotheses, FailureLine, list[Feedback]]:
     """Read and check what a model is made of; InputError with every problem."""
+    if isinstance(feedback, Feedback) or not all(isinstance(one, Feedback) for one in feedback):
+        raise InputError("feedback: give a list of feedback, such as [rh.Labels(table, column, noise=(1, 19))]")
     if not feedback:
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(list(feedback)))

@@ -505,3 +505,156 @@ def test_callables_of_both_are_given_together(scenes):
     assert found["matrix"].shape == (1, 3)
     with pytest.raises(rh.InputError, match="the tree has"):
         rh.catastrophe_risk(judge, scenes, agent=agent, hypotheses={**TEXTS, **own, "other": "1"})
+
+
+def test_an_agent_whose_hypotheses_stand_in_another_order(scenes):
+    labels = [rh.Labels(DATA, "is_pad", noise=(1, 4))]
+    prior = rh.Elicited(ANN["weights"], "a test", 20)
+    judge = rh.fit(TEXTS, prior, labels, 0)
+    agent = rh.fit(dict(reversed(TEXTS.items())), prior, labels, 0)
+    want, got = (rh.catastrophe_risk(judge, scenes, agent=a) for a in (judge, agent))
+    assert float(got["mean"]) == pytest.approx(float(want["mean"]), rel=1e-12)
+    np.testing.assert_allclose(
+        got["matrix"].sel(agent_hypothesis=list(TEXTS)), want["matrix"].sel(agent_hypothesis=list(TEXTS)), atol=1e-12
+    )
+
+
+def test_an_agent_that_is_the_judge_shares_its_error(tree, scenes):
+    one, other = rh.catastrophe_risk(tree, scenes), rh.catastrophe_risk(tree, scenes, agent=tree)
+    assert float(one["mcse"]) == float(other["mcse"]) > 0 and float(one["regret_mcse"]) == float(other["regret_mcse"])
+
+
+def test_callables_override_only_callables(scenes):
+    judge = rh.fit(
+        {"red paint": lambda d: d["red_paint"] - 0.5}, rh.Uniform("x"), [rh.Labels(DATA, "is_pad", noise=0.2)], 0
+    )
+    own = {"red paint": "where(flags, 1, -1)", "steep": "slope"}
+    agent = rh.fit(own, rh.Uniform("x"), [rh.Labels(DATA, "is_pad", noise=0.2)], 0)
+    given = {"red paint": lambda d: d["red_paint"] - 0.5}
+    found = rh.catastrophe_risk(judge, scenes, agent=agent, hypotheses=given)
+    assert float(found["matrix"].sel(agent_hypothesis="red paint", true_hypothesis="red paint")) == 1  # lands by flags
+    both = rh.fit(given | {"steep": "slope"}, rh.Uniform("x"), [rh.Labels(DATA, "is_pad", noise=0.2)], 0)
+    with pytest.raises(rh.InputError, match="'red paint' is a callable of the judge's and of the agent's"):
+        rh.catastrophe_risk(judge, scenes, agent=both, hypotheses=given)
+
+
+@dataclass(frozen=True, eq=False)
+class Offset(Blunt):
+    """A kind whose prior depends on the data and whose likelihood reads another column, item by item."""
+
+    kind: ClassVar[str] = "offset"
+
+    @property
+    def nuisances(self):
+        return {"width": InverseGamma(self.width[0], self.width[1] * float(np.std(self.observed)))}
+
+    def log_likelihood(self, inputs, theta, observed, xp):
+        return super().log_likelihood(inputs + 10 * self.items.columns["slope"].values, theta, observed, xp)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_kinds_that_read_more_than_their_inputs(scale):
+    """Items keep their order, and no model compiled for other data is used."""
+    data = {**DATA, "seen": DATA["seen"] * scale}
+    feedback = Offset(data, "seen", width=(2.0, 1.0))
+    tree = fitted("auto", feedback=[feedback])
+    blunt = Blunt(data, "seen", width=(2.0, float(np.std(data["seen"]))))
+    for name, better in {"flags": RED, "level ground": DATA["slope"] < 1}.items():
+        want = blunt.closed_form(np.where(better, 100.0, -100.0) + 10 * DATA["slope"])
+        got, error = (float(tree["evidence"][k].sel(hypothesis=name)) for k in ("log_evidence", "mcse"))
+        assert abs(got - want) < 5 * error, name
+
+
+@dataclass(frozen=True, eq=False)
+class AtLeast(Blunt):
+    """What is seen is never below the reward: exponential above it."""
+
+    kind: ClassVar[str] = "at_least"
+
+    def log_likelihood(self, inputs, theta, observed, xp):
+        above = -xp.log(theta["width"]) - abs(observed - inputs) / theta["width"]
+        return xp.where(observed >= inputs, above, -np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Known(Blunt):
+    """No nuisance, no closed form given: a plain product."""
+
+    kind: ClassVar[str] = "known"
+
+    @property
+    def nuisances(self):
+        return {}
+
+    def log_likelihood(self, inputs, theta, observed, xp):
+        return super().log_likelihood(inputs, {"width": 90.0}, observed, xp)
+
+    def replicate(self, inputs, theta, n, rng):
+        return inputs + 90 * rng.laplace(size=(n, len(inputs)))
+
+
+def test_impossible_under_one_hypothesis():
+    data = {**DATA, "seen": np.where(DATA["slope"] < 1, 100.0, -100.0) + 7.0}
+    tree = fitted("auto", feedback=[AtLeast(data, "seen", width=(2.0, 10.0))])
+    evidence = tree["evidence"]["log_evidence"]
+    assert float(evidence.sel(hypothesis="flags")) == -np.inf and np.isfinite(
+        float(evidence.sel(hypothesis="level ground"))
+    )
+    assert float(tree["evidence"]["weight"].sel(hypothesis="level ground")) == 1
+    with pytest.raises(rh.InputError, match="impossible under every hypothesis"):
+        fitted("auto", feedback=[AtLeast({**data, "seen": data["seen"] - 1e3}, "seen", width=(2.0, 10.0))])
+
+
+def test_a_product_is_exact():
+    for method in ("exact", "auto", "nuts"):
+        tree = fitted(method, feedback=[Known(DATA, "seen", width=(1, 1))])
+        want = stats.laplace.logpdf(DATA["seen"], np.where(RED, 100.0, -100.0), 90).sum()
+        assert float(tree["evidence"]["log_evidence"].sel(hypothesis="flags")) == pytest.approx(want, rel=1e-12)
+        assert tree.attrs["method"] == "exact"
+
+
+def test_a_test_table_named_like_a_key(tmp_path):
+    document = rh.run(study(tmp_path, "nuts", **STUDIES["labels, fixed values"]))
+    tables = {"training": "training.csv", "weights": "test.csv"}
+    path = study(tmp_path, "nuts", tables=tables, **STUDIES["labels, fixed values"])
+    path.write_text(path.read_text().replace("[analysis]", '[analysis]\ntest = "weights"'))
+    assert rh.run(path)["mcse"] == document["mcse"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs(Blunt):
+    """Its nuisance has the name of the data that the model holds."""
+
+    kind: ClassVar[str] = "inputs"
+    width: tuple[float, float] = (1, 1)
+
+    @property
+    def nuisances(self):
+        return {"inputs": InverseGamma(*self.width)}
+
+
+def test_names_that_would_be_two_things():
+    def wrong(words, *feedback):
+        with pytest.raises(rh.InputError, match=words):
+            fitted("exact", feedback=list(feedback))
+
+    wrong("'a/b' cannot name a variable", rh.Labels(DATA, "is_pad", noise=(1, 4), name="a/b"))
+    wrong("'chain' cannot name a variable", rh.Labels(DATA, "is_pad", noise=(1, 4), name="chain"))
+    first = rh.Labels(DATA, "is_pad", noise=(1, 4), name="x")
+    wrong("'y_inputs' is also a name of feedback 'y'", Inputs(DATA, "seen", name="y"))
+
+    class Nameless(Blunt):
+        kind = ""
+
+    with pytest.raises(rh.InputError, match="Nameless has no kind"):
+        Nameless(DATA, "seen", width=(1, 1))
+
+    class Numbers(Blunt):
+        nuisances = {"width": 3}
+
+    wrong("the prior of nuisance 'width' is 3", Numbers(DATA, "seen", width=(1, 1)))
+    with pytest.raises(rh.InputError, match="give a list of feedback"):
+        rh.fit(TEXTS, rh.Uniform("x"), first, 0)
+    with pytest.raises(rh.InputError, match="prior: a NoneType"):
+        rh.fit(TEXTS, None, [first], 0)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation
@@ -98,6 +98,10 @@ class Feedback(ABC):
     """
 
     kind: ClassVar[str]
+    exchangeable: ClassVar[bool] = False
+    """Whether the likelihood of an item depends on nothing but its inputs, what was said of it and the nuisances, and its
+    formula on nothing but the fields; items that are alike are then sampled as one with a count, and a compiled model is
+    kept for other data."""
 
     table: Any
     column: str
@@ -107,6 +111,8 @@ class Feedback(ABC):
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not getattr(type(self), "kind", None):
+            raise InputError(f"{type(self).__name__} has no kind; give the class one: kind: ClassVar[str] = 'scores'")
         if not isinstance(self.column, str) or not self.column:
             raise InputError(f"column: {self.column!r}; name the column that holds what was said")
         if self.missing not in ("error", "drop"):
@@ -383,6 +389,8 @@ class ClosedForm(Feedback):
     that makes a log evidence of them (`log_marginal`).
     """
 
+    exchangeable: ClassVar[bool] = True
+
     @abstractmethod
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """Sufficient statistics of a block, to be added up."""
@@ -444,4 +452,29 @@ def named(feedback: list[Feedback]) -> list[Feedback]:
                 name = f"{one.kind}_{k}"
             taken.add(name)
         out.append(replace(one, name=name))
+    _check_names(out)
     return out
+
+
+def _check_names(feedback: list[Feedback]) -> None:
+    """Refuse names that would be two things at once in a tree or in PyMC."""
+    used = {"weight": "the weights", "value_prior": "the value prior"}
+    for one in feedback:
+        name = str(one.name)
+        if "/" in name or name in ("chain", "draw", "hypothesis"):
+            raise InputError(
+                f"feedback name {name!r} cannot name a variable of a tree; give one without '/', other than chain, draw and "
+                "hypothesis"
+            )
+        for key, prior in one.nuisances.items():
+            if not isinstance(prior, Nuisance):
+                raise InputError(
+                    f"{name}: the prior of nuisance {key!r} is {shown(prior)}; it must be a Nuisance, such as InverseGamma(2, 1)"
+                )
+        inside = ("inputs", "observed", "counts", "likelihood", "item", "class", "cell")
+        for variable in (f"{name}_{key}" for key in (*one.nuisances, *inside)):
+            if variable in used:
+                raise InputError(
+                    f"feedback {name!r}: its {variable!r} is also a name of {used[variable]}; name it otherwise"
+                )
+            used[variable] = f"feedback {name!r}"
