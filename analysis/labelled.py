@@ -1,7 +1,6 @@
 """Risk, bits, bounds and predictions of a fitted tree, as labelled Datasets: a thin layer over the arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,24 +8,18 @@ import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
-from reward_hypotheses.analysis.errors import perturbations, standard_errors
+from reward_hypotheses.analysis.case import Agent, case_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.expressions import Expression
-from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
-from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
+from reward_hypotheses.models.stored import hypotheses_in, posterior_of
 from reward_hypotheses.models.tree import LEAST_DRAWS
-from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
-Agent = Prior | xr.DataTree | None
 APART = 1e-11
 """The largest tie breaker: below every digit that matters."""
 
@@ -87,7 +80,7 @@ def catastrophe_risk(
             f"prob: {shown(prob)}; give the probability of the interval, above 0 and below 1, such as 0.95"
         )
     deployments = [whole(d, "deployments", 1) for d in deployments]
-    case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     posterior, valuation = case.posterior, case.valuation
     seed = int(tree.attrs["seed"])
     draws = tree["posterior"]["weight"].to_numpy()
@@ -177,7 +170,7 @@ def value_bits(
     if wanted is None or not 0 <= wanted <= 1:
         raise InputError(f"target: {shown(target)}; give a risk from 0 to 1, such as 0.01")
     agent = Uniform() if agent is None else agent
-    case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     names = list(case.posterior.hypotheses.names)
     bits, by_truth, mcse, reason = np.nan, np.full(len(names), np.nan), np.nan, ""
     if not isinstance(agent, Prior):
@@ -217,7 +210,7 @@ def risk_bounds(
     share = finite(contamination)
     if share is None or not 0 < share < 1:
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
-    case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     by_truth = case.risk().by_truth[case.judges]
     return values.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)
 
@@ -245,7 +238,7 @@ def predict(
         ``predictions_constant_data``: the test.
     """
     draws = whole(draws, "draws", 1)
-    case = _case(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     seed = int(tree.attrs["seed"]) if random_seed is None else whole(random_seed, "random_seed")
     rng = substream(seed, "predictions")
     posterior, n_scenes = case.posterior, case.valuation.n_scenes
@@ -348,137 +341,3 @@ def posterior_of_tree(tree: xr.DataTree) -> tuple[Posterior, Any]:
     """Give the posterior of a tree whose rewards are not needed."""
     names = hypotheses_in(tree)
     return posterior_of(tree, {n: (r if not str(r).startswith("callable ") else "0") for n, r in names.items()})
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """An agent on a test.
-
-    The valuation is of the judge's hypotheses and, where the agent has others, of those after them; the judge gives these
-    no weight, nor the agent those.
-    """
-
-    posterior: Posterior
-    valuation: Valuation
-    policy: Policy
-    prior: Prior | None
-    agent: np.ndarray
-    agent_names: tuple[str, ...]
-    reweigh: Callable[[Posterior], np.ndarray]
-    other: Posterior | None
-
-    @property
-    def rectangular(self) -> bool:
-        """Whether the agent's hypotheses are not the judge's."""
-        return len(self.valuation.hypotheses) > len(self.posterior.weights)
-
-    @property
-    def exact(self) -> bool:
-        """Whether no evidence was sampled."""
-        return self.posterior.exact and (self.other is None or self.other.exact)
-
-    @property
-    def judges(self) -> slice:
-        """The judge's hypotheses among the valuation's."""
-        return slice(0, len(self.posterior.weights))
-
-    @property
-    def agents(self) -> slice:
-        """The agent's hypotheses among the valuation's."""
-        return slice(len(self.posterior.weights), None) if self.rectangular else slice(None)
-
-    def judge(self, posterior: Posterior) -> np.ndarray:
-        """The judge's weights over the valuation's hypotheses."""
-        return np.pad(posterior.weights, (0, len(self.valuation.hypotheses) - len(posterior.weights)))
-
-    def risk(self, posterior: Posterior | None = None, weights: np.ndarray | None = None) -> arrays.Risk:
-        """The agent's risk; of another posterior of the judge and weights of the agent where given."""
-        judge = self.judge(self.posterior if posterior is None else posterior)
-        return arrays.catastrophe_risk(self.valuation, self.policy, self.agent if weights is None else weights, judge)
-
-    def standard_errors(self, compute: Callable[[Posterior, np.ndarray], Any], seed: int) -> Any:
-        """Monte Carlo errors of what is computed of the judge's posterior and the agent's weights."""
-        n = 1 if self.exact else perturbations(self.posterior, self.valuation.table.n_items)
-        judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
-        if self.other is None:
-            return standard_errors(compute, ((judge, self.reweigh(judge)) for judge in judges))
-        same = all(
-            np.array_equal(getattr(self.other, which), getattr(self.posterior, which))
-            for which in ("log_evidence", "mcse")
-        )  # one evidence, one error
-        purpose = "errors of evidence" if same else "errors of the agent's evidence"
-        others = self.other.perturbed(n, substream(seed, purpose))
-        pairs = zip(judges, others, strict=True)
-        return standard_errors(compute, ((judge, self.reweigh(other)) for judge, other in pairs))
-
-    def scene_coordinate(self) -> np.ndarray:
-        names = self.valuation.table.scene_names
-        return np.arange(self.valuation.n_scenes) if names is None else np.array(names)
-
-
-def _case(
-    tree: xr.DataTree,
-    test: Any,
-    policy: Policy | None,
-    agent: Agent,
-    agent_fail_utility: Any,
-    hypotheses: Mapping[str, Any] | None,
-) -> _Case:
-    if not (agent is None or isinstance(agent, (Prior, xr.DataTree))):
-        raise InputError(f"agent: a {type(agent).__name__}; give None, a prior, or a tree from fit()")
-    fitted = agent if isinstance(agent, xr.DataTree) else None
-    prior = agent if isinstance(agent, Prior) else None
-    names = list(hypotheses_in(tree))
-    others = {} if fitted is None else hypotheses_in(fitted)
-    rectangular = bool(others) and list(others.items()) != list(hypotheses_in(tree).items())
-    mine, theirs = hypotheses, None
-    if rectangular and hypotheses is not None:  # callables of both may be given together
-        called = [n for n, r in others.items() if str(r).startswith("callable ")]
-        for name in called:
-            if str(hypotheses_in(tree).get(name, "")).startswith("callable "):
-                raise InputError(
-                    f"hypothesis {name!r} is a callable of the judge's and of the agent's; give one another name"
-                )
-        mine = {n: r for n, r in hypotheses.items() if n in names or n not in called}
-        theirs = others | {n: hypotheses[n] for n in called if n in hypotheses}
-    posterior, line = posterior_of(tree, mine)
-    listed, told, other, agent_names = posterior.hypotheses, None, None, posterior.hypotheses.names
-    if fitted is not None and rectangular:
-        other, their_line = posterior_of(fitted, theirs)
-        agent_names = other.hypotheses.names
-        if agent_fail_utility is not None:
-            their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility")
-        shown = tuple(f"the agent's {n}" if n in names else n for n in agent_names)
-        listed = Hypotheses(listed.names + shown, listed.rewards + other.hypotheses.rewards, listed.columns)
-        line = FailureLine(line.values + their_line.values)
-    else:
-        if agent_fail_utility is not None:
-            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility")
-        if fitted is not None:
-            other, _ = posterior_of(fitted, mine)
-    table = tested(test, *[t for t in (tree, fitted) if t is not None])
-    if len(list(empty_scenes(table))):
-        scene = table.scene_name(int(list(empty_scenes(table))[0]))
-        raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
-    expressions: dict[str, Any] = {f"hypothesis {n!r}": r for n, r in zip(listed.names, listed.rewards, strict=True)}
-    expressions |= {f"fail_utility of {n!r}": v for n, v in zip(listed.names, line.values, strict=True)}
-    if told is not None:
-        expressions |= {f"agent_fail_utility of {n!r}": v for n, v in zip(listed.names, told.values, strict=True)}
-    problems = check_columns([(table, {who: e for who, e in expressions.items() if isinstance(e, Expression)})])
-    if problems:
-        raise InputError(problems)
-
-    def reweigh(held: Posterior) -> np.ndarray:
-        weights = held.reweighted(prior) if other is None else held.weights
-        return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
-
-    return _Case(
-        posterior=posterior,
-        valuation=Valuation(listed, table, line, told),
-        policy=policy or Commit(),
-        prior=prior,
-        agent=reweigh(posterior if other is None else other),
-        agent_names=agent_names,
-        reweigh=reweigh,
-        other=other,
-    )
