@@ -14,6 +14,7 @@ from studies import TEST, shell, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.bridge import bridge
+from reward_hypotheses.models.feedback.base import Evidence
 from reward_hypotheses.models.nuisances import BetaBelowHalf, InverseGamma
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.tree import prepared
@@ -604,6 +605,22 @@ def test_impossible_under_one_hypothesis():
     assert float(tree["evidence"]["weight"].sel(hypothesis="level ground")) == 1
     with pytest.raises(rh.InputError, match="impossible under every hypothesis"):
         fitted("auto", feedback=[AtLeast({**data, "seen": data["seen"] - 1e3}, "seen", width=(2.0, 10.0))])
+
+
+@dataclass(frozen=True, eq=False)
+class HalfExact(Blunt):
+    """Exact evidence, and no draws of its nuisance to go with it."""
+
+    kind: ClassVar[str] = "half_exact"
+
+    def evidence(self, valuation):
+        classes = self.classes(valuation)
+        return Evidence(np.zeros(len(classes)), classes, self.items.n_items)
+
+
+def test_exact_evidence_needs_exact_draws():
+    with pytest.raises(rh.InputError, match="half_exact: HalfExact gives exact evidence without draws"):
+        fitted("auto", feedback=[HalfExact(DATA, "seen", width=(2.0, 100.0))])
 
 
 def test_a_product_is_exact():

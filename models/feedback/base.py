@@ -202,8 +202,14 @@ class Feedback(ABC):
     def exact_draws(
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)`` of exact evidence: name -> (draw, hypothesis given)."""
-        raise NotImplementedError(f"{type(self).__name__} has exact evidence but no exact draws")
+        """Draw the nuisances from ``p(theta | D, h)`` of exact evidence: name -> (draw, hypothesis given).
+
+        A kind that gives exact evidence writes this too; one that leaves both out is sampled.
+        """
+        raise InputError(
+            f"{self.name}: {type(self).__name__} gives exact evidence without draws of its nuisances; write exact_draws too, or "
+            "leave evidence out, and it is sampled"
+        )
 
     def classes(self, valuation: Valuation) -> np.ndarray:
         """Group the hypotheses between which this feedback is silent, whatever is said: (hypothesis,) of int."""
