@@ -22,8 +22,8 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior
 from reward_hypotheses.models.priors.base import Prior, Product

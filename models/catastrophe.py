@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown
+from reward_hypotheses.data.expressions import MAX_REWARD, Expression, parse
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.expressions import MAX_REWARD, Expression, parse
 
 EQUAL = 1e-9
 """Two rewards of h in one table are equal when they differ by at most this times max(\\|r_h\\|, \\|u_h\\|) over its items."""

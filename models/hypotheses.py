@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.expressions import Expression, parse
 
 Reward = Expression | Callable[..., Any]
 

@@ -10,9 +10,9 @@ import xarray as xr
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.feedback.base import ClosedForm, Evidence, Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
 from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh

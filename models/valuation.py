@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import MAX_REWARD, Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
-from reward_hypotheses.models.expressions import MAX_REWARD, Expression
 from reward_hypotheses.models.hypotheses import Hypotheses
 
 T = TypeVar("T")

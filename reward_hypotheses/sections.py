@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
+from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.formats import read_any
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rewards import Rewards

@@ -12,10 +12,10 @@ import numpy as np
 from reward_hypotheses import __version__
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.readers import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.expressions import Expression
 from reward_hypotheses.models.feedback.base import Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy

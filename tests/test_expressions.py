@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.expressions import ExpressionError, parse
+from reward_hypotheses.data.expressions import ExpressionError, parse
 
 COLUMNS = {
     "red": np.array([True, False, True, False]),

@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.expressions import MAX_REWARD
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.expressions import MAX_REWARD
 from reward_hypotheses.models.policies.base import Policy, View
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.expressions import ALPHABET, Expression
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.expressions import ALPHABET, Expression
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import LOG_2
