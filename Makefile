@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml pins.txt
 	@python=$$($(FIND_PYTHON)) || { echo "reward_hypotheses needs Python 3.12 or newer: install one (for example Debian's python3.13 and python3.13-venv, or 'pyenv install 3.13') and run make again." >&2; exit 1; }; \
 	echo "Setting up $(VENV) with $$python (once; a minute or two)"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,lander,dev]'
 	@$(BIN)/python -m compileall -q reward_hypotheses data models analysis
 	@touch $@
 
@@ -55,7 +55,7 @@ bench: venv
 
 pins:
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 \
-	    --extra arrow --extra dev pyproject.toml -o pins.txt
+	    --extra arrow --extra lander --extra dev pyproject.toml -o pins.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-report .mypy_cache .pytest_cache .ruff_cache

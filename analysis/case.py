@@ -11,13 +11,13 @@ from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 

@@ -11,11 +11,11 @@ from reward_hypotheses.analysis import values
 from reward_hypotheses.analysis.case import Agent, case_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
+from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
 from reward_hypotheses.models.stored import hypotheses_in, posterior_of
 from reward_hypotheses.models.tree import LEAST_DRAWS
@@ -89,7 +89,7 @@ def catastrophe_risk(
     def measured(judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
         found = case.risk(judge, weights)
         by_truth = found.by_truth[case.judges]
-        ends = arrays.interval(judge, by_truth, prob, n, substream(seed, "values")) or {}
+        ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth, prob) or {}
         limit = np.nan
         if case.other is None:
             limit = arrays.limit(valuation, judge, case.policy, case.prior, found)

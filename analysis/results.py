@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.risk import (
@@ -15,6 +16,7 @@ from reward_hypotheses.analysis.risk import (
     catastrophe_risk,
     dangerous_pairs,
     interval,
+    judges_weights,
     limit,
     scalar_risk,
     upper_limit_of_none,
@@ -23,19 +25,22 @@ from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior
 from reward_hypotheses.models.priors.base import Prior, Product
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.special import log_normalised
 from reward_hypotheses.models.valuation import Valuation
 
 SCHEMA_VERSION = 1
 LEAST_DRAWS = 4000
 LISTED = 10
+BINS = 30
+AROUND = 20_000_000  # hypotheses squared times items up to which policies that act on all weights get every interval
 
 Document = dict[str, Any]
 
@@ -54,6 +59,8 @@ class Question:
         One a table, of all items that any feedback uses.
     tests : dict of str to Valuation
         The test first, then what else is asked about; empty where there is none.
+    study, origins : dict
+        What is known of the study file and of where its tables came from, for whoever reads the results.
     """
 
     title: str
@@ -71,6 +78,8 @@ class Question:
     draws: int = LEAST_DRAWS
     values: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    study: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,11 +107,15 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "mcse": check.mcse,
             "replications": check.replications,
             "what": check.what,
+            "replicated": _histogram(check.replicated, check.statistic),
         }
     warnings[:0] = misfit
     silent = silent_pairs(posterior)
+    line = _line(names, posterior.valuations[0].line)
+    told = next((_line(names, valuation.told) for valuation in question.tests.values()), line)
     document: Document = {
         "title": question.title,
+        "study": dict(question.study) if question.study else None,
         "hypotheses": list(names),
         "rewards": {
             name: reward.text if isinstance(reward, Expression) else getattr(reward, "__name__", "callable")
@@ -116,7 +129,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "policy": question.policy.name,
             "abstain": question.policy.abstain,
             "prior": "values" if question.agent_prior is None else question.agent_prior.name,
+            "fail_utility": None if told == line else told,
         },
+        "fail_utility": line,
         "agent_weights": _by_name(names, posterior.reweighted(question.agent_prior)),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
         "pairs": [
@@ -135,7 +150,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
         "misfit": misfit,
-        "tables": {v.table.name: _shape(v.table) for v in [*question.training, *question.tests.values()]},
+        "training_tables": [v.table.name for v in question.training],
+        "tables": {
+            v.table.name: _shape(v.table) | {"origin": question.origins.get(v.table.name)}
+            for v in [*question.training, *question.tests.values()]
+        },
     }
     if len(names) > MOST:
         warnings.append(f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair")
@@ -154,6 +173,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     document |= dict.fromkeys(TEST_KEYS) if first is None else first
     if first is None:
         warnings.append("no test table: the run stops at the weights, and what needs a test is null")
+    document["bits_by_size"] = None if first is None else _curve(question, first)
     document["also"] = {name: answers[name] for name in list(answers)[1:]}
     document |= {
         "warnings": warnings,
@@ -242,10 +262,10 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
     posterior, policy = question.posterior, question.policy
     names, judge = posterior.hypotheses.names, posterior.weights
     agent = posterior.reweighted(question.agent_prior)
-    bounds = interval(
-        posterior, risk.by_truth, question.prob, max(question.draws, LEAST_DRAWS), substream(question.seed, "values")
-    )
-    foils = _foils(question)
+    drawn = judges_weights(posterior, max(question.draws, LEAST_DRAWS), substream(question.seed, "values"))
+    bounds = interval(drawn, risk.by_truth, question.prob)
+    priors = _foils(question)
+    foils = {key: posterior.reweighted(prior) for key, prior in priors.items()}
     ours = _risks_of(valuation, policy, foils, judge, risk)
     other = replace(policy, abstain=not policy.abstain)
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
@@ -289,8 +309,9 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
                     "risk": ours[key] if policy.abstain else flipped[key],
                     "abstained": abstained[key] if policy.abstain else flipped_abstained[key],
                 },
+                **_around(question, valuation, risk, drawn, prior, foils[key]),
             }
-            for key in foils
+            for key, prior in priors.items()
         },
         "matrix": {a: _by_name(names, row) for a, row in zip(names, risk.matrix, strict=True)},
         "catastrophic_options": _by_name(names, risk.worse),
@@ -359,6 +380,12 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     return document | (errors[tests[0]] if tests else {}) | {"also": {name: errors[name] for name in tests[1:]}}
 
 
+def _line(names: Sequence[str], line: FailureLine) -> Document:
+    """A failure line by hypothesis, as it was written."""
+    values = (value.text if isinstance(value, Expression) else value for value in line.values)
+    return dict(zip(names, values, strict=True))
+
+
 def _fit(posterior: Posterior) -> Document:
     """How the evidence was come by."""
     sampler = posterior.sampler
@@ -378,17 +405,40 @@ def _fit(posterior: Posterior) -> Document:
     }
 
 
-def _foils(question: Question) -> dict[str, np.ndarray]:
-    """Weights of the agent under each prior to compare with: uniform, every language, and the human values."""
-    posterior = question.posterior
-    foils = {"uniform": posterior.reweighted(Uniform())}
+def _foils(question: Question) -> dict[str, Prior | None]:
+    """Priors of the agent to compare with: uniform, every language, and the human values (None)."""
+    foils: dict[str, Prior | None] = {"uniform": Uniform()}
     for language in question.languages:
         try:
-            foils[f"simplicity, {language.language_name}"] = posterior.reweighted(language)
+            language.log_prior(question.posterior.hypotheses)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
-    foils["values"] = posterior.weights
-    return foils
+        foils[f"simplicity, {language.language_name}"] = language
+    return foils | {"values": None}
+
+
+def _around(
+    question: Question,
+    valuation: Valuation,
+    risk: Risk,
+    drawn: np.ndarray | None,
+    prior: Prior | None,
+    weights: np.ndarray,
+) -> Document:
+    """Interval and limit of the agent under another prior, acting as the study's own does; null where too costly."""
+    policy, posterior = question.policy, question.posterior
+    if policy.draws_one:
+        by_truth = policy.mixing(weights) @ risk.matrix
+    elif len(weights) ** 2 * valuation.table.n_items <= AROUND:
+        by_truth = catastrophe_risk(valuation, policy, weights, posterior.weights).by_truth
+    else:
+        return {"lower": None, "upper": None, "limit": None}
+    ends = interval(drawn, by_truth, question.prob) or {}
+    return {
+        "lower": ends.get("lower"),
+        "upper": ends.get("upper"),
+        "limit": limit(valuation, posterior, policy, prior, risk),
+    }
 
 
 def _scalar(
@@ -436,6 +486,33 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
     return bits, by_truth, warnings
 
 
+def _curve(question: Question, answer: Document) -> Document | None:
+    """Bits needed by size of the data, for the middle one of the targets; None where they are not defined."""
+    if not question.policy.mixes_weights or not question.targets:
+        return None
+    posterior, names = question.posterior, question.posterior.hypotheses.names
+    target = float(sorted(question.targets)[len(question.targets) // 2])
+    matrix = np.array([[answer["matrix"][a][b] for b in names] for a in names])
+    test = next(iter(question.tests.values()))
+    curve = bits_curve(posterior, test, matrix, target, substream(question.seed, "bits by size"))
+    if curve is None:
+        return None
+    document: Document = {
+        "target": target,
+        "sizes": list(curve.sizes),
+        "replications": len(curve.training),
+        "band": BAND,
+    }
+    for name, bits in (("training", curve.training), ("telling", curve.telling)):
+        finite = np.isfinite(bits).all(axis=0)
+        ordered = np.sort(np.where(finite, bits, 0.0), axis=0)
+        ends = [round((len(bits) - 1) * p) for p in ((1 - BAND) / 2, (1 + BAND) / 2)]
+        error = ordered.std(axis=0, ddof=1) / math.sqrt(len(bits))
+        found = {"mean": ordered.mean(axis=0), "lower": ordered[ends[0]], "upper": ordered[ends[1]], "mcse": error}
+        document[name] = {key: np.where(finite, values, np.nan).tolist() for key, values in found.items()}
+    return document
+
+
 def _shift(shift: Shift, names: Sequence[str]) -> Document:
     return {
         "statistic": shift.statistic,
@@ -448,6 +525,10 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
             {"classes": dict(zip(names, classes, strict=True)), "items": items} for classes, items in shift.new_classes
         ],
         "n_new_classes": shift.n_new,
+        "kinds": [
+            {"classes": dict(zip(names, classes, strict=True)), "training": training, "test": test}
+            for classes, training, test in shift.kinds
+        ],
         "words": "a shift" if shift.shifted else "ordinary generalisation",
     }
 
@@ -455,6 +536,9 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
 def _warnings(question: Question) -> list[str]:
     posterior = question.posterior
     warnings = []
+    for name, origin in question.origins.items():
+        if "shift" in origin and not origin.get("chosen_by"):
+            warnings.append(f"table {name!r} was made by shifts, and who chose them is not stated: chosen_by = ...")
     tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
     for table in tables.values():
         warnings.extend(table.odd_columns())
@@ -510,6 +594,15 @@ def _shape(table: Table) -> Document:
     }
 
 
+def _histogram(replicated: np.ndarray, statistic: float) -> Document:
+    """Counts of a check's statistic over its replications, in bins that reach to the data's own."""
+    low, high = min(float(replicated.min()), statistic), max(float(replicated.max()), statistic)
+    if not high - low > 1e-9 * max(abs(low), abs(high), 1e-300):
+        low, high = low - 0.5, high + 0.5
+    counts, _ = np.histogram(replicated, bins=BINS, range=(low, high))
+    return {"low": low, "high": high, "counts": counts.tolist()}
+
+
 def _pair_in_words(first: str, second: str, pair: Pair) -> str:
     log_factor = pair.log_bayes_factor
     if pair.silent:
@@ -540,7 +633,14 @@ def _refuse_what_is_not_finite(document: Document) -> None:
     def walk(value: Any, path: str) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
-                if key not in ("log_evidence", "pairs", "value_bits", "value_bits_by_truth", "se_scenes"):
+                if key not in (
+                    "log_evidence",
+                    "pairs",
+                    "value_bits",
+                    "value_bits_by_truth",
+                    "se_scenes",
+                    "bits_by_size",
+                ):
                     walk(inner, f"{path}.{key}" if path else str(key))
         elif isinstance(value, list):
             for i, inner in enumerate(value):

@@ -255,21 +255,28 @@ def limit(valuation: Valuation, posterior: Posterior, policy: Policy, agent_prio
     return math.fsum(left)
 
 
-def interval(
-    posterior: Posterior, by_truth: np.ndarray, prob: float, n: int, rng: np.random.Generator
-) -> dict[str, float] | None:
+def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:
     """Interval of the risk over the judge's uncertainty about values: equal-tailed, with Monte Carlo errors.
 
-    The agent's weights are held; the judge's are drawn from ``p(pi | data)``. None where nobody stated a strength.
+    The agent's weights are held. None where nobody stated a strength.
+
+    Parameters
+    ----------
+    weights : ndarray (draw, hypothesis) or None
+        The judge's, from `judges_weights`.
     """
-    if not posterior.prior.uncertain:
+    if weights is None:
         return None
-    _, weights, _ = posterior.draws(n, rng)
     risks = np.sort(weights @ by_truth)
     lo, hi = (1 - prob) / 2, (1 + prob) / 2
     lower, mcse_lower = quantile(risks, lo)
     upper, mcse_upper = quantile(risks, hi)
     return {"lower": lower, "upper": upper, "mcse_lower": mcse_lower, "mcse_upper": mcse_upper}
+
+
+def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Draw the judge's weights from ``p(pi | data)``: (draw, hypothesis); None where nobody stated a strength."""
+    return posterior.draws(n, rng)[1] if posterior.prior.uncertain else None
 
 
 def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:

@@ -15,6 +15,7 @@ LEVEL = 0.01
 WORDS = ("worse than failing", "equal to failing", "better than failing")
 MOST_VECTORS = 256  # vectors of classes that are indicators, the most frequent ones
 MOST_CHOOSERS = 24  # hypotheses whose best options are indicators, the weightiest ones
+MOST_KINDS = 8  # vectors of classes whose shares are given
 MOST_UNITS = 100_000  # scenes permuted; of more, so many at random
 
 
@@ -36,6 +37,8 @@ class Shift:
     new_classes : tuple of (tuple of str, int)
         Vectors of classes (one a hypothesis) that occur on the test and never in training, and on how many items; the
         most frequent 20 of ``n_new``.
+    kinds : tuple of (tuple of str, float, float)
+        The vectors of classes whose shares in training and on the test differ most, with the two shares; at most 8.
     """
 
     shifted: bool
@@ -47,6 +50,7 @@ class Shift:
     permutations: int
     new_classes: tuple[tuple[tuple[str, ...], int], ...]
     n_new: int
+    kinds: tuple[tuple[tuple[str, ...], float, float], ...]
 
 
 def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndarray, rng: np.random.Generator) -> Shift:
@@ -91,6 +95,8 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     weight = np.concatenate([s.weight for s in sides])
     side = np.repeat([i < len(training) for i in range(len(sides))], [len(s.weight) for s in sides])
     statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng)
+    shares = [(weight * at) @ items[:, 3 * len(names) :] / ((weight * at) @ mass) for at in (side, ~side)]
+    apart = np.argsort(-np.abs(shares[0] - shares[1]), kind="stable")[:MOST_KINDS]
 
     labels = [f"an item is {WORDS[k]} under {name!r}" for name in names for k in range(3)]
     labels += [f"an item is {_in_words(vector, names)}" for vector in vectors]
@@ -113,6 +119,7 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
         permutations=PERMUTATIONS,
         new_classes=listed,
         n_new=len(new),
+        kinds=tuple((tuple(WORDS[c + 1] for c in vectors[k]), float(shares[0][k]), float(shares[1][k])) for k in apart),
     )
 
 

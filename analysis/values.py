@@ -105,6 +105,43 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
     return out
 
 
+def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
+    """Solve `value_bits` on average over what may be true for many pairs of judge and agent: (problem,) bits.
+
+    Parameters
+    ----------
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+    judges : ndarray (problem, true_hypothesis)
+    log_agents : ndarray (problem, agent_hypothesis)
+        Normalised; -inf where a hypothesis is ruled out.
+    """
+    cost = np.where(log_agents[:, :, None] > -np.inf, np.asarray(matrix, float), np.inf)
+    least = cost.min(axis=1)
+    above = np.where(np.isfinite(cost), cost - least[:, None, :], 0.0)
+    lowest = (judges * least).sum(axis=1)
+    weights = np.exp(log_agents)
+    start = np.einsum("pi,ij,pj->p", weights, np.asarray(matrix, float), judges)
+    out = np.where(lowest > target + TIGHT, np.inf, 0.0)
+    todo = np.flatnonzero((start > target) & np.isfinite(out))
+    above, log_w, judge = above[todo], log_agents[todo, :, None], judges[todo]
+
+    def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z = log_w - lam[:, None, None] * above
+        top = z.max(axis=1)
+        odds = np.exp(z - top[:, None, :])
+        mass = odds.sum(axis=1)
+        mean = (odds * above).sum(axis=1) / mass
+        return (judge * mean).sum(axis=1), (judge * (-lam[:, None] * mean - top - np.log(mass))).sum(axis=1)
+
+    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
+    for _ in range(50):
+        middle = (lo + hi) / 2
+        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
+        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
+    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    return out
+
+
 def risk_bounds(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> tuple[float, float]:
@@ -138,4 +175,4 @@ def _contaminated(
     top = float(np.max(log_base))
     base = np.exp(log_base - top)
     keep, extra = (1.0 - e) * math.exp(min(0.0, top - log_fit)), e * math.exp(min(0.0, log_fit - top))
-    return (keep * float(base @ by_truth) + extra * d) / (keep * math.fsum(base.tolist()) + extra)
+    return (keep * float(base @ by_truth) + extra * float(d)) / (keep * math.fsum(base.tolist()) + extra)

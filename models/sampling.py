@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
 from reward_hypotheses.models.posterior import NotTrustedError
-from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.valuation import Valuation
 
 R_HAT, ESS = 1.01, 400.0

@@ -12,12 +12,12 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.numbers import whole
+from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import ClosedForm, Evidence, Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
 from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.seeds import substream
 from reward_hypotheses.models.valuation import Valuation
 
 LEAST_DRAWS = 4000

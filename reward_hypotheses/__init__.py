@@ -26,8 +26,11 @@ if TYPE_CHECKING:
         risk_bounds,
         value_bits,
     )
+    from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
+    from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.rewards import Rewards
@@ -48,6 +51,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "read_table": "data.readers",
+    "landing_sites": "data.landing_sites",
+    "landing_frame": "data.landing_sites",
+    "repaint": "data.shifts",
+    "decorrelate": "data.shifts",
+    "intervene": "data.shifts",
+    "reweight": "data.shifts",
+    "resample": "data.shifts",
+    "add_options": "data.shifts",
+    "fade": "data.shifts",
     "InputError": "data.errors",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
@@ -72,6 +84,7 @@ _HOME = {
     "predict": "analysis.labelled",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
+    "report": "analysis.report.report",
     "run": "study",
     "check": "study",
 }
@@ -93,15 +106,25 @@ __all__ = [
     "Simplicity",
     "Uniform",
     "__version__",
+    "add_options",
     "catastrophe_risk",
     "check",
+    "decorrelate",
+    "fade",
     "fit",
     "given",
     "index_draws",
+    "intervene",
+    "landing_frame",
+    "landing_sites",
     "log_pool",
     "predict",
     "pymc_model",
     "read_table",
+    "repaint",
+    "report",
+    "resample",
+    "reweight",
     "risk_bounds",
     "run",
     "value_bits",

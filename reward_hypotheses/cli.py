@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from reward_hypotheses.study import Answer
 
 DONE, WRONG, NOT_TRUSTED = 0, 2, 3
@@ -193,7 +195,6 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
     try:
         if out is not None:
             from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder
-            from reward_hypotheses.analysis.report.tables import table_files
 
             if given.study.is_file():
                 refuse_unless_ours(out)
@@ -201,8 +202,13 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
         document = found.document
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out is not None:
+            from reward_hypotheses.analysis.report.report import report_files
+
+            progress("drawing")
+            tree, netcdf = _tree(found)
+            files = {"results.json": text.encode(), "posterior.nc": netcdf}
+            files |= report_files(document, tree, found.frames())
             progress("writing")
-            files = {"results.json": text.encode(), "posterior.nc": _netcdf(found), **table_files(document)}
             write_folder(out, files)
     except InputError as error:
         return _wrong(error.problems)
@@ -222,8 +228,8 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
     return DONE
 
 
-def _netcdf(found: "Answer") -> bytes:
-    """Give the posterior as a tree in NetCDF, with the draws that the results used."""
+def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
+    """Give the posterior as a tree, with the draws that the results used, and as NetCDF."""
     import tempfile
 
     from reward_hypotheses.models.tree import tree_of
@@ -233,7 +239,7 @@ def _netcdf(found: "Answer") -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "posterior.nc"
         tree.to_netcdf(path, engine="h5netcdf")
-        return path.read_bytes()
+        return tree, path.read_bytes()
 
 
 def _wrong(problems: Sequence[str]) -> int:

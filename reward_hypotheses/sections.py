@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.formats import read_any
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
@@ -37,29 +35,6 @@ POLICIES: Mapping[str, type[Policy]] = {
 }
 SECTIONS = ("title", "seed", "tables", "hypotheses", "values", "agent", "catastrophe", "feedback", "fit", "analysis")
 PRIORS = ("values", "uniform", "simplicity")
-
-
-def read_tables(top: Section, path: Path, problems: Problems) -> tuple[dict[str, Table | None], dict[str, str]]:
-    """Read every table; None where it cannot be used, which has then been said."""
-    section = top.section("tables", (), required=True, why='name the tables, such as training = "training.csv"')
-    tables: dict[str, Table | None] = {}
-    digests: dict[str, str] = {}
-    for name, given in section.given.items():
-        tables[name] = None
-        where = f"[tables] {name}"
-        if isinstance(given, dict):
-            problems.add(f'{where}: a table is given by its path in this version, such as {name} = "{name}.csv"')
-            continue
-        if not isinstance(given, str) or not given.strip():
-            problems.add(
-                f"{where}: {shown(given)} is no path; give the path of a CSV, Parquet, NetCDF or Zarr table, in quotes"
-            )
-            continue
-        with problems.at(where):
-            tables[name], digests[name] = read_any(path.parent / given, name, given)
-    if isinstance(top.given.get("tables"), dict) and not section.given:
-        problems.add("[tables]: names no table; name at least the one that feedback uses")
-    return tables, digests
 
 
 def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Expression]]:

@@ -13,7 +13,7 @@ from reward_hypotheses import __version__
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.readers import read_bytes
+from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback, named
@@ -34,9 +34,9 @@ from reward_hypotheses.sections import (
     read_feedback,
     read_fit,
     read_hypotheses,
-    read_tables,
     read_values,
 )
+from reward_hypotheses.tables import Tables, read_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +45,20 @@ class Study:
 
     Attributes
     ----------
+    text : str
+        The file, as it stands.
     agent_prior : Prior or None
         None: the judge's values.
     told : FailureLine
         What the agent was told of the failure line.
     tests : dict of str to Table
         The test, then what else is asked about.
+    sources : Tables
+        Every table that the study names, and where it came from.
     """
 
     path: Path
+    text: str
     title: str
     seed: int
     hypotheses: Hypotheses
@@ -65,7 +70,7 @@ class Study:
     policy: Policy
     agent_prior: Prior | None
     tests: Mapping[str, Table]
-    digests: Mapping[str, str]
+    sources: Tables
     _: KW_ONLY
     targets: tuple[float, ...]
     contaminations: tuple[float, ...]
@@ -82,6 +87,19 @@ class Answer:
     study: Study
     posterior: Posterior
     document: Document
+
+    def frames(self) -> dict[str, bytes]:
+        """Pictures of the first training table's world and of the test's, where they have some.
+
+        Of a table that was made, its first scene, or the riskiest of the test.
+        """
+        riskiest = self.document["riskiest_scenes"] or []
+        asked = {"training": (self.document["training_tables"][0], 0)}
+        if self.study.tests:
+            scene = int(riskiest[0]["scene"]) if riskiest and str(riskiest[0]["scene"]).isdecimal() else 0
+            asked["test"] = (next(iter(self.study.tests)), scene)
+        found = {role: self.study.sources.picture(name, scene) for role, (name, scene) in asked.items()}
+        return {role: picture for role, picture in found.items() if picture is not None}
 
 
 def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Document:
@@ -176,11 +194,14 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         languages=study.languages,
         draws=study.fit.draws * study.fit.chains,
         values=study.values,
-        digests=study.digests,
+        digests=study.sources.digests,
+        study={"file": study.path.name, "sha256": sha256(study.text.encode()), "text": study.text},
+        origins=study.sources.origins,
         versions={
             "reward_hypotheses": __version__,
             "numpy": np.__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
+            **study.sources.versions,
         },
     )
 
@@ -211,7 +232,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         Everything that is wrong, a message each, naming file and key, column or row, and what would be right.
     """
     path = Path(path)
-    document = _toml(path)
+    document, text = _toml(path)
     problems = Problems(path.name)
     top = Section(document, "", problems, SECTIONS)
     later = [key for key in ("mdps",) if key in document]
@@ -222,7 +243,8 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     seed = top.whole("seed", default=0, least=0, most=2**63 - 1)
 
     progress("reading tables")
-    tables, digests = read_tables(top, path, problems)
+    sources = read_tables(top, path, seed, problems)
+    tables = sources.tables
     names, hypotheses = read_hypotheses(top, problems)
     prior, values = read_values(top, problems, names)
     line = read_catastrophe(top, problems, names)
@@ -258,6 +280,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     problems.refuse()
     return Study(
         path=path,
+        text=text,
         title=title,
         seed=seed,
         hypotheses=complete,
@@ -269,7 +292,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         policy=policy,
         agent_prior=agent_prior,
         tests={name: good[name] for name in asked.tests},
-        digests=digests,
+        sources=sources,
         targets=asked.targets,
         contaminations=asked.contaminations,
         prob=asked.prob,
@@ -279,7 +302,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     )
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path) -> tuple[dict[str, Any], str]:
     name = path.name or str(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the path of a study file (TOML)")
@@ -290,7 +313,7 @@ def _toml(path: Path) -> dict[str, Any]:
     data = read_bytes(path, name)
     try:
         text = data.decode("utf-8-sig")
-        return tomllib.loads(text)
+        return tomllib.loads(text), text
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(

@@ -17,9 +17,11 @@ def toml_value(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, str):
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+        return (
+            "{ " + ", ".join(f"{json.dumps(k, ensure_ascii=False)} = {toml_value(v)}" for k, v in value.items()) + " }"
+        )
     if isinstance(value, Sequence):
         return "[" + ", ".join(toml_value(v) for v in value) + "]"
     raise TypeError(value)
@@ -29,10 +31,12 @@ def toml_text(document: Mapping[str, Any]) -> str:
     lines = [f"{k} = {toml_value(v)}" for k, v in document.items() if not isinstance(v, (Mapping, list))]
     for key, value in document.items():
         if isinstance(value, Mapping):
-            lines += [f"[{key}]"] + [f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items()]
+            lines += [f"[{key}]"] + [f"{json.dumps(k, ensure_ascii=False)} = {toml_value(v)}" for k, v in value.items()]
         elif isinstance(value, list):
             for entry in value:
-                lines += [f"[[{key}]]"] + [f"{json.dumps(k)} = {toml_value(v)}" for k, v in entry.items()]
+                lines += [f"[[{key}]]"] + [
+                    f"{json.dumps(k, ensure_ascii=False)} = {toml_value(v)}" for k, v in entry.items()
+                ]
     return "\n".join(lines) + "\n"
 
 

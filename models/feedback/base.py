@@ -67,6 +67,8 @@ class Check:
         Monte Carlo error.
     what : str
         The statistic in words.
+    replicated : ndarray (replication,)
+        The statistic of each replication.
     misfit : tuple of str
         What does not fit, in words; empty where nothing is wrong.
     """
@@ -76,6 +78,7 @@ class Check:
     mcse: float
     replications: int
     what: str
+    replicated: np.ndarray
     misfit: tuple[str, ...] = ()
 
 
@@ -230,14 +233,14 @@ class Feedback(ABC):
             found = self.log_likelihood(inputs.astype(float), columns, said.astype(float), np)
             return np.broadcast_to(found, (len(rows), len(observed))).mean(axis=1)
 
-        p, at_lead = 0.0, np.nan
+        p, at_lead, replications = 0.0, np.nan, np.empty(CHECKED)
         for h in sorted({*drawn.tolist(), lead}):
             inputs = np.asarray(self.at(valuation, h))
             rows = np.flatnonzero(drawn == h)
             if rows.size:
                 mine = {name: values[rows, h] for name, values in theta.items()}
                 replicated = np.asarray(self.replicate(inputs, mine, len(rows), rng))
-                made = mean_log_likelihood(inputs, rows, h, replicated)
+                made = replications[rows] = mean_log_likelihood(inputs, rows, h, replicated)
                 p += float((made <= mean_log_likelihood(inputs, rows, h, observed) + 1e-12).sum()) / CHECKED
             if h == lead:
                 at_lead = float(mean_log_likelihood(inputs, np.arange(CHECKED), h, observed).mean())
@@ -248,7 +251,7 @@ class Feedback(ABC):
                 "that nobody listed may have made it",
             )
         mcse = math.sqrt(max(p * (1 - p), 1 / CHECKED) / CHECKED)
-        return Check(at_lead, p, mcse, CHECKED, "mean log likelihood of an item, nats", misfit)
+        return Check(at_lead, p, mcse, CHECKED, "mean log likelihood of an item, nats", replications, misfit)
 
     def draws(
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
@@ -400,6 +403,10 @@ class ClosedForm(Feedback):
     @abstractmethod
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """Sufficient statistics of a block, to be added up."""
+
+    @abstractmethod
+    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """What each item adds to those sums: (k, *shape given)."""
 
     @abstractmethod
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:

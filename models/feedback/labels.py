@@ -73,6 +73,9 @@ class Labels(ClosedForm):
         wrong = inputs ^ observed
         return (float(np.count_nonzero(wrong if inside is None else wrong & inside)),)
 
+    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:  # noqa: D102
+        return (inputs ^ observed)[None]
+
     def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Count on packed bits where they were kept: an eighth of the bytes, and nothing to unpack."""
         bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
@@ -161,7 +164,7 @@ class Labels(ClosedForm):
                 )
         mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest share of contradicted labels over {len(size)} groups of items that the hypotheses treat alike"
-        return Check(rates[lead], p, mcse, REPLICATIONS, what, tuple(misfit))
+        return Check(rates[lead], p, mcse, REPLICATIONS, what, replicated, tuple(misfit))
 
     def eps_mean(self, wrong: np.ndarray, n_items: int) -> np.ndarray:
         """Posterior mean of eps for each number of wrong labels."""

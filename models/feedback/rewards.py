@@ -77,6 +77,9 @@ class Rewards(ClosedForm):
             residual = np.where(inside, residual, 0.0)
         return (float(np.vdot(residual, residual)),)
 
+    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:  # noqa: D102
+        return ((observed - inputs) ** 2)[None]
+
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
         """Multivariate t, from the sums of squares."""
         a, b = self.sigma2
@@ -156,4 +159,4 @@ class Rewards(ClosedForm):
                 )
         mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest mean residual over {cells} groups of items that the hypotheses treat alike, in standard errors"
-        return Check(seen_by[lead], p, mcse, REPLICATIONS, what, tuple(misfit))
+        return Check(seen_by[lead], p, mcse, REPLICATIONS, what, replicated, tuple(misfit))

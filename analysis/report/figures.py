@@ -1,0 +1,408 @@
+"""Figures of the results document: one function a figure, each for a journal's column and for a page.
+
+A figure is drawn in inks that name roles (`INK`, `MUTED`, `FAINT`), so that a page can give them the colours of its own
+scheme; marks have the colours of Okabe and Ito (2008), which colour-blind readers tell apart, and differ in shape too.
+"""
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from reward_hypotheses.analysis.report.words import (
+    kind_in_words,
+    own_prior,
+    percent,
+    weightiest,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Document = Mapping[str, Any]
+
+COLUMN, PAGE = 3.5, 7.2
+"""Widths in inches of one column and of a page (89 and 183 mm)."""
+ON_CELL = "#1a1a1a"  # dark on any page: the cells below it are light on any page
+INK, MUTED, FAINT = "#1b1b1b", "#6b6b6b", "#dcdcdc"
+BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"
+DARKENING = LinearSegmentedColormap.from_list("pale to vermilion", ["#fff8f2", "#f0b58a", VERMILION])
+MOST = 12
+STYLE: Any = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5,
+    "text.parse_math": False,  # a dollar sign in a hypothesis's name is a dollar sign
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "reward_hypotheses",
+    "savefig.facecolor": "none",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure by name: how it is drawn, and whether the results have what it shows."""
+
+    name: str
+    draw: Callable[..., Figure]
+    has: Callable[[Document], bool]
+
+
+def weights(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Prior and posterior weight of each hypothesis, and the agent's; intervals from the tree, where values are uncertain."""
+    names = _leading(document)
+    fig, ax = _rows(names, COLUMN)
+    y = np.arange(len(names))
+    prior, weight, agent = (np.array([document[k][n] for n in names]) for k in ("prior", "weights", "agent_weights"))
+    ax.hlines(y, np.minimum(prior, weight), np.maximum(prior, weight), color=MUTED, linewidth=0.8, zorder=1)
+    ax.plot(prior, y, "o", markerfacecolor="white", markeredgecolor=BLUE, label="values alone", zorder=3)
+    ax.plot(weight, y, "o", color=BLUE, markersize=3.5, label="values and data", zorder=4)
+    ax.plot(agent, y + 0.26, "D", color=VERMILION, markersize=4, label="the agent", zorder=3)
+    prob = 0.95 if document["risk"] is None else document["risk"]["prob"]
+    ends = _weight_intervals(tree, names, prob)
+    if ends is not None:
+        ax.hlines(y, ends[0], ends[1], color=BLUE, linewidth=3.5, alpha=0.35, zorder=1)
+        _band(ax, f"{100 * prob:g}% by the values")
+    _shares(ax, "weight (%)", most=1.0)
+    _legend(fig, columns=2)
+    return fig
+
+
+def matrix(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Risk of an agent certain of one hypothesis where another is true."""
+    del tree
+    names = _leading(document)
+    cells = np.array([[document["matrix"][a][b] for b in names] for a in names])
+    size = max(2.2, 0.45 * len(names) + 1.4)
+    fig, ax = _figure(min(PAGE, max(COLUMN, size + 0.6)), size)
+    ax.pcolormesh(cells, cmap=DARKENING, vmin=0, vmax=1, edgecolors=MUTED, linewidth=0.4)
+    ax.invert_yaxis()
+    if len(names) <= 8:
+        for (i, j), share in np.ndenumerate(cells):
+            said = percent(float(share))
+            ax.text(j + 0.5, i + 0.5, said, ha="center", va="center", color=ON_CELL, fontsize=7)
+    ax.set_xticks(
+        np.arange(len(names)) + 0.5,
+        [_short(n, 18) for n in names],
+        rotation=30 if len(names) > 2 else 0,
+        ha="right" if len(names) > 2 else "center",
+    )
+    ax.set_yticks(np.arange(len(names)) + 0.5, [_short(n) for n in names])
+    ax.set_xlabel("... where this one is true")
+    ax.set_ylabel("an agent certain of this one ...")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return fig
+
+
+def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Catastrophe risk were the agent to extrapolate by another prior: intervals, and what endless training would leave."""
+    del tree
+    agents = document["agents"]
+    own = own_prior(document)
+    keys = list(agents)
+    fig, ax = _rows([k + (" (this agent)" if k == own else "") for k in keys], COLUMN)
+    may = document["agent"]["abstain"]
+    apart = False
+    for row, key in enumerate(keys):
+        one = agents[key]
+        risk, other = (one[k]["risk"] for k in (("may_abstain", "acts") if may else ("acts", "may_abstain")))
+        color = VERMILION if key == own else BLUE
+        if one["lower"] is not None:
+            ax.hlines(row, one["lower"], one["upper"], color=color, linewidth=3.5, alpha=0.35)
+        if one["limit"] is not None:
+            ax.plot(one["limit"], row, "|", color=INK, markersize=13, markeredgewidth=1.2, zorder=2)
+        if abs(other - risk) > 0.005:
+            apart = True
+            ax.plot(other, row, "s", markerfacecolor="none", markeredgecolor=MUTED, markersize=6, zorder=2)
+        ax.plot(risk, row, "o", color=color, zorder=3)
+        ax.annotate(percent(risk), (risk, row), (0, 8), textcoords="offset points", ha="center", fontsize=7)
+    _key(ax, "o", MUTED, "may abstain" if may else "must act")
+    if apart:
+        _key(ax, "s", MUTED, "must act" if may else "may abstain", hollow=True)
+    _key(ax, "|", INK, "after endless training")
+    if document["risk"]["lower"] is not None:
+        _band(ax, f"{100 * document['risk']['prob']:g}% by the values")
+    _shares(ax, "risk (% of test scenes)", most=1.0)
+    _legend(fig, columns=2)
+    return fig
+
+
+def evidence_against_prior(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Log odds of each pair: what the values bring, and what the data add."""
+    del tree
+    pairs = _shown_pairs(document)
+    labels = []
+    for p in pairs:
+        first, second = p["pair"]
+        labels.append(f"{_short(first, 20)}\nover {_short(second, 20)}")
+    fig, ax = _rows(labels, PAGE * 0.62, each=0.42)
+    reach = 1.0
+    for row, pair in enumerate(pairs):
+        for key, offset, color in (("log_prior_odds", -0.17, ORANGE), ("log_bayes_factor", 0.17, BLUE)):
+            value = pair[key]
+            if value is None:
+                ax.text(0, row + offset, "  beyond any bound", va="center", fontsize=7, color=MUTED)
+                continue
+            reach = max(reach, abs(value))
+            ax.barh(row + offset, value, height=0.3, color=color)
+            said = "0, silent" if key == "log_bayes_factor" and pair["silent"] else f"{value:.3g}"
+            side = "left" if value >= 0 else "right"
+            ax.annotate(
+                said,
+                (value, row + offset),
+                (3 if value >= 0 else -3, 0),
+                textcoords="offset points",
+                va="center",
+                ha=side,
+                fontsize=7,
+            )
+    ax.axvline(0, color=MUTED, linewidth=0.6)
+    if reach > 12:
+        ax.set_xscale("symlog", linthresh=3, linscale=0.8)
+        ticks = [0, *(s * 10**k for k in range(int(math.log10(reach)) + 1) for s in (-1, 1))]
+        ax.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.margins(x=0.25)
+    ax.set_xlabel("log odds for the first (nats)" + (", logarithmic beyond 3" if reach > 12 else ""))
+    _key(ax, "s", ORANGE, "human values")
+    _key(ax, "s", BLUE, "training data")
+    _legend(fig)
+    return fig
+
+
+def predictive_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """The data beside replications of them by the fitted model, a panel a feedback."""
+    del tree
+    checks = document["predictive_check"]
+    fig, axes = _figure(COLUMN, 0.55 + 1.35 * len(checks), rows=len(checks))
+    for ax, (name, check) in zip(axes, checks.items(), strict=True):
+        made = check["replicated"]
+        edges = np.linspace(made["low"], made["high"], len(made["counts"]) + 1)
+        share = np.array(made["counts"]) / check["replications"]
+        ax.stairs(share, edges, fill=True, color=SKY, label="replications by the model")
+        ax.axvline(check["statistic"], color=VERMILION, linewidth=2, label="the data")
+        ax.set_ylabel("share of\nreplications")
+        ax.yaxis.set_major_locator(MaxNLocator(3))
+        ax.set_title(f"{_short(name)}: p = {check['p']:.3g}", loc="left")
+        ax.set_xlabel(_wrapped(check["what"], 46))
+    _legend(fig, axes[0])
+    return fig
+
+
+def riskiest_scenes(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """The test's scenes of highest risk beside the mean of all."""
+    del tree
+    scenes = document["riskiest_scenes"]
+    fig, ax = _rows([f"scene {_short(s['scene'], 20)}" for s in scenes], COLUMN, each=0.22)
+    ax.barh(range(len(scenes)), [s["risk"] for s in scenes], height=0.62, color=VERMILION)
+    mean = document["risk"]["mean"]
+    ax.axvline(
+        mean,
+        color=INK,
+        linewidth=1,
+        linestyle=(0, (3, 2)),
+        label=f"mean of all {document['risk']['n_scenes']:,} scenes",
+    )
+    _shares(ax, "catastrophe risk of the scene (%)", most=1.0)
+    _legend(fig)
+    return fig
+
+
+def bits_by_size(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Bits of human values needed against the size of the data: training as it is, against items that tell."""
+    del tree
+    curve = document["bits_by_size"]
+    fig, ax = _figure(COLUMN, 2.5)
+    sizes = np.array(curve["sizes"], float)
+    for key, color, style, label in (
+        ("training", VERMILION, "-", "more of the training"),
+        ("telling", BLUE, "--", "items of the test, judged"),
+    ):
+        mean, lower, upper = (
+            np.array([np.nan if v is None else v for v in curve[key][k]]) for k in ("mean", "lower", "upper")
+        )
+        ax.fill_between(sizes, lower, upper, color=color, alpha=0.18, linewidth=0)
+        ax.plot(sizes, mean, style, color=color, marker="o", markersize=3, label=label)
+    ax.set_xscale("symlog", linthresh=1, linscale=0.5)
+    ticks = [0.0, *(10.0**k for k in range(int(math.log10(max(sizes[-1], 1))) + 1))]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    ax.set_ylim(bottom=0)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("items seen")
+    ax.set_ylabel(f"bits of human values\nneeded for a risk of {curve['target']:g}")
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    _legend(fig)
+    return fig
+
+
+def shift_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Kinds of item, as the hypotheses judge them, by their share in training and on the test."""
+    del tree
+    kinds = document["shift"]["kinds"]
+    labels = [_wrapped(kind_in_words(kind["classes"]), 46) for kind in kinds]
+    lines = max(label.count("\n") + 1 for label in labels)
+    fig, ax = _rows(labels, PAGE * 0.78, each=0.16 + 0.14 * lines)
+    y = np.arange(len(kinds))
+    training, test = (np.array([kind[k] for kind in kinds]) for k in ("training", "test"))
+    ax.hlines(y, np.minimum(training, test), np.maximum(training, test), color=MUTED, linewidth=0.8, zorder=1)
+    ax.plot(training, y, "o", markerfacecolor="white", markeredgecolor=BLUE, label="training", zorder=2)
+    ax.plot(test, y, "D", color=VERMILION, markersize=4, label="test", zorder=3)
+    _shares(ax, "share of items (%)", most=float(max(training.max(), test.max())))
+    _legend(fig)
+    return fig
+
+
+PLOTS = (
+    Plot("bits_by_size", bits_by_size, lambda d: bool(d.get("bits_by_size"))),
+    Plot("weights", weights, lambda d: True),
+    Plot("evidence_against_prior", evidence_against_prior, lambda d: bool(d["pairs"])),
+    Plot("risk_by_agent_prior", risk_by_agent_prior, lambda d: d["risk"] is not None),
+    Plot("matrix", matrix, lambda d: d["risk"] is not None),
+    Plot("shift_check", shift_check, lambda d: d["risk"] is not None and bool(d["shift"]["kinds"])),
+    Plot("riskiest_scenes", riskiest_scenes, lambda d: d["risk"] is not None and bool(d["riskiest_scenes"])),
+    Plot("predictive_check", predictive_check, lambda d: bool(d["predictive_check"])),
+)
+"""Every figure, in the order of a report."""
+
+
+def drawn(document: Document, tree: "xr.DataTree | None" = None) -> dict[str, Figure]:
+    """Draw every figure for which the results have something to show: name -> figure."""
+    with mpl.rc_context(STYLE):
+        return {plot.name: plot.draw(document, tree) for plot in PLOTS if plot.has(document)}
+
+
+def saved(figure: Figure, form: str) -> bytes:
+    """Give a figure as ``png`` (300 dots an inch, on white), ``pdf`` (on nothing, fonts embedded) or ``svg``.
+
+    The same figure gives the same bytes.
+    """
+    stream = io.BytesIO()
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    }
+    options: dict[str, Any] = {"dpi": 300, "facecolor": "white"} if form == "png" else {}
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # shown as a box
+        figure.savefig(stream, format=form, metadata=metadata[form], **options)
+    return stream.getvalue()
+
+
+def _figure(width: float, height: float, rows: int | None = None) -> tuple[Figure, Any]:
+    fig = Figure(figsize=(width, height), layout="constrained")
+    axes = fig.subplots(rows or 1, 1, squeeze=False)[:, 0]
+    return fig, axes if rows else axes[0]
+
+
+def _rows(labels: Sequence[str], width: float, each: float = 0.36) -> tuple[Figure, Axes]:
+    """An axis with one row a label, the first on top."""
+    fig, ax = _figure(width, 0.95 + each * len(labels))
+    ax.set_yticks(range(len(labels)), [_short(label, 200) for label in labels])
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    return fig, ax
+
+
+def _shares(ax: Axes, label: str, most: float) -> None:
+    ax.set_xlabel(label)
+    ax.set_xlim(-0.03 * most, 1.03 * most)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g}"))
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+
+
+def _key(ax: Axes, marker: str, color: str, label: str, hollow: bool = False) -> None:
+    """An entry of the legend that belongs to no single mark."""
+    face = "none" if hollow else color
+    ax.plot([], [], marker, markerfacecolor=face, markeredgecolor=color, label=label)
+
+
+def _band(ax: Axes, label: str) -> None:
+    """An entry of the legend for intervals."""
+    ax.plot([], [], "-", color=BLUE, linewidth=3.5, alpha=0.35, label=label)
+
+
+def _legend(fig: Figure, ax: Axes | None = None, columns: int = 3) -> None:
+    ax = fig.axes[0] if ax is None else ax
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns, handletextpad=0.5, columnspacing=1.4)
+
+
+def _leading(document: Document) -> list[str]:
+    return weightiest(document, MOST)
+
+
+def _shown_pairs(document: Document) -> list[Mapping[str, Any]]:
+    """Silent pairs of the weightiest first, then the most telling."""
+    leading = set(_leading(document)[:5])
+    pairs = [p for p in document["pairs"] if set(p["pair"]) <= leading]
+    pairs.sort(key=lambda p: (not p["silent"], -abs(p["log_bayes_factor"] or math.inf)))
+    return pairs[:8]
+
+
+def _weight_intervals(tree: "xr.DataTree | None", names: Sequence[str], prob: float) -> np.ndarray | None:
+    if tree is None:
+        return None
+    drawn = tree["posterior"]["weight"].sel(hypothesis=list(names)).to_numpy().reshape(-1, len(names))
+    ends = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    return ends if np.ptp(drawn, axis=0).max() > 1e-12 else None
+
+
+def _short(text: str, most: int = 26) -> str:
+    text = " ".join(text.split(" ")).strip()
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _wrapped(text: str, width: int) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width)[:4])
+
+
+def themed(svg: bytes, label: str) -> str:
+    """An SVG for a page: its inks become the page's own (``var(--ink)``), and a reader of the screen is told what it is."""
+    from html import escape
+
+    text = svg.decode()
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    for color, role in ((INK, "ink"), (MUTED, "muted"), (FAINT, "faint"), ("#ffffff", "paper")):
+        text = text.replace(color, f"var(--{role})")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

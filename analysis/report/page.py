@@ -1,0 +1,315 @@
+"""The report: one page that a colleague reads without help, made of the results document alone (and the tree)."""
+
+import base64
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reward_hypotheses.analysis.report.figures import PAGE, saved, themed
+from reward_hypotheses.analysis.report.tables import paper_tables
+from reward_hypotheses.analysis.report.words import (
+    answer,
+    counted,
+    evidence,
+    hinges,
+    origin_in_words,
+    percent,
+    point,
+    policy_in_words,
+    sampling,
+    shift,
+    sources,
+    table_sizes,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+Document = Mapping[str, Any]
+TEMPLATE = Path(__file__).parent / "page.html.jinja"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a section: a ``text``, a ``list``, ``terms`` with what is said of each, or a ``figure`` by name."""
+
+    kind: str
+    text: str = ""
+    entries: Sequence[Any] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page."""
+
+    id: str
+    title: str
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the page: what it shows in one sentence, what is what, and its text for who cannot see it."""
+
+    svg: "Markup"
+    point: str
+    caption: str
+    alt: str
+    wide: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture of a table's world."""
+
+    data: str
+    title: str
+    caption: str
+    alt: str
+    size: tuple[int, int] | None
+
+
+def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[str, bytes]) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    document : dict
+        The results.
+    figures : dict of str to Figure
+        As `figures.drawn` gives them.
+    frames : dict of str to bytes
+        Pictures (PNG or JPEG): ``training`` and ``test``.
+
+    Returns
+    -------
+    str
+        HTML that needs no network, script or other file. Every text in it that a study or table brought is escaped.
+    """
+    sections = [
+        Section("asked", "What was asked", _asked(document)),
+        Section("evidence", "What is evidence, and what is prior", _evidence(document)),
+        Section("values", "Whose values", _values(document)),
+    ]
+    if document["risk"] is not None:
+        sections += [
+            Section("limit", "What more data would change", _limit(document)),
+            Section("agent", "How the agent was modelled", _agent(document)),
+            Section(
+                "shift", "Is the test a shift?", [Part("text", shift(document)), Part("figure", name="shift_check")]
+            ),
+            Section("hinges", "What the risk hinges on", _hinges(document)),
+        ]
+    sections.append(Section("fit", "Does the model fit the training data?", _fit(document)))
+    return _template().render(
+        title=document["title"] or "A study of reward hypotheses",
+        version=document["versions"].get("reward_hypotheses", ""),
+        question=_question(document),
+        answer=answer(document),
+        misfits=document["misfit"],
+        frames=_frames(document, frames),
+        figures={name: _drawing(name, figure, document) for name, figure in figures.items()},
+        sections=sections,
+        tables=[table.cut() for table in paper_tables(document)],
+        provenance=_provenance(document),
+        data=_data(document),
+        study=document["study"],
+        colophon="Made by reward_hypotheses, which gives reward hypotheses posterior weights under explicit human values, and "
+        "the risk of catastrophe on a shifted test.",
+    )
+
+
+@functools.cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _question(document: Document) -> str:
+    if document["risk"] is None:
+        return "Which reward do people mean, by the data they gave and the values that were stated?"
+    return "How often does an agent that learned from the training data do, on the test, what is worse than failing completely?"
+
+
+def _asked(document: Document) -> list[Part]:
+    rewards = [(name, f"reward {document['rewards'][name]}") for name in document["hypotheses"]]
+    parts = [
+        Part(
+            "text", "The training data were made by people who want something. What they want is one of these rewards:"
+        ),
+        Part("terms", entries=rewards[:12]),
+    ]
+    if len(rewards) > 12:
+        parts.append(Part("text", f"and {len(rewards) - 12} more, which stand in tables/weights.csv."))
+    lines = list(document["fail_utility"].items())
+    if len({repr(value) for _, value in lines}) == 1:
+        told = f"The failure line: failing completely (the agent does nothing, or gives up) is worth {_worth(lines[0][1])} under each of them."
+    else:
+        each = "; ".join(f"{_worth(value)} under {name!r}" for name, value in lines[:12])
+        told = f"The failure line: failing completely (the agent does nothing, or gives up) is worth {each}."
+    parts.append(
+        Part("text", told + " An outcome is a catastrophe where it is worse than that, under the reward that is true.")
+    )
+    parts.append(Part("text", "Tables: " + "; ".join(table_sizes(document)) + "."))
+    return parts
+
+
+def _worth(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _evidence(document: Document) -> list[Part]:
+    return [
+        *(Part("text", sentence) for sentence in evidence(document)),
+        Part("figure", name="evidence_against_prior"),
+        Part("figure", name="weights"),
+        *(Part("text", sentence) for sentence in sampling(document)),
+    ]
+
+
+def _values(document: Document) -> list[Part]:
+    parts = [Part("text", sentence) for sentence in sources(document["values"])]
+    strong = "lower" in (document["risk"] or {}) and document["risk"]["lower"] is not None
+    if strong:
+        parts.append(
+            Part(
+                "text",
+                "The strength says how many judgements those weights are worth; the interval of the risk is the uncertainty "
+                "that this leaves about the values, and nothing else.",
+            )
+        )
+    elif document["risk"] is not None:
+        parts.append(
+            Part("text", "No strength is stated, so the risk carries no interval: the weights are taken as given.")
+        )
+    return parts
+
+
+def _limit(document: Document) -> list[Part]:
+    risk = document["risk"]
+    parts = []
+    if risk["limit"] is not None:
+        gone = max(risk["mean"] - risk["limit"], 0.0)
+        parts.append(
+            Part(
+                "text",
+                f"Endless training of this kind would leave a risk of {percent(risk['limit'])}; more of it can remove "
+                f"{percent(gone) if gone > 1e-12 else 'nothing'} of the {percent(risk['mean'])} there is now. Where the data "
+                "are silent, only other data, or more human values, change what the agent takes up.",
+            )
+        )
+    parts.append(Part("figure", name="bits_by_size"))
+    return parts
+
+
+def _agent(document: Document) -> list[Part]:
+    agent = document["agent"]
+    parts = [Part("text", sentence) for sentence in policy_in_words(document)]
+    if agent["fail_utility"] is not None:
+        told = "; ".join(f"{_worth(v)} under {n!r}" for n, v in list(agent["fail_utility"].items())[:12])
+        parts.append(Part("text", f"It was told another failure line than the judge's: {told}."))
+    return [*parts, Part("figure", name="risk_by_agent_prior")]
+
+
+def _hinges(document: Document) -> list[Part]:
+    parts = [Part("figure", name="matrix"), *(Part("text", sentence) for sentence in hinges(document))]
+    bounds = list(document["risk_bounds"].items())
+    if bounds:
+        share, (low, high) = bounds[-1]
+        unlisted = document["risk_bounds_unlisted"][share]
+        parts.append(
+            Part(
+                "text",
+                f"Were {100 * float(share):g}% of the human-value prior wrong, in whatever way, the risk would lie between "
+                f"{percent(low)} and {percent(high)}; and at most {percent(unlisted)} if the truth were something that nobody "
+                "listed. (The agent's own weights are held there.)",
+            )
+        )
+    return [*parts, Part("figure", name="riskiest_scenes")]
+
+
+def _fit(document: Document) -> list[Part]:
+    parts = [Part("text", f"{misfit[0].upper()}{misfit[1:]}.") for misfit in document["misfit"]]
+    if not parts:
+        parts = [
+            Part(
+                "text",
+                "Nothing in the training data contradicts the model: replications of them by the fitted model look like them.",
+            )
+        ]
+    parts.append(Part("figure", name="predictive_check"))
+    rest = [w for w in document["warnings"] if w not in document["misfit"]]
+    if rest:
+        parts += [Part("text", "Mind, too:"), Part("list", entries=rest)]
+    return parts
+
+
+def _drawing(name: str, figure: "Figure", document: Document) -> Drawing:
+    from markupsafe import Markup
+
+    said, caption = point(name, document)
+    svg = themed(saved(figure, "svg"), f"{said} {caption}")
+    wide = figure.get_figwidth() > PAGE * 0.7
+    return Drawing(Markup(svg), said, caption, f"Figure: {said}", wide)
+
+
+def _frames(document: Document, frames: Mapping[str, bytes]) -> list[Frame]:
+    found = []
+    training = document["training_tables"]
+    tests = [name for name in document["tables"] if name not in training]
+    for role, data in frames.items():
+        name = next(iter(tests if role == "test" else training), None)
+        if name is None:
+            continue
+        kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+        size = (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) if kind == "png" else None
+        origin = document["tables"][name]["origin"]
+        where = "A scene of training" if role == "training" else "A scene of the test"
+        text = origin_in_words(origin)
+        caption = text[text.index(": ") + 2 :].capitalize() + "." if origin and "landing_sites" in origin else ""
+        found.append(
+            Frame(
+                data=f"data:image/{kind};base64,{base64.b64encode(data).decode()}",
+                title=where,
+                caption=caption,
+                alt=f"{where}, table {name}: {text}",
+                size=size,
+            )
+        )
+    return found
+
+
+def _provenance(document: Document) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    methods = sorted(set(document["fit"]["methods"].values()))
+    how = {"exact": "The evidence is exact.", "nuts": "The evidence was sampled by NUTS."}
+    fitted = how[methods[0]] if len(methods) == 1 else "Some of the evidence is exact, some was sampled by NUTS."
+    risk = document["risk"]
+    ends = ""
+    if risk is not None and risk["lower"] is not None:
+        ends = (
+            f" The interval is from draws of the values; the Monte Carlo error of its ends is {percent(risk['mcse_lower'])} "
+            f"and {percent(risk['mcse_upper'])}."
+        )
+    return [f"{fitted}{ends}", f"Seed {document['seed']}. Versions: {versions}."]
+
+
+def _data(document: Document) -> list[tuple[str, str, str, str]]:
+    digests = document["data_sha256"]
+    sizes = {
+        name: counted(shape["scenes"], "scene") + f", {shape['items']:,} items"
+        if shape["options"]
+        else counted(shape["items"], "item")
+        for name, shape in document["tables"].items()
+    }
+    return [
+        (name, origin_in_words(document["tables"][name]["origin"]), sizes[name], digests.get(name, ""))
+        for name in document["tables"]
+    ]

@@ -1,0 +1,169 @@
+"""Gymnasium's lunar lander over ground of our own: candidate sites, red paint and flags, and a survey of what is there.
+
+Lengths are in the units of Box2D's world, which is 20 wide and 13.33 high; 30 pixels of a frame are one unit. Nothing
+here knows how a scene was made: `LandingWorld.survey` reads the ground from the fixtures that the lander would touch and
+paint and flags from the frame that an agent would see. Needs the extra ``lander`` (``gymnasium[box2d]``).
+"""
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+with warnings.catch_warnings():  # what SWIG left in Box2D's bindings
+    warnings.filterwarnings(
+        "ignore",
+        message="builtin type (SwigPyPacked|SwigPyObject|swigvarlink) has no __module__ attribute",
+        category=DeprecationWarning,
+    )
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # stdout is for results
+    import pygame
+    from Box2D.b2 import edgeShape
+    from gymnasium.envs.box2d.lunar_lander import SCALE, VIEWPORT_H, VIEWPORT_W, LunarLander
+
+WIDTH, HEIGHT = VIEWPORT_W / SCALE, VIEWPORT_H / SCALE
+RED, YELLOW, WHITE = (214, 40, 40), (204, 204, 0), (255, 255, 255)
+PAINT_DEPTH = 0.45
+POLE, CLOTH = 50, (25, 10)  # pixels
+LEVEL = 0.1  # radians: the lander stands on ground less steep
+ROOM = 2.0  # width that its legs need
+RIM = 0.4  # how far beyond a level stretch its rim is measured
+CRATER = 0.3  # depth from which a site is a crater
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to land on.
+
+    Attributes
+    ----------
+    ground : tuple of (float, float)
+        The surface from left to right.
+    red : tuple of (float, float)
+        Stretches that are painted, from x to x.
+    flags : tuple of float
+        Where flags stand.
+    seed : int
+        Of the lander's first push.
+    """
+
+    ground: tuple[tuple[float, float], ...]
+    red: tuple[tuple[float, float], ...]
+    flags: tuple[float, ...]
+    seed: int
+
+
+class LandingWorld(LunarLander):
+    """The lunar lander over a scene's ground: ``reset(options={"scene": scene})``.
+
+    Its physics, observations and reward are Gymnasium's; only the ground, what is drawn on it, and the shipped flags
+    (which are gone) differ. Position and velocity are ``x = 10 (o_0 + 1)``, ``y = 6.667 o_1``, ``5 o_2``, ``7.5 o_3``.
+    """
+
+    def __init__(self, continuous: bool = True, **options: Any) -> None:
+        super().__init__(render_mode="rgb_array", continuous=continuous, **options)
+        self.scene: Scene | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Put the lander over a scene, ``options["scene"]``; without a seed it is pushed as the scene's own seed has it."""
+        self.scene = scene = options["scene"] if options else self.scene
+        if scene is None:
+            raise ValueError('reset() needs options={"scene": Scene(...)} the first time')
+        super().reset(seed=scene.seed if seed is None else seed)
+        self.world.DestroyBody(self.moon)
+        moon: Any = self.world.CreateStaticBody(shapes=edgeShape(vertices=[(0, 0), (WIDTH, 0)]))
+        self.moon = moon
+        for left, right in zip(scene.ground, scene.ground[1:], strict=False):
+            moon.CreateEdgeFixture(vertices=[left, right], density=0, friction=0.5)
+        self.helipad_x1 = self.helipad_x2 = -100.0  # the shipped flags, out of sight
+        self.helipad_y = 0.0  # observed heights are above 0
+        return self.step(np.zeros(2) if self.continuous else 0)[0], {}
+
+    def ground(self) -> np.ndarray:
+        """The surface (vertex, 2) from left to right, as the fixtures have it now."""
+        moon: Any = self.moon
+        edges = np.array([sorted(fixture.shape.vertices) for fixture in moon.fixtures])
+        edges = edges[(edges[:, :, 1] != 0).any(axis=1)]  # the floor of the world lies under everything
+        points = edges[np.argsort(edges[:, :, 0].mean(axis=1), kind="stable")].reshape(-1, 2)
+        return points[np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])]
+
+    def render(self) -> np.ndarray:
+        """Draw the frame (400, 600, 3): the ground as the fixtures have it, then paint and flags upon it."""
+        assert self.scene is not None
+        ground = self.ground()
+        pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
+        self.sky_polys = [[a, b, (b[0], HEIGHT), (a[0], HEIGHT)] for a, b in pairs]
+        super().render()
+        for left, right in self.scene.red:
+            inner = ground[(ground[:, 0] > left) & (ground[:, 0] < right)]
+            xs = np.array([left, *inner[:, 0], right])
+            ys = np.interp(xs, *ground.T)
+            outline = [*zip(xs, ys, strict=True), *zip(xs[::-1], ys[::-1] - PAINT_DEPTH, strict=True)]
+            pygame.draw.polygon(self.surf, RED, [_pixel(x, y) for x, y in outline])
+        for x in self.scene.flags:
+            at, foot = _pixel(x, float(np.interp(x, *ground.T)))
+            pygame.draw.line(self.surf, WHITE, (at, foot), (at, foot - POLE))
+            top = foot - POLE
+            pygame.draw.polygon(
+                self.surf, YELLOW, [(at, top), (at, top + CLOTH[1]), (at + CLOTH[0], top + CLOTH[1] / 2)]
+            )
+        return np.ascontiguousarray(pygame.surfarray.pixels3d(self.surf).transpose(1, 0, 2))
+
+    def survey(self) -> dict[str, np.ndarray]:
+        """Survey the candidate sites, from left to right: columns (site,).
+
+        A site is a level stretch of ground (less than 0.1 rad) with room for the lander (2 units); its ``depth`` is how
+        far its ends lie below the ground 0.4 beyond them, on average; ``distance`` is horizontal, from the lander to
+        the middle. It is ``red_paint`` where most of the ground just below its surface shows red in the frame, ``flags``
+        where a cloth shows above both of its ends, and ``is_pad`` between flags and not a crater (depth below 0.3).
+        """
+        ground, frame, lander = self.ground(), self.render(), self.lander
+        assert lander is not None
+        sites = []
+        for left, right in _level(ground):
+            (x1, y1), (x2, y2) = left, right
+            rims = np.interp([x1 - RIM, x2 + RIM], *ground.T)
+            depth = float(rims.mean() - (y1 + y2) / 2)
+            flags = all(_shows(frame, x - 0.3, x + 0.6, y + 1.2, y + 1.8, YELLOW).any() for x, y in (left, right))
+            paint = [_shows(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1, RED).mean() for x, y in _along(left, right)]
+            sites.append(
+                {
+                    "red_paint": float(np.mean(paint)) > 0.5,
+                    "flags": flags,
+                    "depth": depth,
+                    "slope": float(abs(np.arctan2(y2 - y1, x2 - x1))),
+                    "width": float(x2 - x1),
+                    "distance": float(abs((x1 + x2) / 2 - lander.position.x)),
+                    "is_pad": flags and depth < CRATER,
+                }
+            )
+        return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
+
+
+def _level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Level stretches with room for the lander: neighbouring edges of one slope are one stretch."""
+    slope = np.arctan2(np.diff(ground[:, 1]), np.diff(ground[:, 0]))
+    turns = np.flatnonzero(np.abs(np.diff(slope)) > 1e-4) + 1
+    ends = np.concatenate([[0], turns, [len(ground) - 1]])
+    stretches = [(ground[a], ground[b], slope[a]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [(left, right) for left, right, s in stretches if abs(s) < LEVEL and right[0] - left[0] >= ROOM]
+
+
+def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Points of a stretch, well inside its ends."""
+    return left + (right - left) * np.linspace(0.1, 0.9, 9)[:, None]
+
+
+def _pixel(x: float, y: float) -> tuple[float, float]:
+    return round(x * SCALE), round(VIEWPORT_H - y * SCALE)
+
+
+def _shows(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float, color: tuple[int, int, int]) -> np.ndarray:
+    """Which pixels of a box of the world show a colour."""
+    (left, bottom), (right, top) = _pixel(x1, y1), _pixel(x2, y2)
+    box = frame[max(top, 0) : max(bottom, 0) + 1, max(left, 0) : max(right, 0) + 1]
+    return (box == color).all(axis=-1)
