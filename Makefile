@@ -1,4 +1,4 @@
-# make demo     set up .venv and run a real study (penguins)
+# make demo     set up .venv and run the essay's study on the lunar lander, with its report
 # make test     set up .venv and run the whole test suite
 # make venv     set up .venv, with .venv/bin/reward-hypotheses
 # make lint     ruff: style, imports, docstrings, formatting of what is tracked
@@ -22,7 +22,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
 .PHONY: demo test venv lint types docs agreement bench pins clean
 
 demo: venv
-	@$(BIN)/reward-hypotheses run data/penguins/study.toml --out demo-report
+	@$(BIN)/reward-hypotheses demo --out demo-report
 
 test: venv
 	$(BIN)/python -m pytest

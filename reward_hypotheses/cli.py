@@ -1,9 +1,10 @@
-"""The shell: `reward-hypotheses run`, `check`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`."""
 
 import argparse
 import io
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="fit a study and print what it says",
-        description="Fit a study, print a summary, and write results.json and tables to a folder.",
+        description="Fit a study, print a summary, and write its report, results, figures and tables to a folder.",
         allow_abbrev=False,
     )
     run.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
@@ -124,6 +125,23 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="print the results document alone on stdout; without --out nothing is written",
     )
+    demo = commands.add_parser(
+        "demo",
+        help="run the essay's study, end to end, with its report",
+        description="Run the essay's study on the lunar lander (needs the extra 'lander'): print the answer, and write the "
+        "report and all that it rests on to a folder.",
+        allow_abbrev=False,
+    )
+    demo.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("demo-report"), help="folder to write (default: ./demo-report)"
+    )
+    new = commands.add_parser(
+        "new",
+        help="make a folder with a study to start from",
+        description="Make a folder with a commented study that runs as it is, and its data.",
+        allow_abbrev=False,
+    )
+    new.add_argument("name", metavar="NAME", type=Path, help="the folder to make; it must not exist yet")
     check = commands.add_parser(
         "check",
         help="validate a study and its data without fitting",
@@ -152,7 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     progress = Progress()
     try:
-        return _check(given.study, progress) if given.command == "check" else _run(given, progress)
+        if given.command == "new":
+            return _new(given.name)
+        if given.command == "check":
+            return _check(given.study, progress)
+        if given.command == "demo":
+            essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
+            return _run(essay, given.out, False, progress, whole=False)
+        return _run(given.study, given.out, given.json, progress)
     except BrokenPipeError:  # the reader of stdout has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -183,22 +208,34 @@ def _check(study: Path, progress: Progress) -> int:
     return DONE
 
 
-def _run(given: argparse.Namespace, progress: Progress) -> int:
+def _new(folder: Path) -> int:
+    from reward_hypotheses.analysis.report.folder import copy_folder
+    from reward_hypotheses.data.errors import InputError
+
+    try:
+        copy_folder(Path(__file__).resolve().parent / "data" / "template", folder)
+    except InputError as error:
+        return _wrong(error.problems)
+    print(f"Made {folder}: a study that runs as it is, and whose comments say what to change.")
+    print(f"Next:  reward-hypotheses run {shlex.quote(str(folder / 'study.toml'))}")
+    return DONE
+
+
+def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, whole: bool = True) -> int:
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.study import answer
 
-    out: Path | None = given.out
-    if out is None and not given.json:
-        name = given.study.stem if given.study.suffix else f"{given.study.name}-results"
-        out = given.study.parent / name
+    if out is None and not as_json:
+        name = study.stem if study.suffix else f"{study.name}-results"
+        out = study.parent / name
     try:
         if out is not None:
             from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder
 
-            if given.study.is_file():
+            if study.is_file():
                 refuse_unless_ours(out)
-        found = answer(given.study, progress)
+        found = answer(study, progress)
         document = found.document
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out is not None:
@@ -214,16 +251,16 @@ def _run(given: argparse.Namespace, progress: Progress) -> int:
         return _wrong(error.problems)
     except NotTrustedError as error:
         for problem in error.problems:
-            print(f"{given.study.name}: {' '.join(problem.split())}", file=sys.stderr)
+            print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
         return NOT_TRUSTED
     progress.stop()
-    if given.json:
+    if as_json:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
         return DONE
     from reward_hypotheses.analysis.report.summary import print_summary
 
-    print_summary(document, out)
+    print_summary(document, out, whole=whole)
     sys.stdout.flush()
     return DONE
 

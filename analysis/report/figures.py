@@ -8,7 +8,8 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ def evidence_against_prior(document: Document, tree: "xr.DataTree | None" = None
     for p in pairs:
         first, second = p["pair"]
         labels.append(f"{_short(first, 20)}\nover {_short(second, 20)}")
-    fig, ax = _rows(labels, PAGE * 0.62, each=0.42)
+    fig, ax = _rows(labels, PAGE * 0.62, each=0.42, most=60)
     reach = 1.0
     for row, pair in enumerate(pairs):
         for key, offset, color in (("log_prior_odds", -0.17, ORANGE), ("log_bayes_factor", 0.17, BLUE)):
@@ -276,7 +277,7 @@ def shift_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure
     kinds = document["shift"]["kinds"]
     labels = [_wrapped(kind_in_words(kind["classes"]), 46) for kind in kinds]
     lines = max(label.count("\n") + 1 for label in labels)
-    fig, ax = _rows(labels, PAGE * 0.78, each=0.16 + 0.14 * lines)
+    fig, ax = _rows(labels, PAGE * 0.78, each=0.16 + 0.14 * lines, most=200)
     y = np.arange(len(kinds))
     training, test = (np.array([kind[k] for kind in kinds]) for k in ("training", "test"))
     ax.hlines(y, np.minimum(training, test), np.maximum(training, test), color=MUTED, linewidth=0.8, zorder=1)
@@ -302,8 +303,12 @@ PLOTS = (
 
 def drawn(document: Document, tree: "xr.DataTree | None" = None) -> dict[str, Figure]:
     """Draw every figure for which the results have something to show: name -> figure."""
-    with mpl.rc_context(STYLE):
-        return {plot.name: plot.draw(document, tree) for plot in PLOTS if plot.has(document)}
+    with mpl.rc_context(STYLE), _missing_glyphs():
+        figures = {plot.name: plot.draw(document, tree) for plot in PLOTS if plot.has(document)}
+        for figure in figures.values():  # once and for all, so that what is drawn first changes nothing
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+    return figures
 
 
 def saved(figure: Figure, form: str) -> bytes:
@@ -318,10 +323,17 @@ def saved(figure: Figure, form: str) -> bytes:
         "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     }
     options: dict[str, Any] = {"dpi": 300, "facecolor": "white"} if form == "png" else {}
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # shown as a box
+    with mpl.rc_context(STYLE), _missing_glyphs():
         figure.savefig(stream, format=form, metadata=metadata[form], **options)
     return stream.getvalue()
+
+
+@contextmanager
+def _missing_glyphs() -> Iterator[None]:
+    """Characters that the font lacks are shown as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _figure(width: float, height: float, rows: int | None = None) -> tuple[Figure, Any]:
@@ -330,10 +342,10 @@ def _figure(width: float, height: float, rows: int | None = None) -> tuple[Figur
     return fig, axes if rows else axes[0]
 
 
-def _rows(labels: Sequence[str], width: float, each: float = 0.36) -> tuple[Figure, Axes]:
+def _rows(labels: Sequence[str], width: float, each: float = 0.36, most: int = 34) -> tuple[Figure, Axes]:
     """An axis with one row a label, the first on top."""
     fig, ax = _figure(width, 0.95 + each * len(labels))
-    ax.set_yticks(range(len(labels)), [_short(label, 200) for label in labels])
+    ax.set_yticks(range(len(labels)), [_short(label, most) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -387,7 +399,7 @@ def _weight_intervals(tree: "xr.DataTree | None", names: Sequence[str], prob: fl
 
 
 def _short(text: str, most: int = 26) -> str:
-    text = " ".join(text.split(" ")).strip()
+    text = text.strip()
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -397,12 +409,17 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width)[:4])
 
 
-def themed(svg: bytes, label: str) -> str:
-    """An SVG for a page: its inks become the page's own (``var(--ink)``), and a reader of the screen is told what it is."""
+def themed(svg: bytes, name: str, label: str) -> str:
+    """An SVG for a page: its inks become the page's own (``var(--ink)``), and a reader of the screen is told what it is.
+
+    Names inside it are made its own, so that several stand on one page.
+    """
     from html import escape
 
     text = svg.decode()
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    for color, role in ((INK, "ink"), (MUTED, "muted"), (FAINT, "faint"), ("#ffffff", "paper")):
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    for color, role in ((INK, "ink"), (MUTED, "muted"), (FAINT, "faint"), (BLUE, "blue"), ("#ffffff", "paper")):
         text = text.replace(color, f"var(--{role})")
     return text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

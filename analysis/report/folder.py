@@ -24,7 +24,7 @@ def refuse_unless_ours(folder: Path) -> None:
     """
     try:
         if not folder.exists():
-            _refuse_path(folder)
+            _refuse_path(folder, f"--out {folder}")
             return
         if not folder.is_dir():
             raise InputError(f"--out {folder}: is a file; give a folder, new or written by an earlier run")
@@ -93,6 +93,37 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def copy_folder(source: Path, folder: Path) -> None:
+    """Copy the files of a folder to a new one, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        There is something of that name, or it cannot be made.
+    """
+    if not folder.name or os.path.lexists(folder):
+        raise InputError(f"{folder}: exists already; give the name of a new folder")
+    aside: Path | None = None
+    try:
+        _refuse_path(folder, str(folder))
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.absolute().parent))
+        os.chmod(aside, 0o777 & ~_umask())
+        for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
+            with (aside / path.name).open("wb") as stream:
+                stream.write(path.read_bytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+        _flush(aside)
+        os.rename(aside, folder)
+        _flush(folder.absolute().parent)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); give another name") from None
+    finally:
+        if aside is not None and aside.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def _entries(folder: Path) -> list[str]:
     """Everything in a folder but plain folders that hold something: files, links, empty folders."""
     found = []
@@ -104,17 +135,15 @@ def _entries(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _refuse_path(folder: Path) -> None:
+def _refuse_path(folder: Path, said: str) -> None:
     """Refuse a new folder where none can be made, before any work is done."""
     above = folder.absolute().parent
     while not above.exists():
         above = above.parent
     if not above.is_dir():
-        raise InputError(
-            f"--out {folder}: {str(above)!r} is a file, so no folder can be made in it; give another folder"
-        )
+        raise InputError(f"{said}: {str(above)!r} is a file, so no folder can be made in it; give another folder")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"--out {folder}: {str(above)!r} cannot be written to; give another folder")
+        raise InputError(f"{said}: {str(above)!r} cannot be written to; give another folder")
 
 
 def _umask() -> int:

@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.report.words import (
     answer,
     counted,
     evidence,
+    finite_test,
     hinges,
     origin_in_words,
     percent,
@@ -110,7 +111,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         title=document["title"] or "A study of reward hypotheses",
         version=document["versions"].get("reward_hypotheses", ""),
         question=_question(document),
-        answer=answer(document),
+        answer=_answer(document),
         misfits=document["misfit"],
         frames=_frames(document, frames),
         figures={name: _drawing(name, figure, document) for name, figure in figures.items()},
@@ -136,6 +137,23 @@ def _question(document: Document) -> str:
     if document["risk"] is None:
         return "Which reward do people mean, by the data they gave and the values that were stated?"
     return "How often does an agent that learned from the training data do, on the test, what is worse than failing completely?"
+
+
+def _answer(document: Document) -> list[str]:
+    """The answer in one sentence with its interval, then what is needed to read it."""
+    risk = document["risk"]
+    if risk is None or risk["mean"] == 0:
+        return answer(document)
+    ends = " (no interval: the values were stated without a strength)"
+    if risk["lower"] is not None:
+        ends = (
+            f" ({100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}, by how sure the human "
+            "values are)"
+        )
+    first = (
+        f"In {percent(risk['mean'])} of the test's scenes{ends} the agent does what is worse than failing completely."
+    )
+    return [first, *answer(document)[1:], finite_test(risk)]
 
 
 def _asked(document: Document) -> list[Part]:
@@ -196,15 +214,16 @@ def _limit(document: Document) -> list[Part]:
     risk = document["risk"]
     parts = []
     if risk["limit"] is not None:
-        gone = max(risk["mean"] - risk["limit"], 0.0)
-        parts.append(
-            Part(
-                "text",
-                f"Endless training of this kind would leave a risk of {percent(risk['limit'])}; more of it can remove "
-                f"{percent(gone) if gone > 1e-12 else 'nothing'} of the {percent(risk['mean'])} there is now. Where the data "
-                "are silent, only other data, or more human values, change what the agent takes up.",
-            )
-        )
+        gone = risk["mean"] - risk["limit"]
+        now = f"Of the risk of {percent(risk['mean'])}, endless training of this kind would leave {percent(risk['limit'])}"
+        if abs(gone) < 0.0005:
+            said = f"{now}: more of the same data changes nothing."
+        else:
+            verb = "remove" if gone > 0 else "add"
+            said = f"{now}: more of the same data can {verb} {percent(abs(gone))} of scenes."
+        if document["silent_pairs"]:
+            said += " Where the data are silent, only other data, or more human values, change what the agent takes up."
+        parts.append(Part("text", said))
     parts.append(Part("figure", name="bits_by_size"))
     return parts
 
@@ -255,7 +274,7 @@ def _drawing(name: str, figure: "Figure", document: Document) -> Drawing:
     from markupsafe import Markup
 
     said, caption = point(name, document)
-    svg = themed(saved(figure, "svg"), f"{said} {caption}")
+    svg = themed(saved(figure, "svg"), name, f"{said} {caption}")
     wide = figure.get_figwidth() > PAGE * 0.7
     return Drawing(Markup(svg), said, caption, f"Figure: {said}", wide)
 

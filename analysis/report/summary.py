@@ -26,8 +26,10 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 LISTED = 12
 
 
-def print_summary(document: Mapping[str, Any], out: Path | None = None, console: Console | None = None) -> None:
-    """Print what a results document says, readable at 80 columns and without colour."""
+def print_summary(
+    document: Mapping[str, Any], out: Path | None = None, console: Console | None = None, whole: bool = True
+) -> None:
+    """Print what a results document says, readable at 80 columns and without colour; the answer alone unless `whole`."""
     console = Console(markup=False, highlight=False, emoji=False) if console is None else console
     page = _Page(console)
     if document["title"]:
@@ -37,13 +39,23 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.line(sentence)
     for misfit in document["misfit"]:
         page.line(f"But {misfit}.", style="bold")
+    if whole:
+        _print_why(page, document)
+    if out is not None:
+        page.gap()
+        console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+        beside = "results.json, posterior.nc (for ArviZ), figures and tables for a paper"
+        console.print(f"Beside it: {beside}", soft_wrap=True)
+
+
+def _print_why(page: "_Page", document: Mapping[str, Any]) -> None:
     page.gap()
     page.heading("What was asked")
     for sentence in asked(document):
         page.line(sentence)
     page.gap()
     page.heading("Hypotheses")
-    page.table(_weights(document, unicode=console.encoding.startswith("utf")))
+    page.table(_weights(document, unicode=page.console.encoding.startswith("utf")))
     page.heading("Evidence or prior?")
     for sentence in evidence(document):
         page.line(sentence)
@@ -72,9 +84,6 @@ def print_summary(document: Mapping[str, Any], out: Path | None = None, console:
         page.heading("Mind")
         for warning in warnings:
             page.line("- " + warning)
-    if out is not None:
-        page.gap()
-        console.print(f"Written to {out}: results.json, posterior.nc (for ArviZ), tables/*.csv", soft_wrap=True)
 
 
 class _Page:

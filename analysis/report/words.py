@@ -1,4 +1,4 @@
-"""What the results say, in sentences that summary, report and figures share."""
+"""What the results say, in sentences that the summary, the report and its figures share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,24 +41,31 @@ def answer(document: Mapping[str, Any]) -> list[str]:
 
 def risk_sentence(risk: Mapping[str, Any]) -> str:
     """The risk, how sure it is by the values, and how sure by the test."""
-    scenes = counted(risk["n_scenes"], "scene")
-    if abs(risk["equal_scenes"] - risk["n_scenes"]) > 1e-6:
-        scenes += f" (by their weights worth {risk['equal_scenes']:.3g} equal ones)"
     if risk["mean"] == 0:
-        return f"Catastrophe risk: none seen in {scenes}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
+        return f"Catastrophe risk: none seen in {_scenes(risk)}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
     doubt = "The values are stated without a strength, so their uncertainty is not in it."
     if risk["lower"] is not None:
         doubt = (
             f"By uncertainty about the values alone it is {percent(risk['lower'])} to {percent(risk['upper'])} "
             f"({100 * risk['prob']:g}%)."
         )
+    return f"Catastrophe risk: {percent(risk['mean'])} of scenes. {doubt} {finite_test(risk)}"
+
+
+def finite_test(risk: Mapping[str, Any]) -> str:
+    """How sure the risk is by the number of scenes it was measured on."""
     if risk["se_scenes"] == 0:
-        finite = f"All {scenes} of the test are alike."
-    elif risk["se_scenes"] is None:
-        finite = "The test is a single scene, so how it varies between scenes is unknown."
-    else:
-        finite = f"By the finite test, {scenes}, its standard error is {percent(risk['se_scenes'])}."
-    return f"Catastrophe risk: {percent(risk['mean'])} of scenes. {doubt} {finite}"
+        return f"All {_scenes(risk)} of the test are alike."
+    if risk["se_scenes"] is None:
+        return "The test is a single scene, so how it varies between scenes is unknown."
+    return f"By the finite test, {_scenes(risk)}, its standard error is {percent(risk['se_scenes'])}."
+
+
+def _scenes(risk: Mapping[str, Any]) -> str:
+    scenes = counted(risk["n_scenes"], "scene")
+    if abs(risk["equal_scenes"] - risk["n_scenes"]) > 1e-6:
+        scenes += f" (by their weights worth {risk['equal_scenes']:.3g} equal ones)"
+    return scenes
 
 
 def counted(n: int, noun: str) -> str:

@@ -1,0 +1,363 @@
+"""The report and its figures: whole, made again from what was saved, safe, and readable in a browser."""
+
+import json
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studies import TEST, TRAINING, small, write
+
+import reward_hypotheses as rh
+from reward_hypotheses.analysis.report import figures
+from reward_hypotheses.analysis.report.page import page
+from reward_hypotheses.cli import main
+
+CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
+NASTY = [
+    '<script>document.title = "taken"</script>',
+    '"><img src=x onerror="document.title = 1">',
+    "$x_1$ & {y} --> ]]> \\b",
+]
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.headings = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "demo-report"
+    assert main(["demo", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nasty")
+    study = small(title=NASTY[0])
+    study["hypotheses"] = {NASTY[0]: "where(red_paint, 100, -100)", NASTY[1]: "where(flags, 100, -100)"}
+    study["hypotheses"][NASTY[2]] = "where(flags & red_paint, 50, -1)"
+    study["values"] = {"weights": dict.fromkeys(study["hypotheses"], 1), "source": NASTY[1], "strength": 5}
+    path = write(folder, study, training=TRAINING, test=TEST)
+    assert main(["run", str(path), "--out", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def untested(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("untested")
+    study = small()
+    del study["tables"]["test"]
+    path = write(folder, study, training=TRAINING)
+    assert main(["run", str(path), "--out", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+def html(folder):
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def test_the_answer_stands_first_with_its_interval(demo):
+    words = Tags(html(demo)).words
+    risk = results(demo)["risk"]
+    shares = [f"{100 * risk[k]:.1f}%" for k in ("mean", "lower", "upper", "limit")]
+    first = words[: words.index("A scene of training")]
+    assert all(share in first for share in shares)
+
+
+def test_it_says_what_a_colleague_asks(demo):
+    words = Tags(html(demo)).words
+    for said in (
+        "Training is silent between 'red paint', 'flags'",
+        "endless training of this kind would leave",
+        "worth 20 judgements",
+        "failing completely (the agent does nothing, or gives up) is worth 0",
+        "Its own prior is 'simplicity, columns'",
+        "draws one hypothesis from its weights",
+        "Is the test a shift? Yes (p = 0.001",
+        "reward-hypotheses run study.toml",
+        "landing sites on Gymnasium's lunar lander, seed 1",
+        "Were 10% of the human-value prior wrong",
+        results(demo)["data_sha256"]["training"],
+        "The pad is only between flags, and a faraway crater is red",
+    ):
+        assert said in words, said
+
+
+@pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
+def test_it_is_one_file_without_network_or_script(which, request):
+    tags = Tags(html(request.getfixturevalue(which))).tags
+    for tag, attrs in tags:
+        assert tag not in ("script", "iframe", "object", "embed", "link", "base", "form"), tag
+        for key, value in attrs.items():
+            assert not key.startswith("on"), (tag, key)
+            if key in ("src", "href", "xlink:href"):
+                assert value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")), value
+    assert "http:" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", html(request.getfixturevalue(which)))
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = [attrs["href"][1:] for tag, attrs in tags if tag == "a"]
+    assert set(links) <= set(ids)
+    used = [v[1:] for tag, attrs in tags for k, v in attrs.items() if k.endswith("href") and tag == "use"]
+    assert set(used) <= set(ids) and (used or which == "untested")
+
+
+@pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
+def test_a_screen_reader_can_follow(which, request):
+    tags = Tags(html(request.getfixturevalue(which))).tags
+    levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert [attrs["lang"] for tag, attrs in tags if tag == "html"] == ["en"]
+    assert all(attrs.get("alt") for tag, attrs in tags if tag == "img")
+    drawings = [attrs for tag, attrs in tags if tag == "svg"]
+    assert drawings and all(len(attrs["aria-label"]) > 30 for attrs in drawings)
+    scopes = [attrs.get("scope") for tag, attrs in tags if tag == "th"]
+    assert scopes and set(scopes) == {"row", "col"}
+    ids = {attrs["id"] for _, attrs in tags if "id" in attrs}
+    assert all(attrs["aria-labelledby"] in ids for tag, attrs in tags if tag == "table")
+    regions = [attrs for _, attrs in tags if attrs.get("role") == "region"]
+    assert regions and all(attrs["tabindex"] == "0" for attrs in regions)
+
+
+def test_names_are_text_and_nothing_else(nasty):
+    words = Tags(html(nasty)).words
+    for name in NASTY:
+        assert " ".join(name.split()) in words
+
+
+def luminance(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a, b):
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_has_contrast_in_every_scheme(demo):
+    schemes = [dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{[^}]*\}", html(demo))]
+    assert len(schemes) == 3
+    for colors in schemes:
+        for text in ("ink", "muted", "link"):
+            for ground in ("paper", "panel"):
+                assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
+        assert contrast(colors["blue"], colors["paper"]) >= 3
+        assert contrast(figures.VERMILION, colors["paper"]) >= 3
+
+
+def test_every_figure_is_there_as_png_and_pdf(demo, untested):
+    names = {plot.name for plot in figures.PLOTS}
+    assert len(names) == 8
+    for name in names:
+        assert (demo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (demo / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (demo / "figures/frame_training.png").exists() and (demo / "figures/frame_test.png").exists()
+    left = {path.stem for path in (untested / "figures").iterdir()}
+    assert left == {"weights", "evidence_against_prior", "predictive_check"}
+
+
+def test_figures_fit_a_journals_columns(demo):
+    for figure in figures.drawn(results(demo)).values():
+        assert figure.get_figwidth() <= figures.PAGE and figure.get_figheight() <= 9
+        figure.canvas.draw()
+        box = figure.get_tightbbox()
+        assert box.x0 >= -0.02 and box.y0 >= -0.02
+        assert box.x1 <= figure.get_figwidth() + 0.02 and box.y1 <= figure.get_figheight() + 0.02
+
+
+def test_the_same_figure_gives_the_same_bytes(demo):
+    document = results(demo)
+    for form in ("png", "pdf", "svg"):
+        first, second = (figures.saved(figures.drawn(document)["weights"], form) for _ in range(2))
+        assert first == second
+
+
+def test_figures_show_the_documents_numbers(demo):
+    document = results(demo)
+    drawn = figures.drawn(document)
+    marks = drawn["weights"].axes[0].lines
+    shown = {line.get_label(): line.get_xdata() for line in marks}
+    assert shown["values alone"].tolist() == list(document["prior"].values())
+    assert shown["values and data"].tolist() == list(document["weights"].values())
+    assert shown["the agent"].tolist() == list(document["agent_weights"].values())
+    bars = [bar.get_width() for bar in drawn["evidence_against_prior"].axes[0].patches]
+    assert sorted(bars) == sorted(p[k] for p in document["pairs"] for k in ("log_prior_odds", "log_bayes_factor"))
+    cells = drawn["matrix"].axes[0].collections[0].get_array()
+    assert np.asarray(cells).tolist() == [list(row.values()) for row in document["matrix"].values()]
+    curve = drawn["bits_by_size"].axes[0].lines[0]
+    assert curve.get_ydata().tolist() == document["bits_by_size"]["training"]["mean"]
+    points = [
+        p for line in drawn["risk_by_agent_prior"].axes[0].lines for p in np.atleast_1d(line.get_xdata()).tolist()
+    ]
+    for one in document["agents"].values():
+        assert one["acts"]["risk"] in points and one["limit"] in points
+
+
+def test_many_hypotheses_of_long_names_still_make_figures(demo):
+    document = results(demo)
+    names = [f"hypothesis number {i} of a very long name that goes on and on and on" for i in range(30)]
+    share = {name: (i + 1) / 465 for i, name in enumerate(names)}
+    pairs = [
+        {"pair": [a, b], "log_prior_odds": 0.5, "log_bayes_factor": None if i % 2 else -400.0, "silent": False}
+        for i, (a, b) in enumerate(zip(names[-6:], names[-5:], strict=False))
+    ]
+    many = document | {"hypotheses": names, "prior": share, "weights": share, "agent_weights": share, "pairs": pairs}
+    many |= {"matrix": {a: dict.fromkeys(names, 0.25) for a in names}}
+    kind = {"classes": {name: "better than failing" if i % 3 else "worse than failing" for i, name in enumerate(names)}}
+    many |= {"shift": document["shift"] | {"kinds": [kind | {"training": 0.1, "test": 0.2}]}}
+    for figure in figures.drawn(many).values():
+        assert figures.saved(figure, "png")
+        assert figure.get_figwidth() <= figures.PAGE and figure.get_figheight() <= 9
+
+
+def test_the_report_is_made_again_from_what_was_saved(demo, tmp_path, monkeypatch):
+    def no_fit(*_, **__):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr("reward_hypotheses.study.answer", no_fit)
+    assert rh.report(demo) == html(demo)
+    out = tmp_path / "again.html"
+    rh.report(str(demo), out)
+    assert out.read_text(encoding="utf-8") == html(demo)
+    assert sorted(tmp_path.iterdir()) == [out]
+    alone = rh.report(results(demo))
+    assert rh.report(demo / "results.json") == alone
+    assert "A scene of training" not in alone and "73.3%" in alone
+
+
+def test_a_whole_page_without_figures_or_frames(demo):
+    assert "Red paint or flags?" in page(results(demo), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (3, "a int; give a run's folder"),
+        ("nowhere", "cannot be read"),
+        ({}, "schema_version"),
+        ({"schema_version": 2, "hypotheses": []}, "2 is no schema_version"),
+        ({"schema_version": 1, "hypotheses": ["a"]}, "not a whole results document"),
+    ],
+)
+def test_wrong_results(given, says):
+    with pytest.raises(rh.InputError, match=re.escape(says)):
+        rh.report(given)
+
+
+def test_wrong_files(demo, tmp_path):
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(rh.InputError, match="not JSON"):
+        rh.report(tmp_path)
+    (tmp_path / "results.json").write_text("[1]")
+    with pytest.raises(rh.InputError, match="not a results document"):
+        rh.report(tmp_path)
+    (tmp_path / "results.json").write_bytes((demo / "results.json").read_bytes())
+    (tmp_path / "posterior.nc").write_bytes(b"not NetCDF")
+    with pytest.raises(rh.InputError, match="cannot be read as NetCDF"):
+        rh.report(tmp_path)
+    with pytest.raises(rh.InputError, match="the folder of a run"):
+        rh.report(demo, demo / "report.html")
+    with pytest.raises(rh.InputError, match="cannot be written"):
+        rh.report(demo, tmp_path / "no" / "such" / "place.html")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install Debian's package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield opened
+        opened.close()
+
+
+OVERFLOWING = """() => {
+  const wide = document.documentElement.clientWidth, found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    if (e.closest('.scroll, pre') || e.closest('.skip') || e.closest('svg') !== null && e.tagName !== 'svg') continue;
+    const box = e.getBoundingClientRect();
+    if (box.width && (box.right > wide + 1 || box.left < -1)) found.push(e.tagName + ' ' + e.className);
+  }
+  return [document.documentElement.scrollWidth - wide, found];
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
+def test_it_opens_in_a_browser(which, browser, request):
+    path = request.getfixturevalue(which) / "report.html"
+    said = []
+
+    def watch(request):
+        if not request.url.startswith(("file:", "data:")):
+            said.append(request.url)
+
+    for width in (400, 1400):
+        for scheme in ("light", "dark"):
+            tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            tab.on("console", lambda message: said.append(message.text))
+            tab.on("pageerror", lambda error: said.append(str(error)))
+            tab.on("request", watch)
+            tab.goto(path.as_uri())
+            assert said == []
+            assert tab.title() == results(path.parent)["title"]
+            assert tab.evaluate(OVERFLOWING) == [0, []]
+            ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(22, 24, 27)")
+            for box in (drawing.bounding_box() for drawing in tab.query_selector_all("figure svg")):
+                assert box["width"] > 250 and box["height"] > 60
+            tab.close()
+
+
+@pytest.mark.browser
+def test_tables_are_reached_by_keyboard(demo, browser):
+    tab = browser.new_page(viewport={"width": 400, "height": 900})
+    tab.goto((demo / "report.html").as_uri())
+    reached = set()
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        reached.add(tab.evaluate("document.activeElement.getAttribute('aria-labelledby') || ''"))
+    tables = {
+        f"table-{name}" for name in ("headline", "weights", "pairs", "matrix", "agents", "bits", "bounds", "data")
+    }
+    assert tables <= reached
+    tab.close()
+
+
+@pytest.mark.browser
+def test_it_prints(demo, browser, tmp_path):
+    tab = browser.new_page(color_scheme="dark")
+    tab.goto((demo / "report.html").as_uri())
+    tab.pdf(path=tmp_path / "report.pdf", format="A4")
+    data = Path(tmp_path / "report.pdf").read_bytes()
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", data)) <= 12
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.close()
