@@ -1,4 +1,4 @@
-"""Run the Python of a page of the docs, block by block, and compare or rewrite what it shows as output.
+"""Run the Python and the commands of a page of the docs, block by block, and compare or rewrite what it shows as output.
 
 ``python tests/pages.py docs/*.md`` runs the pages where they stand, so that their figures are drawn anew, and rewrites
 the outputs that they show.
@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,17 +22,34 @@ def blocks(text):
     return [(m.group(1), text[: m.start()].rstrip().split("\n")[-1], m.group(2)) for m in BLOCK.finditer(text)]
 
 
+def command(lines):
+    """Run the lines of a shell block, our own command being the one installed here; what they print."""
+    place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", lines],
+        env=os.environ | {"PATH": place, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def run(page):
-    """Run a page's Python in one namespace, in the folder at hand: (shown, got) of every block with an output."""
+    """Run a page's Python in one namespace, and its commands, in the folder at hand: (shown, got) of every block with an output."""
     found, namespace = [], {"__name__": "page"}
     listed = blocks(page.read_text(encoding="utf-8"))
     for i, (language, _, content) in enumerate(listed):
-        if language != "python":
+        if language == "sh":
+            said = command(content)
+        elif language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as stream:
+                exec(compile(content, f"{page.name}, block {i}", "exec"), namespace)
+            said = stream.getvalue()
+        else:
             continue
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
-            exec(compile(content, f"{page.name}, block {i}", "exec"), namespace)
-        out = "\n".join(line.rstrip() for line in said.getvalue().rstrip().split("\n"))
+        out = "\n".join(line.rstrip() for line in said.rstrip().split("\n"))
         shown = listed[i + 1] if i + 1 < len(listed) and listed[i + 1][0] == "text" else None
         assert bool(out) == bool(shown), f"{page.name}: a block prints {out!r} and shows {shown!r}"
         if shown:
@@ -50,11 +68,11 @@ def alike(shown, got, within=0.03):
 def rewrite(page):
     """Put what a page prints where it shows it."""
     outputs = iter([got for _, got in run(page)])
-    after_python = False
+    after_code = False
 
     def replaced(match):
-        nonlocal after_python
-        was, after_python = after_python, match.group(1) == "python"
+        nonlocal after_code
+        was, after_code = after_code, match.group(1) in ("python", "sh")
         return f"```text\n{next(outputs)}\n```" if was and match.group(1) == "text" else match.group(0)
 
     text = page.read_text(encoding="utf-8")
