@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from studies import TEST, TRAINING, small, write
@@ -183,10 +184,13 @@ def test_every_figure_is_there_as_png_and_pdf(demo, untested):
 def test_figures_fit_a_journals_columns(demo):
     for figure in figures.drawn(results(demo)).values():
         assert figure.get_figwidth() <= figures.PAGE and figure.get_figheight() <= 9
-        figure.canvas.draw()
-        box = figure.get_tightbbox()
-        assert box.x0 >= -0.02 and box.y0 >= -0.02
-        assert box.x1 <= figure.get_figwidth() + 0.02 and box.y1 <= figure.get_figheight() + 0.02
+        for dpi in (72, 300):
+            with mpl.rc_context(figures.STYLE):
+                figure.set_dpi(dpi)
+                figure.canvas.draw()
+                box = figure.get_tightbbox()
+            assert box.x0 >= 0 and box.y0 >= 0
+            assert box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
 
 
 def test_the_same_figure_gives_the_same_bytes(demo):

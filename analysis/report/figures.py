@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reward_hypotheses.analysis.report.words import (
@@ -60,6 +61,7 @@ STYLE: Any = {
     "legend.fontsize": 7.5,
     "lines.linewidth": 1.4,
     "lines.markersize": 5,
+    "text.hinting": "none",  # texts are as wide at every resolution, so the layout holds in every form
     "text.parse_math": False,  # a dollar sign in a hypothesis's name is a dollar sign
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -337,7 +339,7 @@ def _missing_glyphs() -> Iterator[None]:
 
 
 def _figure(width: float, height: float, rows: int | None = None) -> tuple[Figure, Any]:
-    fig = Figure(figsize=(width, height), layout="constrained")
+    fig = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
     axes = fig.subplots(rows or 1, 1, squeeze=False)[:, 0]
     return fig, axes if rows else axes[0]
 
