@@ -31,6 +31,11 @@ SITES = 4
 TRAINING: Mapping[str, float] = {"together": 1.0}
 SHIFTED: Mapping[str, float] = {"apart": 1.0}
 
+
+class MissingExtraError(InputError):
+    """What an extra brings is not installed."""
+
+
 Layout = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Which sites are red, flagged, craters."""
 
@@ -225,7 +230,7 @@ def _world() -> "LandingWorld":
     try:
         from reward_hypotheses.data.lander import LandingWorld
     except ImportError:
-        raise InputError(
+        raise MissingExtraError(
             "landing_sites needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"
         ) from None
     return LandingWorld()

@@ -88,7 +88,10 @@ def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tabl
                 part = Section(given, where + ":", problems, KEYS[ways[0]])
                 part.refuse_unknown()
                 with problems.at(where):
-                    (_file if ways == ["path"] else _landing_sites)(found, name, part, path)
+                    if ways == ["path"]:
+                        _file(found, name, part, path)
+                    else:
+                        _landing_sites(found, name, part, problems)
         else:
             with problems.at(where):
                 _file(found, name, Section({"path": given}, where, problems, KEYS["path"]), path)
@@ -115,15 +118,18 @@ def _file(found: Tables, name: str, part: Section, study: Path) -> None:
         found.pictures[name] = data
 
 
-def _landing_sites(found: Tables, name: str, part: Section, study: Path) -> None:
+def _landing_sites(found: Tables, name: str, part: Section, problems: Problems) -> None:
     import json
 
-    from reward_hypotheses.data.landing_sites import landing_sites
+    from reward_hypotheses.data.landing_sites import MissingExtraError, landing_sites
 
     given = part.given
-    data = landing_sites(
-        given["landing_sites"], given.get("seed", 0), given.get("shifted", False), mix=given.get("mix")
-    )
+    n, seed, shifted = given["landing_sites"], given.get("seed", 0), given.get("shifted", False)
+    try:
+        data = landing_sites(n, seed, shifted, mix=given.get("mix"))
+    except MissingExtraError as error:
+        problems.add(f"[tables]: {error}")  # once, for however many tables
+        return
     _made(found, name, as_table(data, name, f"landing_sites of seed {data.attrs['seed']}"))
     found.origins[name] = {
         "landing_sites": data.sizes["scene"],

@@ -87,6 +87,12 @@ def test_pictures(tmp_path):
 
 
 DECORRELATE = {"name": "decorrelate", "features": ["red_paint"]}
+
+
+def by(*shifts, **more):
+    return {"from": "training", "shift": list(shifts)} | more
+
+
 WRONG = {
     "nothing said": ({}, "test: does not say where the table comes from; give one of"),
     "two ways": ({"path": "test.csv", "landing_sites": 3}, "test: path and landing_sites together"),
@@ -98,22 +104,31 @@ WRONG = {
     "a kind of scene": ({"landing_sites": 3, "mix": {"appart": 1}}, "did you mean 'apart'"),
     "a picture that is none": ({"path": "test.csv", "picture": "test.csv"}, "test.csv: is neither PNG nor JPEG"),
     "a picture that is not there": ({"path": "test.csv", "picture": "x.png"}, "x.png: no such file"),
-    "from nowhere": ({"from": "trainig", "shift": [DECORRELATE]}, "from: 'trainig' is no table; did you mean 'training'?"),
+    "from nowhere": (
+        {"from": "trainig", "shift": [DECORRELATE]},
+        "from: 'trainig' is no table; did you mean 'training'?",
+    ),
     "from a list": ({"from": ["training"], "shift": [DECORRELATE]}, "from: ['training'] is no table"),
     "from itself": ({"from": "test", "shift": [DECORRELATE]}, "test: made from one another"),
     "no shift": ({"from": "training"}, "shift: give a list of shifts"),
-    "an empty shift": ({"from": "training", "shift": []}, "shift: give a list of shifts"),
-    "a shift that is text": ({"from": "training", "shift": ["decorrelate"]}, "shift: give a list of shifts"),
-    "an unknown shift": ({"from": "training", "shift": [{"name": "decorelate"}]}, "'decorelate' is no shift; did you mean 'decorrelate'?"),
-    "a name that is a list": ({"from": "training", "shift": [{"name": ["fade"]}]}, "['fade'] is no shift"),
-    "an unknown argument": ({"from": "training", "shift": [DECORRELATE | {"feature": 1}]}, "decorrelate takes no 'feature'; did you mean 'features'?"),
-    "a missing argument": ({"from": "training", "shift": [{"name": "fade", "features": ["flags"]}]}, "fade needs 'by'"),
-    "an unknown feature": ({"from": "training", "shift": [{"name": "decorrelate", "features": ["red_pain"]}]}, "no column 'red_pain'; did you mean 'red_paint'?"),
-    "the second of two": ({"from": "training", "shift": [DECORRELATE, {"name": "fade", "features": ["flags"], "by": 2}]}, "shift 2: fade: by: 2"),
-    "no options": ({"from": "training", "shift": [{"name": "repaint", "features": ["flags"]}]}, "repaint"),
-    "an expression": ({"from": "training", "shift": [{"name": "intervene", "feature": "flags", "value": "~"}]}, "intervene"),
-    "chosen by a number": ({"from": "training", "shift": [DECORRELATE], "chosen_by": 3}, "chosen_by: 3 is no text"),
-}  # fmt: skip
+    "an empty shift": (by(), "shift: give a list of shifts"),
+    "a shift that is text": (by("decorrelate"), "shift: give a list of shifts"),
+    "an unknown shift": (by({"name": "decorelate"}), "'decorelate' is no shift; did you mean 'decorrelate'?"),
+    "a name that is a list": (by({"name": ["fade"]}), "['fade'] is no shift"),
+    "an unknown argument": (
+        by(DECORRELATE | {"feature": 1}),
+        "decorrelate takes no 'feature'; did you mean 'features'?",
+    ),
+    "a missing argument": (by({"name": "fade", "features": ["flags"]}), "fade needs 'by'"),
+    "an unknown feature": (
+        by({"name": "decorrelate", "features": ["red_pain"]}),
+        "no column 'red_pain'; did you mean 'red_paint'?",
+    ),
+    "the second of two": (by(DECORRELATE, {"name": "fade", "features": ["flags"], "by": 2}), "shift 2: fade: by: 2"),
+    "no options": (by({"name": "repaint", "features": ["flags"]}), "repaint"),
+    "an expression": (by({"name": "intervene", "feature": "flags", "value": "~"}), "intervene"),
+    "chosen by a number": (by(DECORRELATE, chosen_by=3), "chosen_by: 3 is no text"),
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
