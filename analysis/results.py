@@ -146,6 +146,10 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             }
             for p in pairs(posterior)
         ],
+        "feedback": {
+            str(f.name): {"kind": f.kind, "table": f.table.name, "column": f.column, "settings": f.settings()}
+            for f in posterior.feedback
+        },
         "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,

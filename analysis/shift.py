@@ -101,8 +101,8 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     labels = [f"an item is {WORDS[k]} under {name!r}" for name in names for k in range(3)]
     labels += [f"an item is {_in_words(vector, names)}" for vector in vectors]
     chosen = [names[i] for i in choosers]
-    labels += [f"the best option by {i!r} is better than failing under {j!r}" for i in chosen for j in chosen]
-    labels += [f"the best option by {i!r} is also the best by {j!r}" for i in chosen for j in chosen]
+    labels += [f"the best option under {i!r} is better than failing under {j!r}" for i in chosen for j in chosen]
+    labels += [f"the best option under {i!r} is also the best under {j!r}" for i in chosen for j in chosen]
 
     seen, _, _, _ = distinct(np.concatenate([s.codes for s in sides[:-1]]))
     on_test, at, _, times = distinct(sides[-1].codes)

@@ -155,7 +155,7 @@ def test_summary_at_80_columns_without_colour(study):
     assert "\x1b" not in text
     lines = text.split("\n")
     assert lines[0] == "small" and lines[2].startswith("Catastrophe risk: ")
-    for words in ("Training is silent between 'red paint', 'flags'", "Is the test a shift?", "uniform", "Dangerous"):
+    for words in ("Training is silent between 'red paint' and 'flags'", "Is the test a shift?", "uniform", "Dangerous"):
         assert words in text
     assert all(len(line) <= 60 for line in summary(rh.run(study), 60).split("\n"))
 

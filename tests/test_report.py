@@ -90,12 +90,15 @@ def test_the_answer_stands_first_with_its_interval(demo):
 def test_it_says_what_a_colleague_asks(demo):
     words = Tags(html(demo)).words
     for said in (
-        "Training is silent between 'red paint', 'flags'",
+        "Training is silent between 'red paint' and 'flags'",
         "endless training of this kind would leave",
-        "worth 20 judgements",
-        "failing completely (the agent does nothing, or gives up) is worth 0",
-        "Its own prior is 'simplicity, columns'",
+        "declared to be worth 20 judgements",
+        "failing completely is worth 0 under each",
+        "Its prior, 'simplicity, columns', is: simpler hypotheses first",
         "draws one hypothesis from its weights",
+        "71.1%: the agent took up 'red paint' (80.0%) while people mean 'flags' (88.9%)",
+        "Were the agent to extrapolate by another prior, it would be 11.1% to 73.3%",
+        "labels (column 'is_pad' of training): is this item better than failing?",
         "Is the test a shift? Yes (p = 0.001",
         "reward-hypotheses run study.toml",
         "landing sites on Gymnasium's lunar lander, seed 1",

@@ -35,7 +35,7 @@ Document = Mapping[str, Any]
 
 COLUMN, PAGE = 3.5, 7.2
 """Widths in inches of one column and of a page (89 and 183 mm)."""
-ON_CELL = "#1a1a1a"  # dark on any page: the cells below it are light on any page
+ON_CELL = "#000000"  # dark on any page: the cells below it are light on any page
 INK, MUTED, FAINT = "#1b1b1b", "#6b6b6b", "#dcdcdc"
 BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"
 DARKENING = LinearSegmentedColormap.from_list("pale to vermilion", ["#fff8f2", "#f0b58a", VERMILION])
@@ -266,7 +266,7 @@ def bits_by_size(document: Document, tree: "xr.DataTree | None" = None) -> Figur
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
     ax.set_xlabel("items seen")
-    ax.set_ylabel(f"bits of human values\nneeded for a risk of {curve['target']:g}")
+    ax.set_ylabel(f"bits of human values\nneeded for a risk of {100 * curve['target']:g}%")
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     _legend(fig)
@@ -277,10 +277,13 @@ def shift_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure
     """Kinds of item, as the hypotheses judge them, by their share in training and on the test."""
     del tree
     kinds = document["shift"]["kinds"]
-    labels = [_wrapped(kind_in_words(kind["classes"]), 46) for kind in kinds]
+    labels = [_wrapped(kind_in_words(kind["classes"]), 64) for kind in kinds]
     lines = max(label.count("\n") + 1 for label in labels)
-    fig, ax = _rows(labels, PAGE * 0.78, each=0.16 + 0.14 * lines, most=200)
+    fig, ax = _rows([""] * len(kinds), PAGE * 0.6, each=0.32 + 0.13 * lines)
     y = np.arange(len(kinds))
+    for row, label in enumerate(labels):
+        ax.annotate(label, (0, row), (0, 4.5), textcoords="offset points", ha="left", va="bottom", fontsize=7)
+    ax.set_ylim(len(kinds) - 0.5, -1)
     training, test = (np.array([kind[k] for kind in kinds]) for k in ("training", "test"))
     ax.hlines(y, np.minimum(training, test), np.maximum(training, test), color=MUTED, linewidth=0.8, zorder=1)
     ax.plot(training, y, "o", markerfacecolor="white", markeredgecolor=BLUE, label="training", zorder=2)
@@ -377,7 +380,9 @@ def _band(ax: Axes, label: str) -> None:
 def _legend(fig: Figure, ax: Axes | None = None, columns: int = 3) -> None:
     ax = fig.axes[0] if ax is None else ax
     handles, labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper left", ncols=columns, handletextpad=0.5, columnspacing=1.4)
+    fig.legend(
+        handles, labels, loc="outside upper left", ncols=columns, handletextpad=0.6, columnspacing=1.4, handlelength=1.6
+    )
 
 
 def _leading(document: Document) -> list[str]:

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.analysis.report.figures import PAGE, saved, themed
+from reward_hypotheses.analysis.report.figures import saved, themed
+from reward_hypotheses.analysis.report.points import point
 from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
     answer,
+    contributions,
     counted,
     evidence,
+    feedback_in_words,
     finite_test,
     hinges,
     origin_in_words,
     percent,
-    point,
     policy_in_words,
+    prior_in_words,
     sampling,
     shift,
     sources,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
+MOST_PARTS, LEAST_PART = 4, 0.0005
+"""Parts of the risk that are named: so many, and none below this."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure on the page: what it shows in one sentence, what is what, and its text for who cannot see it."""
+    """A figure on the page: what it shows in one sentence, and what is what in it."""
 
     svg: "Markup"
     point: str
     caption: str
-    alt: str
-    wide: bool
 
 
 @dataclass(frozen=True)
@@ -92,34 +95,43 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     str
         HTML that needs no network, script or other file. Every text in it that a study or table brought is escaped.
     """
-    sections = [
-        Section("asked", "What was asked", _asked(document)),
+    sections = [Section("asked", "What was asked", _asked(document))]
+    if document["risk"] is not None:
+        sections.append(Section("number", "How the number comes about", _number(document)))
+    sections += [
         Section("evidence", "What is evidence, and what is prior", _evidence(document)),
         Section("values", "Whose values", _values(document)),
     ]
     if document["risk"] is not None:
         sections += [
             Section("limit", "What more data would change", _limit(document)),
-            Section("agent", "How the agent was modelled", _agent(document)),
             Section(
                 "shift", "Is the test a shift?", [Part("text", shift(document)), Part("figure", name="shift_check")]
             ),
-            Section("hinges", "What the risk hinges on", _hinges(document)),
+            Section("hinges", "What else the risk hinges on", _hinges(document)),
         ]
     sections.append(Section("fit", "Does the model fit the training data?", _fit(document)))
     return _template().render(
         title=document["title"] or "A study of reward hypotheses",
         version=document["versions"].get("reward_hypotheses", ""),
         question=_question(document),
+        headline=_headline(document),
         answer=_answer(document),
         misfits=document["misfit"],
         frames=_frames(document, frames),
-        figures={name: _drawing(name, figure, document) for name, figure in figures.items()},
+        figures={
+            name: _drawing(name, figure, document)
+            for name, figure in figures.items()
+            if name != "riskiest_scenes" or _varies(document)
+        },
         sections=sections,
-        tables=[table.cut() for table in paper_tables(document)],
+        tables=[
+            table.cut() for table in paper_tables(document) if table.name != "riskiest_scenes" or _varies(document)
+        ],
         provenance=_provenance(document),
         data=_data(document),
         study=document["study"],
+        made=all((shape["origin"] or {}).keys() & {"landing_sites", "from"} for shape in document["tables"].values()),
         colophon="Made by reward_hypotheses, which gives reward hypotheses posterior weights under explicit human values, and "
         "the risk of catastrophe on a shifted test.",
     )
@@ -136,47 +148,89 @@ def _template() -> "Template":
 def _question(document: Document) -> str:
     if document["risk"] is None:
         return "Which reward do people mean, by the data they gave and the values that were stated?"
-    return "How often does an agent that learned from the training data do, on the test, what is worse than failing completely?"
+    return "How often would an agent that learned from the training data do, on the test, what is worse than failing completely?"
+
+
+def _headline(document: Document) -> str:
+    """The number, to stand out; empty where there is none."""
+    risk = document["risk"]
+    return "" if risk is None or risk["mean"] == 0 else percent(risk["mean"])
 
 
 def _answer(document: Document) -> list[str]:
-    """The answer in one sentence with its interval, then what is needed to read it."""
+    """The answer in one sentence with its interval (after the headline), then what is needed to read it."""
     risk = document["risk"]
     if risk is None or risk["mean"] == 0:
         return answer(document)
-    ends = " (no interval: the values were stated without a strength)"
+    ends = "no interval, for the values were stated without a strength"
     if risk["lower"] is not None:
         ends = (
-            f" ({100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}, by how sure the human "
-            "values are)"
+            f"{100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}, which counts doubt about "
+            "the human values and nothing else"
         )
-    first = (
-        f"In {percent(risk['mean'])} of the test's scenes{ends} the agent does what is worse than failing completely."
-    )
-    return [first, *answer(document)[1:], finite_test(risk)]
+    over = "over what may be true"
+    if contributions(document):
+        over = "over what the agent may have taken up and what may be true"
+    out = [f"of test scenes end in a catastrophe, on average {over} ({ends})."]
+    risks = _risks_by_prior(document)
+    if max(risks) - min(risks) >= 0.005:
+        out.append(
+            f"Were the agent to extrapolate by another prior, it would be {percent(min(risks))} to {percent(max(risks))}."
+        )
+    return [*out, *answer(document)[1:]]
+
+
+def _risks_by_prior(document: Document) -> list[float]:
+    may = "may_abstain" if document["agent"]["abstain"] else "acts"
+    return [one[may]["risk"] for one in document["agents"].values()]
+
+
+def _varies(document: Document) -> bool:
+    """Whether scenes differ in risk."""
+    scenes = document["riskiest_scenes"]
+    return bool(scenes) and scenes[0]["risk"] - document["risk"]["mean"] > 1e-6
+
+
+WORDS = (
+    (
+        "The judge",
+        "whoever holds the human values that are stated here and accepts the data; the risk is judged by these beliefs.",
+    ),
+    (
+        "The agent",
+        "what learns from the data and acts on the test; where the data are silent, it extrapolates by a prior of its own.",
+    ),
+    ("Silent", "training is silent between two hypotheses where both predict the same of every item in it."),
+    ("Catastrophe", "an outcome worse than failing completely."),
+)
 
 
 def _asked(document: Document) -> list[Part]:
     rewards = [(name, f"reward {document['rewards'][name]}") for name in document["hypotheses"]]
+    said = "; ".join(feedback_in_words(one) for one in document["feedback"].values())
+    origins = [
+        f"{size}; {origin_in_words(document['tables'][name]['origin'])}"
+        for name, size in zip(document["tables"], table_sizes(document), strict=True)
+    ]
     parts = [
-        Part(
-            "text", "The training data were made by people who want something. What they want is one of these rewards:"
-        ),
+        Part("text", "The data:"),
+        Part("list", entries=origins),
+        Part("text", f"What was said of the training data: {said}."),
+        Part("text", "Whoever said it wants something. It is taken to be one of these rewards of an item:"),
         Part("terms", entries=rewards[:12]),
     ]
     if len(rewards) > 12:
         parts.append(Part("text", f"and {len(rewards) - 12} more, which stand in tables/weights.csv."))
     lines = list(document["fail_utility"].items())
     if len({repr(value) for _, value in lines}) == 1:
-        told = f"The failure line: failing completely (the agent does nothing, or gives up) is worth {_worth(lines[0][1])} under each of them."
+        worth = f"{_worth(lines[0][1])} under each of them"
     else:
-        each = "; ".join(f"{_worth(value)} under {name!r}" for name, value in lines[:12])
-        told = f"The failure line: failing completely (the agent does nothing, or gives up) is worth {each}."
+        worth = "; ".join(f"{_worth(value)} under {name!r}" for name, value in lines[:12])
+    told = f"The failure line, which is a human value too: failing completely is worth {worth}."
     parts.append(
         Part("text", told + " An outcome is a catastrophe where it is worse than that, under the reward that is true.")
     )
-    parts.append(Part("text", "Tables: " + "; ".join(table_sizes(document)) + "."))
-    return parts
+    return [*parts, Part("text", "Words used below:"), Part("terms", entries=WORDS)]
 
 
 def _worth(value: float | str) -> str:
@@ -194,18 +248,20 @@ def _evidence(document: Document) -> list[Part]:
 
 def _values(document: Document) -> list[Part]:
     parts = [Part("text", sentence) for sentence in sources(document["values"])]
-    strong = "lower" in (document["risk"] or {}) and document["risk"]["lower"] is not None
-    if strong:
+    shares = sorted(document["prior"].items(), key=lambda item: -item[1])[:12]
+    parts.append(
+        Part("text", "Before any data: " + ", ".join(f"{percent(share)} {name!r}" for name, share in shares) + ".")
+    )
+    if document["risk"] is not None:
         parts.append(
             Part(
                 "text",
-                "The strength says how many judgements those weights are worth; the interval of the risk is the uncertainty "
-                "that this leaves about the values, and nothing else.",
+                "The strength was declared with the values. It says how many judgements those shares are worth, and the interval "
+                "of the risk is the doubt that this leaves about them. Not counted in it: hypotheses that nobody listed, how the "
+                "agent extrapolates, and the model.",
             )
-        )
-    elif document["risk"] is not None:
-        parts.append(
-            Part("text", "No strength is stated, so the risk carries no interval: the weights are taken as given.")
+            if document["risk"]["lower"] is not None
+            else Part("text", "No strength is stated, so the risk carries no interval: the shares are taken as given.")
         )
     return parts
 
@@ -222,23 +278,44 @@ def _limit(document: Document) -> list[Part]:
             verb = "remove" if gone > 0 else "add"
             said = f"{now}: more of the same data can {verb} {percent(abs(gone))} of scenes."
         if document["silent_pairs"]:
-            said += " Where the data are silent, only other data, or more human values, change what the agent takes up."
+            said += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
         parts.append(Part("text", said))
     parts.append(Part("figure", name="bits_by_size"))
     return parts
 
 
-def _agent(document: Document) -> list[Part]:
+def _number(document: Document) -> list[Part]:
     agent = document["agent"]
     parts = [Part("text", sentence) for sentence in policy_in_words(document)]
     if agent["fail_utility"] is not None:
         told = "; ".join(f"{_worth(v)} under {n!r}" for n, v in list(agent["fail_utility"].items())[:12])
         parts.append(Part("text", f"It was told another failure line than the judge's: {told}."))
-    return [*parts, Part("figure", name="risk_by_agent_prior")]
+    found = contributions(document)
+    if found:
+        parts.append(Part("text", f"So the risk of {percent(document['risk']['mean'])} is made of:"))
+        large = [p for p in found if p[2] * p[3] * p[4] >= LEAST_PART][:MOST_PARTS] or found[:1]
+        entries = [
+            f"{percent(w * v * c)}: the agent took up {i!r} ({percent(w)}) while people mean {j!r} ({percent(v)}), which ends "
+            f"in a catastrophe in {percent(c)} of scenes"
+            for i, j, w, v, c in large
+        ]
+        rest = found[len(large) :]
+        if rest:
+            smaller = percent(sum(w * v * c for _, _, w, v, c in rest))
+            entries.append(f"{smaller}: {counted(len(rest), 'smaller part')}")
+        parts.append(Part("list", entries=entries))
+    meanings = [(key, prior_in_words(key)) for key in document["agents"]]
+    return [
+        *parts,
+        Part("figure", name="risk_by_agent_prior"),
+        Part("text", "What an agent of each prior finds likelier before any data:"),
+        Part("terms", entries=meanings),
+        Part("figure", name="matrix"),
+    ]
 
 
 def _hinges(document: Document) -> list[Part]:
-    parts = [Part("figure", name="matrix"), *(Part("text", sentence) for sentence in hinges(document))]
+    parts = [Part("text", sentence) for sentence in hinges(document)]
     bounds = list(document["risk_bounds"].items())
     if bounds:
         share, (low, high) = bounds[-1]
@@ -246,11 +323,16 @@ def _hinges(document: Document) -> list[Part]:
         parts.append(
             Part(
                 "text",
-                f"Were {100 * float(share):g}% of the human-value prior wrong, in whatever way, the risk would lie between "
-                f"{percent(low)} and {percent(high)}; and at most {percent(unlisted)} if the truth were something that nobody "
-                "listed. (The agent's own weights are held there.)",
+                f"Were {100 * float(share):g}% of the human-value prior wrong, in whatever way, and the agent's own weights as they "
+                f"are, the risk would lie between {percent(low)} and {percent(high)}; and at most {percent(unlisted)} if the "
+                "truth were something that nobody listed. (That is a bound for so large an error, where the interval above is "
+                "what the stated strength allows.)",
             )
         )
+    if not _varies(document):
+        parts.append(Part("text", "The risk is the same in every scene of the test."))
+    else:
+        parts.append(Part("text", finite_test(document["risk"])))
     return [*parts, Part("figure", name="riskiest_scenes")]
 
 
@@ -260,7 +342,8 @@ def _fit(document: Document) -> list[Part]:
         parts = [
             Part(
                 "text",
-                "Nothing in the training data contradicts the model: replications of them by the fitted model look like them.",
+                "The check that was made finds no misfit: the training data look like replications of them by the fitted model. "
+                "It cannot see what the data are silent about.",
             )
         ]
     parts.append(Part("figure", name="predictive_check"))
@@ -275,8 +358,7 @@ def _drawing(name: str, figure: "Figure", document: Document) -> Drawing:
 
     said, caption = point(name, document)
     svg = themed(saved(figure, "svg"), name, f"{said} {caption}")
-    wide = figure.get_figwidth() > PAGE * 0.7
-    return Drawing(Markup(svg), said, caption, f"Figure: {said}", wide)
+    return Drawing(Markup(svg), said, caption)
 
 
 def _frames(document: Document, frames: Mapping[str, bytes]) -> list[Frame]:

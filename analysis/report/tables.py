@@ -363,14 +363,16 @@ def quantities(document: Mapping[str, Any]) -> list[Quantity]:
         ),
         estimated("RHregret", "risk", "regret", unit=REWARD, words="regret"),
     ]
+    language = next(iter(document["risk_by_language"] or {}), "")
     for prior in ("uniform", "simplicity", "values"):
         path = ("risk_by_agent_prior", prior)
-        found.append(share(f"RHrisk{prior.title()}", *path, words=f"risk, {prior} prior", zero=zero))
+        named = f"simplicity ({language})" if prior == "simplicity" else prior
+        found.append(share(f"RHrisk{prior.title()}", *path, words=f"risk, {named} prior", zero=zero))
     for target in document["value_bits"] or {}:
-        words = f"bits for risk {float(target):g}"
+        words = f"bits for a risk of {100 * float(target):g}%"
         found.append(estimated(f"RHbits{spelled(target)}", "value_bits", target, unit=BITS, words=words))
     shift = document["shift"]
-    words = "p-value of no shift"
+    words = "p-value of the shift test"
     # p is a share of permutations, and cannot be told more finely than by one of them
     step = 1 / (shift["permutations"] + 1) if shift else 0.0
     spread = max(math.sqrt(shift["p"] * (1 - shift["p"]) / shift["permutations"]), step) if shift else None

@@ -33,8 +33,8 @@ def answer(document: Mapping[str, Any]) -> list[str]:
     left = risk["limit"]
     if left:
         out.append(
-            f"Endless training of this kind would leave {percent(left)}: there the data are silent, and assumptions about "
-            "human values decide."
+            f"Endless training of this kind would still leave {percent(left)}: the data are silent there, and assumptions "
+            "decide what is good, and what the agent takes up."
         )
     return out
 
@@ -113,29 +113,49 @@ def sources(values: Mapping[str, Any]) -> list[str]:
 def strength(stated: Mapping[str, Any]) -> str:
     """How many judgements values are worth, where that is stated."""
     given = stated.get("strength")
-    return "" if given is None else f" (worth {given:g} judgements)"
+    return "" if given is None else f" (declared to be worth {given:g} judgements)"
 
 
 def evidence(document: Mapping[str, Any]) -> list[str]:
     """What is evidence, what is prior, and what is dangerous about it."""
     out = []
     for members in silent_groups(document["silent_pairs"]):
-        shown = ", ".join(map(repr, members[:8])) + (f" and {len(members) - 8} more" if len(members) > 8 else "")
-        out.append(f"Training is silent between {shown}: what prefers one of them is an assumption, not evidence.")
+        out.append(
+            f"Training is silent between {listed(members)}: what prefers one of them is an assumption, not evidence."
+        )
     if not out:
         out.append("Training tells every two hypotheses apart.")
     telling = [p for p in document["pairs"] if not p["silent"] and p["log_bayes_factor"] is not None]
     telling.sort(key=lambda p: -abs(p["log_bayes_factor"]))
     if telling:
-        words = telling[0]["words"]
-        out.append("Most telling: " + words + ".")
-    dangerous = document["dangerous_pairs"] or []
-    for pair in dangerous[:2]:
-        words = pair["words"]
-        out.append("Dangerous: " + words + ".")
+        out.append(f"The strongest evidence: {telling[0]['words']}.")
+    dangerous = _both_ways(document["dangerous_pairs"] or [])
+    out.extend(f"Dangerous: {words}." for words in dangerous[:2])
     if len(dangerous) > 2:
         out.append(f"({len(dangerous) - 2} more dangerous pairs stand in results.json.)")
     return out
+
+
+def _both_ways(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Dangerous pairs in words; two that are as dangerous for one another are said once."""
+    risks = {(pair["agent"], pair["truth"]): pair["risk"] for pair in pairs}
+    said: dict[tuple[str, str], str] = {}
+    for pair in pairs:
+        back = (pair["truth"], pair["agent"])
+        if back not in said or risks[back] != pair["risk"]:
+            mutual = risks.get(back) == pair["risk"]
+            said[back[::-1]] = pair["words"] + (", and the other way round" if mutual else "")
+    return list(said.values())
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names as a person lists them: 'a', 'b' and 'c'."""
+    return plainly([*map(repr, names[:most]), *([f"{len(names) - most} more"] if len(names) > most else [])])
+
+
+def plainly(names: Sequence[str]) -> str:
+    """Names without quotes: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -165,16 +185,20 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
         f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}; {refrains}.",
         f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
     ]
-    ever = [f"{int(d):,}: {percent(p)}" for d, p in risk["at_least_one"].items()]
-    if ever and risk["mean"] > 0:
-        drawn = (
-            " (one hypothesis drawn for all of them)" if document["agent"]["policy"] in ("commit", "boltzmann") else ""
-        )
-        out.append(f"At least one catastrophe in so many deployments{drawn}: " + "; ".join(ever) + ".")
+    if risk["at_least_one"] and risk["mean"] > 0:
+        ever = risk["at_least_one"]
+        what = "At least one catastrophe in so many scenes of one deployment"
+        if document["agent"]["policy"] in ("commit", "boltzmann"):
+            what += ", which keeps to what it took up"
+        shares = {int(d): percent(p) for d, p in ever.items()}
+        if len(shares) > 1 and len(set(shares.values())) == 1:
+            out.append(f"{what}: {shares[min(shares)]}, be it {min(shares):,} or {max(shares):,}.")
+        else:
+            out.append(f"{what}: " + "; ".join(f"{d:,}: {share}" for d, share in shares.items()) + ".")
     known = {t: b for t, b in document["value_bits"].items() if b is not None}
     if known:
         bits = "; ".join(
-            f"{b:.3g} bit{'' if f'{b:.3g}' == '1' else 's'} for a risk of {float(t):g}" for t, b in known.items()
+            f"{b:.3g} bit{'' if f'{b:.3g}' == '1' else 's'} for a risk of {100 * float(t):g}%" for t, b in known.items()
         )
         out.append(f"What an agent of uniform prior must be told of human values: {bits}.")
     return out
@@ -183,8 +207,10 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
 def shift(document: Mapping[str, Any]) -> str:
     """Whether the test is a shift, and in what."""
     found = document["shift"]
-    p = found["p"]
-    said = f"p = {p:.3f}, {found['permutations']} permutations"
+    p, permutations = found["p"], found["permutations"]
+    said = f"p = {p:.3f}, {permutations} permutations"
+    if p <= 1 / (permutations + 1):
+        said = f"p = {p:.3f}, the least that {permutations} permutations can show"
     if not document["shifted"]:
         return (
             f"Not detectably ({said}; below 0.01 it would be one): what the hypotheses say of the test does not differ from "
@@ -196,7 +222,7 @@ def shift(document: Mapping[str, Any]) -> str:
         items = sum(c["items"] for c in found["new_classes"])
         kinds = found["n_new_classes"]
         new = f" {kinds} kind{'s' if kinds != 1 else ''} of item never seen in training ({items} items)."
-    return f"Yes ({said}). Most of all, {most}.{new}"
+    return f"Yes ({said}). The largest change: {most}.{new}"
 
 
 def weightiest(document: Mapping[str, Any], most: int) -> list[str]:
@@ -206,14 +232,14 @@ def weightiest(document: Mapping[str, Any], most: int) -> list[str]:
 
 
 def kind_in_words(classes: Mapping[str, str]) -> str:
-    """A kind of item, as the hypotheses judge it: 'better than failing by flags; worse by red paint'."""
+    """A kind of item, as the hypotheses judge it: 'better than failing under flags; worse under red paint'."""
     said: list[str] = []
     for word in ("better than failing", "equal to failing", "worse than failing"):
         who = [name for name, given in classes.items() if given == word]
         if len(who) == len(classes) > 1:
-            return f"{word} by all"
+            return f"{word} under all"
         if who:
-            said.append(f"{word if not said else word.split()[0]} by {', '.join(who)}")
+            said.append(f"{word if not said else word.split()[0]} under {plainly(who)}")
     return "; ".join(said)
 
 
@@ -231,37 +257,77 @@ def table_sizes(document: Mapping[str, Any]) -> list[str]:
 
 
 POLICIES = {
-    "commit": "It draws one hypothesis from its weights, for the whole deployment (one training run's luck), and always does "
-    "what that hypothesis values most.",
-    "most_probable": "It always does what its most probable hypothesis values most.",
-    "expected": "It does what has the highest reward on average over its weights, which adds up rewards of different "
-    "hypotheses as they stand.",
-    "boltzmann": "It draws one hypothesis from its weights, for the whole deployment, and prefers what that hypothesis values "
-    "more without always choosing it (a softmax).",
+    "commit": "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
+    "that hypothesis values most.",
+    "most_probable": "In every scene it does what its most probable hypothesis values most.",
+    "expected": "In every scene it does what has the highest reward on average over its weights, which adds up rewards of "
+    "different hypotheses as they stand.",
+    "boltzmann": "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
+    "without always choosing it (a softmax).",
 }
+PRIORS = {
+    "uniform": "every hypothesis alike",
+    "rules": "simpler hypotheses first: the fewer symbols its reward is written with, the likelier",
+    "letters": "simpler hypotheses first: the fewer characters its reward is written with, the likelier",
+    "columns": "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
+    "training table",
+    "values": "the human values themselves: it extrapolates as the judge does",
+}
+
+
+def prior_in_words(name: str) -> str:
+    """What an agent of this prior finds likelier before any data."""
+    return PRIORS.get(name.removeprefix("simplicity, "), "simpler hypotheses first, by costs that the study gives")
 
 
 def policy_in_words(document: Mapping[str, Any]) -> list[str]:
     """How the agent comes to act: what it believes, and what it does by it."""
     agent = document["agent"]
-    if agent["prior"] == "values":
-        prior = "Its prior is the human values themselves: it extrapolates as the judge would."
-    elif agent["prior"] == "uniform":
-        prior = "Its prior is uniform: where the data are silent it has no opinion of its own."
-    else:
-        prior = f"Its own prior is {agent['prior']!r}: where the data are silent, it prefers the hypotheses that are simpler."
     held = sorted(document["hypotheses"], key=lambda n: -document["agent_weights"][n])[:3]
     weights = ", ".join(f"{percent(document['agent_weights'][name])} {name!r}" for name in held)
     acts = (
         "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
         if agent["abstain"]
-        else "It must act: it may not abstain."
+        else "It must act: failing on purpose is not on offer."
     )
     does = POLICIES.get(agent["policy"], f"It follows the policy {agent['policy']!r}.")
     return [
-        f"The agent learned from the same data as the judge. {prior} After training it holds {weights}.",
+        "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
+        f"its own and by the same training data. Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. After "
+        f"training it holds {weights}.",
         f"{does} {acts}",
     ]
+
+
+def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, float, float]]:
+    """What the risk is the sum of, largest first: (taken up, true, chance of each, share of scenes that then go wrong).
+
+    ``risk = sum_ij w_i v_j C_ij`` for an agent that draws one hypothesis from its weights; of others, nothing.
+    """
+    if document["risk"] is None or document["agent"]["policy"] not in ("commit", "boltzmann"):
+        return []
+    parts = [
+        (i, j, document["agent_weights"][i], document["weights"][j], c)
+        for i, row in document["matrix"].items()
+        for j, c in row.items()
+    ]
+    return sorted((p for p in parts if p[2] * p[3] * p[4] > 0), key=lambda p: -p[2] * p[3] * p[4])
+
+
+def feedback_in_words(one: Mapping[str, Any]) -> str:
+    """What people said, and how it is taken to come about."""
+    noise = one["settings"].get("noise")
+    if one["kind"] == "labels":
+        wrong = (
+            f"a share {noise:g} of them"
+            if isinstance(noise, float)
+            else f"a share of them ~ Beta({noise[0]:g}, {noise[1]:g}) below 1/2"
+        )
+        return f"labels (column {one['column']!r} of {one['table']}): is this item better than failing? Wrong: {wrong}"
+    if one["kind"] == "rewards":
+        a, b = one["settings"]["sigma2"]
+        return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
+    return f"{one['kind']} (column {one['column']!r} of {one['table']})"
 
 
 SCENES = {
@@ -288,112 +354,3 @@ def origin_in_words(origin: Mapping[str, Any] | None) -> str:
         why = f", because {origin['why']}" if origin["why"] else ""
         return f"made from {origin['from']} by {names} ({chosen}{why})"
     return str(origin["file"])
-
-
-def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
-    """What a figure says of these results, and what is what in it."""
-    return {
-        "bits_by_size": _bits_point,
-        "weights": _weights_point,
-        "evidence_against_prior": _pairs_point,
-        "risk_by_agent_prior": _priors_point,
-        "matrix": _matrix_point,
-        "shift_check": _shift_point,
-        "riskiest_scenes": _scenes_point,
-        "predictive_check": _check_point,
-    }[name](document)
-
-
-def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    curve = document["bits_by_size"]
-    training, telling = ([v for v in curve[key]["mean"] if v is not None] for key in ("training", "telling"))
-    caption = (
-        f"The least that an agent of uniform prior must be told of human values, in bits, for a risk of at most "
-        f"{curve['target']:g}, by how many items were seen: of training, or of the test with each item judged by one of the "
-        f"hypotheses, drawn from the values. Means of {curve['replications']} draws of the data; bands hold "
-        f"{100 * curve['band']:g}% of them."
-    )
-    if not training or not telling:
-        return "No amount of information about human values brings the risk so low.", caption
-    if training[-1] > telling[-1] + 0.05:
-        left = f"{training[-1]:.2f} bits"
-        return (
-            f"More training of this kind does not help: {left} of human values stay missing, however much there is.",
-            caption,
-        )
-    return f"{curve['sizes'][-1]:,} items of training leave {training[-1]:.2f} bits of human values missing.", caption
-
-
-def _weights_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    lead = max(document["weights"], key=document["weights"].get)
-    said = f"The judge believes {lead!r} at {percent(document['weights'][lead])}"
-    mine = max(document["agent_weights"], key=document["agent_weights"].get)
-    other = (
-        f"; the agent believes {mine!r} at {percent(document['agent_weights'][mine])}."
-        if mine != lead
-        else ", and so does the agent."
-    )
-    return (
-        said + other,
-        "Open: the human values alone. Full: with the training data. Diamond: the agent, by its own prior and the same data.",
-    )
-
-
-def _pairs_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    groups = silent_groups(document["silent_pairs"])
-    caption = "What the values and what the data add to the log odds of one hypothesis over another; 1 nat is a factor of 2.7."
-    if groups:
-        members = " and ".join(map(repr, groups[0][:3]))
-        return f"Between {members} the data add nothing: whatever prefers one is a human value.", caption
-    return "The data tell every two hypotheses apart.", caption
-
-
-def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    may = "may_abstain" if document["agent"]["abstain"] else "acts"
-    risks = {key: one[may]["risk"] for key, one in document["agents"].items()}
-    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
-    caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Ticks: what endless training would leave."
-    if risks[high] - risks[low] < 0.005:
-        return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
-    return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
-
-
-def _matrix_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    caption = "Share of the test's scenes in which an agent certain of the row's hypothesis does worse than failing, where the column's is true."
-    dangerous = document["dangerous_pairs"]
-    if dangerous:
-        one = dangerous[0]
-        return (
-            f"Taking up {one['agent']!r} where {one['truth']!r} is true is a catastrophe in {percent(one['risk'])} of scenes, and "
-            "training cannot tell which is true.",
-            caption,
-        )
-    return "No two hypotheses that training cannot tell apart are dangerous for one another.", caption
-
-
-def _shift_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    caption = "Kinds of item, by what the hypotheses say of them, and how common each is."
-    new = [k for k in document["shift"]["kinds"] if k["training"] == 0 and k["test"] > 0]
-    if new and document["shifted"]:
-        share = sum(k["test"] for k in new)
-        return f"{percent(share)} of the test's items are of kinds that training never showed.", caption
-    if document["shifted"]:
-        return "Training and test differ in what the hypotheses say about them.", caption
-    return "What the hypotheses say of the test is what they say of training.", caption
-
-
-def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    scenes, mean = document["riskiest_scenes"], document["risk"]["mean"]
-    if abs(scenes[0]["risk"] - mean) < 1e-6:
-        return "The risk is the same in every scene.", "The first of the test's scenes."
-    return (
-        f"The riskiest scene, {scenes[0]['scene']}, has a risk of {percent(scenes[0]['risk'])}, against {percent(mean)} on average.",
-        "The scenes of highest risk on the test.",
-    )
-
-
-def _check_point(document: Mapping[str, Any]) -> tuple[str, str]:
-    caption = "The data beside replications of them by the fitted model; p is the share of replications that are at least as extreme."
-    if document["misfit"]:
-        return "The training data do not look like what the model would make.", caption
-    return "The training data look like what the model would make.", caption

@@ -1,0 +1,117 @@
+"""What each figure says of the results at hand, in one sentence, and what is what in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reward_hypotheses.analysis.report.words import listed, percent, silent_groups
+
+
+def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
+    """What a figure says of these results, and what is what in it."""
+    return {
+        "bits_by_size": _bits_point,
+        "weights": _weights_point,
+        "evidence_against_prior": _pairs_point,
+        "risk_by_agent_prior": _priors_point,
+        "matrix": _matrix_point,
+        "shift_check": _shift_point,
+        "riskiest_scenes": _scenes_point,
+        "predictive_check": _check_point,
+    }[name](document)
+
+
+def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    curve = document["bits_by_size"]
+    training, telling = ([v for v in curve[key]["mean"] if v is not None] for key in ("training", "telling"))
+    caption = (
+        f"The least that an agent of uniform prior must be told of human values, in bits, for a risk of at most "
+        f"{100 * curve['target']:g}%, by how many items it saw: items of training, or items of the test, each judged by a "
+        f"hypothesis drawn from the human values. One bit is the answer to one even yes-or-no question. Means of "
+        f"{curve['replications']} draws of the data; bands hold {100 * curve['band']:g}% of them."
+    )
+    if not training or not telling:
+        return "No amount of information about human values brings the risk so low.", caption
+    if training[-1] > telling[-1] + 0.05:
+        left = f"{training[-1]:.2f} bits of human values stay missing, however much of it there is"
+        return f"More of this training soon stops helping: {left}. Items that tell would help.", caption
+    return f"{curve['sizes'][-1]:,} items of training leave {training[-1]:.2f} bits of human values missing.", caption
+
+
+def _weights_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    lead = max(document["weights"], key=document["weights"].get)
+    said = f"The judge believes {lead!r} at {percent(document['weights'][lead])}"
+    mine = max(document["agent_weights"], key=document["agent_weights"].get)
+    other = (
+        f"; the agent believes {mine!r} at {percent(document['agent_weights'][mine])}."
+        if mine != lead
+        else ", and so does the agent."
+    )
+    return (
+        said + other,
+        (
+            "Open: the human values alone. Full: with the training data; so believes the judge, by whom the risk is judged. "
+            "Diamond, below: the agent, by its own prior and the same data."
+        ),
+    )
+
+
+def _pairs_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    groups = silent_groups(document["silent_pairs"])
+    caption = "What the values and what the data add to the log odds of one hypothesis over another; 1 nat is a factor of 2.7."
+    if groups:
+        return f"Between {listed(groups[0], 3)} the data add nothing: whatever prefers one is a prior.", caption
+    return "The data tell every two hypotheses apart.", caption
+
+
+def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    may = "may_abstain" if document["agent"]["abstain"] else "acts"
+    risks = {key: one[may]["risk"] for key, one in document["agents"].items()}
+    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
+    caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Ticks: what endless training would leave."
+    if risks[high] - risks[low] < 0.005:
+        return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
+    return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
+
+
+def _matrix_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = "Share of the test's scenes in which an agent certain of the row's hypothesis does worse than failing, where the column's is true."
+    dangerous = document["dangerous_pairs"]
+    if dangerous:
+        one = dangerous[0]
+        return (
+            f"Taking up {one['agent']!r} where {one['truth']!r} is true is a catastrophe in {percent(one['risk'])} of scenes, and "
+            "training cannot tell which is true.",
+            caption,
+        )
+    return "No two hypotheses that training cannot tell apart are dangerous for one another.", caption
+
+
+def _shift_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = "Kinds of item, by what the hypotheses say of them, and how common each is."
+    new = [k for k in document["shift"]["kinds"] if k["training"] == 0 and k["test"] > 0]
+    if new and document["shifted"]:
+        share = sum(k["test"] for k in new)
+        return f"{percent(share)} of the test's items are of kinds that training never showed.", caption
+    if document["shifted"]:
+        return "Training and test differ in what the hypotheses say about them.", caption
+    return "What the hypotheses say of the test is what they say of training.", caption
+
+
+def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    scenes, mean = document["riskiest_scenes"], document["risk"]["mean"]
+    if abs(scenes[0]["risk"] - mean) < 1e-6:
+        return "The risk is the same in every scene.", "The first of the test's scenes."
+    return (
+        f"The riskiest scene, {scenes[0]['scene']}, has a risk of {percent(scenes[0]['risk'])}, against {percent(mean)} on average.",
+        "The scenes of highest risk on the test.",
+    )
+
+
+def _check_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = (
+        "The data beside replications of them by the fitted model; p is the share of replications at least as extreme as the "
+        "data: near 0 it is a misfit, at 1 there is none."
+    )
+    if document["misfit"]:
+        return "The training data do not look like what the model would make.", caption
+    return "The training data look like what the model would make.", caption

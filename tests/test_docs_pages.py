@@ -1,0 +1,208 @@
+"""What the pages of the docs claim to be complete about: every key of the results, and every public name."""
+
+import inspect
+import json
+import re
+
+import pytest
+from api_page import GROUPS, PAGE, is_exported, page
+from pages import ROOT
+from studies import TEST, TRAINING, small, write
+
+import reward_hypotheses as rh
+
+KEYS = ROOT / "docs" / "read-the-numbers.md"
+ENTRY = re.compile(r"^- (`[^`]+`(?:, `[^`]+`)*): ", re.M)
+SAMPLED = ("fit.sampler.", "mcse.")
+"""Keys that only results with sampled evidence have."""
+TESTED = small(
+    tables={
+        "training": "training.csv",
+        "test": "test.csv",
+        "again": {
+            "from": "test",
+            "shift": [{"name": "intervene", "feature": "flags", "value": True, "where": "slope > 2"}],
+        },
+    },
+    analysis={"also": ["again"]},
+)
+STUDIES = {
+    "tested": TESTED,
+    "untested": small(
+        tables={"training": "training.csv"},
+        values={"prior": {"name": "simplicity", "language": {"name": "mine", "costs": {"flags": 3}}}, "source": "x"},
+    ),
+    "judges": small(
+        values={
+            "pool": "log",
+            "judges": [
+                {"name": "Ann", "weights": {"flags": 8, "red paint": 1}, "strength": 20, "source": "x"},
+                {"name": "Bob", "weights": {"flags": 1, "red paint": 1}, "weight": 0.5, "source": "y"},
+            ],
+        }
+    ),
+    "foil": small(
+        values={"prior": "uniform", "source": "x"},
+        agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
+    ),
+}
+
+
+def named_on(text):
+    """The keys that a page names, in its lists: `a.b` and `c` of a line "- `a.b`, `c`: what they are"."""
+    joined = re.sub(r"\n  (?=\S)", " ", text)
+    found = [key for entry in ENTRY.findall(joined) for key in re.findall(r"`([^`]+)`", entry)]
+    assert len(found) == len(set(found)), "a key stands twice"
+    return found
+
+
+def paths(value, at=()):
+    """Where the leaves of a document are; every entry of a list is at []."""
+    inside = value.items() if isinstance(value, dict) else (("[]", v) for v in value) if isinstance(value, list) else ()
+    found = {path for key, v in inside for path in paths(v, (*at, key))}
+    return found or {at}
+
+
+def parts_of(key):
+    """A key as a page writes it, in parts: pairs[].silent is pairs, [], silent."""
+    return key.replace("[]", ".[]").split(".")
+
+
+def number(text):
+    return re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", text) is not None
+
+
+def stands_for(part, given, document):
+    """Whether a part of a key on the page, such as <name>, stands for a part of a path."""
+    places = {
+        "<name>": lambda: given in document["hypotheses"],
+        "<table>": lambda: given in document["tables"],
+        "<feedback>": lambda: given in document["n_items"],
+        "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
+        "<target>": lambda: number(given),
+        "<share>": lambda: number(given),
+        "<deployments>": lambda: number(given),
+        "<language>": lambda: given in document["risk_by_language"],
+        "<feature>": lambda: given in ("flags", "red_paint"),
+        "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
+        "<setting>": lambda: given in ("missing", "noise", "sigma2"),
+        "<argument>": lambda: True,
+        "<package>": lambda: True,
+    }
+    return places[part]() if part in places else part == given
+
+
+def without_end(path):
+    """A path without the [] of a list of numbers or names."""
+    while path and path[-1] == "[]":
+        path = path[:-1]
+    return path
+
+
+def matches(key, path, document):
+    """Whether a key names what is at a path, or something inside it where that is null or empty."""
+    parts, path = parts_of(key), without_end(path)
+    return len(path) <= len(parts) and all(stands_for(p, g, document) for p, g in zip(parts, path, strict=False))
+
+
+def whole(keys, path, document):
+    """A path as the page speaks of it: behind also.<table> and mcse the other keys stand again."""
+    for key in keys:
+        parts = parts_of(key)
+        if parts[-1] == "*" and len(path) >= len(parts):
+            if all(stands_for(p, g, document) for p, g in zip(parts[:-1], path, strict=False)):
+                return whole(keys, path[len(parts) - 1 :], document)
+    return path
+
+
+def unnamed(keys, document):
+    """Paths of a document that no key names."""
+    known = {whole(keys, path, document) for path in paths(document)}
+    return sorted(".".join(p) for p in known if not any(matches(key, p, document) for key in keys))
+
+
+def unknown(keys, documents):
+    """Keys that name nothing in any of the documents."""
+
+    def is_there(key, document):
+        parts = parts_of(key)
+        wanted = parts[:-1] if parts[-1] == "*" else parts
+        for path in paths(document):
+            same = zip(wanted, path, strict=False)
+            if len(path) >= len(wanted) and all(stands_for(p, g, document) for p, g in same):
+                return True
+        return False
+
+    return sorted(key for key in keys if not any(is_there(key, document) for document in documents))
+
+
+def results_of(folder, study):
+    folder.mkdir()
+    return json.loads(json.dumps(rh.run(write(folder, study, training=TRAINING, test=TEST))))
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies")
+    found = {name: results_of(folder / name, study) for name, study in STUDIES.items()}
+    for name in ("essay", "penguins"):
+        found[name] = json.loads(json.dumps(rh.run(ROOT / "data" / name / "study.toml")))
+    return found
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return named_on(KEYS.read_text(encoding="utf-8"))
+
+
+def test_every_key_is_named(documents, keys):
+    for name, document in documents.items():
+        assert unnamed(keys, document) == [], name
+
+
+def test_no_key_is_made_up(documents, keys):
+    assert unknown([key for key in keys if not key.startswith(SAMPLED)], documents.values()) == []
+
+
+@pytest.mark.slow
+def test_keys_of_sampled_results(tmp_path, keys):
+    document = results_of(tmp_path / "nuts", TESTED | {"fit": {"method": "nuts"}})
+    assert unnamed(keys, document) == []
+    assert unknown([key for key in keys if key.startswith(SAMPLED)], [document]) == []
+
+
+def test_the_page_can_be_wrong(documents, keys):
+    """A key more in the results or on the page, or one less, is seen, also where it is deep or behind another."""
+    document = documents["tested"]
+    assert unnamed([key for key in keys if key != "risk.floor"], document) == ["risk.floor"]
+    assert unnamed([key for key in keys if not key.startswith("pairs[].silent")], document) == ["pairs.[].silent"]
+    more = json.loads(json.dumps(document))
+    more["also"]["again"]["risk"]["extra"] = 1
+    more["shift"]["kinds"][0]["classes"]["no hypothesis"] = "x"
+    more["tables"]["test"]["origin"]["by"] = None
+    assert unnamed(keys, more) == ["risk.extra", "shift.kinds.[].classes.no hypothesis", "tables.test.origin.by"]
+    made_up = ["risk.median", "tables.<table>.rows", "pairs[].odds", "n_items.<name>"]
+    assert unknown([*keys, *made_up], [*documents.values(), {**document, "mcse": {"weights": {"flags": 0}}}]) == sorted(
+        [*made_up, *(key for key in keys if key.startswith("fit.sampler."))]
+    )
+    with pytest.raises(AssertionError, match="stands twice"):
+        named_on("- `a`, `b`: x\n- `b`: y\n")
+
+
+def test_the_api_page_is_what_the_docstrings_say():
+    written = PAGE.read_text(encoding="utf-8")
+    assert written == page(), "run python tests/api_page.py"
+    assert not re.search(r"0x[0-9a-f]{6}|/home/|/work/|\b20[2-9]\d\b", written)
+
+
+def test_every_public_name_is_on_the_api_page():
+    listed = [name for names in GROUPS.values() for name in names]
+    assert sorted(listed) == sorted(name for name in rh.__all__ if is_exported(name))
+
+
+@pytest.mark.parametrize("name", [name for name in rh.__all__ if is_exported(name)])
+def test_every_public_name_has_a_summary(name):
+    said = inspect.getdoc(getattr(rh, name)) if getattr(rh, name).__doc__ else ""
+    first, _, rest = said.partition("\n")
+    assert first.rstrip().endswith((".", ":", "`")) and len(first) <= 120, first
+    assert rest == "" or rest.startswith("\n"), f"{name}: a summary is one line"
