@@ -3,7 +3,7 @@
 # make venv     set up .venv, with .venv/bin/reward-hypotheses
 # make lint     ruff: style, imports, docstrings, formatting of what is tracked
 # make types    mypy on the package
-# make docs     run the pages of docs/, drawing their figures and rewriting their outputs
+# make docs     run the pages of docs/, the notebook and README, drawing their figures and rewriting their outputs
 # make agreement exact results against sampled ones, study by study
 # make bench    timings side by side with what a user would use instead
 # make pins     resolve the pinned versions again (needs uv)
@@ -45,7 +45,11 @@ types: venv
 	$(BIN)/mypy
 
 docs: venv
-	$(BIN)/python tests/pages.py docs/*.md
+	cd $$(mktemp -d) && mkdir -p docs && ln -s $(CURDIR)/data data && ln -s $(CURDIR)/docs/figures docs/figures && \
+	    $(CURDIR)/$(BIN)/python $(CURDIR)/tests/pages.py $(CURDIR)/docs/*.md
+	$(BIN)/python tests/notebook.py docs/essay.ipynb
+	$(BIN)/python tests/api_page.py
+	$(BIN)/python tests/readme_page.py
 
 agreement: venv
 	$(BIN)/python tests/bench/agreement.py

@@ -572,8 +572,7 @@ def _warnings(question: Question) -> list[str]:
         )
     if not posterior.prior.uncertain:
         warnings.append(
-            "the values are stated without a strength, so the risk carries no interval; with strength = the number of "
-            "judgements that the weights are worth, it does"
+            f"the values are stated without a strength, so the risk carries no interval; {_remedy(question.values)}"
         )
     if not question.policy.draws_one:
         warnings.append(
@@ -586,6 +585,14 @@ def _warnings(question: Question) -> list[str]:
         except InputError as error:
             warnings.append(f"no simplicity prior in the language {language.language_name!r}: {error}")
     return warnings
+
+
+def _remedy(values: Mapping[str, Any]) -> str:
+    """What would give the risk an interval."""
+    if "prior" in values:
+        return f"the prior {values['prior']!r} has none; weights can have one"
+    each = "each judge's weights" if "judges" in values else "the weights"
+    return f"with strength = the number of judgements that {each} are worth, it does"
 
 
 def _shape(table: Table) -> Document:

@@ -88,6 +88,11 @@ def fit(
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     if not isinstance(prior, Prior):
         raise InputError(f"prior: a {type(prior).__name__}; give a prior, such as rh.Elicited(weights, source)")
+    if not (isinstance(prior.source, str) and prior.source.strip()):
+        raise InputError(
+            f"prior: {type(prior).__name__} without a source; the judge's prior is a human value, so say in source=... whose it "
+            "is, or why it stands for theirs"
+        )
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
@@ -339,7 +344,13 @@ class _Groups:
             for h in sorted(set(truths.tolist())):
                 mine = np.flatnonzero(truths == h)
                 theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
-                out[mine] = one.replicate(one.at(valuation, h), theta, len(mine), rng)
+                replicated = np.asarray(one.replicate(one.at(valuation, h), theta, len(mine), rng))
+                if replicated.shape != out[mine].shape:
+                    raise InputError(
+                        f"{name}: replicate() gives shape {replicated.shape}; it must give one row a draw and one column an item, "
+                        f"{out[mine].shape}"
+                    )
+                out[mine] = replicated
             variables[name] = (("chain", "draw", f"{name}_item"), out.reshape(chains, kept, -1))
             coords[f"{name}_item"] = np.arange(evidence.n_items)
         return xr.Dataset(variables, coords=coords)

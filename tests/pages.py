@@ -1,7 +1,7 @@
 """Run the Python and the commands of a page of the docs, block by block, and compare or rewrite what it shows as output.
 
-``python tests/pages.py docs/*.md`` runs the pages where they stand, so that their figures are drawn anew, and rewrites
-the outputs that they show.
+``python tests/pages.py PAGE...`` runs pages in the folder at hand, and rewrites the outputs that they show; figures go to
+``docs/figures`` there.
 """
 
 import contextlib
@@ -83,6 +83,5 @@ if __name__ == "__main__":
     import matplotlib
 
     matplotlib.use("Agg")
-    os.chdir(ROOT)
-    for name in sys.argv[1:]:
+    for name in sys.argv[1:]:  # in the folder at hand, where pages may leave what they like
         rewrite(Path(name))

@@ -30,12 +30,37 @@ def test_page(page, tmp_path, monkeypatch):
 
 
 def test_pages():
-    assert {p.stem for p in PAGES} == {"extend-in-pymc", "inspect-with-arviz"}
+    names = {
+        "add-a-feedback",
+        "api",
+        "extend-in-pymc",
+        "first-study",
+        "inspect-with-arviz",
+        "read-the-numbers",
+        "values",
+    }
+    assert {p.stem for p in PAGES} == names
     pictures = {f"figures/{p.name}" for p in (ROOT / "docs" / "figures").iterdir()}
-    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    text = "".join(p.read_text(encoding="utf-8") + "\n" for p in PAGES)
     assert pictures == set(PICTURE.findall(text))
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / "docs" / link).exists(), link
+
+
+@pytest.mark.slow
+def test_the_notebook(tmp_path, monkeypatch):
+    import matplotlib
+    import notebook
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    cells = notebook.run(ROOT / "docs" / "essay.ipynb")
+    assert len(cells) > 5
+    for cell, got in cells:
+        assert [o["output_type"] for o in cell["outputs"]] == [o["output_type"] for o in got]
+        for shown, out in zip(cell["outputs"], got, strict=True):
+            assert alike("".join(shown.get("text", "")), "".join(out.get("text", "")))
+            assert ("data" in shown) == ("data" in out)
 
 
 def test_outputs_are_compared():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pages import blocks
 
@@ -91,3 +92,14 @@ def test_files_of_the_repository():
     for layer in ("models", "data", "analysis"):
         assert os.path.islink(ROOT / "reward_hypotheses" / layer)
     assert "http" not in (ROOT / "pins.txt").read_text()
+
+
+def test_the_pictures_are_of_the_demo():
+    from PIL import Image
+
+    import reward_hypotheses as rh
+
+    for name, sites in (("training", rh.landing_sites(1, 0)), ("test", rh.landing_sites(1, 1, shifted=True))):
+        with Image.open(ROOT / "docs" / "readme" / f"{name}.png") as shown:
+            assert (np.asarray(shown.convert("RGB")) == rh.landing_frame(sites, 0)).mean() > 0.999
+    assert (ROOT / "docs" / "readme" / "bits.png").stat().st_size > 20_000
