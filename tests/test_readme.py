@@ -76,7 +76,7 @@ def test_the_script_prints_what_is_shown():
 def test_the_commands_shown_exist():
     text = README.read_text()
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?make (\w+)", text):
+    for target in re.findall(r"(?:^|`)make (\w+)", text, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
     for command in re.findall(r"^reward-hypotheses (\w+)", text, re.M):
         with pytest.raises(SystemExit) as stop:
