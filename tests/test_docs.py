@@ -13,7 +13,7 @@ PICTURE = re.compile(r"^!\[.+\]\((figures/.+?\.png)\)$", re.M)
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_page(page, tmp_path, monkeypatch):
-    import matplotlib
+    import matplotlib.pyplot
 
     matplotlib.use("Agg")
     (tmp_path / "data").symlink_to(ROOT / "data")
@@ -49,7 +49,7 @@ def test_pages():
 
 @pytest.mark.slow
 def test_the_notebook(tmp_path, monkeypatch):
-    import matplotlib
+    import matplotlib.pyplot
     import notebook
 
     matplotlib.use("Agg")
