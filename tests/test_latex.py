@@ -16,17 +16,10 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, macro_names, spelled, tabular_file
-from reward_hypotheses.analysis.report.tables import (
-    MOST_HYPOTHESES,
-    MOST_ROWS,
-    Column,
-    PaperTable,
-    paper_tables,
-    quantities,
-    rounded,
-    shown,
-    table_files,
-)
+from reward_hypotheses.analysis.report.paper import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
+from reward_hypotheses.analysis.report.quantities import quantities
+from reward_hypotheses.analysis.report.rounding import rounded, shown
+from reward_hypotheses.analysis.report.tables import paper_tables, table_files
 from reward_hypotheses.analysis.report.words import percent
 
 ROOT = Path(__file__).resolve().parents[1]

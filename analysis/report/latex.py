@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reward_hypotheses.analysis.report.tables import PaperTable, Quantity
+    from reward_hypotheses.analysis.report.paper import PaperTable
+    from reward_hypotheses.analysis.report.quantities import Quantity
 
 LONGEST = 40
 """Characters of a text in a cell; the CSV file has it whole."""

@@ -1,0 +1,171 @@
+"""A table as one value, from which CSV, TeX and a page are written."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from reward_hypotheses.analysis.report.rounding import Kind, shown
+
+MOST_ROWS, MOST_HYPOTHESES = 40, 8
+
+OF_SCENES, BITS, REWARD, SCENES, PROBABILITY = (
+    "share of scenes",
+    "bits",
+    "reward units a scene",
+    "scenes",
+    "probability",
+)
+UNITS: dict[str, tuple[Kind, str]] = {
+    OF_SCENES: ("share", "% of scenes"),
+    BITS: ("number", "bits"),
+    REWARD: ("number", "reward units"),
+    SCENES: ("count", "scenes"),
+    PROBABILITY: ("number", ""),
+}
+"""Unit of a row in its CSV -> how its numbers are shown, and in which unit."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    key : str
+        Its heading in the CSV file.
+    words : str or None
+        Its heading on paper; None: it stands in the CSV file alone.
+    kind : Kind
+    unit : str
+        Unit in which it is shown, ``%`` for shares; what shows it puts it beside the words, not in every cell.
+    error : str or None
+        Key of the column that holds the Monte Carlo error of its numbers, in their unit; an error names itself, and so
+        keeps one significant digit.
+    flag : str or None
+        Key of a column of truth values; where it is true, that key is shown in place of the number.
+    zero : float or None
+        Upper limit of a share of which nothing was seen, shown beside a 0.
+    rank : float or None
+        Weight of the hypothesis that it is about; a wide table keeps the weightiest.
+    """
+
+    key: str
+    words: str | None = None
+    kind: Kind = "text"
+    unit: str = ""
+    error: str | None = None
+    flag: str | None = None
+    zero: float | None = None
+    rank: float | None = None
+
+    @property
+    def align(self) -> Literal["left", "right"]:
+        """Texts to the left, numbers to the right."""
+        return "left" if self.kind == "text" else "right"
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table: its first column heads the rows.
+
+    Attributes
+    ----------
+    name : str
+        Name of its files.
+    title, caption : str
+        A few words, and what a reader needs besides; either may hold a user's text.
+    columns : tuple of Column
+    rows : tuple of tuple
+        A plain value a column: text, number, truth value, or None where there is none or it is infinite.
+    over : str
+        Words over all columns but the first.
+    notes : tuple of str
+        Lines below it.
+    ranks : tuple of float
+        A weight for each row, by which a long table is cut; empty: in order.
+    most : int
+        No more rows than so many stand on paper.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    over: str = ""
+    notes: tuple[str, ...] = ()
+    ranks: tuple[float, ...] = ()
+    most: int = MOST_ROWS
+
+    @property
+    def header(self) -> tuple[Column, ...]:
+        """Columns that stand on paper."""
+        return tuple(c for c in self.columns if c.words is not None)
+
+    @property
+    def body(self) -> list[list[str]]:
+        """Text of every cell under `header`, rounded, without the units that the header gives."""
+        at = {column.key: i for i, column in reversed(list(enumerate(self.columns)))}
+        places = [(i, column) for i, column in enumerate(self.columns) if column.words is not None]
+
+        def cell(row: tuple[Any, ...], i: int, column: Column) -> str:
+            if column.flag and row[at[column.flag]]:
+                return column.flag
+            kind = UNITS[row[at["unit"]]][0] if column.kind == "row" else column.kind
+            value = UNITS[row[i]][1] if column.key == "unit" else row[i]
+            text = shown(value, kind, row[at[column.error]] if column.error else None, column.zero)
+            return text if kind == "text" else text.replace("%", "")
+
+        return [[cell(row, i, column) for i, column in places] for row in self.rows]
+
+    def csv(self) -> bytes:
+        """Give all columns and rows as a CSV file, numbers in full."""
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([column.key for column in self.columns])
+        for row in self.rows:
+            writer.writerow([_full(value) for value in row])
+        return stream.getvalue().encode()
+
+    def cut(self) -> "PaperTable":
+        """Keep what fits on paper, and say how much more the CSV file has."""
+        kept = _heaviest([math.inf if c.rank is None else c.rank for c in self.columns], self._room)
+        rows = _heaviest(self.ranks, self.most) if self.ranks else list(range(len(self.rows)))[: self.most]
+        notes = list(self.notes)
+        if len(kept) < len(self.columns):
+            ranked = sum(c.rank is not None and c.words is not None for c in self.columns)
+            notes.append(f"The {MOST_HYPOTHESES} weightiest of {ranked} hypotheses; all stand in {self.name}.csv.")
+        elif len(rows) < len(self.rows):
+            notes.append(f"{len(self.rows) - len(rows):,} more stand in {self.name}.csv.")
+        return replace(
+            self,
+            columns=tuple(self.columns[i] for i in kept),
+            rows=tuple(tuple(self.rows[r][i] for i in kept) for r in rows),
+            ranks=tuple(self.ranks[r] for r in rows) if self.ranks else (),
+            notes=tuple(notes),
+        )
+
+    @property
+    def _room(self) -> int:
+        """How many columns may be kept: all without a rank, and those of the weightiest hypotheses."""
+        ranked = [c for c in self.columns if c.rank is not None]
+        each = len(ranked) // max(sum(c.words is not None for c in ranked), 1)
+        return len(self.columns) - len(ranked) + min(len(ranked), each * MOST_HYPOTHESES)
+
+
+def _heaviest(ranks: Sequence[float], most: int) -> list[int]:
+    """Places of the heaviest, in their order if all are kept and else ordered by weight."""
+    if len(ranks) <= most:
+        return list(range(len(ranks)))
+    return sorted(range(len(ranks)), key=lambda i: -ranks[i])[:most]
+
+
+def _full(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)

@@ -1,0 +1,89 @@
+"""Numbers as a reader sees them: rounded to their error, a share never looking like nothing or all."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal
+
+from reward_hypotheses.analysis.report.words import percent
+
+Kind = Literal["text", "share", "level", "nats", "number", "count", "row"]
+"""How a value is shown: a `share` is estimated and a `level` was given, both in percent; `row`: as its row's unit."""
+
+DIGITS = 3
+NOISE = 1e-12
+"""An error so small beside its number is the arithmetic's, not one that was estimated."""
+
+NOTHING = "\N{EM DASH}"
+
+
+def rounded(value: float, error: float | None = None) -> str:
+    """Round a number to the first significant digit of its error; to three digits where it has none.
+
+    Parameters
+    ----------
+    value : float
+    error : float or None
+        0, None, or one that only the arithmetic made, below 1e-12 of the number: none.
+
+    Returns
+    -------
+    str
+        What Python reads as a number; ties go as Python's `round`, and there is no negative zero. A number below 1e-4
+        that needs more than six decimals, and one of 1e9 or more, has an exponent.
+    """
+    if error is not None and error > NOISE * abs(value):
+        decimals = -_exponent(error)
+    else:
+        near = Decimal(f"{value:.{DIGITS - 1}e}")  # 0.9996 is 1.00, of another power of ten
+        decimals = DIGITS - 1 - near.adjusted() if near else 0
+    near = Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)  # exact, of the number as stored
+    if near == 0:
+        return f"{0:.{min(max(decimals, 0), 6)}f}"
+    if abs(near) >= 1e9 or (abs(near) < 1e-4 and decimals > 6):
+        digits, power = f"{near:.{decimals + near.adjusted()}e}".split("e")
+        return f"{digits}e{int(power)}"
+    return f"{near:f}"
+
+
+def _exponent(x: float) -> int:
+    """Power of ten of the first significant digit."""
+    return Decimal(repr(float(x))).adjusted()
+
+
+def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None = None) -> str:
+    """Text of a value for a reader: rounded, with its percent sign, a true minus, and a dash where there is none."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if kind == "text":
+        return str(value)
+    if kind == "count":
+        return f"{round(value):,}"
+    if kind == "level":
+        return f"{100 * value:g}%"
+    known = error is not None and error > NOISE * abs(value)
+    if kind == "share":
+        return _share(value, error) if known and value else percent(value, zero)
+    if kind == "nats" and not known:
+        return _typeset(f"{round(value, 2) + 0.0:.2f}")
+    return _typeset(rounded(value, error))
+
+
+def _share(x: float, error: float | None) -> str:
+    """A share in percent, rounded to its error; what is not 0 never looks like 0, nor what is not 1 like 1."""
+    text = rounded(100 * x, None if error is None else 100 * error)
+    if error is not None and float(text) in (0.0, 100.0) and x < 1 - NOISE:
+        decimals = -_exponent(100 * error)
+        step = 10.0**-decimals
+        wide = f"{step if float(text) == 0 else max(100 - step, 0):.{max(decimals, 0)}f}"
+        return f"{'<' if float(text) == 0 else '>'}{wide}%"
+    return _typeset(text) + "%"
+
+
+POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _typeset(number: str) -> str:
+    digits, _, power = number.partition("e")
+    times = f" \N{MULTIPLICATION SIGN} 10{power.translate(POWERS)}" if power else ""
+    return digits.replace("-", "\N{MINUS SIGN}") + times
