@@ -73,8 +73,9 @@ def bits_curve(
         drawn = _drawn(test, parts[-1], n, rng)
         inputs = _inputs(one, test, drawn)
         said = np.empty(drawn.shape, observed.dtype)
+        drawn_theta = {name: prior.draws((n,), rng) for name, prior in one.nuisances.items()}
         for row, truth in enumerate(truths):
-            theta = {name: prior.draws((1,), rng) for name, prior in one.nuisances.items()}
+            theta = {name: draws[row : row + 1] for name, draws in drawn_theta.items()}
             said[row] = one.replicate(inputs[truth, row], theta, 1, rng)[0]
         telling += _log_evidence(one, inputs, said, parts)
     found = [_bits(posterior, matrix, log_evidence, target) for log_evidence in (training, telling)]
