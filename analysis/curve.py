@@ -1,6 +1,7 @@
 """The essay's curve: bits of human values needed against how many items were seen, of training and of telling data."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,11 +62,10 @@ def bits_curve(
     counts = [e.n_items for e in posterior.evidence]
     sizes = _sizes(min(sum(counts), MOST_ITEMS))
     n = int(np.clip(WORK // (n_hypotheses**2 * len(sizes)), LEAST_REPLICATIONS, MOST_REPLICATIONS))
-    shares = [count / sum(counts) for count in counts]
+    parts_of = _parts(counts, sizes)
     truths = rng.choice(n_hypotheses, n, p=posterior.prior.weights_of(posterior.hypotheses))
     training, telling = (np.zeros((n, len(sizes), n_hypotheses)) for _ in range(2))
-    for one, valuation, share in zip(feedback, posterior.valuations, shares, strict=True):
-        parts = [round(size * share) for size in sizes]
+    for one, valuation, parts in zip(feedback, posterior.valuations, parts_of, strict=True):
         observed = np.asarray(one.observed)
         picked = np.array([rng.choice(len(observed), parts[-1], replace=False) for _ in range(n)])
         inputs = _inputs(one, valuation, picked)
@@ -86,6 +86,16 @@ def _sizes(most: int) -> tuple[int, ...]:
     """0, 1, 2, 5, 10, 20, 50 ... and the most."""
     steps = [m * 10**k for k in range(int(math.log10(most)) + 1) for m in (1, 2, 5)]
     return (0, *(s for s in steps if s < most), most)
+
+
+def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    """How many items of each feedback make up each size: always so many together, in proportion, and never fewer of a larger size."""
+    taken = np.zeros(len(counts), int)
+    found = [taken.copy()]
+    for size in range(1, sizes[-1] + 1):
+        taken[int(np.argmax(np.array(counts) * size / sum(counts) - taken))] += 1
+        found.append(taken.copy())
+    return [[int(found[size][k]) for size in sizes] for k in range(len(counts))]
 
 
 def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:

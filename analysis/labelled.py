@@ -92,7 +92,7 @@ def catastrophe_risk(
         ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth, prob) or {}
         limit = np.nan
         if case.other is None:
-            limit = arrays.limit(valuation, judge, case.policy, case.prior, found)
+            limit, _ = arrays.limit(valuation, judge, case.policy, case.prior, found)
         ever = [arrays.at_least_one(found, case.policy, weights, case.judge(judge), int(d)) for d in deployments]
         return found, {
             "mean": found.mean,

@@ -19,6 +19,7 @@ from reward_hypotheses.analysis.risk import (
     judges_weights,
     limit,
     scalar_risk,
+    scene_weights,
     upper_limit_of_none,
 )
 from reward_hypotheses.analysis.shift import Shift, shift_check
@@ -154,6 +155,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
         "misfit": misfit,
+        "test_table": next(iter(question.tests), None),
         "training_tables": [v.table.name for v in question.training],
         "tables": {
             v.table.name: _shape(v.table) | {"origin": question.origins.get(v.table.name)}
@@ -239,6 +241,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         )
     measured, said = _measured(question, valuation, risk)
     warnings.extend(said)
+    counted = np.where(scene_weights(valuation)[0] > 0, risk.by_scene, 0.0)
     document = measured | {
         "dangerous_pairs": [
             {
@@ -252,8 +255,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         ],
         "riskiest_scenes": [
             {"scene": valuation.table.scene_name(int(m)), "risk": float(risk.by_scene[m])}
-            for m in np.argsort(-risk.by_scene, kind="stable")[:LISTED]
-            if risk.by_scene[m] > 0
+            for m in np.argsort(-counted, kind="stable")[:LISTED]
+            if counted[m] > 0
         ],
         "shifted": shift.shifted,
         "shift": _shift(shift, names),
@@ -275,6 +278,7 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
+    left, silent = limit(valuation, posterior, policy, question.agent_prior, risk)
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -288,11 +292,12 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             "floor": risk.floor,
             "abstained": risk.abstained,
             "regret": risk.regret,
-            "limit": limit(valuation, posterior, policy, question.agent_prior, risk),
+            "limit": left,
+            "limit_silent": silent,
             "at_least_one": {
                 str(int(d)): at_least_one(risk, policy, agent, judge, int(d)) for d in question.deployments
             },
-            "n_scenes": valuation.n_scenes,
+            "n_scenes": int((scene_weights(valuation)[0] > 0).sum()),
             "equal_scenes": risk.n_scenes,
             "upper_of_zero": upper_limit_of_none(risk.n_scenes),
         },
@@ -417,8 +422,9 @@ def _foils(question: Question) -> dict[str, Prior | None]:
             language.log_prior(question.posterior.hypotheses)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
-        foils[f"simplicity, {language.language_name}"] = language
-    return foils | {"values": None}
+        foils[language.name] = language
+    own = question.agent_prior
+    return foils | ({} if own is None else {own.name: own}) | {"values": None}
 
 
 def _around(
@@ -441,7 +447,7 @@ def _around(
     return {
         "lower": ends.get("lower"),
         "upper": ends.get("upper"),
-        "limit": limit(valuation, posterior, policy, prior, risk),
+        "limit": limit(valuation, posterior, policy, prior, risk)[0],
     }
 
 
@@ -508,12 +514,15 @@ def _curve(question: Question, answer: Document) -> Document | None:
         "band": BAND,
     }
     for name, bits in (("training", curve.training), ("telling", curve.telling)):
-        finite = np.isfinite(bits).all(axis=0)
-        ordered = np.sort(np.where(finite, bits, 0.0), axis=0)
-        ends = [round((len(bits) - 1) * p) for p in ((1 - BAND) / 2, (1 + BAND) / 2)]
-        error = ordered.std(axis=0, ddof=1) / math.sqrt(len(bits))
-        found = {"mean": ordered.mean(axis=0), "lower": ordered[ends[0]], "upper": ordered[ends[1]], "mcse": error}
-        document[name] = {key: np.where(finite, values, np.nan).tolist() for key, values in found.items()}
+        document[name] = {"mean": [], "lower": [], "upper": [], "mcse": [], "impossible": []}
+        for of_size in bits.T:
+            possible, ordered = of_size[np.isfinite(of_size)], np.sort(of_size)
+            ends = [float(ordered[round((len(ordered) - 1) * p)]) for p in ((1 - BAND) / 2, (1 + BAND) / 2)]
+            error = possible.std(ddof=1) / math.sqrt(len(possible)) if len(possible) > 1 else math.nan
+            mean = float(possible.mean()) if len(possible) else math.nan
+            found = (mean, *ends, float(error), 1 - len(possible) / len(of_size))
+            for key, value in zip(document[name], found, strict=True):
+                document[name][key].append(value)
     return document
 
 
@@ -529,6 +538,8 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
             {"classes": dict(zip(names, classes, strict=True)), "items": items} for classes, items in shift.new_classes
         ],
         "n_new_classes": shift.n_new,
+        "new_items": shift.new_items,
+        "new_share": shift.new_share,
         "kinds": [
             {"classes": dict(zip(names, classes, strict=True)), "training": training, "test": test}
             for classes, training, test in shift.kinds

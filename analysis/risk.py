@@ -232,16 +232,20 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     return float(judge @ ever(risk.by_truth))
 
 
-def limit(valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk) -> float:
-    """Risk that endless training of this kind would leave: ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij``.
+def limit(
+    valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
+) -> tuple[float, float]:
+    """Risk that endless training of this kind would leave, and how much of it because the data are silent.
 
-    Over silent classes S; p and v are the agent's and the judge's weights within S, where data change nothing, and
-    v(S) the judge's posterior weight of S. Whichever class is true, endless data find it, and the agent is left with
-    its prior inside. For a policy that acts on all hypotheses at once, the same with what it then does.
+    ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij`` over silent classes S; p and v are the agent's and the judge's weights
+    within S, where data change nothing, and v(S) the judge's posterior weight of S. Whichever class is true, endless data
+    find it, and the agent is left with its prior inside. For a policy that acts on all hypotheses at once, the same with
+    what it then does. What is left for ``i = j`` has nothing to do with silence: no option is better, or the policy does
+    not take it. For a policy that acts on all weights at once, that is what is left in classes of one hypothesis.
     """
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)
-    left = []
+    left, alone = [], []
     for members in posterior.members():
         share = math.fsum(posterior.weights[members].tolist())
         if share == 0:
@@ -249,10 +253,13 @@ def limit(valuation: Valuation, posterior: Posterior, policy: Policy, agent_prio
         weights, inside = np.zeros(len(agent)), np.zeros(len(agent))
         weights[members], inside[members] = agent[members], judge[members]
         if policy.draws_one:
-            left.append(share * float(policy.mixing(weights) @ risk.matrix @ inside))
+            mixed = policy.mixing(weights)
+            left.append(share * float(mixed @ risk.matrix @ inside))
+            alone.append(share * float((mixed * inside) @ np.diag(risk.matrix)))
         else:
             left.append(share * float(scalar_risk(valuation, policy, weights, inside)[0][0]))
-    return math.fsum(left)
+            alone.append(left[-1] if len(members) == 1 else 0.0)
+    return math.fsum(left), max(math.fsum(left) - math.fsum(alone), 0.0)
 
 
 def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:

@@ -36,7 +36,7 @@ class Shift:
         ``(1 + #{permuted statistics >= the statistic}) / (permutations + 1)``.
     new_classes : tuple of (tuple of str, int)
         Vectors of classes (one a hypothesis) that occur on the test and never in training, and on how many items; the
-        most frequent 20 of ``n_new``.
+        most frequent 20 of ``n_new``, which are ``new_items`` items, a share ``new_share`` of the test's by their weights.
     kinds : tuple of (tuple of str, float, float)
         The vectors of classes whose shares in training and on the test differ most, with the two shares; at most 8.
     """
@@ -50,6 +50,8 @@ class Shift:
     permutations: int
     new_classes: tuple[tuple[tuple[str, ...], int], ...]
     n_new: int
+    new_items: int
+    new_share: float
     kinds: tuple[tuple[tuple[str, ...], float, float], ...]
 
 
@@ -108,6 +110,8 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     on_test, at, _, times = distinct(sides[-1].codes)
     new = np.flatnonzero(seen[np.minimum(np.searchsorted(seen, on_test), len(seen) - 1)] != on_test)
     new = new[np.argsort(-times[new], kind="stable")]
+    of_item = item_weights(test)
+    is_new = np.isin(sides[-1].codes, on_test[new])
     listed = tuple((tuple(WORDS[c + 1] for c in _classes_of(test, int(at[v]))), int(times[v])) for v in new[:20])
     return Shift(
         shifted=p < LEVEL,
@@ -119,8 +123,17 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
         permutations=PERMUTATIONS,
         new_classes=listed,
         n_new=len(new),
+        new_items=int(times[new].sum()),
+        new_share=float(of_item[is_new].sum() / of_item.sum()),
         kinds=tuple((tuple(WORDS[c + 1] for c in vectors[k]), float(shares[0][k]), float(shares[1][k])) for k in apart),
     )
+
+
+def item_weights(valuation: Valuation) -> np.ndarray:
+    """Weight of the scene of each item: (item,)."""
+    weight = valuation.table.scene_weights()
+    lengths = np.diff(valuation.table.starts)
+    return np.repeat(np.ones(len(lengths)) if weight is None else weight, lengths)
 
 
 class _Units:

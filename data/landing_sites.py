@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.lander import LandingWorld, Scene
 
 SITES = 4
+MOST_SCENES = 100_000
 TRAINING: Mapping[str, float] = {"together": 1.0}
 SHIFTED: Mapping[str, float] = {"apart": 1.0}
 
@@ -105,6 +106,8 @@ def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str,
     import xarray as xr
 
     n, seed, shares = whole(n, "landing_sites: n", 1), whole(seed, "landing_sites: seed"), shares_of(shifted, mix)
+    if n > MOST_SCENES:
+        raise InputError(f"landing_sites: n: {shown(n)}; give at most {MOST_SCENES:,} scenes, which take minutes")
     world = _world()
     found = [surveyed(world, scene_of(seed, number, shares)) for number in range(n)]
     columns = {name: (("scene", "option"), np.array([f[name] for f in found])) for name in found[0]}
@@ -140,10 +143,20 @@ def landing_frame(sites: "xr.Dataset", scene: int = 0) -> np.ndarray:
         raise InputError(
             "landing_frame: sites: changed after the survey, so no world looks like it; give the table before"
         )
-    numbers = [int(s) for s in sites["scene"].values]
-    if scene not in numbers:
-        raise InputError(f"landing_frame: scene: {shown(scene)}; give one of {numbers[0]} to {numbers[-1]}")
-    return drawn(int(attrs["seed"]), int(scene), json.loads(attrs["mix"]))
+    if "scene" not in sites.coords or not np.size(sites["scene"].values):
+        raise InputError(
+            "landing_frame: sites: no coordinate 'scene' that says which scenes they are; give what landing_sites returned"
+        )
+    numbers = np.atleast_1d(sites["scene"].values).tolist()
+    if whole(scene, "landing_frame: scene") not in numbers:
+        raise InputError(f"landing_frame: scene: {shown(scene)}; give one of {min(numbers)} to {max(numbers)}")
+    try:
+        seed, shares = int(attrs["seed"]), shares_of(False, json.loads(attrs["mix"]))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            "landing_frame: sites: its attrs do not say how it was made; give what landing_sites returned"
+        ) from None
+    return drawn(seed, int(scene), shares)
 
 
 def drawn(seed: int, number: int, shares: Mapping[str, float]) -> np.ndarray:
@@ -211,10 +224,11 @@ def shares_of(shifted: bool, mix: Any) -> dict[str, float]:
         number = finite(share)
         if number is None or number < 0:
             raise InputError(f"landing_sites: mix: {name!r} is {shown(share)}; give a share, 0 or more")
-    total = sum(float(share) for share in mix.values())
-    if not total > 0:
+    most = max(float(share) for share in mix.values())
+    if not most > 0:
         raise InputError("landing_sites: mix: every share is 0; at least one must be positive")
-    return {name: float(share) / total for name, share in mix.items() if share > 0}
+    parts = {name: float(share) / most for name, share in mix.items() if float(share) / most > 0}
+    return {name: part / sum(parts.values()) for name, part in parts.items()}
 
 
 def gymnasium_version() -> str:

@@ -40,19 +40,21 @@ def read_table(path: str | Path) -> "xr.Dataset":
     return read_any(path, path.stem)[0].to_dataset()
 
 
-def read_bytes(path: Path, source: str) -> bytes:
-    """Read a whole file; InputError where it is missing, a folder or not readable."""
+def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
+    """Read a whole file; InputError where it is missing, a folder or not readable, which says what it should be."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         near = f"; the folder {str(path.parent)!r} does not exist either" if not path.parent.exists() else ""
-        raise InputError(f"{source}: no such file{near}; give the path of a CSV file") from None
+        raise InputError(f"{source}: no such file{near}; give the path of {what}") from None
     except ValueError:
-        raise InputError(f"{source!r}: is no path; give the path of a CSV file") from None
+        raise InputError(f"{source!r}: is no path; give the path of {what}") from None
     except IsADirectoryError:
-        raise InputError(f"{source}: is a folder; give the path of a CSV file") from None
+        raise InputError(f"{source}: is a folder; give the path of {what}") from None
     except OSError as error:
-        raise InputError(f"{source}: cannot be read ({error.strerror}); give a readable CSV file") from None
+        raise InputError(
+            f"{source}: cannot be read ({error.strerror}); give the path of {what} that can be read"
+        ) from None
 
 
 def read_csv(path: Path, name: str, source: str | None = None, data: bytes | None = None) -> Table:

@@ -15,6 +15,7 @@ so that two steps of a chain at one seed do not repeat each other's draws.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -383,7 +384,10 @@ def _described(argument: Any) -> Any:
     if argument is None or (isinstance(argument, list) and all(isinstance(one, (str, dict)) for one in argument)):
         return argument
     array = np.asarray(argument)
-    return array.item() if array.ndim == 0 else f"array of shape {array.shape}"
+    if array.ndim:
+        return f"array of shape {array.shape}"
+    value = array.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _stream(seed: int, data: "xr.Dataset", purpose: str) -> np.random.Generator:

@@ -1,7 +1,9 @@
 """The study file: read, validated as a whole, and run."""
 
+import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -94,10 +96,9 @@ class Answer:
         Of a table that was made, its first scene, or the riskiest of the test.
         """
         riskiest = self.document["riskiest_scenes"] or []
-        asked = {"training": (self.document["training_tables"][0], 0)}
+        asked: dict[str, tuple[str, str | None]] = {"training": (self.document["training_tables"][0], None)}
         if self.study.tests:
-            scene = int(riskiest[0]["scene"]) if riskiest and str(riskiest[0]["scene"]).isdecimal() else 0
-            asked["test"] = (next(iter(self.study.tests)), scene)
+            asked["test"] = (next(iter(self.study.tests)), riskiest[0]["scene"] if riskiest else None)
         found = {role: self.study.sources.picture(name, scene) for role, (name, scene) in asked.items()}
         return {role: picture for role, picture in found.items() if picture is not None}
 
@@ -195,7 +196,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         draws=study.fit.draws * study.fit.chains,
         values=study.values,
         digests=study.sources.digests,
-        study={"file": study.path.name, "sha256": sha256(study.text.encode()), "text": study.text},
+        study={"file": _readable(study.path.name), "sha256": sha256(study.text.encode()), "text": study.text},
         origins=study.sources.origins,
         versions={
             "reward_hypotheses": __version__,
@@ -239,13 +240,19 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     for key in later:
         problems.add(f"[{key}]: this version has no MDPs; there is {', '.join(SECTIONS)}")
     top.refuse_unknown(besides=later)
-    title = top.text("title", default=path.stem)
+    title = top.text("title", default=_readable(path.stem))
+    if _controls(title):
+        problems.add(f"title: {shown(title)} holds control characters; write it in plain text")
     seed = top.whole("seed", default=0, least=0, most=2**63 - 1)
 
     progress("reading tables")
     sources = read_tables(top, path, seed, problems)
     tables = sources.tables
     names, hypotheses = read_hypotheses(top, problems)
+    for where, listed in (("[hypotheses]", names), ("[tables]", tables)):
+        for name in listed:
+            if _controls(name):
+                problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
     prior, values = read_values(top, problems, names)
     line = read_catastrophe(top, problems, names)
     feedback = read_feedback(top, problems, tables)
@@ -300,6 +307,15 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         languages=asked.languages,
         fit=fit,
     )
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are not UTF-8 become a mark."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _controls(text: str) -> bool:
+    return any(unicodedata.category(c) in ("Cc", "Cs") and not c.isspace() for c in text)
 
 
 def _toml(path: Path) -> tuple[dict[str, Any], str]:

@@ -44,15 +44,15 @@ class Tables:
     pictures: dict[str, bytes] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
-    def picture(self, name: str, scene: int) -> bytes | None:
-        """Give a picture of a table: the one in its file, or this scene of the world that it was made on."""
+    def picture(self, name: str, scene: str | None) -> bytes | None:
+        """Give a picture of a table: the one in its file, or this scene (else the first) of the world that it was made on."""
         origin = self.origins.get(name, {})
         if "landing_sites" not in origin:
             return self.pictures.get(name)
         from reward_hypotheses.analysis.report.report import png
         from reward_hypotheses.data.landing_sites import drawn
 
-        return png(drawn(origin["seed"], scene, origin["mix"]))
+        return png(drawn(origin["seed"], int(scene or 0), origin["mix"]))
 
 
 def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tables:
@@ -111,8 +111,10 @@ def _file(found: Tables, name: str, part: Section, study: Path) -> None:
     found.tables[name], found.digests[name] = read_any(study.parent / given, name, given)
     found.origins[name] = {"file": given}
     if "picture" in part.given:
-        picture = part.text("picture")
-        data = read_bytes(study.parent / picture, picture)
+        picture = part.given["picture"]
+        if not isinstance(picture, str) or not picture.strip():
+            raise InputError(f"picture: {shown(picture)} is no path; give that of a PNG or JPEG file, in quotes")
+        data = read_bytes(study.parent / picture, f"picture: {picture}", "a PNG or JPEG file")
         if not data.startswith(PICTURES):
             raise InputError(f"picture: {picture}: is neither PNG nor JPEG; give a picture of the table's world")
         found.pictures[name] = data

@@ -111,7 +111,7 @@ def test_exchange_without_the_system_call(study, tmp_path, monkeypatch):
 
 
 def test_numbers_that_cannot_be_trusted(study, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(results_module, "limit", lambda *_: float("nan"))
+    monkeypatch.setattr(results_module, "limit", lambda *_: (float("nan"), 0.0))
     before = sorted(tmp_path.iterdir())
     assert main(["run", str(study), "--out", str(tmp_path / "out")]) == 3
     said = capsys.readouterr()

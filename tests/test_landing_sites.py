@@ -196,6 +196,7 @@ def test_two_hundred_scenes_take_less_than_three_seconds():
         ({"mix": {"apart": -1}}, "'apart' is -1; give a share, 0 or more"),
         ({"mix": {"apart": float("nan")}}, "give a share, 0 or more"),
         ({"mix": {"apart": 0}}, "every share is 0"),
+        ({"n": 10**10}, "n: 10000000000; give at most 100,000 scenes"),
         ({"mix": {}}, "give shares of together, apart, decoy, independent"),
         ({"mix": 0.5}, "mix: 0.5; give shares of"),
     ],
@@ -204,6 +205,28 @@ def test_wrong_arguments(arguments, says):
     with pytest.raises(rh.InputError) as caught:
         rh.landing_sites(**{"n": 3, "seed": 0} | arguments)
     assert says in str(caught.value)
+
+
+def test_shares_of_any_size():
+    same = rh.landing_sites(2, 0, mix={"apart": 1e308, "together": 1e308})
+    assert json.loads(same.attrs["mix"]) == {"apart": 0.5, "together": 0.5}
+    assert json.loads(rh.landing_sites(2, 0, mix={"apart": 1e308, "decoy": 5e-324}).attrs["mix"]) == {"apart": 1.0}
+
+
+def test_frames_of_odd_tables():
+    table = rh.landing_sites(3, seed=0)
+    for odd in (
+        table.isel(scene=[]),
+        table.drop_vars("scene"),
+        table.assign_attrs(mix="x"),
+        table.assign_attrs(seed="y"),
+    ):
+        with pytest.raises(rh.InputError, match="give what landing_sites returned"):
+            rh.landing_frame(odd, 0)
+    for wrong in (True, 1.5, "0", -1):
+        with pytest.raises(rh.InputError, match="scene: "):
+            rh.landing_frame(table, wrong)
+    assert (rh.landing_frame(table.isel(scene=1), 1) == rh.landing_frame(table, 1)).all()
 
 
 def test_wrong_frames():

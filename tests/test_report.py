@@ -91,13 +91,13 @@ def test_it_says_what_a_colleague_asks(demo):
     words = Tags(html(demo)).words
     for said in (
         "Training is silent between 'red paint' and 'flags'",
-        "endless training of this kind would leave",
+        "Endless training of this kind would still leave 73.3%",
         "declared to be worth 20 judgements",
         "failing completely is worth 0 under each",
         "Its prior, 'simplicity, columns', is: simpler hypotheses first",
         "draws one hypothesis from its weights",
         "71.1%: the agent took up 'red paint' (80.0%) while people mean 'flags' (88.9%)",
-        "Were the agent to extrapolate by another prior, it would be 11.1% to 73.3%",
+        "By what the agent itself extrapolates by, it is 11.1% to 73.3%",
         "labels (column 'is_pad' of training): is this item better than failing?",
         "Is the test a shift? Yes (p = 0.001",
         "reward-hypotheses run study.toml",

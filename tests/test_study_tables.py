@@ -86,6 +86,49 @@ def test_pictures(tmp_path):
     assert plain["risk"] == document["risk"] and plain["data_sha256"] == document["data_sha256"]
 
 
+def test_pictures_stand_for_their_own_tables(tmp_path):
+    (tmp_path / "world.jpg").write_bytes(b"\xff\xd8\xff" + b"a picture" * 10)
+    tables = {"training": {"path": "training.csv", "picture": "world.jpg"}, "other": "test.csv"}
+    study = small(tables=tables, analysis={"test": "training", "also": ["other"]})
+    training = TEST.replace("red_paint", "is_pad,red_paint", 1).split("\n")
+    training = "\n".join([training[0], *(_with_label(line) for line in training[1:] if line)]) + "\n"
+    path = write(tmp_path, study, training=training, test=TEST)
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
+    html = (tmp_path / "out/report.html").read_text()
+    assert "table other" not in html and html.count("table training: ") == 2
+
+
+def _with_label(line):
+    scene, option, *rest = line.split(",")
+    return ",".join([scene, option, "1", *rest])
+
+
+def test_what_a_shift_does_not_use_may_be_no_number(tmp_path):
+    shift = {"name": "intervene", "feature": "slope", "value": float("nan"), "where": "slope > 1e9"}
+    made = {"from": "test", "shift": [shift], "chosen_by": "Ann"}
+    path = write(
+        tmp_path,
+        small(tables={"training": "training.csv", "test": "test.csv", "again": made}),
+        training=TRAINING,
+        test=TEST,
+    )
+    path.write_text(path.read_text() + '[analysis]\nalso = ["again"]\n')
+    document = rh.run(path)
+    assert document["tables"]["again"]["origin"]["shift"][0]["arguments"]["value"] == "nan"
+
+
+def test_scenes_of_any_name(tmp_path):
+    lines = TEST.strip().split("\n")
+    first = lines[1].split(",")[0]
+    test = "\n".join(
+        [lines[0], *(line.replace(first, "7" * 5000, 1) if line.split(",")[0] == first else line for line in lines[1:])]
+    )
+    assert (
+        main(["run", str(write(tmp_path, small(), training=TRAINING, test=test + "\n")), "--out", str(tmp_path / "o")])
+        == 0
+    )
+
+
 DECORRELATE = {"name": "decorrelate", "features": ["red_paint"]}
 
 
@@ -103,7 +146,13 @@ WRONG = {
     "shifted that is none": ({"landing_sites": 3, "shifted": 1}, "shifted: 1; give true or false"),
     "a kind of scene": ({"landing_sites": 3, "mix": {"appart": 1}}, "did you mean 'apart'"),
     "a picture that is none": ({"path": "test.csv", "picture": "test.csv"}, "test.csv: is neither PNG nor JPEG"),
-    "a picture that is not there": ({"path": "test.csv", "picture": "x.png"}, "x.png: no such file"),
+    "a picture that is not there": (
+        {"path": "test.csv", "picture": "x.png"},
+        "picture: x.png: no such file; give the path of a PNG or JPEG file",
+    ),
+    "a picture that is a number": ({"path": "test.csv", "picture": 1}, "picture: 1 is no path"),
+    "a picture that is empty": ({"path": "test.csv", "picture": ""}, "picture: '' is no path"),
+    "too many sites": ({"landing_sites": 10**10}, "give at most 100,000 scenes"),
     "from nowhere": (
         {"from": "trainig", "shift": [DECORRELATE]},
         "from: 'trainig' is no table; did you mean 'training'?",

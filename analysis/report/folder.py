@@ -67,7 +67,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     aside: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        aside = Path(tempfile.mkdtemp(prefix=".run.", suffix=".partial", dir=target.parent))
         os.chmod(aside, 0o777 & ~_umask())
         manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
         whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
@@ -107,7 +107,7 @@ def copy_folder(source: Path, folder: Path) -> None:
     try:
         _refuse_path(folder, str(folder))
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.absolute().parent))
+        aside = Path(tempfile.mkdtemp(prefix=".new.", suffix=".partial", dir=folder.absolute().parent))
         os.chmod(aside, 0o777 & ~_umask())
         for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
             with (aside / path.name).open("wb") as stream:

@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.report.words import (
     answer,
     contributions,
     counted,
+    endless,
     evidence,
     feedback_in_words,
     finite_test,
@@ -174,9 +175,7 @@ def _answer(document: Document) -> list[str]:
     out = [f"of test scenes end in a catastrophe, on average {over} ({ends})."]
     risks = _risks_by_prior(document)
     if max(risks) - min(risks) >= 0.005:
-        out.append(
-            f"Were the agent to extrapolate by another prior, it would be {percent(min(risks))} to {percent(max(risks))}."
-        )
+        out.append(f"By what the agent itself extrapolates by, it is {percent(min(risks))} to {percent(max(risks))}.")
     return [*out, *answer(document)[1:]]
 
 
@@ -271,12 +270,12 @@ def _limit(document: Document) -> list[Part]:
     parts = []
     if risk["limit"] is not None:
         gone = risk["mean"] - risk["limit"]
-        now = f"Of the risk of {percent(risk['mean'])}, endless training of this kind would leave {percent(risk['limit'])}"
+        said = f"The risk is {percent(risk['mean'])}. {endless(risk)}"
         if abs(gone) < 0.0005:
-            said = f"{now}: more of the same data changes nothing."
+            said += " More of the same data changes nothing."
         else:
             verb = "remove" if gone > 0 else "add"
-            said = f"{now}: more of the same data can {verb} {percent(abs(gone))} of scenes."
+            said += f" More of the same data can {verb} a catastrophe in {percent(abs(gone))} of scenes."
         if document["silent_pairs"]:
             said += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
         parts.append(Part("text", said))
@@ -329,10 +328,7 @@ def _hinges(document: Document) -> list[Part]:
                 "what the stated strength allows.)",
             )
         )
-    if not _varies(document):
-        parts.append(Part("text", "The risk is the same in every scene of the test."))
-    else:
-        parts.append(Part("text", finite_test(document["risk"])))
+    parts.append(Part("text", finite_test(document["risk"])))
     return [*parts, Part("figure", name="riskiest_scenes")]
 
 
@@ -363,10 +359,8 @@ def _drawing(name: str, figure: "Figure", document: Document) -> Drawing:
 
 def _frames(document: Document, frames: Mapping[str, bytes]) -> list[Frame]:
     found = []
-    training = document["training_tables"]
-    tests = [name for name in document["tables"] if name not in training]
     for role, data in frames.items():
-        name = next(iter(tests if role == "test" else training), None)
+        name = document["test_table"] if role == "test" else next(iter(document["training_tables"]), None)
         if name is None:
             continue
         kind = "png" if data.startswith(b"\x89PNG") else "jpeg"

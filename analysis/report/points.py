@@ -29,12 +29,17 @@ def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
         f"hypothesis drawn from the human values. One bit is the answer to one even yes-or-no question. Means of "
         f"{curve['replications']} draws of the data; bands hold {100 * curve['band']:g}% of them."
     )
-    if not training or not telling:
+    if any(curve[key]["impossible"][k] for key in ("training", "telling") for k in range(len(curve["sizes"]))):
+        caption += " Where even who knew the truth could not bring the risk so low, a draw is left out of the mean."
+    left = curve["training"]["mean"][-1]
+    if left is None:
         return "No amount of information about human values brings the risk so low.", caption
-    if training[-1] > telling[-1] + 0.05:
-        left = f"{training[-1]:.2f} bits of human values stay missing, however much of it there is"
-        return f"More of this training soon stops helping: {left}. Items that tell would help.", caption
-    return f"{curve['sizes'][-1]:,} items of training leave {training[-1]:.2f} bits of human values missing.", caption
+    seen = f"{curve['sizes'][-1]:,} items of training leave {left:.2f} bits of human values missing"
+    flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
+    if flat and document["silent_pairs"] and telling and left > telling[-1] + 0.05:
+        stays = f"{left:.2f} bits of human values stay missing, however much of it there is"
+        return f"More of this training soon stops helping: {stays}. Items that tell would help.", caption
+    return f"{seen}.", caption
 
 
 def _weights_point(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -83,18 +88,22 @@ def _matrix_point(document: Mapping[str, Any]) -> tuple[str, str]:
             "training cannot tell which is true.",
             caption,
         )
+    if not document["silent_pairs"]:
+        return "What an agent does that takes up one of them, were another true.", caption
     return "No two hypotheses that training cannot tell apart are dangerous for one another.", caption
 
 
 def _shift_point(document: Mapping[str, Any]) -> tuple[str, str]:
     caption = "Kinds of item, by what the hypotheses say of them, and how common each is."
-    new = [k for k in document["shift"]["kinds"] if k["training"] == 0 and k["test"] > 0]
-    if new and document["shifted"]:
-        share = sum(k["test"] for k in new)
+    share = document["shift"]["new_share"]
+    if share > 0:
         return f"{percent(share)} of the test's items are of kinds that training never showed.", caption
     if document["shifted"]:
         return "Training and test differ in what the hypotheses say about them.", caption
-    return "What the hypotheses say of the test is what they say of training.", caption
+    return (
+        f"No change is detectable in what the hypotheses say of the items (p = {document['shift']['p']:.3g}).",
+        caption,
+    )
 
 
 def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:

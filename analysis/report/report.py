@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
+
 from reward_hypotheses.analysis.report.figures import drawn, saved
 from reward_hypotheses.analysis.report.folder import MANIFEST
 from reward_hypotheses.analysis.report.page import page
@@ -97,13 +99,13 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         raise InputError(
             f"report: results: a {type(results).__name__}; give a run's folder, its results.json, or the document"
         )
-    if document.get("schema_version") != 1 or "hypotheses" not in document:
+    if document.get("schema_version") != 1:
         raise InputError(
             f"report: results: {shown(document.get('schema_version'))} is no schema_version of results that this version knows"
         )
     try:
         html = page(document, drawn(document, tree), frames)
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
         raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
     if out is not None:
         _write(Path(out), html)
@@ -142,7 +144,7 @@ def _write(path: Path, html: str) -> None:
         )
     aside = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".report.", delete=False) as stream:
             aside = Path(stream.name)
             stream.write(html.encode())
             stream.flush()

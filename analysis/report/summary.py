@@ -17,6 +17,7 @@ from reward_hypotheses.analysis.report.words import (
     own_prior,
     percent,
     risk_sentence,
+    safe,
     shift,
 )
 
@@ -43,7 +44,7 @@ def print_summary(
         _print_why(page, document)
     if out is not None:
         page.gap()
-        console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+        console.print(f"Report: {safe(str(out / 'report.html'))}", soft_wrap=True)
         beside = "results.json, posterior.nc (for ArviZ), figures and tables for a paper"
         console.print(f"Beside it: {beside}", soft_wrap=True)
 
@@ -92,7 +93,7 @@ class _Page:
         self.width = min(WIDTH, console.width)
 
     def line(self, text: str, style: str = "") -> None:
-        for row in textwrap.wrap(text, self.width, break_on_hyphens=False):
+        for row in textwrap.wrap(safe(" ".join(text.split())), self.width, break_on_hyphens=False):
             self.console.print(Text(row, style=style))
 
     def heading(self, text: str) -> None:
@@ -137,7 +138,7 @@ def _weights(document: Mapping[str, Any], unicode: bool) -> Table:
         cells.append(percent(document["agent_weights"][name]))
         if tested:
             cells.append(percent(document["risk_by_truth"][name], document["risk"]["upper_of_zero"]))
-        table.add_row(*(Text(c, style="cyan" if i == 3 else "") for i, c in enumerate(cells)))
+        table.add_row(*(Text(safe(c), style="cyan" if i == 3 else "") for i, c in enumerate(cells)))
     if len(names) > len(shown):
         table.add_row(Text(f"and {len(names) - len(shown)} more"))
     return table
@@ -152,7 +153,7 @@ def _agents(document: Mapping[str, Any]) -> Table:
     for key, one in document["agents"].items():
         may, zero = one["may_abstain"], document["risk"]["upper_of_zero"]
         table.add_row(
-            Text(key + ("  <- this one" if key == own_prior(document) else "")),
+            Text(safe(key) + ("  <- this one" if key == own_prior(document) else "")),
             percent(one["acts"]["risk"], zero),
             percent(may["risk"], zero),
             percent(may["abstained"], zero),

@@ -1,7 +1,13 @@
 """What the results say, in sentences that the summary, the report and its figures share."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def safe(text: str) -> str:
+    """A text without control characters, which a terminal would obey."""
+    return "".join("?" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def percent(x: float | None, upper: float | None = None) -> str:
@@ -29,14 +35,26 @@ def answer(document: Mapping[str, Any]) -> list[str]:
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    out = [risk_sentence(risk)]
-    left = risk["limit"]
-    if left:
-        out.append(
-            f"Endless training of this kind would still leave {percent(left)}: the data are silent there, and assumptions "
-            "decide what is good, and what the agent takes up."
-        )
-    return out
+    return [one for one in (risk_sentence(risk), endless(risk)) if one]
+
+
+def endless(risk: Mapping[str, Any]) -> str:
+    """What endless training of this kind would leave of the risk, and why."""
+    left, silent = risk["limit"], risk["limit_silent"]
+    if left is None or max(left, risk["mean"]) < 1e-9:
+        return ""
+    if left < 1e-9:
+        return "Endless training of this kind would leave none of it."
+    verb = "still leave" if left <= risk["mean"] + 0.0005 else "raise it to"
+    quiet = "the data are silent there, and assumptions decide what is good, and what the agent takes up"
+    forced = "even where the agent knows what people mean, no better option is on offer, or its policy does not take it"
+    if left - silent < 0.0005:
+        why = quiet
+    elif silent < 0.0005:
+        why = forced
+    else:
+        why = f"{percent(silent)} because {quiet}; the rest because, {forced}"
+    return f"Endless training of this kind would {verb} {percent(left)}: {why}."
 
 
 def risk_sentence(risk: Mapping[str, Any]) -> str:
@@ -124,7 +142,12 @@ def evidence(document: Mapping[str, Any]) -> list[str]:
             f"Training is silent between {listed(members)}: what prefers one of them is an assumption, not evidence."
         )
     if not out:
-        out.append("Training tells every two hypotheses apart.")
+        many = len(document["hypotheses"]) > 1
+        out.append(
+            "Training tells every two hypotheses apart."
+            if many
+            else "There is one hypothesis, and nothing to tell it from."
+        )
     telling = [p for p in document["pairs"] if not p["silent"] and p["log_bayes_factor"] is not None]
     telling.sort(key=lambda p: -abs(p["log_bayes_factor"]))
     if telling:
@@ -211,17 +234,15 @@ def shift(document: Mapping[str, Any]) -> str:
     said = f"p = {p:.3f}, {permutations} permutations"
     if p <= 1 / (permutations + 1):
         said = f"p = {p:.3f}, the least that {permutations} permutations can show"
+    new = ""
+    if found["n_new_classes"]:
+        new = f" {counted(found['n_new_classes'], 'kind')} of item never seen in training ({counted(found['new_items'], 'item')})."
     if not document["shifted"]:
         return (
             f"Not detectably ({said}; below 0.01 it would be one): what the hypotheses say of the test does not differ from "
-            "what they say of training by more than chance, so this is ordinary generalisation, not a shift."
+            f"what they say of training by more than chance may do, so this is ordinary generalisation, not a shift.{new}"
         )
     most = f"{found['indicator']}: {percent(found['training'])} in training, {percent(found['test'])} on the test"
-    new = ""
-    if found["n_new_classes"]:
-        items = sum(c["items"] for c in found["new_classes"])
-        kinds = found["n_new_classes"]
-        new = f" {kinds} kind{'s' if kinds != 1 else ''} of item never seen in training ({items} items)."
     return f"Yes ({said}). The largest change: {most}.{new}"
 
 
@@ -267,9 +288,9 @@ POLICIES = {
 }
 PRIORS = {
     "uniform": "every hypothesis alike",
-    "rules": "simpler hypotheses first: the fewer symbols its reward is written with, the likelier",
-    "letters": "simpler hypotheses first: the fewer characters its reward is written with, the likelier",
-    "columns": "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
+    "simplicity, rules": "simpler hypotheses first: the fewer symbols its reward is written with, the likelier",
+    "simplicity, letters": "simpler hypotheses first: the fewer characters its reward is written with, the likelier",
+    "simplicity, columns": "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
     "training table",
     "values": "the human values themselves: it extrapolates as the judge does",
 }
@@ -277,7 +298,7 @@ PRIORS = {
 
 def prior_in_words(name: str) -> str:
     """What an agent of this prior finds likelier before any data."""
-    return PRIORS.get(name.removeprefix("simplicity, "), "simpler hypotheses first, by costs that the study gives")
+    return PRIORS.get(name, "simpler hypotheses first, by costs that the study gives")
 
 
 def policy_in_words(document: Mapping[str, Any]) -> list[str]:

@@ -53,7 +53,11 @@ class Simplicity(Prior):
             raise InputError(
                 f"language: {given!r}; give one of {', '.join(map(repr, LANGUAGES))} or {{ name, costs = {{ feature = bits }} }}"
             )
-        if not isinstance(given["name"], str) or not given["name"].strip() or given["name"] in LANGUAGES:
+        if (
+            not isinstance(given["name"], str)
+            or not given["name"].strip()
+            or given["name"] in (*LANGUAGES, "uniform", "values")
+        ):
             raise InputError(f"language: the name {given['name']!r}; give it a name of its own")
         for feature, bits in given["costs"].items():
             if not 0 <= (-1.0 if (number := finite(bits)) is None else number) <= 1e9:

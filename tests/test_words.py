@@ -1,0 +1,215 @@
+"""What is said of the results holds for every study: sentences against the numbers they are about."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from studies import TEST, TRAINING, shell, small, write
+
+import reward_hypotheses as rh
+from reward_hypotheses.analysis.curve import _parts
+from reward_hypotheses.analysis.report import words
+from reward_hypotheses.analysis.report.points import point
+from reward_hypotheses.cli import main
+
+HYPOTHESES = {"red": "where(red, 1, -1)", "flags": "where(flags, 1, -1)"}
+
+
+def csv(header, rows):
+    return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
+def answered(folder, training, test, hypotheses=HYPOTHESES, **changes):
+    values = {"weights": dict.fromkeys(hypotheses, 1), "source": "a test", "strength": 10}
+    feedback = [{"kind": "labels", "table": "training", "column": "good", "noise": [1, 19]}]
+    study = small(hypotheses=hypotheses, values=values, feedback=feedback) | changes
+    return rh.run(write(folder, study, training=training, test=test))
+
+
+SILENT = csv("red,flags,level,good", [(1, 1, i % 2, 1) if i % 3 else (0, 0, 1, 0) for i in range(30)])
+PARTED = csv("scene,option,red,flags,level", [(m, o, o, 1 - o, 0) for m in range(10) for o in (0, 1)])
+ALIKE = csv("scene,option,red,flags,level", [(m, o, o, o, 1) for m in range(10) for o in (0, 1)])
+
+
+def test_draws_that_cannot_be_told_enough_do_not_speak_for_all(tmp_path):
+    """Under 'level' no scene of the test has a good option, so a draw whose truth it is needs infinitely many bits."""
+    document = answered(tmp_path, SILENT, PARTED, HYPOTHESES | {"level": "where(level, 1, -1)"})
+    curve, bits = document["bits_by_size"], document["value_bits"]["0.01"]
+    assert bits == pytest.approx(0.919, abs=1e-3)
+    assert 0.1 < curve["telling"]["impossible"][-1] < 0.7 and curve["training"]["impossible"][-1] == 0
+    assert curve["training"]["impossible"][0] == 1 and curve["training"]["mean"][0] is None
+    assert curve["telling"]["mean"][-1] < 0.1 and curve["training"]["mean"][-1] == pytest.approx(bits)
+    said, caption = point("bits_by_size", document)
+    assert "0.92 bits" in said and "left out of the mean" in caption
+
+
+def test_no_amount_is_said_where_it_is_so(tmp_path):
+    nowhere = csv("scene,option,red,flags,level", [(m, o, 0, 0, 1) for m in range(5) for o in (0, 1)])
+    document = answered(tmp_path, SILENT, nowhere)
+    assert document["value_bits"]["0.01"] is None
+    assert point("bits_by_size", document)[0].startswith("No amount of information")
+
+
+def test_a_curve_that_still_falls_is_not_said_to_stop(tmp_path):
+    training = csv("red,flags,good", [(1, 0, 1) if i == 7 else (i % 2, i % 2, i % 2) for i in range(15)])
+    document = answered(tmp_path, training, PARTED)
+    assert document["silent_pairs"] == []
+    assert "stops helping" not in point("bits_by_size", document)[0]
+    assert "15 items of training leave" in point("bits_by_size", document)[0]
+
+
+def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
+    telling = csv("red,flags,good", [(i % 2, i % 3 == 0, i % 2) for i in range(60)])
+    telling = telling.replace("True", "1").replace("False", "0")
+    agent = {"policy": {"name": "boltzmann", "beta": 1}}
+    risk = answered(tmp_path, telling, PARTED, agent=agent)["risk"]
+    assert risk["limit"] > 0.05 and risk["limit_silent"] == 0
+    assert "silent" not in words.endless(risk) and "no better option is on offer" in words.endless(risk)
+    both = answered(tmp_path, SILENT, PARTED, agent=agent)["risk"]
+    assert 0.1 < both["limit_silent"] < both["limit"] - 0.05
+    assert "because the data are silent there" in words.endless(both) and "the rest because" in words.endless(both)
+    pure = answered(tmp_path, SILENT, PARTED)["risk"]
+    assert pure["limit_silent"] == pytest.approx(pure["limit"]) == pytest.approx(0.5)
+
+
+def test_endless_training_that_helps_hurts_or_leaves_nothing():
+    base = {"mean": 0.2, "limit": 0.0, "limit_silent": 0.0}
+    assert words.endless(base) == "Endless training of this kind would leave none of it."
+    assert "raise it to 30.0%" in words.endless(base | {"limit": 0.3, "limit_silent": 0.3})
+    assert words.endless(base | {"mean": 0.0}) == ""
+    assert words.endless(base | {"limit": None}) == ""
+
+
+def test_kinds_never_seen_are_all_counted(tmp_path):
+    rng = np.random.default_rng(3)
+    names = [f"f{k}" for k in range(10)]
+    seen = rng.integers(0, 2, (4, 10))
+    training = csv(",".join([*names, "good"]), [(*seen[i % 4], i % 2) for i in range(40)])
+    cells = rng.integers(0, 2, (120, 10))
+    cells[:6] = seen[0]
+    weight = np.repeat(rng.integers(1, 4, 60), 2)
+    rows = [(i // 2, i % 2, weight[i], *cells[i]) for i in range(120)]
+    test = csv(",".join(["scene", "option", "scene_weight", *names]), rows)
+    document = answered(tmp_path, training, test, {n: f"where({n}, 1, -1)" for n in names})
+    known = {tuple(row) for row in seen.tolist()}
+    new = np.array([tuple(row) not in known for row in cells.tolist()])
+    assert document["shift"]["new_items"] == new.sum() > 100
+    assert document["shift"]["n_new_classes"] == len({tuple(r) for r in cells[new].tolist()}) > 20
+    assert document["shift"]["new_share"] == pytest.approx(weight[new].sum() / weight.sum())
+    assert f"({new.sum()} items)" in words.shift(document)
+    assert words.percent(document["shift"]["new_share"]) in point("shift_check", document)[0]
+
+
+def test_kinds_of_item_by_brute_force(tmp_path):
+    document = answered(tmp_path, SILENT, PARTED)
+    kinds = {tuple(k["classes"].values()): (k["training"], k["test"]) for k in document["shift"]["kinds"]}
+    good, bad = "better than failing", "worse than failing"
+    assert kinds == {(good, good): (2 / 3, 0), (bad, bad): (1 / 3, 0), (good, bad): (0, 0.5), (bad, good): (0, 0.5)}
+
+
+def test_a_test_too_small_to_show_a_shift_still_names_what_is_new(tmp_path):
+    document = answered(tmp_path, SILENT, csv("scene,option,red,flags,level", [(0, 0, 1, 0, 1), (0, 1, 0, 1, 1)]))
+    assert not document["shifted"] and document["shift"]["n_new_classes"] == 2
+    assert "2 kinds of item never seen in training (2 items)" in words.shift(document)
+    same = answered(tmp_path, SILENT, ALIKE)
+    assert "never seen" not in words.shift(same)
+    assert point("shift_check", same)[0].startswith("No change is detectable")
+
+
+def test_scenes_without_weight_are_not_spoken_of(tmp_path):
+    rows = [(m, o, 0 if m == 0 else 1, o, (1 - o) if m == 0 else o, 1) for m in range(6) for o in (0, 1)]
+    document = answered(tmp_path, SILENT, csv("scene,option,scene_weight,red,flags,level", rows))
+    assert document["risk"]["mean"] == 0 and document["risk"]["n_scenes"] == 5
+    assert document["riskiest_scenes"] == []
+    assert "none seen in 5 scenes" in words.risk_sentence(document["risk"])
+
+
+def test_one_hypothesis(tmp_path):
+    document = answered(tmp_path, SILENT, PARTED, {"red": "where(red, 1, -1)"})
+    assert words.evidence(document) == ["There is one hypothesis, and nothing to tell it from."]
+    assert "dangerous" not in point("matrix", document)[0]
+
+
+def test_the_studys_own_prior_is_among_those_compared(tmp_path):
+    prior = {"name": "simplicity", "language": {"name": "mine", "costs": {"flags": 30}}}
+    document = answered(tmp_path, SILENT, PARTED, agent={"prior": prior})
+    assert document["agents"]["simplicity, mine"]["acts"]["risk"] == pytest.approx(document["risk"]["mean"])
+    assert "by costs that the study gives" in words.policy_in_words(document)[0]
+    study = small()
+    for name in ("uniform", "values", "rules"):
+        study["agent"] = {"prior": {"name": "simplicity", "language": {"name": name, "costs": {"flags": 3}}}}
+        with pytest.raises(rh.InputError, match="give it a name of its own"):
+            rh.run(write(tmp_path, study, training=TRAINING, test=TEST))
+
+
+def test_dangerous_pairs_are_said_once(tmp_path):
+    said = " ".join(words.evidence(answered(tmp_path, SILENT, PARTED)))
+    assert said.count("Dangerous") == 1 and "and the other way round" in said
+
+
+def test_the_remedy_for_a_missing_interval_fits(tmp_path):
+    for values, says in (
+        ({"weights": dict.fromkeys(HYPOTHESES, 1)}, "with strength = the number of judgements that the weights"),
+        ({"prior": "uniform"}, "weights can have one"),
+        ({"judges": [{"name": "A", "weights": dict.fromkeys(HYPOTHESES, 1), "source": "x"}]}, "each judge's weights"),
+    ):
+        values = values | ({} if "judges" in values else {"source": "a test"})
+        assert any(says in w for w in answered(tmp_path, SILENT, PARTED, values=values)["warnings"])
+
+
+@pytest.mark.parametrize("counts", [[7, 7], [3, 3, 3], [1, 9], [500, 700], [10]])
+def test_sizes_are_made_up_in_proportion(counts):
+    sizes = list(range(min(sum(counts), 1000) + 1))
+    parts = np.array(_parts(counts, sizes))
+    assert (parts.sum(axis=0) == sizes).all() and (np.diff(parts, axis=1) >= 0).all()
+    assert (np.abs(parts - np.outer(counts, sizes) / sum(counts)) < 1).all()
+    if sum(counts) <= 1000:
+        assert parts[:, -1].tolist() == counts
+
+
+def test_control_characters(tmp_path, capsys):
+    text = (tmp_path / "x.toml", write(tmp_path, small(), training=TRAINING, test=TEST).read_text())[1]
+    for old, new, says in (
+        ('"red paint"', '"red\\u0000paint"', "[hypotheses] 'red\\x00paint': the name holds control characters"),
+        ('title = "small"', 'title = "\\u001b]0;pwn\\u0007"', "title: '\\x1b]0;pwn\\x07' holds control characters"),
+    ):
+        assert old in text
+        (tmp_path / "x.toml").write_text(text.replace(old, new))
+        assert main(["check", str(tmp_path / "x.toml")]) == 2
+        err = capsys.readouterr().err
+        assert says in err and "\x1b" not in err and "\0" not in err
+    study = small(values={"weights": {"red paint": 1, "flags": 1}, "source": "said so\x1b[31m\x07"})
+    assert main(["run", str(write(tmp_path, study, training=TRAINING, test=TEST)), "--out", str(tmp_path / "o")]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_study_file_whose_name_is_not_text(tmp_path):
+    path = write(tmp_path, small(), training=TRAINING, test=TEST)
+    odd = os.path.join(os.fsencode(tmp_path), b"st\xff.toml")
+    os.rename(path, odd)
+    done = shell("run", os.fsdecode(odd), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["study"]["file"] == "st\ufffd.toml"
+
+
+def test_names_as_long_as_the_system_allows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "n" * 240
+    assert main(["new", name]) == 0
+    write(tmp_path, small(), training=TRAINING, test=TEST).rename(name + ".toml")
+    assert main(["run", name + ".toml", "--out", "m" * 240]) == 0
+
+
+@pytest.mark.parametrize("bad", [None, [], {}, "x", 3], ids=repr)
+def test_a_report_of_a_damaged_document_is_refused_or_made(bad, tmp_path):
+    document = answered(tmp_path, SILENT, PARTED)
+    for key in document:
+        try:
+            rh.report(document | {key: bad})
+        except rh.InputError:
+            pass
+        try:
+            rh.report({k: v for k, v in document.items() if k != key})
+        except rh.InputError as error:
+            assert key in str(error) or "whole results document" in str(error)
