@@ -73,7 +73,7 @@ def risk_sentence(risk: Mapping[str, Any]) -> str:
 def finite_test(risk: Mapping[str, Any]) -> str:
     """How sure the risk is by the number of scenes it was measured on."""
     if risk["se_scenes"] == 0:
-        return f"It is the same in all {_scenes(risk)} of the test."
+        return f"The risk is the same in all {_scenes(risk)} of the test."
     if risk["se_scenes"] is None:
         return "The test is a single scene, so how it varies between scenes is unknown."
     return f"By the finite test, {_scenes(risk)}, its standard error is {percent(risk['se_scenes'])}."
