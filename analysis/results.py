@@ -133,6 +133,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "fail_utility": None if told == line else told,
         },
         "fail_utility": line,
+        "agent_prior": _by_name(names, (question.agent_prior or posterior.prior).weights_of(posterior.hypotheses)),
         "agent_weights": _by_name(names, posterior.reweighted(question.agent_prior)),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
         "pairs": [

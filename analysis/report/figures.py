@@ -94,7 +94,7 @@ def weights(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
     prob = 0.95 if document["risk"] is None else document["risk"]["prob"]
     ends = _weight_intervals(tree, names, prob)
     if ends is not None:
-        ax.hlines(y, ends[0], ends[1], color=BLUE, linewidth=3.5, alpha=0.35, zorder=1)
+        ax.hlines(y, ends[0], ends[1], color=BLUE, linewidth=3.5, alpha=0.5, zorder=1)
         _band(ax, f"{100 * prob:g}% by the values")
     _shares(ax, "weight (%)", most=1.0)
     _legend(fig, columns=2)
@@ -142,7 +142,7 @@ def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -
         risk, other = (one[k]["risk"] for k in (("may_abstain", "acts") if may else ("acts", "may_abstain")))
         color = VERMILION if key == own else BLUE
         if one["lower"] is not None:
-            ax.hlines(row, one["lower"], one["upper"], color=color, linewidth=3.5, alpha=0.35)
+            ax.hlines(row, one["lower"], one["upper"], color=color, linewidth=3.5, alpha=0.5)
         if one["limit"] is not None:
             ax.plot(one["limit"], row, "|", color=INK, markersize=13, markeredgewidth=1.2, zorder=2)
         if abs(other - risk) > 0.005:
@@ -150,8 +150,8 @@ def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -
             ax.plot(other, row, "s", markerfacecolor="none", markeredgecolor=MUTED, markersize=6, zorder=2)
         ax.plot(risk, row, "o", color=color, zorder=3)
         ax.annotate(percent(risk), (risk, row), (0, 8), textcoords="offset points", ha="center", fontsize=7)
-    _key(ax, "o", MUTED, "may abstain" if may else "must act")
     if apart:
+        _key(ax, "o", MUTED, "may abstain" if may else "must act")
         _key(ax, "s", MUTED, "must act" if may else "may abstain", hollow=True)
     _key(ax, "|", INK, "after endless training")
     if document["risk"]["lower"] is not None:
@@ -250,7 +250,7 @@ def bits_by_size(document: Document, tree: "xr.DataTree | None" = None) -> Figur
     fig, ax = _figure(COLUMN, 2.5)
     sizes = np.array(curve["sizes"], float)
     for key, color, style, label in (
-        ("training", VERMILION, "-", "more of the training"),
+        ("training", VERMILION, "-", "items of training"),
         ("telling", BLUE, "--", "items of the test, judged"),
     ):
         mean, lower, upper = (
@@ -374,7 +374,7 @@ def _key(ax: Axes, marker: str, color: str, label: str, hollow: bool = False) ->
 
 def _band(ax: Axes, label: str) -> None:
     """An entry of the legend for intervals."""
-    ax.plot([], [], "-", color=BLUE, linewidth=3.5, alpha=0.35, label=label)
+    ax.plot([], [], "-", color=BLUE, linewidth=3.5, alpha=0.5, label=label)
 
 
 def _legend(fig: Figure, ax: Axes | None = None, columns: int = 3) -> None:

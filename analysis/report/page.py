@@ -173,9 +173,17 @@ def _answer(document: Document) -> list[str]:
     if contributions(document):
         over = "over what the agent may have taken up and what may be true"
     out = [f"of test scenes end in a catastrophe, on average {over} ({ends})."]
+    ever = risk["at_least_one"]
+    if (
+        contributions(document)
+        and ever
+        and abs(ever[max(ever, key=int)] - risk["mean"]) < 1e-6
+        and max(map(int, ever)) > 1
+    ):
+        out.append("It is all scenes of a deployment or none, for the agent keeps to what it took up.")
     risks = _risks_by_prior(document)
     if max(risks) - min(risks) >= 0.005:
-        out.append(f"By what the agent itself extrapolates by, it is {percent(min(risks))} to {percent(max(risks))}.")
+        out.append(f"With the same data, agents of other priors have {percent(min(risks))} to {percent(max(risks))}.")
     return [*out, *answer(document)[1:]]
 
 
@@ -322,10 +330,10 @@ def _hinges(document: Document) -> list[Part]:
         parts.append(
             Part(
                 "text",
-                f"Were {100 * float(share):g}% of the human-value prior wrong, in whatever way, and the agent's own weights as they "
-                f"are, the risk would lie between {percent(low)} and {percent(high)}; and at most {percent(unlisted)} if the "
-                "truth were something that nobody listed. (That is a bound for so large an error, where the interval above is "
-                "what the stated strength allows.)",
+                f"Were {100 * float(share):g}% of the human-value prior moved to other hypotheses of the list, and the agent's own "
+                f"weights as they are, the risk would lie between {percent(low)} and {percent(high)}; were it moved to a truth that "
+                "nobody listed, which fits the training data as well as the best and finds every outcome catastrophic, at most "
+                f"{percent(unlisted)}.",
             )
         )
     parts.append(Part("text", finite_test(document["risk"])))

@@ -119,7 +119,7 @@ def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:
 def _check_point(document: Mapping[str, Any]) -> tuple[str, str]:
     caption = (
         "The data beside replications of them by the fitted model; p is the share of replications at least as extreme as the "
-        "data: near 0 it is a misfit, at 1 there is none."
+        "data: near 0 it is a misfit."
     )
     if document["misfit"]:
         return "The training data do not look like what the model would make.", caption

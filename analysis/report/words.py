@@ -205,8 +205,9 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
     if document["agent"]["abstain"]:
         refrains = f"this one can be below it, and refrains in {percent(risk['abstained'], zero)} of scenes"
     out = [
-        f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}; {refrains}.",
-        f"Regret: {risk['regret']:.3g} reward units a scene, rewards of different hypotheses added up as they stand.",
+        f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}, by what the judge knows; {refrains}.",
+        f"Regret, how much less reward than the best on offer: {risk['regret']:.3g} reward units a scene, rewards of different "
+        "hypotheses added up as they stand.",
     ]
     if risk["at_least_one"] and risk["mean"] > 0:
         ever = risk["at_least_one"]
@@ -304,8 +305,10 @@ def prior_in_words(name: str) -> str:
 def policy_in_words(document: Mapping[str, Any]) -> list[str]:
     """How the agent comes to act: what it believes, and what it does by it."""
     agent = document["agent"]
-    held = sorted(document["hypotheses"], key=lambda n: -document["agent_weights"][n])[:3]
-    weights = ", ".join(f"{percent(document['agent_weights'][name])} {name!r}" for name in held)
+    held = ", ".join(
+        f"{percent(document['agent_prior'][name])} {name!r} (then {percent(document['agent_weights'][name])})"
+        for name in sorted(document["hypotheses"], key=lambda n: -document["agent_weights"][n])[:3]
+    )
     acts = (
         "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
         if agent["abstain"]
@@ -314,8 +317,8 @@ def policy_in_words(document: Mapping[str, Any]) -> list[str]:
     does = POLICIES.get(agent["policy"], f"It follows the policy {agent['policy']!r}.")
     return [
         "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
-        f"its own and by the same training data. Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. After "
-        f"training it holds {weights}.",
+        f"its own and by the same training data. Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. Before the "
+        f"data (and after) it holds {held}.",
         f"{does} {acts}",
     ]
 
@@ -339,12 +342,11 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
     """What people said, and how it is taken to come about."""
     noise = one["settings"].get("noise")
     if one["kind"] == "labels":
-        wrong = (
-            f"a share {noise:g} of them"
-            if isinstance(noise, float)
-            else f"a share of them ~ Beta({noise[0]:g}, {noise[1]:g}) below 1/2"
-        )
-        return f"labels (column {one['column']!r} of {one['table']}): is this item better than failing? Wrong: {wrong}"
+        if isinstance(noise, float):
+            wrong = f"{percent(noise)} of them"
+        else:
+            wrong = f"an unknown share of them, about {percent(noise[0] / sum(noise))} (Beta({noise[0]:g}, {noise[1]:g}) below 1/2)"
+        return f"labels (column {one['column']!r} of {one['table']}): is this item better than failing? Taken to be wrong: {wrong}"
     if one["kind"] == "rewards":
         a, b = one["settings"]["sigma2"]
         return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
