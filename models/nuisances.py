@@ -151,3 +151,35 @@ def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> n
         out[todo[good]] = 0.5 - x[good]
         todo = todo[~good]
     return out
+
+
+@dataclass(frozen=True)
+class LogNormal(Nuisance):
+    """``log x ~ Normal(mu, sigma)``: how rational a person is, of either sign of log."""
+
+    mu: float
+    sigma: float
+    low = 0.0
+    high = np.inf
+
+    @property
+    def start(self) -> float:
+        """Its median."""
+        return float(np.exp(self.mu))
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore"):
+            log_x = np.log(x)
+        return self.log_density_of_log(log_x) - log_x
+
+    def log_density_of_log(self, t: np.ndarray) -> np.ndarray:
+        """Log density of ``log x``."""
+        return -0.5 * ((t - self.mu) / self.sigma) ** 2 - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return np.exp(self.mu + self.sigma * rng.standard_normal(shape))
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        return pm.LogNormal(name, mu=self.mu, sigma=self.sigma, dims=dims)

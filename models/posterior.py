@@ -253,7 +253,7 @@ def weigh(
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
     if valuations is None:
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
-    found = [one.evidence(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
+    found = _exactly(feedback, valuations, method)
     inexact = [str(one.name or one.kind) for one, e in zip(feedback, found, strict=True) if e is None and one.nuisances]
     if inexact and method == "exact":
         raise InputError(
@@ -306,6 +306,31 @@ def weigh(
         ),
         sampler=sampler,
     )
+
+
+def _exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str) -> list[Evidence | None]:
+    """Exact evidence of each feedback, None where that takes sampling; those that share nuisances are taken together."""
+    found: list[Evidence | None] = []
+    groups: dict[str, list[int]] = {}
+    for k, one in enumerate(feedback):
+        if one.shares is not None:
+            groups.setdefault(one.shares, []).append(k)
+    alone = {k for members in groups.values() if len(members) == 1 for k in members}
+    for k, (one, valuation) in enumerate(zip(feedback, valuations, strict=True)):
+        found.append(one.evidence(valuation) if one.shares is None or k in alone else None)
+    for human, members in groups.items():
+        if len(members) > 1:
+            if method == "nuts":
+                raise InputError(
+                    f"method: 'nuts', but {', '.join(str(feedback[k].name) for k in members)} share the rationality of {human!r}, "
+                    "which is integrated exactly; use 'auto'"
+                )
+            together = feedback[members[0]].evidence_together(
+                [feedback[k] for k in members], [valuations[k] for k in members]
+            )
+            for k, evidence in zip(members, together, strict=True):
+                found[k] = evidence
+    return found
 
 
 def log_marginal(posterior: Posterior) -> float:

@@ -62,7 +62,8 @@ def pymc_model(
     for one in made:
         valuation = Valuation(listed, one.items, line)
         inputs[str(one.name)] = np.array([one.at(valuation, int(h)) for h in keep], float)
-        coords[f"{one.name}_item"] = np.arange(one.items.n_items)
+        shape = inputs[str(one.name)].shape[1:]
+        coords |= {dim: np.arange(n) for dim, n in zip(one.dims(shape), shape, strict=True)}
     with pm.Model(coords=coords) as model:
         parts = prior.parts()
         opinions = []
@@ -82,7 +83,8 @@ def pymc_model(
         if len(parts) > 1 or not prior.uncertain:
             pi = pm.Deterministic("value_prior", pi, dims="hypothesis")
         given = dict(nuisances or {})
-        known = [f"{one.name}_{key}" for one in made for key in one.nuisances]
+        known = [one.variable(key) for one in made for key in one.nuisances]
+        declared: dict[str, Any] = {}
         for name in given:
             if name not in known:
                 raise InputError(f"nuisances: {name!r} is none of this model; {suggestion(name, known)}")
@@ -93,16 +95,19 @@ def pymc_model(
         total = pt.zeros(len(keep))
         for one in made:
             name = str(one.name)
-            dims = ("hypothesis", f"{name}_item")
+            dims = ("hypothesis", *one.dims(inputs[name].shape[1:]))
             predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
-            observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=f"{name}_item")
+            observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=one.dims(one.observed.shape))
             theta = {}
             for key, nuisance in one.nuisances.items():
-                own = given.get(f"{name}_{key}")
-                value = nuisance.pymc(f"{name}_{key}", "hypothesis") if own is None else own()
+                variable = one.variable(key)
+                if variable not in declared:
+                    own = given.get(variable)
+                    declared[variable] = nuisance.pymc(variable, "hypothesis") if own is None else own()
+                value = declared[variable]
                 if getattr(value, "ndim", 0) not in (1, 2):
                     raise InputError(
-                        f"nuisances: the function for '{name}_{key}' returned {shown(value)}; it must return a tensor "
+                        f"nuisances: the function for {variable!r} returned {shown(value)}; it must return a tensor "
                         "(hypothesis,) or (hypothesis, item)"
                     )
                 theta[key] = value if value.ndim == 2 else value[:, None]

@@ -293,8 +293,8 @@ def _model(parts: Sequence[_Part]) -> Any:
     with pm.Model(coords=coords) as model:
         for part in parts:
             name = part.name
-            inputs = pm.Data(f"{name}_inputs", part.inputs, dims=(f"{name}_class", f"{name}_cell"))
-            observed = pm.Data(f"{name}_observed", part.observed, dims=f"{name}_cell")
+            inputs = pm.Data(f"{name}_inputs", part.inputs)  # (class, cell), or (class, cell, option)
+            observed = pm.Data(f"{name}_observed", part.observed)
             counts = pm.Data(f"{name}_counts", part.counts, dims=f"{name}_cell")
             theta = {k: v[:, None] for k, v in part.feedback.pymc_nuisances(name, f"{name}_class").items()}
             ll = part.feedback.log_likelihood(inputs, theta, observed, pt)

@@ -14,7 +14,7 @@ from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.feedback.base import ClosedForm, Evidence, Feedback, named
+from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
 from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
 from reward_hypotheses.models.priors.base import Prior
@@ -184,12 +184,11 @@ def _method(posterior: Posterior) -> str:
 
 def _why(posterior: Posterior, estimate: Estimate) -> str:
     one = next(f for f in posterior.feedback if f.name == estimate.name)
-    has_form = isinstance(one, ClosedForm)
     if estimate.method == "exact":
         if not one.nuisances:
             return "exact: the likelihood has no nuisance, so its product is the evidence"
-        return "exact: the nuisance is integrated in closed form"
-    asked = "asked for, though there is a closed form" if has_form else "there is no closed form"
+        return f"exact: the nuisance is integrated {one.integrated}"
+    asked = f"asked for, though it can be integrated {one.integrated}" if one.integrated else "there is no closed form"
     return f"nuts: {asked}; the evidence of each silent class is estimated once, by bridge sampling"
 
 
@@ -273,7 +272,8 @@ class _Groups:
         self.seed = seed
         for one, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
             name = str(one.name)
-            after, before = substream(seed, f"posterior {name}"), substream(seed, f"prior {name}")
+            key = one.shares or name  # who shares a nuisance shares its draws
+            after, before = substream(seed, f"posterior {key}"), substream(seed, f"prior {key}")
             if evidence.draws is None:
                 everyone = np.arange(len(self.names))
                 theta = one.draws(evidence, everyone, n, after)
@@ -322,8 +322,8 @@ class _Groups:
 
     def parameters(self, group: str) -> xr.Dataset:
         variables = {"weight": self.weights[group], "value_prior": self.values[group]}
-        for feedback, theta in self.theta[group].items():
-            variables |= {f"{feedback}_{name}": values for name, values in theta.items()}
+        for one in self.posterior.feedback:
+            variables |= {one.variable(key): values for key, values in self.theta[group][str(one.name)].items()}
         return xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
 
     def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:
@@ -337,10 +337,10 @@ class _Groups:
         rows = (np.arange(chains)[:, None] * draws + np.arange(kept)).ravel()
         truths = self.truths[group][rows]
         variables, coords = {}, {"chain": np.arange(chains), "draw": np.arange(kept)}
-        for one, valuation, evidence in self._each():
+        for one, valuation, _ in self._each():
             name = str(one.name)
             rng = substream(self.seed, f"{group} predictive {name}")
-            out = np.empty((len(rows), evidence.n_items), one.observed.dtype)
+            out = np.empty((len(rows), *one.observed.shape), one.observed.dtype)
             for h in sorted(set(truths.tolist())):
                 mine = np.flatnonzero(truths == h)
                 theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
@@ -351,27 +351,35 @@ class _Groups:
                         f"{out[mine].shape}"
                     )
                 out[mine] = replicated
-            variables[name] = (("chain", "draw", f"{name}_item"), out.reshape(chains, kept, -1))
-            coords[f"{name}_item"] = np.arange(evidence.n_items)
+            dims = one.dims(one.observed.shape)
+            variables[name] = (("chain", "draw", *dims), out.reshape(chains, kept, *one.observed.shape))
+            coords |= {dim: np.arange(n) for dim, n in zip(dims, one.observed.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def observed(self) -> xr.Dataset:
-        variables, coords = {}, {}
-        for one, _, evidence in self._each():
-            variables[str(one.name)] = (f"{one.name}_item", one.observed)
-            coords[f"{one.name}_item"] = np.arange(evidence.n_items)
+        variables: dict[str, Any] = {}
+        coords: dict[str, Any] = {}
+        for one, _, _ in self._each():
+            dims = one.dims(one.observed.shape)
+            variables[str(one.name)] = (dims, one.observed)
+            coords |= {dim: np.arange(n) for dim, n in zip(dims, one.observed.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def constant(self) -> xr.Dataset:
         rewards = self.posterior.hypotheses.rewards
         columns = dict.fromkeys(c for r in rewards if isinstance(r, Expression) for c in r.columns)
-        variables, coords = {}, {}
-        for one, _, evidence in self._each():
-            items = one.items
-            for column in columns:
-                if column in items.columns:
-                    variables[f"{one.name}_{column}"] = (f"{one.name}_item", items.columns[column].values)
-            coords[f"{one.name}_item"] = np.arange(evidence.n_items)
+        variables: dict[str, Any] = {}
+        coords: dict[str, Any] = {}
+        for one, valuation, _ in self._each():
+            laid = {c: one.laid_out(one.items.columns[c].values) for c in columns if c in one.items.columns}
+            for column, values in laid.items():
+                dims = one.dims(values.shape)
+                variables[f"{one.name}_{column}"] = (dims, values)
+                coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
+            scales = one.scales(valuation)
+            if scales is not None:
+                variables[f"{one.name}_scale"] = ("hypothesis", scales)
+                coords["hypothesis"] = self.names
         return xr.Dataset(variables, coords=coords)
 
     def log_likelihood(self) -> xr.Dataset:
@@ -395,5 +403,5 @@ class _Groups:
         variables: dict[str, Any] = {}
         for one, _, _ in self._each():
             found = one.log_prior(self.theta["posterior"][str(one.name)])
-            variables |= {f"{one.name}_{k}": self._by_draw(v) for k, v in found.items()}
+            variables |= {one.variable(k): self._by_draw(v) for k, v in found.items()}
         return xr.Dataset(variables, coords=self._coords())

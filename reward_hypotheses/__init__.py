@@ -27,13 +27,16 @@ if TYPE_CHECKING:
         value_bits,
     )
     from reward_hypotheses.analysis.report.report import report
+    from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.feedback.base import Feedback
+    from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.rewards import Rewards
+    from reward_hypotheses.models.feedback.stops import Stops
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
@@ -68,8 +71,11 @@ _HOME = {
     "LinearPool": "models.priors.pools",
     "log_pool": "models.priors.base",
     "Feedback": "models.feedback.base",
+    "Choices": "models.feedback.choices",
     "Labels": "models.feedback.labels",
     "Rewards": "models.feedback.rewards",
+    "Stops": "models.feedback.stops",
+    "read_comparisons": "data.comparisons",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
     "MostProbable": "models.policies.most_probable",
@@ -91,6 +97,7 @@ _HOME = {
 
 __all__ = [
     "Boltzmann",
+    "Choices",
     "Commit",
     "Elicited",
     "Expected",
@@ -104,6 +111,7 @@ __all__ = [
     "Prior",
     "Rewards",
     "Simplicity",
+    "Stops",
     "Uniform",
     "__version__",
     "add_options",
@@ -120,6 +128,7 @@ __all__ = [
     "log_pool",
     "predict",
     "pymc_model",
+    "read_comparisons",
     "read_table",
     "repaint",
     "report",

@@ -12,7 +12,7 @@ from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.problems import Problems, Section
 
 KEYS = {
-    "path": ("path", "picture"),
+    "path": ("path", "picture", "comparisons"),
     "landing_sites": ("landing_sites", "seed", "shifted", "mix"),
     "from": ("from", "shift", "chosen_by", "why"),
 }
@@ -73,9 +73,7 @@ def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tabl
         where = f"[tables] {name}"
         if isinstance(given, dict):
             ways = [way for way in KEYS if way in given]
-            if "comparisons" in given:
-                problems.add(f"{where} comparisons: not in this version; give one row an option, with a column 'scene'")
-            elif len(ways) != 1:
+            if len(ways) != 1:
                 problems.add(
                     f"{where}: "
                     + (" and ".join(ways) + " together" if ways else "does not say where the table comes from")
@@ -108,7 +106,12 @@ def _file(found: Tables, name: str, part: Section, study: Path) -> None:
     given = part.given["path"]
     if not isinstance(given, str) or not given.strip() or "\0" in given:
         raise InputError(f"{shown(given)} is no path; give the path of a CSV, Parquet, NetCDF or Zarr table, in quotes")
-    found.tables[name], found.digests[name] = read_any(study.parent / given, name, given)
+    table, found.digests[name] = read_any(study.parent / given, name, given)
+    if part.truth("comparisons", False):
+        from reward_hypotheses.data.comparisons import comparisons
+
+        table = comparisons(table)
+    found.tables[name] = table
     found.origins[name] = {"file": given}
     if "picture" in part.given:
         picture = part.given["picture"]

@@ -140,7 +140,11 @@ WRONG = {
     "nothing said": ({}, "test: does not say where the table comes from; give one of"),
     "two ways": ({"path": "test.csv", "landing_sites": 3}, "test: path and landing_sites together"),
     "an unknown key": ({"path": "test.csv", "pictures": "x"}, "test: pictures: unknown key; did you mean 'picture'?"),
-    "comparisons": ({"path": "test.csv", "comparisons": True}, "comparisons: not in this version"),
+    "comparisons that are none": ({"path": "test.csv", "comparisons": True}, "comparisons have one row each"),
+    "comparisons that is a word": (
+        {"path": "test.csv", "comparisons": "yes"},
+        "comparisons: 'yes'; give true or false",
+    ),
     "a path that is none": ({"path": 3}, "test: 3 is no path"),
     "no sites": ({"landing_sites": 0}, "landing_sites: n: 0; give a whole number from 1 on"),
     "shifted that is none": ({"landing_sites": 3, "shifted": 1}, "shifted: 1; give true or false"),

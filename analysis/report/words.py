@@ -350,6 +350,14 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
     if one["kind"] == "rewards":
         a, b = one["settings"]["sigma2"]
         return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
+    if one["kind"] == "choices":
+        beta = one["settings"]["rationality"]
+        how = (
+            f"of rationality {beta:g}"
+            if isinstance(beta, float)
+            else f"whose rationality is inferred (log beta ~ Normal({beta[1]:g}, {beta[2]:g}))"
+        )
+        return f"choices (column {one['column']!r} of {one['table']}): which option was taken, by somebody {how}"
     return f"{one['kind']} (column {one['column']!r} of {one['table']})"
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -106,6 +106,9 @@ class Feedback(ABC):
     formula on nothing but the fields; items that are alike are then sampled as one with a count, and a compiled model is
     kept for other data."""
 
+    integrated: ClassVar[str] = ""
+    """How a kind with exact evidence integrates its nuisance: "in closed form", "by quadrature"; empty for one that is sampled."""
+
     table: Any
     column: str
     _: KW_ONLY
@@ -167,6 +170,29 @@ class Feedback(ABC):
             It is not what the kind requires; names the row.
         """
         return self.items.numbers(self.column).astype(float)
+
+    @property
+    def shares(self) -> str | None:
+        """With whom this feedback shares its nuisances: feedbacks that name the same have one value of them; None: nobody."""
+        return None
+
+    def evidence_together(self, feedback: "Sequence[Feedback]", valuations: Sequence[Valuation]) -> "list[Evidence]":
+        """Exact evidence of feedbacks that share their nuisances, this one the first; only kinds that share write it."""
+        raise InputError(
+            f"{self.name}: {type(self).__name__} shares nuisances without saying how they are integrated together"
+        )
+
+    def laid_out(self, values: np.ndarray) -> np.ndarray:
+        """Values of the items used (item,) as what was said is laid out."""
+        return values
+
+    def scales(self, valuation: Valuation) -> np.ndarray | None:
+        """``s_h`` by which rewards are divided, (hypothesis,); None for kinds without."""
+        return None
+
+    def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Name the dimensions of what was said, or of what depends on it item by item: ``<name>_item``, then ``_option``."""
+        return (f"{self.name}_item", f"{self.name}_option")[: len(shape)]
 
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:
@@ -264,6 +290,10 @@ class Feedback(ABC):
         flat = {name: v.reshape(-1, v.shape[-1])[:, hypotheses] for name, v in evidence.draws.items()}
         rows = rng.integers(len(next(iter(flat.values()))), size=n)
         return {name: values[rows] for name, values in flat.items()}
+
+    def variable(self, nuisance: str) -> str:
+        """Name of a nuisance in trees and in PyMC: ``<feedback>_<nuisance>``."""
+        return f"{self.name}_{nuisance}"
 
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Log density of the prior of each nuisance, of the shape given."""
@@ -399,6 +429,7 @@ class ClosedForm(Feedback):
     """
 
     exchangeable: ClassVar[bool] = True
+    integrated: ClassVar[str] = "in closed form"
 
     @abstractmethod
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
@@ -485,7 +516,12 @@ def _check_names(feedback: list[Feedback]) -> None:
                     f"{name}: the prior of nuisance {key!r} is {shown(prior)}; it must be a Nuisance, such as InverseGamma(2, 1)"
                 )
         inside = ("inputs", "observed", "counts", "likelihood", "item", "class", "cell")
-        for variable in (f"{name}_{key}" for key in (*one.nuisances, *inside)):
+        own = [one.variable(key) for key in one.nuisances]
+        if one.shares is not None:
+            own = [variable for variable in own if used.get(variable) != f"human {one.shares!r}"]
+            used |= dict.fromkeys(own, f"human {one.shares!r}")
+            own = []
+        for variable in (*own, *(f"{name}_{key}" for key in inside)):
             if variable in used:
                 raise InputError(
                     f"feedback {name!r}: its {variable!r} is also a name of {used[variable]}; name it otherwise"

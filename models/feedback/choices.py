@@ -1,0 +1,90 @@
+"""Choices: which option of a scene somebody took; of two options, a comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.feedback.rational import Rational, less_their_mean, log_softmax_top
+from reward_hypotheses.models.valuation import Valuation
+
+
+@dataclass(frozen=True, eq=False)
+class Choices(Rational):
+    """True for the option chosen in its scene: ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``.
+
+    Luce's choice rule (Luce 1959); of two options, Bradley and Terry's (1952). ``s_h`` is the root of the mean, over scenes
+    with at least two available options, of the population variance of r_h among them; an option that *is* failing is
+    worth u_h, and is left out of it.
+
+    Parameters
+    ----------
+    table, column, missing, name
+        As for every feedback; the table has options, and the column holds true (or 1) for one available option of every
+        scene.
+    rationality, scale
+        As for every rational kind.
+    """
+
+    kind: ClassVar[str] = "choices"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.table.has_options:
+            raise InputError(
+                f"{self.table.source}: choices need options to choose from; give a column 'option' (and 'scene')"
+            )
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Which option was chosen: (unit, option) of bool."""
+        table = self.items
+        chosen = table.booleans(self.column, what="true for the option that was chosen, else false")
+        grid = self.grid(chosen, False)
+        count = grid.sum(axis=1)
+        if (count != 1).any():
+            unit = int(np.argmax(count != 1))
+            scene = int(self.units[unit])
+            rows = np.flatnonzero(chosen[table.starts[scene] : table.starts[scene + 1]]) + table.starts[scene]
+            what = "no available option is chosen"
+            if count[unit] > 1:
+                what = f"{count[unit]} options are chosen ({', '.join(table.where(int(r)) for r in rows[:3])})"
+            raise InputError(
+                f"{table.source}: scene {table.scene_name(scene)}: column {self.column!r}: {what}; mark exactly one that is available"
+            )
+        return grid
+
+    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
+        return within_scenes(rewards, real)
+
+    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
+        return less_their_mean(rewards, inside)
+
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+        inside = inputs > -np.inf
+        beta = self.beta(theta)
+        z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
+        return (z * observed).sum(axis=-1) - log_softmax_top(z, inside, xp)
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        beta = self.beta(theta)
+        z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
+        noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
+        return noisy == noisy.max(axis=-1, keepdims=True)
+
+
+def within_scenes(rewards: np.ndarray, real: np.ndarray) -> float:
+    """Root of the mean, over scenes with at least two real options, of the variance among them; 0 where there is none."""
+    count = real.sum(axis=1)
+    several = count >= 2
+    if not several.any():
+        return 0.0
+    inside, n = real[several], count[several]
+    some = np.where(inside, rewards[several], 0.0)
+    apart = np.where(inside, some - (some.sum(axis=1) / n)[:, None], 0.0)
+    return float(np.sqrt(((apart**2).sum(axis=1) / n).mean()))

@@ -1,0 +1,389 @@
+"""What people say by choosing: kinds in which reward explains a choice through a rationality beta."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
+from reward_hypotheses.models.nuisances import LogNormal, Nuisance
+from reward_hypotheses.models.quadrature import Integral, finer, log_integral
+from reward_hypotheses.models.valuation import Valuation
+
+DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
+CELLS = 4_000_000  # numbers that a log likelihood holds at once
+CHECKED, CHECKED_UNITS = 400, 2000
+KEPT_NODES = 257
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one hypothesis makes of what was said: inputs, what was said, and how often (units that are alike are one)."""
+
+    feedback: "Rational"
+    inputs: np.ndarray
+    said: np.ndarray
+    counts: np.ndarray
+
+    def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
+        """``sum_units log p(choice | beta)`` at each beta: (beta,)."""
+        out = np.empty(len(beta))
+        step = max(1, CELLS // max(self.inputs.size, 1))
+        for lo in range(0, len(beta), step):
+            some = beta[lo : lo + step, None]
+            ll = self.feedback.log_likelihood(self.inputs, {"rationality": some}, self.said, np)
+            out[lo : lo + step] = np.broadcast_to(ll, (len(some), len(self.counts))) @ self.counts
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Rational(Feedback):
+    """A choice that reward explains with rationality beta: ``p(choice | beta r_h / s_h)``.
+
+    Parameters
+    ----------
+    rationality : float or dict
+        beta, a positive number; or its prior, ``{"dist": "lognormal", "mu": 0, "sigma": 1}`` unless given, and it is
+        inferred, under each hypothesis, by quadrature to 1e-8 nats.
+    scale : {"unit", "raw"}
+        ``s_h``: the spread of r_h over what was fitted, so that beta means the same at every reward scale and results do
+        not change when rewards are rescaled; or 1, and the reward's units matter.
+    human : str, optional
+        Who said it: feedbacks of the same human share one beta, ``<human>_rationality``.
+    """
+
+    integrated: ClassVar[str] = "by quadrature"
+
+    _: KW_ONLY
+    rationality: Any = None
+    scale: str = "unit"
+    human: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = DEFAULT if self.rationality is None else self.rationality
+        if isinstance(given, tuple) and len(given) == 3 and given[0] == "lognormal":
+            given = dict(zip(DEFAULT, given, strict=True))
+        if isinstance(given, Mapping):
+            object.__setattr__(self, "rationality", _prior(given))
+        elif not 0 < (finite(given) or 0) <= 1e9:
+            raise InputError(
+                f"rationality: {shown(given)}; give a positive number, or its prior, "
+                '{ dist = "lognormal", mu = 0, sigma = 1 }'
+            )
+        else:
+            object.__setattr__(self, "rationality", float(given))
+        if self.scale not in ("unit", "raw"):
+            raise InputError(f"scale: {shown(self.scale)}; give 'unit' or 'raw'")
+        if self.human is not None and (not isinstance(self.human, str) or not self.human.strip() or "/" in self.human):
+            raise InputError(f"human: {shown(self.human)}; give a name in quotes, without '/', or none")
+
+    @property
+    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+        return {"rationality": LogNormal(*self.rationality[1:])} if isinstance(self.rationality, tuple) else {}
+
+    @property
+    def shares(self) -> str | None:
+        """The human, whose rationality is one."""
+        return self.human
+
+    def evidence_together(self, feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[Evidence]:
+        """One integral over the rationality that they share; raises InputError where they do not agree on it."""
+        others = [one for one in feedback if isinstance(one, Rational)]
+        for one in others:
+            for key in ("rationality", "scale"):
+                if getattr(one, key) != getattr(self, key):
+                    raise InputError(
+                        f"human {self.human!r}: {self.name} and {one.name} have {key} {getattr(self, key)!r} and "
+                        f"{getattr(one, key)!r}; feedbacks of one human share it"
+                    )
+        return evidence_of_one_human(others, valuations)
+
+    def variable(self, nuisance: str) -> str:
+        """``<human>_rationality`` where it is said who the human is."""
+        return f"{self.name if self.human is None else self.human}_{nuisance}"
+
+    def beta(self, theta: Mapping[str, Any]) -> Any:
+        """The rationality: inferred, or the number that was given."""
+        return theta["rationality"] if isinstance(self.rationality, tuple) else self.rationality
+
+    @abstractmethod
+    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:
+        """``s_h`` of rewards (unit, option), over the options that are real (available, and not failing itself)."""
+
+    @abstractmethod
+    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+        """Rewards (unit, option) less what does not matter to the choice, in reward units."""
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The scenes about which something was said, (unit,); every one with an item that is used."""
+        return np.flatnonzero(np.diff(self.items.starts) > 0)
+
+    def grid(self, values: np.ndarray, empty: Any) -> np.ndarray:
+        """Lay out values of the items used (item,) by scene: (unit, option)."""
+        table = self.items
+        lengths = np.diff(table.starts)
+        out = np.full((table.n_scenes, int(lengths.max())), empty, np.asarray(values).dtype)
+        scene = np.repeat(np.arange(table.n_scenes), lengths)
+        out[scene, np.arange(table.n_items) - table.starts[:-1][scene]] = values
+        return out[self.units]
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Which places of the grid hold an option: (unit, option)."""
+        return self.grid(np.ones(self.items.n_items, bool), False)
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """Which hold an option that is not failing itself: (unit, option)."""
+        failing = self.items.failing()
+        return self.inside if failing is None else self.inside & ~self.grid(failing, False)
+
+    def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``r_h`` (unit, option); 0 where there is no option."""
+        return self.grid(super().at(valuation, h), 0.0)
+
+    def scale_of(self, valuation: Valuation, h: int) -> float:
+        """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
+        return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h), self.real, valuation, h)
+
+    def laid_out(self, values: np.ndarray) -> np.ndarray:
+        """By scene: (unit, option); NaN, or false, where there is no option."""
+        return self.grid(values, False) if values.dtype == bool else self.grid(values.astype(float), np.nan)
+
+    def scales(self, valuation: Valuation) -> np.ndarray:  # noqa: D102
+        return np.array([self.scale_of(valuation, h) for h in range(len(valuation.hypotheses))])
+
+    def at(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``(r_h - b) / s_h``, b what does not matter: (unit, option), -inf where there is no option."""
+        rewards = self.rewards(valuation, h)
+        s = self.scale_of(valuation, h)
+        centred = self.centred(rewards, self.inside, valuation, h)
+        largest = max(float(np.abs(rewards).max()), 1e-300)
+        scaled = centred / s if s > ALIKE * largest else np.zeros(rewards.shape)
+        return np.where(self.inside, scaled, -np.inf)
+
+    def classes(self, valuation: Valuation) -> np.ndarray:
+        """Hypotheses whose inputs agree to 1e-9 of the largest: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw)."""
+        n = len(valuation.hypotheses)
+        probe = np.random.default_rng(17).random(self.inside.shape)
+        marks, largest = np.zeros(n), np.zeros(n)
+        for h in range(n):
+            finite_at = np.where(self.inside, self.at(valuation, h), 0.0)
+            marks[h], largest[h] = float(np.vdot(finite_at, probe)), float(np.abs(finite_at).max())
+        classes = np.arange(n)
+        order = np.argsort(marks, kind="stable").tolist()
+        for place, h in enumerate(order):
+            mine: np.ndarray | None = None
+            for other in reversed(order[:place]):
+                top = max(largest[h], largest[other])
+                if marks[h] - marks[other] > 4 * ALIKE * top * probe.size:
+                    break
+                if classes[other] != other:
+                    continue
+                mine = np.where(self.inside, self.at(valuation, h), 0.0) if mine is None else mine
+                theirs = np.where(self.inside, self.at(valuation, other), 0.0)
+                if float(np.abs(mine - theirs).max()) <= ALIKE * top:
+                    classes[h] = other
+                    break
+        _, _, inverse, _ = distinct(classes)
+        return inverse
+
+    def evidence(self, valuation: Valuation) -> Evidence:
+        """Exact: a product where beta is given, else its integral by quadrature; once a silent class."""
+        return evidence_of_one_human([self], [valuation])[0]
+
+    def parts(self, valuation: Valuation, hypotheses: np.ndarray) -> list[Part]:
+        """What the likelihood of each of some hypotheses is made of."""
+        observed = np.asarray(self.observed, float)
+        return [Part(self, *grouped(self.at(valuation, int(h)), observed)) for h in hypotheses]
+
+    def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What was said as a row of choices, one a stage: inputs and choice (stage, option), and the unit of each (stage,)."""
+        return inputs, said, np.arange(len(inputs))
+
+    def features(self, columns: list[np.ndarray]) -> np.ndarray:
+        """Columns (item,) as features of the options of `stages`: (feature, unit, option)."""
+        grids = [less_their_mean(self.grid(column, 0.0), self.inside) for column in columns]
+        return np.array(grids).reshape(len(columns), *self.inside.shape)
+
+    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+        """Check the largest score of a feature (Rao 1948): whether choices go with it beyond what reward explains.
+
+        A rationality that is inferred absorbs noise, but not a human who follows something else.
+        """
+        units = np.arange(len(self.units))
+        if len(units) > CHECKED_UNITS:
+            units = np.sort(rng.choice(len(units), CHECKED_UNITS, replace=False))
+        columns = self.items.columns
+        names = [c for c in self.needs if c in columns and not columns[c].is_text]
+        features = self.features([np.nan_to_num(columns[c].values.astype(float)) for c in names])[:, units]
+        said = np.asarray(self.observed)[units]
+        lead = int(np.argmax(weights))
+        drawn = rng.choice(len(weights), CHECKED, p=weights)
+        theta = self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
+        inputs = {h: self.at(valuation, h)[units] for h in {*drawn.tolist(), lead}}
+
+        def scores(i: int, h: int, answers: np.ndarray) -> np.ndarray:
+            mine = {name: values[i : i + 1, h] for name, values in theta.items()}
+            given, chosen, unit = self.stages(inputs[h], answers)
+            beta = float(np.reshape(self.beta(mine), -1)[0])
+            return np.abs(score(features[:, unit], chosen, softmax(beta, given)))
+
+        found, exceeds = np.zeros(CHECKED), 0
+        for i, h in enumerate(drawn.tolist()):
+            mine = {name: values[i : i + 1, h] for name, values in theta.items()}
+            found[i] = scores(i, h, self.replicate(inputs[h], mine, 1, rng)[0]).max(initial=0.0)
+            exceeds += found[i] >= scores(i, h, said).max(initial=0.0) - 1e-9
+        of_lead = np.mean([scores(i, lead, said) for i in range(0, CHECKED, 10)], axis=0)
+        p, statistic = float(exceeds) / CHECKED, float(of_lead.max(initial=0.0))
+        misfit: tuple[str, ...] = ()
+        if p < 0.01 and names:
+            misfit = (
+                f"no hypothesis fits {self.name}: what was said goes with column {names[int(np.argmax(of_lead))]!r} otherwise than "
+                f"{valuation.hypotheses.names[lead]!r} explains at any rationality that fits, by {statistic:.1f} standard errors, "
+                f"and replications reach that in {p:.1%} of cases; a reward that nobody listed may have been followed",
+            )
+        mcse = math.sqrt(max(p * (1 - p), 1 / CHECKED) / CHECKED)
+        what = "largest score of a column that a hypothesis names, in standard errors: choices going with it beyond the model"
+        return Check(statistic, p, mcse, CHECKED, what, found, misfit)
+
+    def exact_draws(  # noqa: D102
+        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        _, first, inverse, _ = distinct(evidence.classes[hypotheses])
+        columns = []
+        for row in evidence.statistics[hypotheses][first]:
+            nodes = np.linspace(row[0], row[1], len(row) - 2)
+            columns.append(np.exp(Integral(0.0, nodes, row[2:]).draws(n, rng)))
+        return {"rationality": np.array(columns).T[:, inverse]}
+
+
+def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[Valuation]) -> list[Evidence]:
+    """Evidence of feedbacks that share a rationality: they multiply inside its integral.
+
+    ``log integral p(beta) prod_k p(D_k | r_h, beta) dbeta`` stands with the first of them, and 0 with the others; all hold
+    the classes of all together, and the same density of beta.
+    """
+    each = [one.classes(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
+    together: dict[tuple[int, ...], int] = {}
+    classes = np.array(
+        [together.setdefault(key, len(together)) for key in zip(*(c.tolist() for c in each), strict=True)]
+    )
+    _, first, inverse, _ = distinct(classes)
+    by_feedback = [one.parts(valuation, first) for one, valuation in zip(feedback, valuations, strict=True)]
+    values, kept = [], []
+    prior = feedback[0].nuisances.get("rationality")
+    for parts in zip(*by_feedback, strict=True):
+        if not isinstance(prior, LogNormal):
+            beta = np.array([float(feedback[0].rationality)])
+            values.append(float(sum(part.log_likelihoods(beta) for part in parts)[0]))
+            continue
+        found = _integral(parts, prior)
+        values.append(found.value)
+        kept.append(_kept(found))
+    statistics = np.array(kept)[inverse] if kept else np.zeros((len(classes), 0))
+    total = np.array(values)[inverse]
+    return [
+        Evidence(total if k == 0 else np.zeros(len(classes)), inverse, len(one.units), statistics)
+        for k, one in enumerate(feedback)
+    ]
+
+
+def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
+    """``log integral p(beta) prod p(D | beta) dbeta`` over ``t = log beta``."""
+
+    def f(t: np.ndarray) -> np.ndarray:
+        beta = np.exp(np.clip(t, -700.0, 700.0))
+        return sum((part.log_likelihoods(beta) for part in parts), prior.log_density_of_log(t))
+
+    return log_integral(f, prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
+
+
+def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Rewards less the mean of their scene, over the options that are there."""
+    some = np.where(inside, rewards, 0.0)
+    return np.where(inside, some - (some.sum(axis=1) / inside.sum(axis=1))[:, None], 0.0)
+
+
+def softmax(beta: float, inputs: np.ndarray) -> np.ndarray:
+    """Chance of each option, (unit, option); 0 where there is none."""
+    inside = inputs > -np.inf
+    z = np.where(inside, beta * np.where(inside, inputs, 0.0), -np.inf)
+    odds = np.exp(z - z.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Rao's score of each feature, in standard errors: how far what was said goes with it beyond the model: (feature,).
+
+    ``sum_u (x_said - E x) / sqrt(sum_u Var x)`` over units u, E and Var under the model's chances of each option.
+
+    Parameters
+    ----------
+    features : ndarray (feature, unit, option)
+    said, chance : ndarray (unit, option)
+        Which option was chosen, and the model's chance of each.
+    """
+    mean = (features * chance).sum(axis=-1)
+    variance = ((features**2 * chance).sum(axis=-1) - mean**2).sum(axis=-1)
+    apart = ((features * said).sum(axis=-1) - mean).sum(axis=-1)
+    return np.where(
+        variance > 1e-12 * np.maximum((features**2).sum(axis=(1, 2)), 1e-300),
+        apart / np.sqrt(np.maximum(variance, 1e-300)),
+        0.0,
+    )
+
+
+def grouped(inputs: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units that are alike to the last bit are one, with a count: inputs, observed, counts."""
+    flat = np.hstack([inputs.reshape(len(inputs), -1), observed.reshape(len(observed), -1)]) + 0.0
+    drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=flat.shape[1]))
+    code = np.zeros(len(flat), np.uint64)
+    for column, factor in zip(np.ascontiguousarray(flat.T), [int(x) | 1 for x in drawn.tolist()], strict=True):
+        bits = column.view(np.uint64) * factor
+        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * factor
+    _, first, _, counts = distinct(code)
+    return inputs[first], observed[first], counts.astype(float)
+
+
+def log_softmax_top(z: Any, inside: Any, xp: Any) -> Any:
+    """``log sum_o exp(z_o)`` over options that are there, for arrays and for PyMC's tensors: (...,)."""
+    shut = xp.where(inside, z, -np.inf)
+    top = shut.max(axis=-1, keepdims=True)
+    return xp.log(xp.exp(shut - top).sum(axis=-1)) + top[..., 0]
+
+
+def _prior(given: Mapping[str, Any]) -> tuple[str, float, float]:
+    for key in given:
+        if key not in DEFAULT:
+            raise InputError(f"rationality: {key!r} is unknown; {suggestion(str(key), DEFAULT)}")
+    if given.get("dist", "lognormal") != "lognormal":
+        raise InputError(f"rationality: dist: {shown(given['dist'])}; give 'lognormal'")
+    mu, sigma = finite(given.get("mu", 0.0)), finite(given.get("sigma", 1.0))
+    if mu is None or abs(mu) > 20:
+        raise InputError(f"rationality: mu: {shown(given['mu'])}; give a number from -20 to 20, the mean of log beta")
+    if sigma is None or not 1e-3 <= sigma <= 20:
+        raise InputError(
+            f"rationality: sigma: {shown(given['sigma'])}; give a number from 0.001 to 20, the spread of log beta"
+        )
+    return ("lognormal", mu, sigma)
+
+
+def _kept(found: Integral) -> np.ndarray:
+    """The density as numbers of one length for every class: ends, then log density at 257 nodes."""
+    if len(found.nodes) >= KEPT_NODES:
+        step = (len(found.nodes) - 1) // (KEPT_NODES - 1)
+        density = found.log_density[::step]
+    else:
+        times = (KEPT_NODES - 1) // (len(found.nodes) - 1)
+        _, density = finer(found.nodes, found.log_density, times)
+    return np.concatenate([[found.nodes[0], found.nodes[-1]], density])

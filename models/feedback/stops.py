@@ -1,0 +1,87 @@
+"""Stops: a human stopped this, or let it go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.rational import Rational
+from reward_hypotheses.models.valuation import Block, Valuation
+
+
+@dataclass(frozen=True, eq=False)
+class Stops(Rational):
+    """True where a human stopped this: ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``.
+
+    Stopping is failing on purpose, a noisy choice between the two (the off-switch of Hadfield-Menell et al. 2017), so stops
+    say where failing lies. ``s_h`` is the root mean square of ``r_h - u_h`` over the items.
+
+    Parameters
+    ----------
+    table, column, missing, name
+        As for every feedback; the column holds true/false or 1/0.
+    rationality, scale
+        As for every rational kind.
+    """
+
+    kind: ClassVar[str] = "stops"
+
+    @cached_property
+    def observed(self) -> np.ndarray:  # noqa: D102
+        return self.items.booleans(self.column, what="true where a human stopped this, else false")
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The items, (unit,)."""
+        return np.arange(self.items.n_items)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Every item counts: (unit,)."""
+        return np.ones(self.items.n_items, bool)
+
+    def laid_out(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+        return values
+
+    def inputs(self, block: Block, h: int) -> np.ndarray:
+        """How much better failing would be: ``u_h - r_h``."""
+        return np.broadcast_to(block.failure(h), block.shape) - block.reward(h)
+
+    def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``u_h - r_h`` (unit,)."""
+        return Feedback.at(self, valuation, h)
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """Items that are not failing themselves: (unit,)."""
+        failing = self.items.failing()
+        return self.inside if failing is None else ~failing
+
+    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
+        return float(np.sqrt(np.mean(rewards[real] ** 2))) if real.any() else 0.0
+
+    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
+        return rewards
+
+    def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stopping is a choice between stopping and going on: (unit, 2)."""
+        stopped = said.astype(float)
+        both = np.stack([inputs, np.zeros(len(inputs))], axis=1)
+        return both, np.stack([stopped, 1 - stopped], axis=1), np.arange(len(inputs))
+
+    def features(self, columns: list[np.ndarray]) -> np.ndarray:  # noqa: D102
+        grids = [np.stack([column, np.zeros(len(column))], axis=1) for column in columns]
+        return np.array(grids).reshape(len(columns), len(self.units), 2)
+
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+        z = self.beta(theta) * inputs * (1 - 2 * observed)  # log(1 + exp(z)), without overflow
+        return -(xp.maximum(z, 0) + xp.log1p(xp.exp(-abs(z))))
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        z = np.reshape(np.broadcast_to(self.beta(theta), n), (n, 1)) * inputs
+        return rng.logistic(size=z.shape) < z
