@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.rankings import Rankings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
     from reward_hypotheses.models.policies.base import Policy
@@ -73,6 +74,7 @@ _HOME = {
     "Feedback": "models.feedback.base",
     "Choices": "models.feedback.choices",
     "Labels": "models.feedback.labels",
+    "Rankings": "models.feedback.rankings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "read_comparisons": "data.comparisons",
@@ -109,6 +111,7 @@ __all__ = [
     "NotTrustedError",
     "Policy",
     "Prior",
+    "Rankings",
     "Rewards",
     "Simplicity",
     "Stops",

@@ -11,6 +11,7 @@ from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.rankings import Rankings
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import hypotheses_of
@@ -27,7 +28,13 @@ from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.problems import Problems, Section
 
-FEEDBACK: Mapping[str, type[Feedback]] = {"labels": Labels, "rewards": Rewards, "choices": Choices, "stops": Stops}
+FEEDBACK: Mapping[str, type[Feedback]] = {
+    "labels": Labels,
+    "rewards": Rewards,
+    "choices": Choices,
+    "rankings": Rankings,
+    "stops": Stops,
+}
 """Every kind of feedback that a study file may name; a new kind is one line here."""
 POLICIES: Mapping[str, type[Policy]] = {
     "commit": Commit,

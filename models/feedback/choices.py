@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.rational import Rational, less_their_mean, log_softmax_top
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
 
 
 @dataclass(frozen=True, eq=False)
-class Choices(Rational):
+class Choices(OfScenes):
     """True for the option chosen in its scene: ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``.
 
     Luce's choice rule (Luce 1959); of two options, Bradley and Terry's (1952). ``s_h`` is the root of the mean, over scenes
@@ -30,13 +29,6 @@ class Choices(Rational):
     """
 
     kind: ClassVar[str] = "choices"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.table.has_options:
-            raise InputError(
-                f"{self.table.source}: choices need options to choose from; give a column 'option' (and 'scene')"
-            )
 
     @cached_property
     def observed(self) -> np.ndarray:
@@ -57,12 +49,6 @@ class Choices(Rational):
             )
         return grid
 
-    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
-        return within_scenes(rewards, real)
-
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
-        return less_their_mean(rewards, inside)
-
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         inside = inputs > -np.inf
         beta = self.beta(theta)
@@ -76,15 +62,3 @@ class Choices(Rational):
         z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
         noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
         return noisy == noisy.max(axis=-1, keepdims=True)
-
-
-def within_scenes(rewards: np.ndarray, real: np.ndarray) -> float:
-    """Root of the mean, over scenes with at least two real options, of the variance among them; 0 where there is none."""
-    count = real.sum(axis=1)
-    several = count >= 2
-    if not several.any():
-        return 0.0
-    inside, n = real[several], count[several]
-    some = np.where(inside, rewards[several], 0.0)
-    apart = np.where(inside, some - (some.sum(axis=1) / n)[:, None], 0.0)
-    return float(np.sqrt(((apart**2).sum(axis=1) / n).mean()))

@@ -267,6 +267,28 @@ class Rational(Feedback):
         return {"rationality": np.array(columns).T[:, inverse]}
 
 
+@dataclass(frozen=True, eq=False)
+class OfScenes(Rational):
+    """Kinds that are about the options of a scene: only differences of rewards within it matter.
+
+    ``s_h`` is the root of the mean, over scenes with at least two available options, of the population variance of r_h
+    among them; an option that *is* failing is worth u_h, and is left out of it.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.table.has_options:
+            raise InputError(
+                f"{self.table.source}: {self.kind} need options to choose from; give a column 'option' (and 'scene')"
+            )
+
+    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
+        return within_scenes(rewards, real)
+
+    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
+        return less_their_mean(rewards, inside)
+
+
 def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[Valuation]) -> list[Evidence]:
     """Evidence of feedbacks that share a rationality: they multiply inside its integral.
 
@@ -306,6 +328,18 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
         return sum((part.log_likelihoods(beta) for part in parts), prior.log_density_of_log(t))
 
     return log_integral(f, prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
+
+
+def within_scenes(rewards: np.ndarray, real: np.ndarray) -> float:
+    """Root of the mean, over scenes with at least two real options, of the variance among them; 0 where there is none."""
+    count = real.sum(axis=1)
+    several = count >= 2
+    if not several.any():
+        return 0.0
+    inside, n = real[several], count[several]
+    some = np.where(inside, rewards[several], 0.0)
+    apart = np.where(inside, some - (some.sum(axis=1) / n)[:, None], 0.0)
+    return float(np.sqrt(((apart**2).sum(axis=1) / n).mean()))
 
 
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:

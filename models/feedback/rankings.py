@@ -1,0 +1,174 @@
+"""Rankings: the options of a scene in order of preference, in whole or in part, ties allowed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
+
+LARGEST_TIE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Rankings(OfScenes):
+    """1 for the best option of its scene, then 2, ...: the best is chosen, then the best of the rest (Plackett-Luce).
+
+    ``p(ranking) = prod_k exp(beta r(o_k) / s_h) / sum over what is left exp(beta r / s_h)`` (Plackett 1975). Options that
+    tie have an order that was not observed, so their orders are summed over, up to twelve in a tie; a tie for the last
+    place costs nothing, so that the rest tied last is a ranking of the top k. An empty cell is an option that was not
+    ranked, and takes no part.
+
+    Parameters
+    ----------
+    table, column, name
+        As for every feedback; the table has options, and the column holds whole numbers from 1 on, or nothing.
+    missing : {"error", "drop"}
+        What to do where a feature is missing; a rank that is missing is none.
+    rationality, scale, human
+        As for every rational kind.
+    """
+
+    kind: ClassVar[str] = "rankings"
+
+    @cached_property
+    def used(self) -> np.ndarray | None:
+        """Boolean (item,): the items that were ranked, and whose features are there if others are to be dropped."""
+        column = self.table.column(self.column)
+        gone = column.missing()
+        if self.missing == "drop":
+            for name in self.needs:
+                if name in self.table.columns:
+                    gone = gone | self.table.columns[name].missing()
+        if gone.all():
+            raise InputError(
+                f"{self.table.source}: column {self.column!r} is empty in every row; rankings need at least one rank"
+            )
+        return ~gone if gone.any() else None
+
+    @property
+    def dropped(self) -> int:
+        """Items that were ranked and lack a feature; those that were not ranked are no loss."""
+        return 0 if self.used is None else int((~self.used & ~self.table.column(self.column).missing()).sum())
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Ranks (unit, option); 0 where there is no option."""
+        table = self.items
+        ranks = table.numbers(self.column).astype(float)
+        wrong = (ranks < 1) | (ranks != np.floor(ranks)) | (ranks > 1e9)
+        if wrong.any():
+            item = int(np.argmax(wrong))
+            raise InputError(
+                f"{table.source}: {table.where(item)}: column {self.column!r} is {ranks[item]:g}; a rank is a whole number from 1 "
+                "(the best) on, or empty where it was not given"
+            )
+        grid = self.grid(ranks, 0.0)
+        for unit, members in _ties(grid):
+            if len(members) > LARGEST_TIE:
+                raise InputError(
+                    f"{table.source}: scene {table.scene_name(int(self.units[unit]))}: {len(members)} options tie before the last "
+                    f"place; up to {LARGEST_TIE} can"
+                )
+        return grid
+
+    @cached_property
+    def ties(self) -> list[tuple[int, np.ndarray]]:
+        """Ties before the last place: unit, and which options."""
+        return _ties(self.observed)
+
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+        inside = inputs > -np.inf
+        beta = self.beta(theta)
+        z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
+        not_before = (observed[..., None, :] >= observed[..., :, None]) & inside[..., None, :]
+        left = log_softmax_top(z[..., None, :], not_before, xp)  # of what is left when each option is chosen
+        costs = inside & (observed < observed.max(axis=-1, keepdims=True))
+        total = xp.where(costs, z - left, 0.0).sum(axis=-1)
+        if xp is not np:
+            if self.ties:
+                raise InputError(
+                    f"{self.name}: ties before the last place are summed over their orders exactly; NUTS and PyMC do not take them"
+                )
+            return total
+        for unit, members in _ties(np.asarray(observed)) if np.ndim(observed) == 2 else []:
+            later = inside[unit] & (observed[unit] > observed[unit, members[0]])
+            rest = z[..., unit, later]
+            tied = z[..., unit, members]
+            total[..., unit] += _in_any_order(tied, rest) - (tied - left[..., unit, members]).sum(axis=-1)
+        return total
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Rank by noisy worth, with the ties and the length of the ranking that was given."""
+        beta = self.beta(theta)
+        inside = inputs > -np.inf
+        z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inside, inputs, 0.0)
+        noisy = np.where(inside, z + rng.gumbel(size=z.shape), -np.inf)
+        order = np.argsort(-noisy, axis=-1, kind="stable")
+        given = self._given(inputs)
+        out = np.zeros(z.shape)
+        np.put_along_axis(out, order, np.broadcast_to(given, z.shape), axis=-1)
+        return np.where(inside, out, 0.0)
+
+    def _given(self, inputs: np.ndarray) -> np.ndarray:
+        """Ranks of each unit from the best on (unit, option), zeros last."""
+        known = self.observed
+        if len(inputs) != len(known):  # some units of a check, told apart by nothing but their number of options
+            count = (inputs > -np.inf).sum(axis=1)
+            known = np.where(np.arange(inputs.shape[1]) < count[:, None], np.arange(1.0, inputs.shape[1] + 1), 0.0)
+        return np.sort(np.where(known > 0, known, np.inf), axis=1)
+
+    def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each choice of the best of what is left; those inside a tie are left out."""
+        inside = inputs > -np.inf
+        alone = (said[:, None, :] == said[:, :, None]).sum(axis=-1) == 1
+        unit, option = np.nonzero(inside & alone & (said < said.max(axis=1, keepdims=True)))
+        left = inside[unit] & (said[unit] >= said[unit, option][:, None])
+        picked = np.zeros(left.shape)
+        picked[np.arange(len(unit)), option] = 1.0
+        return np.where(left, inputs[unit], -np.inf), picked, unit
+
+
+def _ties(ranks: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Options that tie before the last place of their scene, tie by tie."""
+    found = []
+    last = ranks.max(axis=1, keepdims=True)
+    same = (ranks[:, :, None] == ranks[:, None, :]) & (ranks[:, :, None] > 0) & (ranks[:, :, None] < last[:, :, None])
+    for unit in np.flatnonzero((same.sum(axis=2) > 1).any(axis=1)):
+        for rank in sorted(set(ranks[unit][ranks[unit] > 0].tolist())):
+            members = np.flatnonzero(ranks[unit] == rank)
+            if len(members) > 1 and rank < last[unit, 0]:
+                found.append((int(unit), members))
+    return found
+
+
+def _in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
+
+    Parameters
+    ----------
+    z : ndarray (..., member)
+        log w of the options that tie.
+    rest : ndarray (..., option)
+        Of those after them; there is at least one.
+    """
+    n = z.shape[-1]
+    everything = (1 << n) - 1
+    mass: list[Any] = [np.logaddexp.reduce(rest, axis=-1)]  # of a subset of the tie, and the rest
+    for subset in range(1, 2**n):
+        low = (subset & -subset).bit_length() - 1
+        mass.append(np.logaddexp(mass[subset & (subset - 1)], z[..., low]))
+    chance: list[Any] = [np.zeros(z.shape[:-1])]
+    for subset in range(1, 2**n):
+        ways = []
+        for i in range(n):
+            if subset >> i & 1:
+                before = subset ^ (1 << i)
+                ways.append(chance[before] + z[..., i] - mass[everything ^ before])
+        chance.append(np.logaddexp.reduce(np.array(ways), axis=0))
+    return chance[-1]
