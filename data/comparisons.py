@@ -91,11 +91,12 @@ def comparisons(table: Table) -> Table:
 
 
 def _chosen(table: Table, column: Column) -> np.ndarray:
-    said = [column.text(i).strip().lower() for i in range(table.n_items)]
+    gone = column.missing()
+    said = ["" if gone[i] else column.text(i).strip().lower() for i in range(table.n_items)]
     for i, side in enumerate(said):
         if side not in SIDES:
             raise InputError(
-                f"{table.source}: {table.where(i)}: column 'chosen' is {shown(column.text(i))}; it must be left or right"
+                f"{table.source}: {table.where(i)}: column 'chosen' is {shown('' if gone[i] else column.text(i))}; it must be left or right"
             )
     return np.array([[side == "left", side == "right"] for side in said]).ravel()
 

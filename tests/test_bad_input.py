@@ -283,8 +283,10 @@ CASES = {
     "noise 0.5": (feedback(noise=0.5), [r"noise: 0.5; give"]),
     "no noise": (feedback(noise=None), [r"\[\[feedback\]\] noise: missing"]),
     "a kind of later": (
-        feedback(kind="choices"),
-        [r"kind: 'choices' is no kind of this version; there is 'labels', 'rewards'"],
+        feedback(kind="demonstrations"),
+        [
+            r"kind: 'demonstrations' is no kind of this version; there is 'labels', 'rewards', 'choices', 'rankings', 'stops'"
+        ],
     ),
     "a kind misspelt": (feedback(kind="label"), [r"kind: 'label' is no kind of this version; did you mean 'labels'"]),
     "rewards without sigma2": (
