@@ -48,7 +48,8 @@ a study file (README.md describes every key):
   [catastrophe]
   fail_utility = 0                   # the reward that failing completely is worth
   [[feedback]]
-  kind = "labels"                    # true: this item is better than failing
+  kind = "labels"                    # true: this item is better than failing; or
+                                     # rewards, choices, rankings, stops
   table = "training"
   column = "is_pad"
   noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2

@@ -50,11 +50,14 @@ def test_the_study_with_every_key_runs(tmp_path):
     header, *rows = TEST.strip().split("\n")
     (tmp_path / "test.csv").write_text("\n".join([header + ",wind", *(row + ",3" for row in rows)]) + "\n")
     rows = "".join("1,1,0.5,1,90,1\n0,0,2.5,0,-95.5,2\n" for _ in range(10))
+    compared = "".join(f"{i % 2},{(i + 1) % 2},1,0,0.5,0.5,2,2,{'left' if i % 2 else 'right'}\n" for i in range(8))
+    names = "left_red_paint,right_red_paint,left_flags,right_flags,left_slope,right_slope,left_wind,right_wind,chosen\n"
+    (tmp_path / "compared.csv").write_text(names + compared)
     (tmp_path / "training.csv").write_text("red_paint,flags,slope,is_pad,score,wind\n" + rows + "0,0,1.5,,-80,3\n")
     results = rh.run(tmp_path / "study.toml")
     expected = {"policy": "commit", "abstain": True, "prior": "simplicity, letters"}
     assert {key: results["agent"][key] for key in expected} == expected
-    assert results["n_items"] == {"labels": 20, "rewards": 21}
+    assert results["n_items"] == {"labels": 20, "rewards": 21, "choices": 8}
 
 
 def test_the_script_prints_what_is_shown():

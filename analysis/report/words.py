@@ -338,6 +338,13 @@ def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, fl
     return sorted((p for p in parts if p[2] * p[3] * p[4] > 0), key=lambda p: -p[2] * p[3] * p[4])
 
 
+CHOSEN = {
+    "choices": "which option of a scene was taken",
+    "rankings": "the options of a scene in order",
+    "stops": "was this stopped",
+}
+
+
 def feedback_in_words(one: Mapping[str, Any]) -> str:
     """What people said, and how it is taken to come about."""
     noise = one["settings"].get("noise")
@@ -350,14 +357,13 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
     if one["kind"] == "rewards":
         a, b = one["settings"]["sigma2"]
         return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
-    if one["kind"] == "choices":
+    if one["kind"] in CHOSEN:
         beta = one["settings"]["rationality"]
-        how = (
-            f"of rationality {beta:g}"
-            if isinstance(beta, float)
-            else f"whose rationality is inferred (log beta ~ Normal({beta[1]:g}, {beta[2]:g}))"
-        )
-        return f"choices (column {one['column']!r} of {one['table']}): which option was taken, by somebody {how}"
+        how = f"of rationality {beta:g}"
+        if not isinstance(beta, float):
+            how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
+        who = one["settings"].get("human") or "somebody"
+        return f"{one['kind']} (column {one['column']!r} of {one['table']}): {CHOSEN[one['kind']]}, by {who} {how}"
     return f"{one['kind']} (column {one['column']!r} of {one['table']})"
 
 
