@@ -5,6 +5,7 @@
 # make types    mypy on the package
 # make docs     run the pages of docs/, the notebook and README, drawing their figures and rewriting their outputs
 # make agreement exact results against sampled ones, study by study
+# make calibration how often intervals hold the truth, kind by kind
 # make bench    timings side by side with what a user would use instead
 # make pins     resolve the pinned versions again (needs uv)
 # make clean    remove .venv and everything that was built
@@ -19,7 +20,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs agreement bench pins clean
+.PHONY: demo test venv lint types docs agreement calibration bench pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
@@ -53,6 +54,9 @@ docs: venv
 
 agreement: venv
 	$(BIN)/python tests/bench/agreement.py
+
+calibration: venv
+	PYTHONPATH=tests $(BIN)/python tests/bench/calibration.py
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

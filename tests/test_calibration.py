@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import oracles
 import pytest
+from bench import calibration
 from scipy import stats
 
 import reward_hypotheses as rh
@@ -152,3 +153,29 @@ def test_weights_by_a_second_route():
         got = kind.evidence(Valuation(h, kind.items, failure_line(0.0, h.names))).log_evidence
         want = oracles.labels_evidence([(x > 0).tolist(), (z > 0).tolist()], list(labels), (1, 3))
         np.testing.assert_allclose(np.exp(got), [float(e) for e in want], rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", list(calibration.KINDS))
+def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind):
+    """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""
+    runs = 250
+    coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
+    assert (np.abs(z) < 5).all()
+    for quantity, held in coverage.items():
+        for level, share in zip(calibration.LEVELS, held, strict=True):
+            assert abs(share - level) < 5 * math.sqrt(level * (1 - level) / runs) + 1 / calibration.DRAWS, (
+                quantity,
+                level,
+            )
+        counts = np.bincount(np.minimum((ranks[quantity] * 10).astype(int), 9), minlength=10)
+        assert stats.chisquare(counts).pvalue > 1e-6, (quantity, counts)
+
+
+def test_a_rationality_that_is_read_wrong_is_noticed(monkeypatch):
+    from reward_hypotheses.models.quadrature import Integral
+
+    draws = Integral.draws
+    monkeypatch.setattr(Integral, "draws", lambda self, n, rng: draws(self, n, rng) + 0.7)
+    _, _, ranks = calibration.calibration("choices", 250, seed=2)
+    counts = np.bincount(np.minimum((ranks["rationality"] * 10).astype(int), 9), minlength=10)
+    assert stats.chisquare(counts).pvalue < 1e-6
