@@ -183,3 +183,32 @@ class LogNormal(Nuisance):
         import pymc as pm
 
         return pm.LogNormal(name, mu=self.mu, sigma=self.sigma, dims=dims)
+
+
+@dataclass(frozen=True)
+class BetaPrior(Nuisance):
+    """Beta(a, b)."""
+
+    a: float
+    b: float
+    low = 0.0
+    high = 1.0
+
+    @property
+    def start(self) -> float:
+        """Its mean."""
+        return self.a / (self.a + self.b)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first = 0.0 if self.a == 1 else (self.a - 1) * np.log(x)
+            second = 0.0 if self.b == 1 else (self.b - 1) * np.log1p(-x)
+        return first + second - float(log_beta(self.a, self.b)) + 0.0 * x
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return rng.beta(self.a, self.b, shape)
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        return pm.Beta(name, alpha=self.a, beta=self.b, dims=dims)

@@ -49,7 +49,7 @@ class Estimate:
     ----------
     name : str
         The feedback's.
-    method : {"exact", "nuts"}
+    method : {"exact", "laplace", "nuts"}
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class have one estimate, and one error.
     mcse : ndarray (hypothesis,)
@@ -254,7 +254,11 @@ def weigh(
     if valuations is None:
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
     found = _exactly(feedback, valuations, method)
-    inexact = [str(one.name or one.kind) for one, e in zip(feedback, found, strict=True) if e is None and one.nuisances]
+    inexact = [
+        str(one.name or one.kind)
+        for one, e in zip(feedback, found, strict=True)
+        if one.nuisances and (e is None or e.method != "exact")
+    ]
     if inexact and method == "exact":
         raise InputError(
             f"method: 'exact', but the evidence of {', '.join(inexact)} has no exact form; use 'auto' or 'nuts'"
@@ -301,7 +305,7 @@ def weigh(
         valuations=tuple(valuations),
         evidence=tuple(evidence),
         estimates=tuple(
-            Estimate(str(one.name), "exact" if e.draws is None else "nuts", e.classes, e.mcse)
+            Estimate(str(one.name), e.method if e.draws is None else "nuts", e.classes, e.mcse)
             for one, e in zip(feedback, evidence, strict=True)
         ),
         sampler=sampler,

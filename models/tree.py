@@ -184,6 +184,8 @@ def _method(posterior: Posterior) -> str:
 
 def _why(posterior: Posterior, estimate: Estimate) -> str:
     one = next(f for f in posterior.feedback if f.name == estimate.name)
+    if estimate.method == "laplace":
+        return "laplace: Laplace's approximation corrected by importance sampling, once a silent class"
     if estimate.method == "exact":
         if not one.nuisances:
             return "exact: the likelihood has no nuisance, so its product is the evidence"
@@ -324,6 +326,9 @@ class _Groups:
         variables = {"weight": self.weights[group], "value_prior": self.values[group]}
         for one in self.posterior.feedback:
             variables |= {one.variable(key): values for key, values in self.theta[group][str(one.name)].items()}
+            variables |= {
+                one.variable(key): values for key, values in one.derived(self.theta[group][str(one.name)]).items()
+            }
         return xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
 
     def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:

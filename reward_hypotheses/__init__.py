@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.rankings import Rankings
+    from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
     from reward_hypotheses.models.policies.base import Policy
@@ -75,6 +76,7 @@ _HOME = {
     "Choices": "models.feedback.choices",
     "Labels": "models.feedback.labels",
     "Rankings": "models.feedback.rankings",
+    "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "read_comparisons": "data.comparisons",
@@ -112,6 +114,7 @@ __all__ = [
     "Policy",
     "Prior",
     "Rankings",
+    "Ratings",
     "Rewards",
     "Simplicity",
     "Stops",

@@ -49,7 +49,7 @@ a study file (README.md describes every key):
   fail_utility = 0                   # the reward that failing completely is worth
   [[feedback]]
   kind = "labels"                    # true: this item is better than failing; or
-                                     # rewards, choices, rankings, stops
+                                     # rewards, choices, rankings, ratings, stops
   table = "training"
   column = "is_pad"
   noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2

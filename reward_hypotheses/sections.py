@@ -12,6 +12,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rankings import Rankings
+from reward_hypotheses.models.feedback.ratings import Ratings
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import hypotheses_of
@@ -33,6 +34,7 @@ FEEDBACK: Mapping[str, type[Feedback]] = {
     "rewards": Rewards,
     "choices": Choices,
     "rankings": Rankings,
+    "ratings": Ratings,
     "stops": Stops,
 }
 """Every kind of feedback that a study file may name; a new kind is one line here."""
@@ -263,6 +265,7 @@ _NEEDED = {
     "table": "name the table, as under [tables]",
     "column": "name the column that holds what was said",
     "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]",
+    "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]',
     "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]",
 }
 

@@ -13,7 +13,7 @@ GROUPS = {
     "Tables": ("read_comparisons", "read_table", "landing_sites", "landing_frame"),
     "Shifts": ("repaint", "decorrelate", "intervene", "reweight", "resample", "add_options", "fade"),
     "Priors over the hypotheses": ("Elicited", "LinearPool", "log_pool", "Uniform", "Simplicity", "Prior"),
-    "Feedback": ("Choices", "Labels", "Rankings", "Rewards", "Stops", "Feedback"),
+    "Feedback": ("Choices", "Labels", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
     "Fitting": ("fit", "pymc_model", "index_draws", "given"),
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "predict"),

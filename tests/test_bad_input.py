@@ -285,7 +285,7 @@ CASES = {
     "a kind of later": (
         feedback(kind="demonstrations"),
         [
-            r"kind: 'demonstrations' is no kind of this version; there is 'labels', 'rewards', 'choices', 'rankings', 'stops'"
+            r"kind: 'demonstrations' is no kind of this version; there is 'labels', 'rewards', 'choices', 'rankings', 'ratings', 'stops'"
         ],
     ),
     "a kind misspelt": (feedback(kind="label"), [r"kind: 'label' is no kind of this version; did you mean 'labels'"]),

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 from studies import small, write
 
 import reward_hypotheses as rh
@@ -149,6 +149,43 @@ def test_stops(seed):
             return math.fsum(-np.logaddexp(0, (1 - 2 * s) * beta * g) for s, g in zip(stop, z, strict=True))
 
         assert got[h] == pytest.approx(integral(ll), abs=1e-8)
+
+
+def ordered_logit(z, cuts, grade):
+    upper = 1.0 if grade == len(cuts) else special.expit(cuts[grade] - z)
+    return upper - (0.0 if grade == 0 else special.expit(cuts[grade - 1] - z))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ratings(seed):
+    """Against a grid over log beta and the chances of the grades of an average item, whose prior is flat."""
+    rng = np.random.default_rng(300 + seed)
+    n, k = int(rng.integers(2, 25)), 2 + seed % 2
+    x, y = rng.normal(size=(2, n)).round(2)
+    grades = rng.integers(0, k, n)
+    names = ["bad", "fair", "good"][:k]
+    data = {"x": x, "y": y, "g": np.array(names, object)[grades]}
+    got, tree = evidence([rh.Ratings(data, "g", grades=names)])
+    assert tree.attrs["method"] == "laplace" and got[0] == got[1]
+    t = np.linspace(-7, 7, 281)[:, None, None]
+    u = (np.arange(120) + 0.5) / 120
+    first, second = (u[:, None] * np.ones((1, 1)), None) if k == 2 else np.meshgrid(u, u, indexing="ij")
+    inside = (
+        np.ones(first.shape, bool) if k == 2 else first < second
+    )  # cumulative chances in order: density k! on the ordered
+    cuts = [np.log(first) - np.log1p(-first)] + ([] if k == 2 else [np.log(second) - np.log1p(-second)])
+    for h, name in list(enumerate(EXPRESSIONS))[:4]:
+        r = rewards_of(name, x, y)
+        z = (r - r.mean()) / r.std()
+        total = -0.5 * t**2 - 0.5 * math.log(2 * math.pi) + np.zeros((1, *first.shape))
+        for i in range(n):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                total = total + np.log(ordered_logit(np.exp(t) * z[i], cuts, grades[i]))
+        total = np.where(inside, total, -np.inf)
+        top = total.max()
+        cell = 0.05 / (120 if k == 2 else 120**2) * (1 if k == 2 else 2)
+        want = top + math.log(np.exp(total - top).sum() * cell)
+        assert abs(got[h] - want) < 5 * tree["evidence"]["mcse"].values[h] + 0.02
 
 
 def test_a_tie_of_twelve_is_summed_over_its_orders():
@@ -403,6 +440,12 @@ WRONG = {
     "a rank of a half": ("rankings", ROWS.replace("0,0,1,1,1", "0,0,1,1,1.5"), {}, "column 'r' is 1.5; a rank is a whole number"),
     "no ranks": ("rankings", re.sub(r"(\d,\d,\d,\d),\d", r"\1,", ROWS), {}, "column 'r' is empty in every row"),
     "a stop that is a number": ("stops", ROWS.replace("0,1,2,0,2,0", "0,1,2,0,2,7"), {}, "it must be true where a human stopped this"),
+    "no grades": ("ratings", ROWS, {}, "grades: missing; list the grades, the lowest first"),
+    "one grade": ("ratings", ROWS, {"grades": ["good"]}, "grades: ['good']; list two to 10"),
+    "a grade twice": ("ratings", ROWS, {"grades": [1, 2, 1.0]}, "each grade once"),
+    "a grade that is a list": ("ratings", ROWS, {"grades": [[1], 2]}, "a grade is a text or a number"),
+    "a grade never defined": ("ratings", ROWS, {"grades": [0, 1]}, "line 3: column 'r' is '2', which is no grade; there is '0', '1'"),
+    "a grade that is missing": ("ratings", ROWS.replace("0,0,1,1,1", "0,0,1,1,"), {"grades": [1, 2]}, "line 2: column 'r' is missing"),
     "no options": ("choices", "x,c,r,stop\n1,1,1,1\n", {}, "choices need options to choose from"),
     "rationality 0": ("choices", ROWS, {"rationality": 0}, "rationality: 0; give a positive number, or its prior"),
     "rationality in words": ("stops", ROWS, {"rationality": "high"}, "rationality: 'high'"),
@@ -417,7 +460,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_feedback(case, tmp_path, capsys):
     kind, training, options, says = WRONG[case]
-    column = {"choices": "c", "rankings": "r", "stops": "stop"}[kind]
+    column = {"choices": "c", "rankings": "r", "stops": "stop", "ratings": "r"}[kind]
     study = small(hypotheses={"x": "x", "-x": "-x"}, tables={"training": "training.csv"})
     study["values"] = {"weights": {"x": 1, "-x": 1}, "source": "a test"}
     study["feedback"] = [{"kind": kind, "table": "training", "column": column} | options]

@@ -21,6 +21,7 @@ from reward_hypotheses.analysis.report.words import (
     hinges,
     origin_in_words,
     percent,
+    plainly,
     policy_in_words,
     prior_in_words,
     sampling,
@@ -392,8 +393,11 @@ def _frames(document: Document, frames: Mapping[str, bytes]) -> list[Frame]:
 def _provenance(document: Document) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     methods = sorted(set(document["fit"]["methods"].values()))
-    how = {"exact": "The evidence is exact.", "nuts": "The evidence was sampled by NUTS."}
-    fitted = how[methods[0]] if len(methods) == 1 else "Some of the evidence is exact, some was sampled by NUTS."
+    how = {"exact": "exact", "nuts": "sampled by NUTS", "laplace": "by Laplace's approximation and importance sampling"}
+    by_method = [
+        how[m] + " of " + plainly([n for n, own in document["fit"]["methods"].items() if own == m]) for m in methods
+    ]
+    fitted = f"The evidence is {how[methods[0]]}." if len(methods) == 1 else f"The evidence is {plainly(by_method)}."
     risk = document["risk"]
     ends = ""
     if risk is not None and risk["lower"] is not None:

@@ -105,6 +105,13 @@ def asked(document: Mapping[str, Any]) -> list[str]:
 def sampling(document: Mapping[str, Any]) -> list[str]:
     """Say what was sampled, how well, and what that leaves open; nothing where all is exact."""
     sampler = document["fit"]["sampler"]
+    weighted = [name for name, method in document["fit"]["methods"].items() if method == "laplace"]
+    if sampler is None and weighted:
+        error = max((p["mcse"] for p in document["pairs"]), default=0.0)
+        return [
+            f"Evidence of {plainly(weighted)}: Laplace's approximation, corrected by importance sampling. Monte Carlo error: of a log "
+            f"Bayes factor at most {error:.2g} nats."
+        ]
     if sampler is None:
         return []
     which = ", ".join(name for name, method in document["fit"]["methods"].items() if method == "nuts")
@@ -364,6 +371,11 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
             how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
         who = one["settings"].get("human") or "somebody"
         return f"{one['kind']} (column {one['column']!r} of {one['table']}): {CHOSEN[one['kind']]}, by {who} {how}"
+    if one["kind"] == "ratings":
+        grades = one["settings"]["grades"]
+        return (
+            f"ratings (column {one['column']!r} of {one['table']}): each item graded, from {grades[0]} to {grades[-1]}"
+        )
     return f"{one['kind']} (column {one['column']!r} of {one['table']})"
 
 

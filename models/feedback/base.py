@@ -40,6 +40,7 @@ class Evidence:
         Monte Carlo error of the log evidence, one error a class; 0 where it is exact.
     draws : dict of str to ndarray (chain, draw, hypothesis), optional
         Draws of the nuisances from ``p(theta | D, h)`` where they were sampled; None where draws are made exactly.
+    method : {"exact", "laplace", "nuts"}
     """
 
     log_evidence: np.ndarray
@@ -48,6 +49,7 @@ class Evidence:
     statistics: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     mcse: np.ndarray = field(default_factory=lambda: np.zeros(0))
     draws: Mapping[str, np.ndarray] | None = None
+    method: str = "exact"
 
     def __post_init__(self) -> None:
         if not self.mcse.size:
@@ -294,6 +296,10 @@ class Feedback(ABC):
     def variable(self, nuisance: str) -> str:
         """Name of a nuisance in trees and in PyMC: ``<feedback>_<nuisance>``."""
         return f"{self.name}_{nuisance}"
+
+    def derived(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What else the tree shows of the nuisances (draw, hypothesis), by name."""
+        return {}
 
     def log_prior(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Log density of the prior of each nuisance, of the shape given."""

@@ -98,6 +98,11 @@ class Rational(Feedback):
         """One integral over the rationality that they share; raises InputError where they do not agree on it."""
         others = [one for one in feedback if isinstance(one, Rational)]
         for one in others:
+            if set(one.nuisances) - {"rationality"}:
+                raise InputError(
+                    f"human {self.human!r}: {one.name} has cut points of its own and cannot share a rationality yet"
+                )
+        for one in others:
             for key in ("rationality", "scale"):
                 if getattr(one, key) != getattr(self, key):
                     raise InputError(
@@ -210,6 +215,13 @@ class Rational(Feedback):
         """What was said as a row of choices, one a stage: inputs and choice (stage, option), and the unit of each (stage,)."""
         return inputs, said, np.arange(len(inputs))
 
+    def modelled(
+        self, inputs: np.ndarray, said: np.ndarray, theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Chance of each option and which was taken, (stage, option), and the unit of each stage, at one draw of theta."""
+        given, chosen, unit = self.stages(inputs, said)
+        return softmax(float(np.reshape(self.beta(theta), -1)[0]), given), chosen, unit
+
     def features(self, columns: list[np.ndarray]) -> np.ndarray:
         """Columns (item,) as features of the options of `stages`: (feature, unit, option)."""
         grids = [less_their_mean(self.grid(column, 0.0), self.inside) for column in columns]
@@ -234,9 +246,8 @@ class Rational(Feedback):
 
         def scores(i: int, h: int, answers: np.ndarray) -> np.ndarray:
             mine = {name: values[i : i + 1, h] for name, values in theta.items()}
-            given, chosen, unit = self.stages(inputs[h], answers)
-            beta = float(np.reshape(self.beta(mine), -1)[0])
-            return np.abs(score(features[:, unit], chosen, softmax(beta, given)))
+            chance, chosen, unit = self.modelled(inputs[h], answers, mine)
+            return np.abs(score(features[:, unit], chosen, chance))
 
         found, exceeds = np.zeros(CHECKED), 0
         for i, h in enumerate(drawn.tolist()):

@@ -23,6 +23,7 @@ KINDS = {
     "choices": (lambda t: rh.Choices(t, "said"), None),
     "rankings": (lambda t: rh.Rankings(t, "said"), None),
     "stops": (lambda t: rh.Stops(t, "said"), True),
+    "ratings": (lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]), 0),
 }
 
 
@@ -54,8 +55,8 @@ def simulate(kind, rng):
     (one,) = named([make(table | {"said": said})])
     posterior = weigh(hypotheses, prior, [one], line)
     drawn, weights, _ = posterior.draws(DRAWS, rng)
-    ((name, value),) = theta.items()
-    nuisance = one.exact_draws(posterior.evidence[0], np.array([truth]), DRAWS, rng)[name][:, 0]
+    name, value = next(iter(theta.items()))
+    nuisance = one.draws(posterior.evidence[0], np.array([truth]), DRAWS, rng)[name][:, 0]
     agent = posterior.reweighted(rh.Uniform()) @ COST
     with np.errstate(divide="ignore"):
         log_judge = np.log(pi) + posterior.log_evidence

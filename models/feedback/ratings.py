@@ -1,0 +1,222 @@
+"""Ratings: each item given one of a few grades."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.models.feedback.base import Evidence, Feedback
+from reward_hypotheses.models.feedback.rational import Rational, grouped
+from reward_hypotheses.models.laplace import K_HAT, laplace
+from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
+from reward_hypotheses.models.valuation import Valuation
+
+MOST_GRADES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings(Rational):
+    """One of some grades for each item: ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items.
+
+    The ordered logistic model (McCullagh 1980). Cut points have the prior under which the grades of an item of average
+    worth are Dirichlet(1, ..., 1), as independent sticks ``v_k ~ Beta(1, K - k)`` broken off what is left; ``s_h`` is the
+    standard deviation of r_h over the graded items.
+
+    Parameters
+    ----------
+    table, column, missing, name
+        As for every feedback; the column holds one of the grades.
+    grades : sequence of str or number
+        Two to ten, the lowest first.
+    rationality, scale, human
+        As for every rational kind; a human who also says something of another kind cannot be shared yet.
+    """
+
+    kind: ClassVar[str] = "ratings"
+    integrated: ClassVar[str] = ""
+
+    _: KW_ONLY
+    grades: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = self.grades
+        if isinstance(given, str) or not isinstance(given, Sequence) or not 2 <= len(given) <= MOST_GRADES:
+            raise InputError(
+                f'grades: {shown(given)}; list two to {MOST_GRADES}, the lowest first, such as ["bad", "fair", "good"]'
+            )
+        texts = tuple(_grade(g) for g in given)
+        if len(set(texts)) < len(texts):
+            raise InputError(f"grades: {shown(list(given))}; each grade once, the lowest first")
+        object.__setattr__(self, "grades", texts)
+
+    @property
+    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+        k = len(self.grades)
+        return dict(super().nuisances) | {f"stick_{i}": BetaPrior(1.0, float(k - i)) for i in range(1, k)}
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Place of each item's grade among the grades, from 0: (unit,)."""
+        table = self.items
+        column = table.column(self.column)
+        place = {grade: i for i, grade in enumerate(self.grades)}
+        out, missing = np.empty(table.n_items, np.int64), column.missing()
+        for i in range(table.n_items):
+            said = "" if missing[i] else column.text(i).strip()
+            if said not in place:
+                what = "is missing" if not said else f"is {said!r}, which is no grade; {suggestion(said, self.grades)}"
+                raise InputError(f"{table.source}: {table.where(i)}: column {self.column!r} {what}")
+            out[i] = place[said]
+        return out
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The items, (unit,)."""
+        return np.arange(self.items.n_items)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Every item counts: (unit,)."""
+        return np.ones(self.items.n_items, bool)
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """The same: (unit,)."""
+        return self.inside
+
+    def laid_out(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+        return values
+
+    def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``r_h`` (unit,)."""
+        return Feedback.at(self, valuation, h)
+
+    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
+        return float(np.std(rewards))
+
+    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
+        return rewards - rewards.mean()
+
+    def cuts(self, theta: Mapping[str, Any], xp: Any) -> list[Any]:
+        """``c_k = logit(v_1 + (1 - v_1) v_2 + ...)``, lowest first."""
+        found, left = [], 0.0
+        for i in range(1, len(self.grades)):
+            left = left + xp.log1p(-theta[f"stick_{i}"])  # log of what is left of the stick
+            found.append(xp.log(-xp.expm1(left)) - left)
+        return found
+
+    def derived(self, theta: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The cut points."""
+        return {f"cutpoint_{k + 1}": cut for k, cut in enumerate(self.cuts(theta, np))}
+
+    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+        z = self.beta(theta) * inputs
+        cuts = self.cuts(theta, xp)
+        total: Any = 0.0
+        for k in range(len(self.grades)):
+            said: Any = 0.0
+            if k < len(cuts):
+                said = said - _softplus(z - cuts[k], xp)  # log sigma(c_k - z)
+            if k > 0:
+                said = said - _softplus(cuts[k - 1] - z, xp)  # log sigma(z - c_{k-1})
+            if 0 < k < len(cuts):
+                said = said + xp.log(-xp.expm1(cuts[k - 1] - cuts[k]))
+            total = total + xp.where(xp.abs(observed - k) < 0.5, said, 0.0)
+        return total
+
+    def chances(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Chance of each grade: (..., unit, grade)."""
+        each = [self.log_likelihood(inputs, theta, np.full(inputs.shape[-1], k), np) for k in range(len(self.grades))]
+        return np.exp(np.stack(each, axis=-1))
+
+    def replicate(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        columns = {name: np.reshape(values, (n, 1)) for name, values in theta.items()}
+        below = np.cumsum(np.broadcast_to(self.chances(inputs, columns), (n, len(inputs), len(self.grades))), axis=-1)
+        return (rng.random((n, len(inputs), 1)) > below[..., :-1]).sum(axis=-1)
+
+    def modelled(  # noqa: D102
+        self, inputs: np.ndarray, said: np.ndarray, theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        columns = {name: np.reshape(values, (1, 1)) for name, values in theta.items()}
+        chance = np.broadcast_to(self.chances(inputs, columns), (1, len(inputs), len(self.grades)))[0]
+        return chance, np.eye(len(self.grades))[said], np.arange(len(inputs))
+
+    def features(self, columns: list[np.ndarray]) -> np.ndarray:  # noqa: D102
+        grade = np.arange(len(self.grades))
+        grids = [(column - column.mean())[:, None] * grade for column in columns]
+        return np.array(grids).reshape(len(columns), len(self.units), len(self.grades))
+
+    def evidence(self, valuation: Valuation) -> Evidence | None:  # type: ignore[override]
+        """By Laplace's approximation and importance sampling, once a silent class; None where that cannot be trusted."""
+        classes = self.classes(valuation)
+        _, first, inverse, _ = distinct(classes)
+        priors = self.nuisances
+        values, errors, kept = [], [], []
+        for c, h in enumerate(first.tolist()):
+            inputs, said, counts = grouped(self.at(valuation, int(h)), np.asarray(self.observed, float))
+
+            def f(
+                phi: np.ndarray, inputs: np.ndarray = inputs, said: np.ndarray = said, counts: np.ndarray = counts
+            ) -> np.ndarray:
+                theta, total = {}, np.zeros(len(phi))
+                for (name, prior), column in zip(priors.items(), phi.T, strict=True):
+                    point, jacobian = prior.from_line(column)
+                    total = total + prior.log_density(point) + jacobian
+                    theta[name] = point[:, None]
+                with np.errstate(all="ignore"):
+                    found = (
+                        total
+                        + np.broadcast_to(self.log_likelihood(inputs, theta, said, np), (len(phi), len(counts)))
+                        @ counts
+                    )
+                return np.where(np.isnan(found), -np.inf, found)
+
+            start = np.array([float(p.to_line(np.array([p.start]))[0]) for p in priors.values()])
+            found = laplace(f, start, np.random.default_rng([19, c]))
+            if not found.k_hat <= K_HAT or not np.isfinite(found.value):
+                return None
+            values.append(found.value)
+            errors.append(found.mcse)
+            kept.append(np.concatenate([found.points.ravel(), np.cumsum(found.weights)]))
+        return Evidence(
+            np.array(values)[inverse],
+            inverse,
+            len(self.units),
+            np.array(kept)[inverse],
+            np.array(errors)[inverse],
+            method="laplace",
+        )
+
+    def exact_draws(  # noqa: D102
+        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draw from the weighted sample."""
+        _, first, inverse, _ = distinct(evidence.classes[hypotheses])
+        columns = []
+        for row in evidence.statistics[hypotheses][first]:
+            size = len(row) // (len(self.nuisances) + 1)
+            points, below = row[:-size].reshape(size, -1), row[-size:]
+            columns.append(points[np.minimum(np.searchsorted(below, rng.random(n) * below[-1]), size - 1)])
+        phi = np.array(columns)[inverse]  # (hypothesis, draw, nuisance)
+        return {name: prior.from_line(phi[:, :, i].T)[0] for i, (name, prior) in enumerate(self.nuisances.items())}
+
+
+def _grade(given: Any) -> str:
+    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+        raise InputError(f"grades: {shown(given)}; a grade is a text or a number")
+    if isinstance(given, str):
+        return given.strip()
+    number = float(given)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _softplus(x: Any, xp: Any) -> Any:
+    """``log(1 + exp(x))`` without overflow."""
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
