@@ -11,7 +11,7 @@ from reward_hypotheses.models.special import log_gamma
 DRAWS, DEGREES = 16_000, 5.0
 K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
-STEP, STEPS = 1e-3, 100
+STEP, STEPS, ROUNDS = 1e-3, 100, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,8 @@ def laplace(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rng: np.ra
     """Integrate exp(f) over the space.
 
     The mode by Newton's steps, a multivariate t of 5 degrees of freedom with the curvature there, and importance sampling
-    from it (Kass and Raftery 1995, section 4.2).
+    from it (Kass and Raftery 1995, section 4.2); where the largest weights are too large, again from a t with the mean and
+    the spread that were found.
 
     Parameters
     ----------
@@ -48,16 +49,29 @@ def laplace(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rng: np.ra
         Of points (point, dimension): log integrand (point,).
     start : ndarray (dimension,)
     """
-    mode = _mode(f, np.asarray(start, float))
-    curvature = -_derivatives(f, mode)[1]
-    d = len(mode)
+    centre = _mode(f, np.asarray(start, float))
     try:
-        root = np.linalg.cholesky(np.linalg.inv(curvature))
+        covariance = np.linalg.inv(-_derivatives(f, centre)[1])
+        for _ in range(ROUNDS):
+            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng)
+            if found.k_hat <= K_HAT:
+                break
+            centre = found.weights @ found.points
+            apart = found.points - centre
+            covariance = 1.5 * (apart.T * found.weights) @ apart
     except np.linalg.LinAlgError:
-        return Weighted(math.nan, math.inf, math.inf, mode[None], np.ones(1))
+        return Weighted(math.nan, math.inf, math.inf, centre[None], np.ones(1))
+    return found
+
+
+def _sampled(
+    f: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, root: np.ndarray, rng: np.random.Generator
+) -> Weighted:
+    """Importance sampling from a multivariate t around a centre, root the Cholesky factor of its scale."""
+    d = len(centre)
     normal = rng.standard_normal((DRAWS, d))
     stretch = np.sqrt(DEGREES / rng.chisquare(DEGREES, DRAWS))
-    points = mode + (normal * stretch[:, None]) @ root.T
+    points = centre + (normal * stretch[:, None]) @ root.T
     distance = (normal**2).sum(axis=1) * stretch**2
     log_proposal = (
         float(log_gamma(np.array([(DEGREES + d) / 2]))[0] - log_gamma(np.array([DEGREES / 2]))[0])
@@ -122,7 +136,8 @@ def pareto_k(log_ratio: np.ndarray) -> float:
     b = (1 - np.sqrt(m / (np.arange(1, m + 1) - 0.5))) / (3 * quartile) + 1 / x[-1]
     k = np.log1p(-b[:, None] * x).mean(axis=1)
     profile = len(x) * (np.log(-b / k) - k - 1)
-    weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
+    with np.errstate(over="ignore"):  # of points that weigh nothing
+        weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
     b_mean = float((b * weight).sum() / weight.sum())
     shape = float(np.log1p(-b_mean * x).mean())
     return (len(x) * shape + 10 * 0.5) / (len(x) + 10)

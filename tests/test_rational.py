@@ -486,3 +486,31 @@ def test_integrals_find_where_the_mass_is(centre, width):
 
 def test_an_integrand_that_vanishes():
     assert log_integral(lambda t: np.full(len(t), -np.inf), -1, 1).value == -math.inf
+
+
+def test_integrals_in_a_few_dimensions():
+    from arviz_stats.base import array_stats
+
+    from reward_hypotheses.models.laplace import laplace, pareto_k
+
+    rng = np.random.default_rng(3)
+    for d in (1, 2, 4):
+        root = rng.normal(size=(d, d)) + 2 * np.eye(d)
+        precision = root @ root.T
+
+        def f(phi, precision=precision, d=d):
+            z = phi - 1.5
+            return -0.5 * np.einsum("ni,ij,nj->n", z, precision, z)
+
+        found = laplace(f, np.zeros(d), np.random.default_rng(1))
+        want = 0.5 * (d * math.log(2 * math.pi) - float(np.linalg.slogdet(precision)[1]))
+        assert abs(found.value - want) < 5 * found.mcse < 0.05 and found.k_hat < 0.7
+        assert np.abs(found.weights @ found.points - 1.5).max() < 0.1
+    heavy = laplace(
+        lambda phi: -np.log1p(phi[:, 0] ** 2), np.zeros(1), np.random.default_rng(1)
+    )  # a Cauchy: no proposal has its tails
+    assert heavy.k_hat > 0.1
+    for shape in (-0.2, 0.3, 0.9):
+        log_ratio = np.log(stats.genpareto(shape).rvs(20_000, random_state=np.random.default_rng(5)) + 1)
+        _, theirs = array_stats.psislw(-log_ratio)
+        assert pareto_k(log_ratio) == pytest.approx(float(theirs), abs=1e-9)
