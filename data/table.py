@@ -205,7 +205,8 @@ class Table:
             plain = name.strip().lower().replace(" ", "_").replace("-", "_")
             if name not in RESERVED and (near := get_close_matches(plain, RESERVED, 1, 0.9)):
                 out.append(f"column {name!r} of table {self.name!r} is a feature; if {near[0]!r} is meant, name it so")
-        if self.has_options and self.scene_names is None and self.rows is not None:
+        alone = self.has_options and self.scene_names is None and self.rows is not None
+        if alone and (np.diff(self.starts) == 1).all():
             out.append(
                 f"table {self.name!r} has a column 'option' but no 'scene', so every row is a scene with one option"
             )

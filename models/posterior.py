@@ -324,7 +324,7 @@ def _exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], meth
         found.append(one.evidence(valuation) if one.shares is None or k in alone else None)
     for human, members in groups.items():
         if len(members) > 1:
-            if method == "nuts":
+            if method == "nuts" and feedback[members[0]].nuisances:
                 raise InputError(
                     f"method: 'nuts', but {', '.join(str(feedback[k].name) for k in members)} share the rationality of {human!r}, "
                     "which is integrated exactly; use 'auto'"

@@ -10,7 +10,7 @@ from reward_hypotheses.models.special import log_sum_exp
 
 FAR = 45.0
 """Nats below the top beyond which the integrand adds nothing that a double holds."""
-FIRST, MOST = 33, 4097
+FIRST, MOST, MOST_TOGETHER = 33, 4097, 40_001
 AGREE = 1e-10
 """Two rules, one with every other node of the other, agree to this many nats (or 1e-13 of the value)."""
 WIDEST = 700.0
@@ -26,11 +26,14 @@ class Integral:
         Nats; -inf where the integrand vanishes.
     nodes, log_density : ndarray (node,)
         Equally spaced t, and f there.
+    error : float
+        Of the value, nats; 0 where two rules agree to 1e-10.
     """
 
     value: float
     nodes: np.ndarray
     log_density: np.ndarray
+    error: float = 0.0
 
     def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw t from the density proportional to exp(f): (n,).
@@ -44,49 +47,79 @@ class Integral:
         return np.interp(rng.random(n) * below[-1], below, fine)
 
 
-def log_integral(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Integral:
-    """Integrate ``exp(f)`` over the line, starting to look between two points.
+def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, float]) -> Integral:
+    """Integrate ``exp(f)`` over the line, starting to look between these points.
 
-    The interval is widened while its ends are within 45 nats of the top and narrowed until that region spans half of the
-    nodes; then the trapezoid rule, whose error falls faster than any power of the step for a smooth integrand that
-    vanishes at both ends (Trefethen and Weideman 2014), with nodes doubled until two rules agree to 1e-10.
+    From each start the interval is widened while its ends are within 45 nats of the top and narrowed until that region
+    spans half of the nodes; then the trapezoid rule, whose error falls faster than any power of the step for a smooth
+    integrand that vanishes at both ends (Trefethen and Weideman 2014), with nodes doubled until two rules agree to 1e-10.
+    Where starts lead to mass in different places, what lies between them is taken in too.
 
     Parameters
     ----------
     f : callable
         Of points (node,): log integrand (node,); -inf is allowed.
-    lo, hi : float
-        Where to begin.
+    starts : (float, float)
+        Where to begin; one for each mode that f may have.
     """
+    found = [_around(f, lo, hi) for lo, hi in starts]
+    best = max(found, key=lambda one: one.value)
+    lo, hi, value = float(best.nodes[0]), float(best.nodes[-1]), best.value
+    others = [one for one in found if one.value > value - FAR and (one.nodes[0] > hi or one.nodes[-1] < lo)]
+    if not others:
+        return best
+    together = [best, *others]
+    ends = min(float(one.nodes[0]) for one in together), max(float(one.nodes[-1]) for one in together)
+    step = min(float(one.nodes[1] - one.nodes[0]) for one in together)
+    nodes = np.linspace(*ends, min(int((ends[1] - ends[0]) / step) + 2, MOST_TOGETHER))
+    density = f(nodes)
+    error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2])) if len(nodes) % 2 else 0.0
+    return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
+
+
+def _around(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Integral:
     t = np.linspace(lo, hi, FIRST)
     y = f(t)
-    for _ in range(200):
+    for _ in range(400):
         top = float(y.max())
-        if top == -math.inf:
+        if not top > -math.inf:
             return Integral(-math.inf, t, y)
-        near = np.flatnonzero(y > top - FAR)
-        first, last, width = int(near[0]), int(near[-1]), float(t[-1] - t[0])
-        grow_left, grow_right = first == 0 and t[0] > -WIDEST, last == FIRST - 1 and t[-1] < WIDEST
+        near = np.flatnonzero(y >= top - FAR)
+        n, first, last, width = len(t), int(near[0]), int(near[-1]), float(t[-1] - t[0])
+        grow_left, grow_right = first == 0 and t[0] > -WIDEST, last == n - 1 and t[-1] < WIDEST
         if grow_left or grow_right:
             lo = float(t[0]) - (width if grow_left else 0.0)
             hi = float(t[-1]) + (width if grow_right else 0.0)
-        elif last - first < FIRST // 2:
-            lo, hi = float(t[max(first - 1, 0)]), float(t[min(last + 1, FIRST - 1)])
+        elif last - first < n // 3 and width > 1e-9 * max(1.0, abs(float(t[first]))):
+            lo, hi = float(t[max(first - 1, 0)]), float(t[min(last + 1, n - 1)])
         else:
-            break
+            value = _trapezoid(t, y)
+            error = abs(value - _trapezoid(t[::2], y[::2])) if n > FIRST else math.inf
+            if error <= max(AGREE, 1e-13 * abs(value)):
+                return Integral(value, t, y)
+            if n >= MOST:
+                return Integral(value, t, y, error)
+            finer_t = np.linspace(float(t[0]), float(t[-1]), 2 * n - 1)
+            filled = np.empty(len(finer_t))
+            filled[::2] = y
+            filled[1::2] = f(finer_t[1::2])
+            t, y = finer_t, filled
+            continue
         t = np.linspace(lo, hi, FIRST)
         y = f(t)
-    while True:
-        value = _trapezoid(t, y)
-        if len(t) > FIRST or len(t) >= MOST:
-            coarse = _trapezoid(t[::2], y[::2])
-            if abs(value - coarse) <= max(AGREE, 1e-13 * abs(value)) or len(t) >= MOST:
-                return Integral(value, t, y)
-        finer = np.linspace(float(t[0]), float(t[-1]), 2 * len(t) - 1)
-        filled = np.empty(len(finer))
-        filled[::2] = y
-        filled[1::2] = f(finer[1::2])
-        t, y = finer, filled
+    return Integral(_trapezoid(t, y), t, y, math.inf)
+
+
+def highest(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> float:
+    """Where a function with one hill, flat perhaps on its left, is highest: by narrowing a grid of 17 points."""
+    for _ in range(30):
+        t = np.linspace(lo, hi, 17)
+        y = f(t)
+        best = int(len(t) - 1 - np.argmax(y[::-1]))  # of equals the rightmost: what is flat lies to the left
+        lo, hi = float(t[max(best - 1, 0)]), float(t[min(best + 1, 16)])
+        if hi - lo < 1e-2:
+            break
+    return (lo + hi) / 2
 
 
 def _trapezoid(t: np.ndarray, y: np.ndarray) -> float:

@@ -337,7 +337,7 @@ class _Groups:
 
     def predictive(self, group: str) -> xr.Dataset:
         chains, draws = self.shape
-        longest = max(e.n_items for e in self.posterior.evidence)
+        longest = max(one.observed.size for one in self.posterior.feedback)
         kept = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
         rows = (np.arange(chains)[:, None] * draws + np.arange(kept)).ravel()
         truths = self.truths[group][rows]

@@ -477,7 +477,7 @@ def test_thirteen_in_a_tie_are_too_many():
 
 @pytest.mark.parametrize(("centre", "width"), [(0, 1), (300, 0.01), (-200, 5), (3, 1e-4), (0, 30)])
 def test_integrals_find_where_the_mass_is(centre, width):
-    found = log_integral(lambda t: -0.5 * ((t - centre) / width) ** 2, -8, 8)
+    found = log_integral(lambda t: -0.5 * ((t - centre) / width) ** 2, (-8, 8))
     assert found.value == pytest.approx(math.log(width * math.sqrt(2 * math.pi)), abs=1e-10)
     drawn = found.draws(20_000, np.random.default_rng(1))
     assert abs(drawn.mean() - centre) < 5 * width / math.sqrt(20_000)
@@ -485,7 +485,7 @@ def test_integrals_find_where_the_mass_is(centre, width):
 
 
 def test_an_integrand_that_vanishes():
-    assert log_integral(lambda t: np.full(len(t), -np.inf), -1, 1).value == -math.inf
+    assert log_integral(lambda t: np.full(len(t), -np.inf), (-1, 1)).value == -math.inf
 
 
 def test_integrals_in_a_few_dimensions():
@@ -514,3 +514,112 @@ def test_integrals_in_a_few_dimensions():
         log_ratio = np.log(stats.genpareto(shape).rvs(20_000, random_state=np.random.default_rng(5)) + 1)
         _, theirs = array_stats.psislw(-log_ratio)
         assert pareto_k(log_ratio) == pytest.approx(float(theirs), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "right", "mu", "sigma", "x"),
+    [
+        (10_000, 0.9, 0.0, 0.1, 0.001),  # the data's rationality lies 50 of the prior's deviations away: two modes
+        (10_000, 0.99, -6.0, 0.1, 1.0),
+        (100_000, 0.9, -8.0, 0.05, 1.0),
+        (100_000, 0.6, 0.0, 20.0, 1.0),  # a prior so wide that its first grid sees a plateau
+        (100_000, 0.6, -20.0, 20.0, 1.0),
+        (20, 1.0, 0.0, 1.0, 1.0),  # never wrong: the likelihood rises for ever
+        (1000, 0.1, 0.0, 1.0, 1.0),  # mostly wrong: it falls for ever
+    ],
+)
+def test_modes_far_apart_are_both_found(n, right, mu, sigma, x):
+    """Comparisons of one pair: against sums over a very fine grid around every place where mass can be."""
+    won = np.arange(n) < round(right * n)
+    data = {"x": np.tile([x, 0.0], (n, 1)), "c": np.stack([won, ~won], axis=1)}
+    got, tree = evidence([rh.Choices(data, "c", scale="raw", rationality={"mu": mu, "sigma": sigma})], {"x": "x"})
+    k = int(won.sum())
+
+    def f(t):
+        z = np.exp(t) * x
+        return -k * np.logaddexp(0, -z) - (n - k) * np.logaddexp(0, z) - 0.5 * ((t - mu) / sigma) ** 2
+
+    grid = np.unique(
+        np.concatenate([np.linspace(-60, 60, 600_001), np.linspace(mu - 12 * sigma, mu + 12 * sigma, 200_001)])
+    )
+    y = f(grid)
+    steps = np.diff(grid)
+    top = y.max()
+    mass = float(((np.exp(y[1:] - top) + np.exp(y[:-1] - top)) / 2 * steps).sum())
+    want = top + math.log(mass) - math.log(sigma * math.sqrt(2 * math.pi))
+    assert abs(got[0] - want) < max(1e-6, 1e-10 * abs(want))
+    assert tree["evidence"]["mcse"].values[0] < 1e-8
+
+
+def test_what_a_review_found():
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(50, 3))
+    data = {"x": x, "c": x == x.max(axis=1, keepdims=True)}
+    raw, tree = evidence([rh.Choices(data, "c", scale="raw")], {"x": "x", "1e10": "1e10*x", "-1e10": "-1e10*x"})
+    assert (
+        tree["evidence"]["silent_class"].values.tolist() == [0, 1, 2] and raw[1] > raw[2] + 50
+    )  # large rewards are no ties
+    small, _ = evidence([rh.Choices(data, "c")], {"x": "x", "tiny": "x * 1e-160"})
+    assert small[0] == pytest.approx(small[1], abs=1e-9)
+    stops = {"x": np.zeros(20), "s": np.ones(20, bool)}
+    tied, tree = evidence([rh.Stops(stops, "s")], {"a": "0*x + 0.1 + 0.2", "b": "0*x + 0.3"})
+    assert tied.tolist() == pytest.approx([20 * math.log(0.5)] * 2) and tree["evidence"][
+        "silent_class"
+    ].values.tolist() == [0, 0]
+    with pytest.raises(rh.InputError, match="'choices_rationality' is also a name of"):
+        evidence([rh.Choices(data, "c"), rh.Stops(stops, "s", human="choices")], {"x": "x"})
+    alone = {"x": x[:, :2], "c": np.tile([True, False], (50, 1)), "is_failing": np.tile([False, True], (50, 1))}
+    with pytest.raises(rh.InputError, match="no scene has two options besides failing"):
+        evidence([rh.Choices(alone, "c")], {"x": "x", "-x": "-x"})
+    told, _ = evidence([rh.Choices(alone, "c", scale="raw")], {"x": "x", "-x": "-x"})
+    assert told[0] != told[1]
+    fixed = [rh.Choices(data, "c", human="A", rationality=2.0), rh.Stops(stops, "s", human="A", rationality=2.0)]
+    nuts, _ = evidence(fixed, {"x": "x"}, method="nuts")
+    exact, _ = evidence(fixed, {"x": "x"})
+    assert nuts[0] == pytest.approx(exact[0])
+
+
+def test_features_that_are_missing():
+    x = np.random.default_rng(12).normal(size=(6, 3))
+    chosen = np.eye(3, dtype=bool)[[0, 1, 2, 0, 1, 2]]
+    holed = x.copy()
+    holed[3, 0] = np.nan  # of the option that was chosen: the scene tells nothing
+    holed[4, 2] = np.nan  # of another: it was not known to be on offer
+    got, _ = evidence([rh.Choices({"x": holed, "c": chosen}, "c", missing="drop")], {"x": "x"})
+    there = np.ones((5, 3), bool)
+    there[3, 2] = False
+    rest = {"x": np.delete(x, 3, axis=0), "c": np.delete(chosen, 3, axis=0), "available": there}
+    want, _ = evidence([rh.Choices(rest, "c")], {"x": "x"})
+    assert got[0] == pytest.approx(want[0], abs=1e-12)
+    ranks = np.tile([2.0, 3.0, 1.0], (6, 1))
+    failing = {
+        "x": np.where(np.arange(3) == 1, np.nan, x),
+        "r": ranks,
+        "is_failing": np.tile([False, True, False], (6, 1)),
+    }
+    both = [evidence([rh.Rankings(failing, "r", missing=missing)], {"x": "x"})[0][0] for missing in ("error", "drop")]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("kind", ["choices", "rankings", "ratings", "stops"])
+@pytest.mark.parametrize("rationality", [None, 1.5])
+def test_every_kind_has_a_report(kind, rationality, tmp_path):
+    study = small(hypotheses={"x": "x", "-x": "-x"}, tables={"training": "training.csv", "test": "test.csv"})
+    study["values"] = {"weights": {"x": 1, "-x": 1}, "source": "a test", "strength": 4}
+    column = {"choices": "c", "rankings": "r", "stops": "stop", "ratings": "r"}[kind]
+    feedback = {"kind": kind, "table": "training", "column": column}
+    feedback |= {} if rationality is None else {"rationality": rationality}
+    study["feedback"] = [feedback | ({"grades": [1, 2]} if kind == "ratings" else {})]
+    path = write(tmp_path, study, training=ROWS, test=ROWS)
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert f"{kind} (column" in html and ("rationality 1.5" in html or rationality is None or kind == "ratings")
+
+
+def test_comparisons_are_no_scenes_of_one(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("left_x,right_x,chosen\n1,2,left\n3,1,right\n")
+    study = small(hypotheses={"x": "x", "-x": "-x"}, tables={"training": {"path": "x.csv", "comparisons": True}})
+    study["values"] = {"weights": {"x": 1, "-x": 1}, "source": "a test"}
+    study["feedback"] = [{"kind": "choices", "table": "training", "column": "chosen"}]
+    assert not any("scene with one option" in w for w in rh.run(write(tmp_path, study))["warnings"])

@@ -366,8 +366,9 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
         return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
     if one["kind"] in CHOSEN:
         beta = one["settings"]["rationality"]
-        how = f"of rationality {beta:g}"
-        if not isinstance(beta, float):
+        if isinstance(beta, float):
+            how = f"of rationality {beta:g}"
+        else:
             how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
         who = one["settings"].get("human") or "somebody"
         return f"{one['kind']} (column {one['column']!r} of {one['table']}): {CHOSEN[one['kind']]}, by {who} {how}"

@@ -132,6 +132,10 @@ class Feedback(ABC):
     @cached_property
     def used(self) -> np.ndarray | None:
         """Boolean (item,): the items used, or None where all are."""
+        return self.usable()
+
+    def usable(self) -> np.ndarray | None:
+        """Find the items that can be used: (item,) of bool, or None where all can."""
         if self.missing == "error":
             return None
         gone = self.table.column(self.column).missing()
@@ -524,8 +528,12 @@ def _check_names(feedback: list[Feedback]) -> None:
         inside = ("inputs", "observed", "counts", "likelihood", "item", "class", "cell")
         own = [one.variable(key) for key in one.nuisances]
         if one.shares is not None:
-            own = [variable for variable in own if used.get(variable) != f"human {one.shares!r}"]
-            used |= dict.fromkeys(own, f"human {one.shares!r}")
+            who = f"human {one.shares!r}"
+            for variable in own:
+                if used.setdefault(variable, who) != who:
+                    raise InputError(
+                        f"{who}: its {variable!r} is also a name of {used[variable]}; name one of them otherwise"
+                    )
             own = []
         for variable in (*own, *(f"{name}_{key}" for key in inside)):
             if variable in used:

@@ -30,6 +30,22 @@ class Choices(OfScenes):
 
     kind: ClassVar[str] = "choices"
 
+    def usable(self) -> np.ndarray | None:
+        """Leave out whole scenes, with ``missing="drop"``, of which it is not known what was chosen among what."""
+        kept = super().usable()
+        if kept is None:
+            return None
+        table = self.table
+        column = table.column(self.column)
+        scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+        lost = column.missing() | (~kept & (np.nan_to_num(column.values.astype(float)) == 1))
+        whole = ~np.isin(scene, scene[lost])
+        if not (kept & whole).any():
+            raise InputError(
+                f"{table.source}: no scene in which column {self.column!r} and the chosen option's features are given"
+            )
+        return kept & whole
+
     @cached_property
     def observed(self) -> np.ndarray:
         """Which option was chosen: (unit, option) of bool."""

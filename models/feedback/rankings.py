@@ -34,15 +34,16 @@ class Rankings(OfScenes):
 
     kind: ClassVar[str] = "rankings"
 
-    @cached_property
-    def used(self) -> np.ndarray | None:
-        """Boolean (item,): the items that were ranked, and whose features are there if others are to be dropped."""
+    def usable(self) -> np.ndarray | None:
+        """Leave out what was not ranked, and with ``missing="drop"`` what lacks a feature."""
         column = self.table.column(self.column)
         gone = column.missing()
         if self.missing == "drop":
+            failing = self.table.failing()
             for name in self.needs:
                 if name in self.table.columns:
-                    gone = gone | self.table.columns[name].missing()
+                    absent = self.table.columns[name].missing()
+                    gone = gone | (absent if failing is None else absent & ~failing)
         if gone.all():
             raise InputError(
                 f"{self.table.source}: column {self.column!r} is empty in every row; rankings need at least one rank"

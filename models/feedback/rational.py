@@ -14,7 +14,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
 from reward_hypotheses.models.nuisances import LogNormal, Nuisance
-from reward_hypotheses.models.quadrature import Integral, finer, log_integral
+from reward_hypotheses.models.quadrature import FAR, Integral, finer, highest, log_integral
 from reward_hypotheses.models.valuation import Valuation
 
 DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
@@ -172,8 +172,8 @@ class Rational(Feedback):
         rewards = self.rewards(valuation, h)
         s = self.scale_of(valuation, h)
         centred = self.centred(rewards, self.inside, valuation, h)
-        largest = max(float(np.abs(rewards).max()), 1e-300)
-        scaled = centred / s if s > ALIKE * largest else np.zeros(rewards.shape)
+        varies = float(np.abs(centred).max()) > ALIKE * max(float(np.abs(rewards).max()), 1e-300) and s > 0
+        scaled = centred / s if varies else np.zeros(rewards.shape)
         return np.where(self.inside, scaled, -np.inf)
 
     def classes(self, valuation: Valuation) -> np.ndarray:
@@ -294,7 +294,13 @@ class OfScenes(Rational):
             )
 
     def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
-        return within_scenes(rewards, real)
+        weight = self.items.scene_weights()
+        if not (real.sum(axis=1) >= 2).any() and (self.inside.sum(axis=1) >= 2).any():
+            raise InputError(
+                f"{self.table.source}: {self.name}: no scene has two options besides failing, so rewards have no spread to be "
+                "measured by; give scale = 'raw'"
+            )
+        return within_scenes(rewards, real, None if weight is None else weight[self.units])
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, inside)
@@ -313,7 +319,7 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
     )
     _, first, inverse, _ = distinct(classes)
     by_feedback = [one.parts(valuation, first) for one, valuation in zip(feedback, valuations, strict=True)]
-    values, kept = [], []
+    values, kept, errors = [], [], []
     prior = feedback[0].nuisances.get("rationality")
     for parts in zip(*by_feedback, strict=True):
         if not isinstance(prior, LogNormal):
@@ -322,11 +328,18 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
             continue
         found = _integral(parts, prior)
         values.append(found.value)
+        errors.append(found.error)
         kept.append(_kept(found))
     statistics = np.array(kept)[inverse] if kept else np.zeros((len(classes), 0))
     total = np.array(values)[inverse]
     return [
-        Evidence(total if k == 0 else np.zeros(len(classes)), inverse, len(one.units), statistics)
+        Evidence(
+            total if k == 0 else np.zeros(len(classes)),
+            inverse,
+            len(one.units),
+            statistics,
+            np.array(errors)[inverse] if errors and k == 0 else np.zeros(len(classes)),
+        )
         for k, one in enumerate(feedback)
     ]
 
@@ -334,14 +347,31 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
 def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
     """``log integral p(beta) prod p(D | beta) dbeta`` over ``t = log beta``."""
 
-    def f(t: np.ndarray) -> np.ndarray:
+    def said(t: np.ndarray) -> np.ndarray:
         beta = np.exp(np.clip(t, -700.0, 700.0))
-        return sum((part.log_likelihoods(beta) for part in parts), prior.log_density_of_log(t))
+        return sum((part.log_likelihoods(beta) for part in parts), np.zeros(len(t)))
 
-    return log_integral(f, prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
+    def f(t: np.ndarray) -> np.ndarray:
+        return said(t) + prior.log_density_of_log(t)
+
+    start = (prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
+    found = log_integral(f, start)
+    t, top = found.nodes, float(found.log_density.max())
+    if not top > -np.inf:
+        return found
+    # The likelihood is concave in beta: it has one hill, which its tangent at the left end and 0 at the right end bound.
+    # If that hill cannot be another mode beside the one to which the prior led, this is all.
+    hill = found.log_density - prior.log_density_of_log(t)
+    rise = max(float(hill[0] - hill[1]) / float(t[1] - t[0]), 0.0)
+    left = float(found.log_density[0]) + rise < top - FAR / 2
+    right = hill[-1] <= hill[-2] or float(prior.log_density_of_log(t[-1:])[0]) < top - FAR / 2
+    if left and right:
+        return found
+    peak = highest(said, -40.0, 40.0)
+    return log_integral(f, start, (peak - 4.0, peak + 4.0))
 
 
-def within_scenes(rewards: np.ndarray, real: np.ndarray) -> float:
+def within_scenes(rewards: np.ndarray, real: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Root of the mean, over scenes with at least two real options, of the variance among them; 0 where there is none."""
     count = real.sum(axis=1)
     several = count >= 2
@@ -350,7 +380,14 @@ def within_scenes(rewards: np.ndarray, real: np.ndarray) -> float:
     inside, n = real[several], count[several]
     some = np.where(inside, rewards[several], 0.0)
     apart = np.where(inside, some - (some.sum(axis=1) / n)[:, None], 0.0)
-    return float(np.sqrt(((apart**2).sum(axis=1) / n).mean()))
+    largest = float(np.abs(apart).max())
+    if largest == 0:
+        return 0.0
+    return largest * float(
+        np.sqrt(
+            np.average(((apart / largest) ** 2).sum(axis=1) / n, weights=None if weight is None else weight[several])
+        )
+    )
 
 
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -48,7 +48,9 @@ class Stops(Rational):
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """How much better failing would be: ``u_h - r_h``."""
-        return np.broadcast_to(block.failure(h), block.shape) - block.reward(h)
+        reward, line = block.reward(h), np.broadcast_to(block.failure(h), block.shape)
+        gap = line - reward
+        return np.where(np.abs(gap) <= float(block.valuation.tolerance[h]), 0.0, gap)  # equal is equal, to the last bit
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
         """``u_h - r_h`` (unit,)."""
@@ -61,7 +63,8 @@ class Stops(Rational):
         return self.inside if failing is None else ~failing
 
     def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
-        return float(np.sqrt(np.mean(rewards[real] ** 2))) if real.any() else 0.0
+        largest = float(np.abs(rewards[real]).max(initial=0.0))
+        return largest * float(np.sqrt(np.mean((rewards[real] / largest) ** 2))) if largest > 0 else 0.0
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return rewards
