@@ -85,8 +85,11 @@ class Rankings(OfScenes):
         inside = inputs > -np.inf
         beta = self.beta(theta)
         z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
-        not_before = (observed[..., None, :] >= observed[..., :, None]) & inside[..., None, :]
-        left = log_softmax_top(z[..., None, :], not_before, xp)  # of what is left when each option is chosen
+        if xp is np:
+            left = _left(np.where(inside, z, -np.inf), np.where(inside, observed, np.inf))
+        else:  # the same, pair by pair: a graph has no sorting by data
+            not_before = (observed[..., None, :] >= observed[..., :, None]) & inside[..., None, :]
+            left = log_softmax_top(z[..., None, :], not_before, xp)
         costs = inside & (observed < observed.max(axis=-1, keepdims=True))
         total = xp.where(costs, z - left, 0.0).sum(axis=-1)
         if xp is not np:
@@ -133,6 +136,26 @@ class Rankings(OfScenes):
         picked = np.zeros(left.shape)
         picked[np.arange(len(unit)), option] = 1.0
         return np.where(left, inputs[unit], -np.inf), picked, unit
+
+
+def _left(z: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """``log sum exp(z)`` over the options ranked no better than each, (..., option): what was left when it was chosen."""
+    order = np.argsort(ranks, axis=-1, kind="stable")
+    sorted_ranks = np.take_along_axis(ranks, order, axis=-1)
+    places = np.broadcast_to(order, z.shape)
+    ahead = np.take_along_axis(z, places, axis=-1)[..., ::-1]
+    with np.errstate(invalid="ignore"):
+        behind = np.logaddexp.accumulate(ahead, axis=-1)[..., ::-1]
+    index = np.arange(z.shape[-1])
+    starts = np.concatenate(
+        [np.ones((*sorted_ranks.shape[:-1], 1), bool), sorted_ranks[..., 1:] > sorted_ranks[..., :-1]], axis=-1
+    )
+    first = np.maximum.accumulate(
+        np.where(starts, index, 0), axis=-1
+    )  # those that tie leave what the first of them does
+    out = np.empty(z.shape)
+    np.put_along_axis(out, places, np.take_along_axis(behind, np.broadcast_to(first, z.shape), axis=-1), axis=-1)
+    return out
 
 
 def _ties(ranks: np.ndarray) -> list[tuple[int, np.ndarray]]:
