@@ -51,8 +51,9 @@ def fit(
     fail_utility : float, str or dict
         Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
     method : {"auto", "exact", "nuts"}
-        auto: the evidence of each feedback exactly where it has a closed form (labels, rewards), else by NUTS and a
-        bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
+        auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
+        rationality (choices, rankings, stops), by Laplace's approximation and importance sampling (ratings), else by NUTS
+        and a bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
         and why. Sampled evidence carries its Monte Carlo error, in ``evidence`` and into every risk.
     draws, chains : int
         Draws of the value prior, and of the nuisances, that the tree holds. NUTS runs at least 4 chains of 1,000, of
@@ -66,7 +67,8 @@ def fit(
     -------
     xarray.DataTree
         ``posterior`` and ``prior`` (chain, draw): ``weight[hypothesis]``, ``value_prior[hypothesis]``,
-        ``<feedback>_eps[hypothesis]`` or ``_sigma2``; ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
+        ``<feedback>_eps[hypothesis]``, ``_sigma2``, ``_rationality`` (or ``<human>_rationality``), ``_cutpoint_1`` ...;
+        ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
         ``constant_data``, ``sample_stats``. The draws of ``weight`` vary with the value prior alone (nuisances are
         integrated out), and average to the posterior weight.
