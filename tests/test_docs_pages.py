@@ -192,7 +192,7 @@ def test_the_page_can_be_wrong(documents, keys):
 def test_the_api_page_is_what_the_docstrings_say():
     written = PAGE.read_text(encoding="utf-8")
     assert written == page(), "run python tests/api_page.py"
-    assert not re.search(r"0x[0-9a-f]{6}|/home/|/work/|\b20[2-9]\d\b", written)
+    assert not re.search(r"0x[0-9a-f]{6}|/home/|/root/|\b20[2-9]\d\b", written)
 
 
 def test_every_public_name_is_on_the_api_page():

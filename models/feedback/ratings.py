@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
-from reward_hypotheses.models.feedback.rational import Rational, grouped
+from reward_hypotheses.models.feedback.rational import OfItems, grouped
 from reward_hypotheses.models.laplace import K_HAT, laplace
 from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
 from reward_hypotheses.models.valuation import Valuation
@@ -19,7 +19,7 @@ MOST_GRADES = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Ratings(Rational):
+class Ratings(OfItems):
     """One of some grades for each item: ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items.
 
     The ordered logistic model (McCullagh 1980). Cut points have the prior under which the grades of an item of average
@@ -75,22 +75,9 @@ class Ratings(Rational):
         return out
 
     @cached_property
-    def units(self) -> np.ndarray:
-        """The items, (unit,)."""
-        return np.arange(self.items.n_items)
-
-    @cached_property
-    def inside(self) -> np.ndarray:
-        """Every item counts: (unit,)."""
-        return np.ones(self.items.n_items, bool)
-
-    @cached_property
     def real(self) -> np.ndarray:
         """The same: (unit,)."""
         return self.inside
-
-    def laid_out(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
-        return values
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
         """``r_h`` (unit,)."""

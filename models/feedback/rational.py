@@ -306,6 +306,25 @@ class OfScenes(Rational):
         return less_their_mean(rewards, inside)
 
 
+@dataclass(frozen=True, eq=False)
+class OfItems(Rational):
+    """Kinds that are about items one by one."""
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The items, (unit,)."""
+        return np.arange(self.items.n_items)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Every item counts: (unit,)."""
+        return np.ones(self.items.n_items, bool)
+
+    def laid_out(self, values: np.ndarray) -> np.ndarray:
+        """As they are: (unit,)."""
+        return values
+
+
 def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[Valuation]) -> list[Evidence]:
     """Evidence of feedbacks that share a rationality: they multiply inside its integral.
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import Rational
+from reward_hypotheses.models.feedback.rational import OfItems
 from reward_hypotheses.models.valuation import Block, Valuation
 
 
 @dataclass(frozen=True, eq=False)
-class Stops(Rational):
+class Stops(OfItems):
     """True where a human stopped this: ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``.
 
     Stopping is failing on purpose, a noisy choice between the two (the off-switch of Hadfield-Menell et al. 2017), so stops
@@ -32,19 +32,6 @@ class Stops(Rational):
     @cached_property
     def observed(self) -> np.ndarray:  # noqa: D102
         return self.items.booleans(self.column, what="true where a human stopped this, else false")
-
-    @cached_property
-    def units(self) -> np.ndarray:
-        """The items, (unit,)."""
-        return np.arange(self.items.n_items)
-
-    @cached_property
-    def inside(self) -> np.ndarray:
-        """Every item counts: (unit,)."""
-        return np.ones(self.items.n_items, bool)
-
-    def laid_out(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
-        return values
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """How much better failing would be: ``u_h - r_h``."""
