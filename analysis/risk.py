@@ -91,15 +91,13 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         judged, value = np.zeros(block.shape), np.zeros(block.shape)
         best, failing = np.zeros(scenes), np.zeros(scenes)
         for h in range(n):
-            reward, line = block.reward(h), block.failure(h)
             bad[h] = block.worse(h)
             if judge[h] > 0:
                 judged += judge[h] * bad[h]
-                value += judge[h] * reward
-                real = reward if block.options is None else np.where(block.options, reward, -np.inf)
-                best += judge[h] * np.maximum(line, real.max(axis=0))
-                failing += judge[h] * line
-            chosen = policy.certain(view, h)
+                value += judge[h] * block.reward(h)
+                best += judge[h] * block.best(h)
+                failing += judge[h] * block.failure(h)
+            chosen = policy.chances(view, h)
             picks[h] = chosen[:options]
             if policy.abstain:
                 refrains[h] = chosen[options] @ mass
@@ -177,7 +175,7 @@ def scalar_risk(
             if judge[h] > 0:
                 judged += np.multiply(judge[h], block.worse(h))
             if policy.draws_one and mixed[:, h].any():
-                chosen = policy.certain(view, h)
+                chosen = policy.chances(view, h)
                 for a, weights in enumerate(mixed):
                     if weights[h]:
                         acts[a] += np.multiply(weights[h], chosen)

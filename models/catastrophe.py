@@ -22,28 +22,45 @@ class FailureLine:
 
     Attributes
     ----------
-    values : tuple of float or Expression
-        One for each hypothesis; an expression gives a value for each scene.
+    values : tuple of float, Expression or None
+        One for each hypothesis; an expression gives a value for each scene. None for a hypothesis with continuous weights
+        of which nobody said what failing is worth: it says nothing about what is catastrophic.
     """
 
-    values: tuple[float | Expression, ...]
+    values: tuple[float | Expression | None, ...]
+
+    def only(self, which: Sequence[int]) -> "FailureLine":
+        """That of some of the hypotheses."""
+        return FailureLine(tuple(self.values[h] for h in which))
 
 
-def failure_line(given: object, names: Sequence[str], key: str = "fail_utility") -> FailureLine:
+def failure_line(
+    given: object, names: Sequence[str], key: str = "fail_utility", may_lack: Sequence[str] = ()
+) -> FailureLine:
     """Read a failure line: a number or an expression for all, or a mapping that names every hypothesis.
+
+    Parameters
+    ----------
+    may_lack : sequence of str
+        Hypotheses that need none: those with continuous weights.
 
     Raises
     ------
     InputError
         A number that is not finite, an expression that does not parse, a hypothesis left out or unknown.
     """
+    if given is None and names and set(names) <= set(may_lack):
+        given = {}
     if not isinstance(given, Mapping):
         value = _value(given, key)
         return FailureLine((value,) * len(names))
-    problems = names_problems(given, names, key, "value", "give one for every hypothesis") if names else []
-    values = []
+    asked = [name for name in names if name in given or name not in may_lack]
+    problems = names_problems(given, asked, key, "value", "give one for every hypothesis") if names else []
+    values: list[float | Expression | None] = []
     for name in names:
-        if name not in given:
+        if name not in given or (given[name] is None and name in may_lack):
+            if name in may_lack:
+                values.append(None)
             continue
         try:
             values.append(_value(given[name], f"{key}: {name!r}"))

@@ -9,8 +9,9 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.linear import Drawn, Linear, linear_of
 
-Reward = Expression | Callable[..., Any]
+Reward = Expression | Linear | Drawn | Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Hypotheses:
     Attributes
     ----------
     names : tuple of str
-    rewards : tuple of Expression or callable
-        A callable takes a Dataset and returns a DataArray over its dims.
+    rewards : tuple of Expression, Linear or callable
+        A callable takes a Dataset and returns a DataArray over its dims; a Linear is a family, its weights not known.
     columns : tuple of str
         Column order of the first feedback's table, which the simplicity language ``columns`` counts by.
     """
@@ -39,9 +40,32 @@ class Hypotheses:
             raise InputError(f"{name!r} is no hypothesis; {suggestion(name, self.names)}")
         return self.names.index(name)
 
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Which of them have continuous weights."""
+        return tuple(h for h, reward in enumerate(self.rewards) if isinstance(reward, Linear))
+
+    def only(self, which: Sequence[int]) -> "Hypotheses":
+        """Some of them."""
+        return Hypotheses(tuple(self.names[h] for h in which), tuple(self.rewards[h] for h in which), self.columns)
+
+    def instead(self, of: Mapping[int, Reward]) -> "Hypotheses":
+        """Other rewards for some of them."""
+        return Hypotheses(self.names, tuple(of.get(h, r) for h, r in enumerate(self.rewards)), self.columns)
+
+    def expressions(self) -> dict[str, Expression]:
+        """Every expression that they rest on, by what names it in messages."""
+        found: dict[str, Expression] = {}
+        for name, reward in zip(self.names, self.rewards, strict=True):
+            if isinstance(reward, Expression):
+                found[f"hypothesis {name!r}"] = reward
+            elif isinstance(reward, Linear):
+                found |= {f"hypothesis {name!r}: feature {e.text!r}": e for e in reward.features}
+        return found
+
 
 def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
-    """Read hypotheses from a mapping name -> expression or callable.
+    """Read hypotheses from a mapping name -> expression, callable or Linear.
 
     Raises
     ------
@@ -55,11 +79,11 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     for name, reward in given.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"hypothesis {name!r}: the name is empty; give it a name that a reader understands")
-        elif callable(reward):
+        elif isinstance(reward, Linear) or callable(reward):
             rewards.append(reward)
         else:
             try:
-                rewards.append(parse(reward))
+                rewards.append(linear_of(reward) if isinstance(reward, Mapping) else parse(reward))
             except InputError as error:
                 problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
     if problems:

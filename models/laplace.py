@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.models.special import log_gamma
 
-DRAWS, DEGREES = 16_000, 5.0
+DRAWS, DEGREES, FEW = 16_000, 5.0, 4
 K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
 STEP, STEPS, ROUNDS = 1e-3, 100, 4
@@ -36,7 +36,13 @@ class Weighted:
     weights: np.ndarray
 
 
-def laplace(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rng: np.random.Generator) -> Weighted:
+def laplace(
+    f: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    rng: np.random.Generator,
+    curvature: Callable[[np.ndarray], np.ndarray] | None = None,
+    draws: int = DRAWS,
+) -> Weighted:
     """Integrate exp(f) over the space.
 
     The mode by Newton's steps, a multivariate t of 5 degrees of freedom with the curvature there, and importance sampling
@@ -48,12 +54,17 @@ def laplace(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rng: np.ra
     f : callable
         Of points (point, dimension): log integrand (point,).
     start : ndarray (dimension,)
+    curvature : callable, optional
+        Of a point: minus the matrix of second derivatives there, or nearly so (dimension, dimension); by differences
+        unless given.
+    draws : int
     """
-    centre = _mode(f, np.asarray(start, float))
+    centre = _mode(f, np.asarray(start, float), curvature)
     try:
-        covariance = np.linalg.inv(-_derivatives(f, centre)[1])
+        precision = -_derivatives(f, centre)[1] if curvature is None else curvature(centre)
+        covariance = np.linalg.inv(precision)
         for _ in range(ROUNDS):
-            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng)
+            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng, draws)
             if found.k_hat <= K_HAT:
                 break
             centre = found.weights @ found.points
@@ -64,34 +75,54 @@ def laplace(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rng: np.ra
     return found
 
 
+def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> Weighted:
+    """Importance sampling from the prior, of which these are draws (draw, dimension); weights are likelihoods."""
+    return _weighed(log_likelihood(points), points)
+
+
 def _sampled(
-    f: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, root: np.ndarray, rng: np.random.Generator
+    f: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, root: np.ndarray, rng: np.random.Generator, draws: int
 ) -> Weighted:
     """Importance sampling from a multivariate t around a centre, root the Cholesky factor of its scale."""
     d = len(centre)
-    normal = rng.standard_normal((DRAWS, d))
-    stretch = np.sqrt(DEGREES / rng.chisquare(DEGREES, DRAWS))
+    degrees = DEGREES + max(0, d - FEW)  # in many dimensions a heavy tail is all that there is to draw
+    normal = rng.standard_normal((draws, d))
+    stretch = np.sqrt(degrees / rng.chisquare(degrees, draws))
     points = centre + (normal * stretch[:, None]) @ root.T
     distance = (normal**2).sum(axis=1) * stretch**2
     log_proposal = (
-        float(log_gamma(np.array([(DEGREES + d) / 2]))[0] - log_gamma(np.array([DEGREES / 2]))[0])
-        - d / 2 * math.log(DEGREES * math.pi)
+        float(log_gamma(np.array([(degrees + d) / 2]))[0] - log_gamma(np.array([degrees / 2]))[0])
+        - d / 2 * math.log(degrees * math.pi)
         - float(np.log(np.diag(root)).sum())
-        - (DEGREES + d) / 2 * np.log1p(distance / DEGREES)
+        - (degrees + d) / 2 * np.log1p(distance / degrees)
     )
-    log_ratio = f(points) - log_proposal
+    return _weighed(f(points) - log_proposal, points)
+
+
+def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:
+    """What importance weights say of an integral."""
     top = float(log_ratio.max())
+    if not top > -math.inf:
+        return Weighted(-math.inf, math.inf, math.inf, points, np.full(len(points), 1 / len(points)))
     ratio = np.exp(log_ratio - top)
     mean = float(ratio.mean())
-    mcse = float(ratio.std(ddof=1)) / mean / math.sqrt(DRAWS)
+    mcse = float(ratio.std(ddof=1)) / mean / math.sqrt(len(points))
     return Weighted(top + math.log(mean), mcse, pareto_k(log_ratio), points, ratio / ratio.sum())
 
 
-def _mode(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
+def _mode(
+    f: Callable[[np.ndarray], np.ndarray],
+    at: np.ndarray,
+    curvature: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
     """Climb by Newton's steps, shortened until they go up, and by the gradient where the curvature is wrong."""
     for _ in range(STEPS):
-        gradient, hessian = _derivatives(f, at)
-        values, vectors = np.linalg.eigh(-hessian)
+        if curvature is None:
+            gradient, hessian = _derivatives(f, at)
+            precision = -hessian
+        else:
+            gradient, precision = _gradient(f, at), curvature(at)
+        values, vectors = np.linalg.eigh(precision)
         step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-6))
         length = float(np.abs(step).max())
         step = step / max(1.0, length / 3.0)
@@ -104,6 +135,13 @@ def _mode(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
         if length < 1e-7:
             return at
     return at
+
+
+def _gradient(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
+    """Gradient by central differences."""
+    unit = STEP * np.eye(len(at))
+    y = f(np.vstack([at + unit, at - unit]))
+    return (y[: len(at)] - y[len(at) :]) / (2 * STEP)
 
 
 def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,20 +1,26 @@
 """The posterior over hypotheses: one evidence, which every prior reweights."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.family import fit_family
 from reward_hypotheses.models.feedback.base import Evidence, Feedback
+from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.laplace import K_HAT
+from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_sum_exp, normalise_log
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.valuation import GROUPS, MEMBER_CELLS, MEMBERS, Valuation
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.sampling import Sampler
@@ -23,6 +29,7 @@ METHODS = ("auto", "exact", "nuts")
 LOG_BAYES_FACTOR = 0.1
 """A log Bayes factor between hypotheses that matter is trusted up to this Monte Carlo error."""
 MATTERS = 0.001  # posterior weight
+LEAST_FAMILY_DRAWS = 4000
 
 
 class NotTrustedError(RuntimeError):
@@ -84,6 +91,8 @@ class Posterior:
         One a feedback.
     sampler : Sampler or None
         What NUTS reports, where it ran.
+    families : dict of int to Fitted
+        What is known of the weights of each hypothesis that has continuous ones. The valuations hold these at their mean.
     """
 
     hypotheses: Hypotheses
@@ -97,6 +106,7 @@ class Posterior:
     evidence: tuple[Evidence, ...]
     estimates: tuple[Estimate, ...] = ()
     sampler: "Sampler | None" = None
+    families: Mapping[int, Fitted] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -113,6 +123,15 @@ class Posterior:
         return math.sqrt(
             sum(float(e.mcse[i] ** 2 + e.mcse[j] ** 2) for e in self.estimates if e.classes[i] != e.classes[j])
         )
+
+    def on(self, table: Table, line: FailureLine, told: FailureLine | None = None) -> Valuation:
+        """What the hypotheses say about a test: those with continuous weights by draws of these.
+
+        Agent and truth get draws of their own, for nothing ties what the agent took up to what is true.
+        """
+        n = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
+        drawn = {h: fitted.drawn(n) for h, fitted in self.families.items()}
+        return Valuation(self.hypotheses.instead(drawn), table, line, told)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
         """Say why the numbers cannot be trusted, if so: the sampler's gates, and errors of log Bayes factors that matter.
@@ -135,6 +154,12 @@ class Posterior:
                 f"the log Bayes factor between {self.hypotheses.names[i]!r} and {self.hypotheses.names[j]!r} has a Monte Carlo "
                 f"error of {worst:.2f}, above {LOG_BAYES_FACTOR}; take more draws"
             )
+        for h, fitted in self.families.items():
+            if self.mcse[h] > 5 * LOG_BAYES_FACTOR or fitted.k_hat > K_HAT:
+                problems.append(
+                    f"the log evidence of {self.hypotheses.names[h]!r} has a Monte Carlo error of {self.mcse[h]:.2f} nats "
+                    f"({fitted.method}), so that its weights cannot be trusted; take fewer features, or more data"
+                )
         return problems
 
     def perturbed(self, n: int, rng: np.random.Generator) -> "Iterator[Posterior]":
@@ -251,8 +276,18 @@ def weigh(
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
+    if hypotheses.families:
+        return _with_families(hypotheses, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
     if valuations is None:
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
+    evidence, estimates, sampler = _evidence(feedback, valuations, method, draws, chains, seed)
+    return _posterior(hypotheses, prior, feedback, valuations, evidence, estimates, sampler)
+
+
+def _evidence(
+    feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str, draws: int, chains: int, seed: int
+) -> "tuple[list[Evidence], list[Estimate], Sampler | None]":
+    """Evidence of hypotheses that are fixed rewards, one a feedback."""
     found = _exactly(feedback, valuations, method)
     inexact = [
         str(one.name or one.kind)
@@ -283,6 +318,120 @@ def weigh(
         for k, e, exact in zip(to_sample, sampled, known, strict=True):
             found[k] = e if exact is None else replace(e, statistics=exact.statistics)
     evidence = [e for e in found if e is not None]
+    estimates = [
+        Estimate(str(one.name), e.method if e.draws is None else "nuts", e.classes, e.mcse)
+        for one, e in zip(feedback, evidence, strict=True)
+    ]
+    return evidence, estimates, sampler
+
+
+def _with_families(
+    hypotheses: Hypotheses,
+    prior: Prior,
+    feedback: Sequence[Feedback],
+    line: FailureLine,
+    *,
+    method: str,
+    draws: int,
+    chains: int,
+    seed: int,
+) -> Posterior:
+    """Weigh hypotheses some of which have continuous weights.
+
+    Feedbacks multiply inside the integral over these, so their log evidence does not add up over feedbacks: the whole of it
+    stands with the first feedback, and 0 with the others.
+    """
+    families = hypotheses.families
+    if method == "exact":
+        names = ", ".join(repr(hypotheses.names[h]) for h in families)
+        raise InputError(f"method: 'exact', but the weights of {names} are integrated by Monte Carlo; use 'auto'")
+    lacking = [h for h in families if line.values[h] is None]
+    given = prior.weights_of(hypotheses)
+    for h in lacking:
+        if given[h] > 0:
+            raise InputError(
+                f"hypothesis {hypotheses.names[h]!r} has no failure line, so it says nothing of what is catastrophic: give it one in "
+                "fail_utility, or weight 0 in the values (an agent may hold it)"
+            )
+    named = [h for h in range(len(hypotheses)) if h not in families]
+    n = len(hypotheses)
+    evidence: list[Evidence] = []
+    estimates: list[Estimate] = []
+    sampler = None
+    if named:
+        some = hypotheses.only(named)
+        over = [Valuation(some, one.items, line.only(named), for_labels=True) for one in feedback]
+        evidence, estimates, sampler = _evidence(feedback, over, method, draws, chains, seed)
+    fitted: dict[int, Fitted] = {}
+    total, error = np.zeros(n), np.zeros(n)
+    for h in families:
+        linear = hypotheses.rewards[h]
+        assert isinstance(linear, Linear)
+        rng = substream(seed, f"weights of {hypotheses.names[h]}")
+        size = max(draws * chains, LEAST_FAMILY_DRAWS)
+        fitted[h], total[h], error[h] = fit_family(hypotheses.names[h], linear, feedback, line.values[h], size, rng)
+    place = {h: k for k, h in enumerate(named)}
+    whole = [_among(evidence[k] if named else None, one, place, n) for k, one in enumerate(feedback)]
+    first = whole[0]
+    whole[0] = replace(first, log_evidence=first.log_evidence + total, mcse=np.hypot(first.mcse, error))
+    alone = np.zeros(n, int)
+    alone[list(families)] = 1 + np.arange(len(families))
+    every = [
+        replace(e, classes=w.classes, mcse=np.where(alone > 0, 0.0, w.mcse) if named else np.zeros(n))
+        for e, w in zip(
+            estimates or [Estimate(str(one.name), "exact", alone, np.zeros(n)) for one in feedback], whole, strict=True
+        )
+    ]
+    every += [
+        Estimate(hypotheses.names[h], fitted[h].method, (np.arange(n) == h).astype(int), error * (np.arange(n) == h))
+        for h in families
+    ]
+    typical = hypotheses.instead({h: one.typical for h, one in fitted.items()})
+    valuations = [Valuation(typical, one.items, line, for_labels=True) for one in feedback]
+    found = _posterior(hypotheses, prior, feedback, valuations, whole, every, sampler)
+    return replace(found, families=fitted)
+
+
+def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n: int) -> Evidence:
+    """Evidence of the fixed hypotheses with room for families, which are each a class of their own and add nothing yet."""
+    at, named = np.array(list(place), int), np.array(list(place.values()), int)
+    rest = np.setdiff1d(np.arange(n), at)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        out = np.zeros((n, *values.shape[1:]))
+        out[at] = values[named]
+        return out
+
+    if evidence is None:
+        items = len(one.units) if isinstance(one, Rational) else one.items.n_items
+        evidence = Evidence(np.zeros(0), np.zeros(0, int), items)
+    classes = np.zeros(n, int)
+    classes[at] = evidence.classes[named]
+    classes[rest] = (int(evidence.classes.max()) + 1 if len(at) else 0) + np.arange(len(rest))
+    draws = evidence.draws
+    if draws is not None:
+        draws = {key: np.moveaxis(spread(np.moveaxis(v, -1, 0)), 0, -1) for key, v in draws.items()}
+    statistics = spread(evidence.statistics) if len(evidence.statistics) else np.zeros((n, 0))
+    return replace(
+        evidence,
+        log_evidence=spread(evidence.log_evidence),
+        classes=classes,
+        statistics=statistics,
+        mcse=spread(evidence.mcse),
+        draws=draws,
+    )
+
+
+def _posterior(
+    hypotheses: Hypotheses,
+    prior: Prior,
+    feedback: Sequence[Feedback],
+    valuations: Sequence[Valuation],
+    evidence: Sequence[Evidence],
+    estimates: Sequence[Estimate],
+    sampler: "Sampler | None",
+) -> Posterior:
+    """Put a prior and evidence together."""
     log_prior = prior.log_prior(hypotheses)
     together: dict[tuple[int, ...], int] = {}
     by_hypothesis = zip(*(e.classes.tolist() for e in evidence), strict=True)
@@ -304,10 +453,7 @@ def weigh(
         feedback=tuple(feedback),
         valuations=tuple(valuations),
         evidence=tuple(evidence),
-        estimates=tuple(
-            Estimate(str(one.name), e.method if e.draws is None else "nuts", e.classes, e.mcse)
-            for one, e in zip(feedback, evidence, strict=True)
-        ),
+        estimates=tuple(estimates),
         sampler=sampler,
     )
 

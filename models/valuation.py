@@ -1,9 +1,12 @@
 """What the hypotheses say about the items of a table: rewards and failure lines, block by block."""
 
+import copy
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,12 +15,37 @@ from reward_hypotheses.data.expressions import MAX_REWARD, Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.linear import Drawn, combination
 
 T = TypeVar("T")
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 LEAST_ITEMS = 65_536  # below this one block is enough
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
+MEMBERS, GROUPS = 2000, 20
+"""Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
+MEMBER_CELLS = 20_000_000  # draws times items, at most
+MEMBERS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Some draws of a family on a block.
+
+    Attributes
+    ----------
+    hypothesis : int
+    which : slice
+        Which draws these are.
+    rewards : ndarray (draw, option, scene)
+    tolerance : ndarray (draw,)
+        The difference up to which two rewards of a draw are equal.
+    """
+
+    hypothesis: int
+    which: slice
+    rewards: np.ndarray
+    tolerance: np.ndarray
 
 
 class Block:
@@ -44,6 +72,7 @@ class Block:
             self.options = ~self.failing if self.available is None else self.available & ~self.failing
         self._columns: dict[str, np.ndarray] = {}
         self._rewards: dict[int, np.ndarray] = {}
+        self._features: dict[int, np.ndarray] = {}
 
     @property
     def scenes(self) -> slice:
@@ -72,16 +101,33 @@ class Block:
     def _at_anchors(self, name: str) -> np.ndarray:
         return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
 
-    def _line(self, value: float | Expression) -> np.ndarray | float:
+    def line(self, value: float | Expression | None) -> np.ndarray | float:
+        """A failure line on this block, a float or (scene,); NaN where nobody gave one."""
+        if value is None:
+            return math.nan
         return value if isinstance(value, float) else value.evaluate(self._at_anchors)
 
     def failure(self, h: int) -> np.ndarray | float:
-        """``u_h`` by the judge: a float, or (scene,)."""
-        return self._line(self.valuation.line.values[h])
+        """``u_h`` by the judge: a float, or (scene,).
+
+        Raises
+        ------
+        InputError
+            A hypothesis with continuous weights that has none.
+        """
+        return self._line(h, self.valuation.line.values[h])
 
     def told(self, h: int) -> np.ndarray | float:
         """``u_h`` as the agent was told."""
-        return self._line(self.valuation.told.values[h])
+        return self._line(h, self.valuation.told.values[h])
+
+    def _line(self, h: int, value: float | Expression | None) -> np.ndarray | float:
+        if value is None:
+            raise InputError(
+                f"hypothesis {self.valuation.hypotheses.names[h]!r} has no failure line, and something here asks what failing "
+                "is worth under it; give it one in fail_utility"
+            )
+        return self.line(value)
 
     def reward(self, h: int) -> np.ndarray:
         """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
@@ -106,11 +152,75 @@ class Block:
         return self._better[h] if self._better is not None and not self.valuation.close[h] else None
 
     def worse(self, h: int) -> np.ndarray:
-        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true."""
-        return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, how probably.
+
+        Nothing is under a hypothesis without a failure line.
+        """
+        if self.valuation.line.values[h] is None:
+            return np.zeros(self.shape, bool)
+        if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
+            return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+        line = self.failure(h)
+        return self.average(
+            h, "worse", lambda some: catastrophic(some.rewards, line, some.tolerance[:, None, None]).astype(float)
+        )
+
+    def best(self, h: int) -> np.ndarray:
+        """``max(u_h, max_o r_h)``, (scene,): what could be had; of a family, its mean."""
+        line = self.failure(h)
+
+        def greatest(rewards: np.ndarray) -> np.ndarray:
+            real = rewards if self.options is None else np.where(self.options, rewards, -np.inf)
+            return np.maximum(line, real.max(axis=-2))
+
+        if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
+            return greatest(self.reward(h))
+        return self.average(h, "best", lambda some: greatest(some.rewards))
+
+    def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
+        """Draws of a family: those that an agent may hold, or those that may be true."""
+        reward = self.valuation.hypotheses.rewards[h]
+        assert isinstance(reward, Drawn)
+        coefficients = (reward.agents if role == "agents" else reward.judges)[which]
+        if h not in self._features:
+            values = [np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape) for e in reward.features]
+            self._features[h] = np.stack([v.ravel() for v in values])
+        rewards = (coefficients @ self._features[h]).reshape(len(coefficients), *self.shape)
+        value = self.valuation.line.values[h]
+        top = 0.0 if value is None else _largest(self.line(value))
+        if self.failing is not None:
+            rewards = np.where(self.failing, self.failure(h), rewards)
+        tolerance = EQUAL * np.maximum(np.abs(coefficients) @ self.valuation.tops[h], top)
+        return Members(h, which, rewards, tolerance)
+
+    def average(
+        self, h: int, what: Any, compute: Callable[["Members"], np.ndarray], role: str = "judges"
+    ) -> np.ndarray:
+        """Average of something over the draws of a family that has a leading dimension of draws."""
+        valuation = self.valuation
+        reward = valuation.hypotheses.rewards[h]
+        assert isinstance(reward, Drawn)
+        key = (self.lo, self.hi, h, what)
+        groups = valuation.averages.get(key)
+        if groups is None:
+            n = len(reward.agents if role == "agents" else reward.judges)
+            parts = []
+            for members in np.array_split(np.arange(n), min(GROUPS, n)):
+                step = max(1, MEMBERS_AT_ONCE // max(self.shape[0] * self.shape[1], 1))
+                total: Any = 0.0
+                for lo in range(int(members[0]), int(members[-1]) + 1, step):
+                    some = self.members(h, role, slice(lo, min(lo + step, int(members[-1]) + 1)))
+                    total = total + compute(some).sum(axis=0)
+                parts.append(total / len(members))
+            groups = np.stack(parts)
+            if valuation.table.n_items * len(groups) <= KEEP_CELLS:
+                valuation.averages[key] = groups
+        return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
 
     def _raw(self, h: int) -> np.ndarray:
         reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Drawn):
+            reward = combination(reward.features, reward.mean)
         if isinstance(reward, Expression):
             raw = reward.evaluate(self.column)
             return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw)
@@ -164,6 +274,13 @@ class Valuation:
             candidate = real[np.minimum(first, len(real) - 1)] if len(real) else self.anchors
             inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
             self.anchors = np.where(inside, candidate, self.anchors)
+        self.averages: dict[Any, np.ndarray] = {}
+        self.shares: dict[tuple[int, str], np.ndarray] = {}
+        self.tops = {
+            h: np.array([_top(e, table) for e in r.features])
+            for h, r in enumerate(hypotheses.rewards)
+            if isinstance(r, Drawn)
+        }
         self.keeps = n * table.n_items <= KEEP_CELLS
         self.marks = for_labels and not self.keeps
         self.called = self._call()
@@ -187,6 +304,37 @@ class Valuation:
         self.told_tolerance = EQUAL * np.maximum(scale[0], scale[2])
         if self.marks:
             self.better_bits, self.close = bits, gap <= 2 * self.tolerance
+
+    def share(self, h: int, role: str, n: int) -> np.ndarray:
+        """Weights of n groups of draws of a family, adding up to 1."""
+        return self.shares.get((h, role), np.full(n, 1.0 / n))
+
+    def resampled(self, rng: np.random.Generator) -> "Valuation":
+        """The same with the groups of draws of each family drawn anew with replacement (the bootstrap): for Monte Carlo errors."""
+        if not self.tops:
+            return self
+        other = copy.copy(self)
+        other.shares = {}
+        for h in self.tops:
+            reward = self.hypotheses.rewards[h]
+            assert isinstance(reward, Drawn)
+            for role, draws in (("agents", reward.agents), ("judges", reward.judges)):
+                n = min(GROUPS, len(draws))
+                other.shares[h, role] = rng.multinomial(n, np.full(n, 1 / n)) / n
+        if self._kept is not None:
+            other._kept = [copy.copy(block) for block in self._kept]
+            for block in other._kept:
+                block.valuation = other
+        return other
+
+    def typical(self) -> "Valuation":
+        """The same with each family at its mean weights."""
+        if not self.tops:
+            return self
+        fixed = {
+            h: combination(r.features, r.mean) for h, r in enumerate(self.hypotheses.rewards) if isinstance(r, Drawn)
+        }
+        return Valuation(self.hypotheses.instead(fixed), self.table, self.line, self.told)
 
     @property
     def n_scenes(self) -> int:
@@ -220,7 +368,7 @@ class Valuation:
     def _call(self) -> dict[int, np.ndarray]:
         called = {}
         for h, reward in enumerate(self.hypotheses.rewards):
-            if isinstance(reward, Expression):
+            if isinstance(reward, (Expression, Drawn)):
                 continue
             name = self.hypotheses.names[h]
             dataset = self.table.to_dataset()
@@ -243,8 +391,8 @@ class Valuation:
         scale, gap, bad = np.zeros((3, n)), np.zeros(n), np.full(n, -1)
         bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
         for h in range(n):
-            line = block.failure(h)
-            told = line if self.told is self.line else block.told(h)
+            line = block.line(self.line.values[h])
+            told = line if self.told is self.line else block.line(self.told.values[h])
             reward = block.reward(h)
             # padded cells repeat an available item of their scene (none where the scene is empty)
             top = max(float(reward.max()), -float(reward.min()))
@@ -292,7 +440,10 @@ class Valuation:
         told: np.ndarray | float,
         uneven: np.ndarray | None,
     ) -> int:
-        wrong = ~(np.abs(reward) <= MAX_REWARD) | ~(np.abs(line) <= MAX_REWARD) | ~(np.abs(told) <= MAX_REWARD)
+        wrong = ~(np.abs(reward) <= MAX_REWARD)
+        for one in (line, told):
+            if not (isinstance(one, float) and math.isnan(one)):
+                wrong |= ~(np.abs(one) <= MAX_REWARD)
         if uneven is not None:
             wrong |= uneven
         if block.available is not None:
@@ -317,8 +468,8 @@ class Valuation:
                 )
                 continue
             for key, value, line in (
-                ("[catastrophe] fail_utility", self.line.values[h], block.failure(h)),
-                ("[agent] fail_utility", self.told.values[h], block.told(h)),
+                ("[catastrophe] fail_utility", self.line.values[h], block.line(self.line.values[h])),
+                ("[agent] fail_utility", self.told.values[h], block.line(self.told.values[h])),
             ):
                 if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
                     continue
@@ -339,7 +490,16 @@ class Valuation:
 
 
 def _largest(line: np.ndarray | float) -> float:
-    return abs(line) if isinstance(line, float) else float(np.abs(line).max())
+    if isinstance(line, float):
+        return 0.0 if math.isnan(line) else abs(line)  # nobody gave one
+    return float(np.abs(line).max())
+
+
+def _top(feature: Expression, table: Table) -> float:
+    """Largest absolute value of a feature over the items of a table that are not failing itself."""
+    values = np.abs(np.asarray(feature.evaluate(lambda name: table.columns[name].values), float))
+    failing = table.failing()
+    return float(np.broadcast_to(values, table.n_items)[slice(None) if failing is None else ~failing].max(initial=0.0))
 
 
 def _ranges(table: Table, items: int) -> list[tuple[int, int]]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
+    from reward_hypotheses.models.linear import Linear
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
@@ -79,6 +80,7 @@ _HOME = {
     "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
+    "Linear": "models.linear",
     "read_comparisons": "data.comparisons",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
@@ -108,6 +110,7 @@ __all__ = [
     "Feedback",
     "InputError",
     "Labels",
+    "Linear",
     "LinearPool",
     "MostProbable",
     "NotTrustedError",

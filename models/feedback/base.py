@@ -209,6 +209,19 @@ class Feedback(ABC):
         """What the likelihood of h depends on, (option, scene): its reward, unless the kind says otherwise."""
         return block.reward(h)
 
+    def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
+        """Say the same of rewards at hand (..., item) and their failure line: the rewards, unless the kind says otherwise.
+
+        A kind that writes `inputs` writes this too, if it is to work with continuous weights (`Linear`).
+
+        Parameters
+        ----------
+        failure : float or ndarray (item,)
+        tolerance : ndarray (..., 1)
+            The difference up to which two rewards are equal.
+        """
+        return rewards
+
     @abstractmethod
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:
         """``log p(y_i | r_h, theta)``, nats: the one definition, for arrays and for PyMC's tensors.

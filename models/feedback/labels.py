@@ -11,6 +11,7 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.catastrophe import better_than_failing
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.nuisances import BetaBelowHalf, Nuisance, beta_below_half
 from reward_hypotheses.models.special import log_gamma, log_incomplete_beta
@@ -67,6 +68,10 @@ class Labels(ClosedForm):
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """Whether h predicts a true label."""
         return block.better(h)
+
+    def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
+        """The same of rewards at hand."""
+        return better_than_failing(rewards, failure, tolerance)
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """How many labels are wrong."""

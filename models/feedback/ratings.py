@@ -38,6 +38,7 @@ class Ratings(OfItems):
 
     kind: ClassVar[str] = "ratings"
     integrated: ClassVar[str] = ""
+    staged: ClassVar[bool] = False
 
     _: KW_ONLY
     grades: Sequence[Any]
@@ -83,8 +84,8 @@ class Ratings(OfItems):
         """``r_h`` (unit,)."""
         return Feedback.at(self, valuation, h)
 
-    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
-        return float(np.std(rewards))
+    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
+        return (rewards - rewards.mean()) / np.sqrt(len(rewards))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return rewards - rewards.mean()

@@ -60,6 +60,8 @@ class Rational(Feedback):
     """
 
     integrated: ClassVar[str] = "by quadrature"
+    staged: ClassVar[bool] = True
+    """Whether what was said is a row of choices by softmax, as `stages` has them."""
 
     _: KW_ONLY
     rationality: Any = None
@@ -120,8 +122,14 @@ class Rational(Feedback):
         return theta["rationality"] if isinstance(self.rationality, tuple) else self.rationality
 
     @abstractmethod
-    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:
-        """``s_h`` of rewards (unit, option), over the options that are real (available, and not failing itself)."""
+    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """What ``s_h`` is the length of, linear in the rewards (unit, option) of options that are real (and not failing)."""
+
+    def spread(self, rewards: np.ndarray, real: np.ndarray) -> float:
+        """``s_h``: the root of the sum of squared deviations, scaled so that no square vanishes."""
+        apart = self.deviations(rewards, real)
+        largest = float(np.abs(apart).max(initial=0.0))
+        return largest * math.sqrt(float(((apart / largest) ** 2).sum())) if largest > 0 else 0.0
 
     @abstractmethod
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
@@ -158,7 +166,7 @@ class Rational(Feedback):
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
-        return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h), self.real, valuation, h)
+        return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h), self.real)
 
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """By scene: (unit, option); NaN, or false, where there is no option."""
@@ -293,14 +301,17 @@ class OfScenes(Rational):
                 f"{self.table.source}: {self.kind} need options to choose from; give a column 'option' (and 'scene')"
             )
 
-    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
+    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
         weight = self.items.scene_weights()
         if not (real.sum(axis=1) >= 2).any() and (self.inside.sum(axis=1) >= 2).any():
             raise InputError(
                 f"{self.table.source}: {self.name}: no scene has two options besides failing, so rewards have no spread to be "
                 "measured by; give scale = 'raw'"
             )
-        return within_scenes(rewards, real, None if weight is None else weight[self.units])
+        count = real.sum(axis=1)
+        share = (count >= 2) * (1.0 if weight is None else weight[self.units])
+        share = share / share.sum() if share.any() else share
+        return less_their_mean(rewards, real) * np.sqrt(share / np.maximum(count, 1))[:, None]
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, inside)
@@ -390,29 +401,10 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
     return log_integral(f, start, (peak - 4.0, peak + 4.0))
 
 
-def within_scenes(rewards: np.ndarray, real: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Root of the mean, over scenes with at least two real options, of the variance among them; 0 where there is none."""
-    count = real.sum(axis=1)
-    several = count >= 2
-    if not several.any():
-        return 0.0
-    inside, n = real[several], count[several]
-    some = np.where(inside, rewards[several], 0.0)
-    apart = np.where(inside, some - (some.sum(axis=1) / n)[:, None], 0.0)
-    largest = float(np.abs(apart).max())
-    if largest == 0:
-        return 0.0
-    return largest * float(
-        np.sqrt(
-            np.average(((apart / largest) ** 2).sum(axis=1) / n, weights=None if weight is None else weight[several])
-        )
-    )
-
-
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Rewards less the mean of their scene, over the options that are there."""
     some = np.where(inside, rewards, 0.0)
-    return np.where(inside, some - (some.sum(axis=1) / inside.sum(axis=1))[:, None], 0.0)
+    return np.where(inside, some - (some.sum(axis=1) / np.maximum(inside.sum(axis=1), 1))[:, None], 0.0)
 
 
 def softmax(beta: float, inputs: np.ndarray) -> np.ndarray:

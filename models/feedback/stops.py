@@ -49,9 +49,8 @@ class Stops(OfItems):
         failing = self.items.failing()
         return self.inside if failing is None else ~failing
 
-    def spread(self, rewards: np.ndarray, real: np.ndarray, valuation: Valuation, h: int) -> float:  # noqa: D102
-        largest = float(np.abs(rewards[real]).max(initial=0.0))
-        return largest * float(np.sqrt(np.mean((rewards[real] / largest) ** 2))) if largest > 0 else 0.0
+    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
+        return rewards[real] / np.sqrt(max(int(real.sum()), 1))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return rewards

@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.valuation import Block, Members, Valuation
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,20 @@ class Policy(ABC):
         chosen = self.mixing(weights)
         total = np.zeros(view.shape)
         for h in np.flatnonzero(chosen):
-            total += chosen[h] * self.certain(view, int(h))
+            total += chosen[h] * self.chances(view, int(h))
         return total
+
+    def chances(self, view: "View", h: int) -> np.ndarray:
+        """The same as `certain`; where h is a family of rewards, the average over agents certain of one of them each."""
+        if not isinstance(view.block.valuation.hypotheses.rewards[h], Drawn):
+            return self.certain(view, h)
+        return view.block.average(h, ("picks", self), lambda some: self.certain_each(view, some), role="agents")
+
+    def certain_each(self, view: "View", members: Members) -> np.ndarray:
+        """Probabilities of agents certain of one draw of a family each: (draw, choice, scene)."""
+        wide = WideView(view, members)
+        chosen = np.asarray(self.certain(wide, members.hypothesis), float)
+        return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
 
 
 class View:
@@ -69,7 +82,10 @@ class View:
         Which choices there are, where not all.
     """
 
-    def __init__(self, block: Block, policy: Policy, scales: np.ndarray | None = None) -> None:
+    tolerance: Any
+    scales: Any
+
+    def __init__(self, block: Block, policy: Policy, scales: Any = None) -> None:
         self.block, self.abstain, self.scales = block, policy.abstain, scales
         options, scenes = block.shape
         self.shape = (options + policy.abstain, scenes)
@@ -86,8 +102,32 @@ class View:
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
 
 
-def greatest(worth: np.ndarray, tolerance: float) -> np.ndarray:
-    """Probabilities that maximise, ties (within the tolerance) split uniformly: (choice, scene)."""
+class WideView(View):
+    """Draws of a family side by side, each as scenes of its own: (choice, draw * scene)."""
+
+    def __init__(self, view: View, members: Members) -> None:
+        n, h = len(members.rewards), members.hypothesis
+        options, scenes = view.block.shape
+        self.block, self.abstain = view.block, view.abstain
+        self.shape = (view.shape[0], n * scenes)
+        self.mask = None if view.mask is None else np.tile(view.mask, (1, n))
+        self.tolerance = {h: np.repeat(members.tolerance, scenes)}
+        self.scales = None
+        if view.scales is not None:
+            self.scales = {h: np.repeat(view.scales[h][members.which], scenes)}
+        worth = np.moveaxis(members.rewards, 0, 1).reshape(options, -1)
+        if self.abstain:
+            told = np.broadcast_to(view.block.told(h), (scenes,))
+            worth = np.vstack([worth, np.tile(told, n)[None]])
+        self._worth = worth if self.mask is None else np.where(self.mask, worth, -np.inf)
+
+    def worth(self, h: int) -> np.ndarray:
+        """What each choice is worth under each draw: (choice, draw * scene)."""
+        return self._worth
+
+
+def greatest(worth: np.ndarray, tolerance: float | np.ndarray) -> np.ndarray:
+    """Probabilities that maximise, ties (within the tolerance, one or one a scene) split uniformly: (choice, scene)."""
     top = worth.max(axis=0)
     best = worth >= top - tolerance
     if not top.min(initial=0.0) > -np.inf:  # a scene without any choice: nothing is done there
@@ -98,8 +138,8 @@ def greatest(worth: np.ndarray, tolerance: float) -> np.ndarray:
     return best / best.sum(axis=0)
 
 
-def within_scene_scale(valuation: Valuation) -> np.ndarray:
-    """``s_h``, by which choices scale rewards: (hypothesis,), in reward units.
+def within_scene_scale(valuation: Valuation) -> Any:
+    """``s_h``, by which choices scale rewards: (hypothesis,), in reward units; of a family one each draw that an agent may hold.
 
     The root of the mean, over scenes with at least two available options, of the population variance of ``r_h`` among
     them (options that are failing left out; scenes by their weight). 0 where rewards are all equal.
@@ -108,6 +148,7 @@ def within_scene_scale(valuation: Valuation) -> np.ndarray:
     weights = valuation.table.scene_weights()
     total, mass = np.zeros(n), 0.0
     unit = np.where(valuation.tolerance > 0, valuation.tolerance / EQUAL, 1.0)  # squares of 1e-200 would vanish
+    of_draws: dict[int, Any] = {}
 
     def measure(block: Block) -> tuple[np.ndarray, float]:
         inside = np.ones(block.shape, bool) if block.options is None else block.options
@@ -121,9 +162,17 @@ def within_scene_scale(valuation: Valuation) -> np.ndarray:
             apart = np.where(inside, reward - mean, 0.0) / unit[h]
             apart[np.abs(apart) <= EQUAL] = 0.0
             out[h] = ((apart**2).sum(axis=0) / share * weight).sum()
+        for h in valuation.tops:
+            rewards = block.members(h, "agents").rewards
+            mean = np.where(inside, rewards, 0.0).sum(axis=1, keepdims=True) / share
+            squares = (np.where(inside, rewards - mean, 0.0) ** 2).sum(axis=1) / share * weight
+            of_draws[h] = of_draws.get(h, 0.0) + squares.sum(axis=1)
         return out, float(weight.sum())
 
     for squares, count in valuation.each(measure):
         total += squares
         mass += count
-    return unit * np.sqrt(total / mass) if mass else total
+    scales = unit * np.sqrt(total / mass) if mass else total
+    if not valuation.tops:
+        return scales
+    return [np.sqrt(of_draws[h] / max(mass, 1e-300)) if h in of_draws else scales[h] for h in range(n)]

@@ -38,12 +38,10 @@ class Boltzmann(Policy):
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
         assert view.scales is not None
         worth = view.worth(h)
-        scale = float(view.scales[h])
-        if scale == 0:
-            odds = np.ones(view.shape)
-        else:
-            top = np.maximum(worth.max(axis=0), -MAX_REWARD)
-            odds = np.exp(self.beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
+        scale = np.asarray(view.scales[h], float)  # one, or one a scene
+        top = np.maximum(worth.max(axis=0), -MAX_REWARD)
+        apart = (np.maximum(worth, -MAX_REWARD) - top) / np.where(scale > 0, scale, 1.0)
+        odds = np.exp(self.beta * np.where(scale > 0, apart, 0.0))
         if view.mask is not None:
             odds = np.where(view.mask, odds, 0.0)
         return odds / np.maximum(odds.sum(axis=0), 1e-300)  # in a scene without any choice, nothing

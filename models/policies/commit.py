@@ -16,4 +16,4 @@ class Commit(Policy):
     """
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), float(view.tolerance[h]))
+        return greatest(view.worth(h), view.tolerance[h])

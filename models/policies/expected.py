@@ -20,7 +20,7 @@ class Expected(Policy):
     mixes_weights: ClassVar[bool] = False
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), float(view.tolerance[h]))
+        return greatest(view.worth(h), view.tolerance[h])
 
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         mean = np.zeros(view.shape)

@@ -16,7 +16,7 @@ class MostProbable(Policy):
     mixes_weights: ClassVar[bool] = False
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), float(view.tolerance[h]))
+        return greatest(view.worth(h), view.tolerance[h])
 
     def mixing(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         top = weights >= weights.max() * (1 - EQUAL)

@@ -1,0 +1,544 @@
+"""The evidence of a family of rewards: every feedback multiplies inside the integral over its weights."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
+from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
+from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.laplace import K_HAT, Weighted, from_prior, laplace
+from reward_hypotheses.models.linear import Fitted, Linear, combination
+from reward_hypotheses.models.nuisances import Nuisance
+from reward_hypotheses.models.smc import smc
+from reward_hypotheses.models.special import log_gamma
+from reward_hypotheses.models.valuation import Valuation
+
+CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
+WORK = 100_000_000  # numbers that the draws of one integral cost, at most, where there are many items
+LEAST_DRAWS, MOST_DRAWS, PRIOR_DRAWS = 4000, 16_000, 100_000
+MOST_STAGES = 20_000  # from which the curvature is estimated
+RANK = 1e-9
+"""Directions of weight that move rewards by less than this, relative to the most, do not move them."""
+ENOUGH = 1000.0
+"""Effective draws with which importance sampling from the prior is good enough."""
+STARTS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a family says about the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
+
+    probes: Valuation
+    x: np.ndarray
+    line: np.ndarray | None
+
+
+class Term(ABC):
+    """What one feedback adds to the log likelihood of weights."""
+
+    smooth = True
+    """Whether it has derivatives."""
+
+    def __init__(self, feedback: Feedback) -> None:
+        self.feedback = feedback
+
+    @property
+    def nuisances(self) -> dict[str, Nuisance]:
+        """Nuisances that are integrated along with the weights, by variable."""
+        return {self.feedback.variable(key): prior for key, prior in self.feedback.nuisances.items()}
+
+    @property
+    @abstractmethod
+    def cells(self) -> int:
+        """Numbers that a likelihood holds for each point."""
+
+    @property
+    @abstractmethod
+    def gram(self) -> np.ndarray:
+        """(feature, feature): its null space holds the changes of weight that this feedback cannot see."""
+
+    @abstractmethod
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
+
+    def given(
+        self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Draws of its nuisances that go with draws of the weights: (draw,) by variable."""
+        return {variable: theta[variable] for variable in self.nuisances}
+
+
+class Choosing(Term):
+    """Kinds with a rationality: what they depend on is affine in the weights, ``(x w + c) / s(w)``.
+
+    Attributes
+    ----------
+    x : ndarray (unit, [option,] feature + 1)
+        Last, c; less what does not matter to the choice. Units that are alike are one, with a count.
+    spread : ndarray (feature + 1, feature + 1)
+        ``s(w)^2 = (w, 1)' spread (w, 1)``; the unit matrix's last entry alone if raw.
+    """
+
+    feedback: Rational
+
+    def __init__(self, feedback: Rational, seen: Seen) -> None:
+        super().__init__(feedback)
+        n = len(seen.probes.hypotheses) - 1
+        raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
+        raw[:n] = [one - raw[n] for one in raw[:n]]
+        self.spread = np.zeros((n + 1, n + 1))
+        self.spread[n, n] = 1.0
+        if feedback.scale == "unit":
+            apart = np.stack([feedback.deviations(one, feedback.real).ravel() for one in raw])
+            self.spread = apart @ apart.T
+        inside = feedback.inside
+        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
+        x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
+        self.x, self.said, self.counts = grouped(x, np.asarray(feedback.observed, float))
+        self.inside = self.x[..., -1] > -np.inf
+        self.x = np.where(self.inside[..., None], self.x, 0.0)
+        self.everywhere = bool(self.inside.all())
+        self.scale_free = feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[n].any()
+
+    @property
+    def cells(self) -> int:  # noqa: D102
+        return self.inside.size
+
+    @property
+    def gram(self) -> np.ndarray:  # noqa: D102
+        flat = self.x[..., :-1].reshape(-1, self.x.shape[-1] - 1)
+        weight = np.sqrt(np.repeat(self.counts, flat.shape[0] // len(self.counts)))[:, None]
+        return (flat * weight).T @ (flat * weight)
+
+    def scales(self, weights: np.ndarray) -> np.ndarray:
+        """``s(w)``: (point,)."""
+        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
+        return np.sqrt(np.maximum(((full @ self.spread) * full).sum(axis=1), 0.0))
+
+    def scaled(self, weights: np.ndarray) -> np.ndarray:
+        """``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
+        s = self.scales(weights)
+        largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
+        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
+        return full * np.where(s > EQUAL * largest, 1 / np.where(s > 0, s, 1.0), 0.0)[:, None]
+
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+        scaled = self.scaled(weights)
+        inputs = (scaled @ self.x.reshape(-1, self.x.shape[-1]).T).reshape(len(weights), *self.inside.shape)
+        if not self.everywhere:
+            inputs = np.where(self.inside, inputs, -np.inf)
+        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
+        found = self.feedback.log_likelihood(inputs, mine, self.said, np)
+        return np.broadcast_to(found, (len(weights), len(self.counts))) @ self.counts
+
+    def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
+        share = min(1.0, MOST_STAGES / len(self.counts))
+        some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
+        x, said, inside = self.x[some], self.said[some], self.inside[some]
+        inputs = np.where(inside, x @ effective, -np.inf)
+        given, _, unit = self.feedback.stages(inputs, said)
+        columns = [self.feedback.stages(np.where(inside, x[..., k], -np.inf), said)[0] for k in range(x.shape[-1])]
+        features = np.stack([np.where(given > -np.inf, column, 0.0) for column in columns], axis=-1)
+        chance = softmax(1.0, given)
+        features -= (chance[..., None] * features).sum(axis=1, keepdims=True)
+        weighted = features * (chance * self.counts[some][unit][:, None] / share)[..., None]
+        k = x.shape[-1]
+        return weighted.reshape(-1, k).T @ features.reshape(-1, k)
+
+
+class Whole(Term):
+    """Kinds that depend on rewards item by item, their nuisance in closed form if they have one, else integrated along."""
+
+    def __init__(self, feedback: Feedback, seen: Seen) -> None:
+        super().__init__(feedback)
+        self.x, self.line = seen.x, seen.line
+        self.observed = np.asarray(feedback.observed)
+        self.smooth = bool(self._predicted(np.ones((1, self.x.shape[1]))).dtype != bool)
+
+    @property
+    def nuisances(self) -> dict[str, Nuisance]:  # noqa: D102
+        return {} if isinstance(self.feedback, ClosedForm) else super().nuisances
+
+    @property
+    def cells(self) -> int:  # noqa: D102
+        return len(self.x)
+
+    @property
+    def gram(self) -> np.ndarray:  # noqa: D102
+        return self.x.T @ self.x
+
+    def _predicted(self, weights: np.ndarray) -> np.ndarray:
+        rewards = weights @ self.x.T
+        line: Any = 0.0 if self.line is None else self.line
+        largest = np.maximum(
+            np.abs(rewards).max(axis=1), float(np.abs(line).max(initial=0.0)) if self.line is not None else 0.0
+        )
+        return self.feedback.predicted(rewards, line, EQUAL * largest[:, None])
+
+    def _sums(self, weights: np.ndarray) -> np.ndarray:
+        assert isinstance(self.feedback, ClosedForm)
+        return self.feedback.terms(self._predicted(weights), self.observed).sum(axis=-1).T.astype(float)
+
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+        if isinstance(self.feedback, ClosedForm):
+            return np.asarray(self.feedback.log_marginal(self._sums(weights), len(self.x)))
+        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
+        found = self.feedback.log_likelihood(
+            self._predicted(weights).astype(float), mine, self.observed.astype(float), np
+        )
+        return np.broadcast_to(found, (len(weights), len(self.x))).sum(axis=1)
+
+    def given(  # noqa: D102
+        self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        if not isinstance(self.feedback, ClosedForm):
+            return super().given(weights, theta, rng)
+        if not self.feedback.nuisances:
+            return {}
+        step = max(1, CELLS // len(self.x))
+        sums = np.vstack([self._sums(weights[lo : lo + step]) for lo in range(0, len(weights), step)])
+        drawn = self.feedback.posterior_draws(sums, len(self.x), 1, rng)
+        return {self.feedback.variable(key): values[0] for key, values in drawn.items()}
+
+
+class Space(ABC):
+    """Coordinates over which a family is integrated: of its weights, then of the nuisances that go along."""
+
+    def __init__(self, dimension: int, nuisances: Mapping[str, Nuisance]) -> None:
+        self.dimension, self.nuisances = dimension, dict(nuisances)
+
+    @abstractmethod
+    def weights(self, at: np.ndarray) -> np.ndarray:
+        """Weights (point, feature), but for what no feedback sees."""
+
+    @abstractmethod
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
+        """Log prior density of the coordinates of the weights: (point,)."""
+
+    @abstractmethod
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Coordinates drawn from the prior: (n, dimension)."""
+
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Weights (point, feature), with a draw of what no feedback sees."""
+        return self.weights(at)
+
+    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Nuisances by variable: (point,)."""
+        columns = points[:, self.dimension :].T
+        return {key: prior.from_line(c)[0] for (key, prior), c in zip(self.nuisances.items(), columns, strict=True)}
+
+    def log_prior(self, points: np.ndarray) -> np.ndarray:
+        """Log prior density of points (point,)."""
+        total = self.log_prior_of_weights(points[:, : self.dimension])
+        for prior, column in zip(self.nuisances.values(), points[:, self.dimension :].T, strict=True):
+            value, jacobian = prior.from_line(column)
+            total = total + prior.log_density(value) + jacobian
+        return total
+
+    def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Points drawn from the prior: (n, all dimensions)."""
+        parts = [self.prior_draws_of_weights(n, rng)]
+        parts += [prior.to_line(prior.draws((n,), rng))[:, None] for prior in self.nuisances.values()]
+        return np.hstack(parts)
+
+
+class Gaussian(Space):
+    """Independent weights, in units of their standard deviation."""
+
+    def __init__(self, features: int, sd: float, nuisances: Mapping[str, Nuisance]) -> None:
+        super().__init__(features, nuisances)
+        self.sd = sd
+
+    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return self.sd * at
+
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return -0.5 * (at**2).sum(axis=1) - 0.5 * at.shape[1] * math.log(2 * math.pi)
+
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return rng.standard_normal((n, self.dimension))
+
+
+class Sphere(Gaussian):
+    """Directions: a Gaussian vector of which the length means nothing."""
+
+    def __init__(self, features: int, nuisances: Mapping[str, Nuisance]) -> None:
+        super().__init__(features, 1.0, nuisances)
+
+    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return at / np.maximum(np.sqrt((at**2).sum(axis=1, keepdims=True)), 1e-300)
+
+
+class Shell(Space):
+    """Directions whose length is the rationality of one human: ``v = beta w / s(w)``, in which choices are log-concave.
+
+    Only directions that some feedback sees are integrated over; the others keep their prior, and are drawn from it. With r
+    of these, ``p(v) = Gamma(r/2) / (2 pi^(r/2)) |v|^-r p(log beta)``, beta = s(v).
+    """
+
+    def __init__(
+        self, basis: np.ndarray, unseen: np.ndarray, lead: Choosing, nuisances: Mapping[str, Nuisance]
+    ) -> None:
+        variable = lead.feedback.variable("rationality")
+        rest = {key: prior for key, prior in nuisances.items() if key != variable}
+        super().__init__(basis.shape[1], rest)
+        self.basis, self.unseen, self.lead, self.variable, self.prior = (
+            basis, unseen, lead, variable, nuisances[variable],
+        )  # fmt: skip
+
+    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return at @ self.basis.T
+
+    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+        beta = self.lead.scales(self.weights(points[:, : self.dimension]))
+        return {self.variable: beta} | super().theta(points)
+
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        r = self.dimension
+        beta = self.lead.scales(self.weights(at))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            length = 0.5 * np.log((at**2).sum(axis=1))
+            found = self.prior.log_density(beta) + np.log(beta) - r * length
+        area = math.log(2.0) + 0.5 * r * math.log(math.pi) - float(log_gamma(np.array([r / 2]))[0])
+        return np.where(np.isfinite(found), found - area, -np.inf)
+
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        at = rng.standard_normal((n, self.dimension))
+        return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
+
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Directions that are not seen as the prior has them, beside those that are."""
+        n, unseen = len(at), self.unseen.shape[1]
+        direction = self.weights(at) / np.sqrt((at**2).sum(axis=1, keepdims=True))
+        if not unseen:
+            return direction
+        length = np.sqrt(rng.chisquare(self.dimension, n))[:, None]
+        full = direction * length + rng.standard_normal((n, unseen)) @ self.unseen.T
+        return full / np.sqrt((full**2).sum(axis=1, keepdims=True))
+
+
+def fit_family(
+    name: str,
+    linear: Linear,
+    feedback: Sequence[Feedback],
+    line: float | Expression | None,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Fitted, float, float]:
+    """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
+
+    ``log integral p(w) prod_k [integral p(D_k | r_w, theta_k) p(theta_k) dtheta_k] dw``. By Laplace's approximation
+    corrected by importance sampling; where its Pareto k-hat is above 0.7, by importance sampling from the prior if that
+    leaves 1,000 effective draws; else by sequential Monte Carlo.
+
+    Parameters
+    ----------
+    line : float, Expression or None
+        Its failure line, if it has one.
+    n : int
+        Draws of the weights.
+
+    Raises
+    ------
+    InputError
+        A feature that does not vary, a kind of feedback that does not say what it depends on.
+    """
+    scale = feature_scale(name, linear, feedback)
+    terms = [_term(name, linear, one, line, scale) for one in feedback]
+    values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
+    visible = values > RANK * max(float(values[-1]), 1e-300)
+    space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
+    cells = sum(term.cells for term in terms)
+
+    def log_likelihood(points: np.ndarray) -> np.ndarray:
+        out = np.empty(len(points))
+        step = max(1, CELLS // max(cells, 1))
+        for lo in range(0, len(points), step):
+            some = points[lo : lo + step]
+            weights, theta = space.weights(some[:, : space.dimension]), space.theta(some)
+            with np.errstate(all="ignore"):
+                found = sum((term.log_likelihood(weights, theta) for term in terms), np.zeros(len(some)))
+            out[lo : lo + step] = np.where(np.isnan(found), -np.inf, found)
+        return out
+
+    def log_posterior(points: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            prior = space.log_prior(points)
+        return np.where(np.isnan(prior), -np.inf, prior) + log_likelihood(points)
+
+    method, found = _integrate(space, terms, log_likelihood, log_posterior, cells, rng)
+    below = np.cumsum(found.weights)
+    kept = found.points[np.minimum(np.searchsorted(below, rng.random(n) * below[-1]), len(below) - 1)]
+    weights = space.whole(kept[:, : space.dimension], rng)
+    theta = space.theta(kept)
+    nuisances: dict[str, np.ndarray] = {}
+    for one, term in zip(feedback, terms, strict=True):
+        nuisances |= term.given(weights, theta, rng)
+        for key in one.nuisances:  # under a normal prior the rationality is the length of the weights
+            nuisances.setdefault(one.variable(key), np.ones(n))
+    fitted = Fitted(
+        linear,
+        scale,
+        weights.mean(axis=0),
+        weights,
+        nuisances,
+        method,
+        found.k_hat,
+        1 / float(found.weights @ found.weights),
+        vectors[:, visible],
+    )
+    return fitted, found.value, found.mcse
+
+
+def _integrate(
+    space: Space,
+    terms: Sequence[Term],
+    log_likelihood: Any,
+    log_posterior: Any,
+    cells: int,
+    rng: np.random.Generator,
+) -> tuple[str, Weighted]:
+    """By the quickest way that can be trusted."""
+    if all(term.smooth for term in terms):
+        some = space.prior_draws(STARTS, rng)
+        start = some[int(np.argmax(log_posterior(some)))]
+        draws = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, MOST_DRAWS))
+        softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
+        curvature = _curvature(space, softmaxes, rng) if len(softmaxes) == len(terms) else None
+        found = laplace(log_posterior, start, rng, curvature, draws)
+        if found.k_hat <= K_HAT and math.isfinite(found.value):
+            return "laplace", found
+    n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
+    found = from_prior(log_likelihood, space.prior_draws(n, rng))
+    if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
+        return "prior", found
+    return "smc", smc(space.log_prior, log_likelihood, space.prior_draws, rng)
+
+
+def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
+    """Minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's by differences."""
+    step = 1e-4
+
+    def effective(points: np.ndarray, term: Choosing) -> np.ndarray:
+        beta = term.feedback.beta(
+            {key: space.theta(points)[term.feedback.variable(key)] for key in term.feedback.nuisances}
+        )
+        return np.reshape(beta, (-1, 1)) * term.scaled(space.weights(points[:, : space.dimension]))
+
+    def of(at: np.ndarray) -> np.ndarray:
+        d = len(at)
+        unit = step * np.eye(d)
+        total = np.zeros((d, d))
+        around = np.vstack([at[None], at + unit, at - unit])
+        for term in terms:
+            found = effective(around, term)
+            slopes = (found[1 : d + 1] - found[d + 1 :]) / (2 * step)
+            total += slopes @ term.information(found[0], rng) @ slopes.T
+        return total + _prior_curvature(space, at, step)
+
+    return of
+
+
+def _prior_curvature(space: Space, at: np.ndarray, step: float) -> np.ndarray:
+    d = len(at)
+    unit = step * 10 * np.eye(d)
+    i, j = np.triu_indices(d)
+    corners = [at + a * unit[i] + b * unit[j] for a in (1, -1) for b in (1, -1)]
+    with np.errstate(all="ignore"):
+        y = space.log_prior(np.vstack(corners)).reshape(4, -1)
+    out = np.zeros((d, d))
+    out[i, j] = out[j, i] = -(y[0] - y[1] - y[2] + y[3]) / (4 * (step * 10) ** 2)
+    values, vectors = np.linalg.eigh(out)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
+
+
+def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.ndarray) -> Space:
+    """Coordinates in which the posterior is most like a Gaussian."""
+    nuisances: dict[str, Nuisance] = {}
+    for term in terms:
+        nuisances |= term.nuisances
+    if linear.sd is not None:
+        return Gaussian(len(linear.features), linear.sd, nuisances)
+    free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
+    lead = next((t for t in terms if isinstance(t, Choosing) and t.feedback.variable("rationality") in nuisances), None)
+    if free and lead is not None and _relative(lead.spread[:-1, :-1]).any():
+        sees = np.linalg.eigvalsh(seen.T @ _relative(lead.spread[:-1, :-1]) @ seen)
+        if len(sees) and sees[0] > RANK * sees[-1]:  # the lead sees all that anybody does
+            return Shell(seen, unseen, lead, nuisances)
+    return Sphere(len(linear.features), nuisances)
+
+
+def _relative(gram: np.ndarray) -> np.ndarray:
+    top = float(np.abs(gram).max())
+    return gram / top if top > 0 else gram
+
+
+def _term(name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray) -> Term:
+    """A feedback as a function of the weights of a family."""
+    k = len(linear.features)
+    probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
+    valuation = Valuation(
+        Hypotheses(tuple(f"{name}: {e.text}" for e in linear.features) + (name,), tuple(probes)),
+        one.items,
+        FailureLine((line,) * (k + 1)),
+    )
+    if isinstance(one, Rational):
+        if linear.sd is not None:  # the length of the weights is the rationality
+            one = replace(one, rationality=1.0, scale="raw")
+        return Choosing(one, Seen(valuation, np.zeros((0, k)), None))
+    if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:
+        raise InputError(
+            f"{one.name}: {type(one).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
+            f"hypothesis {name!r}, with continuous weights, asks"
+        )
+    rewards, lines = [], []
+    for block in valuation.blocks():
+        flat = [block.reward(j).T for j in range(k)]
+        there = None if block.available is None else block.available.T
+        rewards.append(np.stack([f.ravel() if there is None else f[there] for f in flat], axis=-1))
+        if line is not None:
+            own = np.broadcast_to(block.failure(k), block.shape).T
+            lines.append(own.ravel() if there is None else own[there])
+    return Whole(one, Seen(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None))
+
+
+def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
+    """Population standard deviation of each feature over the rows fitted: those that some feedback uses, once each.
+
+    Options that *are* failing have no features that count.
+    """
+    tables: dict[int, list[Feedback]] = {}
+    for one in feedback:
+        tables.setdefault(id(one.table), []).append(one)
+    columns: list[list[np.ndarray]] = [[] for _ in linear.features]
+    for uses in tables.values():
+        table = uses[0].table
+        if all(one.used is not None for one in uses):
+            table = table.subset(np.logical_or.reduce([np.asarray(one.used) for one in uses]))
+        failing = table.failing()
+        for found, feature in zip(columns, linear.features, strict=True):
+            values = feature.evaluate(lambda column, table=table: table.columns[column].values)
+            values = np.broadcast_to(np.asarray(values, float), table.n_items)
+            found.append(values if failing is None else values[~failing])
+    scale = np.empty(len(linear.features))
+    for k, (found, feature) in enumerate(zip(columns, linear.features, strict=True)):
+        values = np.concatenate(found)
+        if not np.isfinite(values).all():
+            raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
+        scale[k] = float(values.std())
+        if not scale[k] > EQUAL * float(np.abs(values).max()):
+            raise InputError(
+                f"hypothesis {name!r}: feature {feature.text!r} is the same in every row that is fitted, so its weight has no "
+                "unit; leave it out"
+            )
+    return scale

@@ -1,0 +1,222 @@
+"""Rewards with continuous weights: one family of hypotheses, ``r_w = sum_k w_k phi_k``, its weights integrated out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.expressions import Expression, parse
+from reward_hypotheses.data.numbers import finite
+
+MOST_FEATURES = 256
+
+
+@dataclass(frozen=True, init=False)
+class Linear:
+    """A reward that adds up features, ``r_w(item) = sum_k w_k phi_k(item) / sd_k``, whose weights are not known.
+
+    One hypothesis, whose weights are integrated out: feedbacks multiply inside the integral, for they share them. Each
+    feature is divided by its population standard deviation over the rows that were fitted, so that a weight means the
+    same in every unit.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Expressions over columns.
+    prior : "sphere" or {"normal": sd}
+        Uniform over directions, weights of length 1, and how rational the human is stays a nuisance of its own; or
+        independent ``Normal(0, sd)``, whose length is the rationality (then ``s = 1`` and ``beta = 1`` in every kind).
+    source : str
+        Why these features and this prior: they are a human value.
+
+    Raises
+    ------
+    InputError
+        No features, one that does not parse or stands twice, another prior, no source.
+    """
+
+    features: tuple[Expression, ...]
+    sd: float | None
+    source: str
+
+    def __init__(self, features: Sequence[str], prior: Any = "sphere", source: str | None = None) -> None:
+        object.__setattr__(self, "features", _features(features))
+        object.__setattr__(self, "sd", _sd(prior))
+        if not isinstance(source, str) or not source.strip():
+            raise InputError(
+                "linear: no source; say in source = ... why these features and this prior: they are a human value too"
+            )
+        object.__setattr__(self, "source", source)
+
+    @property
+    def prior(self) -> Any:
+        """The prior as it was given."""
+        return "sphere" if self.sd is None else {"normal": self.sd}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features as they are written."""
+        return tuple(feature.text for feature in self.features)
+
+    @property
+    def text(self) -> str:
+        """The family in words."""
+        what = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
+        return f"linear in {', '.join(self.names)}; weights {what}"
+
+    def written(self) -> dict[str, Any]:
+        """As a study file has it."""
+        return {"linear": list(self.names), "prior": self.prior, "source": self.source}
+
+
+def linear_of(given: Mapping[str, Any]) -> Linear:
+    """Read ``{ linear = [...], prior = ..., source = ... }``; InputError says what is wrong with it."""
+    known = ("linear", "prior", "source")
+    for key in given:
+        if key not in known:
+            raise InputError(f"{key!r} is unknown here; {suggestion(str(key), known)}")
+    if "linear" not in given:
+        raise InputError('give linear = ["cost", "time"], prior = "sphere", source = "..."')
+    return Linear(given["linear"], given.get("prior", "sphere"), given.get("source"))
+
+
+def _features(given: Any) -> tuple[Expression, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise InputError(f'linear: {shown(given)}; list the features, such as ["cost", "time"]')
+    if len(given) > MOST_FEATURES:
+        raise InputError(f"linear: {len(given)} features; up to {MOST_FEATURES} can be")
+    found, problems = [], []
+    for one in given:
+        if not isinstance(one, str):
+            problems.append(f"linear: {shown(one)} is no feature; write it as an expression, in quotes")
+            continue
+        try:
+            found.append(parse(one))
+        except InputError as error:
+            problems.extend(f"linear: feature {one!r}: {p}" for p in error.problems)
+    if not problems and len({e.text for e in found}) < len(found):
+        twice = next(e.text for i, e in enumerate(found) if e.text in [f.text for f in found[:i]])
+        problems.append(f"linear: feature {twice!r} stands twice; give each once")
+    if problems:
+        raise InputError(problems)
+    return tuple(found)
+
+
+def _sd(given: Any) -> float | None:
+    if given == "sphere":
+        return None
+    if isinstance(given, Mapping) and list(given) == ["normal"]:
+        sd = finite(given["normal"])
+        if sd is not None and 1e-6 <= sd <= 1e6:
+            return sd
+        raise InputError(
+            f"linear: prior: normal: {shown(given['normal'])}; give the standard deviation of a weight, positive"
+        )
+    raise InputError(f'linear: prior: {shown(given)}; give "sphere" or {{ normal = sd }}')
+
+
+@dataclass(frozen=True)
+class Combination(Expression):
+    """A reward that adds up features with given coefficients: one member of a family."""
+
+    features: tuple[Expression, ...] = ()
+    coefficients: tuple[float, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The distinct columns that its features name."""
+        return tuple(dict.fromkeys(c for e in self.features for c in e.columns))
+
+    def check(self, is_boolean: Callable[[str], bool]) -> None:
+        """Refuse logic on numbers in a feature."""
+        for feature in self.features:
+            feature.check(is_boolean)
+
+    def evaluate(self, column: Callable[[str], np.ndarray]) -> np.ndarray | float:
+        """Add up."""
+        total: Any = 0.0
+        for feature, coefficient in zip(self.features, self.coefficients, strict=True):
+            total = total + coefficient * feature.evaluate(column)
+        return total
+
+
+def combination(features: Sequence[Expression], coefficients: Any) -> Combination:
+    """Fix the weights of a family, in units of the features as they are."""
+    return Combination("", (), tuple(features), tuple(float(c) for c in coefficients))
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What the data say about the weights of a family.
+
+    Attributes
+    ----------
+    linear : Linear
+    scale : ndarray (feature,)
+        Standard deviation of each feature over the rows fitted.
+    mean : ndarray (feature,)
+        Posterior mean of the weights.
+    weights : ndarray (draw, feature)
+        Draws of the weights from ``p(w | D)``, exchangeable.
+    nuisances : dict of str to ndarray (draw,)
+        The nuisances drawn with them, by the variable that holds them.
+    method : {"laplace", "prior", "smc"}
+        How the evidence was come by: Laplace's approximation and importance sampling, importance sampling from the prior,
+        or sequential Monte Carlo.
+    k_hat : float
+        Pareto shape of the importance weights; NaN of sequential Monte Carlo.
+    ess : float
+        Effective number of draws behind `weights`.
+    seen : ndarray (feature, rank)
+        Orthonormal basis of the directions of weight that some feedback could see.
+    """
+
+    linear: Linear
+    scale: np.ndarray
+    mean: np.ndarray
+    weights: np.ndarray
+    nuisances: Mapping[str, np.ndarray] = field(default_factory=dict)
+    method: str = "laplace"
+    k_hat: float = np.nan
+    ess: float = np.nan
+    seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def member(self, weights: np.ndarray) -> Combination:
+        """The reward with these weights."""
+        return combination(self.linear.features, np.asarray(weights) / self.scale)
+
+    @property
+    def typical(self) -> Combination:
+        """The reward with the mean weights."""
+        return self.member(self.mean)
+
+    def drawn(self, n: int) -> "Drawn":
+        """Up to n members for an agent that holds the family, and as many, independent of these, for what is true."""
+        half = len(self.weights) // 2
+        n = max(1, min(n, half))
+        coefficients = self.weights / self.scale
+        if half == 0:
+            return Drawn(self.linear.features, self.mean / self.scale, coefficients, coefficients)
+        return Drawn(
+            self.linear.features,
+            self.mean / self.scale,
+            coefficients[0 : 2 * half : 2][:n],
+            coefficients[1 : 2 * half : 2][:n],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A family on a test: members for the agent and, drawn independently, for what is true; coefficients (member, feature)."""
+
+    features: tuple[Expression, ...]
+    mean: np.ndarray
+    agents: np.ndarray
+    judges: np.ndarray
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The distinct columns that its features name."""
+        return tuple(dict.fromkeys(c for e in self.features for c in e.columns))

@@ -1,0 +1,102 @@
+"""Sequential Monte Carlo: from the prior to the posterior by tempering, with the evidence on the way."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from reward_hypotheses.models.laplace import Weighted
+from reward_hypotheses.models.special import log_sum_exp
+
+ISLANDS, PARTICLES = 8, 1000
+LEFT = 0.5
+"""Share of effective particles that a step of tempering leaves."""
+MOST_TEMPERATURES, MOST_MOVES = 1000, 200
+
+
+def smc(
+    log_prior: Callable[[np.ndarray], np.ndarray],
+    log_likelihood: Callable[[np.ndarray], np.ndarray],
+    draws: Callable[[int, np.random.Generator], np.ndarray],
+    rng: np.random.Generator,
+) -> Weighted:
+    """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
+
+    Particles drawn from the prior are weighed by a power of the likelihood that leaves half of them effective, resampled,
+    and moved by random-walk Metropolis steps of their own covariance, until the power is 1 (Del Moral, Doucet and Jasra
+    2006). Eight islands run apart; their spread is the Monte Carlo error of the evidence.
+
+    Parameters
+    ----------
+    log_prior, log_likelihood : callable
+        Of points (point, dimension): (point,).
+    draws : callable
+        n and a generator -> points from the prior.
+    """
+    found = [_island(log_prior, log_likelihood, draws, rng) for _ in range(ISLANDS)]
+    values = np.array([value for value, _ in found])
+    total = log_sum_exp(values) - math.log(ISLANDS)
+    if not total > -math.inf:
+        return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(PARTICLES, 1 / PARTICLES))
+    share = np.exp(values - total)
+    mcse = float(share.std(ddof=1)) / math.sqrt(ISLANDS)
+    weights = np.repeat(share / share.sum() / PARTICLES, PARTICLES)
+    return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in found]), weights)
+
+
+def _island(
+    log_prior: Callable[[np.ndarray], np.ndarray],
+    log_likelihood: Callable[[np.ndarray], np.ndarray],
+    draws: Callable[[int, np.random.Generator], np.ndarray],
+    rng: np.random.Generator,
+) -> tuple[float, np.ndarray]:
+    """Log evidence of one island, and its particles."""
+    points = draws(PARTICLES, rng)
+    prior, likelihood = log_prior(points), log_likelihood(points)
+    power, value, d = 0.0, 0.0, points.shape[1]
+    step = 2.38 / math.sqrt(d)
+    for _ in range(MOST_TEMPERATURES):
+        top = float(likelihood.max())
+        if not top > -math.inf:
+            return -math.inf, points
+        rise = _rise(likelihood, 1.0 - power)
+        odds = np.exp(rise * (likelihood - top))
+        value += rise * top + math.log(float(odds.mean()))
+        power = 1.0 if rise >= 1.0 - power else power + rise
+        below = np.cumsum(odds) / odds.sum()
+        kept = np.minimum(np.searchsorted(below, (rng.random() + np.arange(PARTICLES)) / PARTICLES), PARTICLES - 1)
+        points, prior, likelihood = points[kept], prior[kept], likelihood[kept]
+        spread = np.cov(points.T).reshape(d, d)
+        root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
+        moved = 0.0
+        for _ in range(MOST_MOVES):
+            tried = points + step * rng.standard_normal(points.shape) @ root.T
+            at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
+            with np.errstate(invalid="ignore"):
+                gain = at_prior - prior + power * (at_likelihood - likelihood)
+            taken = np.log(rng.random(PARTICLES)) < gain
+            points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
+            rate = float(taken.mean())
+            moved += rate * step**2
+            step *= math.exp(np.clip(rate - 0.3, -0.2, 0.2))
+            if moved > 8.0:  # squared, in standard deviations a dimension
+                break
+        if power == 1.0:
+            return value, points
+    return math.nan, points
+
+
+def _rise(log_likelihood: np.ndarray, most: float) -> float:
+    """Greatest rise of the power, up to `most`, that leaves half of the particles effective."""
+
+    def effective(rise: float) -> float:
+        odds = np.exp(rise * (log_likelihood - log_likelihood.max()))
+        return float(odds.sum()) ** 2 / float(odds @ odds) / len(odds)
+
+    if effective(most) >= LEFT:
+        return most
+    lo, hi = 0.0, most
+    for _ in range(60):
+        middle = (lo + hi) / 2
+        lo, hi = (middle, hi) if effective(middle) >= LEFT else (lo, middle)
+    return max(lo, 1e-300)
