@@ -1,7 +1,7 @@
 """An agent on a test: its hypotheses beside the judge's, and how their Monte Carlo errors move together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,16 @@ from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.commit import Commit
-from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
+
+
+def lines_lacking(hypotheses: Hypotheses) -> list[str]:
+    """Hypotheses that need no failure line: those with continuous weights."""
+    return [hypotheses.names[h] for h in hypotheses.families]
+
 
 Agent = Prior | xr.DataTree | None
 
@@ -70,20 +76,24 @@ class Case:
         judge = self.judge(self.posterior if posterior is None else posterior)
         return arrays.catastrophe_risk(self.valuation, self.policy, self.agent if weights is None else weights, judge)
 
-    def standard_errors(self, compute: Callable[[Posterior, np.ndarray], Any], seed: int) -> Any:
-        """Monte Carlo errors of what is computed of the judge's posterior and the agent's weights."""
+    def standard_errors(self, compute: "Callable[[Case, Posterior, np.ndarray], Any]", seed: int) -> Any:
+        """Monte Carlo errors of what is computed of a case, the judge's posterior and the agent's weights."""
         n = 1 if self.exact else perturbations(self.posterior, self.valuation.table.n_items)
         judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
+        draws = substream(seed, "errors of draws")
+        cases = (replace(self, valuation=self.valuation.resampled(draws)) for _ in range(n))
         if self.other is None:
-            return standard_errors(compute, ((judge, self.reweigh(judge)) for judge in judges))
+            return standard_errors(
+                compute, ((case, judge, self.reweigh(judge)) for case, judge in zip(cases, judges, strict=True))
+            )
         same = all(
             np.array_equal(getattr(self.other, which), getattr(self.posterior, which))
             for which in ("log_evidence", "mcse")
         )  # one evidence, one error
         purpose = "errors of evidence" if same else "errors of the agent's evidence"
         others = self.other.perturbed(n, substream(seed, purpose))
-        pairs = zip(judges, others, strict=True)
-        return standard_errors(compute, ((judge, self.reweigh(other)) for judge, other in pairs))
+        pairs = zip(cases, judges, others, strict=True)
+        return standard_errors(compute, ((case, judge, self.reweigh(other)) for case, judge, other in pairs))
 
     def scene_coordinate(self) -> np.ndarray:
         """Names of the scenes, or their numbers."""
@@ -112,7 +122,9 @@ def case_of(
     prior = agent if isinstance(agent, Prior) else None
     names = list(hypotheses_in(tree))
     others = {} if fitted is None else hypotheses_in(fitted)
-    rectangular = bool(others) and list(others.items()) != list(hypotheses_in(tree).items())
+    own = list(hypotheses_in(tree).items())
+    # a family's weights are what each tree says of them, so two trees of one family are about different agents
+    rectangular = bool(others) and (list(others.items()) != own or any(isinstance(r, dict) for _, r in own))
     mine, theirs = hypotheses, None
     if rectangular and hypotheses is not None:  # callables of both may be given together
         called = [n for n, r in others.items() if str(r).startswith("callable ")]
@@ -125,24 +137,27 @@ def case_of(
         theirs = others | {n: hypotheses[n] for n in called if n in hypotheses}
     posterior, line = posterior_of(tree, mine)
     listed, told, other, agent_names = posterior.hypotheses, None, None, posterior.hypotheses.names
+    families = dict(posterior.families)
     if fitted is not None and rectangular:
         other, their_line = posterior_of(fitted, theirs)
         agent_names = other.hypotheses.names
         if agent_fail_utility is not None:
-            their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility")
+            lacking = lines_lacking(other.hypotheses)
+            their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility", may_lack=lacking)
         shown = tuple(f"the agent's {n}" if n in names else n for n in agent_names)
         listed = Hypotheses(listed.names + shown, listed.rewards + other.hypotheses.rewards, listed.columns)
         line = FailureLine(line.values + their_line.values)
+        families |= {len(names) + h: one for h, one in other.families.items()}
     else:
         if agent_fail_utility is not None:
-            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility")
+            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=lines_lacking(listed))
         if fitted is not None:
             other, _ = posterior_of(fitted, mine)
     table = tested(test, *[t for t in (tree, fitted) if t is not None])
     if len(list(empty_scenes(table))):
         scene = table.scene_name(int(list(empty_scenes(table))[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
-    expressions: dict[str, Any] = {f"hypothesis {n!r}": r for n, r in zip(listed.names, listed.rewards, strict=True)}
+    expressions: dict[str, Any] = dict(listed.expressions())
     expressions |= {f"fail_utility of {n!r}": v for n, v in zip(listed.names, line.values, strict=True)}
     if told is not None:
         expressions |= {f"agent_fail_utility of {n!r}": v for n, v in zip(listed.names, told.values, strict=True)}
@@ -156,7 +171,7 @@ def case_of(
 
     return Case(
         posterior=posterior,
-        valuation=Valuation(listed, table, line, told),
+        valuation=on_test(listed, families, table, line, told),
         policy=policy or Commit(),
         prior=prior,
         agent=reweigh(posterior if other is None else other),

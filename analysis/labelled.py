@@ -8,10 +8,12 @@ import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
-from reward_hypotheses.analysis.case import Agent, case_of
+from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.hypotheses import weight_names
+from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
@@ -19,6 +21,7 @@ from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
 from reward_hypotheses.models.stored import hypotheses_in, posterior_of
 from reward_hypotheses.models.tree import LEAST_DRAWS
+from reward_hypotheses.models.valuation import Valuation
 
 APART = 1e-11
 """The largest tie breaker: below every digit that matters."""
@@ -81,18 +84,18 @@ def catastrophe_risk(
         )
     deployments = [whole(d, "deployments", 1) for d in deployments]
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    posterior, valuation = case.posterior, case.valuation
+    posterior = case.posterior
     seed = int(tree.attrs["seed"])
     draws = tree["posterior"]["weight"].to_numpy()
     n = max(draws.shape[0] * draws.shape[1], LEAST_DRAWS)
 
-    def measured(judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
+    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
         found = case.risk(judge, weights)
         by_truth = found.by_truth[case.judges]
         ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth, prob) or {}
         limit = np.nan
         if case.other is None:
-            limit, _ = arrays.limit(valuation, judge, case.policy, case.prior, found)
+            limit, _ = arrays.limit(case.valuation, judge, case.policy, case.prior, found)
         ever = [arrays.at_least_one(found, case.policy, weights, case.judge(judge), int(d)) for d in deployments]
         return found, {
             "mean": found.mean,
@@ -110,8 +113,8 @@ def catastrophe_risk(
             "at_least_one": np.array(ever),
         }
 
-    found, numbers = measured(posterior, case.agent)
-    error = case.standard_errors(lambda judge, weights: measured(judge, weights)[1], seed)
+    found, numbers = measured(case, posterior, case.agent)
+    error = case.standard_errors(lambda *moved: measured(*moved)[1], seed)
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
     names = list(posterior.hypotheses.names)
@@ -181,13 +184,14 @@ def value_bits(
         found = case.risk()
         uninformed = agent.log_prior(case.posterior.hypotheses)
 
-        def solve(judge: Posterior) -> values.Bits:
+        def solve(case: Case, judge: Posterior) -> values.Bits:
+            matrix = case.risk().matrix if case.posterior.families else found.matrix
             log_agent = log_normalised(uninformed + judge.log_evidence)
-            return values.value_bits(found.matrix, judge.weights, log_agent, float(target))
+            return values.value_bits(matrix, judge.weights, log_agent, float(target))
 
-        solved = solve(case.posterior)
+        solved = solve(case, case.posterior)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
-        error = case.standard_errors(lambda judge, _: solve(judge).bits, int(tree.attrs["seed"]))
+        error = case.standard_errors(lambda case, judge, _: solve(case, judge).bits, int(tree.attrs["seed"]))
         mcse = np.nan if error is None else error
     return xr.Dataset(
         {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
@@ -247,6 +251,7 @@ def predict(
         taken = rng.choice(len(case.agent), draws, p=case.policy.mixing(case.agent))
     else:
         taken = np.zeros(draws, int)
+    held, real = (_members(case.valuation, drawn, role, rng) for drawn, role in ((taken, "agents"), (truths, "judges")))
     option = np.empty((draws, n_scenes), np.int64)
     bad = np.zeros((draws, n_scenes), bool)
     scales = within_scene_scale(case.valuation) if case.policy.needs_scale else None
@@ -254,16 +259,26 @@ def predict(
         view = View(block, case.policy, scales)
         options = block.shape[0]
         columns = np.arange(block.lo, block.hi)
-        for i in sorted(set(taken.tolist())):
-            mine = np.flatnonzero(taken == i)
-            chosen = case.policy.certain(view, i) if case.policy.draws_one else case.policy.act(view, case.agent)
+        for i, member in sorted(set(zip(taken.tolist(), held.tolist(), strict=True))):
+            mine = np.flatnonzero((taken == i) & (held == member))
+            if not case.policy.draws_one:
+                chosen = case.policy.act(view, case.agent)
+            elif member < 0:
+                chosen = case.policy.certain(view, i)
+            else:
+                chosen = case.policy.certain_each(view, block.members(i, "agents", slice(member, member + 1)))[0]
             below = np.cumsum(np.asarray(chosen, float), axis=0)
             u = rng.random((len(mine), len(columns))) * below[-1]
             pick = (u[:, None, :] >= below[None, :-1]).sum(axis=1)
             option[np.ix_(mine, columns)] = np.where(pick == options, -1, pick)
-        for j in sorted(set(truths.tolist())):
-            mine = np.flatnonzero(truths == j)
-            worse = np.vstack([block.worse(j), np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
+        for j, member in sorted(set(zip(truths.tolist(), real.tolist(), strict=True))):
+            mine = np.flatnonzero((truths == j) & (real == member))
+            found = (
+                block.worse(j)
+                if member < 0
+                else block.worse_each(block.members(j, "judges", slice(member, member + 1)))[0]
+            )
+            worse = np.vstack([found, np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
             bad[np.ix_(mine, columns)] = worse[option[np.ix_(mine, columns)], np.arange(len(columns))]
     table = case.valuation.table  # from places among what is available to positions in the scene
     place = np.maximum(option, 0) + table.starts[:-1]
@@ -274,6 +289,17 @@ def predict(
     return xr.DataTree.from_dict(
         {"predictions": predictions, "predictions_constant_data": case.valuation.table.to_dataset()}
     )
+
+
+def _members(valuation: Valuation, drawn: np.ndarray, role: str, rng: np.random.Generator) -> np.ndarray:
+    """Which draw of its family each hypothesis drawn stands for; -1 of a fixed reward: (draw,)."""
+    out = np.full(len(drawn), -1)
+    for h in valuation.tops:
+        reward = valuation.hypotheses.rewards[h]
+        assert isinstance(reward, Drawn)
+        mine = np.flatnonzero(drawn == h)
+        out[mine] = rng.integers(len(reward.agents if role == "agents" else reward.judges), size=len(mine))
+    return out
 
 
 def index_draws(tree: xr.DataTree) -> xr.DataTree:
@@ -327,10 +353,13 @@ def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
     names = list(hypotheses_in(tree))
     if hypothesis not in names:
         raise InputError(f"{hypothesis!r} is no hypothesis; {suggestion(str(hypothesis), names)}")
+    listed = posterior_of_tree(tree)[0].hypotheses
+    others = [weight_names(listed, h)[0] for h in listed.families if listed.names[h] != hypothesis]
     groups: dict[str, xr.Dataset] = {}
     for name in ("posterior", "prior", "log_likelihood", "log_prior", "observed_data", "constant_data", "sample_stats"):
         if name in tree.children:
             held = tree[name].to_dataset().drop_vars(("weight", "value_prior"), errors="ignore")
+            held = held.drop_vars(others, errors="ignore")
             groups[name] = held.sel(hypothesis=hypothesis, drop=True) if "hypothesis" in held.dims else held
     out = xr.DataTree.from_dict(groups)
     out.attrs = {"creation_library": "reward_hypotheses", "seed": tree.attrs["seed"], "given": hypothesis}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.valuation import GROUPS, Block, Valuation
 
+LEAST_PAIRED, PAIRED_CELLS = 50, 1e9  # draws of a family of which every pair is looked at: squared, times items
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
 
 
@@ -45,6 +47,8 @@ class Risk:
         Standard error from the finite number of test scenes; NaN for one scene.
     n_scenes : float
         Number of scenes, or with weights the number of equal ones that are as informative, ``1 / sum w^2``.
+    members : Pairs or None
+        Of hypotheses with continuous weights, what some of their draws do to one another.
     """
 
     mean: float
@@ -59,6 +63,25 @@ class Risk:
     worse: np.ndarray
     se_scenes: float
     n_scenes: float
+    members: "Pairs | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """C between single rewards: fixed ones, and draws of families, those of an agent against those that may be true.
+
+    Attributes
+    ----------
+    matrix : ndarray (agent's reward, true reward)
+    by_truth : ndarray (true reward,)
+    agents, truths : ndarray (hypothesis, reward)
+        Share of each reward in its hypothesis.
+    """
+
+    matrix: np.ndarray
+    by_truth: np.ndarray
+    agents: np.ndarray
+    truths: np.ndarray
 
 
 def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
@@ -145,7 +168,74 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         worse=worse / max(n_options, 1),
         se_scenes=se_scenes(by_scene, weight, total),
         n_scenes=total**2 / float(weight @ weight),
+        members=_pairs(valuation, policy, agent) if valuation.tops else None,
     )
+
+
+def _pairs(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
+    """C between some draws of each family, and the fixed rewards."""
+    key = ("pairs", policy, None if policy.draws_one else agent.tobytes())
+    if key not in valuation.averages:
+        valuation.averages[key] = _between(valuation, policy, agent)  # type: ignore[assignment]
+    matrix, by_truth, taken, real = valuation.averages[key]
+    shares = []
+    for role, members in (("agents", taken), ("judges", real)):
+        share = np.zeros((len(valuation.hypotheses), sum(members)))
+        start = 0
+        for h, n in enumerate(members):
+            share[h, start : start + n] = 1.0
+            if h in valuation.tops:
+                groups = valuation.share(h, role, min(GROUPS, n))
+                share[h, start : start + n] = groups[np.arange(n) * len(groups) // n] * len(groups) / n
+            share[h] /= share[h].sum()
+            start += n
+        shares.append(share)
+    return Pairs(matrix, by_truth, *shares)
+
+
+def _between(
+    valuation: Valuation, policy: Policy, agent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[int], list[int]]:
+    """Matrix and by_truth between rewards, and how many rewards each hypothesis has, of an agent's and of what may be true."""
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    names = range(len(valuation.hypotheses))
+    paired = max(LEAST_PAIRED, int(math.sqrt(PAIRED_CELLS / max(valuation.table.n_items, 1))))
+    n = {
+        role: [
+            min(paired, len(getattr(valuation.hypotheses.rewards[h], role))) if h in valuation.tops else 1
+            for h in names
+        ]
+        for role in ("agents", "judges")
+    }
+    matrix: Any = 0.0
+    by_truth: Any = 0.0
+    for block in valuation.blocks(MATRIX_CELLS // max(sum(n["judges"]), 1)):
+        view = View(block, policy, scales)
+        options, mass = block.shape[0], weight[block.scenes]
+        bad = [
+            block.worse_each(block.members(h, "judges", slice(0, n["judges"][h])))
+            if h in valuation.tops
+            else block.worse(h)[None]
+            for h in names
+        ]
+        worse = np.concatenate(bad).astype(float).reshape(sum(n["judges"]), -1)
+        if not policy.draws_one:
+            by_truth = by_truth + worse @ (np.asarray(policy.act(view, agent))[:options] * mass).ravel()
+            continue
+        picks = [
+            policy.certain_each(view, block.members(h, "agents", slice(0, n["agents"][h])))
+            if h in valuation.tops
+            else np.asarray(policy.certain(view, h), float)[None]
+            for h in names
+        ]
+        chosen = np.concatenate(picks)[:, :options] * mass
+        matrix = matrix + chosen.reshape(sum(n["agents"]), -1) @ worse.T
+    if not policy.draws_one:
+        matrix = np.zeros((sum(n["agents"]), sum(n["judges"])))
+    matrix = np.clip(matrix / total, 0.0, 1.0)
+    by_truth = np.clip(by_truth / total, 0.0, 1.0) if not policy.draws_one else np.zeros(len(matrix[0]))
+    return matrix, by_truth, n["agents"], n["judges"]
 
 
 def scalar_risk(
@@ -218,15 +308,23 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     """Probability of at least one catastrophe in D deployments, scenes drawn independently from the test.
 
     ``sum_ij w_i v_j (1 - (1 - C_ij)^D)`` where one hypothesis is drawn for all of them, else
-    ``sum_j v_j (1 - (1 - by_truth_j)^D)``; ``1 - (1 - risk)^D`` would forget that deployments share their truth.
+    ``sum_j v_j (1 - (1 - by_truth_j)^D)``; ``1 - (1 - risk)^D`` would forget that deployments share their truth. Of a
+    hypothesis with continuous weights the average over these is outside of the power.
     """
 
     def ever(chance: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             return -np.expm1(deployments * np.log1p(-chance))
 
+    if deployments == 1:
+        return risk.mean
+    pairs = risk.members
     if policy.draws_one:
+        if pairs is not None:
+            return float((policy.mixing(agent) @ pairs.agents) @ ever(pairs.matrix) @ (judge @ pairs.truths))
         return float(policy.mixing(agent) @ ever(risk.matrix) @ judge)
+    if pairs is not None:
+        return float((judge @ pairs.truths) @ ever(pairs.by_truth))
     return float(judge @ ever(risk.by_truth))
 
 

@@ -91,6 +91,6 @@ def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, toleran
     return reward > failure + tolerance
 
 
-def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float) -> np.ndarray:
+def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
     """Where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
     return reward < failure - tolerance

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -492,9 +492,8 @@ def _term(name: str, linear: Linear, one: Feedback, line: float | Expression | N
         one.items,
         FailureLine((line,) * (k + 1)),
     )
+    one = linear.read_by(one)
     if isinstance(one, Rational):
-        if linear.sd is not None:  # the length of the weights is the rationality
-            one = replace(one, rationality=1.0, scale="raw")
         return Choosing(one, Seen(valuation, np.zeros((0, k)), None))
     if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:
         raise InputError(
@@ -527,7 +526,8 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
             table = table.subset(np.logical_or.reduce([np.asarray(one.used) for one in uses]))
         failing = table.failing()
         for found, feature in zip(columns, linear.features, strict=True):
-            values = feature.evaluate(lambda column, table=table: table.columns[column].values)
+            held = {column: table.columns[column].values for column in feature.columns}
+            values = feature.evaluate(held.__getitem__)
             values = np.broadcast_to(np.asarray(values, float), table.n_items)
             found.append(values if failing is None else values[~failing])
     scale = np.empty(len(linear.features))

@@ -91,6 +91,13 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
 
 
+def weight_names(hypotheses: Hypotheses, h: int) -> tuple[str, str]:
+    """Variable and dimension of the weights of a family: ``reward_weight``, ``feature``; with its name where there are several."""
+    if len(hypotheses.families) == 1:
+        return "reward_weight", "feature"
+    return f"{hypotheses.names[h]}_reward_weight", f"{hypotheses.names[h]}_feature"
+
+
 def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], others: Sequence[Table] = ()) -> list[str]:
     """Say what is wrong with the columns that expressions name: one message a cause.
 

@@ -66,6 +66,15 @@ class Linear:
         what = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
         return f"linear in {', '.join(self.names)}; weights {what}"
 
+    def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws of the weights from their prior: (n, feature)."""
+        drawn = rng.standard_normal((n, len(self.features)))
+        return drawn / np.sqrt((drawn**2).sum(axis=1, keepdims=True)) if self.sd is None else self.sd * drawn
+
+    def read_by(self, feedback: Any) -> Any:
+        """A feedback as it reads these weights: under a normal prior their length is the rationality, and nothing is scaled."""
+        return feedback if self.sd is None else feedback.unscaled()
+
     def written(self) -> dict[str, Any]:
         """As a study file has it."""
         return {"linear": list(self.names), "prior": self.prior, "source": self.source}

@@ -129,9 +129,15 @@ class Posterior:
 
         Agent and truth get draws of their own, for nothing ties what the agent took up to what is true.
         """
-        n = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
-        drawn = {h: fitted.drawn(n) for h, fitted in self.families.items()}
-        return Valuation(self.hypotheses.instead(drawn), table, line, told)
+        return on_test(self.hypotheses, self.families, table, line, told)
+
+    def inputs_of_member(self, one: Feedback, valuation: Valuation, h: int, weights: np.ndarray) -> np.ndarray:
+        """What the likelihood of a feedback, as the family reads it, depends on under some of its weights."""
+        fitted = self.families[h]
+        member = Valuation(
+            Hypotheses((self.hypotheses.names[h],), (fitted.member(weights),)), one.items, valuation.line.only([h])
+        )
+        return one.at(member, 0)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
         """Say why the numbers cannot be trusted, if so: the sampler's gates, and errors of log Bayes factors that matter.
@@ -372,16 +378,9 @@ def _with_families(
         fitted[h], total[h], error[h] = fit_family(hypotheses.names[h], linear, feedback, line.values[h], size, rng)
     place = {h: k for k, h in enumerate(named)}
     whole = [_among(evidence[k] if named else None, one, place, n) for k, one in enumerate(feedback)]
-    first = whole[0]
+    of_named, first = whole.copy(), whole[0]
     whole[0] = replace(first, log_evidence=first.log_evidence + total, mcse=np.hypot(first.mcse, error))
-    alone = np.zeros(n, int)
-    alone[list(families)] = 1 + np.arange(len(families))
-    every = [
-        replace(e, classes=w.classes, mcse=np.where(alone > 0, 0.0, w.mcse) if named else np.zeros(n))
-        for e, w in zip(
-            estimates or [Estimate(str(one.name), "exact", alone, np.zeros(n)) for one in feedback], whole, strict=True
-        )
-    ]
+    every = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, of_named, strict=bool(named))]
     every += [
         Estimate(hypotheses.names[h], fitted[h].method, (np.arange(n) == h).astype(int), error * (np.arange(n) == h))
         for h in families
@@ -481,6 +480,19 @@ def _exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], meth
             for k, evidence in zip(members, together, strict=True):
                 found[k] = evidence
     return found
+
+
+def on_test(
+    hypotheses: Hypotheses,
+    families: Mapping[int, Fitted],
+    table: Table,
+    line: FailureLine,
+    told: FailureLine | None = None,
+) -> Valuation:
+    """Evaluate hypotheses on a test, those with continuous weights by draws of these."""
+    n = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
+    drawn = {h: fitted.drawn(n) for h, fitted in families.items()}
+    return Valuation(hypotheses.instead(drawn), table, line, told)
 
 
 def log_marginal(posterior: Posterior) -> float:

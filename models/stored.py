@@ -11,7 +11,8 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of
+from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names
+from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior
 
@@ -81,7 +82,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         if isinstance(reward, str) and reward.startswith("callable "):
             raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
     listed = hypotheses_of(given, study["columns"])
-    line = failure_line(study["fail_utility"], listed.names)
+    line = failure_line(study["fail_utility"], listed.names, may_lack=[listed.names[h] for h in listed.families])
     evidence = tree["evidence"]
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
     prior = Stored(
@@ -108,8 +109,28 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
                 evidence["feedback"].to_numpy(), value["feedback_class"], value["feedback_mcse"], strict=True
             )
         ),
+        families={h: _family(tree, listed, h) for h in listed.families},
     )
     return posterior, line
+
+
+def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
+    """What a tree holds of the weights of a family."""
+    linear = listed.rewards[h]
+    assert isinstance(linear, Linear)
+    variable, dim = weight_names(listed, h)
+    drawn = tree["posterior"][variable].transpose("chain", "draw", dim).to_numpy()
+    about = json.loads(tree.attrs["families"])[listed.names[h]]
+    return Fitted(
+        linear,
+        tree["constant_data"][f"{variable}_scale"].to_numpy(),
+        np.array(about["mean"]),
+        drawn.reshape(-1, drawn.shape[-1]),
+        method=about["method"],
+        k_hat=np.nan if about["k_hat"] is None else about["k_hat"],
+        ess=about["ess"],
+        seen=np.array(about["seen"]).reshape(len(linear.features), -1),
+    )
 
 
 def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,9 @@ from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
-from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of
+from reward_hypotheses.models.feedback.rational import Rational
+from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of, weight_names
+from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.valuation import Valuation
@@ -114,7 +116,7 @@ def prepared(
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(list(feedback)))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
-    line = failure_line(fail_utility, listed.names)
+    line = failure_line(fail_utility, listed.names, may_lack=[listed.names[h] for h in listed.families])
     expressions = _expressions(listed, line)
     features = tuple(dict.fromkeys(c for e in expressions.values() for c in e.columns))
     made = [replace(one, needs=features) for one in made]
@@ -148,6 +150,18 @@ def tree_of(
         "creation_library": "reward_hypotheses",
         "seed": seed,
         "method": _method(posterior),
+        "families": json.dumps(
+            {
+                names[h]: {
+                    "method": one.method,
+                    "k_hat": None if np.isnan(one.k_hat) else one.k_hat,
+                    "ess": one.ess,
+                    "mean": one.mean.tolist(),
+                    "seen": one.seen.tolist(),
+                }
+                for h, one in posterior.families.items()
+            }
+        ),
         "versions": json.dumps(_versions(posterior)),
         "methods": json.dumps({one.name: _why(posterior, one) for one in posterior.estimates}),
         "study": json.dumps(
@@ -180,11 +194,22 @@ def _versions(posterior: Posterior) -> dict[str, str]:
 
 
 def _method(posterior: Posterior) -> str:
-    kinds = {one.method for one in posterior.estimates}
-    return kinds.pop() if len(kinds) == 1 else "exact and nuts"
+    kinds = list(dict.fromkeys(one.method for one in posterior.estimates))
+    return " and ".join(sorted(kinds))
+
+
+FAMILY = {
+    "laplace": "Laplace's approximation corrected by importance sampling",
+    "prior": "importance sampling from the prior",
+    "smc": "sequential Monte Carlo",
+}
 
 
 def _why(posterior: Posterior, estimate: Estimate) -> str:
+    for h, fitted in posterior.families.items():
+        if posterior.hypotheses.names[h] == estimate.name:
+            k_hat = "" if np.isnan(fitted.k_hat) else f", Pareto k-hat {fitted.k_hat:.2f}"
+            return f"{fitted.method}: its weights are integrated by {FAMILY[fitted.method]}{k_hat}, all feedbacks inside one integral"
     one = next(f for f in posterior.feedback if f.name == estimate.name)
     if estimate.method == "laplace":
         return "laplace: Laplace's approximation corrected by importance sampling, once a silent class"
@@ -199,13 +224,14 @@ def _why(posterior: Posterior, estimate: Estimate) -> str:
 def _text(value: Any) -> Any:
     if isinstance(value, Expression):
         return value.text
+    if isinstance(value, Linear):
+        return value.written()
     return f"callable {getattr(value, '__qualname__', type(value).__name__)}" if callable(value) else value
 
 
 def _expressions(hypotheses: Hypotheses, line: FailureLine) -> dict[str, Expression]:
-    out = {f"hypothesis {n!r}": r for n, r in zip(hypotheses.names, hypotheses.rewards, strict=True)}
     lines = {f"fail_utility of {n!r}": v for n, v in zip(hypotheses.names, line.values, strict=True)}
-    return {who: e for who, e in (out | lines).items() if isinstance(e, Expression)}
+    return hypotheses.expressions() | {who: e for who, e in lines.items() if isinstance(e, Expression)}
 
 
 def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
@@ -279,14 +305,32 @@ class _Groups:
             key = one.shares or name  # who shares a nuisance shares its draws
             after, before = substream(seed, f"posterior {key}"), substream(seed, f"prior {key}")
             if evidence.draws is None:
-                everyone = np.arange(len(self.names))
-                theta = one.draws(evidence, everyone, n, after)
+                fixed = np.setdiff1d(np.arange(len(self.names)), list(posterior.families))
+                drawn = one.draws(evidence, fixed, n, after) if len(fixed) else {}
+                theta = {k: np.empty((n, len(self.names))) for k in one.nuisances}
+                for key, values in drawn.items():
+                    theta[key][:, fixed] = values
             else:
                 theta = {key: self._kept(values) for key, values in evidence.draws.items()}
             self.theta["posterior"][name] = theta
             _, _, place, _ = distinct(evidence.classes)
             blind_theta = {k: p.draws((n, int(place.max()) + 1), before) for k, p in one.nuisances.items()}
             self.theta["prior"][name] = {k: v[:, place] for k, v in blind_theta.items()}
+            for (
+                h,
+                fitted,
+            ) in posterior.families.items():  # drawn with its weights; under a normal prior these say how rational
+                for key in theta:
+                    theta[key][:, h] = fitted.nuisances[one.variable(key)][:n]
+                    if isinstance(one, Rational) and key == "rationality" and fitted.linear.sd is not None:
+                        self.theta["prior"][name][key][:, h] = 1.0
+        self.reward_weights = {
+            h: {
+                "posterior": fitted.weights[:n],
+                "prior": fitted.linear.prior_draws(n, substream(seed, f"prior weights of {self.names[h]}")),
+            }
+            for h, fitted in posterior.families.items()
+        }
 
     def _kept(self, values: np.ndarray) -> np.ndarray:
         """Of (chain, draw, ...) draws of NUTS those that the tree holds, evenly spaced: (chain * draw, ...)."""
@@ -331,7 +375,26 @@ class _Groups:
             variables |= {
                 one.variable(key): values for key, values in one.derived(self.theta[group][str(one.name)]).items()
             }
-        return xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
+        found = xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
+        for h, drawn in self.reward_weights.items():
+            variable, dim = weight_names(self.posterior.hypotheses, h)
+            found[variable] = (("chain", "draw", dim), drawn[group].reshape(*self.shape, -1))
+            found = found.assign_coords({dim: list(self.posterior.families[h].linear.names)})
+        return found
+
+    def _inputs(
+        self, one: Feedback, valuation: Valuation, h: int, group: str, rows: np.ndarray
+    ) -> Iterator[tuple[Feedback, np.ndarray, np.ndarray]]:
+        """What the likelihood of h depends on at some draws: who reads it, inputs, and those of the rows that have them.
+
+        One for all of a fixed reward, one a draw of a family.
+        """
+        if h not in self.reward_weights:
+            yield one, one.at(valuation, h), np.arange(len(rows))
+            return
+        reader = self.posterior.families[h].linear.read_by(one)
+        for place, weights in enumerate(self.reward_weights[h][group][rows]):
+            yield reader, self.posterior.inputs_of_member(reader, valuation, h, weights), np.array([place])
 
     def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:
         p = self.posterior
@@ -349,15 +412,17 @@ class _Groups:
             rng = substream(self.seed, f"{group} predictive {name}")
             out = np.empty((len(rows), *one.observed.shape), one.observed.dtype)
             for h in sorted(set(truths.tolist())):
-                mine = np.flatnonzero(truths == h)
-                theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
-                replicated = np.asarray(one.replicate(one.at(valuation, h), theta, len(mine), rng))
-                if replicated.shape != out[mine].shape:
-                    raise InputError(
-                        f"{name}: replicate() gives shape {replicated.shape}; it must give one row a draw and one column an item, "
-                        f"{out[mine].shape}"
-                    )
-                out[mine] = replicated
+                of_h = np.flatnonzero(truths == h)
+                for reader, inputs, some in self._inputs(one, valuation, h, group, rows[of_h]):
+                    mine = of_h[some]
+                    theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
+                    replicated = np.asarray(reader.replicate(inputs, theta, len(mine), rng))
+                    if replicated.shape != out[mine].shape:
+                        raise InputError(
+                            f"{name}: replicate() gives shape {replicated.shape}; it must give one row a draw and one column an item, "
+                            f"{out[mine].shape}"
+                        )
+                    out[mine] = replicated
             dims = one.dims(one.observed.shape)
             variables[name] = (("chain", "draw", *dims), out.reshape(chains, kept, *one.observed.shape))
             coords |= {dim: np.arange(n) for dim, n in zip(dims, one.observed.shape, strict=True)}
@@ -373,8 +438,7 @@ class _Groups:
         return xr.Dataset(variables, coords=coords)
 
     def constant(self) -> xr.Dataset:
-        rewards = self.posterior.hypotheses.rewards
-        columns = dict.fromkeys(c for r in rewards if isinstance(r, Expression) for c in r.columns)
+        columns = dict.fromkeys(c for e in self.posterior.hypotheses.expressions().values() for c in e.columns)
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
         for one, valuation, _ in self._each():
@@ -385,8 +449,13 @@ class _Groups:
                 coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
             scales = one.scales(valuation)
             if scales is not None:
+                scales[list(self.posterior.families)] = np.nan  # one for each of their weights
                 variables[f"{one.name}_scale"] = ("hypothesis", scales)
                 coords["hypothesis"] = self.names
+        for h, fitted in self.posterior.families.items():
+            variable, dim = weight_names(self.posterior.hypotheses, h)
+            variables[f"{variable}_scale"] = (dim, fitted.scale)
+            coords[dim] = list(fitted.linear.names)
         return xr.Dataset(variables, coords=coords)
 
     def log_likelihood(self) -> xr.Dataset:
@@ -396,9 +465,9 @@ class _Groups:
             n = self.shape[0] * self.shape[1]
             out = np.empty((n, len(self.names), evidence.n_items))
             for h in range(len(self.names)):
-                theta = {k: v[:, h, None] for k, v in self.theta["posterior"][name].items()}
-                inputs = one.at(valuation, h).astype(float)
-                out[:, h] = one.log_likelihood(inputs, theta, one.observed.astype(float), np)
+                for reader, inputs, some in self._inputs(one, valuation, h, "posterior", np.arange(n)):
+                    theta = {k: v[some, h, None] for k, v in self.theta["posterior"][name].items()}
+                    out[some, h] = reader.log_likelihood(inputs.astype(float), theta, one.observed.astype(float), np)
             variables[name] = (
                 ("chain", "draw", "hypothesis", f"{name}_item"),
                 out.reshape(*self.shape, *out.shape[1:]),

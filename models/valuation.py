@@ -15,7 +15,7 @@ from reward_hypotheses.data.expressions import MAX_REWARD, Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.linear import Drawn, combination
+from reward_hypotheses.models.linear import Drawn, Linear, combination
 
 T = TypeVar("T")
 
@@ -160,10 +160,13 @@ class Block:
             return np.zeros(self.shape, bool)
         if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
             return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
-        line = self.failure(h)
-        return self.average(
-            h, "worse", lambda some: catastrophic(some.rewards, line, some.tolerance[:, None, None]).astype(float)
-        )
+        return self.average(h, "worse", lambda some: self.worse_each(some).astype(float))
+
+    def worse_each(self, some: "Members") -> np.ndarray:
+        """Where draws of a family call an option worse than failing: (draw, option, scene)."""
+        if self.valuation.line.values[some.hypothesis] is None:
+            return np.zeros(some.rewards.shape, bool)
+        return catastrophic(some.rewards, self.failure(some.hypothesis), some.tolerance[:, None, None])
 
     def best(self, h: int) -> np.ndarray:
         """``max(u_h, max_o r_h)``, (scene,): what could be had; of a family, its mean."""
@@ -368,7 +371,7 @@ class Valuation:
     def _call(self) -> dict[int, np.ndarray]:
         called = {}
         for h, reward in enumerate(self.hypotheses.rewards):
-            if isinstance(reward, (Expression, Drawn)):
+            if isinstance(reward, (Expression, Drawn, Linear)):
                 continue
             name = self.hypotheses.names[h]
             dataset = self.table.to_dataset()
@@ -421,7 +424,7 @@ class Valuation:
         return out
 
     def _spread(
-        self, block: Block, value: float | Expression, used: np.ndarray | float, top: float
+        self, block: Block, value: float | Expression | None, used: np.ndarray | float, top: float
     ) -> np.ndarray | None:
         """Where one failure line differs from the one used for its scene, or None."""
         if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:

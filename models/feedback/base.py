@@ -196,6 +196,10 @@ class Feedback(ABC):
         """``s_h`` by which rewards are divided, (hypothesis,); None for kinds without."""
         return None
 
+    def unscaled(self) -> "Feedback":
+        """The same with rewards taken as they are, ``beta = 1`` and ``s = 1``, for kinds with a rationality."""
+        return self
+
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Name the dimensions of what was said, or of what depends on it item by item: ``<name>_item``, then ``_option``."""
         return (f"{self.name}_item", f"{self.name}_option")[: len(shape)]

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -112,6 +112,10 @@ class Rational(Feedback):
                         f"{getattr(one, key)!r}; feedbacks of one human share it"
                     )
         return evidence_of_one_human(others, valuations)
+
+    def unscaled(self) -> "Rational":
+        """Rewards as they are: ``beta = 1`` and ``s = 1``."""
+        return replace(self, rationality=1.0, scale="raw")
 
     def variable(self, nuisance: str) -> str:
         """``<human>_rationality`` where it is said who the human is."""

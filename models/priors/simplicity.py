@@ -10,6 +10,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import ALPHABET, Expression
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import LOG_2
 
@@ -81,8 +82,9 @@ class Simplicity(Prior):
         expressions = []
         for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
             if not isinstance(reward, Expression):
+                what = "has continuous weights" if isinstance(reward, Linear) else "is a callable"
                 raise InputError(
-                    f"hypothesis {name!r} is a callable and has no length in any language; write it as an expression"
+                    f"hypothesis {name!r} {what} and has no length in any language; write it as an expression"
                 )
             expressions.append(reward)
         if self.language == "letters":
