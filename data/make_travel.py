@@ -1,8 +1,8 @@
 """Make the travel study's tables from `travel.csv` (Greene and Hensher 1997).
 
-The file is as statsmodels gives it, ``statsmodels.datasets.modechoice``, which says of it "This is public domain.": of 210
-travellers between Sydney, Canberra and Melbourne in 1987, which of four modes each took, and what all four would have
-asked of them. Fares are those of one traveller, the car's too: it is cheaper the more there are in it.
+The file is as statsmodels gives it (``statsmodels.datasets.modechoice``), which says of it "This is public domain.": of
+210 travellers between Sydney, Canberra and Melbourne in 1987, which of four modes each took, and what all four would
+have asked of them. Fares are those of one traveller, the car's too: it is cheaper the more there are in it.
 
 Training: who travels alone. Test: who travels in a party of two or more. Nobody is left out, and nothing is asked of
 what they chose.
