@@ -37,6 +37,7 @@ def test_pages():
         "first-study",
         "inspect-with-arviz",
         "read-the-numbers",
+        "travel",
         "values",
     }
     assert {p.stem for p in PAGES} == names

@@ -86,7 +86,7 @@ def stands_for(part, given, document):
         "<language>": lambda: given in document["risk_by_language"],
         "<feature>": lambda: given in ("flags", "red_paint"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
-        "<setting>": lambda: given in ("missing", "noise", "sigma2"),
+        "<setting>": lambda: given in ("missing", "noise", "sigma2", "rationality", "scale", "human"),
         "<argument>": lambda: True,
         "<package>": lambda: True,
     }
@@ -146,7 +146,7 @@ def results_of(folder, study):
 def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
     found = {name: results_of(folder / name, study) for name, study in STUDIES.items()}
-    for name in ("essay", "penguins"):
+    for name in ("essay", "penguins", "travel"):
         found[name] = json.loads(json.dumps(rh.run(ROOT / "data" / name / "study.toml")))
     return found
 
