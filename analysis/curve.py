@@ -53,11 +53,11 @@ def bits_curve(
     Returns
     -------
     Curve or None
-        None where a feedback has no evidence in closed form, or there are more than 64 hypotheses.
+        None where a feedback has no evidence in closed form, a hypothesis has continuous weights, or there are more than 64.
     """
     feedback = [one for one in posterior.feedback if isinstance(one, ClosedForm)]
     n_hypotheses = len(posterior.weights)
-    if len(feedback) < len(posterior.feedback) or n_hypotheses > MOST_HYPOTHESES:
+    if len(feedback) < len(posterior.feedback) or n_hypotheses > MOST_HYPOTHESES or posterior.families:
         return None
     counts = [e.n_items for e in posterior.evidence]
     sizes = _sizes(min(sum(counts), MOST_ITEMS))

@@ -23,12 +23,14 @@ from reward_hypotheses.analysis.risk import (
     upper_limit_of_none,
 )
 from reward_hypotheses.analysis.shift import Shift, shift_check
+from reward_hypotheses.analysis.silence import silent_directions, silent_share
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior
 from reward_hypotheses.models.priors.base import Prior, Product
@@ -99,8 +101,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     progress("checking the model against the training data")
     checks: Document = {}
     misfit: list[str] = []
-    for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
-        check = one.check(valuation, evidence, posterior.weights, substream(question.seed, f"check {one.name}"))
+    for k, one in enumerate(posterior.feedback):
+        check = posterior.check(k, substream(question.seed, f"check {one.name}"))
         misfit.extend(check.misfit)
         checks[str(one.name)] = {
             "statistic": check.statistic,
@@ -119,7 +121,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "study": dict(question.study) if question.study else None,
         "hypotheses": list(names),
         "rewards": {
-            name: reward.text if isinstance(reward, Expression) else getattr(reward, "__name__", "callable")
+            name: reward.text if isinstance(reward, (Expression, Linear)) else getattr(reward, "__name__", "callable")
             for name, reward in zip(names, posterior.hypotheses.rewards, strict=True)
         },
         "values": dict(question.values),
@@ -136,6 +138,13 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "agent_prior": _by_name(names, (question.agent_prior or posterior.prior).weights_of(posterior.hypotheses)),
         "agent_weights": _by_name(names, posterior.reweighted(question.agent_prior)),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
+        "silent_directions": {
+            names[h]: _silent(fitted, {name: v for name, v in question.tests.items()}, h)
+            for h, fitted in posterior.families.items()
+        },
+        "reward_weights": {
+            names[h]: _reward_weights(fitted, question.prob) for h, fitted in posterior.families.items()
+        },
         "pairs": [
             {
                 "pair": [names[p.first], names[p.second]],
@@ -234,7 +243,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
             "catastrophe: is fail_utility in the units of the rewards?"
         )
-    shift = shift_check(question.training, valuation, judge, substream(question.seed, "shift"))
+    shift = shift_check(question.training, valuation.typical(), judge, substream(question.seed, "shift"))
     if not shift.shifted:
         warnings.append(
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
@@ -352,16 +361,17 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
 
-    def compute(moved: Posterior) -> Document:
+    def compute(moved: Posterior, over: Mapping[str, Valuation]) -> Document:
         asked = replace(question, posterior=moved)
         agent = moved.reweighted(question.agent_prior)
         tests: Document = {}
-        for name, valuation in question.tests.items():
+        for name, valuation in over.items():
             measured, _ = _measured(
                 asked, valuation, catastrophe_risk(valuation, question.policy, agent, moved.weights)
             )
-            for key in ("matrix", "catastrophic_options"):
-                del measured[key]  # they rest on no weight
+            if not posterior.families:
+                for key in ("matrix", "catastrophic_options"):
+                    del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:
                 del measured["risk"][key]
             tests[name] = measured
@@ -373,7 +383,14 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
 
     items = sum(v.table.n_items for v in question.tests.values())
     rng = substream(question.seed, "errors of evidence")
-    found = standard_errors(compute, ((moved,) for moved in posterior.perturbed(perturbations(posterior, items), rng)))
+    draws = substream(question.seed, "errors of draws")
+    found = standard_errors(
+        compute,
+        (
+            (moved, {name: valuation.resampled(draws) for name, valuation in question.tests.items()})
+            for moved in posterior.perturbed(perturbations(posterior, items), rng)
+        ),
+    )
     for name, answer in answers.items():
         risk, error = answer["risk"], found["tests"][name]["risk"]
         risk["mcse"] = error["mean"]
@@ -388,6 +405,38 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     }
     errors = found["tests"]
     return document | (errors[tests[0]] if tests else {}) | {"also": {name: errors[name] for name in tests[1:]}}
+
+
+def _silent(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
+    """Directions of weight that training cannot see, and how much of the rewards' variety on each test lies there."""
+    found = silent_directions(fitted)
+    return {
+        "directions": [
+            {"words": words, "coefficients": dict(zip(fitted.linear.names, row.tolist(), strict=True))}
+            for words, row in zip(found.words, found.directions, strict=True)
+        ],
+        "share": {name: silent_share(valuation, h, fitted) for name, valuation in tests.items()},
+    }
+
+
+def _reward_weights(fitted: Fitted, prob: float) -> Document:
+    """What is known of the weights of a family, feature by feature, with the unit of each."""
+    ends = np.quantile(fitted.weights, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    error = fitted.weights.std(axis=0, ddof=1) / math.sqrt(min(fitted.ess, len(fitted.weights)))
+    columns = (fitted.mean, fitted.weights.std(axis=0, ddof=1), *ends, error, fitted.scale)
+    keys = ("mean", "sd", "lower", "upper", "mcse", "unit")
+    return {
+        "features": {
+            name: dict(zip(keys, (float(c[k]) for c in columns), strict=True))
+            for k, name in enumerate(fitted.linear.names)
+        },
+        "prob": prob,
+        "prior": fitted.linear.prior,
+        "source": fitted.linear.source,
+        "method": fitted.method,
+        "k_hat": fitted.k_hat,
+        "ess": fitted.ess,
+    }
 
 
 def _line(names: Sequence[str], line: FailureLine) -> Document:
@@ -663,6 +712,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "value_bits_by_truth",
                     "se_scenes",
                     "bits_by_size",
+                    "k_hat",
                 ):
                     walk(inner, f"{path}.{key}" if path else str(key))
         elif isinstance(value, list):

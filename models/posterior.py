@@ -13,7 +13,7 @@ from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.family import fit_family
-from reward_hypotheses.models.feedback.base import Evidence, Feedback
+from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, Feedback
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.laplace import K_HAT
@@ -30,6 +30,7 @@ LOG_BAYES_FACTOR = 0.1
 """A log Bayes factor between hypotheses that matter is trusted up to this Monte Carlo error."""
 MATTERS = 0.001  # posterior weight
 LEAST_FAMILY_DRAWS = 4000
+CHECKED_MEMBERS = 40
 
 
 class NotTrustedError(RuntimeError):
@@ -130,6 +131,64 @@ class Posterior:
         Agent and truth get draws of their own, for nothing ties what the agent took up to what is true.
         """
         return on_test(self.hypotheses, self.families, table, line, told)
+
+    def check(self, k: int, rng: np.random.Generator) -> Check:
+        """Posterior predictive check of one feedback.
+
+        Families stand there by draws of their weights, with the nuisances drawn with them; for kinds whose check looks at
+        groups of items that the hypotheses treat alike, by their mean weights.
+        """
+        one, valuation, evidence = self.feedback[k], self.valuations[k], self.evidence[k]
+        if not self.families:
+            return one.check(valuation, evidence, self.weights, rng)
+        lead = int(np.argmax(self.weights))
+        raw = {h for h, f in self.families.items() if f.linear.sd is not None} if isinstance(one, Rational) else set()
+        fixed_beta = bool(raw) and "rationality" not in one.nuisances
+        if fixed_beta and lead in raw:
+            one = one.unscaled()  # as the leading family reads it, alone
+        names: list[str] = []
+        rewards: list[Any] = []
+        places: list[tuple[int, int]] = []
+        weights: list[float] = []
+        n = 0 if isinstance(one, ClosedForm) else CHECKED_MEMBERS
+        for h, reward in enumerate(valuation.hypotheses.rewards):
+            fitted = self.families.get(h)
+            if fixed_beta and (h in raw) != (lead in raw):
+                continue
+            mass = float(self.weights[h])
+            names.append(self.hypotheses.names[h])
+            rewards.append(reward)
+            places.append((h, -1))
+            weights.append(mass if fitted is None or not n else 0.0)
+            for member in range(n if fitted is not None else 0):
+                names.append(f"{self.hypotheses.names[h]}, draw {member}")
+                rewards.append(fitted.member(fitted.weights[member]) if fitted is not None else reward)
+                places.append((h, member))
+                weights.append(mass / n)
+        listed = Hypotheses(tuple(names), tuple(rewards), self.hypotheses.columns)
+        over = Valuation(listed, one.items, valuation.line.only([h for h, _ in places]))
+        size, observed = 1000, one.observed
+        draws = {key: np.ones((1, size, len(places))) for key in one.nuisances}
+        statistics = np.zeros((len(places), evidence.statistics.shape[1] if isinstance(one, ClosedForm) else 0))
+        for i, (h, member) in enumerate(places):
+            fitted = self.families.get(h)
+            if isinstance(one, ClosedForm):
+                statistics = statistics if statistics.shape[1] else np.zeros((len(places), 1))
+                statistics[i] = one.terms(one.at(over, i), observed).sum(axis=-1)
+            for key in one.nuisances:
+                if fitted is None:
+                    draws[key][0, :, i] = one.draws(evidence, np.array([h]), size, rng)[key][:, 0]
+                elif h in raw and key == "rationality":  # the same choices, as this kind scales them
+                    draws[key][0, :, i] = one.scale_of(over, i) if isinstance(one, Rational) else 1.0
+                elif member >= 0:
+                    draws[key][0, :, i] = fitted.nuisances[one.variable(key)][member]
+                else:
+                    draws[key][0, :, i] = rng.choice(fitted.nuisances[one.variable(key)], size)
+        total = sum(weights)
+        stand_in = Evidence(
+            np.zeros(len(places)), np.arange(len(places)), evidence.n_items, statistics, draws=draws or None
+        )
+        return one.check(over, stand_in, np.array(weights) / total, rng, lead=places.index((lead, -1)))
 
     def inputs_of_member(self, one: Feedback, valuation: Valuation, h: int, weights: np.ndarray) -> np.ndarray:
         """What the likelihood of a feedback, as the family reads it, depends on under some of its weights."""
@@ -351,14 +410,7 @@ def _with_families(
     if method == "exact":
         names = ", ".join(repr(hypotheses.names[h]) for h in families)
         raise InputError(f"method: 'exact', but the weights of {names} are integrated by Monte Carlo; use 'auto'")
-    lacking = [h for h in families if line.values[h] is None]
-    given = prior.weights_of(hypotheses)
-    for h in lacking:
-        if given[h] > 0:
-            raise InputError(
-                f"hypothesis {hypotheses.names[h]!r} has no failure line, so it says nothing of what is catastrophic: give it one in "
-                "fail_utility, or weight 0 in the values (an agent may hold it)"
-            )
+    check_lines(hypotheses, line, prior)
     named = [h for h in range(len(hypotheses)) if h not in families]
     n = len(hypotheses)
     evidence: list[Evidence] = []
@@ -389,6 +441,19 @@ def _with_families(
     valuations = [Valuation(typical, one.items, line, for_labels=True) for one in feedback]
     found = _posterior(hypotheses, prior, feedback, valuations, whole, every, sampler)
     return replace(found, families=fitted)
+
+
+def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None:
+    """Refuse a judge who gives weight to a hypothesis without a failure line."""
+    given = prior.weights_of(hypotheses)
+    problems = [
+        f"fail_utility: hypothesis {hypotheses.names[h]!r} has none, so it says nothing of what is catastrophic; give it one, or "
+        "weight 0 in the values (an agent may hold it)"
+        for h in hypotheses.families
+        if line.values[h] is None and given[h] > 0
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n: int) -> Evidence:

@@ -16,6 +16,7 @@ from reward_hypotheses.models.feedback.ratings import Ratings
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
@@ -48,8 +49,8 @@ SECTIONS = ("title", "seed", "tables", "hypotheses", "values", "agent", "catastr
 PRIORS = ("values", "uniform", "simplicity")
 
 
-def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Expression]]:
-    """Read [hypotheses]: every name given, and the expressions that parse."""
+def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Expression | Linear]]:
+    """Read [hypotheses]: every name given, and the expressions and families that can be read."""
     section = top.section(
         "hypotheses",
         (),
@@ -58,14 +59,14 @@ def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[s
     )
     if isinstance(top.given.get("hypotheses"), dict) and not section.given:
         problems.add("[hypotheses]: there is none; give at least one, name = expression")
-    good: dict[str, Expression] = {}
+    good: dict[str, Expression | Linear] = {}
     for name, given in section.given.items():
-        if not isinstance(given, str):
+        if not isinstance(given, (str, dict)):
             problems.add(f"[hypotheses] {name!r}: {shown(given)} is no expression; write it in quotes")
             continue
         try:
             reward = hypotheses_of({name: given}).rewards[0]
-            assert isinstance(reward, Expression)
+            assert isinstance(reward, (Expression, Linear))
             good[name] = reward
         except InputError as error:
             problems.extend(f"[hypotheses] {p.removeprefix('hypothesis ')}" for p in error.problems)
@@ -185,8 +186,14 @@ def _foil(where: str, given: Any, source: str | None, problems: Problems, known:
     return None
 
 
-def read_catastrophe(top: Section, problems: Problems, names: list[str]) -> FailureLine | None:
-    """Read [catastrophe]: the judge's failure line; None where it is wrong, which has then been said."""
+def read_catastrophe(top: Section, problems: Problems, names: list[str], may_lack: list[str]) -> FailureLine | None:
+    """Read [catastrophe]: the judge's failure line; None where it is wrong, which has then been said.
+
+    Parameters
+    ----------
+    may_lack : list of str
+        Hypotheses that need none.
+    """
     section = top.section(
         "catastrophe",
         ("fail_utility",),
@@ -202,7 +209,7 @@ def read_catastrophe(top: Section, problems: Problems, names: list[str]) -> Fail
         )
         return None
     with problems.at("[catastrophe]"):
-        return failure_line(section.given["fail_utility"], names)
+        return failure_line(section.given["fail_utility"], names, may_lack=may_lack)
     return None
 
 
@@ -270,7 +277,9 @@ _NEEDED = {
 }
 
 
-def read_agent(top: Section, problems: Problems, names: list[str]) -> tuple[Policy, Prior | None, FailureLine | None]:
+def read_agent(
+    top: Section, problems: Problems, names: list[str], may_lack: list[str]
+) -> tuple[Policy, Prior | None, FailureLine | None]:
     """Read [agent]: policy, prior (None: the judge's values) and what it was told of the failure line (None: the judge's)."""
     section = top.section("agent", ("policy", "prior", "fail_utility"), required=False)
     later = [key for key in ("hypotheses", "feedback") if key in section.given]
@@ -299,7 +308,7 @@ def read_agent(top: Section, problems: Problems, names: list[str]) -> tuple[Poli
     told = None
     if "fail_utility" in given:
         with problems.at("[agent]"):
-            told = failure_line(given["fail_utility"], names)
+            told = failure_line(given["fail_utility"], names, may_lack=may_lack)
     return policy, prior, told
 
 

@@ -20,8 +20,9 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.linear import Linear, combination
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, weigh
+from reward_hypotheses.models.posterior import Posterior, check_lines, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
@@ -140,6 +141,8 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -
             chains=study.fit.chains,
             seed=study.seed,
         )
+        if posterior.families:
+            tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
         return Answer(study, posterior, results_document(_question(study, posterior, tests), progress))
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
@@ -158,13 +161,21 @@ def evaluate(
     """Evaluate every hypothesis on every table in use; InputError with all problems where rewards are not finite."""
     problems: list[str] = []
     known: dict[tuple[int, bool], Valuation | None] = {}
+    any_weights = {
+        h: combination(
+            r.features, np.ones(len(r.features))
+        )  # of a family only whether its features are finite is asked
+        for h, r in enumerate(study.hypotheses.rewards)
+        if isinstance(r, Linear)
+    }
+    listed = study.hypotheses.instead(any_weights)
 
     def valued(table: Table, told: FailureLine | None) -> Valuation | None:
         key = (id(table), told is not None)
         if key not in known:
             progress(f"rewards on {table.name!r}")
             try:
-                known[key] = Valuation(study.hypotheses, table, study.line, told, for_labels=told is None)
+                known[key] = Valuation(listed, table, study.line, told, for_labels=told is None)
             except InputError as error:
                 known[key] = None
                 problems.extend(p for p in error.problems if p not in problems)
@@ -220,7 +231,7 @@ def _pooled(posterior: Posterior) -> tuple[Valuation, ...]:
             continue
         table = uses[0][0].table
         used = np.logical_or.reduce([np.asarray(one.used) for one, _ in uses])
-        out.append(Valuation(posterior.hypotheses, table.subset(used), uses[0][1].line))
+        out.append(Valuation(uses[0][1].hypotheses, table.subset(used), uses[0][1].line))
     return tuple(out)
 
 
@@ -254,9 +265,10 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
             if _controls(name):
                 problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
     prior, values = read_values(top, problems, names)
-    line = read_catastrophe(top, problems, names)
+    families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
+    line = read_catastrophe(top, problems, names, families)
     feedback = read_feedback(top, problems, tables)
-    policy, agent_prior, told = read_agent(top, problems, names)
+    policy, agent_prior, told = read_agent(top, problems, names, families)
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
 
@@ -265,13 +277,17 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     boolean = _boolean_columns([t for t in tables.values() if t is not None])
     good = {name: table.with_booleans(boolean) for name, table in good.items()}
     made: list[Feedback] = []
-    named_by = [*hypotheses.values(), *(v for v in (line.values if line else ()) if isinstance(v, Expression))]
+    good_ones = Hypotheses(tuple(hypotheses), tuple(hypotheses.values()))
+    named_by = [
+        *good_ones.expressions().values(),
+        *(v for v in (line.values if line else ()) if isinstance(v, Expression)),
+    ]
     features = tuple(dict.fromkeys(c for e in named_by for c in e.columns))
     for use in feedback:
         table = good.get(use.table)
         if table is not None and use.complete:
             made.extend(replace(one, needs=features) for one in use.make(table, problems))
-    expressions = {f"[hypotheses] {n!r}": r for n, r in hypotheses.items()}
+    expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
     others = [t for t in tables.values() if t is not None]
@@ -280,6 +296,9 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
         _check_priors(complete, prior, agent_prior, asked.languages, problems)
+        if line is not None and prior is not None and not problems.found:
+            with problems.at("[catastrophe]"):
+                check_lines(complete, line, prior)
     problems.refuse()
     assert prior is not None and line is not None
     with problems.at("[[feedback]]"):
@@ -432,7 +451,8 @@ def _check_priors(
     problems: Problems,
 ) -> None:
     priors: list[tuple[str, Prior | None]] = [("[values]", prior), ("[agent] prior", agent_prior)]
-    for where, one in priors + [("[analysis] languages", language) for language in languages]:
+    foils = [] if hypotheses.families else [("[analysis] languages", language) for language in languages]
+    for where, one in [*priors, *foils]:
         if one is not None:
             with problems.at(where):
                 one.log_prior(hypotheses)

@@ -267,15 +267,22 @@ class Feedback(ABC):
         """Group the hypotheses between which this feedback is silent, whatever is said: (hypothesis,) of int."""
         return self._gathered(valuation, lambda block: self._gather(block, None))[1]
 
-    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
-        """Posterior predictive check, the hypothesis drawn from the weights.
+    def check(
+        self,
+        valuation: Valuation,
+        evidence: Evidence,
+        weights: np.ndarray,
+        rng: np.random.Generator,
+        lead: int | None = None,
+    ) -> Check:
+        """Posterior predictive check, the hypothesis drawn from the weights; the weightiest leads unless another is named.
 
         Unless the kind has a sharper one, of the mean log likelihood: data that the model makes less likely than its own
         replications do not come from it.
         """
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
-        lead = int(np.argmax(weights))
+        lead = int(np.argmax(weights)) if lead is None else lead
 
         def mean_log_likelihood(inputs: np.ndarray, rows: np.ndarray, h: int, said: np.ndarray) -> np.ndarray:
             columns = {name: values[rows, h][:, None] for name, values in theta.items()}

@@ -128,7 +128,14 @@ class Labels(ClosedForm):
         eps = theta["eps"]
         return xp.where(right, xp.log1p(-eps), xp.log(eps))
 
-    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+    def check(
+        self,
+        valuation: Valuation,
+        evidence: Evidence,
+        weights: np.ndarray,
+        rng: np.random.Generator,
+        lead: int | None = None,
+    ) -> Check:
         """Check the largest rate of disagreement over cells, the distinct vectors of predictions.
 
         eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
@@ -139,7 +146,7 @@ class Labels(ClosedForm):
         drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
         eps = self.eps_draws(evidence.statistics[drawn, 0], evidence.n_items, rng)
         replicated = largest_rate(size, eps, rng)
-        lead = int(np.argmax(weights))
+        lead = int(np.argmax(weights)) if lead is None else lead
         rates: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
             one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])

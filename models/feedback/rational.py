@@ -239,7 +239,14 @@ class Rational(Feedback):
         grids = [less_their_mean(self.grid(column, 0.0), self.inside) for column in columns]
         return np.array(grids).reshape(len(columns), *self.inside.shape)
 
-    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+    def check(
+        self,
+        valuation: Valuation,
+        evidence: Evidence,
+        weights: np.ndarray,
+        rng: np.random.Generator,
+        lead: int | None = None,
+    ) -> Check:
         """Check the largest score of a feature (Rao 1948): whether choices go with it beyond what reward explains.
 
         A rationality that is inferred absorbs noise, but not a human who follows something else.
@@ -251,7 +258,7 @@ class Rational(Feedback):
         names = [c for c in self.needs if c in columns and not columns[c].is_text]
         features = self.features([np.nan_to_num(columns[c].values.astype(float)) for c in names])[:, units]
         said = np.asarray(self.observed)[units]
-        lead = int(np.argmax(weights))
+        lead = int(np.argmax(weights)) if lead is None else lead
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         theta = self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
         inputs = {h: self.at(valuation, h)[units] for h in {*drawn.tolist(), lead}}

@@ -111,7 +111,14 @@ class Rewards(ClosedForm):
         variance = theta["sigma2"]
         return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
 
-    def check(self, valuation: Valuation, evidence: Evidence, weights: np.ndarray, rng: np.random.Generator) -> Check:
+    def check(
+        self,
+        valuation: Valuation,
+        evidence: Evidence,
+        weights: np.ndarray,
+        rng: np.random.Generator,
+        lead: int | None = None,
+    ) -> Check:
         """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
         cell, _ = self.cells(valuation, evidence.classes)
         size = np.bincount(cell)
@@ -131,7 +138,7 @@ class Rewards(ClosedForm):
             tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
             replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
             replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
-        lead = int(np.argmax(weights))
+        lead = int(np.argmax(weights)) if lead is None else lead
         seen_by: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
             residual = observed - self.at(valuation, h)

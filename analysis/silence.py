@@ -1,0 +1,110 @@
+"""What training cannot see of a reward with continuous weights: its silent directions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.linear import Drawn, Fitted
+from reward_hypotheses.models.valuation import Block, Valuation
+
+SMALL = 1e-6
+"""Coefficients below this, relative to the largest of a direction, are not written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Silent:
+    """Changes of weight that leave everything that was said as likely as before.
+
+    Attributes
+    ----------
+    directions : ndarray (direction, feature)
+        A basis of the null space of the within-scene differences of features seen in training (of the features themselves,
+        for kinds that compare with failing), in units of the features' standard deviations; each with a largest entry of 1,
+        and 0 in the leading entries of the others.
+    words : tuple of str
+        Each direction: "red_paint minus flags".
+    """
+
+    directions: np.ndarray
+    words: tuple[str, ...]
+
+
+def silent_directions(fitted: Fitted) -> Silent:
+    """Find the directions of weight about which training is silent; what is held of them is the prior, whatever was said."""
+    names = fitted.linear.names
+    k = len(names)
+    unseen = np.eye(k) - fitted.seen @ fitted.seen.T
+    rows = _echelon(unseen, k - fitted.seen.shape[1])
+    return Silent(rows, tuple(_in_words(row, names) for row in rows))
+
+
+def silent_share(valuation: Valuation, h: int, fitted: Fitted) -> float:
+    """Share of the prior variance of reward differences on a test that lies in silent directions.
+
+    ``tr(P S) / tr(S)``, P the projection on them and S the mean covariance of the features, in standard deviations, within
+    scenes (over all items where there are no options; the weights' prior being alike in every direction).
+    """
+    reward = valuation.hypotheses.rewards[h]
+    assert isinstance(reward, Drawn)
+    total = np.zeros((len(fitted.scale), len(fitted.scale)))
+    weights = valuation.table.scene_weights()
+    whole = not valuation.table.has_options
+    first, squares, mass = np.zeros(len(fitted.scale)), total.copy(), 0.0
+    for block in valuation.blocks():
+        x, inside = _features(block, reward, fitted.scale)
+        weight = np.ones(block.shape[1]) if weights is None else weights[block.scenes]
+        count = inside.sum(axis=0)
+        if whole:
+            first += np.einsum("kos,s->k", x, weight)
+            squares += np.einsum("kos,los,s->kl", x, x, weight)
+            mass += float(weight.sum())
+            continue
+        apart = np.where(inside, x - x.sum(axis=1, keepdims=True) / np.maximum(count, 1), 0.0)
+        total += np.einsum("kos,los,s->kl", apart, apart, weight / np.maximum(count, 1))
+    if whole:
+        total = squares / mass - np.outer(first, first) / mass**2
+    unseen = np.eye(len(total)) - fitted.seen @ fitted.seen.T
+    spread = float(np.trace(total))
+    return float(np.clip(np.trace(unseen @ total) / spread, 0.0, 1.0)) if spread > 0 else 0.0
+
+
+def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features in standard deviations (feature, option, scene), 0 where there is no option, and where there is one."""
+    inside = np.ones(block.shape, bool) if block.options is None else block.options
+    values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in reward.features]
+    return np.where(inside, np.stack(values) / scale[:, None, None], 0.0), inside
+
+
+def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
+    """Reduced rows of a projection, so that as many entries as can be are 0."""
+    rows, at = projection.copy(), 0
+    for column in range(rows.shape[1]):
+        if at == rank:
+            break
+        pivot = at + int(np.argmax(np.abs(rows[at:, column])))
+        if abs(rows[pivot, column]) < SMALL:
+            continue
+        rows[[at, pivot]] = rows[[pivot, at]]
+        rows[at] /= rows[at, column]
+        others = np.arange(len(rows)) != at
+        rows[others] -= rows[others, column][:, None] * rows[at]
+        at += 1
+    found = rows[:at]
+    if not at:
+        return found
+    found = found / np.abs(found).max(axis=1, keepdims=True)
+    return np.where(np.abs(found) < SMALL, 0.0, found)
+
+
+def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
+    out = ""
+    for value, name in zip(row.tolist(), names, strict=True):
+        if value == 0:
+            continue
+        size = "" if abs(abs(value) - 1) < SMALL else f"{abs(value):.3g} "
+        shown = name if name.isidentifier() else f"({name})"
+        if not out:
+            out = f"{'minus ' if value < 0 else ''}{size}{shown}"
+        else:
+            out += f" {'minus' if value < 0 else 'plus'} {size}{shown}"
+    return out
