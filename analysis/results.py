@@ -640,11 +640,16 @@ def _warnings(question: Question) -> list[str]:
             f"the policy {question.policy.name!r} adds up rewards of different hypotheses, which sets an exchange rate "
             "between them: one unit of each counts as one unit of any other, and that is a human value too"
         )
+    lacking: dict[str, list[str]] = {}
     for language in question.languages:
         try:
             language.log_prior(posterior.hypotheses)
         except InputError as error:
-            warnings.append(f"no simplicity prior in the language {language.language_name!r}: {error}")
+            lacking.setdefault(str(error), []).append(repr(language.language_name))
+    for why, languages in lacking.items():
+        every = len(languages) == len(question.languages) > 1
+        which = "any language" if every else f"the language{'s' * (len(languages) > 1)} {', '.join(languages)}"
+        warnings.append(f"no simplicity prior in {which}: {why}")
     return warnings
 
 

@@ -66,6 +66,10 @@ class Term(ABC):
         """(feature, feature): its null space holds the changes of weight that this feedback cannot see."""
 
     @abstractmethod
+    def symbolic(self, weights: Any, xp: Any) -> Any:
+        """What the kind's own `log_likelihood` depends on, at one PyMC tensor of weights (feature,)."""
+
+    @abstractmethod
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
 
@@ -89,7 +93,7 @@ class Choosing(Term):
 
     feedback: Rational
 
-    def __init__(self, feedback: Rational, seen: Seen) -> None:
+    def __init__(self, feedback: Rational, seen: Seen, group: bool = True) -> None:
         super().__init__(feedback)
         n = len(seen.probes.hypotheses) - 1
         raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
@@ -102,7 +106,9 @@ class Choosing(Term):
         inside = feedback.inside
         worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
-        self.x, self.said, self.counts = grouped(x, np.asarray(feedback.observed, float))
+        said = np.asarray(feedback.observed, float)
+        self.counts: np.ndarray
+        self.x, self.said, self.counts = grouped(x, said) if group else (x, said, np.ones(len(x)))
         self.inside = self.x[..., -1] > -np.inf
         self.x = np.where(self.inside[..., None], self.x, 0.0)
         self.everywhere = bool(self.inside.all())
@@ -138,6 +144,12 @@ class Choosing(Term):
         mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
         found = self.feedback.log_likelihood(inputs, mine, self.said, np)
         return np.broadcast_to(found, (len(weights), len(self.counts))) @ self.counts
+
+    def symbolic(self, weights: Any, xp: Any) -> Any:
+        """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
+        full = xp.concatenate([weights, xp.ones(1)])
+        inputs = xp.dot(self.x, full) / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
+        return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
 
     def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
@@ -183,6 +195,15 @@ class Whole(Term):
             np.abs(rewards).max(axis=1), float(np.abs(line).max(initial=0.0)) if self.line is not None else 0.0
         )
         return self.feedback.predicted(rewards, line, EQUAL * largest[:, None])
+
+    def symbolic(self, weights: Any, xp: Any) -> Any:
+        """Rewards at one tensor of weights: (item,)."""
+        if not self.smooth:
+            raise InputError(
+                f"{self.feedback.name}: {self.feedback.kind} are steps in continuous weights, which NUTS cannot climb; fit() sums them "
+                "up by sequential Monte Carlo"
+            )
+        return self.feedback.predicted(xp.dot(self.x, weights), self.line, 0.0)
 
     def _sums(self, weights: np.ndarray) -> np.ndarray:
         assert isinstance(self.feedback, ClosedForm)
@@ -353,8 +374,7 @@ def fit_family(
     InputError
         A feature that does not vary, a kind of feedback that does not say what it depends on.
     """
-    scale = feature_scale(name, linear, feedback)
-    terms = [_term(name, linear, one, line, scale) for one in feedback]
+    scale, terms = terms_of(name, linear, feedback, line)
     values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
@@ -396,6 +416,7 @@ def fit_family(
         found.k_hat,
         1 / float(found.weights @ found.weights),
         vectors[:, visible],
+        isinstance(space, Shell),
     )
     return fitted, found.value, found.mcse
 
@@ -483,7 +504,21 @@ def _relative(gram: np.ndarray) -> np.ndarray:
     return gram / top if top > 0 else gram
 
 
-def _term(name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray) -> Term:
+def terms_of(
+    name: str,
+    linear: Linear,
+    feedback: Sequence[Feedback],
+    line: float | Expression | None,
+    group: bool = True,
+) -> tuple[np.ndarray, list[Term]]:
+    """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
+    scale = feature_scale(name, linear, feedback)
+    return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
+
+
+def _term(
+    name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
+) -> Term:
     """A feedback as a function of the weights of a family."""
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
@@ -494,7 +529,7 @@ def _term(name: str, linear: Linear, one: Feedback, line: float | Expression | N
     )
     one = linear.read_by(one)
     if isinstance(one, Rational):
-        return Choosing(one, Seen(valuation, np.zeros((0, k)), None))
+        return Choosing(one, Seen(valuation, np.zeros((0, k)), None), group)
     if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:
         raise InputError(
             f"{one.name}: {type(one).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "

@@ -45,6 +45,12 @@ class Hypotheses:
         """Which of them have continuous weights."""
         return tuple(h for h, reward in enumerate(self.rewards) if isinstance(reward, Linear))
 
+    def family(self, h: int) -> Linear:
+        """The family of rewards that a hypothesis is."""
+        reward = self.rewards[h]
+        assert isinstance(reward, Linear)
+        return reward
+
     def only(self, which: Sequence[int]) -> "Hypotheses":
         """Some of them."""
         return Hypotheses(tuple(self.names[h] for h in which), tuple(self.rewards[h] for h in which), self.columns)

@@ -180,6 +180,8 @@ class Fitted:
         Effective number of draws behind `weights`.
     seen : ndarray (feature, rank)
         Orthonormal basis of the directions of weight that some feedback could see.
+    directions_only : bool
+        Whether of these feedback sees the direction alone, not how large a part of the weights they are.
     """
 
     linear: Linear
@@ -191,6 +193,7 @@ class Fitted:
     k_hat: float = np.nan
     ess: float = np.nan
     seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    directions_only: bool = False
 
     def member(self, weights: np.ndarray) -> Combination:
         """The reward with these weights."""
@@ -201,29 +204,62 @@ class Fitted:
         """The reward with the mean weights."""
         return self.member(self.mean)
 
+    def redrawn(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The same weights with what no feedback sees drawn anew from the prior: (draw, feature).
+
+        Two draws that share what is seen are what an agent and the truth are to one another after endless training.
+        """
+        n, (k, rank) = len(weights), self.seen.shape
+        if rank == k:
+            return weights
+        seen = weights @ self.seen @ self.seen.T
+        noise = rng.standard_normal((n, k))
+        noise -= noise @ self.seen @ self.seen.T
+        if self.linear.sd is not None:
+            return seen + self.linear.sd * noise
+        if self.directions_only and rank:
+            full = seen / _length(seen) * np.sqrt(rng.chisquare(rank, n))[:, None] + noise
+            return full / _length(full)
+        return seen + noise / _length(noise) * np.sqrt(np.maximum(1 - (seen**2).sum(axis=1, keepdims=True), 0.0))
+
     def drawn(self, n: int) -> "Drawn":
         """Up to n members for an agent that holds the family, and as many, independent of these, for what is true."""
-        half = len(self.weights) // 2
+        half = max(1, len(self.weights) // 2)
         n = max(1, min(n, half))
-        coefficients = self.weights / self.scale
-        if half == 0:
-            return Drawn(self.linear.features, self.mean / self.scale, coefficients, coefficients)
+        agents, judges = self.weights[0 : 2 * half : 2][:n], self.weights[1 : 2 * half : 2][:n]
+        judges = judges if len(judges) else agents  # of a single draw
+        partners = self.redrawn(agents, np.random.default_rng([23, n]))
         return Drawn(
             self.linear.features,
             self.mean / self.scale,
-            coefficients[0 : 2 * half : 2][:n],
-            coefficients[1 : 2 * half : 2][:n],
+            agents / self.scale,
+            judges / self.scale,
+            partners / self.scale,
         )
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    return np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-300)
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A family on a test: members for the agent and, drawn independently, for what is true; coefficients (member, feature)."""
+    """A family on a test: draws of its coefficients, (member, feature).
+
+    Attributes
+    ----------
+    mean : ndarray (feature,)
+    agents, judges : ndarray (member, feature)
+        Draws for an agent and, independent of them, for what is true.
+    partners : ndarray (member, feature)
+        What may be true for each of the agents after endless training: the same in all that feedback sees.
+    """
 
     features: tuple[Expression, ...]
     mean: np.ndarray
     agents: np.ndarray
     judges: np.ndarray
+    partners: np.ndarray
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, 
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.laplace import K_HAT
-from reward_hypotheses.models.linear import Fitted, Linear
+from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_sum_exp, normalise_log
 from reward_hypotheses.models.valuation import GROUPS, MEMBER_CELLS, MEMBERS, Valuation
@@ -423,8 +423,7 @@ def _with_families(
     fitted: dict[int, Fitted] = {}
     total, error = np.zeros(n), np.zeros(n)
     for h in families:
-        linear = hypotheses.rewards[h]
-        assert isinstance(linear, Linear)
+        linear = hypotheses.family(h)
         rng = substream(seed, f"weights of {hypotheses.names[h]}")
         size = max(draws * chains, LEAST_FAMILY_DRAWS)
         fitted[h], total[h], error[h] = fit_family(hypotheses.names[h], linear, feedback, line.values[h], size, rng)

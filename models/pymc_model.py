@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.models.family import terms_of
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree import prepared
 from reward_hypotheses.models.valuation import Valuation
@@ -41,6 +43,8 @@ def pymc_model(
         Coords ``hypothesis`` and ``<feedback>_item``; data ``<feedback>_inputs`` (hypothesis, item: predicted labels, or
         rewards) and ``<feedback>_observed``; random variables ``value_prior`` (or ``value_prior_<k>`` for each judge of a
         linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or ``_sigma2`` (hypothesis);
+        ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it is a direction (of the
+        normal ``reward_weight_vector``);
         deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the nuisances of
         a draw, whose mean is the posterior weight.
 
@@ -58,12 +62,20 @@ def pymc_model(
     if not keep.size:
         raise InputError("the prior gives no hypothesis a weight")
     coords: dict[str, Any] = {"hypothesis": [listed.names[h] for h in keep]}
+    families = [h for h in listed.families if h in keep]
+    fixed = [int(h) for h in keep if h not in families]
     inputs = {}
     for one in made:
-        valuation = Valuation(listed, one.items, line)
-        inputs[str(one.name)] = np.array([one.at(valuation, int(h)) for h in keep], float)
-        shape = inputs[str(one.name)].shape[1:]
+        valuation = Valuation(listed.only(fixed), one.items, line.only(fixed)) if fixed else None
+        at = [] if valuation is None else [one.at(valuation, h) for h in range(len(fixed))]
+        inputs[str(one.name)] = np.array(at, float).reshape(len(fixed), *one.observed.shape)
+        shape = one.observed.shape
         coords |= {dim: np.arange(n) for dim, n in zip(one.dims(shape), shape, strict=True)}
+    over = "hypothesis"
+    if families:
+        over = "fixed_hypothesis"
+        coords |= {over: [listed.names[h] for h in fixed]}
+        coords |= {weight_names(listed, h)[1]: list(listed.family(h).names) for h in families}
     with pm.Model(coords=coords) as model:
         parts = prior.parts()
         opinions = []
@@ -92,10 +104,13 @@ def pymc_model(
                 raise InputError(
                     f"nuisances: {name!r} is {shown(given[name])}; give a function that returns it, called inside the model"
                 )
+        weights = {h: _weights(listed, h) for h in families}
+        terms = {h: terms_of(listed.names[h], listed.family(h), made, line.values[h], group=False)[1] for h in families}
+        place = np.array([keep.tolist().index(h) for h in fixed], int)
         total = pt.zeros(len(keep))
-        for one in made:
+        for k, one in enumerate(made):
             name = str(one.name)
-            dims = ("hypothesis", *one.dims(inputs[name].shape[1:]))
+            dims = (over, *one.dims(one.observed.shape))
             predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
             observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=one.dims(one.observed.shape))
             theta = {}
@@ -111,10 +126,32 @@ def pymc_model(
                         "(hypothesis,) or (hypothesis, item)"
                     )
                 theta[key] = value if value.ndim == 2 else value[:, None]
-            total = total + one.log_likelihood(predicted, theta, observed, pt).sum(axis=1)
+            of_fixed = theta if not families else {key: value[place] for key, value in theta.items()}
+            if fixed:
+                found = one.log_likelihood(predicted, of_fixed, observed, pt).sum(axis=1)
+                total = total + found if not families else pt.inc_subtensor(total[place], found)
+            for h in families:
+                at_h = keep.tolist().index(h)
+                mine = {key: value[at_h : at_h + 1] for key, value in theta.items()}
+                seen = terms[h][k].symbolic(weights[h], pt)[None]
+                reader = terms[h][k].feedback
+                total = pt.inc_subtensor(total[at_h], reader.log_likelihood(seen, mine, observed, pt).sum())
         total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
         log_weight = pt.log(pi) + total
         evidence = pt.logsumexp(log_weight)
         pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
         pm.Potential("feedback", evidence)
     return model
+
+
+def _weights(listed: Hypotheses, h: int) -> Any:
+    """Declare the weights of a family: normal, or a direction."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    linear = listed.family(h)
+    variable, dim = weight_names(listed, h)
+    if linear.sd is not None:
+        return pm.Normal(variable, 0.0, linear.sd, dims=dim)
+    vector = pm.Normal(f"{variable}_vector", 0.0, 1.0, dims=dim)
+    return pm.Deterministic(variable, vector / pt.sqrt((vector**2).sum()), dims=dim)

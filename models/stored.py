@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names
-from reward_hypotheses.models.linear import Fitted, Linear
+from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior
 
@@ -116,8 +116,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
 
 def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
     """What a tree holds of the weights of a family."""
-    linear = listed.rewards[h]
-    assert isinstance(linear, Linear)
+    linear = listed.family(h)
     variable, dim = weight_names(listed, h)
     drawn = tree["posterior"][variable].transpose("chain", "draw", dim).to_numpy()
     about = json.loads(tree.attrs["families"])[listed.names[h]]
@@ -130,6 +129,7 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
         k_hat=np.nan if about["k_hat"] is None else about["k_hat"],
         ess=about["ess"],
         seen=np.array(about["seen"]).reshape(len(linear.features), -1),
+        directions_only=about["directions_only"],
     )
 
 

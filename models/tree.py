@@ -158,6 +158,7 @@ def tree_of(
                     "ess": one.ess,
                     "mean": one.mean.tolist(),
                     "seen": one.seen.tolist(),
+                    "directions_only": one.directions_only,
                 }
                 for h, one in posterior.families.items()
             }

@@ -181,10 +181,10 @@ class Block:
         return self.average(h, "best", lambda some: greatest(some.rewards))
 
     def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
-        """Draws of a family: those that an agent may hold, or those that may be true."""
+        """Draws of a family: those that an agent may hold, those that may be true, or partners of the former."""
         reward = self.valuation.hypotheses.rewards[h]
         assert isinstance(reward, Drawn)
-        coefficients = (reward.agents if role == "agents" else reward.judges)[which]
+        coefficients = getattr(reward, role)[which]
         if h not in self._features:
             values = [np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape) for e in reward.features]
             self._features[h] = np.stack([v.ravel() for v in values])

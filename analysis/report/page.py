@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.report.figures import saved, themed
 from reward_hypotheses.analysis.report.points import point
 from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
+    INTEGRATED,
     answer,
     contributions,
     counted,
@@ -241,7 +242,9 @@ def _asked(document: Document) -> list[Part]:
     return [*parts, Part("text", "Words used below:"), Part("terms", entries=WORDS)]
 
 
-def _worth(value: float | str) -> str:
+def _worth(value: float | str | None) -> str:
+    if value is None:
+        return "nothing that anybody stated"
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -250,8 +253,31 @@ def _evidence(document: Document) -> list[Part]:
         *(Part("text", sentence) for sentence in evidence(document)),
         Part("figure", name="evidence_against_prior"),
         Part("figure", name="weights"),
+        *_weights_known(document),
         *(Part("text", sentence) for sentence in sampling(document)),
     ]
+
+
+def _weights_known(document: Document) -> list[Part]:
+    """What is known of the weights of each reward that has continuous ones."""
+    parts = []
+    for name, known in document["reward_weights"].items():
+        entries = [
+            (feature, f"{one['mean']:.2f} ({one['lower']:.2f} to {one['upper']:.2f}) for each {one['unit']:.3g} of it")
+            for feature, one in known["features"].items()
+        ]
+        told = f"{100 * known['prob']:g}% intervals; prior: {_prior_of_weights(known['prior'])}, {known['source']}"
+        parts.append(Part("text", f"The weights of {name!r} after the data ({told}):"))
+        parts.append(Part("terms", entries=entries[:12]))
+    return parts
+
+
+def _prior_of_weights(prior: Any) -> str:
+    return (
+        "every direction alike"
+        if prior == "sphere"
+        else f"independent normals of standard deviation {prior['normal']:g}"
+    )
 
 
 def _values(document: Document) -> list[Part]:
@@ -393,7 +419,7 @@ def _frames(document: Document, frames: Mapping[str, bytes]) -> list[Frame]:
 def _provenance(document: Document) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     methods = sorted(set(document["fit"]["methods"].values()))
-    how = {"exact": "exact", "nuts": "sampled by NUTS", "laplace": "by Laplace's approximation and importance sampling"}
+    how = {"exact": "exact", "nuts": "sampled by NUTS"} | {m: f"by {words}" for m, words in INTEGRATED.items()}
     by_method = [
         how[m] + " of " + plainly([n for n, own in document["fit"]["methods"].items() if own == m]) for m in methods
     ]

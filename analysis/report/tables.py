@@ -38,7 +38,7 @@ def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     """Every table that the results hold; what is about a test is left out where there is none."""
-    tables = [_weights(document), _pairs(document)]
+    tables = [_weights(document), _pairs(document), *_reward_weights(document)]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
         tables += [*_bits(document), *_bounds(document)]
@@ -98,6 +98,31 @@ def _pairs(document: Mapping[str, Any]) -> PaperTable:
     weights = document["weights"]
     ranks = tuple(min(weights[a], weights[b]) for a, b in (p["pair"] for p in document["pairs"]))
     return PaperTable("pairs", "Evidence or prior?", caption, columns, rows, ranks=ranks)
+
+
+def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    if not document["reward_weights"]:
+        return
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        Column("feature", "feature"),
+        Column("mean", "mean weight", "number", error="mcse"),
+        Column("sd", "sd", "number"),
+        Column("lower", "lower", "number"),
+        Column("upper", "upper", "number"),
+        Column("for_each", "for each", "number"),
+        Column("mcse"),
+    )
+    rows = tuple(
+        (name, feature, *(one["unit" if c.key == "for_each" else c.key] for c in columns[2:]))
+        for name, known in document["reward_weights"].items()
+        for feature, one in known["features"].items()
+    )
+    caption = (
+        "Posterior of the weights of features, where a hypothesis has continuous ones: each weighs so much of its feature as "
+        "the column 'for each' says, its standard deviation over what was fitted."
+    )
+    yield PaperTable("reward_weights", "Weights of features", caption, columns, rows)
 
 
 def _matrix(document: Mapping[str, Any]) -> PaperTable:

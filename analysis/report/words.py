@@ -48,7 +48,7 @@ def endless(risk: Mapping[str, Any]) -> str:
     verb = "still leave" if left <= risk["mean"] + 0.0005 else "raise it to"
     quiet = "the data are silent there, and assumptions decide what is good, and what the agent takes up"
     forced = "even where the agent knows what people mean, no better option is on offer, or its policy does not take it"
-    if left - silent < 0.0005:
+    if left - silent < 0.0005 and silent > 0:
         why = quiet
     elif silent < 0.0005:
         why = forced
@@ -102,20 +102,27 @@ def asked(document: Mapping[str, Any]) -> list[str]:
     return out
 
 
+INTEGRATED = {
+    "laplace": "Laplace's approximation, corrected by importance sampling",
+    "prior": "importance sampling from the prior",
+    "smc": "sequential Monte Carlo",
+}
+
+
 def sampling(document: Mapping[str, Any]) -> list[str]:
     """Say what was sampled, how well, and what that leaves open; nothing where all is exact."""
     sampler = document["fit"]["sampler"]
-    weighted = [name for name, method in document["fit"]["methods"].items() if method == "laplace"]
-    if sampler is None and weighted:
-        error = max((p["mcse"] for p in document["pairs"]), default=0.0)
-        return [
-            f"Evidence of {plainly(weighted)}: Laplace's approximation, corrected by importance sampling. Monte Carlo error: of a log "
-            f"Bayes factor at most {error:.2g} nats."
-        ]
+    ways: dict[str, list[str]] = {}
+    for name, method in document["fit"]["methods"].items():
+        if method in INTEGRATED:
+            ways.setdefault(method, []).append(name)
+    evidence = max((p["mcse"] for p in document["pairs"]), default=0.0)
+    if sampler is None and ways:
+        said = [f"Evidence of {plainly(names)}: {INTEGRATED[method]}" for method, names in ways.items()]
+        return [f"{'. '.join(said)}. Monte Carlo error: of a log Bayes factor at most {evidence:.2g} nats."]
     if sampler is None:
         return []
     which = ", ".join(name for name, method in document["fit"]["methods"].items() if method == "nuts")
-    evidence = max(p["mcse"] for p in document["pairs"]) if document["pairs"] else 0.0
     out = (
         f"Sampled: {which}, by {sampler['name']}, {sampler['chains']} chains of {sampler['draws']:,} draws, no divergence, R-hat at "
         f"most {sampler['r_hat']:.3f}, effective sample size at least {sampler['ess']:,.0f}. Monte Carlo error: of a log Bayes "
@@ -155,6 +162,20 @@ def evidence(document: Mapping[str, Any]) -> list[str]:
             if many
             else "There is one hypothesis, and nothing to tell it from."
         )
+    for name, silent in document["silent_directions"].items():
+        words = [f"{one['words']!r}" for one in silent["directions"]]
+        if words:
+            test = document["test_table"]
+            share = (
+                ""
+                if test is None
+                else (
+                    f" On the test {percent(silent['share'][test])} of the differences in reward that its prior expects are of this kind."
+                )
+            )
+            out.append(
+                f"Among the weights of {name!r} training cannot see {plainly(words)}: what is held of that is the prior.{share}"
+            )
     telling = [p for p in document["pairs"] if not p["silent"] and p["log_bayes_factor"] is not None]
     telling.sort(key=lambda p: -abs(p["log_bayes_factor"]))
     if telling:
