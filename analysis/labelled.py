@@ -7,19 +7,19 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
-from reward_hypotheses.analysis import values
+from reward_hypotheses.analysis import silence, values
 from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.models.hypotheses import weight_names
+from reward_hypotheses.models.hypotheses import check_columns, weight_names
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
-from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.stored import hypotheses_in, posterior_of
+from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
 from reward_hypotheses.models.tree import LEAST_DRAWS
 from reward_hypotheses.models.valuation import Valuation
 
@@ -217,6 +217,60 @@ def risk_bounds(
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     by_truth = case.risk().by_truth[case.judges]
     return values.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)
+
+
+def silent_directions(tree: xr.DataTree, test: Any = None, hypothesis: str | None = None) -> xr.Dataset:
+    """Say what training cannot see of a reward with continuous weights: the directions of weight about which it is silent.
+
+    They are the null space of the within-scene differences of features seen in training (of the features themselves, for
+    kinds that compare with failing). What is held of them is the prior, however much was said.
+
+    Parameters
+    ----------
+    test : Dataset, DataFrame or dict of arrays, optional
+        A test, to say how much of what is at stake there is of this kind.
+    hypothesis : str, optional
+        Which one, where several have continuous weights.
+
+    Returns
+    -------
+    Dataset
+        ``coefficients`` (direction, feature), a basis in standard deviations of the features; coordinate ``direction``:
+        each in words, "red_paint minus flags". With a test ``share``: of the variance that the prior gives to differences
+        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``.
+
+    Raises
+    ------
+    InputError
+        A tree in which no hypothesis has continuous weights, or the one that is named has none.
+    """
+    posterior, line = posterior_of(
+        tree, {n: ("0" if str(r).startswith("callable ") else r) for n, r in hypotheses_in(tree).items()}
+    )
+    names = {posterior.hypotheses.names[h]: h for h in posterior.families}
+    if not names:
+        raise InputError("no hypothesis of this tree has continuous weights; give one as rh.Linear(features, ...)")
+    if hypothesis is None and len(names) > 1:
+        raise InputError(f"hypothesis: several have continuous weights; name one of {', '.join(map(repr, names))}")
+    name = next(iter(names)) if hypothesis is None else hypothesis
+    if name not in names:
+        raise InputError(f"hypothesis {name!r} has no continuous weights; {suggestion(str(name), names)}")
+    fitted = posterior.families[names[name]]
+    found = silence.silent_directions(fitted)
+    out = xr.Dataset(
+        {"coefficients": (("direction", "feature"), found.directions.reshape(-1, len(fitted.scale)))},
+        coords={"direction": np.array(found.words, dtype=str), "feature": list(fitted.linear.names)},
+    )
+    if test is not None:
+        h = names[name]
+        table = tested(test, tree)
+        listed, lines = posterior.hypotheses.only([h]), line.only([h])
+        problems = check_columns([(table, listed.expressions())])
+        if problems:
+            raise InputError(problems)
+        valuation = on_test(listed, {0: fitted}, table, lines)
+        out["share"] = silence.silent_share(valuation, 0, fitted)
+    return out
 
 
 def predict(

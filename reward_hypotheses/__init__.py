@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         index_draws,
         predict,
         risk_bounds,
+        silent_directions,
         value_bits,
     )
     from reward_hypotheses.analysis.report.report import report
@@ -96,6 +97,7 @@ _HOME = {
     "predict": "analysis.labelled",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
+    "silent_directions": "analysis.labelled",
     "report": "analysis.report.report",
     "run": "study",
     "check": "study",
@@ -145,6 +147,7 @@ __all__ = [
     "reweight",
     "risk_bounds",
     "run",
+    "silent_directions",
     "value_bits",
 ]
 
