@@ -41,7 +41,7 @@ def laplace(
     start: np.ndarray,
     rng: np.random.Generator,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
 ) -> Weighted:
     """Integrate exp(f) over the space.
 
@@ -57,14 +57,14 @@ def laplace(
     curvature : callable, optional
         Of a point: minus the matrix of second derivatives there, or nearly so (dimension, dimension); by differences
         unless given.
-    draws : int
+    draws : int, optional
     """
     centre = _mode(f, np.asarray(start, float), curvature)
     try:
         precision = -_derivatives(f, centre)[1] if curvature is None else curvature(centre)
         covariance = np.linalg.inv(precision)
         for _ in range(ROUNDS):
-            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng, draws)
+            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng, DRAWS if draws is None else draws)
             if found.k_hat <= K_HAT:
                 break
             centre = found.weights @ found.points

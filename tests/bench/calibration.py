@@ -8,7 +8,8 @@ import numpy as np
 import reward_hypotheses as rh
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of
+from reward_hypotheses.models.linear import combination
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.valuation import Valuation
 
@@ -24,6 +25,13 @@ KINDS = {
     "rankings": (lambda t: rh.Rankings(t, "said"), None),
     "stops": (lambda t: rh.Stops(t, "said"), True),
     "ratings": (lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]), 0),
+}
+
+
+LINEAR = {  # rewards with continuous weights: kind of feedback, prior of the weights
+    "linear, sphere": ("choices", "sphere"),
+    "linear, normal": ("choices", {"normal": 1.5}),
+    "linear, stops": ("stops", "sphere"),
 }
 
 
@@ -70,10 +78,44 @@ def simulate(kind, rng):
     return ranks, hit, posterior.weights
 
 
+def simulate_linear(name, rng):
+    """The same of continuous weights: draw them and a rationality from their priors, then data."""
+    kind, prior = LINEAR[name]
+    make, _ = KINDS[kind]
+    family = rh.Linear(["x", "y"], prior=prior, source="a simulation")
+    x, y = rng.normal(size=(2, SCENES, OPTIONS))
+    weights = family.prior_draws(1, rng)
+    table = {"x": x, "y": y, "said": placeholder(kind)}
+    (blank,) = named([make(table)])
+    truth = combination(family.features, weights[0] / [x.std(), y.std()])
+    line = failure_line(0.2, ["truth"])
+    reader = family.read_by(blank)
+    inputs = reader.at(Valuation(Hypotheses(("truth",), (truth,)), blank.items, line), 0)
+    theta = {key: nuisance.draws((1,), rng) for key, nuisance in reader.nuisances.items()}
+    said = np.asarray(reader.replicate(inputs, theta, 1, rng)[0]).reshape(SCENES, OPTIONS)
+    (one,) = named([make(table | {"said": said})])
+    posterior = weigh(
+        hypotheses_of({"family": family}), rh.Uniform("a simulation"), [one], failure_line(0.2, ["family"])
+    )
+    fitted = posterior.families[0]
+    options = np.random.default_rng(3).normal(size=(400, 3, 2))  # a test, on which the agent takes up 0.8 x - 0.6 y
+    taken = options[np.arange(400), np.argmax(options @ [0.8, -0.6], axis=1)]
+    risks = (fitted.weights @ taken.T < 0.2).mean(axis=1)
+    risk = float((taken @ weights[0] < 0.2).mean())
+    ranks = {
+        "weight of x": float((fitted.weights[:, 0] < weights[0, 0]).mean()),
+        "weight of y": float((fitted.weights[:, 1] < weights[0, 1]).mean()),
+        "risk": float((risks < risk).mean() + 0.5 * (risks == risk).mean()),
+    }
+    if theta:
+        ranks["rationality"] = float((fitted.nuisances[f"{kind}_rationality"] < theta["rationality"][0]).mean())
+    return ranks, np.zeros(1), np.full(1, 0.5)
+
+
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
-    found = [simulate(kind, rng) for _ in range(runs)]
+    rng = np.random.default_rng([seed, sorted([*KINDS, *LINEAR]).index(kind)])
+    found = [simulate_linear(kind, rng) if kind in LINEAR else simulate(kind, rng) for _ in range(runs)]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
     coverage = {q: [float((np.abs(r - 0.5) < level / 2).mean()) for level in LEVELS] for q, r in ranks.items()}
@@ -85,15 +127,15 @@ def calibration(kind, runs, seed):
 def main(runs=400):
     print(f"{runs} simulations a kind; standard error of a coverage at most {math.sqrt(0.25 / runs):.3f}")
     print(
-        f"{'kind':9} {'interval of':12} "
+        f"{'kind':15} {'interval of':12} "
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in KINDS:
+    for kind in [*KINDS, *LINEAR]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
-            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 else ""
-            print(f"{kind if i == 0 else '':9} {quantity:12} " + " ".join(f"{h:6.3f}" for h in held) + f"   {said}")
+            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind in KINDS else ""
+            print(f"{kind if i == 0 else '':15} {quantity:12} " + " ".join(f"{h:6.3f}" for h in held) + f"   {said}")
 
 
 if __name__ == "__main__":
