@@ -71,18 +71,42 @@ class Risk:
 class Pairs:
     """C between single rewards: fixed ones, and draws of families, those of an agent against those that may be true.
 
+    Draws come in groups, over which a function of C is averaged once; how groups are weighed is drawn anew for errors.
+
     Attributes
     ----------
     matrix : ndarray (agent's reward, true reward)
     by_truth : ndarray (true reward,)
-    agents, truths : ndarray (hypothesis, reward)
-        Share of each reward in its hypothesis.
+    rows, columns : ndarray (group, reward)
+        Share of each reward in its group.
+    agents, truths : ndarray (hypothesis, group)
+        Share of each group in its hypothesis.
+    known : dict
+        Averages over groups, by number of deployments.
     """
 
     matrix: np.ndarray
     by_truth: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
     agents: np.ndarray
     truths: np.ndarray
+    known: dict[int, np.ndarray]
+
+    def ever(self, deployments: int, draws_one: bool) -> np.ndarray:
+        """``E[1 - (1 - C)^D]`` between groups (group, group), or of groups of truths (group,)."""
+        if deployments not in self.known:
+            if draws_one:
+                self.known[deployments] = self.rows @ _ever(self.matrix, deployments) @ self.columns.T
+            else:
+                self.known[deployments] = self.columns @ _ever(self.by_truth, deployments)
+        return self.known[deployments]
+
+
+def _ever(chance: np.ndarray, deployments: int) -> np.ndarray:
+    """``1 - (1 - chance)^D``."""
+    with np.errstate(divide="ignore"):
+        return -np.expm1(deployments * np.log1p(-chance))
 
 
 def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
@@ -177,21 +201,40 @@ def _pairs(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
     """C between some draws of each family, and the fixed rewards."""
     key = ("pairs", policy, None if policy.draws_one else agent.tobytes())
     if key not in valuation.averages:
-        valuation.averages[key] = _between(valuation, policy, agent)  # type: ignore[assignment]
-    matrix, by_truth, taken, real = valuation.averages[key]
-    shares = []
-    for role, members in (("agents", taken), ("judges", real)):
-        share = np.zeros((len(valuation.hypotheses), sum(members)))
-        start = 0
-        for h, n in enumerate(members):
-            share[h, start : start + n] = 1.0
-            if h in valuation.tops:
-                groups = valuation.share(h, role, min(GROUPS, n))
-                share[h, start : start + n] = groups[np.arange(n) * len(groups) // n] * len(groups) / n
-            share[h] /= share[h].sum()
-            start += n
-        shares.append(share)
-    return Pairs(matrix, by_truth, *shares)
+        matrix, by_truth, *numbers = _between(valuation, policy, agent)
+        rows, columns = (_groups(valuation, some) for some in numbers)
+        valuation.averages[key] = (matrix, by_truth, rows, columns, {})
+    matrix, by_truth, rows, columns, known = valuation.averages[key]
+    agents, truths = (_shares(valuation, role) for role in ("agents", "judges"))
+    return Pairs(matrix, by_truth, rows, columns, agents, truths, known)
+
+
+def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
+    """Share of each reward in its group (group, reward), so many rewards a hypothesis."""
+    owner: list[int] = []
+    start = 0
+    for h, n in enumerate(numbers):
+        groups = min(GROUPS, n) if h in valuation.tops else 1
+        owner.extend((start + np.arange(n) * groups // n).tolist())
+        start += groups
+    member = np.arange(start)[:, None] == np.array(owner)
+    return member / member.sum(axis=1, keepdims=True)
+
+
+def _shares(valuation: Valuation, role: str) -> np.ndarray:
+    """Share of each group in its hypothesis: (hypothesis, group)."""
+    names = range(len(valuation.hypotheses))
+    rows = []
+    for h in names:
+        reward = valuation.hypotheses.rewards[h]
+        n = min(GROUPS, len(getattr(reward, role))) if isinstance(reward, Drawn) else 1
+        rows.append(valuation.share(h, role, n) if isinstance(reward, Drawn) else np.ones(1))
+    out = np.zeros((len(rows), sum(map(len, rows))))
+    start = 0
+    for h, row in enumerate(rows):
+        out[h, start : start + len(row)] = row
+        start += len(row)
+    return out
 
 
 def _between(
@@ -312,21 +355,17 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     ``sum_j v_j (1 - (1 - by_truth_j)^D)``; ``1 - (1 - risk)^D`` would forget that deployments share their truth. Of a
     hypothesis with continuous weights the average over these is outside of the power.
     """
-
-    def ever(chance: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return -np.expm1(deployments * np.log1p(-chance))
-
     if deployments == 1:
         return risk.mean
     pairs = risk.members
-    if policy.draws_one:
-        if pairs is not None:
-            return float((policy.mixing(agent) @ pairs.agents) @ ever(pairs.matrix) @ (judge @ pairs.truths))
-        return float(policy.mixing(agent) @ ever(risk.matrix) @ judge)
     if pairs is not None:
-        return float((judge @ pairs.truths) @ ever(pairs.by_truth))
-    return float(judge @ ever(risk.by_truth))
+        found = pairs.ever(deployments, policy.draws_one)
+        if policy.draws_one:
+            return float((policy.mixing(agent) @ pairs.agents) @ found @ (judge @ pairs.truths))
+        return float((judge @ pairs.truths) @ found)
+    if policy.draws_one:
+        return float(policy.mixing(agent) @ _ever(risk.matrix, deployments) @ judge)
+    return float(judge @ _ever(risk.by_truth, deployments))
 
 
 def limit(

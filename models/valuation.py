@@ -277,7 +277,7 @@ class Valuation:
             candidate = real[np.minimum(first, len(real) - 1)] if len(real) else self.anchors
             inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
             self.anchors = np.where(inside, candidate, self.anchors)
-        self.averages: dict[Any, np.ndarray] = {}
+        self.averages: dict[Any, Any] = {}
         self.shares: dict[tuple[int, str], np.ndarray] = {}
         self.tops = {
             h: np.array([_top(e, table) for e in r.features])
