@@ -396,9 +396,10 @@ def fit_family(
             prior = space.log_prior(points)
         return np.where(np.isnan(prior), -np.inf, prior) + log_likelihood(points)
 
-    method, found = _integrate(space, terms, log_likelihood, log_posterior, cells, rng)
+    method, found = _integrate(space, terms, log_likelihood, log_posterior, cells, n, rng)
     below = np.cumsum(found.weights)
-    kept = found.points[np.minimum(np.searchsorted(below, rng.random(n) * below[-1]), len(below) - 1)]
+    evenly = (rng.random() + np.arange(n)) / n * below[-1]  # as near to their weights as whole numbers of copies can be
+    kept = found.points[rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))]
     weights = space.whole(kept[:, : space.dimension], rng)
     theta = space.theta(kept)
     nuisances: dict[str, np.ndarray] = {}
@@ -427,13 +428,14 @@ def _integrate(
     log_likelihood: Any,
     log_posterior: Any,
     cells: int,
+    least: int,
     rng: np.random.Generator,
 ) -> tuple[str, Weighted]:
     """By the quickest way that can be trusted."""
     if all(term.smooth for term in terms):
         some = space.prior_draws(STARTS, rng)
         start = some[int(np.argmax(log_posterior(some)))]
-        draws = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, MOST_DRAWS))
+        draws = max(least, int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, MOST_DRAWS)))
         softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
         curvature = _curvature(space, softmaxes, rng) if len(softmaxes) == len(terms) else None
         found = laplace(log_posterior, start, rng, curvature, draws)
