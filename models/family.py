@@ -101,7 +101,7 @@ class Choosing(Term):
         self.spread = np.zeros((n + 1, n + 1))
         self.spread[n, n] = 1.0
         if feedback.scale == "unit":
-            apart = np.stack([feedback.deviations(one, feedback.real).ravel() for one in raw])
+            apart = np.stack([feedback.deviations(one).ravel() for one in raw])
             self.spread = apart @ apart.T
         inside = feedback.inside
         worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]

@@ -9,6 +9,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
+from reward_hypotheses.models.feedback.stages import Stages
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,9 @@ class Choices(OfScenes):
                 f"{table.source}: scene {table.scene_name(scene)}: column {self.column!r}: {what}; mark exactly one that is available"
             )
         return grid
+
+    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
+        return Stages(2.0 - said, inside, counts)
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         inside = inputs > -np.inf

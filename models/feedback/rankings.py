@@ -9,6 +9,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
+from reward_hypotheses.models.feedback.stages import Stages
+from reward_hypotheses.models.feedback.ties import in_any_order
 
 LARGEST_TIE = 12
 
@@ -81,6 +83,9 @@ class Rankings(OfScenes):
         """Ties before the last place: unit, and which options."""
         return _ties(self.observed)
 
+    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
+        return Stages(said, inside, counts)
+
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         inside = inputs > -np.inf
         beta = self.beta(theta)
@@ -100,9 +105,9 @@ class Rankings(OfScenes):
             return total
         for unit, members in _ties(np.asarray(observed)) if np.ndim(observed) == 2 else []:
             later = inside[unit] & (observed[unit] > observed[unit, members[0]])
-            rest = z[..., unit, later]
+            rest = np.logaddexp.reduce(z[..., unit, later], axis=-1)
             tied = z[..., unit, members]
-            total[..., unit] += _in_any_order(tied, rest) - (tied - left[..., unit, members]).sum(axis=-1)
+            total[..., unit] += in_any_order(tied, rest) - (tied - left[..., unit, members]).sum(axis=-1)
         return total
 
     def replicate(  # noqa: D102
@@ -169,30 +174,3 @@ def _ties(ranks: np.ndarray) -> list[tuple[int, np.ndarray]]:
             if len(members) > 1 and rank < last[unit, 0]:
                 found.append((int(unit), members))
     return found
-
-
-def _in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
-
-    Parameters
-    ----------
-    z : ndarray (..., member)
-        log w of the options that tie.
-    rest : ndarray (..., option)
-        Of those after them; there is at least one.
-    """
-    n = z.shape[-1]
-    everything = (1 << n) - 1
-    mass: list[Any] = [np.logaddexp.reduce(rest, axis=-1)]  # of a subset of the tie, and the rest
-    for subset in range(1, 2**n):
-        low = (subset & -subset).bit_length() - 1
-        mass.append(np.logaddexp(mass[subset & (subset - 1)], z[..., low]))
-    chance: list[Any] = [np.zeros(z.shape[:-1])]
-    for subset in range(1, 2**n):
-        ways = []
-        for i in range(n):
-            if subset >> i & 1:
-                before = subset ^ (1 << i)
-                ways.append(chance[before] + z[..., i] - mass[everything ^ before])
-        chance.append(np.logaddexp.reduce(np.array(ways), axis=0))
-    return chance[-1]

@@ -84,7 +84,7 @@ class Ratings(OfItems):
         """``r_h`` (unit,)."""
         return Feedback.at(self, valuation, h)
 
-    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
+    def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
         return (rewards - rewards.mean()) / np.sqrt(len(rewards))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102

@@ -1,8 +1,9 @@
 """What people say by choosing: kinds in which reward explains a choice through a rationality beta."""
 
 import math
+import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,14 +14,18 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
+from reward_hypotheses.models.feedback.stages import LARGEST, Stages, Steps
 from reward_hypotheses.models.nuisances import LogNormal, Nuisance
-from reward_hypotheses.models.quadrature import FAR, Integral, finer, highest, log_integral
+from reward_hypotheses.models.quadrature import FAR, Integral, finer, highest, log_integral, log_integral_of_one_hill
 from reward_hypotheses.models.valuation import Valuation
 
 DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
 CELLS = 4_000_000  # numbers that a log likelihood holds at once
 CHECKED, CHECKED_UNITS = 400, 2000
 KEPT_NODES = 257
+MANY = 20_000  # inputs above which a likelihood takes longer than deciding where to evaluate it
+SAMPLED = 1000  # units by which to tell whether many are alike
+ELSEWHERE = 25.5  # nats below an integral of what is left out of it: a share of 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +36,12 @@ class Part:
     inputs: np.ndarray
     said: np.ndarray
     counts: np.ndarray
+    steps: Steps | None = None
 
     def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
         """``sum_units log p(choice | beta)`` at each beta: (beta,)."""
+        if self.steps is not None:
+            return self.steps.log_likelihoods(beta)
         out = np.empty(len(beta))
         step = max(1, CELLS // max(self.inputs.size, 1))
         for lo in range(0, len(beta), step):
@@ -41,6 +49,14 @@ class Part:
             ll = self.feedback.log_likelihood(self.inputs, {"rationality": some}, self.said, np)
             out[lo : lo + step] = np.broadcast_to(ll, (len(some), len(self.counts))) @ self.counts
         return out
+
+    def sample(self) -> tuple[Steps, float]:
+        """Some of the units, and how many times as many all are."""
+        assert self.steps is not None
+        stages, some = self.steps.stages.sampled
+        return stages.steps(self.feedback.options(self.inputs[some])), float(
+            self.counts.sum() / self.counts[some].sum()
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +142,14 @@ class Rational(Feedback):
         return theta["rationality"] if isinstance(self.rationality, tuple) else self.rationality
 
     @abstractmethod
-    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:
+    def deviations(self, rewards: np.ndarray) -> np.ndarray:
         """What ``s_h`` is the length of, linear in the rewards (unit, option) of options that are real (and not failing)."""
 
-    def spread(self, rewards: np.ndarray, real: np.ndarray) -> float:
+    def spread(self, rewards: np.ndarray) -> float:
         """``s_h``: the root of the sum of squared deviations, scaled so that no square vanishes."""
-        apart = self.deviations(rewards, real)
-        largest = float(np.abs(apart).max(initial=0.0))
-        return largest * math.sqrt(float(((apart / largest) ** 2).sum())) if largest > 0 else 0.0
+        apart = self.deviations(rewards).ravel()
+        largest = _largest(apart)
+        return largest * math.sqrt(float(np.einsum("i,i->", apart / largest, apart / largest))) if largest > 0 else 0.0
 
     @abstractmethod
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
@@ -146,17 +162,32 @@ class Rational(Feedback):
 
     def grid(self, values: np.ndarray, empty: Any) -> np.ndarray:
         """Lay out values of the items used (item,) by scene: (unit, option)."""
-        table = self.items
-        lengths = np.diff(table.starts)
-        out = np.full((table.n_scenes, int(lengths.max())), empty, np.asarray(values).dtype)
-        scene = np.repeat(np.arange(table.n_scenes), lengths)
-        out[scene, np.arange(table.n_items) - table.starts[:-1][scene]] = values
-        return out[self.units]
+        widest, places = self._places
+        if places is None:
+            return np.asarray(values).reshape(-1, widest)
+        out = np.full(len(self.units) * widest, empty, np.asarray(values).dtype)
+        out[places] = values
+        return out.reshape(-1, widest)
+
+    @cached_property
+    def _places(self) -> tuple[int, np.ndarray | None]:
+        """Options of a scene, at most, and the place of each item in the grid, flat; None where they fill it in order."""
+        starts = self.items.starts[:-1][self.units]
+        lengths = np.diff(self.items.starts)[self.units]
+        widest = int(lengths.max())
+        if int(lengths.min()) == widest:
+            return widest, None
+        return widest, np.arange(self.items.n_items) + np.repeat(np.arange(len(starts)) * widest - starts, lengths)
 
     @cached_property
     def inside(self) -> np.ndarray:
         """Which places of the grid hold an option: (unit, option)."""
         return self.grid(np.ones(self.items.n_items, bool), False)
+
+    @cached_property
+    def full(self) -> bool:
+        """Whether every place of the grid holds one."""
+        return bool(self.inside.all())
 
     @cached_property
     def real(self) -> np.ndarray:
@@ -170,7 +201,7 @@ class Rational(Feedback):
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
-        return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h), self.real)
+        return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h))
 
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """By scene: (unit, option); NaN, or false, where there is no option."""
@@ -181,21 +212,27 @@ class Rational(Feedback):
 
     def at(self, valuation: Valuation, h: int) -> np.ndarray:
         """``(r_h - b) / s_h``, b what does not matter: (unit, option), -inf where there is no option."""
+        scaled = self.scaled(valuation, h)
+        return scaled if self.full else np.where(self.inside, scaled, -np.inf)
+
+    def scaled(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``(r_h - b) / s_h`` as in `at`, 0 where there is no option."""
         rewards = self.rewards(valuation, h)
-        s = self.scale_of(valuation, h)
+        s = 1.0 if self.scale == "raw" else self.spread(rewards)
         centred = self.centred(rewards, self.inside, valuation, h)
-        varies = float(np.abs(centred).max()) > ALIKE * max(float(np.abs(rewards).max()), 1e-300) and s > 0
-        scaled = centred / s if varies else np.zeros(rewards.shape)
-        return np.where(self.inside, scaled, -np.inf)
+        varies = _largest(centred) > ALIKE * max(_largest(rewards), 1e-300) and s > 0
+        return centred / s if varies else np.zeros(rewards.shape)
 
     def classes(self, valuation: Valuation) -> np.ndarray:
         """Hypotheses whose inputs agree to 1e-9 of the largest: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw)."""
         n = len(valuation.hypotheses)
         probe = np.random.default_rng(17).random(self.inside.shape)
-        marks, largest = np.zeros(n), np.zeros(n)
-        for h in range(n):
-            finite_at = np.where(self.inside, self.at(valuation, h), 0.0)
-            marks[h], largest[h] = float(np.vdot(finite_at, probe)), float(np.abs(finite_at).max())
+
+        def marked(h: int) -> tuple[float, float]:
+            scaled = self.scaled(valuation, h)
+            return float(np.einsum("i,i->", scaled.ravel(), probe.ravel())), _largest(scaled)
+
+        marks, largest = np.array(_each(marked, range(n), probe.size)).T
         classes = np.arange(n)
         order = np.argsort(marks, kind="stable").tolist()
         for place, h in enumerate(order):
@@ -206,9 +243,8 @@ class Rational(Feedback):
                     break
                 if classes[other] != other:
                     continue
-                mine = np.where(self.inside, self.at(valuation, h), 0.0) if mine is None else mine
-                theirs = np.where(self.inside, self.at(valuation, other), 0.0)
-                if float(np.abs(mine - theirs).max()) <= ALIKE * top:
+                mine = self.scaled(valuation, h) if mine is None else mine
+                if _largest(mine - self.scaled(valuation, other)) <= ALIKE * top:
                     classes[h] = other
                     break
         _, _, inverse, _ = distinct(classes)
@@ -218,10 +254,28 @@ class Rational(Feedback):
         """Exact: a product where beta is given, else its integral by quadrature; once a silent class."""
         return evidence_of_one_human([self], [valuation])[0]
 
-    def parts(self, valuation: Valuation, hypotheses: np.ndarray) -> list[Part]:
-        """What the likelihood of each of some hypotheses is made of."""
-        observed = np.asarray(self.observed, float)
-        return [Part(self, *grouped(self.at(valuation, int(h)), observed)) for h in hypotheses]
+    def part(self, valuation: Valuation, h: int) -> Part:
+        """What the likelihood of a hypothesis is made of; units that are alike are one, where many are."""
+        inputs, observed = self.at(valuation, h), np.asarray(self.observed, float)
+        counts: np.ndarray | None = None
+        if many_are_alike(inputs, observed):
+            inputs, observed, counts = grouped(inputs, observed)
+        stages = self.in_stages if counts is None else self.as_stages(observed, inputs > -np.inf, counts)
+        steps = None if stages is None else stages.steps(self.options(inputs))
+        return Part(self, inputs, observed, np.ones(len(inputs)) if counts is None else counts, steps)
+
+    @cached_property
+    def in_stages(self) -> Stages | None:
+        """What was said, laid out for the likelihood of very many units."""
+        return self.as_stages(np.asarray(self.observed, float), self.inside, None)
+
+    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages | None:
+        """What was said of some units as choices from what is left; None for kinds that are something else."""
+        return None
+
+    def options(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs of the options between which each unit chooses: (unit, option)."""
+        return inputs
 
     def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What was said as a row of choices, one a stage: inputs and choice (stage, option), and the unit of each (stage,)."""
@@ -312,17 +366,21 @@ class OfScenes(Rational):
                 f"{self.table.source}: {self.kind} need options to choose from; give a column 'option' (and 'scene')"
             )
 
-    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
-        weight = self.items.scene_weights()
-        if not (real.sum(axis=1) >= 2).any() and (self.inside.sum(axis=1) >= 2).any():
+    @cached_property
+    def _share(self) -> np.ndarray:
+        """Root of what each option of a scene counts in ``s_h ** 2``: (unit, 1)."""
+        weight, count = self.items.scene_weights(), self.real.sum(axis=1)
+        if not (count >= 2).any() and (self.inside.sum(axis=1) >= 2).any():
             raise InputError(
                 f"{self.table.source}: {self.name}: no scene has two options besides failing, so rewards have no spread to be "
                 "measured by; give scale = 'raw'"
             )
-        count = real.sum(axis=1)
         share = (count >= 2) * (1.0 if weight is None else weight[self.units])
         share = share / share.sum() if share.any() else share
-        return less_their_mean(rewards, real) * np.sqrt(share / np.maximum(count, 1))[:, None]
+        return np.asarray(np.sqrt(share / np.maximum(count, 1))[:, None])
+
+    def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
+        return less_their_mean(rewards, self.real) * self._share
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, inside)
@@ -359,27 +417,29 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         [together.setdefault(key, len(together)) for key in zip(*(c.tolist() for c in each), strict=True)]
     )
     _, first, inverse, _ = distinct(classes)
-    by_feedback = [one.parts(valuation, first) for one, valuation in zip(feedback, valuations, strict=True)]
-    values, kept, errors = [], [], []
     prior = feedback[0].nuisances.get("rationality")
-    for parts in zip(*by_feedback, strict=True):
+
+    def of_one(h: int) -> tuple[float, float, np.ndarray]:
+        parts = [one.part(valuation, h) for one, valuation in zip(feedback, valuations, strict=True)]
         if not isinstance(prior, LogNormal):
             beta = np.array([float(feedback[0].rationality)])
-            values.append(float(sum(part.log_likelihoods(beta) for part in parts)[0]))
-            continue
+            return float(sum((part.log_likelihoods(beta) for part in parts), np.zeros(1))[0]), 0.0, np.zeros(0)
         found = _integral(parts, prior)
-        values.append(found.value)
-        errors.append(found.error)
-        kept.append(_kept(found))
-    statistics = np.array(kept)[inverse] if kept else np.zeros((len(classes), 0))
-    total = np.array(values)[inverse]
+        return found.value, found.error, _kept(found)
+
+    cells = sum(one.inside.size for one in feedback)
+    if cells > MANY:
+        for one in feedback:
+            one.in_stages  # noqa: B018, once, before several threads ask for it
+    each_class = zip(*_each(of_one, first.tolist(), cells), strict=True)
+    values, errors, kept = (np.array(of_each, dtype=float)[inverse] for of_each in each_class)
     return [
         Evidence(
-            total if k == 0 else np.zeros(len(classes)),
+            values if k == 0 else np.zeros(len(classes)),
             inverse,
             len(one.units),
-            statistics,
-            np.array(errors)[inverse] if errors and k == 0 else np.zeros(len(classes)),
+            kept,
+            errors if k == 0 else np.zeros(len(classes)),
         )
         for k, one in enumerate(feedback)
     ]
@@ -396,6 +456,10 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
         return said(t) + prior.log_density_of_log(t)
 
     start = (prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
+    if sum(part.inputs.size for part in parts) > MANY and all(part.steps is not None for part in parts):
+        narrow = _narrow(parts, f, prior, start)
+        if narrow is not None:
+            return narrow
     found = log_integral(f, start)
     t, top = found.nodes, float(found.log_density.max())
     if not top > -np.inf:
@@ -412,8 +476,46 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
     return log_integral(f, start, (peak - 4.0, peak + 4.0))
 
 
+def _narrow(
+    parts: "Sequence[Part]",
+    f: Callable[[np.ndarray], np.ndarray],
+    prior: LogNormal,
+    start: tuple[float, float],
+) -> Integral | None:
+    """`_integral` of very many units, by few likelihoods; None unless all but 1e-11 of it provably is one narrow hill."""
+    samples = [part.sample() for part in parts]
+
+    def rough(t: np.ndarray) -> np.ndarray:
+        beta = np.exp(np.clip(t, -700.0, 700.0))
+        said = sum((share * steps.log_likelihoods(beta) for steps, share in samples), np.zeros(len(t)))
+        return said + prior.log_density_of_log(t)
+
+    reach = max(steps.farthest for steps, _ in samples)
+    quick = math.log(LARGEST / reach) if reach > 0 else start[1]  # beyond it a likelihood takes ten times as long
+    found = log_integral_of_one_hill(f, rough, start[0], max(min(start[1], quick), start[0] + 1.0))
+    if found is None:
+        return None
+    # The log likelihood is concave in beta, so that on either side it is below the line through the two nodes at that end;
+    # and it is at most 0. That with the prior is what the integral leaves out, at most.
+    t, beta = found.nodes, np.exp(found.nodes)
+    hill = found.log_density - prior.log_density_of_log(t)
+    reach = 40 * prior.sigma
+    for end, inner in ((0, 1), (-1, -2)):
+        far = min(prior.mu, float(t[end])) - reach if end == 0 else max(prior.mu, float(t[end])) + reach
+        beyond = np.linspace(float(t[end]), far, 4001)
+        line = hill[end] + (hill[end] - hill[inner]) / (beta[end] - beta[inner]) * (
+            np.exp(np.clip(beyond, -700.0, 700.0)) - beta[end]
+        )
+        outside = np.minimum(line, 0.0) + prior.log_density_of_log(beyond)
+        if float(outside.max()) + math.log(abs(far - float(t[end]))) > found.value - ELSEWHERE:
+            return None
+    return found
+
+
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Rewards less the mean of their scene, over the options that are there."""
+    if inside.all():
+        return rewards - (np.einsum("ij->i", rewards) / inside.shape[1])[:, None]
     some = np.where(inside, rewards, 0.0)
     return np.where(inside, some - (some.sum(axis=1) / np.maximum(inside.sum(axis=1), 1))[:, None], 0.0)
 
@@ -459,11 +561,37 @@ def grouped(inputs: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
     return inputs[first], observed[first], counts.astype(float)
 
 
+def many_are_alike(inputs: np.ndarray, observed: np.ndarray) -> bool:
+    """Whether `grouped` would leave a quarter of the units or fewer, as a sample of them tells; of few, no matter."""
+    n = len(inputs)
+    if n <= SAMPLED:
+        return True
+    some = np.random.default_rng(29).choice(n, SAMPLED, replace=False)
+    repeats = SAMPLED - len(grouped(inputs[some], observed[some])[2])
+    return repeats > 2 * SAMPLED**2 / n  # of d that are as likely, SAMPLED^2 / 2 d are drawn again
+
+
 def log_softmax_top(z: Any, inside: Any, xp: Any) -> Any:
     """``log sum_o exp(z_o)`` over options that are there, for arrays and for PyMC's tensors: (...,)."""
     shut = xp.where(inside, z, -np.inf)
     top = shut.max(axis=-1, keepdims=True)
     return xp.log(xp.exp(shut - top).sum(axis=-1)) + top[..., 0]
+
+
+def _largest(values: np.ndarray) -> float:
+    """Largest absolute value."""
+    return max(float(values.max()), -float(values.min()))
+
+
+def _each[T](work: Callable[[int], T], hypotheses: Sequence[int], cells: int) -> list[T]:
+    """``work(h)`` for some hypotheses, on every core where each has very many numbers to work on."""
+    workers = min(os.cpu_count() or 1, 8, len(hypotheses))
+    if workers < 2 or cells <= MANY:
+        return [work(h) for h in hypotheses]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, hypotheses))
 
 
 def _prior(given: Mapping[str, Any]) -> tuple[str, float, float]:

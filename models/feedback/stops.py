@@ -9,6 +9,7 @@ import numpy as np
 
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import OfItems
+from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.valuation import Block, Valuation
 
 
@@ -49,17 +50,23 @@ class Stops(OfItems):
         failing = self.items.failing()
         return self.inside if failing is None else ~failing
 
-    def deviations(self, rewards: np.ndarray, real: np.ndarray) -> np.ndarray:  # noqa: D102
-        return rewards[real] / np.sqrt(max(int(real.sum()), 1))
+    def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
+        return rewards[self.real] / np.sqrt(max(int(self.real.sum()), 1))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return rewards
 
+    def options(self, inputs: np.ndarray) -> np.ndarray:
+        """Stopping, and going on: (unit, 2)."""
+        return np.stack([inputs, np.zeros(len(inputs))], axis=1)
+
+    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
+        return Stages(np.stack([2.0 - said, 1.0 + said], axis=1), np.stack([inside, inside], axis=1), counts)
+
     def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stopping is a choice between stopping and going on: (unit, 2)."""
         stopped = said.astype(float)
-        both = np.stack([inputs, np.zeros(len(inputs))], axis=1)
-        return both, np.stack([stopped, 1 - stopped], axis=1), np.arange(len(inputs))
+        return self.options(inputs), np.stack([stopped, 1 - stopped], axis=1), np.arange(len(inputs))
 
     def features(self, columns: list[np.ndarray]) -> np.ndarray:  # noqa: D102
         grids = [np.stack([column, np.zeros(len(column))], axis=1) for column in columns]

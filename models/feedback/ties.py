@@ -1,0 +1,72 @@
+"""Ties: options whose order was not observed, summed over their orders."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+LARGEST = 640.0  # exp of it times 12! is a double
+NUMBERS = 2_000_000  # held at once
+
+
+def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """By size, first row and unit of the ties, of whether a row ties with the one before (row, unit)."""
+    ends = same & ~np.concatenate([same[1:], np.zeros((1, same.shape[1]), bool)])
+    if not ends.any():
+        return
+    size = np.ones(same.shape, np.int64)
+    for k in range(1, len(same)):
+        size[k] += np.where(same[k], size[k - 1], 0)
+    row, unit = np.nonzero(ends)
+    sizes = size[row, unit]
+    for n in sorted(set(sizes.tolist())):
+        yield n, row[sizes == n] - n + 1, unit[sizes == n]
+
+
+def apart(steps: np.ndarray, size: int, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Worth of the options that tie less that of the one before them in rows: (point, tie, member)."""
+    found = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
+    return np.moveaxis(-np.cumsum(found, axis=1), 2, 0)
+
+
+def log_chances(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """`in_any_order`, some ties at a time: (point, tie)."""
+    at_once = max(1, NUMBERS // (2 ** z.shape[-1] * max(len(z), 1)))
+    parts = [in_any_order(z[:, i : i + at_once], rest[:, i : i + at_once]) for i in range(0, z.shape[1], at_once)]
+    return np.concatenate(parts, axis=1)
+
+
+def in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
+
+    Parameters
+    ----------
+    z : ndarray (..., member)
+        log w of the options that tie.
+    rest : ndarray (...)
+        log of the sum of those after them; there is at least one.
+    """
+    n = z.shape[-1]
+    everything = (1 << n) - 1
+    top = np.maximum(z.max(axis=-1), rest)
+    z, rest = z - top[..., None], rest - top
+    narrow = n * -float(rest.min(initial=0.0)) <= LARGEST  # no product of 1 / left leaves what a double holds
+    add = np.add if narrow else np.logaddexp
+    w = np.exp(z) if narrow else z
+    left = [np.exp(rest) if narrow else rest]  # of a subset of the tie, and the rest
+    for subset in range(1, 2**n):
+        low = (subset & -subset).bit_length() - 1
+        left.append(add(left[subset & (subset - 1)], w[..., low]))
+    chance = [
+        np.ones(rest.shape) if narrow else np.zeros(rest.shape)
+    ]  # of a subset going first, over the product of its w
+    for subset in range(1, 2**n):
+        total: np.ndarray | None = None
+        for i in range(n):
+            if subset >> i & 1:
+                before = subset ^ (1 << i)
+                remains = left[everything ^ before]
+                way = chance[before] / remains if narrow else chance[before] - remains
+                total = way if total is None else add(total, way)
+        assert total is not None
+        chance.append(total)
+    return (np.log(chance[-1]) if narrow else chance[-1]) + z.sum(axis=-1)

@@ -1,0 +1,152 @@
+"""Very many units at once: against each kind's own likelihood, enumeration of orders, and another integrator."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, special
+
+import reward_hypotheses as rh
+from reward_hypotheses.models.feedback.rational import _integral
+from reward_hypotheses.models.feedback.stages import Stages
+from reward_hypotheses.models.quadrature import log_integral, log_integral_of_one_hill
+
+
+def by_orders(z, ranks):
+    """``log p`` of one ranking: the sum over every full order that agrees with it; ties for the last place included."""
+    options = [i for i, r in enumerate(ranks) if r == r]
+    ways = []
+    for order in itertools.permutations(options):
+        if all(ranks[a] <= ranks[b] for a, b in itertools.pairwise(order)):
+            ways.append(sum(z[order[k]] - special.logsumexp([z[i] for i in order[k:]]) for k in range(len(order))))
+    return special.logsumexp(ways)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 30),
+    width=st.integers(1, 6),
+    places=st.integers(1, 7),
+    size=st.sampled_from([1e-3, 1.0, 30.0, 4e3, 1e200]),
+    counted=st.booleans(),
+)
+def test_rankings_with_ties(seed, n, width, places, size, counted):
+    """Of any width, with options missing, where exponentials overflow and where they do not."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, width)) * size
+    inside = rng.random((n, width)) < 0.8
+    ranks = np.where(inside, rng.integers(1, places + 1, (n, width)), np.nan)
+    counts = rng.integers(1, 5, n).astype(float) if counted else None
+    beta = np.array([1e-6, 0.3, 1.0, 2.5])
+    steps = Stages(ranks, inside, counts).steps(np.where(inside, x, -np.inf))
+    for b, got in zip(beta, steps.log_likelihoods(beta), strict=True):
+        each = [by_orders(b * x[m], ranks[m]) if inside[m].any() else 0.0 for m in range(n)]
+        want = np.dot(each, np.ones(n) if counts is None else counts)
+        assert got == pytest.approx(want, rel=1e-11, abs=1e-11)
+
+
+def test_more_units_than_are_laid_out_at_once():
+    rng = np.random.default_rng(3)
+    n = 200_000
+    x = rng.normal(size=(n, 3))
+    chosen = np.eye(3, dtype=bool)[rng.integers(3, size=n)]
+    stages = Stages(2.0 - chosen, np.ones((n, 3), bool))
+    assert len(stages.layouts) > 1
+    beta = np.array([0.2, 1.0, 300.0])
+    want = [float((b * x[chosen] - special.logsumexp(b * x, axis=1)).sum()) for b in beta]
+    assert stages.steps(x).log_likelihoods(beta) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("slope", [3.0, 0.02, 0.0, -1.0])
+@pytest.mark.parametrize("kind", ["choices", "rankings", "stops"])
+def test_what_very_many_say_is_integrated_by_few_likelihoods(kind, slope):
+    """Against QUADPACK, of a likelihood written out, with rewards that explain all, little, nothing and the contrary."""
+    rng = np.random.default_rng(8)
+    n = 21_000 if kind == "stops" else 8_000
+    x = rng.normal(size=n if kind == "stops" else (n, 3))
+    utility = slope * x + (rng.logistic(size=n) if kind == "stops" else rng.gumbel(size=x.shape))
+    order = np.argsort(-utility, axis=-1)
+    if kind == "stops":
+        said, s = utility > 0, float(np.sqrt(np.mean(x**2)))
+        feedback = rh.Stops({"x": -x, "s": said}, "s")
+    elif kind == "choices":
+        said, s = utility == utility.max(axis=1, keepdims=True), float(np.sqrt(x.var(axis=1).mean()))
+        feedback = rh.Choices({"x": x, "c": said}, "c")
+    else:
+        ranks = np.argsort(order, axis=1) + 1.0
+        s = float(np.sqrt(x.var(axis=1).mean()))
+        feedback = rh.Rankings({"x": x, "r": ranks}, "r")
+
+    def log_likelihood(t):
+        z = math.exp(t) * x / s
+        if kind == "stops":
+            return float(-np.logaddexp(0, np.where(said, -z, z)).sum())
+        if kind == "choices":
+            return float((z[said] - special.logsumexp(z, axis=1)).sum())
+        best = np.take_along_axis(z, order, axis=1)
+        return float(sum((best[:, k] - special.logsumexp(best[:, k:], axis=1)).sum() for k in range(2)))
+
+    def f(t):
+        return log_likelihood(t) - 0.5 * t * t - 0.5 * math.log(2 * math.pi)
+
+    coarse = np.linspace(-18, 5, 300)
+    values = np.array([f(t) for t in coarse])
+    near = coarse[values > values.max() - 60]
+    fine = np.linspace(near[0] - 0.1, near[-1] + 0.1, 100)
+    values = np.array([f(t) for t in fine])
+    top, near = values.max(), fine[values > values.max() - 45]
+    found = integrate.quad(
+        lambda t: math.exp(f(t) - top), near[0] - 0.02, near[-1] + 0.02, epsabs=0, epsrel=1e-10, limit=200
+    )
+    tree = rh.fit({"x": "x"}, rh.Uniform("a test"), [feedback], fail_utility=0.0, random_seed=1, draws=1, chains=1)
+    got = float(tree["evidence"]["log_evidence"].values[0])
+    assert got == pytest.approx(top + math.log(found[0]), abs=1e-8, rel=1e-13)
+
+
+class Counted:
+    """A likelihood in steps that counts how often it is asked for."""
+
+    def __init__(self, steps):
+        self.stages, self.steps, self.asked = steps.stages, steps, 0
+
+    def log_likelihoods(self, beta):
+        self.asked += len(beta)
+        return self.steps.log_likelihoods(beta)
+
+
+def test_few_likelihoods_are_enough():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(30_000, 3))
+    utility = 1.5 * x + rng.gumbel(size=x.shape)
+    feedback = rh.Choices({"x": x, "c": utility == utility.max(axis=1, keepdims=True)}, "c")
+    from reward_hypotheses.models.feedback.rational import Part
+    from reward_hypotheses.models.nuisances import LogNormal
+
+    steps = Counted(feedback.in_stages.steps(x))
+    part = Part(feedback, x, np.asarray(feedback.observed, float), np.ones(len(x)), steps)
+    narrow = _integral([part], LogNormal(0.0, 1.0))
+    assert steps.asked <= 40
+    plain = log_integral(
+        lambda t: steps.log_likelihoods(np.exp(t)) + LogNormal(0.0, 1.0).log_density_of_log(t), (-8, 8)
+    )
+    assert narrow.value == pytest.approx(plain.value, abs=1e-8)
+
+
+def test_what_is_no_narrow_hill_is_left_to_the_other_rule():
+    def ragged(t):
+        return -1e5 * (t - 0.3) ** 2 - 0.5 * np.cos(4e3 * t)
+
+    def flat(t):
+        return np.zeros(len(t))
+
+    def hill(t):
+        return -1e5 * (t - 0.3) ** 2 + 50 * (t - 0.3) ** 3
+
+    assert log_integral_of_one_hill(ragged, ragged, -8, 8) is None
+    assert log_integral_of_one_hill(flat, flat, -8, 8) is None
+    found = log_integral_of_one_hill(hill, hill, -8, 8)
+    assert found.value == pytest.approx(0.5 * math.log(math.pi / 1e5), abs=1e-8)
