@@ -57,7 +57,7 @@ class Estimate:
     ----------
     name : str
         The feedback's.
-    method : {"exact", "laplace", "nuts"}
+    method : {"exact", "laplace", "smc", "nuts"}
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class have one estimate, and one error.
     mcse : ndarray (hypothesis,)
@@ -384,7 +384,7 @@ def _evidence(
             found[k] = e if exact is None else replace(e, statistics=exact.statistics)
     evidence = [e for e in found if e is not None]
     estimates = [
-        Estimate(str(one.name), e.method if e.draws is None else "nuts", e.classes, e.mcse)
+        Estimate(str(one.name), e.method, e.classes, e.mcse)
         for one, e in zip(feedback, evidence, strict=True)
     ]
     return evidence, estimates, sampler

@@ -161,7 +161,7 @@ def _part(feedback: Feedback, valuation: Valuation, classes: np.ndarray) -> _Par
 def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.ndarray | None, seed: int) -> Evidence:
     n_classes, n_items = len(part.names), int(part.counts.sum())
     if possible is not None and theta is None:
-        return Evidence(np.full(len(part.classes), -np.inf), part.classes, n_items)
+        return Evidence(np.full(len(part.classes), -np.inf), part.classes, n_items, method="nuts")
     if theta is None or possible is None:
         ll = np.array(
             [np.sum(part.feedback.log_likelihood(row, {}, part.observed, np) * part.counts) for row in part.inputs]
@@ -176,7 +176,7 @@ def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.
         rng = substream(seed, f"bridge {part.name} {part.names[c]}")
         value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
     by_hypothesis = {key: values[:, :, part.classes] for key, values in draws.items()}
-    return Evidence(value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis)
+    return Evidence(value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis, method="nuts")
 
 
 def _nuts(

@@ -212,8 +212,8 @@ def _why(posterior: Posterior, estimate: Estimate) -> str:
             k_hat = "" if np.isnan(fitted.k_hat) else f", Pareto k-hat {fitted.k_hat:.2f}"
             return f"{fitted.method}: its weights are integrated by {FAMILY[fitted.method]}{k_hat}, all feedbacks inside one integral"
     one = next(f for f in posterior.feedback if f.name == estimate.name)
-    if estimate.method == "laplace":
-        return "laplace: Laplace's approximation corrected by importance sampling, once a silent class"
+    if estimate.method in ("laplace", "smc"):
+        return f"{estimate.method}: {FAMILY[estimate.method]}, over all nuisances at once, once a silent class"
     if estimate.method == "exact":
         if not one.nuisances:
             return "exact: the likelihood has no nuisance, so its product is the evidence"
@@ -315,7 +315,11 @@ class _Groups:
                 theta = {key: self._kept(values) for key, values in evidence.draws.items()}
             self.theta["posterior"][name] = theta
             _, _, place, _ = distinct(evidence.classes)
-            blind_theta = {k: p.draws((n, int(place.max()) + 1), before) for k, p in one.nuisances.items()}
+            own = before if one.shares is None else substream(seed, f"prior {name}")
+            blind_theta = {
+                k: p.draws((n, int(place.max()) + 1), before if k == "rationality" else own)
+                for k, p in one.nuisances.items()
+            }
             self.theta["prior"][name] = {k: v[:, place] for k, v in blind_theta.items()}
             for (
                 h,

@@ -40,7 +40,7 @@ class Evidence:
         Monte Carlo error of the log evidence, one error a class; 0 where it is exact.
     draws : dict of str to ndarray (chain, draw, hypothesis), optional
         Draws of the nuisances from ``p(theta | D, h)`` where they were sampled; None where draws are made exactly.
-    method : {"exact", "laplace", "nuts"}
+    method : {"exact", "laplace", "smc", "nuts"}
     """
 
     log_evidence: np.ndarray

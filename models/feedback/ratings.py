@@ -7,11 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.models.feedback.base import Evidence, Feedback
-from reward_hypotheses.models.feedback.rational import OfItems, grouped
-from reward_hypotheses.models.laplace import K_HAT, laplace
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.rational import OfItems
 from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
 from reward_hypotheses.models.valuation import Valuation
 
@@ -33,7 +31,7 @@ class Ratings(OfItems):
     grades : sequence of str or number
         Two to ten, the lowest first.
     rationality, scale, human
-        As for every rational kind; a human who also says something of another kind cannot be shared yet.
+        As for every rational kind; cut points are each feedback's own.
     """
 
     kind: ClassVar[str] = "ratings"
@@ -140,60 +138,6 @@ class Ratings(OfItems):
         grade = np.arange(len(self.grades))
         grids = [(column - column.mean())[:, None] * grade for column in columns]
         return np.array(grids).reshape(len(columns), len(self.units), len(self.grades))
-
-    def evidence(self, valuation: Valuation) -> Evidence | None:  # type: ignore[override]
-        """By Laplace's approximation and importance sampling, once a silent class; None where that cannot be trusted."""
-        classes = self.classes(valuation)
-        _, first, inverse, _ = distinct(classes)
-        priors = self.nuisances
-        values, errors, kept = [], [], []
-        for c, h in enumerate(first.tolist()):
-            inputs, said, counts = grouped(self.at(valuation, int(h)), np.asarray(self.observed, float))
-
-            def f(
-                phi: np.ndarray, inputs: np.ndarray = inputs, said: np.ndarray = said, counts: np.ndarray = counts
-            ) -> np.ndarray:
-                theta, total = {}, np.zeros(len(phi))
-                for (name, prior), column in zip(priors.items(), phi.T, strict=True):
-                    point, jacobian = prior.from_line(column)
-                    total = total + prior.log_density(point) + jacobian
-                    theta[name] = point[:, None]
-                with np.errstate(all="ignore"):
-                    found = (
-                        total
-                        + np.broadcast_to(self.log_likelihood(inputs, theta, said, np), (len(phi), len(counts)))
-                        @ counts
-                    )
-                return np.where(np.isnan(found), -np.inf, found)
-
-            start = np.array([float(p.to_line(np.array([p.start]))[0]) for p in priors.values()])
-            found = laplace(f, start, np.random.default_rng([19, c]))
-            if not found.k_hat <= K_HAT or not np.isfinite(found.value):
-                return None
-            values.append(found.value)
-            errors.append(found.mcse)
-            kept.append(np.concatenate([found.points.ravel(), np.cumsum(found.weights)]))
-        return Evidence(
-            np.array(values)[inverse],
-            inverse,
-            len(self.units),
-            np.array(kept)[inverse],
-            np.array(errors)[inverse],
-            method="laplace",
-        )
-
-    def exact_draws(  # noqa: D102
-        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        """Draw from the weighted sample."""
-        _, first, inverse, _ = distinct(evidence.classes[hypotheses])
-        columns = []
-        for row in evidence.statistics[hypotheses][first]:
-            size = len(row) // (len(self.nuisances) + 1)
-            points, below = row[:-size].reshape(size, -1), row[-size:]
-            columns.append(points[np.minimum(np.searchsorted(below, rng.random(n) * below[-1]), size - 1)])
-        phi = np.array(columns)[inverse]  # (hypothesis, draw, nuisance)
-        return {name: prior.from_line(phi[:, :, i].T)[0] for i, (name, prior) in enumerate(self.nuisances.items())}
 
 
 def _grade(given: Any) -> str:

@@ -14,6 +14,7 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
+from reward_hypotheses.models.feedback.joint import evidence_jointly
 from reward_hypotheses.models.feedback.stages import LARGEST, Stages, Steps
 from reward_hypotheses.models.nuisances import LogNormal, Nuisance
 from reward_hypotheses.models.quadrature import FAR, Integral, finer, highest, log_integral, log_integral_of_one_hill
@@ -38,16 +39,17 @@ class Part:
     counts: np.ndarray
     steps: Steps | None = None
 
-    def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
-        """``sum_units log p(choice | beta)`` at each beta: (beta,)."""
+    def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        """``sum_units log p(said | theta)`` at each point of the nuisances (point,): (point,)."""
         if self.steps is not None:
-            return self.steps.log_likelihoods(beta)
-        out = np.empty(len(beta))
+            return self.steps.log_likelihoods(np.atleast_1d(self.feedback.beta(theta)))
+        n = max((len(values) for values in theta.values()), default=1)
+        out = np.empty(n)
         step = max(1, CELLS // max(self.inputs.size, 1))
-        for lo in range(0, len(beta), step):
-            some = beta[lo : lo + step, None]
-            ll = self.feedback.log_likelihood(self.inputs, {"rationality": some}, self.said, np)
-            out[lo : lo + step] = np.broadcast_to(ll, (len(some), len(self.counts))) @ self.counts
+        for lo in range(0, n, step):
+            some = {key: values[lo : lo + step, None] for key, values in theta.items()}
+            ll = self.feedback.log_likelihood(self.inputs, some, self.said, np)
+            out[lo : lo + step] = np.broadcast_to(ll, (min(step, n - lo), len(self.counts))) @ self.counts
         return out
 
     def sample(self) -> tuple[Steps, float]:
@@ -116,11 +118,6 @@ class Rational(Feedback):
         """One integral over the rationality that they share; raises InputError where they do not agree on it."""
         others = [one for one in feedback if isinstance(one, Rational)]
         for one in others:
-            if set(one.nuisances) - {"rationality"}:
-                raise InputError(
-                    f"human {self.human!r}: {one.name} has cut points of its own and cannot share a rationality yet"
-                )
-        for one in others:
             for key in ("rationality", "scale"):
                 if getattr(one, key) != getattr(self, key):
                     raise InputError(
@@ -134,8 +131,8 @@ class Rational(Feedback):
         return replace(self, rationality=1.0, scale="raw")
 
     def variable(self, nuisance: str) -> str:
-        """``<human>_rationality`` where it is said who the human is."""
-        return f"{self.name if self.human is None else self.human}_{nuisance}"
+        """``<human>_rationality`` where it is said who the human is; whatever else there is belongs to the feedback alone."""
+        return f"{self.human}_{nuisance}" if self.human and nuisance == "rationality" else f"{self.name}_{nuisance}"
 
     def beta(self, theta: Mapping[str, Any]) -> Any:
         """The rationality: inferred, or the number that was given."""
@@ -251,7 +248,10 @@ class Rational(Feedback):
         return inverse
 
     def evidence(self, valuation: Valuation) -> Evidence:
-        """Exact: a product where beta is given, else its integral by quadrature; once a silent class."""
+        """Exact: a product where beta is given, else its integral by quadrature; once a silent class.
+
+        With nuisances beside the rationality, by Laplace's approximation and importance sampling, or sequential Monte Carlo.
+        """
         return evidence_of_one_human([self], [valuation])[0]
 
     def part(self, valuation: Valuation, h: int) -> Part:
@@ -409,8 +409,11 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
     """Evidence of feedbacks that share a rationality: they multiply inside its integral.
 
     ``log integral p(beta) prod_k p(D_k | r_h, beta) dbeta`` stands with the first of them, and 0 with the others; all hold
-    the classes of all together, and the same density of beta.
+    the classes of all together, and the same density of beta. Where some have nuisances of their own, all are integrated
+    together, by Monte Carlo.
     """
+    if any(set(one.nuisances) - {"rationality"} for one in feedback):
+        return evidence_jointly(feedback, valuations)
     each = [one.classes(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
     together: dict[tuple[int, ...], int] = {}
     classes = np.array(
@@ -422,8 +425,7 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
     def of_one(h: int) -> tuple[float, float, np.ndarray]:
         parts = [one.part(valuation, h) for one, valuation in zip(feedback, valuations, strict=True)]
         if not isinstance(prior, LogNormal):
-            beta = np.array([float(feedback[0].rationality)])
-            return float(sum((part.log_likelihoods(beta) for part in parts), np.zeros(1))[0]), 0.0, np.zeros(0)
+            return float(sum(part.log_likelihoods({})[0] for part in parts)), 0.0, np.zeros(0)
         found = _integral(parts, prior)
         return found.value, found.error, _kept(found)
 
@@ -450,7 +452,7 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
 
     def said(t: np.ndarray) -> np.ndarray:
         beta = np.exp(np.clip(t, -700.0, 700.0))
-        return sum((part.log_likelihoods(beta) for part in parts), np.zeros(len(t)))
+        return sum((part.log_likelihoods({"rationality": beta}) for part in parts), np.zeros(len(t)))
 
     def f(t: np.ndarray) -> np.ndarray:
         return said(t) + prior.log_density_of_log(t)
