@@ -522,6 +522,11 @@ def _term(
     name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
 ) -> Term:
     """A feedback as a function of the weights of a family."""
+    if isinstance(one, Rational) and not one.linear:
+        raise InputError(
+            f"hypothesis {name!r} has continuous weights, and {one.name} depends on what is planned for each of them, which is "
+            "not linear; list the rewards as named hypotheses"
+        )
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
     valuation = Valuation(

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
+    from reward_hypotheses.models.feedback.demonstrations import Demonstrations
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.rankings import Rankings
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
     from reward_hypotheses.models.linear import Linear
+    from reward_hypotheses.models.mdp import MDP
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
@@ -76,12 +78,14 @@ _HOME = {
     "log_pool": "models.priors.base",
     "Feedback": "models.feedback.base",
     "Choices": "models.feedback.choices",
+    "Demonstrations": "models.feedback.demonstrations",
     "Labels": "models.feedback.labels",
     "Rankings": "models.feedback.rankings",
     "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "Linear": "models.linear",
+    "MDP": "models.mdp",
     "read_comparisons": "data.comparisons",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
@@ -107,6 +111,7 @@ __all__ = [
     "Boltzmann",
     "Choices",
     "Commit",
+    "Demonstrations",
     "Elicited",
     "Expected",
     "Feedback",
@@ -114,6 +119,7 @@ __all__ = [
     "Labels",
     "Linear",
     "LinearPool",
+    "MDP",
     "MostProbable",
     "NotTrustedError",
     "Policy",
