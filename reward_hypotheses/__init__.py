@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.data.gridworld import gridworld
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
@@ -70,6 +71,7 @@ _HOME = {
     "add_options": "data.shifts",
     "fade": "data.shifts",
     "InputError": "data.errors",
+    "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
     "Uniform": "models.priors.uniform",
@@ -138,6 +140,7 @@ __all__ = [
     "fade",
     "fit",
     "given",
+    "gridworld",
     "index_draws",
     "intervene",
     "landing_frame",
