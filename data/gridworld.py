@@ -102,7 +102,9 @@ def _cells(
     """Features by cell, the shape, and the characters where there are some."""
     if isinstance(grid, Mapping):
         if features is not None:
-            raise InputError("features: they go with rows of characters; the arrays of the grid are the features already")
+            raise InputError(
+                "features: they go with rows of characters; the arrays of the grid are the features already"
+            )
         cells = {str(name): np.asarray(values) for name, values in grid.items()}
         shapes = {values.shape for values in cells.values()}
         if len(shapes) != 1 or len(shape := next(iter(shapes))) != 2 or 0 in shape:
@@ -111,7 +113,9 @@ def _cells(
         return cells, shape, None
     rows = grid.strip("\n").split("\n") if isinstance(grid, str) else grid
     if not isinstance(rows, Sequence) or not rows or not all(isinstance(r, str) and r for r in rows):
-        raise InputError(f'grid: {shown(grid)}; give rows of characters, such as ["S..G", ".#.."], or arrays by feature')
+        raise InputError(
+            f'grid: {shown(grid)}; give rows of characters, such as ["S..G", ".#.."], or arrays by feature'
+        )
     lengths = {len(r) for r in rows}
     if len(lengths) > 1:
         raise InputError(f"grid: rows of lengths {', '.join(str(len(r)) for r in rows)}; give all one length")

@@ -321,9 +321,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         policy=policy,
         agent_prior=agent_prior,
         tests={name: good[name] for name in asked.tests},
-        sources=replace(
-            sources, digests=sources.digests | found.digests, origins=sources.origins | found.origins
-        ),
+        sources=replace(sources, digests=sources.digests | found.digests, origins=sources.origins | found.origins),
         targets=asked.targets,
         contaminations=asked.contaminations,
         prob=asked.prob,

@@ -235,7 +235,8 @@ def test_who_does_not_is_not():
     ps = []
     for seed in range(60):
         rng = np.random.default_rng(1000 + seed)
-        made = [followed(mdp, red, float(np.exp(rng.normal() / 2)), mdp.start(), 40, rng) for _ in range(2)]
+        beta = float(np.exp(rng.normal() / 2))
+        made = [followed(mdp, red, beta, mdp.start(), 40, rng) for _ in range(2)]
         ps.append(checked(mdp, made, seed).p)
     assert sum(p < 0.05 for p in ps) <= 8  # P(Binomial(60, .05) > 8) < .005
     assert 0.3 < np.mean(ps) < 0.7
@@ -282,7 +283,10 @@ BAD = {
     "no pair": (lambda: rh.Demonstrations(MDP, [["s1", "right"]]), ["trajectory 0, step 0: 's1' is no step"]),
     "words": (lambda: rh.Demonstrations(MDP, "s1 right"), ["trajectories: 's1 right'"]),
     "nothing scored": (lambda: rh.Demonstrations(MDP, [[("s5", None)]]), ["every step is in a state where"]),
-    "another planner": (lambda: rh.Demonstrations(MDP, WALK, planner="best"), ["planner: 'best'", "'optimal' or 'soft'"]),
+    "another planner": (
+        lambda: rh.Demonstrations(MDP, WALK, planner="best"),
+        ["planner: 'best'", "'optimal' or 'soft'"],
+    ),
     "another scale": (lambda: rh.Demonstrations(MDP, WALK, scale="none"), ["scale: 'none'"]),
     "soft at discount 1": (
         lambda: rh.Demonstrations(rh.MDP({"x": [0.0, 1]}, [[[0, 1], [0, 0]]], 1), [[(0, 0)]], planner="soft"),
