@@ -65,9 +65,9 @@ def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, h
     horizon : int
         Steps, the one spent at the start counted.
     """
-    codes = np.packbits(sets, axis=1)
-    _, first, place, _ = distinct(np.array([row.tobytes() for row in codes])) if len(sets) else (None,) * 4
-    some = sets[first].T
+    known: dict[bytes, int] = {}
+    place = np.array([known.setdefault(one.tobytes(), len(known)) for one in sets])
+    some = sets[[int(np.argmax(place == k)) for k in range(len(known))]].T  # of equal sets, one
     transitions = under(mdp, policy)
     chance = some.astype(float)
     for _ in range(horizon - 1):

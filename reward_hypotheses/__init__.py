@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
     from reward_hypotheses.analysis.labelled import (
         catastrophe_risk,
         given,
@@ -97,6 +98,9 @@ _HOME = {
     "NotTrustedError": "models.posterior",
     "fit": "models.tree",
     "pymc_model": "models.pymc_model",
+    "plan": "analysis.acting",
+    "occupancy": "analysis.acting",
+    "demonstrate": "analysis.acting",
     "catastrophe_risk": "analysis.labelled",
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
@@ -137,6 +141,7 @@ __all__ = [
     "catastrophe_risk",
     "check",
     "decorrelate",
+    "demonstrate",
     "fade",
     "fit",
     "given",
@@ -146,6 +151,8 @@ __all__ = [
     "landing_frame",
     "landing_sites",
     "log_pool",
+    "occupancy",
+    "plan",
     "predict",
     "pymc_model",
     "read_comparisons",

@@ -17,6 +17,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -26,7 +27,6 @@ from reward_hypotheses.models.posterior import Posterior, check_lines, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
-from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import (
     SECTIONS,
@@ -271,7 +271,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
 
-    in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables), *asked.tests]))
+    in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables and not u.in_mdp), *asked.tests]))
     good = {name: table for name in in_use if (table := tables.get(name)) is not None}
     mdps = {use.table: mdp for use in feedback if (mdp := found.mdps.get(use.table)) is not None}
     good |= {name: mdp.table for name, mdp in mdps.items()}
