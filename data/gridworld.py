@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 
@@ -78,18 +79,17 @@ def gridworld(
     going = ~end[free]
     names = np.array([f"{r},{c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)], object)
     found: dict[str, list[np.ndarray]] = {key: [] for key in ("action", "state", "next_state", "probability")}
+    here = np.flatnonzero(going)
     for action in [*MOVES, *(["stay"] if stay else [])]:
-        p = np.zeros((len(row), len(row)))
+        moves = {move: 1 - chance if move == action else chance / 3 for move in MOVES if chance or move == action}
+        lands["stay"] = np.arange(len(row))
         if action == "stay":
-            p[np.arange(len(row)), np.arange(len(row))] = 1.0
-        else:
-            for move, to in lands.items():
-                p[np.arange(len(row)), to] += 1 - chance if move == action else chance / 3
-        here, there = np.nonzero(p * going[:, None])
-        found["action"].append(np.full(len(here), action, object))
-        found["state"].append(names[here])
-        found["next_state"].append(names[there])
-        found["probability"].append(p[here, there])
+            moves = {"stay": 1.0}
+        pairs, _, place, _ = distinct(np.concatenate([here * len(row) + lands[move][here] for move in moves]))
+        found["action"].append(np.full(len(pairs), action, object))
+        found["state"].append(names[pairs // len(row)])
+        found["next_state"].append(names[pairs % len(row)])
+        found["probability"].append(np.bincount(place, np.repeat(list(moves.values()), len(here)), len(pairs)))
     variables = {name: ("state", values[free]) for name, values in cells.items()}
     variables |= {"row": ("state", row), "column": ("state", column)}
     states = xr.Dataset(variables, coords={"state": names.astype(str)})

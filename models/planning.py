@@ -14,7 +14,7 @@ FIRST, SWEEPS = 40, 16  # of value iteration, before the first policy is evaluat
 ROUNDS = 1000  # of policy iteration, at most
 IMPROVES = 1e-13  # relative to the largest value: a policy is changed only for more
 GROUP = 64  # rewards planned for at once
-SETTLED = 1e-13  # of the soft planner: a step relative to the largest value
+SETTLED = 1e-14  # of the soft planner: what is left after a step, relative to the largest value
 STEPS = 200  # of Newton, at most
 
 
@@ -161,7 +161,9 @@ def _newton(mdp: MDP, scaled: np.ndarray, start: np.ndarray) -> Plans:
         moved = transitions.solve(policy, g, scaled[left] - (policy * log_policy).sum(axis=2))
         step = np.abs(moved - v[left]).max(axis=1)
         v[left] = moved
-        left = left[step > SETTLED * np.maximum(np.abs(moved).max(axis=1), 1.0)]
+        # the second derivative of log sum exp is a variance, so that an error e leaves e^2 / 2 (1 - g) at most
+        rest = step * np.minimum(step / (1 - g), 1.0)
+        left = left[rest > SETTLED * np.maximum(np.abs(moved).max(axis=1), 1.0)]
         if not left.size:
             break
     q = action_values(mdp, scaled, v)

@@ -27,6 +27,7 @@ from reward_hypotheses.models.feedback.rational import (
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.planning import log_softmax, optimal, soft
+from reward_hypotheses.models.quadrature import AGREE
 from reward_hypotheses.models.trajectories import Trajectories, trajectories_of
 from reward_hypotheses.models.valuation import Valuation
 
@@ -35,6 +36,15 @@ ROUNDING = 1e-12
 AT_ONCE = 8_000_000  # action values held at once
 NEAR_BETA = 0.5  # in log beta: how near a plan must be to be a good first guess of another
 KEPT = 256  # plans of one hypothesis that are kept to start others from
+PANEL, DEGREE = 2.0, 24  # of log beta: how much of it one polynomial spans
+_POINTS = np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)
+_ENDS = np.where(np.isin(np.arange(DEGREE + 1), (0, DEGREE)), 0.5, 1.0)
+_TO_COEFFICIENTS = (
+    (np.cos(np.pi * np.outer(np.arange(DEGREE + 1), np.arange(DEGREE + 1)) / DEGREE) * _ENDS)
+    * _ENDS[:, None]
+    * 2
+    / DEGREE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +55,47 @@ class SoftPart(Part):
     scaled: np.ndarray = field(default_factory=lambda: np.zeros(0))  # r / s (state,)
 
     @cached_property
+    def _panels(self) -> dict[tuple[float, float], np.polynomial.Chebyshev | None]:
+        return {}
+
+    @cached_property
     def _known(self) -> dict[float, np.ndarray]:
         return {}
 
     def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
-        """``sum_steps log p(action | state, beta)`` at each beta: (beta,)."""
+        """``sum_steps log p(action | state, beta)`` at each beta: (beta,).
+
+        It is smooth in log beta. So it is planned at Chebyshev points of panels, which are halved until what the last
+        coefficients add is below 1e-10, and known between them by the polynomial.
+        """
+        if len(beta) == 1:
+            return self._planned(beta)
+        t = np.log(beta)
+        out = np.empty(len(t))
+        first = np.floor(t / PANEL) * PANEL
+        for lo in sorted(set(first.tolist())):
+            some = first == lo
+            out[some] = self._between(lo, lo + PANEL, t[some])
+        return out
+
+    def _between(self, lo: float, hi: float, t: np.ndarray) -> np.ndarray:
+        if (lo, hi) not in self._panels:
+            y = self._planned(np.exp(lo + (hi - lo) * (1 + _POINTS) / 2))
+            found = np.polynomial.Chebyshev(_TO_COEFFICIENTS @ y, domain=(lo, hi))
+            left_out = float(np.abs(found.coef[-3:]).sum())
+            enough = left_out <= max(AGREE, 1e-13 * float(np.abs(y).max())) or hi - lo <= PANEL / 32
+            self._panels[lo, hi] = found if enough else None
+        polynomial = self._panels[lo, hi]
+        if polynomial is not None:
+            return polynomial(t)
+        middle = (lo + hi) / 2
+        out = np.empty(len(t))
+        for some, ends in ((t < middle, (lo, middle)), (t >= middle, (middle, hi))):
+            if some.any():
+                out[some] = self._between(*ends, t[some])
+        return out
+
+    def _planned(self, beta: np.ndarray) -> np.ndarray:
         one = self.feedback
         assert isinstance(one, Demonstrations)
         logits = one.soft_logits(self.scaled, beta, self._known)
@@ -79,7 +125,7 @@ class Demonstrations(Rational):
         States and actions by name or number; or a table with columns ``trajectory``, ``step``, ``state``, ``action``.
     planner : {"optimal", "soft"}
         Whether the demonstrator expects to choose optimally from the next step on, or as noisily as now. With "soft" Q
-        depends on beta, so that every node of the integral over it plans anew: some hundred times as long.
+        depends on beta, so that the integral over it plans anew at some hundreds of them: it takes several hundred times as long.
     rationality, scale, human, name
         As for every rational kind.
 
