@@ -46,7 +46,7 @@ def optimal(mdp: MDP, rewards: np.ndarray) -> Plans:
     return _together(mdp, rewards, lambda some: _policy_iteration(mdp, some))
 
 
-def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None) -> Plans:
+def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone: bool = True) -> Plans:
     """Plan as somebody who is noisily rational throughout: ``V(s) = log sum_a exp Q(s, a)``.
 
     That is ``V = (s/beta) log sum_a exp(beta Q / s)`` (Ziebart 2010) in units of ``s / beta``: give it ``beta r / s``, and
@@ -60,6 +60,8 @@ def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None) -> Plans
         ``beta r / s``.
     start : ndarray (reward, state), optional
         A guess of V, such as that of a nearby beta; the optimal V unless given.
+    alone : bool
+        Whether every core is free for it.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None) -> Plans
         raise InputError("planner: 'soft' needs a discount below 1: what noise adds on each step would have no bound")
     guess = optimal(mdp, scaled).v if start is None else start
     rows = np.concatenate([scaled, guess], axis=1)
-    return _together(mdp, rows, lambda some: _newton(mdp, some[:, : mdp.n_states], some[:, mdp.n_states :]))
+    return _together(mdp, rows, lambda some: _newton(mdp, some[:, : mdp.n_states], some[:, mdp.n_states :]), alone)
 
 
 def log_softmax(q: np.ndarray) -> np.ndarray:
@@ -99,11 +101,11 @@ def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
     return rewards[:, :, None] + mdp.discount * np.moveaxis(ahead, (2, 1, 0), (0, 1, 2))
 
 
-def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans]) -> Plans:
-    """Plan for rewards in groups, on every core."""
+def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], alone: bool = True) -> Plans:
+    """Plan for rewards in groups, on every core where it is alone."""
     n = len(rows)
     q, v = np.empty((n, mdp.n_states, mdp.n_actions)), np.empty((n, mdp.n_states))
-    workers = min(os.cpu_count() or 1, 8)
+    workers = min(os.cpu_count() or 1, 8) if alone else 1
     size = max(1, min(GROUP, -(-n // workers)))
     groups = [slice(lo, lo + size) for lo in range(0, n, size)]
 

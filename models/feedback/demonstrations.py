@@ -17,6 +17,7 @@ from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
 from reward_hypotheses.models.feedback.rational import (
     CHECKED,
     CHECKED_UNITS,
+    MANY,
     Part,
     Rational,
     alike,
@@ -83,7 +84,8 @@ class SoftPart(Part):
             y = self._planned(np.exp(lo + (hi - lo) * (1 + _POINTS) / 2))
             found = np.polynomial.Chebyshev(_TO_COEFFICIENTS @ y, domain=(lo, hi))
             left_out = float(np.abs(found.coef[-3:]).sum())
-            enough = left_out <= max(AGREE, 1e-13 * float(np.abs(y).max())) or hi - lo <= PANEL / 32
+            rounding = 4e-15 * float(self.counts.sum() * np.exp(hi) * np.abs(self._known[0.0]).max())
+            enough = left_out <= max(AGREE, 1e-13 * float(np.abs(y).max()), rounding) or hi - lo <= PANEL / 32
             self._panels[lo, hi] = found if enough else None
         polynomial = self._panels[lo, hi]
         if polynomial is not None:
@@ -98,7 +100,7 @@ class SoftPart(Part):
     def _planned(self, beta: np.ndarray) -> np.ndarray:
         one = self.feedback
         assert isinstance(one, Demonstrations)
-        logits = one.soft_logits(self.scaled, beta, self._known)
+        logits = one.soft_logits(self.scaled, beta, self._known, alone=False)
         visited, action = np.divmod(one.pairs[0], one.mdp.n_actions)
         return log_softmax(logits)[:, visited, action] @ self.counts
 
@@ -209,6 +211,10 @@ class Demonstrations(Rational):
         """Which action was taken: (unit, action) of bool."""
         return self._made.action[self.units][:, None] == np.arange(self.mdp.n_actions)
 
+    @property
+    def effort(self) -> int:  # noqa: D102
+        return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
+
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: D102
         return (f"{self.name}_item", f"{self.name}_action")[: len(shape)]
 
@@ -278,7 +284,7 @@ class Demonstrations(Rational):
             return self._planned[valuation]
 
     def soft_logits(
-        self, scaled: np.ndarray, beta: np.ndarray, known: dict[float, np.ndarray] | None = None
+        self, scaled: np.ndarray, beta: np.ndarray, known: dict[float, np.ndarray] | None = None, alone: bool = True
     ) -> np.ndarray:
         """``beta Q / s`` of soft plans in the states visited, less the greatest: (beta, visited, action).
 
@@ -287,14 +293,14 @@ class Demonstrations(Rational):
         scaled : ndarray (state,)
             ``r / s``.
         known : dict of float to ndarray (state,), optional
-            V at other betas, to start from; what is found is added.
+            V at other betas, to start from, and at 0 the optimal one over beta; what is found is added.
         """
         states, _ = self.visited
-        if float(np.ptp(scaled)) == 0:
-            return np.zeros((len(beta), len(states), self.mdp.n_actions))
         known = {} if known is None else known
         if 0.0 not in known:
             known[0.0] = optimal(self.mdp, scaled[None]).v[0]
+        if float(np.ptp(scaled)) == 0:
+            return np.zeros((len(beta), len(states), self.mdp.n_actions))
         betas = np.array([b for b in known if b > 0])
         first = beta[:, None] * known[0.0]
         for i, b in enumerate(beta.tolist()):
@@ -302,7 +308,7 @@ class Demonstrations(Rational):
                 near = float(betas[np.argmin(np.abs(np.log(betas / b)))])
                 if abs(math.log(near / b)) < NEAR_BETA:
                     first[i] = known[near] * (b / near)
-        found = soft(self.mdp, beta[:, None] * scaled, first)
+        found = soft(self.mdp, beta[:, None] * scaled, first, alone=alone)
         if len(known) + len(beta) <= KEPT:
             known.update(zip(beta.tolist(), found.v, strict=True))
         q = found.q[:, states]

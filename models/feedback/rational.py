@@ -190,6 +190,11 @@ class Rational(Feedback):
         """Which places of the grid hold an option: (unit, option)."""
         return self.grid(np.ones(self.items.n_items, bool), False)
 
+    @property
+    def effort(self) -> int:
+        """Numbers that a likelihood works on, about; very many are worth a thread."""
+        return int(self.inside.size)
+
     @cached_property
     def full(self) -> bool:
         """Whether every place of the grid holds one."""
@@ -410,7 +415,7 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         found = _integral(parts, prior)
         return found.value, found.error, _kept(found)
 
-    cells = sum(one.inside.size for one in feedback)
+    cells = sum(one.effort for one in feedback)
     if cells > MANY:
         for one in feedback:
             one.in_stages  # noqa: B018, once, before several threads ask for it
