@@ -2,9 +2,11 @@
 
 import re
 
+import hypothesis
 import numpy as np
 import oracles_mdp as oracle
 import pytest
+from hypothesis import strategies as st
 
 import reward_hypotheses as rh
 from reward_hypotheses.models import planning
@@ -91,6 +93,29 @@ def test_soft_evidence(seed):
             f = np.array([ll(np.exp(x)) for x in t]) - 0.5 * ((t - prior["mu"]) / prior["sigma"]) ** 2
             rule = np.logaddexp.reduce(f) + np.log(t[1] - t[0]) - np.log(prior["sigma"] * np.sqrt(2 * np.pi))
             assert got["evidence"]["log_evidence"].values[h] == pytest.approx(rule, abs=1e-8)
+
+
+@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.given(
+    st.integers(0, 10**6), st.floats(1e-3, 1e3), st.floats(-100, 100), st.sampled_from(["optimal", "soft"])
+)
+def test_rewards_in_other_units_change_nothing(seed, a, b, planner):
+    """``a r + b`` explains as much as r where no episode ends; and what was done apart adds up at a given rationality."""
+    rng = np.random.default_rng(seed)
+    p = oracle.random_mdp(rng, ends=False)
+    states = oracle.states_of(rng, p.shape[1])
+    states["x"][0] += 9
+    mdp = rh.MDP(states, p, 0.7)
+    one, two = walked(mdp, rng, n=2)
+    rewards = {"r": "x", "moved": f"{a!r} * x + {b!r}" if b >= 0 else f"{a!r} * x - {-b!r}"}
+    tree = fitted([rh.Demonstrations(mdp, [one, two], planner=planner)], rewards)
+    first, moved = tree["evidence"]["log_evidence"].values
+    assert first == moved and tree["evidence"]["silent_class"].values.tolist() == [0, 0]
+    each = [
+        fitted([rh.Demonstrations(mdp, w, planner=planner, rationality=2)], rewards) for w in ([one], [two], [one, two])
+    ]
+    said = [float(t["evidence"]["log_evidence"][0]) for t in each]
+    assert said[0] + said[1] == pytest.approx(said[2], abs=1e-10)
 
 
 def corridor(n=6, g=0.9, end=True):

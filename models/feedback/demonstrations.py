@@ -2,6 +2,7 @@
 
 import math
 import threading
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -35,7 +36,8 @@ from reward_hypotheses.models.valuation import Valuation
 ROUNDING = 1e-12
 """Values within this of the best, relative to the largest of all, are equal to it but for rounding."""
 AT_ONCE = 8_000_000  # action values held at once
-NEAR_BETA = 0.5  # in log beta: how near a plan must be to be a good first guess of another
+NEAR_BETA, BETWEEN = 0.5, 5.0
+"""How near a plan must be to be a good first guess of another, in log beta, and how near two between which it lies."""
 KEPT = 256  # plans of one hypothesis that are kept to start others from
 PANEL, DEGREE = 2.0, 24  # of log beta: how much of it one polynomial spans
 _POINTS = np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)
@@ -301,13 +303,16 @@ class Demonstrations(Rational):
             known[0.0] = optimal(self.mdp, scaled[None]).v[0]
         if float(np.ptp(scaled)) == 0:
             return np.zeros((len(beta), len(states), self.mdp.n_actions))
-        betas = np.array([b for b in known if b > 0])
         first = beta[:, None] * known[0.0]
-        for i, b in enumerate(beta.tolist()):
-            if betas.size:
-                near = float(betas[np.argmin(np.abs(np.log(betas / b)))])
-                if abs(math.log(near / b)) < NEAR_BETA:
-                    first[i] = known[near] * (b / near)
+        betas = sorted(b for b in known if b > 0)
+        for i, b in enumerate(beta.tolist()):  # between its neighbours, for V over beta is convex in it
+            after = bisect(betas, b)
+            near = betas[max(after - 1, 0) : after + 1]
+            if len(near) == 2 and near[1] < BETWEEN * near[0]:
+                share = (b - near[0]) / (near[1] - near[0])
+                first[i] = (1 - share) * known[near[0]] + share * known[near[1]]
+            elif near and abs(math.log(near[0] / b)) < NEAR_BETA:
+                first[i] = known[near[0]] + (b - near[0]) * known[0.0]
         found = soft(self.mdp, beta[:, None] * scaled, first, alone=alone)
         if len(known) + len(beta) <= KEPT:
             known.update(zip(beta.tolist(), found.v, strict=True))
