@@ -207,6 +207,38 @@ def test_a_human_of_demonstrations_and_choices():
     assert not np.allclose(tree["evidence"]["log_evidence"], apart["evidence"]["log_evidence"])
 
 
+@pytest.mark.parametrize(
+    ("planner", "prior"), [("optimal", "sphere"), ("soft", "sphere"), ("optimal", {"normal": 1.5})]
+)
+def test_continuous_weights(planner, prior):
+    """Bayesian inverse reinforcement learning: against a grid over directions and rationality, or over weights."""
+    mdp = rh.MDP(*rh.gridworld(["A.B", ".C."], {"A": "a", "B": "b", "C": "c"}, ends="C", slip=0.1), 0.8)
+    walks = rh.demonstrate(mdp, "b - a / 2", 2.0, 3, 6, random_seed=2)
+    steps = [(mdp.state.place(s), mdp.action.place(a)) for one in walks for s, a in one if s != "1,1"]
+    phi = np.array([mdp.table.columns[name].values / mdp.table.columns[name].values.std() for name in ("a", "b")])
+    family = rh.Linear(["a", "b"], prior=prior, source="a test")
+    tree = fitted([rh.Demonstrations(mdp, walks, planner=planner)], {"family": family, "b": "b"})
+    if prior == "sphere":
+        turn, t = (np.arange(60) + 0.5) / 60 * 2 * np.pi, np.linspace(-5, 5, 41)
+        rewards = np.stack([np.cos(turn), np.sin(turn)], axis=1) @ phi
+        each = [(r / r.std(), np.exp(x)) for x in t for r in rewards]
+        log_prior = np.repeat(-0.5 * t**2, 60) + np.log((t[1] - t[0]) / 60 / np.sqrt(2 * np.pi))
+    else:
+        w = np.linspace(-7, 7, 71)
+        each = [(x * phi[0] + y * phi[1], 1.0) for x in w for y in w]
+        square = np.add.outer(w**2, w**2).ravel() / 1.5**2
+        log_prior = -0.5 * square + 2 * np.log((w[1] - w[0]) / 1.5 / np.sqrt(2 * np.pi))
+    plan = planning.optimal if planner == "optimal" else lambda mdp, scaled: planning.soft(mdp, scaled)
+    worth = plan(mdp, np.array([beta * r for r, beta in each])).q
+    said = [oracle.log_likelihood(q, steps, 1.0) for q in worth]
+    want = np.logaddexp.reduce(np.array(said) + log_prior)
+    evidence = tree["evidence"].sel(hypothesis="family")
+    assert abs(float(evidence["log_evidence"]) - want) < 5 * float(evidence["mcse"]) + 0.01
+    drawn = tree["posterior"]["reward_weight"]
+    assert float((drawn.sel(feature="b") > 0).mean()) > 0.9
+    assert tree["posterior_predictive"]["demonstrations"].sizes["demonstrations_action"] == 4
+
+
 def world(g=0.9):
     rng = np.random.default_rng(3)
     n, steps = 7, [(-1, 0), (1, 0), (0, -1), (0, 1)]
@@ -315,7 +347,7 @@ def test_sampling_agrees():
     assert "demonstrations_rationality" in model.named_vars
 
 
-MDP = corridor()
+MDP, LINEAR = corridor(), rh.Linear(["goal", "pit"], source="x")
 BAD = {
     "no MDP": (lambda: rh.Demonstrations({"x": [1]}, WALK), ["mdp: a dict", "rh.MDP"]),
     "no trajectory": (lambda: rh.Demonstrations(MDP, []), ["trajectories: there is none"]),
@@ -357,9 +389,9 @@ BAD = {
         ),
         ["trajectory '0': step 2 comes after step 0"],
     ),
-    "continuous weights": (
-        lambda: fitted([rh.Demonstrations(MDP, WALK)], {"l": rh.Linear(["goal", "pit"], source="x")}),
-        ["hypothesis 'l' has continuous weights", "not linear"],
+    "continuous weights in PyMC": (
+        lambda: rh.pymc_model({"l": LINEAR}, rh.Uniform("x"), [rh.Demonstrations(MDP, WALK)], 0.0),
+        ["are planned anew for all continuous weights", "fit()"],
     ),
     "soft by NUTS": (
         lambda: fitted([rh.Demonstrations(MDP, WALK, planner="soft")], {"g": "goal", "p": "pit"}, method="nuts"),

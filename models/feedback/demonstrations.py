@@ -14,6 +14,7 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
 from reward_hypotheses.models.feedback.rational import (
     CHECKED,
@@ -214,8 +215,14 @@ class Demonstrations(Rational):
         return self._made.action[self.units][:, None] == np.arange(self.mdp.n_actions)
 
     @property
-    def effort(self) -> int:  # noqa: D102
+    def effort(self) -> int:
+        """Of the optimal planner, whose plans are made by then, what remains; of the soft one each deserves a thread."""
         return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
+
+    @property
+    def plan_size(self) -> int:
+        """Numbers of a plan."""
+        return self.mdp.n_states * self.mdp.n_actions
 
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: D102
         return (f"{self.name}_item", f"{self.name}_action")[: len(shape)]
@@ -380,6 +387,18 @@ class Demonstrations(Rational):
             return SoftPart(self, np.zeros((len(visited), 0)), said, counts, None, self.in_units(valuation, h))
         inputs = self.advantages(valuation)[h][visited]
         return Part(self, inputs, said, counts, stages.steps(inputs))
+
+    def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:  # noqa: D102
+        varies = np.ptp(rewards, axis=1) > EQUAL * np.abs(rewards).max(axis=1)
+        s = rewards.std(axis=1) if self.scale == "unit" else np.ones(len(rewards))
+        scaled = np.where(varies[:, None], rewards / np.where(varies, s, 1.0)[:, None], 0.0)
+        states, (codes, counts) = self.visited[0], self.pairs
+        visited, action = np.divmod(codes, self.mdp.n_actions)
+        plans = optimal(self.mdp, scaled)
+        worth = beta[:, None, None] * plans.q[:, states]
+        if self.planner == "soft":
+            worth = soft(self.mdp, beta[:, None] * scaled, beta[:, None] * plans.v).q[:, states]
+        return log_softmax(np.where(varies[:, None, None], worth, 0.0))[:, visited, action] @ counts
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         beta = self.beta(theta)

@@ -83,7 +83,7 @@ class Rational(Feedback):
     """Whether what was said is a row of choices by softmax, as `stages` has them."""
 
     linear: ClassVar[bool] = True
-    """Whether what the likelihood depends on is linear in the rewards, as continuous weights (`Linear`) ask."""
+    """Whether what the likelihood depends on is linear in the rewards; else the kind writes `log_likelihood_of`."""
 
     _: KW_ONLY
     rationality: Any = None
@@ -195,6 +195,11 @@ class Rational(Feedback):
         """Numbers that a likelihood works on, about; very many are worth a thread."""
         return int(self.inside.size)
 
+    @property
+    def plan_size(self) -> int:
+        """Numbers that a plan holds, of kinds that plan."""
+        return 1
+
     @cached_property
     def full(self) -> bool:
         """Whether every place of the grid holds one."""
@@ -241,6 +246,10 @@ class Rational(Feedback):
     def evidence(self, valuation: Valuation) -> Evidence:
         """Exact: a product where beta is given, else its integral by quadrature; once a silent class."""
         return evidence_of_one_human([self], [valuation])[0]
+
+    def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """``log p(D | r, beta)`` of many rewards (point, item), each at a beta (point,): (point,); for kinds not linear in r."""
+        raise InputError(f"{self.name}: {type(self).__name__} does not say how likely it is under many rewards at once")
 
     def part(self, valuation: Valuation, h: int) -> Part:
         """What the likelihood of a hypothesis is made of; units that are alike are one, where many are."""
