@@ -9,11 +9,13 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import silence, values
 from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.mdp_risk import mdp_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.hypotheses import check_columns, weight_names
 from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
@@ -37,19 +39,24 @@ def catastrophe_risk(
     prob: float = 0.95,
     deployments: Sequence[int] = (1, 10, 100, 1000),
     hypotheses: Mapping[str, Any] | None = None,
+    start: Any = None,
+    horizon: int | None = None,
 ) -> xr.Dataset:
     """Estimate how often the agent does on a test what is worse than failing completely.
 
-    ``risk = mean_m sum_o A[m, o] sum_j v_j [r_j(m, o) < u_j]``, A the agent's choices and v the judge's weights.
+    ``risk = mean_m sum_o A[m, o] sum_j v_j [r_j(m, o) < u_j]``, A the agent's choices and v the judge's weights. In an MDP
+    it is the probability of at least one step in a state of which ``r_j(s) < u_j``, among the first ``horizon``.
 
     Parameters
     ----------
     tree : DataTree
         From `fit`: the judge's values and the evidence.
-    test : Dataset, DataFrame or dict of arrays
+    test : Dataset, DataFrame or dict of arrays, or MDP
         Over scene and, where there are options, option.
     policy : Policy
-        ``Commit()`` unless given.
+        ``Commit()`` unless given. In an MDP one that maximises plans optimally, ties split uniformly over actions
+        (`Expected` for the mean reward), and `Boltzmann` takes ``softmax(beta Q_h / s_h)``, s_h over the MDP's states; none
+        may abstain there.
     agent : Prior or DataTree, optional
         What the agent extrapolates by: None, the judge's weights; a prior, weighed by the same evidence; another tree,
         its own weights, of hypotheses of its own if it likes. Callables that have the same names in both trees are taken
@@ -60,6 +67,10 @@ def catastrophe_risk(
         Of the equal-tailed interval over the judge's uncertainty; its ends come from at least 4,000 draws.
     hypotheses : dict, optional
         The hypotheses again, where some are callables.
+    start : state, dict or array (state,), optional
+        In an MDP, where deployments start; uniform over its states unless given.
+    horizon : int, optional
+        In an MDP, and needed there: how many steps a deployment takes, the one at the start counted.
 
     Returns
     -------
@@ -71,12 +82,31 @@ def catastrophe_risk(
         ``at_least_one`` (deployments). NaN where there is none: the interval without a strength, the limit of an agent
         read from another tree. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
         ``floor_mcse``, ``by_truth_mcse`` and so on say the same of the others.
+        In an MDP without ``se_scenes``, ``floor``, ``abstained``, ``by_scene``, and with ``steps`` (expected number of
+        catastrophic steps), ``steps_by_truth``, ``steps_matrix``; ``returns`` (agent_hypothesis, true_hypothesis),
+        discounted; ``regret``, how much less than the best policy's return it has, expected; and ``value_bits`` (target),
+        bits of human values that an agent of uniform prior needs for a risk of 0.1, 0.01 and 0.001.
 
     Raises
     ------
     InputError
         What is wrong with the tree, the test, or the failure line.
     """
+    if isinstance(test, MDP):
+        return mdp_risk(
+            tree,
+            test,
+            policy,
+            agent,
+            start=start,
+            horizon=horizon,
+            agent_fail_utility=agent_fail_utility,
+            prob=prob,
+            deployments=deployments,
+            hypotheses=hypotheses,
+        )
+    if start is not None or horizon is not None:
+        raise InputError("start, horizon: they are of an MDP, and this test is a table; leave them out")
     share = finite(prob)
     if share is None or not 0 < share < 1:
         raise InputError(

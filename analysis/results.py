@@ -158,7 +158,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             for p in pairs(posterior)
         ],
         "feedback": {
-            str(f.name): {"kind": f.kind, "table": f.table.name, "column": f.column, "settings": f.settings()}
+            str(f.name): {"kind": f.kind, "table": f.table.name, "column": f.column or None, "settings": f.settings()}
             for f in posterior.feedback
         },
         "fit": _fit(posterior),
@@ -609,7 +609,7 @@ def _warnings(question: Question) -> list[str]:
         warnings.extend(table.odd_columns())
     said: set[tuple[int, str]] = set()
     for one in posterior.feedback:
-        if (id(one.table), one.column) in said:
+        if one.in_column and (id(one.table), one.column) in said:
             warnings.append(
                 f"{one.name}: column {one.column!r} of table {one.table.name!r} is used by another feedback too"
             )

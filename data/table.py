@@ -47,6 +47,8 @@ class Table:
         The columns as the file has them, places left out.
     kept_positions : ndarray (item,) or None
         Position of each item in its scene, where some options were left out.
+    unit : str
+        What a scene is called: ``scene``, or ``state`` where they are an MDP's.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Table:
     rows: np.ndarray | None = None
     column_order: tuple[str, ...] = field(default=())
     kept_positions: np.ndarray | None = None
+    unit: str = "scene"
 
     @property
     def n_scenes(self) -> int:
@@ -82,7 +85,7 @@ class Table:
         if self.rows is not None:
             return f"line {int(self.rows[item])}"
         scene = int(np.searchsorted(self.starts, item, side="right")) - 1
-        place = f"scene {self.scene_name(scene)}"
+        place = f"{self.unit} {self.scene_name(scene)}"
         return f"{place}, option {int(self.positions[item])}" if self.has_options else place
 
     def scene_name(self, scene: int) -> str:
@@ -235,7 +238,7 @@ class Table:
         )
 
     def to_dataset(self) -> "xr.Dataset":
-        """Give the table as a Dataset over ``scene`` and, where it has options, ``option``.
+        """Give the table as a Dataset over ``scene`` (or `unit`) and, where it has options, ``option``.
 
         Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
         missing), text is str. Ragged scenes are padded and marked by ``available``.
@@ -245,7 +248,7 @@ class Table:
         position = self.positions
         width = int(position.max(initial=0)) + 1 if self.has_options else 1
         scene = np.repeat(np.arange(self.n_scenes), np.diff(self.starts))
-        dims = ("scene", "option") if self.has_options else ("scene",)
+        dims = (self.unit, "option") if self.has_options else (self.unit,)
         shape = (self.n_scenes, width)
         ragged = self.n_items < self.n_scenes * width
 
@@ -270,7 +273,7 @@ class Table:
         if self.option_names is not None and self.option_names.vocabulary is not None:
             texts = np.array([*self.option_names.vocabulary, ""], dtype=np.dtypes.StringDType())
             variables["option_name"] = padded(texts[self.option_names.values].astype(object), "")
-        coords = {} if self.scene_names is None else {"scene": _as_integers(self.scene_names)}
+        coords = {} if self.scene_names is None else {self.unit: _as_integers(self.scene_names)}
         return xr.Dataset(variables, coords=coords, attrs={"source": self.source})
 
 

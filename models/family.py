@@ -30,6 +30,7 @@ RANK = 1e-9
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
 STARTS = 256
+ROUNDS = 20  # that it takes to plan, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +230,45 @@ class Whole(Term):
         sums = np.vstack([self._sums(weights[lo : lo + step]) for lo in range(0, len(weights), step)])
         drawn = self.feedback.posterior_draws(sums, len(self.x), 1, rng)
         return {self.feedback.variable(key): values[0] for key, values in drawn.items()}
+
+
+class Planned(Term):
+    """Kinds with a rationality that say themselves how likely what was said is under many rewards at once.
+
+    Attributes
+    ----------
+    x : ndarray (item, feature)
+        Features in standard deviations.
+    """
+
+    feedback: Rational
+
+    def __init__(self, feedback: Rational, probes: Valuation) -> None:
+        super().__init__(feedback)
+        n = len(probes.hypotheses) - 1
+        self.x = np.stack([Feedback.at(feedback, probes, j) for j in range(n)], axis=-1)
+
+    @property
+    def cells(self) -> int:
+        """As many as take as long: a plan is worked out in many rounds."""
+        return ROUNDS * self.feedback.plan_size
+
+    @property
+    def gram(self) -> np.ndarray:  # noqa: D102
+        apart = self.x - self.x.mean(axis=0)
+        return apart.T @ apart
+
+    def symbolic(self, weights: Any, xp: Any) -> Any:  # noqa: D102
+        raise InputError(
+            f"{self.feedback.name}: {self.feedback.kind} are planned anew for all continuous weights, which PyMC cannot do; fit() "
+            "integrates them by importance sampling or sequential Monte Carlo"
+        )
+
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+        beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
+        return self.feedback.log_likelihood_of(
+            weights @ self.x.T, np.broadcast_to(np.asarray(beta, float), len(weights))
+        )
 
 
 class Space(ABC):
@@ -530,6 +570,8 @@ def _term(
         FailureLine((line,) * (k + 1)),
     )
     one = linear.read_by(one)
+    if isinstance(one, Rational) and not one.linear:
+        return Planned(one, valuation)
     if isinstance(one, Rational):
         return Choosing(one, Seen(valuation, np.zeros((0, k)), None), group)
     if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:

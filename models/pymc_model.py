@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.family import terms_of
-from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
 from reward_hypotheses.models.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree import prepared
@@ -66,6 +66,7 @@ def pymc_model(
     fixed = [int(h) for h in keep if h not in families]
     inputs = {}
     for one in made:
+        refuse_numeric(one)
         valuation = Valuation(listed.only(fixed), one.items, line.only(fixed)) if fixed else None
         at = [] if valuation is None else [one.at(valuation, h) for h in range(len(fixed))]
         inputs[str(one.name)] = np.array(at, float).reshape(len(fixed), *one.observed.shape)

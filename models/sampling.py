@@ -16,7 +16,7 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.bridge import bridge
-from reward_hypotheses.models.feedback.base import Evidence, Feedback
+from reward_hypotheses.models.feedback.base import Evidence, Feedback, refuse_numeric
 from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.models.valuation import Valuation
 
@@ -121,6 +121,8 @@ def sample_evidence(
     list of Evidence, Sampler
         Evidence without nuisances is a plain sum and exact; where none has any, there is no sampler.
     """
+    for one in feedback:
+        refuse_numeric(one)
     parts = [_part(*each) for each in zip(feedback, valuations, classes, strict=True)]
     possible = {part.name: _possible(part, seed) for part in parts if part.feedback.nuisances}
     sampled = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]

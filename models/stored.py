@@ -13,6 +13,7 @@ from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Fitted
+from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior
 
@@ -142,6 +143,11 @@ def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
 
 def tested(test: Any, *trees: xr.DataTree) -> Table:
     """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
+    if isinstance(test, MDP):
+        raise InputError(
+            "test: an MDP, of which rh.catastrophe_risk(tree, mdp, start=..., horizon=...) gives the risk and the bits; give a "
+            "table here"
+        )
     table = as_table(test, "test")
     other = {column for tree in trees for column in json.loads(tree.attrs["study"])["not_boolean"]}
     return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())

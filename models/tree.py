@@ -54,7 +54,7 @@ def fit(
         Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
     method : {"auto", "exact", "nuts"}
         auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
-        rationality (choices, rankings, stops), by Laplace's approximation and importance sampling (ratings), else by NUTS
+        rationality (choices, rankings, stops, demonstrations), by Laplace's approximation and importance sampling (ratings), else by NUTS
         and a bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
         and why. Sampled evidence carries its Monte Carlo error, in ``evidence`` and into every risk.
     draws, chains : int
@@ -172,7 +172,8 @@ def tree_of(
                 "fail_utility": {n: _text(v) for n, v in zip(names, line.values, strict=True)},
                 "prior": {"name": posterior.prior.name, "source": posterior.prior.source},
                 "feedback": [
-                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column} | one.settings()
+                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column or None}
+                    | one.settings()
                     for one in posterior.feedback
                 ],
                 "not_boolean": sorted(
@@ -241,7 +242,7 @@ def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
     columns = {c for t in tables for c in t.columns}
     boolean = {c for c in columns if all(t.columns[c].is_boolean() for t in tables if c in t.columns)}
     made = {id(t): t.with_booleans(boolean) for t in tables}
-    return [replace(one, table=made[id(one.table)]) for one in feedback]
+    return [one.with_table(made[id(one.table)]) for one in feedback]
 
 
 def _evidence(posterior: Posterior) -> xr.Dataset:
@@ -452,6 +453,8 @@ class _Groups:
                 dims = one.dims(values.shape)
                 variables[f"{one.name}_{column}"] = (dims, values)
                 coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
+            for key, values in one.constants().items():
+                variables[f"{one.name}_{key}"] = (one.dims(values.shape), values)
             scales = one.scales(valuation)
             if scales is not None:
                 scales[list(self.posterior.families)] = np.nan  # one for each of their weights

@@ -376,7 +376,7 @@ class Valuation:
             name = self.hypotheses.names[h]
             dataset = self.table.to_dataset()
             out = reward(dataset)
-            dims = tuple(d for d in ("scene", "option") if d in dataset.dims)
+            dims = tuple(d for d in (self.table.unit, "option") if d in dataset.dims)
             if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
                 raise InputError(
                     f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
     from reward_hypotheses.analysis.labelled import (
         catastrophe_risk,
         given,
@@ -30,17 +31,20 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.data.gridworld import gridworld
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
+    from reward_hypotheses.models.feedback.demonstrations import Demonstrations
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.rankings import Rankings
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
     from reward_hypotheses.models.linear import Linear
+    from reward_hypotheses.models.mdp import MDP
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
@@ -68,6 +72,7 @@ _HOME = {
     "add_options": "data.shifts",
     "fade": "data.shifts",
     "InputError": "data.errors",
+    "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
     "Uniform": "models.priors.uniform",
@@ -76,12 +81,14 @@ _HOME = {
     "log_pool": "models.priors.base",
     "Feedback": "models.feedback.base",
     "Choices": "models.feedback.choices",
+    "Demonstrations": "models.feedback.demonstrations",
     "Labels": "models.feedback.labels",
     "Rankings": "models.feedback.rankings",
     "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "Linear": "models.linear",
+    "MDP": "models.mdp",
     "read_comparisons": "data.comparisons",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
@@ -91,6 +98,9 @@ _HOME = {
     "NotTrustedError": "models.posterior",
     "fit": "models.tree",
     "pymc_model": "models.pymc_model",
+    "plan": "analysis.acting",
+    "occupancy": "analysis.acting",
+    "demonstrate": "analysis.acting",
     "catastrophe_risk": "analysis.labelled",
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
@@ -107,6 +117,7 @@ __all__ = [
     "Boltzmann",
     "Choices",
     "Commit",
+    "Demonstrations",
     "Elicited",
     "Expected",
     "Feedback",
@@ -114,6 +125,7 @@ __all__ = [
     "Labels",
     "Linear",
     "LinearPool",
+    "MDP",
     "MostProbable",
     "NotTrustedError",
     "Policy",
@@ -129,14 +141,18 @@ __all__ = [
     "catastrophe_risk",
     "check",
     "decorrelate",
+    "demonstrate",
     "fade",
     "fit",
     "given",
+    "gridworld",
     "index_draws",
     "intervene",
     "landing_frame",
     "landing_sites",
     "log_pool",
+    "occupancy",
+    "plan",
     "predict",
     "pymc_model",
     "read_comparisons",

@@ -10,6 +10,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.feedback.demonstrations import Demonstrations
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rankings import Rankings
 from reward_hypotheses.models.feedback.ratings import Ratings
@@ -37,6 +38,7 @@ FEEDBACK: Mapping[str, type[Feedback]] = {
     "rankings": Rankings,
     "ratings": Ratings,
     "stops": Stops,
+    "demonstrations": Demonstrations,
 }
 """Every kind of feedback that a study file may name; a new kind is one line here."""
 POLICIES: Mapping[str, type[Policy]] = {
@@ -45,7 +47,19 @@ POLICIES: Mapping[str, type[Policy]] = {
     "expected": Expected,
     "boltzmann": Boltzmann,
 }
-SECTIONS = ("title", "seed", "tables", "hypotheses", "values", "agent", "catastrophe", "feedback", "fit", "analysis")
+SECTIONS = (
+    "title",
+    "seed",
+    "tables",
+    "mdps",
+    "hypotheses",
+    "values",
+    "agent",
+    "catastrophe",
+    "feedback",
+    "fit",
+    "analysis",
+)
 PRIORS = ("values", "uniform", "simplicity")
 
 
@@ -215,25 +229,40 @@ def read_catastrophe(top: Section, problems: Problems, names: list[str], may_lac
 
 @dataclass(frozen=True)
 class Use:
-    """One [[feedback]] entry, read but not yet made."""
+    """One [[feedback]] entry, read but not yet made.
+
+    Attributes
+    ----------
+    table : str
+        The table of its items, or the name of the MDP whose states they are.
+    said : str
+        What holds what was said: a column, or a table of trajectories.
+    """
 
     where: str
     kind: type[Feedback]
     table: str
-    column: str
+    said: str
     options: Mapping[str, Any]
     complete: bool
 
-    def make(self, table: Table, problems: Problems) -> list[Feedback]:
-        """Make the feedback, its column judged; nothing where it is wrong, which has then been said."""
+    @property
+    def in_mdp(self) -> bool:
+        """Whether its items are the states of an MDP."""
+        return "mdp" in self.kind.asks
+
+    def make(self, items: Any, said: Any, problems: Problems) -> list[Feedback]:
+        """Make the feedback, what was said judged; nothing where it is wrong, which has then been said."""
         with problems.at(self.where):
-            one = self.kind(table, self.column, **self.options)
+            one = self.kind(items, said, **self.options)
             _ = one.observed
             return [one]
         return []
 
 
-def read_feedback(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> list[Use]:
+def read_feedback(
+    top: Section, problems: Problems, tables: Mapping[str, Table | None], mdps: Mapping[str, Any]
+) -> list[Use]:
     """Read every [[feedback]]."""
     entries = top.given.get("feedback")
     if entries is None or entries == []:
@@ -252,24 +281,31 @@ def read_feedback(top: Section, problems: Problems, tables: Mapping[str, Table |
             if isinstance(entry.get("table"), str) and entry["table"] not in tables:
                 problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
             continue
-        options = {f.name: f for f in fields(FEEDBACK[kind]) if f.name != "needs"}
+        asks = FEEDBACK[kind].asks
+        settings = {f.name: f for f in fields(FEEDBACK[kind]) if f.init and f.name not in ("needs", "trajectories")}
+        options = {key: settings.get(key) for key in dict.fromkeys((*settings, *asks))}
         part = Section(entry, where, problems, ("kind", *options))
         part.refuse_unknown()
         complete = True
         for name, spec in options.items():
-            if name not in entry and spec.default is MISSING:
+            if name not in entry and (spec is None or spec.default is MISSING):
                 problems.add(f"{where} {name}: missing; {_NEEDED.get(name, 'it is required')}")
                 complete = False
-        table, column = part.text("table"), part.text("column")
-        if table and table not in tables:
-            problems.add(f"{where} table: {table!r} is no table; {suggestion(table, tables)}")
-        given = {k: v for k, v in entry.items() if k in options and k not in ("table", "column")}
-        uses.append(Use(where, FEEDBACK[kind], table, column, given, complete and bool(table and column)))
+        names = {key: part.text(key) for key in asks}
+        for key, known in (("table", tables), ("mdp", mdps)):
+            if names.get(key) and names[key] not in known:
+                problems.add(
+                    f"{where} {key}: {names[key]!r} is no {'MDP' if key == 'mdp' else key}; {suggestion(names[key], known)}"
+                )
+        given = {k: v for k, v in entry.items() if k in options and k not in asks}
+        items, said = (names[key] for key in asks)
+        uses.append(Use(where, FEEDBACK[kind], items, said, given, complete and bool(items and said)))
     return uses
 
 
 _NEEDED = {
     "table": "name the table, as under [tables]",
+    "mdp": "name the MDP, as under [mdps]",
     "column": "name the column that holds what was said",
     "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]",
     "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]',

@@ -17,6 +17,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback, named
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -247,10 +248,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     document, text = _toml(path)
     problems = Problems(path.name)
     top = Section(document, "", problems, SECTIONS)
-    later = [key for key in ("mdps",) if key in document]
-    for key in later:
-        problems.add(f"[{key}]: this version has no MDPs; there is {', '.join(SECTIONS)}")
-    top.refuse_unknown(besides=later)
+    top.refuse_unknown()
     title = top.text("title", default=_readable(path.stem))
     if _controls(title):
         problems.add(f"title: {shown(title)} holds control characters; write it in plain text")
@@ -259,23 +257,28 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     progress("reading tables")
     sources = read_tables(top, path, seed, problems)
     tables = sources.tables
+    found = read_mdps(top, path, problems)
     names, hypotheses = read_hypotheses(top, problems)
-    for where, listed in (("[hypotheses]", names), ("[tables]", tables)):
+    for where, listed in (("[hypotheses]", names), ("[tables]", tables), ("[mdps]", found.mdps)):
         for name in listed:
             if _controls(name):
                 problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
     prior, values = read_values(top, problems, names)
     families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
     line = read_catastrophe(top, problems, names, families)
-    feedback = read_feedback(top, problems, tables)
+    feedback = read_feedback(top, problems, tables, found.mdps)
     policy, agent_prior, told = read_agent(top, problems, names, families)
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
 
-    in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables), *asked.tests]))
+    in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables and not u.in_mdp), *asked.tests]))
     good = {name: table for name in in_use if (table := tables.get(name)) is not None}
-    boolean = _boolean_columns([t for t in tables.values() if t is not None])
+    mdps = {use.table: mdp for use in feedback if (mdp := found.mdps.get(use.table)) is not None}
+    good |= {name: mdp.table for name, mdp in mdps.items()}
+    others = [*(t for t in tables.values() if t is not None), *(mdp.table for mdp in mdps.values())]
+    boolean = _boolean_columns(others)
     good = {name: table.with_booleans(boolean) for name, table in good.items()}
+    mdps = {name: mdp.with_table(good[name]) for name, mdp in mdps.items()}
     made: list[Feedback] = []
     good_ones = Hypotheses(tuple(hypotheses), tuple(hypotheses.values()))
     named_by = [
@@ -284,13 +287,13 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     ]
     features = tuple(dict.fromkeys(c for e in named_by for c in e.columns))
     for use in feedback:
-        table = good.get(use.table)
-        if table is not None and use.complete:
-            made.extend(replace(one, needs=features) for one in use.make(table, problems))
+        items: Any = mdps.get(use.table) if use.in_mdp else good.get(use.table)
+        said = tables.get(use.said) if use.in_mdp else use.said
+        if items is not None and said is not None and use.complete:
+            made.extend(replace(one, needs=features) for one in use.make(items, said, problems))
     expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
-    others = [t for t in tables.values() if t is not None]
     _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, others, problems)
     if not problems.found:
         order = made[0].table.column_order
@@ -318,7 +321,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         policy=policy,
         agent_prior=agent_prior,
         tests={name: good[name] for name in asked.tests},
-        sources=sources,
+        sources=replace(sources, digests=sources.digests | found.digests, origins=sources.origins | found.origins),
         targets=asked.targets,
         contaminations=asked.contaminations,
         prob=asked.prob,

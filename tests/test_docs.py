@@ -33,6 +33,7 @@ def test_pages():
     names = {
         "add-a-feedback",
         "api",
+        "demonstrations",
         "extend-in-pymc",
         "first-study",
         "inspect-with-arviz",

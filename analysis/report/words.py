@@ -370,6 +370,11 @@ CHOSEN = {
     "choices": "which option of a scene was taken",
     "rankings": "the options of a scene in order",
     "stops": "was this stopped",
+    "demonstrations": "what was done, step by step",
+}
+PLANS = {
+    "optimal": "who expects to choose best from the next step on",
+    "soft": "who expects to choose as noisily from then on",
 }
 
 
@@ -392,6 +397,10 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
         else:
             how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
         who = one["settings"].get("human") or "somebody"
+        if one["column"] is None:
+            n, plans = one["settings"]["trajectories"], PLANS[one["settings"]["planner"]]
+            where = f"{n} trajector{'y' if n == 1 else 'ies'} in {one['table']}"
+            return f"{one['kind']} ({where}): {CHOSEN[one['kind']]}, by {who} {how}, {plans}"
         return f"{one['kind']} (column {one['column']!r} of {one['table']}): {CHOSEN[one['kind']]}, by {who} {how}"
     if one["kind"] == "ratings":
         grades = one["settings"]["grades"]

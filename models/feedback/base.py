@@ -108,6 +108,12 @@ class Feedback(ABC):
     formula on nothing but the fields; items that are alike are then sampled as one with a count, and a compiled model is
     kept for other data."""
 
+    in_column: ClassVar[bool] = True
+    """Whether what was said stands in a column of the table."""
+
+    asks: ClassVar[tuple[str, ...]] = ("table", "column")
+    """What a study file names for it: a table, and a column of it."""
+
     integrated: ClassVar[str] = ""
     """How a kind with exact evidence integrates its nuisance: "in closed form", "by quadrature"; empty for one that is sampled."""
 
@@ -121,7 +127,7 @@ class Feedback(ABC):
     def __post_init__(self) -> None:
         if not getattr(type(self), "kind", None):
             raise InputError(f"{type(self).__name__} has no kind; give the class one: kind: ClassVar[str] = 'scores'")
-        if not isinstance(self.column, str) or not self.column:
+        if self.in_column and (not isinstance(self.column, str) or not self.column):
             raise InputError(f"column: {self.column!r}; name the column that holds what was said")
         if self.missing not in ("error", "drop"):
             raise InputError(f"missing: {self.missing!r}; it must be 'error' or 'drop'")
@@ -155,6 +161,15 @@ class Feedback(ABC):
         """The table of the items used."""
         return self.table if self.used is None else self.table.subset(self.used)
 
+    def with_table(self, table: Table) -> "Feedback":
+        """The same of a table that holds its columns otherwise."""
+        return replace(self, table=table)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether `log_likelihood` takes PyMC's tensors, as sampling asks."""
+        return True
+
     @property
     def dropped(self) -> int:
         """How many items were left out because nothing was said about them."""
@@ -163,7 +178,7 @@ class Feedback(ABC):
     def settings(self) -> dict[str, Any]:
         """What the kind was asked for, by name: numbers, text and pairs of them, anything else as it is written."""
         fixed = ("table", "column", "name", "needs")
-        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in fixed}
         return {name: value if _plain(value) else repr(value) for name, value in found.items()}
 
     @property
@@ -195,6 +210,10 @@ class Feedback(ABC):
     def scales(self, valuation: Valuation) -> np.ndarray | None:
         """``s_h`` by which rewards are divided, (hypothesis,); None for kinds without."""
         return None
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """What else a tree should hold of what was said, item by item: name -> (item,)."""
+        return {}
 
     def unscaled(self) -> "Feedback":
         """The same with rewards taken as they are, ``beta = 1`` and ``s = 1``, for kinds with a rationality."""
@@ -504,6 +523,15 @@ def _plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(_plain(v) for v in value)
     return value is None or isinstance(value, (bool, str, int, float))
+
+
+def refuse_numeric(one: Feedback) -> None:
+    """Refuse a feedback whose likelihood PyMC cannot take; InputError says so."""
+    if not one.symbolic:
+        raise InputError(
+            f"{one.name}: its likelihood is computed anew at each rationality and cannot be sampled; use method = 'auto', "
+            "which integrates it by quadrature"
+        )
 
 
 def named(feedback: list[Feedback]) -> list[Feedback]:

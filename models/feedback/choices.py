@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
+from reward_hypotheses.models.feedback.rational import OfScenes, chosen_by, log_chosen
 from reward_hypotheses.models.feedback.stages import Stages
 
 
@@ -70,15 +70,9 @@ class Choices(OfScenes):
         return Stages(2.0 - said, inside, counts)
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
-        inside = inputs > -np.inf
-        beta = self.beta(theta)
-        z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
-        return (z * observed).sum(axis=-1) - log_softmax_top(z, inside, xp)
+        return log_chosen(self.beta(theta), inputs, observed, xp)
 
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
-        beta = self.beta(theta)
-        z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
-        noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
-        return noisy == noisy.max(axis=-1, keepdims=True)
+        return chosen_by(self.beta(theta), inputs, n, rng)

@@ -26,6 +26,7 @@ CHECKED, CHECKED_UNITS = 400, 2000
 KEPT_NODES = 257
 MANY = 20_000  # inputs above which a likelihood takes longer than deciding where to evaluate it
 SAMPLED = 1000  # units by which to tell whether many are alike
+SCANNED = 65  # points at which to look for another hill of a likelihood that may have several
 ELSEWHERE = 25.5  # nats below an integral of what is left out of it: a share of 1e-11
 
 
@@ -38,6 +39,8 @@ class Part:
     said: np.ndarray
     counts: np.ndarray
     steps: Steps | None = None
+    concave: ClassVar[bool] = True
+    """Whether the log likelihood is concave in beta, so that it has one hill."""
 
     def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         """``sum_units log p(said | theta)`` at each point of the nuisances (point,): (point,)."""
@@ -80,6 +83,9 @@ class Rational(Feedback):
     integrated: ClassVar[str] = "by quadrature"
     staged: ClassVar[bool] = True
     """Whether what was said is a row of choices by softmax, as `stages` has them."""
+
+    linear: ClassVar[bool] = True
+    """Whether what the likelihood depends on is linear in the rewards; else the kind writes `log_likelihood_of`."""
 
     _: KW_ONLY
     rationality: Any = None
@@ -181,6 +187,16 @@ class Rational(Feedback):
         """Which places of the grid hold an option: (unit, option)."""
         return self.grid(np.ones(self.items.n_items, bool), False)
 
+    @property
+    def effort(self) -> int:
+        """Numbers that a likelihood works on, about; very many are worth a thread."""
+        return int(self.inside.size)
+
+    @property
+    def plan_size(self) -> int:
+        """Numbers that a plan holds, of kinds that plan."""
+        return 1
+
     @cached_property
     def full(self) -> bool:
         """Whether every place of the grid holds one."""
@@ -222,30 +238,7 @@ class Rational(Feedback):
 
     def classes(self, valuation: Valuation) -> np.ndarray:
         """Hypotheses whose inputs agree to 1e-9 of the largest: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw)."""
-        n = len(valuation.hypotheses)
-        probe = np.random.default_rng(17).random(self.inside.shape)
-
-        def marked(h: int) -> tuple[float, float]:
-            scaled = self.scaled(valuation, h)
-            return float(np.einsum("i,i->", scaled.ravel(), probe.ravel())), _largest(scaled)
-
-        marks, largest = np.array(_each(marked, range(n), probe.size)).T
-        classes = np.arange(n)
-        order = np.argsort(marks, kind="stable").tolist()
-        for place, h in enumerate(order):
-            mine: np.ndarray | None = None
-            for other in reversed(order[:place]):
-                top = max(largest[h], largest[other])
-                if marks[h] - marks[other] > 4 * ALIKE * top * probe.size:
-                    break
-                if classes[other] != other:
-                    continue
-                mine = self.scaled(valuation, h) if mine is None else mine
-                if _largest(mine - self.scaled(valuation, other)) <= ALIKE * top:
-                    classes[h] = other
-                    break
-        _, _, inverse, _ = distinct(classes)
-        return inverse
+        return alike(lambda h: self.scaled(valuation, h), len(valuation.hypotheses))
 
     def evidence(self, valuation: Valuation) -> Evidence:
         """Exact: a product where beta is given, else its integral by quadrature; once a silent class.
@@ -253,6 +246,10 @@ class Rational(Feedback):
         With nuisances beside the rationality, by Laplace's approximation and importance sampling, or sequential Monte Carlo.
         """
         return evidence_of_one_human([self], [valuation])[0]
+
+    def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """``log p(D | r, beta)`` of many rewards (point, item), each at a beta (point,): (point,); for kinds not linear in r."""
+        raise InputError(f"{self.name}: {type(self).__name__} does not say how likely it is under many rewards at once")
 
     def part(self, valuation: Valuation, h: int) -> Part:
         """What the likelihood of a hypothesis is made of; units that are alike are one, where many are."""
@@ -429,7 +426,7 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         found = _integral(parts, prior)
         return found.value, found.error, _kept(found)
 
-    cells = sum(one.inside.size for one in feedback)
+    cells = sum(one.effort for one in feedback)
     if cells > MANY:
         for one in feedback:
             one.in_stages  # noqa: B018, once, before several threads ask for it
@@ -466,6 +463,10 @@ def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
     t, top = found.nodes, float(found.log_density.max())
     if not top > -np.inf:
         return found
+    if not all(part.concave for part in parts):
+        nodes = np.linspace(*start, SCANNED)
+        peak = float(nodes[int(np.argmax(f(nodes)))])
+        return log_integral(f, start, (peak - 1.0, peak + 1.0))
     # The likelihood is concave in beta: it has one hill, which its tangent at the left end and 0 at the right end bound.
     # If that hill cannot be another mode beside the one to which the prior led, this is all.
     hill = found.log_density - prior.log_density_of_log(t)
@@ -551,6 +552,41 @@ def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndar
     )
 
 
+def alike(scaled: Callable[[int], np.ndarray], n: int) -> np.ndarray:
+    """Group hypotheses whose inputs agree to 1e-9 of the largest: (hypothesis,) of int.
+
+    Parameters
+    ----------
+    scaled : callable
+        Of a hypothesis: what its likelihood depends on, of one shape for all.
+    n : int
+        How many hypotheses there are.
+    """
+    probe = np.random.default_rng(17).random(scaled(0).size)
+
+    def marked(h: int) -> tuple[float, float]:
+        mine = scaled(h)
+        return float(np.einsum("i,i->", mine.ravel(), probe)), _largest(mine)
+
+    marks, largest = np.array(_each(marked, range(n), probe.size)).T
+    classes = np.arange(n)
+    order = np.argsort(marks, kind="stable").tolist()
+    for place, h in enumerate(order):
+        mine: np.ndarray | None = None
+        for other in reversed(order[:place]):
+            top = max(largest[h], largest[other])
+            if marks[h] - marks[other] > 4 * ALIKE * top * probe.size:
+                break
+            if classes[other] != other:
+                continue
+            mine = scaled(h) if mine is None else mine
+            if _largest(mine - scaled(other)) <= ALIKE * top:
+                classes[h] = other
+                break
+    _, _, inverse, _ = distinct(classes)
+    return inverse
+
+
 def grouped(inputs: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Units that are alike to the last bit are one, with a count: inputs, observed, counts."""
     flat = np.hstack([inputs.reshape(len(inputs), -1), observed.reshape(len(observed), -1)]) + 0.0
@@ -571,6 +607,20 @@ def many_are_alike(inputs: np.ndarray, observed: np.ndarray) -> bool:
     some = np.random.default_rng(29).choice(n, SAMPLED, replace=False)
     repeats = SAMPLED - len(grouped(inputs[some], observed[some])[2])
     return repeats > 2 * SAMPLED**2 / n  # of d that are as likely, SAMPLED^2 / 2 d are drawn again
+
+
+def log_chosen(beta: Any, inputs: Any, observed: Any, xp: Any) -> Any:
+    """``log softmax(beta x)`` of the option chosen: (..., unit), of inputs (..., unit, option), -inf where there is none."""
+    inside = inputs > -np.inf
+    z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
+    return (z * observed).sum(axis=-1) - log_softmax_top(z, inside, xp)
+
+
+def chosen_by(beta: Any, inputs: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Choose n times with probability ``softmax(beta x)``: (n, unit, option) of bool, of betas (n,)."""
+    z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
+    noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
+    return noisy == noisy.max(axis=-1, keepdims=True)
 
 
 def log_softmax_top(z: Any, inside: Any, xp: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.valuation import Block, Members, Valuation
@@ -50,6 +51,16 @@ class Policy(ABC):
     def mixing(self, weights: np.ndarray) -> np.ndarray:
         """Probability with which each hypothesis is the one drawn: (hypothesis,)."""
         return weights
+
+    def blend(self, weights: np.ndarray) -> np.ndarray:
+        """Of a policy that acts on all hypotheses at once: in what mixture of their rewards it plans, (hypothesis,).
+
+        Raises
+        ------
+        InputError
+            The policy maximises nothing of the kind, so it cannot plan in an MDP.
+        """
+        raise InputError(f"policy: {self.name} maximises no mean of the rewards, so it cannot plan in an MDP")
 
     def act(self, view: "View", weights: np.ndarray) -> np.ndarray:
         """Probabilities of an agent with these weights: (choice, scene)."""

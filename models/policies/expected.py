@@ -22,6 +22,9 @@ class Expected(Policy):
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
         return greatest(view.worth(h), view.tolerance[h])
 
+    def blend(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+        return weights
+
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         mean = np.zeros(view.shape)
         for h in np.flatnonzero(weights):

@@ -77,6 +77,8 @@ def main() -> None:
         ("weights, H=1000, N=1e6", "5 s, 1 GiB"),
         ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
         ("risk with matrix, M=1e5, 3 options, H=64", ""),
+        ("100 demonstrated steps, 400 states, H=1000", "5 s"),
+        ("100 demonstrated steps, 400 states, H=10, soft", ""),
     ):
         done = isolated(case)
         gib = done["peak_kib"] / 2**20

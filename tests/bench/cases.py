@@ -135,6 +135,28 @@ def risk(n: int, count: int, full: bool) -> float:
     return timed(work, 1)
 
 
+def demonstrations(count: int, planner: str) -> float:
+    """Weights by 100 steps in a gridworld of 400 states, four moves that slip, discount .99, rationality inferred."""
+    import reward_hypotheses as rh
+    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.tree import prepared
+
+    rng = np.random.default_rng(0)
+    names = [f"f{k}" for k in range(5)]
+    mdp = rh.MDP(*rh.gridworld({name: rng.normal(size=(20, 20)) for name in names}, slip=0.1), 0.99)
+    walk = rh.demonstrate(mdp, "f0 - f1", beta=3.0, steps=100)
+    drawn = rng.normal(size=(count, 5))
+    given = {
+        f"h{i}": " + ".join(f"({w:.3f}) * {n}" for w, n in zip(row, names, strict=True)) for i, row in enumerate(drawn)
+    }
+
+    def work() -> object:
+        hypotheses, line, made = prepared(given, [rh.Demonstrations(mdp, walk, planner=planner)], 0.0)
+        return weigh(hypotheses, rh.Uniform("a bench"), made, line)
+
+    return timed(work, 1)
+
+
 def sampled_again() -> tuple[float, float]:
     """NUTS on another 200 labels once a model is compiled: `fit`, and `pm.sample` of a plain model on new data."""
     import pymc as pm
@@ -208,6 +230,8 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "weights, H=1000, N=1e6": lambda: weights(1_000_000, 1000, 1),
     "scalar risk, M=1e6, 3 options, H=256": lambda: risk(1_000_000, 256, False),
     "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
+    "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
+    "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),
 }
 
 if __name__ == "__main__":

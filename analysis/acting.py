@@ -1,0 +1,171 @@
+"""Planning and acting in an MDP, as labelled Datasets: a thin layer over the arrays."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.numbers import finite, whole
+from reward_hypotheses.models import occupancy as arrays
+from reward_hypotheses.models import planning
+from reward_hypotheses.models.catastrophe import EQUAL, failure_line
+from reward_hypotheses.models.hypotheses import check_columns, hypotheses_of
+from reward_hypotheses.models.mdp import MDP
+from reward_hypotheses.models.trajectories import sampled
+from reward_hypotheses.models.valuation import Valuation
+
+
+def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optimal") -> xr.Dataset:
+    """Plan in an MDP for a reward: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``.
+
+    Parameters
+    ----------
+    mdp : MDP
+    reward : str, callable or array (state,)
+        An expression over the states' features, as a hypothesis is.
+    beta : float, optional
+        How rational the policy is: ``softmax(beta Q / s)``, s the standard deviation of the reward over the states. Unless
+        given it maximises, ties (within 1e-9 of the largest value) split uniformly.
+    planner : {"optimal", "soft"}
+        ``V = max_a Q``; or ``V = (s/beta) log sum_a exp(beta Q / s)``, which asks for beta.
+
+    Returns
+    -------
+    Dataset
+        ``q`` (state, action) and ``v`` (state), in reward units; ``policy`` (state, action), probabilities.
+
+    Raises
+    ------
+    InputError
+        A reward that is none, or is not finite; "soft" without beta or at discount 1.
+    """
+    if planner not in ("optimal", "soft"):
+        raise InputError(f"planner: {shown(planner)}; give 'optimal' or 'soft'")
+    number = None if beta is None else finite(beta)
+    if (beta is not None and (number is None or number < 0)) or (planner == "soft" and not number):
+        raise InputError(f"beta: {shown(beta)}; give the rationality, a positive number")
+    r = _reward(mdp, reward)
+    varies = float(np.ptp(r)) > EQUAL * float(np.abs(r).max())
+    s = float(r.std()) if varies else 1.0
+    if planner == "soft" and number and varies:
+        found = planning.soft(mdp, number * r[None] / s)
+        q, v = found.q[0] * s / number, found.v[0] * s / number
+    else:
+        found = planning.optimal(mdp, r[None])
+        q, v = found.q[0], found.v[0]
+    if number is None:
+        policy = planning.greedy(q)
+    elif varies:
+        policy = np.exp(planning.log_softmax(number * (q - q.max(axis=1, keepdims=True)) / s))
+    else:
+        policy = np.full(q.shape, 1.0 / mdp.n_actions)
+    dims = ("state", "action")
+    return xr.Dataset(
+        {"q": (dims, q), "v": ("state", v), "policy": (dims, policy)},
+        coords={"state": mdp.state.coordinate, "action": mdp.action.coordinate},
+        attrs={"planner": planner, "discount": mdp.discount} | ({} if number is None else {"beta": number}),
+    )
+
+
+def occupancy(mdp: MDP, policy: Any, start: Any = None, horizon: int | None = None) -> xr.DataArray:
+    """Count how often a policy takes each action in each state, expected.
+
+    Discounted, ``sum_t discount^t P(s_t = s, a_t = a)``, which adds up to ``1 / (1 - discount)`` where no episode ends; or
+    over the first ``horizon`` steps, not discounted. Times a feature of the states, and summed, it is what the policy
+    makes of the feature; times a reward, its return.
+
+    Parameters
+    ----------
+    mdp : MDP
+    policy : array (state, action), or what `plan` returns
+        Probabilities.
+    start : state, dict or array (state,), optional
+        Where episodes start; uniform over the states unless given.
+    horizon : int, optional
+
+    Returns
+    -------
+    DataArray
+        (state, action).
+
+    Raises
+    ------
+    InputError
+        Probabilities that do not add up to 1, naming the state; a start that there is not.
+    """
+    given = np.asarray(policy["policy"] if isinstance(policy, xr.Dataset) else policy, float)
+    if given.shape != (mdp.n_states, mdp.n_actions):
+        raise InputError(f"policy: shape {given.shape}; give (state, action), {(mdp.n_states, mdp.n_actions)}")
+    wrong = ~(np.abs(given.sum(axis=1) - 1) <= EQUAL) | (given < 0).any(axis=1)
+    if wrong.any():
+        state = int(np.argmax(wrong))
+        raise InputError(
+            f"policy: in state {mdp.state.name(state)!r} the probabilities are {shown(given[state].tolist())}; they must be 0 or "
+            "more and add up to 1"
+        )
+    where = mdp.start(start)
+    if horizon is None:
+        visits = arrays.discounted(mdp, given[None], where)[0]
+    else:
+        visits = arrays.visits(mdp, given[None], where, whole(horizon, "horizon", 1))[0]
+    return xr.DataArray(
+        visits[:, None] * given,
+        dims=("state", "action"),
+        coords={"state": mdp.state.coordinate, "action": mdp.action.coordinate},
+        name="occupancy",
+    )
+
+
+def demonstrate(
+    mdp: MDP,
+    reward: Any,
+    beta: float,
+    n: int = 1,
+    steps: int = 100,
+    *,
+    start: Any = None,
+    planner: str = "optimal",
+    random_seed: int = 0,
+) -> list[list[tuple[Any, Any]]]:
+    """Draw trajectories of somebody who follows a reward with rationality beta: lists of (state, action), by name.
+
+    As `Demonstrations` has it: ``softmax(beta Q / s)`` on each step, until the episode ends or for so many steps.
+
+    Parameters
+    ----------
+    mdp, reward, beta, planner
+        As for `plan`.
+    n, steps : int
+        How many trajectories, and how long at most.
+    start : state, dict or array (state,), optional
+        Where each starts; uniform over the states unless given.
+    """
+    policy = plan(mdp, reward, beta, planner)["policy"].to_numpy()
+    rng = np.random.default_rng(whole(random_seed, "random_seed"))
+    made = sampled(mdp, policy, mdp.start(start), whole(n, "n", 1), whole(steps, "steps", 1), rng)
+    states, actions = mdp.state.coordinate, mdp.action.coordinate
+    return [[(states[s], actions[a]) for s, a in one] for one in made]
+
+
+def _reward(mdp: MDP, given: Any) -> np.ndarray:
+    """A reward (state,), however it is given."""
+    if not isinstance(given, str) and not callable(given):
+        try:
+            found = np.asarray(given, float)
+        except (TypeError, ValueError):
+            raise InputError(f"reward: {shown(given)}; give an expression, or a number for each state") from None
+        if found.shape != (mdp.n_states,) or not np.isfinite(found).all():
+            raise InputError(
+                f"reward: an array of shape {found.shape}; give a finite number for each of {mdp.n_states} states, or an expression"
+            )
+        return found
+    listed = hypotheses_of({"reward": given})
+    table = mdp.table.with_booleans(c for c, v in mdp.table.columns.items() if v.is_boolean())
+    expressions = {who: e for who, e in listed.expressions().items() if isinstance(e, Expression)}
+    problems = check_columns([(table, expressions)])
+    if problems:
+        raise InputError(problems)
+    valuation = Valuation(listed, table, failure_line(0.0, listed.names))
+    return np.concatenate([block.reward(0)[0] for block in valuation.blocks()])

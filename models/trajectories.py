@@ -1,0 +1,212 @@
+"""Trajectories in an MDP: read, and checked against what its actions can lead to; made by somebody who plans."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column, column_of
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.mdp import MDP
+
+COLUMNS = ("trajectory", "step", "state", "action")
+NOTHING = ("", "NA", "NaN", "nan", "None")
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Steps, one after another.
+
+    Attributes
+    ----------
+    trajectory : ndarray (step,) of int
+        Which trajectory, from 0.
+    step : ndarray (step,) of int
+        Which step of it, from 0.
+    state, action : ndarray (step,) of int
+        The action is -1 where the episode has ended and none was named.
+    names : tuple of str
+        Of the trajectories.
+    """
+
+    trajectory: np.ndarray
+    step: np.ndarray
+    state: np.ndarray
+    action: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def lists(self) -> list[list[tuple[int, int]]]:
+        """One list of (state, action) a trajectory."""
+        out: list[list[tuple[int, int]]] = [[] for _ in self.names]
+        for which, state, action in zip(
+            self.trajectory.tolist(), self.state.tolist(), self.action.tolist(), strict=True
+        ):
+            out[which].append((state, action))
+        return out
+
+
+def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
+    """Read trajectories: lists of (state, action), or a table of trajectory, step, state, action.
+
+    Raises
+    ------
+    InputError
+        No trajectory, an empty one, a state or action that there is not, a step that an action cannot lead to, one after
+        the episode has ended; names trajectory and step.
+    """
+    if isinstance(given, Trajectories):
+        return given
+    if isinstance(given, Table):
+        parts = _of_table(given.columns, given.source)
+    elif hasattr(given, "to_dict") and hasattr(given, "columns"):
+        parts = _of_table({str(c): given[c].to_numpy() for c in given.columns}, "trajectories")
+    elif isinstance(given, Mapping):
+        parts = _of_table(given, "trajectories")
+    else:
+        parts = _of_lists(given)
+    found: dict[str, list[int]] = {key: [] for key in COLUMNS}
+    names = []
+    for i, (name, where, steps) in enumerate(parts):
+        if not steps:
+            raise InputError(f"{where}: is empty; give at least one (state, action), or leave the trajectory out")
+        names.append(name)
+        for t, (state, action) in enumerate(steps):
+            at = f"{where}, step {t}"
+            s = _placed(mdp, "state", state, at)
+            a = -1 if mdp.ended[s] and _is_nothing(action) else _placed(mdp, "action", action, at)
+            for key, value in zip(COLUMNS, (i, t, s, a), strict=True):
+                found[key].append(value)
+    if not names:
+        raise InputError("trajectories: there is none; give a list of them, each a list of (state, action)")
+    which, step, state, action = (np.array(found[key], np.int64) for key in COLUMNS)
+    made = Trajectories(which, step, state, action, tuple(names))
+    _check_moves(mdp, made, [where for _, where, _ in parts])
+    return made
+
+
+def _is_nothing(action: Any) -> bool:
+    return action is None or (isinstance(action, float) and action != action) or str(action).strip() in NOTHING
+
+
+def _placed(mdp: MDP, what: str, given: Any, at: str) -> int:
+    try:
+        return (mdp.state if what == "state" else mdp.action).place(given)
+    except InputError as error:
+        raise InputError([f"{at}: {p}" for p in error.problems]) from None
+
+
+Part = tuple[str, str, list[tuple[Any, Any]]]
+
+
+def _of_lists(given: Any) -> list[Part]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray)):
+        raise InputError(
+            f"trajectories: {shown(given)}; give a list of trajectories, each a list of (state, action), or a table with columns "
+            + ", ".join(COLUMNS)
+        )
+    parts = []
+    for i, one in enumerate(given):
+        where = f"trajectory {i}"
+        if isinstance(one, (str, bytes)) or not isinstance(one, (Sequence, np.ndarray)):
+            raise InputError(f"{where}: {shown(one)} is none; give a list of (state, action)")
+        steps = []
+        for t, step in enumerate(one):
+            if isinstance(step, (str, bytes)) or not isinstance(step, (Sequence, np.ndarray)) or len(step) != 2:
+                raise InputError(f"{where}, step {t}: {shown(step)} is no step; give a pair (state, action)")
+            steps.append((step[0], step[1]))
+        parts.append((str(i), where, steps))
+    return parts
+
+
+def _of_table(given: Mapping[str, Any], source: str) -> list[Part]:
+    lacking = [c for c in COLUMNS if c not in given]
+    if lacking:
+        raise InputError(
+            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of trajectories has the columns "
+            + ", ".join(COLUMNS)
+        )
+    columns = {
+        c: v if isinstance(v := given[c], Column) else column_of(np.asarray(v), f"{source}: column {c!r}")
+        for c in COLUMNS
+    }
+    n = len(columns["step"].values)
+    if columns["step"].vocabulary is not None:
+        raise InputError(f"{source}: column 'step' holds text; number the steps of each trajectory from 0 or 1 on")
+    by_name: dict[str, list[tuple[float, Any, Any]]] = {}
+    for i in range(n):
+        name = columns["trajectory"].text(i).strip()
+        if columns["trajectory"].missing()[i] or columns["step"].missing()[i]:
+            raise InputError(f"{source}: row {i + 1}: its trajectory or step is missing; every row needs both")
+        state, action = (columns[c].text(i).strip() for c in ("state", "action"))
+        by_name.setdefault(name, []).append((float(columns["step"].values[i]), state, action))
+    parts = []
+    for name, steps in by_name.items():
+        steps.sort(key=lambda step: step[0])
+        numbers = [step for step, _, _ in steps]
+        for before, after in zip(numbers[:-1], numbers[1:], strict=True):
+            if after != before + 1:
+                raise InputError(
+                    f"{source}: trajectory {name!r}: step {after:g} comes after step {before:g}; number its steps one by one, "
+                    "each once"
+                )
+        parts.append((name, f"{source}: trajectory {name!r}", [(state, action) for _, state, action in steps]))
+    return parts
+
+
+def _check_moves(mdp: MDP, made: Trajectories, where: list[str]) -> None:
+    """Refuse steps that no action leads to, and steps after the end."""
+    n = mdp.n_states
+    inner = np.flatnonzero(made.trajectory[1:] == made.trajectory[:-1])
+    here, action, there = made.state[inner], made.action[inner], made.state[inner + 1]
+    over = mdp.ended[here]
+    ended = over | mdp.transitions.ends[action, here]
+    rows = np.repeat(np.arange(mdp.n_actions * n), np.diff(mdp.transitions.starts))
+    can = np.isin((action * n + here) * n + there, rows * n + mdp.transitions.next_state)
+    wrong = ended | ~can
+    if not wrong.any():
+        return
+    k = int(np.argmax(wrong))
+    i = int(inner[k])
+    at = f"{where[int(made.trajectory[i])]}, step {int(made.step[i])}"
+    state, to = mdp.state.name(int(here[k])), mdp.state.name(int(there[k]))
+    name = mdp.action.name(int(action[k]))
+    if over[k]:
+        raise InputError(
+            f"{at}: the episode has ended in state {state!r}, and the trajectory goes on; end it there, or start another one"
+        )
+    if ended[k]:
+        raise InputError(
+            f"{at}: action {name!r} in state {state!r} ends the episode, and the trajectory goes on; end it there, or start "
+            "another one"
+        )
+    leads = mdp.transitions.next_state[
+        mdp.transitions.starts[action[k] * n + here[k]] : mdp.transitions.starts[action[k] * n + here[k] + 1]
+    ]
+    shown_states = ", ".join(repr(mdp.state.name(int(s))) for s in leads[:8]) + (" ..." if len(leads) > 8 else "")
+    raise InputError(
+        f"{at}: action {name!r} in state {state!r} cannot lead to state {to!r}, where the trajectory goes on; it leads to "
+        f"{shown_states}"
+    )
+
+
+def sampled(
+    mdp: MDP, policy: np.ndarray, start: np.ndarray, n: int, steps: int, rng: np.random.Generator
+) -> Iterator[list[tuple[int, int]]]:
+    """Follow a policy (state, action): n trajectories of so many steps at most, each until its episode ends."""
+    index, weight = mdp.transitions.padded
+    for _ in range(n):
+        state = int(rng.choice(mdp.n_states, p=start))
+        made = []
+        for _ in range(steps):
+            action = int(rng.choice(mdp.n_actions, p=policy[state]))
+            made.append((state, action))
+            row = action * mdp.n_states + state
+            if mdp.transitions.ends[action, state]:
+                break
+            state = int(index[row, np.searchsorted(np.cumsum(weight[row]), rng.random() * weight[row].sum())])
+        yield made
