@@ -66,12 +66,13 @@ class SoftPart(Part):
     def _known(self) -> dict[float, np.ndarray]:
         return {}
 
-    def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
-        """``sum_steps log p(action | state, beta)`` at each beta: (beta,).
+    def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        """``sum_steps log p(action | state, beta)`` at each rationality (point,): (point,).
 
         It is smooth in log beta. So it is planned at Chebyshev points of panels, which are halved until what the last
         coefficients add is below 1e-10, and known between them by the polynomial.
         """
+        beta = np.atleast_1d(self.feedback.beta(theta))
         if len(beta) == 1:
             return self._planned(beta)
         t = np.log(beta)
