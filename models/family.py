@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT, Weighted, from_prior, laplace
+from reward_hypotheses.models.laplace import K_HAT, Base, Weighted, from_prior, laplace
 from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
@@ -25,11 +25,15 @@ CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at o
 WORK = 100_000_000  # numbers that the draws of one integral cost, at most, where there are many items
 LEAST_DRAWS, MOST_DRAWS, PRIOR_DRAWS = 4000, 16_000, 100_000
 MOST_STAGES = 20_000  # from which the curvature is estimated
-RANK = 1e-9
-"""Directions of weight that move rewards by less than this, relative to the most, do not move them."""
+RANK = 1e-13
+"""Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
-STARTS = 256
+STARTS, SEVERAL = 256, 5
+"""Draws from the prior among which to look for places to climb from, and how many of these there are."""
+CORNERS = 8
+FEW_CELLS = 20_000_000  # numbers that a gradient costs, up to which several climbs are worth it
+ELSEWHERE = 0.7  # cosine below which two points lie in different directions
 ROUNDS = 20  # that it takes to plan, about
 
 
@@ -74,6 +78,15 @@ class Term(ABC):
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
 
+    @property
+    def scale_free(self) -> bool:
+        """Whether weights in the same direction are all the same to it."""
+        return False
+
+    def softened(self) -> "Term":
+        """The same where nothing is impossible, to temper through; itself where nothing is."""
+        return self
+
     def given(
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
@@ -113,7 +126,10 @@ class Choosing(Term):
         self.inside = self.x[..., -1] > -np.inf
         self.x = np.where(self.inside[..., None], self.x, 0.0)
         self.everywhere = bool(self.inside.all())
-        self.scale_free = feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[n].any()
+
+    @property
+    def scale_free(self) -> bool:  # noqa: D102
+        return self.feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[-1].any()
 
     @property
     def cells(self) -> int:  # noqa: D102
@@ -173,7 +189,7 @@ class Whole(Term):
 
     def __init__(self, feedback: Feedback, seen: Seen) -> None:
         super().__init__(feedback)
-        self.x, self.line = seen.x, seen.line
+        self.seen, self.x, self.line = seen, seen.x, seen.line
         self.observed = np.asarray(feedback.observed)
         self.smooth = bool(self._predicted(np.ones((1, self.x.shape[1]))).dtype != bool)
 
@@ -184,6 +200,15 @@ class Whole(Term):
     @property
     def cells(self) -> int:  # noqa: D102
         return len(self.x)
+
+    @property
+    def scale_free(self) -> bool:
+        """Labels by a line of 0 are."""
+        return not self.smooth and (self.line is None or not self.line.any())
+
+    def softened(self) -> Term:  # noqa: D102
+        soft = self.feedback.softened()
+        return self if soft is self.feedback else Whole(soft, self.seen)
 
     @property
     def gram(self) -> np.ndarray:  # noqa: D102
@@ -293,6 +318,14 @@ class Space(ABC):
         """Weights (point, feature), with a draw of what no feedback sees."""
         return self.weights(at)
 
+    def mirrored(self, point: np.ndarray) -> np.ndarray:
+        """The opposite weights with the same nuisances: where another mode may be."""
+        return np.concatenate([-point[: self.dimension], point[self.dimension :]])
+
+    def corners(self) -> np.ndarray:
+        """Points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
+        return np.zeros((0, self.dimension + len(self.nuisances)))
+
     def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """Nuisances by variable: (point,)."""
         columns = points[:, self.dimension :].T
@@ -314,14 +347,17 @@ class Space(ABC):
 
 
 class Gaussian(Space):
-    """Independent weights, in units of their standard deviation."""
+    """Independent weights, in units of their standard deviation; of these the directions that some feedback sees.
 
-    def __init__(self, features: int, sd: float, nuisances: Mapping[str, Nuisance]) -> None:
-        super().__init__(features, nuisances)
-        self.sd = sd
+    What no feedback sees keeps its prior, and is drawn from it.
+    """
+
+    def __init__(self, basis: np.ndarray, unseen: np.ndarray, sd: float, nuisances: Mapping[str, Nuisance]) -> None:
+        super().__init__(basis.shape[1], nuisances)
+        self.basis, self.unseen, self.sd = basis, unseen, sd
 
     def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
-        return self.sd * at
+        return self.sd * at @ self.basis.T
 
     def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
         return -0.5 * (at**2).sum(axis=1) - 0.5 * at.shape[1] * math.log(2 * math.pi)
@@ -329,15 +365,55 @@ class Gaussian(Space):
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         return rng.standard_normal((n, self.dimension))
 
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return self.weights(at) + self.sd * rng.standard_normal((len(at), self.unseen.shape[1])) @ self.unseen.T
 
-class Sphere(Gaussian):
-    """Directions: a Gaussian vector of which the length means nothing."""
 
-    def __init__(self, features: int, nuisances: Mapping[str, Nuisance]) -> None:
-        super().__init__(features, 1.0, nuisances)
+class Sphere(Space):
+    """Directions: a Gaussian vector of which the length means nothing.
+
+    Coordinates are its parts z along the directions that some feedback sees and, where there are others, the log of the
+    length g of the rest, chi distributed: ``w_seen = z / sqrt(|z|^2 + g^2)``. The direction of the rest is drawn from its prior.
+    """
+
+    def __init__(self, basis: np.ndarray, unseen: np.ndarray, nuisances: Mapping[str, Nuisance]) -> None:
+        self.seen, self.rest = basis.shape[1], unseen.shape[1]
+        super().__init__(self.seen + (1 if self.rest else 0), nuisances)
+        self.basis, self.unseen = basis, unseen
+
+    def _parts(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Parts that are seen, length of the rest, and of both: (point, seen), (point,), (point,)."""
+        z = at[:, : self.seen]
+        g = np.exp(np.clip(at[:, self.seen], -300.0, 300.0)) if self.rest else np.zeros(len(at))
+        return z, g, np.maximum(np.sqrt((z**2).sum(axis=1) + g**2), 1e-300)
 
     def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
-        return at / np.maximum(np.sqrt((at**2).sum(axis=1, keepdims=True)), 1e-300)
+        z, _, length = self._parts(at)
+        return (z / length[:, None]) @ self.basis.T
+
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        z, g, _ = self._parts(at)
+        normal = -0.5 * (z**2).sum(axis=1) - 0.5 * self.seen * math.log(2 * math.pi)
+        if not self.rest:
+            return normal
+        k = self.rest
+        half = float(log_gamma(np.array([k / 2]))[0])
+        return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - half
+
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        z = rng.standard_normal((n, self.seen))
+        return np.hstack([z, 0.5 * np.log(rng.chisquare(self.rest, n))[:, None]]) if self.rest else z
+
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        if not self.rest:
+            return self.weights(at)
+        _, g, length = self._parts(at)
+        direction = rng.standard_normal((len(at), self.rest))
+        direction /= np.sqrt((direction**2).sum(axis=1, keepdims=True))
+        return self.weights(at) + (g / length)[:, None] * direction @ self.unseen.T
+
+    def mirrored(self, point: np.ndarray) -> np.ndarray:  # noqa: D102
+        return np.concatenate([-point[: self.seen], point[self.seen :]])
 
 
 class Shell(Space):
@@ -376,6 +452,13 @@ class Shell(Space):
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         at = rng.standard_normal((n, self.dimension))
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
+
+    def corners(self) -> np.ndarray:
+        """Along the axes of the spread, shortest first: rewards that hardly differ but where others do not differ at all."""
+        values, vectors = np.linalg.eigh(self.basis.T @ self.lead.spread[:-1, :-1] @ self.basis)
+        at = vectors[:, :CORNERS].T * (self.prior.start / np.sqrt(np.maximum(values[:CORNERS], 1e-300)))[:, None]
+        rest = [float(prior.to_line(np.array([prior.start]))[0]) for prior in self.nuisances.values()]
+        return np.hstack([at, np.tile(rest, (len(at), 1))])
 
     def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Directions that are not seen as the prior has them, beside those that are."""
@@ -420,9 +503,9 @@ def fit_family(
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
     cells = sum(term.cells for term in terms)
 
-    def log_likelihood(points: np.ndarray) -> np.ndarray:
+    def log_likelihood_of(terms: Sequence[Term], points: np.ndarray) -> np.ndarray:
         out = np.empty(len(points))
-        step = max(1, CELLS // max(cells, 1))
+        step = max(1, CELLS // max(sum(term.cells for term in terms), 1))
         for lo in range(0, len(points), step):
             some = points[lo : lo + step]
             weights, theta = space.weights(some[:, : space.dimension]), space.theta(some)
@@ -431,12 +514,7 @@ def fit_family(
             out[lo : lo + step] = np.where(np.isnan(found), -np.inf, found)
         return out
 
-    def log_posterior(points: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            prior = space.log_prior(points)
-        return np.where(np.isnan(prior), -np.inf, prior) + log_likelihood(points)
-
-    method, found = _integrate(space, terms, log_likelihood, log_posterior, cells, n, rng)
+    method, found = _integrate(space, terms, log_likelihood_of, n, rng)
     below = np.cumsum(found.weights)
     evenly = (rng.random() + np.arange(n)) / n * below[-1]  # as near to their weights as whole numbers of copies can be
     kept = found.points[rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))]
@@ -457,7 +535,7 @@ def fit_family(
         found.k_hat,
         1 / float(found.weights @ found.weights),
         vectors[:, visible],
-        isinstance(space, Shell),
+        linear.sd is None and all(term.scale_free for term in terms),
     )
     return fitted, found.value, found.mcse
 
@@ -465,27 +543,85 @@ def fit_family(
 def _integrate(
     space: Space,
     terms: Sequence[Term],
-    log_likelihood: Any,
-    log_posterior: Any,
-    cells: int,
+    log_likelihood_of: Callable[[Sequence[Term], np.ndarray], np.ndarray],
     least: int,
     rng: np.random.Generator,
 ) -> tuple[str, Weighted]:
     """By the quickest way that can be trusted."""
+    cells = sum(term.cells for term in terms)
+
+    def log_likelihood(points: np.ndarray) -> np.ndarray:
+        return log_likelihood_of(terms, points)
+
+    def log_prior(points: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            found = space.log_prior(points)
+        return np.where(np.isnan(found), -np.inf, found)
+
+    def log_posterior(points: np.ndarray) -> np.ndarray:
+        return log_prior(points) + log_likelihood(points)
+
     if all(term.smooth for term in terms):
-        some = space.prior_draws(STARTS, rng)
-        start = some[int(np.argmax(log_posterior(some)))]
         draws = max(least, int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, MOST_DRAWS)))
         softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
-        curvature = _curvature(space, softmaxes, rng) if len(softmaxes) == len(terms) else None
-        found = laplace(log_posterior, start, rng, curvature, draws)
+        staged = len(softmaxes) == len(terms)
+        curvature = _curvature(space, softmaxes, rng) if staged else None
+        one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
+        thorough = not one_hill and cells * space.dimension <= FEW_CELLS
+        starts = _starts(space, log_posterior, SEVERAL if thorough else 1, rng)
+        if thorough:
+            starts = np.vstack([starts, space.corners()])
+        found = laplace(
+            log_posterior,
+            starts,
+            rng,
+            curvature,
+            draws,
+            None if one_hill else Base(log_prior, space.prior_draws),
+            None if one_hill else space.mirrored,
+        )
         if found.k_hat <= K_HAT and math.isfinite(found.value):
             return "laplace", found
     n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
     found = from_prior(log_likelihood, space.prior_draws(n, rng))
     if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
         return "prior", found
-    return "smc", smc(space.log_prior, log_likelihood, space.prior_draws, rng)
+    soft = [term.softened() for term in terms]
+    found = smc(log_prior, lambda points: log_likelihood_of(soft, points), space.prior_draws, rng)
+    if any(one is not term for one, term in zip(soft, terms, strict=True)):
+        found = _hardened(found, log_likelihood(found.points) - log_likelihood_of(soft, found.points))
+    return "smc", found
+
+
+def _starts(
+    space: Space, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Where to climb from: of draws from the prior the best, then the best that points elsewhere, and so on."""
+    some = space.prior_draws(STARTS, rng)
+    some = some[np.argsort(-log_posterior(some), kind="stable")]
+    directions = some / np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-300)
+    kept = [0]
+    for i in range(1, len(some)):
+        if len(kept) == many:
+            break
+        if float((directions[kept] @ directions[i]).max()) < ELSEWHERE:
+            kept.append(i)
+    return some[kept]
+
+
+def _hardened(found: Weighted, lost: np.ndarray) -> Weighted:
+    """What is left of a softened likelihood's sample where the likelihood itself is hard: nothing (-inf), or all, of a point.
+
+    Where nothing is left of any, the evidence is at most the softened one: -inf, for what weighs less than e^-69 a label.
+    """
+    left = found.weights * np.exp(np.minimum(lost, 0.0))
+    share = float(left.sum())
+    if share == 0.0:
+        return Weighted(-math.inf, 0.0, math.nan, found.points, found.weights)
+    spread = math.sqrt(max(1 - share, 0.0) / share * float((found.weights**2).sum()) / share)
+    return Weighted(
+        found.value + math.log(share), math.hypot(found.mcse, spread), math.nan, found.points, left / share
+    )
 
 
 def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
@@ -531,14 +667,14 @@ def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.n
     for term in terms:
         nuisances |= term.nuisances
     if linear.sd is not None:
-        return Gaussian(len(linear.features), linear.sd, nuisances)
+        return Gaussian(seen, unseen, linear.sd, nuisances)
     free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
     lead = next((t for t in terms if isinstance(t, Choosing) and t.feedback.variable("rationality") in nuisances), None)
     if free and lead is not None and _relative(lead.spread[:-1, :-1]).any():
         sees = np.linalg.eigvalsh(seen.T @ _relative(lead.spread[:-1, :-1]) @ seen)
         if len(sees) and sees[0] > RANK * sees[-1]:  # the lead sees all that anybody does
             return Shell(seen, unseen, lead, nuisances)
-    return Sphere(len(linear.features), nuisances)
+    return Sphere(seen, unseen, nuisances)
 
 
 def _relative(gram: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,11 @@ DRAWS, DEGREES, FEW = 16_000, 5.0, 4
 K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
 STEP, STEPS, ROUNDS = 1e-3, 100, 4
+BASE_SHARE = 0.15  # of the draws, from the base
+LEAST_SHARE, NEGLIGIBLE = 0.05, 40.0  # of a mode: of the draws, of the best one's; nats below the best from which it is left out
+EFFECTIVE = 0.5  # share of effective draws below which the mixture is fitted again, twice at most
+SAME = 0.25  # squared standard deviations within which two climbs led to the same mode
+WIDER = 1.5  # than the spread that was found
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,43 +41,142 @@ class Weighted:
     weights: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Bell:
+    """A multivariate t around a mode: part of a proposal.
+
+    Attributes
+    ----------
+    centre : ndarray (dimension,)
+    root : ndarray (dimension, dimension)
+        Cholesky factor of its scale.
+    share : float
+        Of the draws of a proposal, about.
+    """
+
+    centre: np.ndarray
+    root: np.ndarray
+    share: float
+
+    @property
+    def degrees(self) -> float:
+        """In many dimensions a heavy tail is all that there is to draw."""
+        return DEGREES + max(0, len(self.centre) - FEW)
+
+    def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw points (n, dimension)."""
+        stretch = np.sqrt(self.degrees / rng.chisquare(self.degrees, n))
+        return self.centre + (rng.standard_normal((n, len(self.centre))) * stretch[:, None]) @ self.root.T
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Log density at points (point, dimension): (point,)."""
+        d, degrees = len(self.centre), self.degrees
+        distance = (np.linalg.solve(self.root, (points - self.centre).T) ** 2).sum(axis=0)
+        gammas = log_gamma(np.array([(degrees + d) / 2, degrees / 2]))
+        return (
+            float(gammas[0] - gammas[1])
+            - d / 2 * math.log(degrees * math.pi)
+            - float(np.log(np.diag(self.root)).sum())
+            - (degrees + d) / 2 * np.log1p(distance / degrees)
+        )
+
+    def fitted(self, points: np.ndarray, weights: np.ndarray) -> "Bell":
+        """Move to the mean and the spread of points, its part of each by the weights; as it is where these are few."""
+        mass = float(weights.sum())
+        if mass <= 0 or mass**2 / float(weights @ weights) < 2 * len(self.centre) + 2:
+            return self
+        centre = weights @ points / mass
+        apart = points - centre
+        try:
+            root = np.linalg.cholesky(WIDER * (apart.T * weights) @ apart / mass)
+        except np.linalg.LinAlgError:
+            return self
+        return Bell(centre, root, max(mass, LEAST_SHARE))
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A normalised density that can be drawn from, such as a prior: the part of a proposal that misses no mode."""
+
+    log_density: Callable[[np.ndarray], np.ndarray]
+    draws: Callable[[int, np.random.Generator], np.ndarray]
+
+
 def laplace(
     f: Callable[[np.ndarray], np.ndarray],
-    start: np.ndarray,
+    starts: np.ndarray,
     rng: np.random.Generator,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,
-    draws: int | None = None,
+    draws: int = DRAWS,
+    base: Base | None = None,
+    mirrored: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Weighted:
     """Integrate exp(f) over the space.
 
-    The mode by Newton's steps, a multivariate t of 5 degrees of freedom with the curvature there, and importance sampling
-    from it (Kass and Raftery 1995, section 4.2); where the largest weights are too large, again from a t with the mean and
-    the spread that were found.
+    The modes by Newton's steps, a mixture of multivariate t with the curvature there, and importance sampling from it
+    (Kass and Raftery 1995, section 4.2). A share of the draws comes from `base` (Hesterberg 1995), so that a mode which no
+    step led to shows in the weights. Where the largest weights are too large, the mixture is fitted to what was drawn
+    (Cappe et al. 2008) and drawn from again; the last draws, which had no part in the fit, are what counts.
 
     Parameters
     ----------
     f : callable
         Of points (point, dimension): log integrand (point,).
-    start : ndarray (dimension,)
+    starts : ndarray (start, dimension)
+        Where to climb from.
     curvature : callable, optional
         Of a point: minus the matrix of second derivatives there, or nearly so (dimension, dimension); by differences
         unless given.
     draws : int, optional
+    base : Base, optional
+    mirrored : callable, optional
+        Of a point: another from which to climb, for integrands that may have a mode on either side.
     """
-    centre = _mode(f, np.asarray(start, float), curvature)
+    nothing = Weighted(math.nan, math.inf, math.inf, starts[:1], np.ones(1))
+    bells: list[tuple[float, Bell]] = []
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    for start in starts:
+        found = _climbed(f, start, curvature, bells, seen)
+        if found is not None and mirrored is not None:
+            _climbed(f, mirrored(found), curvature, bells, seen)
+    if not bells:
+        return nothing
+    top = max(height for height, _ in bells)
+    heights = np.array([height for height, _ in bells])
+    shares = np.maximum(np.exp(heights - top), LEAST_SHARE) * (heights > top - NEGLIGIBLE)
+    mixture = [replace(bell, share=float(a)) for (_, bell), a in zip(bells, shares, strict=True) if a > 0]
+    best, parts = _sampled(f, mixture, base, draws, rng)
+    for i in range(ROUNDS):
+        good = best.k_hat <= K_HAT and (i > 1 or draws * float(best.weights @ best.weights) < 1 / EFFECTIVE)
+        if good:
+            break
+        mixture = [bell.fitted(best.points, best.weights * part) for bell, part in zip(mixture, parts, strict=True)]
+        best, parts = _sampled(f, mixture, base, draws, rng)
+    return best
+
+
+def _climbed(
+    f: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    curvature: Callable[[np.ndarray], np.ndarray] | None,
+    bells: list[tuple[float, Bell]],
+    seen: list[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray | None:
+    """Climb to a mode and add it, with the log of its mass, unless it is known already; where the climb led."""
+    mode = _mode(f, np.asarray(start, float), curvature)
+    if any(float((mode - at) @ precision @ (mode - at)) < SAME for at, precision in seen):
+        return None
     try:
-        precision = -_derivatives(f, centre)[1] if curvature is None else curvature(centre)
-        covariance = np.linalg.inv(precision)
-        for _ in range(ROUNDS):
-            found = _sampled(f, centre, np.linalg.cholesky(covariance), rng, DRAWS if draws is None else draws)
-            if found.k_hat <= K_HAT:
-                break
-            centre = found.weights @ found.points
-            apart = found.points - centre
-            covariance = 1.5 * (apart.T * found.weights) @ apart
+        precision = -_derivatives(f, mode)[1] if curvature is None else curvature(mode)
+        root = np.linalg.cholesky(np.linalg.inv(precision))
     except np.linalg.LinAlgError:
-        return Weighted(math.nan, math.inf, math.inf, centre[None], np.ones(1))
-    return found
+        return None
+    height = float(f(mode[None])[0]) + float(np.log(np.diag(root)).sum())
+    if not math.isfinite(height):
+        return None
+    seen.append((mode, precision))
+    bells.append((height, Bell(mode, root, 1.0)))
+    return mode
 
 
 def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> Weighted:
@@ -81,22 +185,24 @@ def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.nd
 
 
 def _sampled(
-    f: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, root: np.ndarray, rng: np.random.Generator, draws: int
-) -> Weighted:
-    """Importance sampling from a multivariate t around a centre, root the Cholesky factor of its scale."""
-    d = len(centre)
-    degrees = DEGREES + max(0, d - FEW)  # in many dimensions a heavy tail is all that there is to draw
-    normal = rng.standard_normal((draws, d))
-    stretch = np.sqrt(degrees / rng.chisquare(degrees, draws))
-    points = centre + (normal * stretch[:, None]) @ root.T
-    distance = (normal**2).sum(axis=1) * stretch**2
-    log_proposal = (
-        float(log_gamma(np.array([(degrees + d) / 2]))[0] - log_gamma(np.array([degrees / 2]))[0])
-        - d / 2 * math.log(degrees * math.pi)
-        - float(np.log(np.diag(root)).sum())
-        - (degrees + d) / 2 * np.log1p(distance / degrees)
-    )
-    return _weighed(f(points) - log_proposal, points)
+    f: Callable[[np.ndarray], np.ndarray], mixture: list[Bell], base: Base | None, draws: int, rng: np.random.Generator
+) -> tuple[Weighted, list[np.ndarray]]:
+    """Importance sampling from a mixture; and the chance that each point came from each of its bells."""
+    shares = np.array([bell.share for bell in mixture])
+    shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
+    counts = np.maximum((shares * draws).astype(int), 1)
+    drawn = [bell.draws(int(n), rng) for bell, n in zip(mixture, counts, strict=True)]
+    of_base = 0 if base is None else max(int(BASE_SHARE * draws), 1)
+    if base is not None:
+        drawn.append(base.draws(of_base, rng))
+    points = np.concatenate(drawn)
+    logs = [math.log(n / len(points)) + bell.log_density(points) for bell, n in zip(mixture, counts, strict=True)]
+    if base is not None:
+        with np.errstate(all="ignore"):
+            of_base_density = base.log_density(points)
+        logs.append(math.log(of_base / len(points)) + np.where(np.isnan(of_base_density), -np.inf, of_base_density))
+    log_proposal = np.logaddexp.reduce(logs, axis=0)
+    return _weighed(f(points) - log_proposal, points), [np.exp(one - log_proposal) for one in logs[: len(mixture)]]
 
 
 def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:
@@ -167,15 +273,17 @@ def pareto_k(log_ratio: np.ndarray) -> float:
     above = np.exp(ordered[-tail:] - ordered[-1])
     x = above - math.exp(ordered[-tail - 1] - ordered[-1])
     x = x[x > 0]
-    if len(x) < 5:
-        return -math.inf
+    if len(x) < 5:  # all the largest are alike, or a few are all that counts
+        return math.inf if len(x) else -math.inf
     m = 30 + int(math.sqrt(len(x)))
     quartile = x[int(len(x) / 4 + 0.5) - 1]
     b = (1 - np.sqrt(m / (np.arange(1, m + 1) - 0.5))) / (3 * quartile) + 1 / x[-1]
-    k = np.log1p(-b[:, None] * x).mean(axis=1)
-    profile = len(x) * (np.log(-b / k) - k - 1)
-    with np.errstate(over="ignore"):  # of points that weigh nothing
-        weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
+    with np.errstate(all="ignore"):  # of points that weigh nothing
+        k = np.log1p(-b[:, None] * x).mean(axis=1)
+        profile = len(x) * (np.log(-b / k) - k - 1)
+        weight = np.nan_to_num(1 / np.exp(profile - profile[:, None]).sum(axis=1))
+    if not weight.sum() > 0:
+        return math.inf
     b_mean = float((b * weight).sum() / weight.sum())
     shape = float(np.log1p(-b_mean * x).mean())
     return (len(x) * shape + 10 * 0.5) / (len(x) + 10)

@@ -235,6 +235,7 @@ class Fitted:
             agents / self.scale,
             judges / self.scale,
             partners / self.scale,
+            self.ess,
         )
 
 
@@ -253,6 +254,8 @@ class Drawn:
         Draws for an agent and, independent of them, for what is true.
     partners : ndarray (member, feature)
         What may be true for each of the agents after endless training: the same in all that feedback sees.
+    ess : float
+        Effective number of the draws that these were taken from.
     """
 
     features: tuple[Expression, ...]
@@ -260,6 +263,15 @@ class Drawn:
     agents: np.ndarray
     judges: np.ndarray
     partners: np.ndarray
+    ess: float = np.inf
+
+    @property
+    def inflation(self) -> float:
+        """How many times the variance of a mean of either is what independent draws would have, at most.
+
+        Both come from one weighted sample, whose error they share.
+        """
+        return 1.0 + 2.0 * len(self.agents) / self.ess if self.ess > 0 else 1.0
 
     @property
     def columns(self) -> tuple[str, ...]:

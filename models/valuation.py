@@ -323,7 +323,8 @@ class Valuation:
             assert isinstance(reward, Drawn)
             for role, draws in (("agents", reward.agents), ("judges", reward.judges)):
                 n = min(GROUPS, len(draws))
-                other.shares[h, role] = rng.multinomial(n, np.full(n, 1 / n)) / n
+                drawn = max(2, round(n / reward.inflation)) if n > 1 else 1
+                other.shares[h, role] = rng.multinomial(drawn, np.full(n, 1 / n)) / drawn
         if self._kept is not None:
             other._kept = [copy.copy(block) for block in self._kept]
             for block in other._kept:

@@ -502,12 +502,12 @@ def test_integrals_in_a_few_dimensions():
             z = phi - 1.5
             return -0.5 * np.einsum("ni,ij,nj->n", z, precision, z)
 
-        found = laplace(f, np.zeros(d), np.random.default_rng(1))
+        found = laplace(f, np.zeros((1, d)), np.random.default_rng(1))
         want = 0.5 * (d * math.log(2 * math.pi) - float(np.linalg.slogdet(precision)[1]))
         assert abs(found.value - want) < 5 * found.mcse < 0.05 and found.k_hat < 0.7
         assert np.abs(found.weights @ found.points - 1.5).max() < 0.1
     heavy = laplace(
-        lambda phi: -np.log1p(phi[:, 0] ** 2), np.zeros(1), np.random.default_rng(1)
+        lambda phi: -np.log1p(phi[:, 0] ** 2), np.zeros((1, 1)), np.random.default_rng(1)
     )  # a Cauchy: no proposal has its tails
     assert heavy.k_hat > 0.1
     for shape in (-0.2, 0.3, 0.9):

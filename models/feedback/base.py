@@ -219,6 +219,10 @@ class Feedback(ABC):
         """The same with rewards taken as they are, ``beta = 1`` and ``s = 1``, for kinds with a rationality."""
         return self
 
+    def softened(self) -> "Feedback":
+        """The same where nothing that is said is impossible, for sampling that begins far from what is possible."""
+        return self
+
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Name the dimensions of what was said, or of what depends on it item by item: ``<name>_item``, then ``_option``."""
         return (f"{self.name}_item", f"{self.name}_option")[: len(shape)]

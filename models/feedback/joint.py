@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.models.feedback.base import Evidence
-from reward_hypotheses.models.laplace import DRAWS, K_HAT, Weighted, laplace
+from reward_hypotheses.models.laplace import DRAWS, K_HAT, Base, Weighted, laplace
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
 from reward_hypotheses.models.valuation import Valuation
@@ -101,12 +101,12 @@ def _integrated(
             found = said({name: x for name, (x, _) in at(phi).items()})
         return np.where(np.isnan(found), -np.inf, found)
 
-    start = np.array([float(prior.to_line(np.array([prior.start]))[0]) for prior in priors.values()])
-    found = laplace(lambda phi: log_prior(phi) + log_likelihood(phi), start, rng, draws=draws)
-    if found.k_hat <= K_HAT and np.isfinite(found.value):
-        return "laplace", found
-
     def drawn(n: int, rng: np.random.Generator) -> np.ndarray:
         return np.stack([prior.to_line(prior.draws((n,), rng)) for prior in priors.values()], axis=-1)
 
+    start = np.array([[float(prior.to_line(np.array([prior.start]))[0]) for prior in priors.values()]])
+    base = Base(log_prior, drawn)
+    found = laplace(lambda phi: log_prior(phi) + log_likelihood(phi), start, rng, draws=draws, base=base)
+    if found.k_hat <= K_HAT and np.isfinite(found.value):
+        return "laplace", found
     return "smc", smc(log_prior, log_likelihood, drawn, rng)

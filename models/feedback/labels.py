@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from reward_hypotheses.models.special import log_gamma, log_incomplete_beta
 from reward_hypotheses.models.valuation import Block, Valuation
 
 REPLICATIONS = 1000
+SOFT = 1e-30  # noise that stands for none while sampling looks for what is possible
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,10 @@ class Labels(ClosedForm):
     def observed(self) -> np.ndarray:  # noqa: D102
         what = "true where the item is better than failing, else false"
         return self.items.booleans(self.column, what=what)
+
+    def softened(self) -> "Labels":
+        """With a noise of 1e-30 where there was none."""
+        return replace(self, noise=SOFT) if self.noise == 0 else self
 
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
