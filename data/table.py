@@ -4,8 +4,10 @@ Items (the available options) lie one after another, scene by scene, so that a c
 option names, or one scene with thousands of options, costs what it holds and not a grid of everything by everything.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +69,16 @@ class Table:
     def n_scenes(self) -> int:
         """Number of scenes."""
         return len(self.starts) - 1
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of its items and columns: tables that hold the same have the same."""
+        found = hashlib.blake2b(np.ascontiguousarray(self.starts).tobytes(), digest_size=16)
+        for name, column in sorted(self.columns.items()):
+            found.update(repr((name, column.values.dtype.str, column.vocabulary)).encode())
+            found.update(np.ascontiguousarray(column.values).tobytes())
+            found.update(b"" if column.gone is None else np.packbits(column.gone).tobytes())
+        return found.digest()
 
     @property
     def n_items(self) -> int:

@@ -731,9 +731,9 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
 
     Options that *are* failing have no features that count.
     """
-    tables: dict[int, list[Feedback]] = {}
+    tables: dict[bytes, list[Feedback]] = {}
     for one in feedback:
-        tables.setdefault(id(one.table), []).append(one)
+        tables.setdefault(one.table.digest, []).append(one)
     columns: list[list[np.ndarray]] = [[] for _ in linear.features]
     for uses in tables.values():
         table = uses[0].table
@@ -750,7 +750,8 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
         values = np.concatenate(found)
         if not np.isfinite(values).all():
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
-        scale[k] = float(values.std())
+        unit = max(float(np.abs(values).max()), 1e-300)
+        scale[k] = float((values / unit).std()) * unit  # no square overflows or vanishes
         if not scale[k] > EQUAL * float(np.abs(values).max()):
             raise InputError(
                 f"hypothesis {name!r}: feature {feature.text!r} is the same in every row that is fitted, so its weight has no "

@@ -407,9 +407,10 @@ def _with_families(
     stands with the first feedback, and 0 with the others.
     """
     families = hypotheses.families
-    if method == "exact":
+    if method != "auto":
         names = ", ".join(repr(hypotheses.names[h]) for h in families)
-        raise InputError(f"method: 'exact', but the weights of {names} are integrated by Monte Carlo; use 'auto'")
+        how = "importance sampling or sequential Monte Carlo, which give the evidence too"
+        raise InputError(f"method: {method!r}, but the weights of {names} are integrated by {how}; use 'auto'")
     check_lines(hypotheses, line, prior)
     named = [h for h in range(len(hypotheses)) if h not in families]
     n = len(hypotheses)

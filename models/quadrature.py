@@ -74,9 +74,9 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     together = [best, *others]
     ends = min(float(one.nodes[0]) for one in together), max(float(one.nodes[-1]) for one in together)
     step = min(float(one.nodes[1] - one.nodes[0]) for one in together)
-    nodes = np.linspace(*ends, min(int((ends[1] - ends[0]) / step) + 2, MOST_TOGETHER))
+    nodes = np.linspace(*ends, min(2 * int((ends[1] - ends[0]) / (2 * step)) + 3, MOST_TOGETHER))
     density = f(nodes)
-    error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2])) if len(nodes) % 2 else 0.0
+    error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2]))
     return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
 
 

@@ -27,6 +27,8 @@ KEPT_NODES = 257
 MANY = 20_000  # inputs above which a likelihood takes longer than deciding where to evaluate it
 SAMPLED = 1000  # units by which to tell whether many are alike
 SCANNED = 65  # points at which to look for another hill of a likelihood that may have several
+SHARPNESS = ("the place in the table", "how many options are left", "how far the rewards differ")
+"""Where noise may be of different size: what `sharpness` looks at."""
 ELSEWHERE = 25.5  # nats below an integral of what is left out of it: a share of 1e-11
 
 
@@ -298,9 +300,10 @@ class Rational(Feedback):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the largest score of a feature (Rao 1948): whether choices go with it beyond what reward explains.
+        """Check the largest score (Rao 1948): whether choices go with a feature beyond what reward explains, or how noisy they
+        are goes with where they were made.
 
-        A rationality that is inferred absorbs noise, but not a human who follows something else.
+        A rationality that is inferred absorbs noise, but not a human who follows something else, nor one who stops caring.
         """
         units = np.arange(len(self.units))
         if len(units) > CHECKED_UNITS:
@@ -317,7 +320,8 @@ class Rational(Feedback):
         def scores(i: int, h: int, answers: np.ndarray) -> np.ndarray:
             mine = {name: values[i : i + 1, h] for name, values in theta.items()}
             chance, chosen, unit = self.modelled(inputs[h], answers, mine)
-            return np.abs(score(features[:, unit], chosen, chance))
+            of_noise = score(sharpness(chance, unit), chosen, chance)
+            return np.abs(np.concatenate([score(features[:, unit], chosen, chance), of_noise]))
 
         found, exceeds = np.zeros(CHECKED), 0
         for i, h in enumerate(drawn.tolist()):
@@ -327,15 +331,20 @@ class Rational(Feedback):
         of_lead = np.mean([scores(i, lead, said) for i in range(0, CHECKED, 10)], axis=0)
         p, statistic = float(exceeds) / CHECKED, float(of_lead.max(initial=0.0))
         misfit: tuple[str, ...] = ()
-        if p < 0.01 and names:
+        if p < 0.01:
+            what = [f"what was said goes with column {name!r} otherwise than" for name in names]
+            what += [f"how noisy it is goes with {where}, otherwise than" for where in SHARPNESS]
             misfit = (
-                f"no hypothesis fits {self.name}: what was said goes with column {names[int(np.argmax(of_lead))]!r} otherwise than "
-                f"{valuation.hypotheses.names[lead]!r} explains at any rationality that fits, by {statistic:.1f} standard errors, "
-                f"and replications reach that in {p:.1%} of cases; a reward that nobody listed may have been followed",
+                f"no hypothesis fits {self.name}: {what[int(np.argmax(of_lead))]} {valuation.hypotheses.names[lead]!r} explains at "
+                f"any one rationality that fits, by {statistic:.1f} standard errors, and replications reach that in {p:.1%} of "
+                "cases; a reward that nobody listed may have been followed, or none for a part",
             )
         mcse = math.sqrt(max(p * (1 - p), 1 / CHECKED) / CHECKED)
-        what = "largest score of a column that a hypothesis names, in standard errors: choices going with it beyond the model"
-        return Check(statistic, p, mcse, CHECKED, what, found, misfit)
+        what_it_is = (
+            "largest score, in standard errors, of a column that a hypothesis names (choices going with it beyond the model), or "
+            f"of the noise going with {', '.join(SHARPNESS)}"
+        )
+        return Check(statistic, p, mcse, CHECKED, what_it_is, found, misfit)
 
     def exact_draws(  # noqa: D102
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
@@ -585,6 +594,23 @@ def alike(scaled: Callable[[int], np.ndarray], n: int) -> np.ndarray:
                 break
     _, _, inverse, _ = distinct(classes)
     return inverse
+
+
+def sharpness(chance: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """What to score to see whether noise is the same everywhere: (place, stage, option).
+
+    With chances tempered to ``p^(1 + d z)`` the score of d at 0 is that of the feature ``z log p``. z is, stage by stage, the
+    place in the table, how many options are left, and how sure the model is (the mean of log p), each less its mean so
+    weighted that a change of all alike, which a rationality absorbs, does not count.
+    """
+    there = chance > 0
+    log_chance = np.log(np.where(there, chance, 1.0))
+    sure = (chance * log_chance).sum(axis=-1)
+    room = (chance * log_chance**2).sum(axis=-1) - sure**2
+    z = np.array([unit / max(int(unit.max(initial=0)), 1), there.sum(axis=-1), sure])
+    if room.sum() > 0:
+        z = z - (z @ room / room.sum())[:, None]
+    return z[:, :, None] * log_chance
 
 
 def grouped(inputs: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

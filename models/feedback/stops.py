@@ -12,6 +12,8 @@ from reward_hypotheses.models.feedback.rational import OfItems
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.valuation import Block, Valuation
 
+ULPS = 8 * 2.0**-52  # what rounding makes of a difference of two numbers, relative to these
+
 
 @dataclass(frozen=True, eq=False)
 class Stops(OfItems):
@@ -38,7 +40,8 @@ class Stops(OfItems):
         """How much better failing would be: ``u_h - r_h``."""
         reward, line = block.reward(h), np.broadcast_to(block.failure(h), block.shape)
         gap = line - reward
-        return np.where(np.abs(gap) <= float(block.valuation.tolerance[h]), 0.0, gap)  # equal is equal, to the last bit
+        rounding = ULPS * np.maximum(np.abs(reward), np.abs(line))
+        return np.where(np.abs(gap) <= rounding, 0.0, gap)  # equal is equal, to the last bit
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
         """``u_h - r_h`` (unit,)."""
