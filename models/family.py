@@ -501,7 +501,6 @@ def fit_family(
     values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
-    cells = sum(term.cells for term in terms)
 
     def log_likelihood_of(terms: Sequence[Term], points: np.ndarray) -> np.ndarray:
         out = np.empty(len(points))
@@ -619,9 +618,7 @@ def _hardened(found: Weighted, lost: np.ndarray) -> Weighted:
     if share == 0.0:
         return Weighted(-math.inf, 0.0, math.nan, found.points, found.weights)
     spread = math.sqrt(max(1 - share, 0.0) / share * float((found.weights**2).sum()) / share)
-    return Weighted(
-        found.value + math.log(share), math.hypot(found.mcse, spread), math.nan, found.points, left / share
-    )
+    return Weighted(found.value + math.log(share), math.hypot(found.mcse, spread), math.nan, found.points, left / share)
 
 
 def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:

@@ -94,7 +94,11 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
                 problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
     families = [name for name, reward in given.items() if isinstance(reward, (Linear, Mapping))]
     if len(families) > 1:  # their names are those of variables
-        problems += [f"hypothesis {n!r}: a '/' in it; name a linear hypothesis beside others without" for n in families if "/" in n]
+        problems += [
+            f"hypothesis {n!r}: a '/' in it; name a linear hypothesis beside others without"
+            for n in families
+            if "/" in n
+        ]
     if problems:
         raise InputError(problems)
     return Hypotheses(tuple(given), tuple(rewards), tuple(columns))

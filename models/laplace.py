@@ -13,7 +13,10 @@ K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
 STEP, STEPS, ROUNDS = 1e-3, 100, 4
 BASE_SHARE = 0.15  # of the draws, from the base
-LEAST_SHARE, NEGLIGIBLE = 0.05, 40.0  # of a mode: of the draws, of the best one's; nats below the best from which it is left out
+LEAST_SHARE, NEGLIGIBLE = (
+    0.05,
+    40.0,
+)  # of a mode: of the draws, of the best one's; nats below the best from which it is left out
 EFFECTIVE = 0.5  # share of effective draws below which the mixture is fitted again, twice at most
 SAME = 0.25  # squared standard deviations within which two climbs led to the same mode
 WIDER = 1.5  # than the spread that was found

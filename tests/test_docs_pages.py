@@ -42,6 +42,14 @@ STUDIES = {
             ],
         }
     ),
+    "family": small(
+        hypotheses={
+            "flags": "where(flags, 100, -100)",
+            "a mixture": {"linear": ["red_paint", "flags", "slope"], "prior": {"normal": 2}, "source": "x"},
+            "another": {"linear": ["red_paint", "slope"], "prior": "sphere", "source": "x"},
+        },
+        values={"prior": "uniform", "source": "x"},
+    ),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -84,7 +92,7 @@ def stands_for(part, given, document):
         "<share>": lambda: number(given),
         "<deployments>": lambda: number(given),
         "<language>": lambda: given in document["risk_by_language"],
-        "<feature>": lambda: given in ("flags", "red_paint"),
+        "<feature>": lambda: given in ("flags", "red_paint", "slope"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
         "<setting>": lambda: given in ("missing", "noise", "sigma2", "rationality", "scale", "human"),
         "<argument>": lambda: True,

@@ -298,9 +298,16 @@ BAD = {
     "a feature that never varies": (lambda: _fit(["x", "0*y"]), "the same in every row"),
     "logic on numbers": (lambda: _fit(["x & y"]), "takes true or false"),
     "a feature that is not finite": (lambda: _fit(["x", "1/(x - x)"]), "finite|must be"),
-    "asked exactly": (lambda: _fit(["x"], method="exact"), "integrated by Monte Carlo; use 'auto'"),
+    "asked exactly": (lambda: _fit(["x"], method="exact"), "'exact', but the weights of 'family' are integrated by.*use 'auto'"),
+    "asked by NUTS": (lambda: _fit(["x"], method="nuts"), "'nuts', but the weights of 'family' are integrated by.*use 'auto'"),
+    "two of a name with /": (lambda: _two("a/b", "c"), "'a/b': a '/' in it"),
     "as a simplicity prior": (lambda: _fit(["x"], values=rh.Simplicity(source=SOURCE)), "has continuous weights and has no length"),
 }  # fmt: skip
+
+
+def _two(*names):
+    families = {name: rh.Linear(["x"], source=SOURCE) for name in names}
+    return rh.fit(families, rh.Uniform(SOURCE), [rh.Choices(choosing(1), "chosen")], 0)
 
 
 def _fit(features, **options):

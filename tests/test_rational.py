@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from studies import small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
+from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.feedback.base import named
+from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.quadrature import log_integral
 
 EXPRESSIONS = {"x": "x", "twice x": "2*x + 5", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
@@ -305,6 +310,108 @@ def test_one_human_has_one_rationality():
         evidence([rh.Choices(data, "c", human="Ann", rationality=2.0), rh.Stops(stops, "stop", human="Ann")])
     with pytest.raises(rh.InputError, match="integrated exactly; use 'auto'"):
         evidence(pair, method="nuts")
+
+
+def test_ratings_share_a_rationality():
+    """One human grades and chooses; against a grid over the rationality and both cut points."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, 30))
+    grade, pairs = rng.integers(0, 3, 30), rng.normal(size=(20, 2))
+    took = np.eye(2, dtype=bool)[rng.integers(0, 2, 20)]
+    feedback = [
+        rh.Choices({"x": pairs, "y": -pairs, "c": took}, "c", human="Ann"),
+        rh.Ratings({"x": x, "y": y, "g": grade}, "g", grades=[0, 1, 2], human="Ann"),
+    ]
+    tree = rh.fit({"x": "x", "y": "y"}, rh.Uniform("a test"), feedback, 0)
+    v = (np.arange(150) + 0.5) / 150
+    first, second = np.meshgrid(v, v, indexing="ij")
+    low = np.log(first / (1 - first))
+    both = first + (1 - first) * second
+    high = np.log(both / (1 - both))
+    steps = np.linspace(-6, 4, 101)
+    for h, (graded, seen) in enumerate(((x, pairs), (y, -pairs))):
+        z = (graded - graded.mean()) / graded.std()
+        w = seen / math.sqrt(np.mean(np.var(seen, axis=1)))
+        total = []
+        for t in steps:
+            beta = math.exp(t)
+            ll = np.log(2 * (1 - first) / v.size**2)  # v_1 ~ Beta(1, 2), v_2 ~ Beta(1, 1)
+            for zi, g in zip(z, grade, strict=True):
+                below, above = 1 / (1 + np.exp(beta * zi - low)), 1 / (1 + np.exp(beta * zi - high))
+                ll = ll + np.log(np.maximum([below, above - below, 1 - above][g], 1e-300))
+            chose = (beta * w[took]).sum() - np.logaddexp.reduce(beta * w, axis=1).sum()
+            total.append(np.logaddexp.reduce(ll.ravel()) + chose + stats.norm.logpdf(t))
+        want = np.logaddexp.reduce(total) + math.log(steps[1] - steps[0])
+        got, mcse = (float(tree["evidence"][name].values[h]) for name in ("log_evidence", "mcse"))
+        assert abs(got - want) < 5 * mcse + 1e-3 and mcse < 0.02
+    assert {"Ann_rationality", "ratings_cutpoint_1", "ratings_cutpoint_2"} <= set(tree["posterior"].data_vars)
+    assert "choices_rationality" not in tree["posterior"] and tree["evidence"].attrs["method"] == "laplace"
+    two = [replace(feedback[1], name="morning"), replace(feedback[1], name="evening")]
+    tree = rh.fit({"x": "x", "y": "y"}, rh.Uniform("a test"), two, 0)
+    cuts = [tree["posterior"][f"{name}_cutpoint_1"] for name in ("morning", "evening")]
+    assert not np.array_equal(*cuts) and abs(float((cuts[0] - cuts[1]).mean())) < 0.2
+    before = [tree["prior"][f"{name}_cutpoint_1"] for name in ("morning", "evening")]
+    assert not np.array_equal(*before)
+
+
+def test_stops_lose_no_small_gap():
+    """What failing is worth and what an item is worth may both be large; their difference is what is said."""
+    rng = np.random.default_rng(5)
+    data = {"x": rng.normal(size=120), "s": rng.random(120) < 0.5}
+    hypotheses = {"a": "x", "b": "7.3*x + 11", "c": "x + 1e6"}
+    line = {"a": 0.2, "b": 7.3 * 0.2 + 11, "c": 1e6 + 0.2}
+    tree = rh.fit(hypotheses, rh.Uniform("t"), [rh.Stops(data, "s")], fail_utility=line)
+    np.testing.assert_allclose(tree["evidence"]["log_evidence"], tree["evidence"]["log_evidence"][0], atol=1e-7)
+
+
+def _answers(kind, worth, plant, rng):
+    """What somebody of that worth (scene, option) says in some way that goes wrong; a feedback."""
+    scenes = np.arange(len(worth))[:, None]
+    if plant == "stops caring":
+        worth = np.where(scenes < len(worth) // 2, 2 * worth, 0.0)
+    noisy = worth + rng.gumbel(size=worth.shape)
+    if kind == "choices":
+        return noisy == noisy.max(axis=1, keepdims=True)
+    if kind == "rankings":
+        rank = (-noisy).argsort(axis=1).argsort(axis=1) + 1.0
+        if plant == "the rest at random":
+            order = np.where(rank > 2, rng.random(rank.shape), 9.0).argsort(axis=1).argsort(axis=1) + 3.0
+            rank = np.where(rank > 2, order, rank)
+        return rank
+    logistic = rng.logistic(size=worth.shape)
+    return logistic < -worth if kind == "stops" else np.digitize(worth + logistic, [-1.0, 1.0])
+
+
+@pytest.mark.parametrize("kind", ["choices", "rankings", "stops", "ratings"])
+def test_planted_misfits_are_noticed(kind):
+    """Half of the answers by another feature, or by none; the lower places of a ranking at random."""
+    make = {
+        "choices": lambda t: rh.Choices(t, "said"),
+        "rankings": lambda t: rh.Rankings(t, "said"),
+        "stops": lambda t: rh.Stops(t, "said"),
+        "ratings": lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]),
+    }[kind]
+    listed = hypotheses_of({"x": "x", "y": "y", "both": "x - y"})
+    line = failure_line(0.0, listed.names)
+    plants = ["another half of the time", "stops caring", *(["the rest at random"] if kind == "rankings" else [])]
+    found = {}
+    for plant in ["nothing", *plants]:
+        p = []
+        for seed in range(20 if plant == "nothing" else 3):
+            rng = np.random.default_rng([seed, 41])
+            x, y = rng.normal(size=(2, 100, 4))
+            worth = (
+                2 * x if plant != "another half of the time" else np.where(np.arange(100)[:, None] < 50, 2 * x, 2 * y)
+            )
+            (one,) = named([make({"x": x, "y": y, "said": _answers(kind, worth, plant, rng)})])
+            one = replace(one, needs=("x", "y"))
+            posterior = weigh(listed, rh.Uniform("t"), [one], line)
+            check = one.check(posterior.valuations[0], posterior.evidence[0], posterior.weights, rng)
+            p.append(check.p)
+            assert bool(check.misfit) == (check.p < 0.01)
+        found[plant] = np.array(p)
+    assert all((found[plant] < 0.01).all() for plant in plants), found
+    assert (found["nothing"] < 0.01).sum() <= 3 and found["nothing"].mean() > 0.2  # of 20
 
 
 def test_draws_of_rationality_follow_its_posterior():

@@ -300,9 +300,9 @@ class Rational(Feedback):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the largest score (Rao 1948): whether choices go with a feature beyond what reward explains, or how noisy they
-        are goes with where they were made.
+        """Check the largest score (Rao 1948), of a feature or of the noise.
 
+        That is whether choices go with a feature beyond what reward explains, or how noisy they are with where they were made.
         A rationality that is inferred absorbs noise, but not a human who follows something else, nor one who stops caring.
         """
         units = np.arange(len(self.units))
