@@ -13,6 +13,7 @@ from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
+from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.laplace import K_HAT, Base, Weighted, from_prior, laplace
 from reward_hypotheses.models.linear import Fitted, Linear, combination
@@ -22,7 +23,10 @@ from reward_hypotheses.models.special import log_gamma
 from reward_hypotheses.models.valuation import Valuation
 
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
-WORK = 100_000_000  # numbers that the draws of one integral cost, at most, where there are many items
+WORK, QUICK_WORK = (
+    100_000_000,
+    400_000_000,
+)  # numbers that the draws of one integral cost, at most; where they are quick
 LEAST_DRAWS, MOST_DRAWS, PRIOR_DRAWS = 4000, 16_000, 100_000
 MOST_STAGES = 20_000  # from which the curvature is estimated
 RANK = 1e-13
@@ -32,6 +36,8 @@ ENOUGH = 1000.0
 STARTS, SEVERAL = 256, 5
 """Draws from the prior among which to look for places to climb from, and how many of these there are."""
 CORNERS = 8
+POINTS = 500  # that are given together where a likelihood takes them block by block
+AT_ONCE = 4096  # units of a block: few enough that what many points make of it stays in a core's cache
 FEW_CELLS = 20_000_000  # numbers that a gradient costs, up to which several climbs are worth it
 ELSEWHERE = 0.7  # cosine below which two points lie in different directions
 ROUNDS = 20  # that it takes to plan, about
@@ -64,6 +70,11 @@ class Term(ABC):
     @abstractmethod
     def cells(self) -> int:
         """Numbers that a likelihood holds for each point."""
+
+    @property
+    def holds(self) -> int:
+        """Numbers that a likelihood keeps at once for each point of those that it is given together."""
+        return self.cells
 
     @property
     @abstractmethod
@@ -126,6 +137,12 @@ class Choosing(Term):
         self.inside = self.x[..., -1] > -np.inf
         self.x = np.where(self.inside[..., None], self.x, 0.0)
         self.everywhere = bool(self.inside.all())
+        stages = feedback.as_stages(self.said, self.inside, self.counts)
+        self.steps: LinearSteps | None = None
+        if stages is not None:
+            columns = [feedback.options(self.x[..., k]) for k in range(self.x.shape[-1])]
+            blocks = Stages(stages.ranks, stages.inside, self._counts_or_none(), AT_ONCE)
+            self.steps = LinearSteps(blocks, np.stack(columns, axis=-1))
 
     @property
     def scale_free(self) -> bool:  # noqa: D102
@@ -153,8 +170,18 @@ class Choosing(Term):
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
         return full * np.where(s > EQUAL * largest, 1 / np.where(s > 0, s, 1.0), 0.0)[:, None]
 
+    @property
+    def holds(self) -> int:  # noqa: D102
+        return self.inside.size if self.steps is None else CELLS // POINTS
+
+    def _counts_or_none(self) -> np.ndarray | None:
+        return None if (self.counts == 1).all() else self.counts
+
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
         scaled = self.scaled(weights)
+        if self.steps is not None:
+            beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
+            return self.steps.log_likelihoods(scaled * np.reshape(beta, (-1, 1)))
         inputs = (scaled @ self.x.reshape(-1, self.x.shape[-1]).T).reshape(len(weights), *self.inside.shape)
         if not self.everywhere:
             inputs = np.where(self.inside, inputs, -np.inf)
@@ -504,7 +531,7 @@ def fit_family(
 
     def log_likelihood_of(terms: Sequence[Term], points: np.ndarray) -> np.ndarray:
         out = np.empty(len(points))
-        step = max(1, CELLS // max(sum(term.cells for term in terms), 1))
+        step = max(1, CELLS // max(sum(term.holds for term in terms), 1))
         for lo in range(0, len(points), step):
             some = points[lo : lo + step]
             weights, theta = space.weights(some[:, : space.dimension]), space.theta(some)
@@ -561,7 +588,9 @@ def _integrate(
         return log_prior(points) + log_likelihood(points)
 
     if all(term.smooth for term in terms):
-        draws = max(least, int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, MOST_DRAWS)))
+        quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
+        work = QUICK_WORK if quick else WORK
+        draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, MOST_DRAWS)))
         softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
         staged = len(softmaxes) == len(terms)
         curvature = _curvature(space, softmaxes, rng) if staged else None

@@ -150,7 +150,9 @@ def laplace(
     mixture = [replace(bell, share=float(a)) for (_, bell), a in zip(bells, shares, strict=True) if a > 0]
     best, parts = _sampled(f, mixture, base, draws, rng)
     for i in range(ROUNDS):
-        good = best.k_hat <= K_HAT and (i > 1 or draws * float(best.weights @ best.weights) < 1 / EFFECTIVE)
+        good = best.k_hat <= K_HAT and (
+            base is None or i > 1 or draws * float(best.weights @ best.weights) < 1 / EFFECTIVE
+        )
         if good:
             break
         mixture = [bell.fitted(best.points, best.weights * part) for bell, part in zip(mixture, parts, strict=True)]

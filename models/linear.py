@@ -147,7 +147,8 @@ class Combination(Expression):
         """Add up."""
         total: Any = 0.0
         for feature, coefficient in zip(self.features, self.coefficients, strict=True):
-            total = total + coefficient * feature.evaluate(column)
+            if coefficient:
+                total = total + coefficient * feature.evaluate(column)
         return total
 
 

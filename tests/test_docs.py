@@ -35,6 +35,7 @@ def test_pages():
         "api",
         "demonstrations",
         "extend-in-pymc",
+        "feedback",
         "first-study",
         "inspect-with-arviz",
         "read-the-numbers",

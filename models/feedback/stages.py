@@ -1,6 +1,8 @@
 """Stages: the best of what is left is chosen, then the best of the rest; their likelihood for very many units."""
 
 import math
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,12 +81,17 @@ class Stages:
         Where there is an option.
     counts : ndarray (unit,), optional
         How often each unit occurs; once unless given.
+    most : int, optional
+        Units that are laid out together, at most.
     """
 
-    def __init__(self, ranks: np.ndarray, inside: np.ndarray, counts: np.ndarray | None = None) -> None:
+    def __init__(
+        self, ranks: np.ndarray, inside: np.ndarray, counts: np.ndarray | None = None, most: int | None = None
+    ) -> None:
         self.ranks, self.inside, self.counts = ranks, inside, counts
         self.n_units = len(ranks)
         width = max(1, CELLS // max(ranks.shape[1] - 1, 1))
+        width = width if most is None else min(width, most)
         pieces = max(1, -(-self.n_units // width))
         ends = [self.n_units * i // pieces for i in range(pieces + 1)]
         self.layouts = [self._layout(lo, hi) for lo, hi in zip(ends[:-1], ends[1:], strict=True)]
@@ -127,6 +134,49 @@ class Stages:
         return Stages(self.ranks[some], self.inside[some], None if self.counts is None else self.counts[some]), some
 
 
+class LinearSteps:
+    """What rewards that are linear in some weights make of it: steps ``D w``, of all points at once.
+
+    Parameters
+    ----------
+    stages : Stages
+    x : ndarray (unit, option, feature)
+    """
+
+    def __init__(self, stages: Stages, x: np.ndarray) -> None:
+        self.parts = []
+        flat = x.reshape(-1, x.shape[-1])
+        for layout in stages.layouts:
+            ordered = flat[layout.index]
+            apart = ordered[:-1] - ordered[1:]
+            if layout.shut is not None:
+                apart[layout.shut] = 0.0
+            longest = np.sqrt((apart**2).sum(axis=-1)).max(axis=1, initial=0.0).sum()
+            costly = sum(costs is not False for costs in layout.costs)
+            self.parts.append((layout, apart, float(longest), costly))
+
+    def log_likelihoods(self, weights: np.ndarray) -> np.ndarray:
+        """``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
+        return -np.sum(list(in_threads(lambda part: self._left(weights, *part), self.parts)), axis=0)
+
+    def _left(self, weights: np.ndarray, layout: Layout, apart: np.ndarray, longest: float, costly: int) -> np.ndarray:
+        n_steps, n_units, k = apart.shape
+        out = np.empty(len(weights))
+        room = max(1, CELLS // max(n_steps * n_units, 1))
+        farthest = longest * np.sqrt((weights**2).sum(axis=1))  # of Cauchy and Schwarz
+        for lo in range(0, len(weights), room):
+            some = weights[lo : lo + room]
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                steps = (some @ apart.reshape(-1, k).T).reshape(len(some), n_steps, n_units)
+                steps = np.ascontiguousarray(np.moveaxis(steps, 1, 0)) if n_steps > 1 else steps.reshape(1, -1, n_units)
+                if layout.shut is not None:
+                    steps[np.broadcast_to(layout.shut[:, None, :], steps.shape)] = -np.inf
+                far = farthest[lo : lo + room]
+                known = (far, costly * far) if float(far.max()) < 0.5 * LARGEST else None
+                out[lo : lo + room] = log_left(steps, layout, known)
+        return out
+
+
 class Steps:
     """What one hypothesis makes of what was said.
 
@@ -161,6 +211,17 @@ class Steps:
                     far = (reach[0] * some, reach[1] * some)
                 out[lo : lo + room] = out[lo : lo + room] - log_left(scaled, layout, far)
         return out
+
+
+def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T]) -> Iterable[S]:
+    """``work`` of each part, on every core where there are several parts."""
+    workers = min(os.cpu_count() or 1, 8, len(parts))
+    if workers < 2:
+        return [work(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, parts))
 
 
 def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:

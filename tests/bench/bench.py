@@ -35,7 +35,30 @@ def isolated(case: str) -> dict:
 
 def row(what: str, ours: str, other: str, verdict: str) -> None:
     """Print a line of the table."""
-    print(f"{what:<58} {ours:>14} {other:>18} {verdict:>16}", flush=True)
+    print(f"{what:<72} {ours:>14} {other:>18} {verdict:>16}", flush=True)
+
+
+def linear(*arguments: str) -> tuple[dict, float]:
+    """Run `linear.py` in a process of its own: what it prints, and the seconds of the whole process."""
+    start = time.perf_counter()
+    command = [sys.executable, str(HERE / "linear.py"), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout), time.perf_counter() - start
+
+
+def continuous() -> None:
+    """Bradley-Terry with continuous weights: effective draws a second against nutpie, in turn, and very many comparisons."""
+    for kind, what in (("distinct", "features distinct"), ("repeated", "repeated, nutpie on counts")):
+        linear("ours", "10000", "16", kind)
+        ours, theirs = [], []
+        for _ in range(3):
+            ours.append(linear("ours", "10000", "16", kind))
+            theirs.append(linear("nutpie", "10000", "16", kind))
+        for name, of in (("whole process", lambda d, s: s), ("its sampling alone", lambda d, s: d["seconds"])):
+            a, b = (statistics.median(d["ess"] / of(d, s) for d, s in who) for who in (ours, theirs))
+            row(f"Bradley-Terry 1e4 x 16, {what}: {name}", f"{a:.0f} ESS/s", f"{b:.0f} ESS/s", f"{a / b:.0f} x")
+    done, seconds = linear("ours", "100000", "64", "distinct")
+    row("Bradley-Terry 1e5 x 64", f"{seconds:.2f} s", f"peak {done['peak_kib'] / 2**20:.2f} GiB", "10 s, 2 GiB")
 
 
 def main() -> None:
@@ -75,6 +98,7 @@ def main() -> None:
         ("weights, H=256, N=1e5", "0.05 s"),
         ("weights, H=256, N=1e5, expressions evaluated", ""),
         ("weights, H=1000, N=1e6", "5 s, 1 GiB"),
+        ("rankings of 10, N=1e5, H=64, rationality inferred", "10 s"),
         ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
         ("risk with matrix, M=1e5, 3 options, H=64", ""),
         ("100 demonstrated steps, 400 states, H=1000", "5 s"),
@@ -83,6 +107,7 @@ def main() -> None:
         done = isolated(case)
         gib = done["peak_kib"] / 2**20
         row(case, f"{done['seconds']:.3f} s", f"peak {gib:.2f} GiB", limit)
+    continuous()
     print(f"\n{os.cpu_count()} cores; Python {sys.version.split()[0]}")
 
 

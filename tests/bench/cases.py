@@ -197,6 +197,27 @@ def sampled_again() -> tuple[float, float]:
     return timed(ours, 5), timed(theirs, 3)
 
 
+def ranked(n: int, options: int, count: int) -> float:
+    """Evidence of rankings under many hypotheses, the rationality integrated out."""
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.feedback.base import named
+    from reward_hypotheses.models.feedback.rankings import Rankings
+    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.priors.uniform import Uniform
+
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((4, n, options))
+    noisy = 1.5 * x[0] - x[1] + rng.gumbel(size=(n, options))
+    rank = (-noisy).argsort(axis=1).argsort(axis=1) + 1.0
+    held = {f"x{k}": x[k] for k in range(4)} | {"rank": rank}
+    texts = {f"h{h}": " + ".join(f"{rng.normal():.4f}*x{k}" for k in range(4)) for h in range(count)}
+    (one,) = named([Rankings(held, "rank")])
+    hypotheses = hypotheses_of(texts)
+    line = failure_line(0.0, hypotheses.names)
+    return timed(lambda: weigh(hypotheses, Uniform("a bench"), [one], line), 1)
+
+
 def csv_rows(with_arrow: bool) -> float:
     """1e6 rows of six columns."""
     import tempfile
@@ -229,6 +250,7 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "weights, H=256, N=1e5, expressions evaluated": lambda: weights(100_000, 256, 3),
     "weights, H=1000, N=1e6": lambda: weights(1_000_000, 1000, 1),
     "scalar risk, M=1e6, 3 options, H=256": lambda: risk(1_000_000, 256, False),
+    "rankings of 10, N=1e5, H=64, rationality inferred": lambda: ranked(100_000, 10, 64),
     "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
     "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
     "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),
