@@ -37,6 +37,7 @@ def test_pages():
         "extend-in-pymc",
         "first-study",
         "inspect-with-arviz",
+        "lava",
         "read-the-numbers",
         "travel",
         "values",

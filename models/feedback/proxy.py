@@ -25,7 +25,7 @@ from reward_hypotheses.models.valuation import Valuation
 
 @dataclass(frozen=True, eq=False)
 class Proxy(Rational):
-    """The reward that a designer wrote: ``p(chosen | r_h) = softmax over candidates of beta E[r_h of what it would do] / s_h``.
+    """The reward that a designer wrote: ``p(chosen | r_h) = softmax_c(beta E[r_h of what candidate c would do] / s_h)``.
 
     Inverse reward design (Hadfield-Menell et al. 2017): a proxy is written for what it makes of the world that its designer
     had in mind, and is evidence of what was wanted there, not a reward to be taken literally elsewhere. In a table with
