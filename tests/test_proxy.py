@@ -284,6 +284,40 @@ def test_one_human_of_proxies_and_choices():
         fitted([rh.Proxy(SCENES, chosen="x", candidates=WRITTEN, human="Ann", scale="raw"), both[1]], given)
 
 
+def test_designers_who_contradict_themselves_are_of_little_rationality():
+    """Four proxies for x by one human, against two for x and two for -x: about the same evidence for either, and a low beta."""
+    given, beta = {"x": "x", "minus": "-x"}, []
+    for chosen in (["x"] * 4, ["x", "away"] * 2):
+        tree = fitted([rh.Proxy(SCENES, chosen=c, candidates=WRITTEN, human="Ann") for c in chosen], given)
+        beta.append(float(tree["posterior"]["Ann_rationality"].sel(hypothesis="x").mean()))
+        apart = float(np.ptp(tree["evidence"]["log_evidence"].values))
+        assert apart > 1 if len(set(chosen)) == 1 else apart < 1
+    assert beta[1] < beta[0] / 3
+
+
+def test_scenes_without_options_and_episodes_without_discount():
+    nothing = {"available": [[1, 1], [0, 0], [1, 0]], "x": [[1.0, 2], [5, 6], [3, 1]], "y": [[2.0, 1], [5, 7], [3, 1]]}
+    one = rh.Proxy(nothing, chosen="x", candidates={"x": "x", "y": "y"})
+    assert one.does.tolist() == [[0, 1, 1], [1, 0, 1]] and one.laid_out(np.array([1.0, 2, 3])).tolist() == [[2.5, 2]]
+    moves = [[[0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4], [[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]]
+    endless = rh.MDP({"x": [0.0, 1, 2, 0], "y": [0.0, 2, 1, 0]}, moves, 1)
+    one = rh.Proxy(endless, chosen="x", candidates={"x": "x", "y": "y"}, start=0)
+    assert one.does.tolist() == [[1, 0, 1, 1], [1, 1, 0, 1]]
+
+
+def test_what_no_candidate_would_meet_is_left_open():
+    """Where there is no lava a proxy is silent about it, however much of it its text holds; where there is, it is not."""
+    given = {f"lava {n}": f"10*goal - start + {n}*lava" for n in (-100, -1, 0, 9)}
+    candidates = {"goal": "goal - 100*lava", "start": "start", "goal, lava": "goal + 5*lava"}
+    seen = [
+        fitted([rh.Proxy(lava(rows), chosen="goal", candidates=candidates)], given)
+        for rows in (["S.G"], ["SLG", "..."])
+    ]
+    silent = [tree["evidence"]["silent_class"].values.tolist() for tree in seen]
+    assert silent[0] == [0, 0, 0, 0] and len(set(silent[1])) == 4
+    assert len(set(seen[0]["evidence"]["log_evidence"].values.tolist())) == 1
+
+
 @pytest.mark.parametrize("world", ["table", "mdp"])
 def test_trees(world, tmp_path):
     """Draws, replications and what else a tree holds; saved and read back."""
@@ -314,6 +348,9 @@ def test_trees(world, tmp_path):
     back = xr.open_datatree(tmp_path / "tree.nc").load()
     xr.testing.assert_identical(back["posterior"].to_dataset(), tree["posterior"].to_dataset())
     assert len(az.summary(tree, var_names=["proxy_rationality"])) == 3
+    how = {} if world == "table" else {"start": "0,0", "horizon": 9}
+    risks = [rh.catastrophe_risk(t, SCENES if world == "table" else lava(), **how) for t in (tree, back)]
+    assert float(risks[0]["mean"]) == float(risks[1]["mean"])
 
 
 def test_replications_are_of_the_likelihood():
