@@ -54,7 +54,7 @@ def fit(
         Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
     method : {"auto", "exact", "nuts"}
         auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
-        rationality (choices, rankings, stops, demonstrations), by Laplace's approximation and importance sampling (ratings), else by NUTS
+        rationality (choices, rankings, stops, proxies, demonstrations), by Laplace's approximation and importance sampling (ratings), else by NUTS
         and a bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
         and why. Sampled evidence carries its Monte Carlo error, in ``evidence`` and into every risk.
     draws, chains : int

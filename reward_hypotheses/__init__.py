@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.demonstrations import Demonstrations
     from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.proxy import Proxy
     from reward_hypotheses.models.feedback.rankings import Rankings
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
@@ -83,6 +84,7 @@ _HOME = {
     "Choices": "models.feedback.choices",
     "Demonstrations": "models.feedback.demonstrations",
     "Labels": "models.feedback.labels",
+    "Proxy": "models.feedback.proxy",
     "Rankings": "models.feedback.rankings",
     "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
@@ -130,6 +132,7 @@ __all__ = [
     "NotTrustedError",
     "Policy",
     "Prior",
+    "Proxy",
     "Rankings",
     "Ratings",
     "Rewards",

@@ -12,6 +12,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.feedback.demonstrations import Demonstrations
 from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.proxy import Proxy
 from reward_hypotheses.models.feedback.rankings import Rankings
 from reward_hypotheses.models.feedback.ratings import Ratings
 from reward_hypotheses.models.feedback.rewards import Rewards
@@ -38,6 +39,7 @@ FEEDBACK: Mapping[str, type[Feedback]] = {
     "rankings": Rankings,
     "ratings": Ratings,
     "stops": Stops,
+    "proxy": Proxy,
     "demonstrations": Demonstrations,
 }
 """Every kind of feedback that a study file may name; a new kind is one line here."""
@@ -235,26 +237,24 @@ class Use:
     ----------
     table : str
         The table of its items, or the name of the MDP whose states they are.
-    said : str
-        What holds what was said: a column, or a table of trajectories.
+    said : str or None
+        What holds what was said: a column, or a table of trajectories; None where the entry says it itself.
+    in_mdp : bool
+        Whether its items are the states of an MDP.
     """
 
     where: str
     kind: type[Feedback]
     table: str
-    said: str
+    said: str | None
     options: Mapping[str, Any]
+    in_mdp: bool
     complete: bool
-
-    @property
-    def in_mdp(self) -> bool:
-        """Whether its items are the states of an MDP."""
-        return "mdp" in self.kind.asks
 
     def make(self, items: Any, said: Any, problems: Problems) -> list[Feedback]:
         """Make the feedback, what was said judged; nothing where it is wrong, which has then been said."""
         with problems.at(self.where):
-            one = self.kind(items, said, **self.options)
+            one = self.kind(items, *([] if self.said is None else [said]), **self.options)
             _ = one.observed
             return [one]
         return []
@@ -281,14 +281,19 @@ def read_feedback(
             if isinstance(entry.get("table"), str) and entry["table"] not in tables:
                 problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
             continue
-        asks = FEEDBACK[kind].asks
+        instead = {key: other for key, other in FEEDBACK[kind].instead.items() if other in entry}
+        asks = tuple(instead.get(key, key) for key in FEEDBACK[kind].asks)
         settings = {f.name: f for f in fields(FEEDBACK[kind]) if f.init and f.name not in ("needs", "trajectories")}
         options = {key: settings.get(key) for key in dict.fromkeys((*settings, *asks))}
         part = Section(entry, where, problems, ("kind", *options))
         part.refuse_unknown()
         complete = True
+        for key, other in instead.items():
+            if key in entry:
+                problems.add(f"{where} {key} and {other}: both are given; give one of them")
+                complete = False
         for name, spec in options.items():
-            if name not in entry and (spec is None or spec.default is MISSING):
+            if name not in entry and (name in asks or spec is None or spec.default is MISSING):
                 problems.add(f"{where} {name}: missing; {_NEEDED.get(name, 'it is required')}")
                 complete = False
         names = {key: part.text(key) for key in asks}
@@ -297,9 +302,10 @@ def read_feedback(
                 problems.add(
                     f"{where} {key}: {names[key]!r} is no {'MDP' if key == 'mdp' else key}; {suggestion(names[key], known)}"
                 )
-        given = {k: v for k, v in entry.items() if k in options and k not in asks}
-        items, said = (names[key] for key in asks)
-        uses.append(Use(where, FEEDBACK[kind], items, said, given, complete and bool(items and said)))
+        given = {k: v for k, v in entry.items() if k in options and k not in asks and k not in instead}
+        items, said = [*names.values(), None][:2]
+        complete = complete and all(names.values())
+        uses.append(Use(where, FEEDBACK[kind], str(items), said, given, "mdp" in asks, complete))
     return uses
 
 
@@ -307,6 +313,8 @@ _NEEDED = {
     "table": "name the table, as under [tables]",
     "mdp": "name the MDP, as under [mdps]",
     "column": "name the column that holds what was said",
+    "chosen": "name the candidate that was written",
+    "candidates": "state what might have been written, candidates = { name = expression, ... }",
     "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]",
     "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]',
     "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]",

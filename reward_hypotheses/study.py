@@ -288,8 +288,8 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     features = tuple(dict.fromkeys(c for e in named_by for c in e.columns))
     for use in feedback:
         items: Any = mdps.get(use.table) if use.in_mdp else good.get(use.table)
-        said = tables.get(use.said) if use.in_mdp else use.said
-        if items is not None and said is not None and use.complete:
+        said = tables.get(use.said) if use.in_mdp and use.said else use.said
+        if items is not None and (said is not None or use.said is None) and use.complete:
             made.extend(replace(one, needs=features) for one in use.make(items, said, problems))
     expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")

@@ -15,7 +15,7 @@ GROUPS = {
     "Priors over the hypotheses": ("Elicited", "LinearPool", "log_pool", "Uniform", "Simplicity", "Prior"),
     "Hypotheses": ("Linear",),
     "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate"),
-    "Feedback": ("Choices", "Demonstrations", "Labels", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
+    "Feedback": ("Choices", "Demonstrations", "Labels", "Proxy", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
     "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions"),
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "predict"),

@@ -283,9 +283,10 @@ CASES = {
     "noise 0.5": (feedback(noise=0.5), [r"noise: 0.5; give"]),
     "no noise": (feedback(noise=None), [r"\[\[feedback\]\] noise: missing"]),
     "a kind of later": (
-        feedback(kind="proxy"),
+        feedback(kind="corrections"),
         [
-            r"kind: 'proxy' is no kind of this version; there is 'labels', 'rewards', 'choices', 'rankings', 'ratings', 'stops', 'demonstrations'"
+            r"kind: 'corrections' is no kind of this version; there is 'labels', 'rewards', 'choices', 'rankings', 'ratings', "
+            r"'stops', 'proxy', 'demonstrations'"
         ],
     ),
     "a kind misspelt": (feedback(kind="label"), [r"kind: 'label' is no kind of this version; did you mean 'labels'"]),

@@ -38,6 +38,7 @@ def test_pages():
         "feedback",
         "first-study",
         "inspect-with-arviz",
+        "lava",
         "read-the-numbers",
         "travel",
         "values",

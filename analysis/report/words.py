@@ -370,6 +370,7 @@ CHOSEN = {
     "choices": "which option of a scene was taken",
     "rankings": "the options of a scene in order",
     "stops": "was this stopped",
+    "proxy": "which reward was written",
     "demonstrations": "what was done, step by step",
 }
 PLANS = {
@@ -397,6 +398,9 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
         else:
             how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
         who = one["settings"].get("human") or "somebody"
+        if one["kind"] == "proxy":
+            chosen, n = one["settings"]["chosen"], len(one["settings"]["candidates"])
+            return f"proxy (for {one['table']}): the reward {chosen!r} was written, of {n} that might have been, by {who} {how}"
         if one["column"] is None:
             n, plans = one["settings"]["trajectories"], PLANS[one["settings"]["planner"]]
             where = f"{n} trajector{'y' if n == 1 else 'ies'} in {one['table']}"

@@ -114,6 +114,9 @@ class Feedback(ABC):
     asks: ClassVar[tuple[str, ...]] = ("table", "column")
     """What a study file names for it: a table, and a column of it."""
 
+    instead: ClassVar[Mapping[str, str]] = {}
+    """What it may name in place of something that it asks, such as an MDP in place of a table."""
+
     integrated: ClassVar[str] = ""
     """How a kind with exact evidence integrates its nuisance: "in closed form", "by quadrature"; empty for one that is sampled."""
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +27,8 @@ KINDS = {
     "stops": (lambda t: rh.Stops(t, "said"), True),
     "ratings": (lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]), 0),
 }
-
+PROXIES = {"proxy": 6}  # so many by one designer, each for a world of its own
+CANDIDATES = {"x": "x", "y": "y", "more": "x + y", "less": "x - y", "away": "-x"}
 
 LINEAR = {  # rewards with continuous weights: kind of feedback, prior of the weights
     "linear, sphere": ("choices", "sphere"),
@@ -61,7 +63,30 @@ def simulate(kind, rng):
     theta = {name: nuisance.draws((1,), rng) for name, nuisance in blank.nuisances.items()}
     said = np.asarray(blank.replicate(blank.at(valuation, truth), theta, 1, rng)[0]).reshape(SCENES, OPTIONS)
     (one,) = named([make(table | {"said": said})])
-    posterior = weigh(hypotheses, prior, [one], line)
+    return ranked(pi, truth, theta, one, weigh(hypotheses, prior, [one], line), rng)
+
+
+def simulate_proxies(kind, rng):
+    """The same of several proxies, whose designer has one rationality."""
+    hypotheses = hypotheses_of(TEXTS)
+    line = failure_line(0.2, hypotheses.names)
+    prior = rh.Elicited(WEIGHTS, "a simulation", strength=STRENGTH)
+    pi = rng.dirichlet(STRENGTH * np.array(list(WEIGHTS.values()), float) / sum(WEIGHTS.values()))
+    truth = int(rng.choice(3, p=pi))
+    theta: dict = {}
+    made = []
+    for _ in range(PROXIES[kind]):
+        x, y = rng.normal(size=(2, 3, OPTIONS))
+        blank = rh.Proxy({"x": x, "y": y}, chosen="x", candidates=CANDIDATES, human="designer")
+        theta = theta or {name: nuisance.draws((1,), rng) for name, nuisance in blank.nuisances.items()}
+        said = blank.replicate(blank.at(Valuation(hypotheses, blank.items, line), truth), theta, 1, rng)[0, 0]
+        made.append(replace(blank, chosen=blank.written[int(np.argmax(said))].split(" = ")[0]))
+    made = named(made)
+    return ranked(pi, truth, theta, made[0], weigh(hypotheses, prior, made, line), rng)
+
+
+def ranked(pi, truth, theta, one, posterior, rng):
+    """Where the truth is among the draws of its posterior: its nuisance, the values and the risk; and the weights."""
     drawn, weights, _ = posterior.draws(DRAWS, rng)
     name, value = next(iter(theta.items()))
     nuisance = one.draws(posterior.evidence[0], np.array([truth]), DRAWS, rng)[name][:, 0]
@@ -114,8 +139,9 @@ def simulate_linear(name, rng):
 
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, sorted([*KINDS, *LINEAR]).index(kind)])
-    found = [simulate_linear(kind, rng) if kind in LINEAR else simulate(kind, rng) for _ in range(runs)]
+    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES].index(kind)])
+    simulation = simulate_linear if kind in LINEAR else simulate_proxies if kind in PROXIES else simulate
+    found = [simulation(kind, rng) for _ in range(runs)]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
     coverage = {q: [float((np.abs(r - 0.5) < level / 2).mean()) for level in LEVELS] for q, r in ranks.items()}
@@ -131,10 +157,10 @@ def main(runs=400):
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in [*KINDS, *LINEAR]:
+    for kind in [*KINDS, *PROXIES, *LINEAR]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
-            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind in KINDS else ""
+            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR else ""
             print(f"{kind if i == 0 else '':15} {quantity:12} " + " ".join(f"{h:6.3f}" for h in held) + f"   {said}")
 
 
