@@ -26,7 +26,7 @@ demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 venv: $(STAMP)
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
+    from reward_hypotheses.models.feedback.conformance import conforms
     from reward_hypotheses.models.feedback.demonstrations import Demonstrations
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.proxy import Proxy
@@ -81,6 +82,7 @@ _HOME = {
     "LinearPool": "models.priors.pools",
     "log_pool": "models.priors.base",
     "Feedback": "models.feedback.base",
+    "conforms": "models.feedback.conformance",
     "Choices": "models.feedback.choices",
     "Demonstrations": "models.feedback.demonstrations",
     "Labels": "models.feedback.labels",
@@ -143,6 +145,7 @@ __all__ = [
     "add_options",
     "catastrophe_risk",
     "check",
+    "conforms",
     "decorrelate",
     "demonstrate",
     "fade",

@@ -17,7 +17,7 @@ GROUPS = {
     "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate"),
     "Feedback": ("Choices", "Demonstrations", "Labels", "Proxy", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
-    "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions"),
+    "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions", "conforms"),
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "predict"),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
