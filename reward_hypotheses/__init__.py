@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
+    from reward_hypotheses.analysis.judges import risk_by_judge
     from reward_hypotheses.analysis.labelled import (
         catastrophe_risk,
         given,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.models.priors.base import Prior, log_pool
     from reward_hypotheses.models.priors.elicited import Elicited
+    from reward_hypotheses.models.priors.judgements import Judgements
     from reward_hypotheses.models.priors.pools import LinearPool
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
@@ -75,6 +77,7 @@ _HOME = {
     "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
+    "Judgements": "models.priors.judgements",
     "Uniform": "models.priors.uniform",
     "Simplicity": "models.priors.simplicity",
     "LinearPool": "models.priors.pools",
@@ -104,6 +107,7 @@ _HOME = {
     "catastrophe_risk": "analysis.labelled",
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
+    "risk_by_judge": "analysis.judges",
     "predict": "analysis.labelled",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
@@ -122,6 +126,7 @@ __all__ = [
     "Expected",
     "Feedback",
     "InputError",
+    "Judgements",
     "Labels",
     "Linear",
     "LinearPool",
@@ -162,6 +167,7 @@ __all__ = [
     "resample",
     "reweight",
     "risk_bounds",
+    "risk_by_judge",
     "run",
     "silent_directions",
     "value_bits",

@@ -12,13 +12,21 @@ PAGE = ROOT / "docs" / "api.md"
 GROUPS = {
     "Tables": ("read_comparisons", "read_table", "landing_sites", "landing_frame"),
     "Shifts": ("repaint", "decorrelate", "intervene", "reweight", "resample", "add_options", "fade"),
-    "Priors over the hypotheses": ("Elicited", "LinearPool", "log_pool", "Uniform", "Simplicity", "Prior"),
+    "Priors over the hypotheses": (
+        "Elicited",
+        "Judgements",
+        "LinearPool",
+        "log_pool",
+        "Uniform",
+        "Simplicity",
+        "Prior",
+    ),
     "Hypotheses": ("Linear",),
     "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate"),
     "Feedback": ("Choices", "Demonstrations", "Labels", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
     "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions"),
-    "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "predict"),
+    "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "risk_by_judge", "predict"),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
 }

@@ -42,6 +42,15 @@ STUDIES = {
             ],
         }
     ),
+    "judgements": small(
+        values={
+            "judgements": [
+                {"judge": "Ann", "left": "flags", "right": "red paint", "answer": "left much"},
+                {"judge": "Bob", "left": "flags", "right": "red paint", "answer": "equal"},
+            ],
+            "source": "x",
+        }
+    ),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -84,6 +93,7 @@ def stands_for(part, given, document):
         "<share>": lambda: number(given),
         "<deployments>": lambda: number(given),
         "<language>": lambda: given in document["risk_by_language"],
+        "<judge>": lambda: given in ("Ann", "Bob"),
         "<feature>": lambda: given in ("flags", "red_paint"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
         "<setting>": lambda: given in ("missing", "noise", "sigma2", "rationality", "scale", "human"),
