@@ -49,9 +49,9 @@ def by_grid(said):
     score = (np.arange(16) + 0.5) / 16
     taus = stats.halfnorm.ppf(score)
     z, z_weight = np.polynomial.hermite_e.hermegauss(20)
-    a, a_weight = np.polynomial.hermite_e.hermegauss(10)
+    nodes = list(zip(*np.polynomial.hermite_e.hermegauss(10), strict=True))
     total = np.zeros(len(gap))
-    for tau, (u, wu), (v, wv) in itertools.product(taus, zip(a, a_weight), zip(a, a_weight)):
+    for tau, (u, wu), (v, wv) in itertools.product(taus, nodes, nodes):
         c1 = 0.5 * math.exp(0.75 * u)
         c2 = c1 + 1.5 * math.exp(0.75 * v)
         chance = graded(gap[:, None] + tau * math.sqrt(2) * z, c1, c2)
