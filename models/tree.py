@@ -174,6 +174,7 @@ def tree_of(
                 "feedback": [
                     {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column or None}
                     | one.settings()
+                    | ({} if one.items.failing() is None else {"failing": True})
                     for one in posterior.feedback
                 ],
                 "not_boolean": sorted(

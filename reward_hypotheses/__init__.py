@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
+    from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
     from reward_hypotheses.analysis.judges import risk_by_judge
     from reward_hypotheses.analysis.labelled import (
         catastrophe_risk,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
+    from reward_hypotheses.models.failure_judgements import FailureJudgements
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.demonstrations import Demonstrations
@@ -108,6 +110,9 @@ _HOME = {
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
     "risk_by_judge": "analysis.judges",
+    "FailureJudgements": "models.failure_judgements",
+    "failure_line": "analysis.failure_risk",
+    "risk_under_failure_judgements": "analysis.failure_risk",
     "predict": "analysis.labelled",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
@@ -124,6 +129,7 @@ __all__ = [
     "Demonstrations",
     "Elicited",
     "Expected",
+    "FailureJudgements",
     "Feedback",
     "InputError",
     "Judgements",
@@ -148,6 +154,7 @@ __all__ = [
     "decorrelate",
     "demonstrate",
     "fade",
+    "failure_line",
     "fit",
     "given",
     "gridworld",
@@ -168,6 +175,7 @@ __all__ = [
     "reweight",
     "risk_bounds",
     "risk_by_judge",
+    "risk_under_failure_judgements",
     "run",
     "silent_directions",
     "value_bits",

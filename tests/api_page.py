@@ -27,6 +27,7 @@ GROUPS = {
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
     "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions"),
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "risk_by_judge", "predict"),
+    "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
 }
