@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.elicited import Elicited
     from reward_hypotheses.models.priors.judgements import Judgements
     from reward_hypotheses.models.priors.pools import LinearPool
+    from reward_hypotheses.models.priors.quantiles import elicit
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
@@ -79,6 +80,7 @@ _HOME = {
     "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
+    "elicit": "models.priors.quantiles",
     "Judgements": "models.priors.judgements",
     "Uniform": "models.priors.uniform",
     "Simplicity": "models.priors.simplicity",
@@ -153,6 +155,7 @@ __all__ = [
     "check",
     "decorrelate",
     "demonstrate",
+    "elicit",
     "fade",
     "failure_line",
     "fit",
