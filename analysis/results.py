@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
+from reward_hypotheses.analysis.opinions import opinion
 from reward_hypotheses.analysis.risk import (
     Risk,
     at_least_one,
@@ -33,7 +34,8 @@ from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior
-from reward_hypotheses.models.priors.base import Prior, Product
+from reward_hypotheses.models.priors.base import Prior, Product, named_judges
+from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
@@ -124,7 +126,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             name: reward.text if isinstance(reward, (Expression, Linear)) else getattr(reward, "__name__", "callable")
             for name, reward in zip(names, posterior.hypotheses.rewards, strict=True)
         },
-        "values": dict(question.values),
+        "values": dict(question.values) | _inferred(question),
         "prior": _by_name(names, posterior.prior.weights_of(posterior.hypotheses)),
         "log_evidence": _by_name(names, posterior.log_evidence),
         "weights": _by_name(names, posterior.weights),
@@ -206,6 +208,7 @@ TEST_KEYS = (
     "risk",
     "risk_by_agent_prior",
     "risk_by_language",
+    "risk_by_judge",
     "agents",
     "matrix",
     "catastrophic_options",
@@ -321,6 +324,7 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
         "risk_by_language": {
             language.language_name: ours.get(f"simplicity, {language.language_name}") for language in question.languages
         },
+        "risk_by_judge": _by_judge(question, risk.by_truth),
         "agents": {
             key: {
                 "acts": {"risk": flipped[key] if policy.abstain else ours[key], "abstained": 0.0},
@@ -461,6 +465,45 @@ def _fit(posterior: Posterior) -> Document:
             "ess": sampler.ess,
             "target_accept": sampler.target_accept,
         },
+    }
+
+
+def _by_judge(question: Question, by_truth: np.ndarray) -> Document | None:
+    """Risk under each judge's values, and under the pool; None where there is one judge."""
+    posterior = question.posterior
+    judges = named_judges(posterior.prior)
+    if len(judges) < 2:
+        return None
+    n = max(question.draws, LEAST_DRAWS)
+
+    def said(prior: Prior, purpose: str) -> Document:
+        found = opinion(posterior, prior, purpose, by_truth, question.prob, n, question.seed)
+        return {key: None if math.isnan(value) else value for key, value in vars(found).items()}
+
+    return {
+        "judges": {name: said(judge, f"values of {name}") for name, judge in judges.items()},
+        "pool": said(posterior.prior, "values"),
+    }
+
+
+def _inferred(question: Question) -> Document:
+    """How values that were inferred from judgements were come by, and how sure the numbers are."""
+    prior, names = question.posterior.prior, question.posterior.hypotheses.names
+    if not isinstance(prior, Judgements):
+        return {}
+    found = prior.inferred(names)
+    order = np.argsort(found.tau)
+    below = np.cumsum(found.pool.chance[order])
+    ends = [float(found.tau[order][np.searchsorted(below, p * below[-1])]) for p in (0.5, 0.025, 0.975)]
+    return {
+        "inferred": {
+            "method": found.method,
+            "k_hat": found.k_hat,
+            "ess": found.ess,
+            "mcse": _by_name(names, found.mcse),
+            "disagreement": dict(zip(("median", "lower", "upper"), ends, strict=True)),
+            "never_judged": prior.never_judged(names),
+        }
     }
 
 
@@ -626,6 +669,16 @@ def _warnings(question: Question) -> list[str]:
             )
         elif prior == -np.inf:
             warnings.append(f"the values give {name!r} a weight of 0, which no data can change")
+    if isinstance(posterior.prior, Judgements):
+        for name in posterior.prior.never_judged(posterior.hypotheses.names):
+            warnings.append(
+                f"nobody was asked about {name!r}: its weight among the values is what the prior of worths gives it"
+            )
+        worst = float(posterior.prior.inferred(posterior.hypotheses.names).mcse.max())
+        warnings.append(
+            f"the values were inferred from judgements; the Monte Carlo error of their weights, up to {worst:.2g}, is in no other "
+            "error"
+        )
     if isinstance(posterior.prior, Product) and posterior.prior.strength is not None:
         warnings.append(
             "the logarithmic pool of judges with strengths is taken as one opinion: the pool of their mean weights, worth "

@@ -307,7 +307,7 @@ class Planned(Term):
 
     @property
     def gram(self) -> np.ndarray:  # noqa: D102
-        apart = self.x - self.x.mean(axis=0)
+        apart = self.x - self.x.mean(axis=0) if self.feedback.shift_free else self.x
         return apart.T @ apart
 
     def symbolic(self, weights: Any, xp: Any) -> Any:  # noqa: D102

@@ -58,6 +58,11 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if any(part.varies and part.strength is None for _, part in prior.parts()):
+        raise InputError(
+            f"prior: {prior.name!r} is known by draws, of which PyMC makes no distribution; use rh.fit, or give rh.Elicited its "
+            "mean weights and a strength"
+        )
     keep = np.flatnonzero(prior.weights_of(listed) > 0)
     if not keep.size:
         raise InputError("the prior gives no hypothesis a weight")

@@ -12,6 +12,8 @@ ISLANDS, PARTICLES = 8, 1000
 LEFT = 0.5
 """Share of effective particles that a step of tempering leaves."""
 MOST_TEMPERATURES, MOST_MOVES = 1000, 200
+TRAJECTORIES, MOST_LEAPS = 3, 12
+Gradients = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def smc(
@@ -19,6 +21,7 @@ def smc(
     log_likelihood: Callable[[np.ndarray], np.ndarray],
     draws: Callable[[int, np.random.Generator], np.ndarray],
     rng: np.random.Generator,
+    gradients: Gradients | None = None,
 ) -> Weighted:
     """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
 
@@ -32,8 +35,11 @@ def smc(
         Of points (point, dimension): (point,).
     draws : callable
         n and a generator -> points from the prior.
+    gradients : callable, optional
+        Of points: gradients of both (point, dimension). Particles are then moved by Hamiltonian steps, which in many
+        dimensions go further for less.
     """
-    found = [_island(log_prior, log_likelihood, draws, rng) for _ in range(ISLANDS)]
+    found = [_island(log_prior, log_likelihood, draws, rng, gradients) for _ in range(ISLANDS)]
     values = np.array([value for value, _ in found])
     total = log_sum_exp(values) - math.log(ISLANDS)
     if not total > -math.inf:
@@ -49,12 +55,13 @@ def _island(
     log_likelihood: Callable[[np.ndarray], np.ndarray],
     draws: Callable[[int, np.random.Generator], np.ndarray],
     rng: np.random.Generator,
+    gradients: Gradients | None,
 ) -> tuple[float, np.ndarray]:
     """Log evidence of one island, and its particles."""
     points = draws(PARTICLES, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
     power, value, d = 0.0, 0.0, points.shape[1]
-    step = 2.38 / math.sqrt(d)
+    step = 2.38 / math.sqrt(d) if gradients is None else min(1.0, 1.4 * d**-0.25)
     for _ in range(MOST_TEMPERATURES):
         top = float(likelihood.max())
         if not top > -math.inf:
@@ -69,7 +76,17 @@ def _island(
         spread = np.cov(points.T).reshape(d, d)
         root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
         moved = 0.0
-        for _ in range(MOST_MOVES):
+        for _ in range(TRAJECTORIES):
+            if gradients is None:
+                break
+            tried, loss = _trajectory(points, root, step, power, gradients, rng)
+            at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
+            with np.errstate(invalid="ignore"):
+                gain = at_prior - prior + power * (at_likelihood - likelihood) - loss
+            taken = np.log(rng.random(PARTICLES)) < gain
+            points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
+            step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
+        for _ in range(MOST_MOVES if gradients is None else 0):
             tried = points + step * rng.standard_normal(points.shape) @ root.T
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
             with np.errstate(invalid="ignore"):
@@ -84,6 +101,27 @@ def _island(
         if power == 1.0:
             return value, points
     return math.nan, points
+
+
+def _trajectory(
+    points: np.ndarray, root: np.ndarray, step: float, power: float, gradients: Gradients, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leapfrog a quarter of a turn or so, each particle with its own step; where it ends, and the rise of kinetic energy."""
+
+    def force(at: np.ndarray) -> np.ndarray:
+        of_prior, of_likelihood = gradients(at)
+        return (of_prior + power * of_likelihood) @ root
+
+    pushed = rng.standard_normal(points.shape)
+    start = (pushed**2).sum(axis=1)
+    h = step * rng.uniform(0.7, 1.3, (len(points), 1))
+    n = min(MOST_LEAPS, math.ceil(1.5 / step))
+    at = points
+    pushed = pushed + h / 2 * force(at)
+    for k in range(n):
+        at = at + (h * pushed) @ root.T
+        pushed = pushed + (h if k < n - 1 else h / 2) * force(at)
+    return at, ((pushed**2).sum(axis=1) - start) / 2
 
 
 def _rise(log_likelihood: np.ndarray, most: float) -> float:

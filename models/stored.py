@@ -1,7 +1,7 @@
 """A posterior read back from its tree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,16 @@ from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weigh
 from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.posterior import Estimate, Posterior
-from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.base import Held, Prior
 
 
 @dataclass(frozen=True, eq=False)
 class Stored(Prior):
-    """A prior as a tree holds it: the opinions that it is the mean of, as arrays."""
+    """A prior as a tree holds it: the opinions that it is the mean of, and the judges whose values it is made of."""
 
     share: np.ndarray
-    strengths: np.ndarray
-    weights: np.ndarray
-    logs: np.ndarray
+    opinions: tuple[Prior, ...]
+    of_judges: tuple[Prior, ...]
     mean: np.ndarray
     log_mean: np.ndarray
 
@@ -39,10 +38,10 @@ class Stored(Prior):
         return self.mean
 
     def parts(self) -> tuple[tuple[float, Prior], ...]:  # noqa: D102
-        return tuple(
-            (float(share), _Opinion(w, log_w, None if np.isnan(s) else float(s)))
-            for share, s, w, log_w in zip(self.share, self.strengths, self.weights, self.logs, strict=True)
-        )
+        return tuple((float(share), one) for share, one in zip(self.share, self.opinions, strict=True))
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:  # noqa: D102
+        return tuple((one.label, one) for one in self.of_judges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +49,12 @@ class _Opinion(Prior):
     weights: np.ndarray
     logs: np.ndarray
     strength: float | None = None
+    label: str | None = None
+    drawn: Held | None = None
+
+    @property
+    def varies(self) -> bool:
+        return self.strength is not None or self.drawn is not None
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.logs
@@ -59,6 +64,22 @@ class _Opinion(Prior):
 
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.weights
+
+    def held(self, hypotheses: Hypotheses) -> Held | None:
+        return self.drawn
+
+
+def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | None]) -> tuple[Prior, ...]:
+    """Read back what `models.tree` keeps of several priors."""
+    drawn: dict[int, Held] = {}
+    for i, k in enumerate(value.get(f"{dim}_held", ())):
+        some = value[f"{dim}_chance"][i] > 0
+        drawn[int(k)] = Held(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some])
+    columns = (value[f"{dim}_{what}"] for what in ("strength", "weight", "log_weight"))
+    return tuple(
+        _Opinion(w, log_w, None if np.isnan(s) else float(s), label, drawn.get(k))
+        for k, (label, s, w, log_w) in enumerate(zip(labels, *columns, strict=True))
+    )
 
 
 def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
@@ -86,14 +107,11 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
     line = failure_line(study["fail_utility"], listed.names, may_lack=[listed.names[h] for h in listed.families])
     evidence = tree["evidence"]
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
-    prior = Stored(
-        value["opinion_share"],
-        value["opinion_strength"],
-        value["opinion_weight"],
-        value["opinion_log_weight"],
-        value["prior"],
-        value["log_prior"],
-    )
+    opinions = _opinions(value, "opinion", [None] * len(value["opinion_share"]))
+    judges = opinions
+    if "judge" in evidence.coords:
+        judges = _opinions(value, "judge", [str(name) for name in evidence["judge"].to_numpy()])
+    prior = Stored(value["opinion_share"], opinions, judges, value["prior"], value["log_prior"])
     posterior = Posterior(
         hypotheses=listed,
         prior=prior,

@@ -19,7 +19,7 @@ from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
-from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.base import Prior, named_judges
 from reward_hypotheses.models.valuation import Valuation
 
 LEAST_DRAWS = 4000
@@ -170,10 +170,11 @@ def tree_of(
                 "hypotheses": {n: _text(r) for n, r in zip(names, posterior.hypotheses.rewards, strict=True)},
                 "columns": list(posterior.hypotheses.columns),
                 "fail_utility": {n: _text(v) for n, v in zip(names, line.values, strict=True)},
-                "prior": {"name": posterior.prior.name, "source": posterior.prior.source},
+                "prior": posterior.prior.record(),
                 "feedback": [
                     {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column or None}
                     | one.settings()
+                    | ({} if one.items.failing() is None else {"failing": True})
                     for one in posterior.feedback
                 ],
                 "not_boolean": sorted(
@@ -247,11 +248,11 @@ def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
 
 def _evidence(posterior: Posterior) -> xr.Dataset:
     names = list(posterior.hypotheses.names)
-    parts = posterior.prior.parts()
+    parts = [part for _, part in posterior.prior.parts()]
+    judges = named_judges(posterior.prior)
     log_posterior = posterior.log_prior + posterior.log_evidence
     with np.errstate(divide="ignore"):
         log_posterior = log_posterior - np.logaddexp.reduce(log_posterior)
-    strengths = [np.nan if part.strength is None else part.strength for _, part in parts]
     by_hypothesis = {
         "log_prior": posterior.log_prior,
         "log_evidence": posterior.log_evidence,
@@ -269,20 +270,33 @@ def _evidence(posterior: Posterior) -> xr.Dataset:
                 np.array([e.classes for e in posterior.estimates], np.int64),
             ),
             "feedback_mcse": (("feedback", "hypothesis"), np.array([e.mcse for e in posterior.estimates])),
-            "opinion_share": ("opinion", np.array([share for share, _ in parts])),
-            "opinion_strength": ("opinion", np.array(strengths, float)),
-            "opinion_weight": (
-                ("opinion", "hypothesis"),
-                np.array([part.weights_of(posterior.hypotheses) for _, part in parts]),
-            ),
-            "opinion_log_weight": (
-                ("opinion", "hypothesis"),
-                np.array([part.log_prior(posterior.hypotheses) for _, part in parts]),
-            ),
-        },
-        coords={"hypothesis": names, "feedback": [e.name for e in posterior.estimates]},
+            "opinion_share": ("opinion", np.array([share for share, _ in posterior.prior.parts()])),
+        }
+        | _priors("opinion", parts, posterior.hypotheses)
+        | (_priors("judge", list(judges.values()), posterior.hypotheses) if len(judges) > 1 else {}),
+        coords={"hypothesis": names, "feedback": [e.name for e in posterior.estimates]}
+        | ({"judge": list(judges)} if len(judges) > 1 else {}),
         attrs={"method": _method(posterior), "units": "nats"},
     )
+
+
+def _priors(dim: str, priors: Sequence[Prior], hypotheses: Hypotheses) -> dict[str, Any]:
+    """Several priors as arrays over a dimension: strength and weights, and draws of pi of those that are held by draws."""
+    held = {k: found for k, prior in enumerate(priors) if (found := prior.held(hypotheses)) is not None}
+    out: dict[str, Any] = {
+        f"{dim}_strength": (dim, np.array([np.nan if p.strength is None else p.strength for p in priors], float)),
+        f"{dim}_weight": ((dim, "hypothesis"), np.array([p.weights_of(hypotheses) for p in priors])),
+        f"{dim}_log_weight": ((dim, "hypothesis"), np.array([p.log_prior(hypotheses) for p in priors])),
+    }
+    if held:
+        most = max(len(one.chance) for one in held.values())
+        pi, chance = np.zeros((len(held), most, len(hypotheses))), np.zeros((len(held), most))
+        for i, one in enumerate(held.values()):
+            pi[i, : len(one.chance)], chance[i, : len(one.chance)] = one.pi, one.chance
+        out[f"{dim}_held"] = (f"held_{dim}", np.array(list(held), np.int64))
+        out[f"{dim}_pi"] = ((f"held_{dim}", f"{dim}_atom", "hypothesis"), pi)
+        out[f"{dim}_chance"] = ((f"held_{dim}", f"{dim}_atom"), chance)
+    return out
 
 
 class _Groups:

@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
+    from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
+    from reward_hypotheses.analysis.judges import risk_by_judge
     from reward_hypotheses.analysis.labelled import (
         catastrophe_risk,
         given,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
+    from reward_hypotheses.models.failure_judgements import FailureJudgements
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.conformance import conforms
@@ -55,7 +58,9 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.models.priors.base import Prior, log_pool
     from reward_hypotheses.models.priors.elicited import Elicited
+    from reward_hypotheses.models.priors.judgements import Judgements
     from reward_hypotheses.models.priors.pools import LinearPool
+    from reward_hypotheses.models.priors.quantiles import elicit
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
@@ -77,6 +82,8 @@ _HOME = {
     "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
+    "elicit": "models.priors.quantiles",
+    "Judgements": "models.priors.judgements",
     "Uniform": "models.priors.uniform",
     "Simplicity": "models.priors.simplicity",
     "LinearPool": "models.priors.pools",
@@ -108,6 +115,10 @@ _HOME = {
     "catastrophe_risk": "analysis.labelled",
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
+    "risk_by_judge": "analysis.judges",
+    "FailureJudgements": "models.failure_judgements",
+    "failure_line": "analysis.failure_risk",
+    "risk_under_failure_judgements": "analysis.failure_risk",
     "predict": "analysis.labelled",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
@@ -124,8 +135,10 @@ __all__ = [
     "Demonstrations",
     "Elicited",
     "Expected",
+    "FailureJudgements",
     "Feedback",
     "InputError",
+    "Judgements",
     "Labels",
     "Linear",
     "LinearPool",
@@ -148,7 +161,9 @@ __all__ = [
     "conforms",
     "decorrelate",
     "demonstrate",
+    "elicit",
     "fade",
+    "failure_line",
     "fit",
     "given",
     "gridworld",
@@ -168,6 +183,8 @@ __all__ = [
     "resample",
     "reweight",
     "risk_bounds",
+    "risk_by_judge",
+    "risk_under_failure_judgements",
     "run",
     "silent_directions",
     "value_bits",

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from reward_hypotheses.data.answers import Answer, answers_of
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
@@ -27,6 +30,7 @@ from reward_hypotheses.models.policies.most_probable import MostProbable
 from reward_hypotheses.models.posterior import METHODS
 from reward_hypotheses.models.priors.base import Prior, log_pool
 from reward_hypotheses.models.priors.elicited import Elicited
+from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.pools import LinearPool
 from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
@@ -89,11 +93,19 @@ def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[s
     return list(section.given), good
 
 
-def read_values(top: Section, problems: Problems, names: list[str]) -> tuple[Prior | None, dict[str, Any]]:
-    """Read the human-value prior, and what the results say of it."""
+def read_values(
+    top: Section, problems: Problems, names: list[str], folder: Path
+) -> tuple[Prior | None, dict[str, Any]]:
+    """Read the human-value prior, and what the results say of it.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's, where a file of answers is looked for.
+    """
     section = top.section(
         "values",
-        ("weights", "source", "strength", "judges", "pool", "prior"),
+        ("weights", "source", "strength", "judges", "pool", "prior", "judgements", "spread", "disagreement"),
         required=True,
         why="state the human values: weights = { ... } and their source",
     )
@@ -101,12 +113,12 @@ def read_values(top: Section, problems: Problems, names: list[str]) -> tuple[Pri
         return None, {}
     section.refuse_unknown()
     given = section.given
-    ways = [key for key in ("weights", "judges", "prior") if key in given]
+    ways = [key for key in ("weights", "judges", "prior", "judgements") if key in given]
     if len(ways) != 1:
         problems.add(
             "[values]: "
             + ("no weights" if not ways else " and ".join(ways) + " together")
-            + '; give one of weights = { ... }, judges = [ ... ] or prior = "uniform"'
+            + '; give one of weights = { ... }, judges = [ ... ], judgements = "answers.csv" or prior = "uniform"'
         )
         return None, {}
     if "pool" in given and ways != ["judges"]:
@@ -116,6 +128,11 @@ def read_values(top: Section, problems: Problems, names: list[str]) -> tuple[Pri
             f"[values] strength: it goes with weights; with {ways[0]} "
             + ("give each judge its own" if ways == ["judges"] else "there is none")
         )
+    for key in ("spread", "disagreement"):
+        if key in given and ways != ["judgements"]:
+            problems.add(f"[values] {key}: it goes with judgements; with {ways[0]} there is none")
+    if ways == ["judgements"]:
+        return _judgements(given, names, problems, folder)
     prior: Prior | None = None
     if ways == ["weights"]:
         prior = _elicited("[values]", given, names, problems)
@@ -128,15 +145,63 @@ def read_values(top: Section, problems: Problems, names: list[str]) -> tuple[Pri
     return _judges(given, names, problems)
 
 
-def _elicited(where: str, given: Mapping[str, Any], names: list[str], problems: Problems) -> Prior | None:
+def _elicited(
+    where: str, given: Mapping[str, Any], names: list[str], problems: Problems, label: str | None = None
+) -> Prior | None:
     before = len(problems.found)
     with problems.at(where):
-        prior = Elicited(given.get("weights"), given.get("source"), given.get("strength"))  # type: ignore[arg-type]
+        prior = Elicited(given.get("weights"), given.get("source"), given.get("strength"), label)  # type: ignore[arg-type]
     if isinstance(given.get("weights"), dict) and names:
         if given["weights"]:
             right = "give one for every hypothesis (0 rules it out)"
             problems.extend(f"{where} {p}" for p in names_problems(given["weights"], names, "weights", "weight", right))
     return prior if len(problems.found) == before else None
+
+
+def _judgements(
+    given: Mapping[str, Any], names: list[str], problems: Problems, folder: Path
+) -> tuple[Prior | None, dict[str, Any]]:
+    """Read values from answers: the path of a CSV file, or a list of tables."""
+    said = given["judgements"]
+    digest = None
+    if isinstance(said, str):
+        if not said.strip() or "\0" in said:
+            problems.add(f"[values] judgements: {shown(said)} is no path; give that of a CSV file, in quotes")
+            return None, {}
+    elif not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
+        problems.add(
+            '[values] judgements: give the path of a CSV file, in quotes, or a list of { judge = "...", left = "...", '
+            'right = "...", answer = "left much" }'
+        )
+        return None, {}
+    before = len(problems.found)
+    answers: tuple[Answer, ...] = ()
+    with problems.at("[values] judgements:"):
+        if isinstance(said, str):
+            digest = sha256(read_bytes(folder / said, said))
+            answers = answers_of(folder / said, said)
+        else:
+            answers = answers_of(said)
+    prior = None
+    if answers or not isinstance(given.get("source"), str):
+        settings = {key: given[key] for key in ("spread", "disagreement") if key in given}
+        blank = Answer("nobody", "left", "right", "equal")  # so that what else is wrong is said too
+        with problems.at("[values]"):
+            prior = Judgements(answers or [blank], given.get("source"), **settings)  # type: ignore[arg-type]
+    if prior is not None and answers and names:
+        problems.extend(f"[values] judgements: {p}" for p in prior.problems(names))
+    record = {
+        "judgements": {
+            "file": said if isinstance(said, str) else None,
+            "sha256": digest,
+            "judges": [] if prior is None else list(prior.names),
+            "answers": [a._asdict() for a in answers],
+        },
+        "source": given.get("source"),
+    }
+    if prior is not None:
+        record |= {"spread": float(prior.spread), "disagreement": float(prior.disagreement)}
+    return prior if len(problems.found) == before else None, record
 
 
 def _judges(given: Mapping[str, Any], names: list[str], problems: Problems) -> tuple[Prior | None, dict[str, Any]]:
@@ -160,7 +225,7 @@ def _judges(given: Mapping[str, Any], names: list[str], problems: Problems) -> t
         part = Section(judge, where + ":", problems, known)
         part.refuse_unknown()
         shares.append(part.number("weight", 1.0, lambda w: w >= 0, "a finite number, 0 or more"))
-        priors.append(_elicited(where + ":", judge, names, problems))
+        priors.append(_elicited(where + ":", judge, names, problems, name))
     pool = given.get("pool", "linear")
     if pool not in ("linear", "log"):
         problems.add(f'[values] pool: {shown(pool)}; give "linear" or "log"')

@@ -263,7 +263,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         for name in listed:
             if _controls(name):
                 problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
-    prior, values = read_values(top, problems, names)
+    prior, values = read_values(top, problems, names, path.parent)
     families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
     line = read_catastrophe(top, problems, names, families)
     feedback = read_feedback(top, problems, tables, found.mdps)

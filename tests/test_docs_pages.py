@@ -50,6 +50,15 @@ STUDIES = {
         },
         values={"prior": "uniform", "source": "x"},
     ),
+    "judgements": small(
+        values={
+            "judgements": [
+                {"judge": "Ann", "left": "flags", "right": "red paint", "answer": "left much"},
+                {"judge": "Bob", "left": "flags", "right": "red paint", "answer": "equal"},
+            ],
+            "source": "x",
+        }
+    ),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -93,6 +102,7 @@ def stands_for(part, given, document):
         "<deployments>": lambda: number(given),
         "<language>": lambda: given in document["risk_by_language"],
         "<feature>": lambda: given in ("flags", "red_paint", "slope"),
+        "<judge>": lambda: given in ("Ann", "Bob"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
         "<setting>": lambda: given in ("missing", "noise", "sigma2", "rationality", "scale", "human"),
         "<argument>": lambda: True,

@@ -290,9 +290,14 @@ def _values(document: Document) -> list[Part]:
         parts.append(
             Part(
                 "text",
-                "The strength was declared with the values. It says how many judgements those shares are worth, and the interval "
-                "of the risk is the doubt that this leaves about them. Not counted in it: hypotheses that nobody listed, how the "
-                "agent extrapolates, and the model.",
+                (
+                    "Those shares were inferred from the answers, and the interval of the risk is the doubt that so many answers, and "
+                    "the disagreement of the judges, leave about them. "
+                    if "judgements" in document["values"]
+                    else "The strength was declared with the values. It says how many judgements those shares are worth, and the "
+                    "interval of the risk is the doubt that this leaves about them. "
+                )
+                + "Not counted in it: hypotheses that nobody listed, how the agent extrapolates, and the model.",
             )
             if document["risk"]["lower"] is not None
             else Part("text", "No strength is stated, so the risk carries no interval: the shares are taken as given.")

@@ -137,6 +137,12 @@ def sources(values: Mapping[str, Any]) -> list[str]:
     if "judges" in values:
         said = [f"{j['name']}: {j['source']}{strength(j)}" for j in values["judges"]]
         return [f"Values: {len(said)} judges, {values['pool']} pool. " + "; ".join(said) + "."]
+    if "judgements" in values:
+        said = values["judgements"]
+        return [
+            f"Values: {len(said['answers'])} judgements by {len(said['judges'])} judges, between pairs of hypotheses; "
+            f"{values['source']}."
+        ]
     if "prior" in values:
         return [f"Values: {values['prior']}; {values['source']}."]
     return [f"Values: {values['source']}{strength(values)}."]

@@ -221,6 +221,11 @@ class Demonstrations(Rational):
         return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
 
     @property
+    def shift_free(self) -> bool:
+        """Where an episode may end, a reward for every step is a reason to end it or not to."""
+        return not bool(self.mdp.transitions.ends.any())
+
+    @property
     def plan_size(self) -> int:
         """Numbers of a plan."""
         return self.mdp.n_states * self.mdp.n_actions

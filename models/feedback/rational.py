@@ -195,6 +195,11 @@ class Rational(Feedback):
         return int(self.inside.size)
 
     @property
+    def shift_free(self) -> bool:
+        """Whether a constant added to all rewards changes nothing, of kinds that plan."""
+        return True
+
+    @property
     def plan_size(self) -> int:
         """Numbers that a plan holds, of kinds that plan."""
         return 1

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +26,13 @@ class Prior(ABC):
         Who was asked, when and how. Somebody's own values need one; a foil to compare with does not.
     strength : float or None
         How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``. None: the weights are fixed.
+    label : str or None
+        The judge's name, where it has one.
     """
 
     source: str | None = None
     strength: float | None = None
+    label: str | None = None
 
     @abstractmethod
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
@@ -57,16 +61,49 @@ class Prior(ABC):
         return normalise_log(self.log_prior(hypotheses))
 
     @property
+    def varies(self) -> bool:
+        """Whether this opinion is uncertain by itself: it has a strength, or a subclass holds draws of its ``pi``."""
+        return self.strength is not None
+
+    @property
     def uncertain(self) -> bool:
-        """Whether any of its opinions has a strength."""
-        return any(part.strength is not None for _, part in self.parts())
+        """Whether any of its opinions is."""
+        return any(part.varies for _, part in self.parts())
+
+    def judges(self) -> tuple[tuple[str | None, "Prior"], ...]:
+        """Everybody whose values these are, by name where there is one: itself, unless it is a pool."""
+        return ((self.label, self),)
+
+    def held(self, hypotheses: Hypotheses) -> "Held | None":
+        """Give the weighted draws by which it is known; None of a prior that its weights and strength say all of."""
+        return None
+
+    def record(self) -> dict[str, Any]:
+        """What a tree keeps of where it came from."""
+        return {"name": self.name, "source": self.source}
+
+    def alone(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw this one opinion from ``p(pi | h = truth)``, from ``p(pi)`` where the truth is -1: (draw, hypothesis).
+
+        From the draws by which it is held, or ``Dirichlet(strength * weights + e_h)``, or the weights themselves.
+        """
+        held = self.held(hypotheses)
+        if held is not None:
+            return held.given(truths, rng)
+        mean = self.weights_of(hypotheses)
+        if self.strength is None:
+            return np.broadcast_to(mean, (len(truths), len(mean)))
+        concentration = np.broadcast_to(self.strength * mean, (len(truths), len(mean))).copy()
+        drawn_from = np.flatnonzero(truths >= 0)
+        concentration[drawn_from, truths[drawn_from]] += 1.0
+        return _dirichlet(concentration, rng)
 
     def draws(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw value priors from ``p(pi | h = truth)``, one for each truth: (draw, hypothesis).
 
-        With ``pi = sum_k a_k pi_k`` and ``pi_k ~ Dirichlet(s_k m_k)``, ``p(pi | h)`` is proportional to
-        ``p(pi) sum_k a_k pi_kh``: the opinion k that h was drawn from has probability ``a_k m_kh / sum``, and its
-        ``pi_k ~ Dirichlet(s_k m_k + e_h)``; the others are as before.
+        With independent opinions ``pi = sum_k a_k pi_k``, ``p(pi | h)`` is proportional to ``p(pi) sum_k a_k pi_kh``: the
+        opinion k that h was drawn from has probability ``a_k m_kh / sum``, m its mean, and is then from ``p(pi_k | h)``; the
+        others are as before.
         """
         parts = self.parts()
         means = np.array([part.weights_of(hypotheses) for _, part in parts])
@@ -77,13 +114,7 @@ class Prior(ABC):
         owner = np.minimum(owner, len(parts) - 1)
         pi = np.zeros((len(truths), len(hypotheses)))
         for k, (share, part) in enumerate(parts):
-            if part.strength is None:
-                pi += share * means[k]
-                continue
-            concentration = np.broadcast_to(part.strength * means[k], pi.shape).copy()
-            mine = np.flatnonzero(owner == k)
-            concentration[mine, truths[mine]] += 1.0
-            pi += share * _dirichlet(concentration, rng)
+            pi += share * part.alone(hypotheses, np.where(owner == k, truths, -1), rng)
         return pi
 
     def __pow__(self, exponent: float) -> "Prior":
@@ -93,6 +124,47 @@ class Prior(ABC):
         if not isinstance(other, Prior):
             return NotImplemented
         return Product(self, other)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Values known by weighted draws of pi.
+
+    Attributes
+    ----------
+    pi : ndarray (atom, hypothesis)
+    chance : ndarray (atom,)
+        Of each draw; they add up to 1.
+    """
+
+    pi: np.ndarray
+    chance: np.ndarray
+
+    def mean(self) -> np.ndarray:
+        """``E[pi_h]``."""
+        mean = self.chance @ self.pi
+        return mean / mean.sum()
+
+    def given(self, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw from ``p(pi | h)``, proportional to ``p(pi) pi_h``; from ``p(pi)`` where the truth is -1: (draw, hypothesis)."""
+        at = rng.random(len(truths))
+        out = np.empty((len(truths), self.pi.shape[1]))
+        for h in np.unique(truths):
+            mine = truths == h
+            below = np.cumsum(self.chance if h < 0 else self.chance * self.pi[:, h])
+            place = np.searchsorted(below, at[mine] * below[-1], side="right")
+            out[mine] = self.pi[np.minimum(place, len(below) - 1)]
+        return out
+
+
+def named_judges(prior: Prior) -> dict[str, Prior]:
+    """Everybody whose values a prior is made of, by name: ``judge 2`` where there is none, and numbered where two share one."""
+    out: dict[str, Prior] = {}
+    for i, (label, one) in enumerate(prior.judges()):
+        name = label or f"judge {i + 1}"
+        again = sum(1 for other in out if other == name or other.startswith(f"{name} ("))
+        out[f"{name} ({again + 1})" if again else name] = one
+    return out
 
 
 def total_strength(prior: Prior) -> float | None:
@@ -129,6 +201,11 @@ class Powered(Prior):
     def __post_init__(self) -> None:
         if not (math.isfinite(self.exponent) and self.exponent >= 0):
             raise InputError(f"a prior to the power {self.exponent}; the power must be a finite number, 0 or more")
+        _refuse_sampled(self.prior)
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:
+        """Those of the prior that is raised, as they stand."""
+        return self.prior.judges()
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         weights = self.prior.log_prior(hypotheses)
@@ -160,6 +237,14 @@ class Product(Prior):
     first: Prior
     second: Prior
 
+    def __post_init__(self) -> None:
+        _refuse_sampled(self.first)
+        _refuse_sampled(self.second)
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:
+        """Those of both."""
+        return (*self.first.judges(), *self.second.judges())
+
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         together = self.first.log_prior(hypotheses) + self.second.log_prior(hypotheses)
         if not np.max(together) > -np.inf:
@@ -185,6 +270,15 @@ class Product(Prior):
     def name(self) -> str:
         """Both names."""
         return f"{self.first.name} * {self.second.name}"
+
+
+def _refuse_sampled(prior: Prior) -> None:
+    """Refuse powers and products of values that are known by draws: they have no strength that would follow."""
+    if any(part.varies and part.strength is None for _, part in prior.parts()):
+        raise InputError(
+            f"{prior.name}: values inferred from judgements have no power, product or logarithmic pool; pool them linearly, "
+            "rh.LinearPool"
+        )
 
 
 def log_pool(priors: Sequence[Prior], weights: Sequence[float]) -> Prior:

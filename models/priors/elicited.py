@@ -25,6 +25,8 @@ class Elicited(Prior):
     strength : float, optional
         How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``, weights normalised first.
         None: fixed, and results then carry no interval.
+    label : str, optional
+        The judge's name, by which results show them beside others.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class Elicited(Prior):
     weights: Mapping[str, float]
     source: str
     strength: float | None = None
+    label: str | None = None
 
     def __post_init__(self) -> None:
         problems = []

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,14 @@ class LinearPool(Prior):
             for share, prior in zip(shares, self.priors, strict=True)
             for inner, part in prior.parts()
         )
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:
+        """Everybody in the pool."""
+        return tuple(judge for prior in self.priors for judge in prior.judges())
+
+    def record(self) -> dict[str, Any]:
+        """That of every judge."""
+        return super().record() | {"parts": [prior.record() for prior in self.priors]}
 
     @property
     def source(self) -> str | None:  # type: ignore[override]

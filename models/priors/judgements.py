@@ -1,0 +1,393 @@
+"""Judgements: human values from what judges answered about pairs of hypotheses."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.answers import GRADES, Answer, answers_of
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.laplace import K_HAT, Weighted, laplace
+from reward_hypotheses.models.priors.base import Held, Prior
+from reward_hypotheses.models.smc import ISLANDS, smc
+
+FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
+"""Medians of c1 and of c2 - c1, and the standard deviation of the logarithm of each."""
+LEAST_ESS = 2000  # draws that importance sampling must be worth
+NORMAL = NormalDist()
+CELLS = 2_000_000  # answers times points that are held at once
+
+
+@dataclass(frozen=True)
+class Judgements(Prior):
+    """Human values from answers about pairs of hypotheses, "which of the two is likelier to be what people mean?".
+
+    A hierarchical Bradley-Terry model with graded answers. Log-worths of all judges ``m_h ~ Normal(0, spread)``, of judge k
+    ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``; an answer of judge k about
+    (left, right) follows an ordered logistic of ``m_k,left - m_k,right`` with the symmetric cut points ``-c2, -c1, c1, c2``:
+    equal between ``-c1`` and ``c1``, much beyond ``c2``. ``log c1 ~ Normal(log 0.5, 0.75)``,
+    ``log (c2 - c1) ~ Normal(log 1.5, 0.75)``. (Bradley and Terry 1952; Tutz 1986 and Agresti 1992 for graded answers.)
+
+    The values are ``pi = softmax(m)`` and their weights ``E[pi | answers]``; what the answers leave open of pi, the
+    disagreement of the judges among it, is in the interval of every risk. Inferred by Laplace's approximation and importance
+    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7), from a fixed seed: the same
+    answers give the same weights, in whichever order they come.
+
+    Parameters
+    ----------
+    answers : list of dict or tuple, DataFrame, or path of a CSV file
+        Rows (judge, left, right, answer); an answer is "left much", "left a little", "equal", "right a little" or
+        "right much". A hypothesis about which nobody was asked keeps its prior.
+    source : str
+        Who was asked, when, and how.
+    spread : float
+        s, nats: how far apart worths may be before anybody is asked. With 2, the odds between two hypotheses are within
+        ``exp(1.96 * 2 * sqrt(2))``, about 250 to 1, with probability 95 %.
+    disagreement : float
+        Scale of tau, nats.
+
+    Raises
+    ------
+    InputError
+        What is wrong with each row, no source, a scale that is not positive. When weighed: an answer about a hypothesis that
+        there is not.
+    """
+
+    answers: Any
+    source: str
+    spread: float = 2.0
+    disagreement: float = 1.0
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        if not isinstance(self.source, str) or not self.source.strip():
+            problems.append("source: missing; say who was asked, when, and how")
+        for key in ("spread", "disagreement"):
+            given = finite(getattr(self, key))
+            if given is None or not 1e-3 <= given <= 1e3:
+                problems.append(
+                    f"{key}: {shown(getattr(self, key))}; give a number of nats from 0.001 to 1000, such as 1"
+                )
+        try:
+            object.__setattr__(self, "answers", answers_of(self.answers))
+        except InputError as error:
+            problems.extend(error.problems)
+        if problems:
+            raise InputError(problems)
+
+    @property
+    def varies(self) -> bool:
+        """Always: so many answers leave something open."""
+        return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The judges, in order of appearance."""
+        return tuple(dict.fromkeys(a.judge for a in self.answers))
+
+    def problems(self, names: Sequence[str]) -> list[str]:
+        """Say which answers are about no hypothesis."""
+        said = dict.fromkeys(name for a in self.answers for name in (a.left, a.right))
+        return [f"answers: {name!r} is no hypothesis; {suggestion(name, names)}" for name in said if name not in names]
+
+    def never_judged(self, names: Sequence[str]) -> list[str]:
+        """Hypotheses that no answer is about: the values say of them what the prior does."""
+        said = {name for a in self.answers for name in (a.left, a.right)}
+        return [name for name in names if name not in said]
+
+    def inferred(self, names: Sequence[str]) -> "Inferred":
+        """What the answers say about these hypotheses."""
+        problems = self.problems(names)
+        if problems:
+            raise InputError(problems)
+        return infer(self.answers, tuple(names), float(self.spread), float(self.disagreement))
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore"):
+            return np.log(self.weights_of(hypotheses))
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give ``E[pi | answers]``."""
+        return self.held(hypotheses).mean()
+
+    def held(self, hypotheses: Hypotheses) -> Held:
+        """The weighted draws of ``softmax(m)``."""
+        return self.inferred(hypotheses.names).pool
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:
+        """Each judge's own values, ``softmax(m + tau z_k)``."""
+        return tuple((name, OneJudge(self, name)) for name in self.names)
+
+    def record(self) -> dict[str, Any]:
+        """Every answer, and the scales."""
+        return super().record() | {
+            "answers": [a._asdict() for a in self.answers],
+            "spread": float(self.spread),
+            "disagreement": float(self.disagreement),
+        }
+
+
+@dataclass(frozen=True)
+class OneJudge(Prior):
+    """The values of one judge of many, ``pi_k = softmax(m + tau z_k)``: what the others said is known of them too."""
+
+    together: Judgements
+    label: str
+
+    @property
+    def source(self) -> str | None:  # type: ignore[override]
+        """Of the answers."""
+        return self.together.source
+
+    @property
+    def varies(self) -> bool:
+        """Always."""
+        return True
+
+    def held(self, hypotheses: Hypotheses) -> Held:
+        """The weighted draws of ``softmax(m + tau z_k)``."""
+        return self.together.inferred(hypotheses.names).judge(self.label)
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore"):
+            return np.log(self.weights_of(hypotheses))
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        """Give ``E[pi | answers]``."""
+        return self.held(hypotheses).mean()
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """What answers say.
+
+    Attributes
+    ----------
+    pool : Held
+        ``softmax(m)``.
+    mcse : ndarray (hypothesis,)
+        Monte Carlo error of its mean.
+    tau : ndarray (atom,)
+        Disagreement, with the chances of the pool.
+    method : {"laplace", "smc"}
+    k_hat : float
+        NaN of SMC.
+    ess : float
+        Effective number of draws.
+    """
+
+    model: "_Model"
+    found: Weighted
+    pool: Held
+    mcse: np.ndarray
+    tau: np.ndarray
+    method: str
+    k_hat: float
+    ess: float
+
+    def judge(self, name: str) -> Held:
+        """Weighted draws of one judge's ``softmax(m + tau z_k)``."""
+        model, k = self.model, self.model.judges.index(name)
+        rng = substream(0, f"judge {name}")
+        seen = self.found.points[:, model.own[k]] @ model.bases[k]
+        blind = rng.standard_normal((len(self.tau), len(model.names)))
+        z = seen + blind - blind @ model.bases[k].T @ model.bases[k]
+        worth = model.worths(self.found.points) + self.tau[:, None] * z
+        return Held(_softmax(worth), self.found.weights)
+
+
+@lru_cache(maxsize=64)
+def infer(answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, disagreement: float) -> Inferred:
+    """Integrate the model over everything that is not known."""
+    model = _Model(answers, names, spread, disagreement)
+    found = laplace(model.log_density, np.zeros(model.size), substream(0, "judgements"))
+    method = "laplace"
+    if not (found.k_hat <= K_HAT and found.weights @ found.weights <= 1 / LEAST_ESS):
+        method = "smc"
+        found = _from_what_was_found(model, found)
+    pool = Held(_softmax(model.worths(found.points)), found.weights)
+    apart = pool.pi - pool.mean()
+    ess = 1.0 / float(found.weights @ found.weights)
+    if method == "laplace":
+        mcse = np.sqrt((found.weights**2) @ apart**2)
+    else:  # islands are independent, the particles of one are not
+        by_island = np.array([w @ a for w, a in _islands(found.weights, apart)])
+        mcse = np.sqrt((by_island**2).sum(axis=0) * ISLANDS / (ISLANDS - 1))
+        with np.errstate(divide="ignore"):
+            ess = float(min(ess, ((found.weights @ apart**2) / np.maximum(mcse**2, 1e-300)).min()))
+    tau = model.tau(found.points)
+    return Inferred(model, found, pool, mcse, tau, method, found.k_hat, ess)
+
+
+def _from_what_was_found(model: "_Model", found: Weighted) -> Weighted:
+    """Temper from the normal of the mean and spread that were found to the posterior: much nearer than the prior is."""
+    centre = found.weights @ found.points
+    apart = found.points - centre
+    shrunk = (
+        1.0 / float(found.weights @ found.weights) / model.size
+    )  # of few effective draws the spread is hardly known
+    trust = min(1.0, shrunk / 10)
+    covariance = trust * (apart.T * found.weights) @ apart + (1 - trust) * np.eye(model.size)
+    root = np.linalg.cholesky(1.2 * covariance + 1e-9 * np.eye(model.size))
+    inverse = np.linalg.inv(root)
+    log_scale = float(np.log(np.diag(root)).sum()) + model.size / 2 * math.log(2 * math.pi)
+
+    def log_start(points: np.ndarray) -> np.ndarray:
+        return -0.5 * (((points - centre) @ inverse.T) ** 2).sum(axis=1) - log_scale
+
+    def draws(n: int, rng: np.random.Generator) -> np.ndarray:
+        return centre + rng.standard_normal((n, model.size)) @ root.T
+
+    def log_rest(points: np.ndarray) -> np.ndarray:
+        return model.log_density(points) - log_start(points)
+
+    def gradients(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        of_start = -((points - centre) @ inverse.T) @ inverse
+        return of_start, model.gradient(points) - of_start
+
+    return smc(log_start, log_rest, draws, substream(0, "judgements, smc"), gradients)
+
+
+def _islands(weights: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(zip(np.split(weights, ISLANDS), np.split(values, ISLANDS), strict=True))
+
+
+class _Model:
+    """The density of answers over a space in which everything is standard normal before them, tau by its normal score.
+
+    Only differences of worths matter, so m has a coordinate less than there are hypotheses, and a judge's z those that the
+    judge's answers can see.
+    """
+
+    def __init__(self, answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, disagreement: float) -> None:
+        self.names, self.spread, self.disagreement = names, spread, disagreement
+        self.judges = sorted({a.judge for a in answers})
+        place = {name: h for h, name in enumerate(names)}
+        counted: Counter[tuple[int, int, int, int]] = Counter()
+        for a in answers:
+            left, right, grade = place[a.left], place[a.right], GRADES.index(a.answer)
+            if left > right:
+                left, right, grade = right, left, len(GRADES) - 1 - grade
+            counted[self.judges.index(a.judge), left, right, grade] += 1
+        rows = sorted({key[:3] for key in counted})
+        self.counts = np.array([[counted[*row, g] for g in range(len(GRADES))] for row in rows], float)
+        n = len(names)
+        differences = np.zeros((len(rows), n))
+        for i, (_, left, right) in enumerate(rows):
+            differences[i, left], differences[i, right] = 1.0, -1.0
+        centred = np.linalg.svd(np.eye(n) - 1.0 / n)[0][:, : n - 1]
+        self.of_worth = centred * spread  # (hypothesis, coordinate)
+        self.at_tau, start = n - 1, n + 2
+        self.bases: list[np.ndarray] = []
+        self.own: list[slice] = []
+        seen = []
+        for k in range(len(self.judges)):
+            mine = np.array([row[0] == k for row in rows])
+            _, values, right_vectors = np.linalg.svd(differences[mine], full_matrices=False)
+            basis = right_vectors[values > 1e-9]
+            self.bases.append(basis)
+            self.own.append(slice(start, start + len(basis)))
+            start += len(basis)
+            seen.append((mine, differences[mine] @ basis.T))
+        self.size = start
+        self.by_worth = differences @ self.of_worth  # (row, coordinate)
+        self.by_judge = np.zeros((len(rows), start - n - 2))
+        for (mine, block), where in zip(seen, self.own, strict=True):
+            self.by_judge[mine, where.start - n - 2 : where.stop - n - 2] = block
+
+    def worths(self, points: np.ndarray) -> np.ndarray:
+        """``m``, centred: (point, hypothesis)."""
+        return points[:, : self.at_tau] @ self.of_worth.T
+
+    def tau(self, points: np.ndarray) -> np.ndarray:
+        """Disagreement: (point,)."""
+        return self.disagreement * _half_normal(points[:, self.at_tau])
+
+    def log_prior(self, points: np.ndarray) -> np.ndarray:
+        """Log density before the answers: (point,)."""
+        return -0.5 * (points**2).sum(axis=1) - 0.5 * self.size * math.log(2 * math.pi)
+
+    def log_likelihood(self, points: np.ndarray) -> np.ndarray:
+        """Log probability of the answers: (point,)."""
+        step = max(1, CELLS // max(len(self.counts), 1))
+        return np.concatenate([self._log_likelihood(points[i : i + step]) for i in range(0, len(points), step)])
+
+    def _log_likelihood(self, points: np.ndarray) -> np.ndarray:
+        _, _, first, more, z = self._at(points)
+        c = self.counts.T
+        with np.errstate(over="ignore"):
+            rest = np.log1p(
+                np.exp(-np.abs(z))
+            )  # log P(grade <= cut) = min(z, 0) - rest, and of above min(-z, 0) - rest
+        total = np.zeros(len(points))
+        for k in range(4):
+            low = np.minimum(z[k], 0.0)
+            total += c[k] @ low + c[k + 1] @ (low - z[k]) - (c[k] + c[k + 1]) @ rest[k]
+        n = self.counts.sum(axis=0)
+        return total + (n[1] + n[3]) * np.log(-np.expm1(-more)) + n[2] * np.log(-np.expm1(-2 * first))
+
+    def _at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Disagreement and its part of the gaps (row, point), cut points, and ``cut - gap`` (cut, row, point)."""
+        n = self.at_tau
+        tau = self.tau(points)
+        apart = self.by_judge @ points[:, n + 3 :].T
+        first = FIRST_CUT * np.exp(CUT_SD * np.clip(points[:, n + 1], -300, 60))
+        more = CUT_GAP * np.exp(CUT_SD * np.clip(points[:, n + 2], -300, 60))
+        gap = self.by_worth @ points[:, :n].T + tau * apart
+        return tau, apart, first, more, np.array([-first - more, -first, first, first + more])[:, None, :] - gap
+
+    def gradient(self, points: np.ndarray) -> np.ndarray:
+        """Gradient of `log_density`: (point, dimension)."""
+        n, c = self.at_tau, self.counts.T
+        tau, apart, first, more, z = self._at(points)
+        slopes = [c[k][:, None] - (c[k] + c[k + 1])[:, None] * _sigmoid(z[k]) for k in range(4)]
+        by_gap = -(slopes[0] + slopes[1] + slopes[2] + slopes[3])
+        cut = [s.sum(axis=0) for s in slopes]
+        total = self.counts.sum(axis=0)
+        out = -points
+        out[:, :n] += by_gap.T @ self.by_worth
+        out[:, n + 3 :] += tau[:, None] * (by_gap.T @ self.by_judge)
+        score = points[:, n]
+        stretch = 0.5 * np.exp(((tau / self.disagreement) ** 2 - score**2) / 2)
+        out[:, n] += (apart * by_gap).sum(axis=0) * self.disagreement * stretch
+        with np.errstate(over="ignore"):
+            by_first = cut[2] + cut[3] - cut[0] - cut[1] + 2 * total[2] / np.expm1(2 * first)
+            by_more = cut[3] - cut[0] + (total[1] + total[3]) / np.expm1(more)
+        out[:, n + 1] += by_first * CUT_SD * first
+        out[:, n + 2] += by_more * CUT_SD * more
+        return out
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """The sum of both."""
+        return self.log_prior(points) + self.log_likelihood(points)
+
+
+def _half_normal(score: np.ndarray) -> np.ndarray:
+    """The half-normal variable of a standard normal one: ``P(|N| < it) = P(N < score)``."""
+    return np.array([_half_normal_of(x) for x in score.tolist()])
+
+
+def _half_normal_of(x: float) -> float:
+    below = 0.5 * math.erfc(-x / math.sqrt(2.0))
+    if x < -5.0:
+        return below * math.sqrt(math.pi / 2)  # to a relative error of below^2
+    above = 0.5 * math.erfc(x / math.sqrt(2.0))
+    return -NORMAL.inv_cdf(max(above / 2, 1e-300)) if x > -1.0 else NORMAL.inv_cdf(0.5 + below / 2)
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-z))
+
+
+def _softmax(worths: np.ndarray) -> np.ndarray:
+    odds = np.exp(worths - worths.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
