@@ -208,7 +208,7 @@ class Inferred:
 def infer(answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, disagreement: float) -> Inferred:
     """Integrate the model over everything that is not known."""
     model = _Model(answers, names, spread, disagreement)
-    found = laplace(model.log_density, np.zeros(model.size), substream(0, "judgements"))
+    found = laplace(model.log_density, np.zeros((1, model.size)), substream(0, "judgements"))
     method = "laplace"
     if not (found.k_hat <= K_HAT and found.weights @ found.weights <= 1 / LEAST_ESS):
         method = "smc"
