@@ -38,9 +38,8 @@ class Judgements(Prior):
 
     The values are ``pi = softmax(m)`` and their weights ``E[pi | answers]``; what the answers leave open of pi, the
     disagreement of the judges among it, is in the interval of every risk. Inferred by Laplace's approximation and importance
-    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7, or fewer effective
-    draws than an eighth), from a fixed seed: the same
-    answers give the same weights, in whichever order they come.
+    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7, or draws that are worth less
+    than an eighth of their number), from a fixed seed: the same answers give the same weights, in whichever order they come.
 
     Parameters
     ----------
