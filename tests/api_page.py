@@ -14,6 +14,7 @@ GROUPS = {
     "Shifts": ("repaint", "decorrelate", "intervene", "reweight", "resample", "add_options", "fade"),
     "Priors over the hypotheses": (
         "Elicited",
+        "elicit",
         "Judgements",
         "LinearPool",
         "log_pool",
