@@ -110,7 +110,7 @@ def laplace(
     starts: np.ndarray,
     rng: np.random.Generator,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
     base: Base | None = None,
     mirrored: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Weighted:
@@ -135,6 +135,7 @@ def laplace(
     mirrored : callable, optional
         Of a point: another from which to climb, for integrands that may have a mode on either side.
     """
+    draws = DRAWS if draws is None else draws
     nothing = Weighted(math.nan, math.inf, math.inf, starts[:1], np.ones(1))
     bells: list[tuple[float, Bell]] = []
     seen: list[tuple[np.ndarray, np.ndarray]] = []

@@ -155,11 +155,12 @@ def test_weights_by_a_second_route():
         np.testing.assert_allclose(np.exp(got), [float(e) for e in want], rtol=1e-13)
 
 
-@pytest.mark.parametrize("kind", [*calibration.KINDS, *calibration.PROXIES, *calibration.LINEAR])
+@pytest.mark.parametrize("kind", [*calibration.KINDS, *calibration.PROXIES, *calibration.LINEAR, *calibration.VALUES])
 def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monkeypatch):
     """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""
-    runs = 250
+    runs = 200 if kind in calibration.VALUES else 250
     monkeypatch.setattr("reward_hypotheses.models.laplace.DRAWS", 2000)  # an error of .01 nats is nothing here
+    monkeypatch.setattr("reward_hypotheses.models.feedback.joint.DRAWS", 2000)
     monkeypatch.setattr("reward_hypotheses.models.family.MOST_DRAWS", 4000)
     coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
     assert (np.abs(z) < 5).all()

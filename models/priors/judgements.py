@@ -21,7 +21,7 @@ from reward_hypotheses.models.smc import ISLANDS, smc
 
 FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
 """Medians of c1 and of c2 - c1, and the standard deviation of the logarithm of each."""
-LEAST_ESS = 2000  # draws that importance sampling must be worth
+LEAST_SHARE = 1 / 8  # of its draws that importance sampling must be worth
 NORMAL = NormalDist()
 CELLS = 2_000_000  # answers times points that are held at once
 
@@ -38,8 +38,8 @@ class Judgements(Prior):
 
     The values are ``pi = softmax(m)`` and their weights ``E[pi | answers]``; what the answers leave open of pi, the
     disagreement of the judges among it, is in the interval of every risk. Inferred by Laplace's approximation and importance
-    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7), from a fixed seed: the same
-    answers give the same weights, in whichever order they come.
+    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7, or draws that are worth less
+    than an eighth of their number), from a fixed seed: the same answers give the same weights, in whichever order they come.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def infer(answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, di
     model = _Model(answers, names, spread, disagreement)
     found = laplace(model.log_density, np.zeros((1, model.size)), substream(0, "judgements"))
     method = "laplace"
-    if not (found.k_hat <= K_HAT and found.weights @ found.weights <= 1 / LEAST_ESS):
+    if not (found.k_hat <= K_HAT and found.weights @ found.weights * len(found.weights) <= 1 / LEAST_SHARE):
         method = "smc"
         found = _from_what_was_found(model, found)
     pool = Held(_softmax(model.worths(found.points)), found.weights)

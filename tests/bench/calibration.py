@@ -3,10 +3,12 @@
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 import reward_hypotheses as rh
+from reward_hypotheses.data.answers import GRADES
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of
@@ -137,11 +139,60 @@ def simulate_linear(name, rng):
     return ranks, np.zeros(1), np.full(1, 0.5)
 
 
+def below(draws, truth):
+    return float((draws < truth).mean())
+
+
+def simulate_judgements(rng):
+    """Worths, judges and answers by the model; how often the truth lies below draws of the values, of the risk, of one judge."""
+    worth, tau = rng.normal(0, 2, 3), abs(rng.normal())
+    own = worth + tau * rng.normal(size=(2, 3))
+    first = 0.5 * math.exp(0.75 * rng.normal())
+    second = first + 1.5 * math.exp(0.75 * rng.normal())
+    said = []
+    for _ in range(5):
+        k, (left, right) = rng.integers(2), rng.choice(3, 2, replace=False)
+        grade = np.searchsorted([-second, -first, first, second], own[k, left] - own[k, right] + rng.logistic())
+        said.append((f"judge {k}", list(TEXTS)[left], list(TEXTS)[right], GRADES[grade]))
+    found = rh.Judgements(said, "a simulation").inferred(tuple(TEXTS))
+    at = rng.choice(len(found.pool.chance), DRAWS, p=found.pool.chance)
+    pi = np.exp(worth) / np.exp(worth).sum()
+    ranks = {
+        "values": below(found.pool.pi[at, 0], pi[0]),
+        "risk": below(found.pool.pi[at] @ COST[0], pi @ COST[0]),
+        "disagreement": below(found.tau[at], tau),
+    }
+    judged = sorted({row[0] for row in said})[0]
+    mine = np.exp(own[int(judged[-1])])
+    held = found.judge(judged)
+    ranks["one judge"] = below(held.pi[at, 0], mine[0] / mine.sum())
+    return ranks, np.zeros(1), np.full(1, 0.5)
+
+
+def simulate_failure(rng):
+    """A line, a rationality and answers by the model; how often the truth lies below draws of the line and of the risk."""
+    rewards, u, beta = rng.normal(size=SCENES), rng.normal(-0.3, 0.8), math.exp(rng.normal())
+    scale = rewards.std()
+    said = rng.logistic(size=SCENES) < beta * (u - rewards) / scale
+    asked = rh.FailureJudgements({"x": rewards, "said": said}, "said", centre=-0.3, spread=0.8, source="a simulation")
+    drawn = asked.lines(hypotheses_of({"x": "x"}))[0].draws(DRAWS, rng)
+    outcomes = np.sort(rng.normal(size=2000))  # of what an agent does, fine enough to have no ties
+    return (
+        {"line": below(drawn, u), "risk": below(np.searchsorted(outcomes, drawn), np.searchsorted(outcomes, u))},
+        np.zeros(1),
+        np.full(1, 0.5),
+    )
+
+
+VALUES = {"judgements": simulate_judgements, "failure judgements": simulate_failure}
+
+
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES].index(kind)])
+    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES, *VALUES].index(kind)])
     simulation = simulate_linear if kind in LINEAR else simulate_proxies if kind in PROXIES else simulate
-    found = [simulation(kind, rng) for _ in range(runs)]
+    one = VALUES.get(kind) or partial(simulation, kind)
+    found = [one(rng=rng) for _ in range(runs)]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
     coverage = {q: [float((np.abs(r - 0.5) < level / 2).mean()) for level in LEVELS] for q, r in ranks.items()}
@@ -157,10 +208,10 @@ def main(runs=400):
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in [*KINDS, *PROXIES, *LINEAR]:
+    for kind in [*KINDS, *PROXIES, *LINEAR, *VALUES]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
-            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR else ""
+            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR and kind not in VALUES else ""
             print(f"{kind if i == 0 else '':15} {quantity:12} " + " ".join(f"{h:6.3f}" for h in held) + f"   {said}")
 
 
