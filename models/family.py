@@ -458,6 +458,11 @@ def fit_family(
         1 / float(found.weights @ found.weights),
         vectors[:, visible],
         isinstance(space, Shell),
+        {
+            term.feedback.variable("rationality"): term.spread
+            for term in reversed(terms)
+            if isinstance(term, Choosing) and "rationality" in term.feedback.nuisances
+        },
     )
     return fitted, found.value, found.mcse
 

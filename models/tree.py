@@ -463,6 +463,8 @@ class _Groups:
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
             variables[f"{variable}_scale"] = (dim, fitted.scale)
+            for key, spread in fitted.spreads.items():
+                variables[f"{variable}_{key}_spread"] = ((f"{dim}_row", f"{dim}_column"), spread)
             coords[dim] = list(fitted.linear.names)
         return xr.Dataset(variables, coords=coords)
 
