@@ -43,7 +43,7 @@ class Boltzmann(Policy):
         beta = finite(self.beta)
         if beta is None or beta < 0:
             raise InputError(
-                f"beta: {shown(self.beta)}; give the agent's rationality, a finite number, 0 or more, or \"inferred\""
+                f'beta: {shown(self.beta)}; give the agent\'s rationality, a finite number, 0 or more, or "inferred"'
             )
 
     @property
