@@ -384,7 +384,8 @@ def _evidence(
             found[k] = e if exact is None else replace(e, statistics=exact.statistics)
     evidence = [e for e in found if e is not None]
     estimates = [
-        Estimate(str(one.name), e.method, e.classes, e.mcse) for one, e in zip(feedback, evidence, strict=True)
+        Estimate(str(one.name), e.method, e.classes, e.mcse)
+        for one, e in zip(feedback, evidence, strict=True)
     ]
     return evidence, estimates, sampler
 

@@ -178,9 +178,7 @@ def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.
         rng = substream(seed, f"bridge {part.name} {part.names[c]}")
         value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
     by_hypothesis = {key: values[:, :, part.classes] for key, values in draws.items()}
-    return Evidence(
-        value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis, method="nuts"
-    )
+    return Evidence(value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis, method="nuts")
 
 
 def _nuts(

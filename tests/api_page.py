@@ -19,6 +19,7 @@ GROUPS = {
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
     "Fitting": ("fit", "pymc_model", "index_draws", "given", "silent_directions"),
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "predict"),
+    "Agents read off their choices": ("agents_read", "population_risk", "choose_probes"),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
 }
