@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.evidence import pairs
 from reward_hypotheses.analysis.risk import Risk
 from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.data.table import Table
+from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import Rational
@@ -224,8 +224,9 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
     names = [reading.names[k] for k in reading.places]
     checks: Document = {}
     misfit: list[str] = []
+    wide = replace(alone, feedback=tuple(_looking_at_all(one, reading.agent.feedback) for one in alone.feedback))
     for k, one in enumerate(alone.feedback):
-        check = alone.check(k, substream(seed, f"check of the agent {one.name}"))
+        check = wide.check(k, substream(seed, f"check of the agent {one.name}"))
         misfit.extend(f"the agent's own choices: {m}" for m in check.misfit)
         checks[str(one.name)] = {"statistic": check.statistic, "p": check.p, "mcse": check.mcse, "what": check.what}
     chance = log_chance(alone)
@@ -255,6 +256,15 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
         "predictive_check": checks,
         "warnings": [*misfit, *_unexplained(alone, chance), *_not_apart(alone)],
     }
+
+
+def _looking_at_all(one: Feedback, every: Sequence[Feedback]) -> Feedback:
+    """The same, to be checked against every feature of its table, for an agent may go by one that no hypothesis names."""
+    if one.missing != "error":
+        return one  # what it needs says which rows are left out
+    said = {other.column for other in every if other.in_column}
+    known = [c for c, v in one.items.columns.items() if c not in said and c not in RESERVED and not v.is_text]
+    return replace(one, needs=tuple(dict.fromkeys([*one.needs, *known])))
 
 
 def log_chance(posterior: Posterior) -> float | None:
