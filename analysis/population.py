@@ -37,7 +37,7 @@ def agents_read(
     draws: int = 4000,
     random_seed: int = 0,
 ) -> xr.DataTree:
-    """Read a population of agents off their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
+    """Read agents off their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
 
     ``L_kh`` is the evidence of agent k's choices under h, its nuisances (its own rationality) integrated out. Over who
     goes by what it is added up exactly while the vectors of counts are at most 400,000 (of three hypotheses, 600 agents),

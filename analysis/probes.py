@@ -115,7 +115,7 @@ def choose_probes(
     -------
     Dataset
         Over ``pick``, in order: ``scene`` (its name) and ``position``; ``information``, of one choice there alone;
-        ``gain``, that by which it was chosen; ``cumulative``, of it and those before together, and ``mcse``, of which: 0 where
+        ``gain``, that by which it was chosen; ``together``, of it and those before together, and ``mcse``, of which: 0 where
         exact, else judged by 4,000 agents other than those it was chosen by. Attribute ``entropy``: what there is to be told.
 
     Raises
@@ -137,7 +137,7 @@ def choose_probes(
             "position": ("pick", np.array(picks, int)),
             "information": ("pick", alone[picks]),
             "gain": ("pick", np.array(gains, float)),
-            "cumulative": ("pick", cumulative),
+            "together": ("pick", cumulative),
             "mcse": ("pick", mcse),
         },
         coords={"pick": np.arange(len(picks))},

@@ -198,8 +198,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "test_table": next(iter(question.tests), None),
         "training_tables": [v.table.name for v in question.training],
         "tables": {
-            v.table.name: _shape(v.table) | {"origin": question.origins.get(v.table.name)}
-            for v in [*question.training, *question.tests.values()]
+            table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
         },
     }
     if len(names) > MOST:
@@ -454,6 +453,15 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     return document | (errors[tests[0]] if tests else {}) | {"also": {name: errors[name] for name in tests[1:]}}
 
 
+def _tables(question: Question) -> list[Table]:
+    """Every table that is used, once: of training, of the tests, of the agent's own choices."""
+    tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    if question.reading is not None and question.reading.alone is not None:
+        for valuation in question.reading.alone.valuations:
+            tables.setdefault(valuation.table.name, valuation.table)
+    return list(tables.values())
+
+
 def _judges(valuation: Valuation, n: int) -> Valuation:
     """A test under the judge's hypotheses alone, the first n."""
     if len(valuation.hypotheses) == n:
@@ -699,8 +707,7 @@ def _warnings(question: Question) -> list[str]:
     for name, origin in question.origins.items():
         if "shift" in origin and not origin.get("chosen_by"):
             warnings.append(f"table {name!r} was made by shifts, and who chose them is not stated: chosen_by = ...")
-    tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
-    for table in tables.values():
+    for table in _tables(question):
         warnings.extend(table.odd_columns())
     said: set[tuple[int, str]] = set()
     for one in posterior.feedback:

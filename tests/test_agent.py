@@ -351,13 +351,13 @@ def test_probes_tell_apart(seed):
     assert picks[0] == int(np.argmax(alone)) and found["information"].to_numpy()[0] == pytest.approx(max(alone))
     after = {b: pairs[picks[0], b] for b in range(8) if b != picks[0]}
     assert picks[1] == max(after, key=after.get)
-    assert float(found["cumulative"][1]) == pytest.approx(pairs[picks[0], picks[1]], abs=1e-10)
+    assert float(found["together"][1]) == pytest.approx(pairs[picks[0], picks[1]], abs=1e-10)
     best = max(pairs.values())
-    assert (1 - 1 / math.e) * best < float(found["cumulative"][1]) <= best + 1e-10  # submodular: Nemhauser et al. 1978
-    assert float(found["cumulative"][1]) > np.mean(list(pairs.values()))  # of random pairs
+    assert (1 - 1 / math.e) * best < float(found["together"][1]) <= best + 1e-10  # submodular: Nemhauser et al. 1978
+    assert float(found["together"][1]) > np.mean(list(pairs.values()))  # of random pairs
     assert 2 not in picks and len(set(picks)) == len(picks)
-    assert (np.diff(found["cumulative"]) > -5 * found["mcse"].to_numpy()[1:] - 1e-12).all()
-    assert float(found["cumulative"][-1]) < found.attrs["entropy"]
+    assert (np.diff(found["together"]) > -5 * found["mcse"].to_numpy()[1:] - 1e-12).all()
+    assert float(found["together"][-1]) < found.attrs["entropy"]
 
 
 def test_probes_beyond_what_can_be_gone_through():
@@ -370,7 +370,7 @@ def test_probes_beyond_what_can_be_gone_through():
     z = [r / math.sqrt(r.var(axis=1).mean()) for r in rewards]
     chance = np.stack([np.exp(x - logsumexp(x, axis=1, keepdims=True)) for x in z], axis=1)
     picks = found["position"].to_numpy()
-    for k, (value, error) in enumerate(zip(found["cumulative"].values, found["mcse"].values, strict=True)):
+    for k, (value, error) in enumerate(zip(found["together"].values, found["mcse"].values, strict=True)):
         want = joint_information(chance[picks[: k + 1]], np.full(2, 0.5))
         assert abs(value - want) < 5 * error + 1e-10
     agreeing = {"red_paint": made["red_paint"], "flags": made["red_paint"]}

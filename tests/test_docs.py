@@ -37,6 +37,7 @@ def test_pages():
         "extend-in-pymc",
         "first-study",
         "inspect-with-arviz",
+        "read-the-agent",
         "read-the-numbers",
         "travel",
         "values",
