@@ -63,7 +63,7 @@ def study(folder, probes, tables=None, training=TRAINING, **changes):
 
 def log_quad(f):
     """``log integral exp(f)`` over the line, f having one top."""
-    nodes = np.linspace(-12, 12, 2001)
+    nodes = np.linspace(-12, 12, 301)
     values = np.array([f(t) for t in nodes])
     top, peak = float(nodes[values.argmax()]), float(values.max())
     value, _ = quad(lambda t: math.exp(f(t) - peak), top - 8, top + 8, points=[top], limit=400, epsabs=0, epsrel=1e-11)
@@ -521,3 +521,30 @@ def test_run_writes_the_reading_and_stays_quick(tmp_path):
     assert not heavy & set(json.loads(done.stderr.strip().splitlines()[-1]))
     assert json.loads(done.stdout)["agent_reading"]["log_evidence"]["flags"] < 0
     assert shell("check", path).returncode == 0
+
+
+def test_the_report_says_what_the_agent_goes_by(tmp_path):
+    from reward_hypotheses.analysis.report.tables import paper_tables
+    from reward_hypotheses.analysis.report.words import policy_in_words, read_off
+
+    got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
+    said = " ".join(read_off(got))
+    assert "With what the training data say, the agent goes by 'red paint' at" in said
+    assert "its rationality (agent_choices_rationality) is" in said and "of its weight elsewhere" in said
+    assert "read off its own choices" in policy_in_words(got)[0]
+    tables = {table.name: table for table in paper_tables(got)}
+    assert b"red paint" in tables["agent_reading"].csv() and b"simplicity" in tables["agent_distance"].csv()
+    plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))
+    assert not read_off(plain) and "agent_reading" not in {table.name for table in paper_tables(plain)}
+    done = shell("run", study(tmp_path, probes_of(np.random.default_rng(21), 40)), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "What the agent goes by" in page and (tmp_path / "out" / "tables" / "agent_reading.tex").exists()
+
+
+def test_an_mdp_takes_a_number():
+    mdp = rh.MDP(*rh.gridworld(["..P"], {"P": "goal"}), discount=0.9)
+    walk = rh.Demonstrations(mdp, rh.demonstrate(mdp, "goal", 2.0, n=2, steps=4))
+    tree = rh.fit({"goal": "goal", "not": "-goal"}, rh.Uniform("a test"), [walk], 0)
+    with pytest.raises(rh.InputError, match="in an MDP give beta a number"):
+        rh.catastrophe_risk(tree, mdp, rh.Boltzmann("inferred"), tree, horizon=3)

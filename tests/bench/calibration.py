@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.reading import read_agent_of
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of
@@ -28,6 +29,8 @@ KINDS = {
 }
 
 
+AGENT = "the agent, read"
+"""Its weights, by labels and its own choices."""
 LINEAR = {  # rewards with continuous weights: kind of feedback, prior of the weights
     "linear, sphere": ("choices", "sphere"),
     "linear, normal": ("choices", {"normal": 1.5}),
@@ -112,10 +115,39 @@ def simulate_linear(name, rng):
     return ranks, np.zeros(1), np.full(1, 0.5)
 
 
+def simulate_agent(rng):
+    """The same of an agent's weights: a hypothesis from its prior, then labels by it and choices by it, each with nuisances."""
+    hypotheses = hypotheses_of(TEXTS)
+    line = failure_line(0.2, hypotheses.names)
+    x, y = rng.normal(size=(2, SCENES, OPTIONS))
+    prior = rh.Elicited(WEIGHTS, "a simulation")
+    truth = int(rng.choice(3, p=prior.weights_of(hypotheses)))
+    made, betas = [], {}
+    for kind in ("labels", "choices"):
+        make, _ = KINDS[kind]
+        table = {"x": x, "y": y, "said": placeholder(kind)}
+        (blank,) = named([make(table)])
+        theta = {name: nuisance.draws((1,), rng) for name, nuisance in blank.nuisances.items()}
+        inputs = blank.at(Valuation(hypotheses, blank.items, line), truth)
+        said = np.asarray(blank.replicate(inputs, theta, 1, rng)[0]).reshape(SCENES, OPTIONS)
+        made.append(make(table | {"said": said}))
+        betas |= theta
+    training, probes = named(made)
+    judge = weigh(hypotheses, prior, [training], line)
+    none = Hypotheses((), ())
+    reading = read_agent_of(judge, none, prior, [training], [probes], line, line)
+    known = probes.draws(reading.alone.evidence[0], np.array([truth]), DRAWS, rng)["rationality"][:, 0]
+    ranks = {"rationality": float((known < betas["rationality"][0]).mean())}
+    return ranks, np.eye(3)[truth] - reading.agent.weights, reading.agent.weights
+
+
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, sorted([*KINDS, *LINEAR]).index(kind)])
-    found = [simulate_linear(kind, rng) if kind in LINEAR else simulate(kind, rng) for _ in range(runs)]
+    rng = np.random.default_rng([seed, sorted([*KINDS, *LINEAR, AGENT]).index(kind)])
+    found = [
+        simulate_agent(rng) if kind == AGENT else simulate_linear(kind, rng) if kind in LINEAR else simulate(kind, rng)
+        for _ in range(runs)
+    ]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
     coverage = {q: [float((np.abs(r - 0.5) < level / 2).mean()) for level in LEVELS] for q, r in ranks.items()}
@@ -131,10 +163,10 @@ def main(runs=400):
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in [*KINDS, *LINEAR]:
+    for kind in [*KINDS, *LINEAR, AGENT]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
-            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind in KINDS else ""
+            said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR else ""
             print(f"{kind if i == 0 else '':15} {quantity:12} " + " ".join(f"{h:6.3f}" for h in held) + f"   {said}")
 
 
