@@ -346,6 +346,12 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         *(v for v in (line.values if line else ()) if isinstance(v, Expression)),
     ]
     own, own_line = _own(agent, line)
+    for name, value in zip(own.names, own_line.values, strict=True):
+        if value is None and agent.policy.abstain:
+            problems.add(
+                f"[agent] hypotheses: {name!r} has no failure line, and an agent that may abstain is told one; state it in [agent] "
+                "fail_utility"
+            )
     agents = [*named_by, *own.expressions().values(), *(v for v in own_line.values if isinstance(v, Expression))]
     features, needs = (tuple(dict.fromkeys(c for e in es for c in e.columns)) for es in (named_by, agents))
 

@@ -479,6 +479,14 @@ BAD = {
         },
         r"\[agent\] policy: beta = \"inferred\"",
     ),
+    "no failure line to abstain by": (
+        {
+            "policy": {"name": "commit", "abstain": True},
+            "hypotheses": {"new": "slope"},
+            "fail_utility": {"flags": 0, "red paint": 0},
+        },
+        r"\[agent\] hypotheses: 'new' has no failure line, .*state it in \[agent\] fail_utility",
+    ),
     "a beta that is neither": (
         {"policy": {"name": "boltzmann", "beta": "guessed"}},
         r"\[agent\] policy: beta: 'guessed'; give the agent's rationality",

@@ -95,7 +95,8 @@ def asked(document: Mapping[str, Any]) -> list[str]:
     """Say of whom and on what: the agent, the values, the tables."""
     agent = document["agent"]
     acts = "may abstain" if agent["abstain"] else "must act"
-    out = [f"Agent: policy {agent['policy']}, {acts}, extrapolating by the prior {agent['prior']!r}."]
+    read = ", and read off its own choices" if document.get("agent_reading") is not None else ""
+    out = [f"Agent: policy {agent['policy']}, {acts}, extrapolating by the prior {agent['prior']!r}{read}."]
     out.extend(sources(document["values"]))
     out.append("Tables: " + "; ".join(table_sizes(document)) + ".")
     out.extend(sampling(document))
