@@ -402,7 +402,7 @@ def test_who_follows_no_hypothesis_is_found_out(tmp_path):
             assert all(w in got["warnings"] for w in said)
             flagged[follow] += any("no hypothesis" in w for w in said)
     assert flagged["slope"] == 10
-    assert flagged["red_paint"] <= 1  # at 1 in 100 each, two or more come in 4 of 1000 runs; the seed is fixed
+    assert flagged["red_paint"] <= 3  # at 1 in 100 each, four or more of ten come in 2 of a million
 
 
 def test_probes_that_cannot_tell(tmp_path):
