@@ -15,10 +15,12 @@ from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
+from reward_hypotheses.models.rationality import among
+from reward_hypotheses.models.stored import hypotheses_in, posterior_of, rationality_in, tested
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
 
@@ -54,8 +56,8 @@ class Case:
 
     @property
     def exact(self) -> bool:
-        """Whether no evidence was sampled."""
-        return self.posterior.exact and (self.other is None or self.other.exact)
+        """Whether nothing was sampled: no evidence, and nothing by which the agent acts."""
+        return self.posterior.exact and (self.other is None or self.other.exact) and not self.policy.sampled
 
     @property
     def judges(self) -> slice:
@@ -81,7 +83,10 @@ class Case:
         n = 1 if self.exact else perturbations(self.posterior, self.valuation.table.n_items)
         judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
         draws = substream(seed, "errors of draws")
-        cases = (replace(self, valuation=self.valuation.resampled(draws)) for _ in range(n))
+        cases = (
+            replace(self, valuation=self.valuation.resampled(draws), policy=self.policy.resampled(draws))
+            for _ in range(n)
+        )
         if self.other is None:
             return standard_errors(
                 compute, ((case, judge, self.reweigh(judge)) for case, judge in zip(cases, judges, strict=True))
@@ -169,10 +174,16 @@ def case_of(
         weights = held.reweighted(prior) if other is None else held.weights
         return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
 
+    policy = policy or Commit()
+    if policy.asks_rationality:
+        if fitted is None or other is None:
+            raise InputError(NOT_READ)
+        places = range(len(listed) - len(agent_names), len(listed)) if rectangular else range(len(listed))
+        policy = policy.informed(among(rationality_in(fitted, other), places, len(listed)))
     return Case(
         posterior=posterior,
         valuation=on_test(listed, families, table, line, told),
-        policy=policy or Commit(),
+        policy=policy,
         prior=prior,
         agent=reweigh(posterior if other is None else other),
         agent_names=agent_names,

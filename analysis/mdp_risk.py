@@ -143,6 +143,11 @@ def mdp_risk(
     if not all(t is not None and 0 <= t <= 1 for t in wanted):
         raise InputError(f"targets: {shown(list(targets))}; give risks from 0 to 1")
     where = mdp.start(start)
+    if policy is not None and policy.asks_rationality:
+        raise InputError(
+            f"policy: {policy.name}: beta = 'inferred' is of choices within scenes, as their rewards were scaled; in an MDP give beta "
+            "a number"
+        )
     case = case_of(tree, mdp.table, policy, agent, agent_fail_utility, hypotheses)
     if case.policy.abstain:
         raise InputError(

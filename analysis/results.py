@@ -1,7 +1,7 @@
 """The results document: everything that summary, tables and report need, as plain numbers and text."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.opinions import opinion
+from reward_hypotheses.analysis.reading import Reading, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
     Risk,
     at_least_one,
@@ -64,6 +65,9 @@ class Question:
         One a table, of all items that any feedback uses.
     tests : dict of str to Valuation
         The test first, then what else is asked about; empty where there is none.
+    reading : Reading or None
+        What the agent holds where it has hypotheses or feedback of its own; the tests are then valued under these too, after
+        the judge's.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -86,6 +90,29 @@ class Question:
     study: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading | None = None
+
+    @property
+    def agent(self) -> np.ndarray:
+        """What the agent acts by: (hypothesis of the tests,)."""
+        if self.reading is not None:
+            return self.reading.weights
+        return self.posterior.reweighted(self.agent_prior)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The judge's hypotheses, then those that the agent alone may hold."""
+        return self.posterior.hypotheses.names if self.reading is None else self.reading.names
+
+    def whole(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of the judge's hypotheses, and 0 for those that the agent alone may hold."""
+        return np.pad(weights, (0, len(self.names) - len(weights)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing was sampled on which the numbers rest."""
+        read = self.reading is None or self.reading.exact
+        return self.posterior.exact and read and not self.policy.sampled
 
 
 def results_document(question: Question, progress: Callable[[str], None] = lambda _: None) -> Document:
@@ -97,7 +124,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         What was sampled does not pass its gates, or a number that should be finite is not.
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
-    if problems := posterior.untrusted(posterior.reweighted(question.agent_prior)):
+    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
+    problems += [] if question.reading is None else untrusted(question.reading)
+    if problems:
         raise NotTrustedError(problems)
     warnings = _warnings(question)
     progress("checking the model against the training data")
@@ -117,7 +146,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     warnings[:0] = misfit
     silent = silent_pairs(posterior)
     line = _line(names, posterior.valuations[0].line)
-    told = next((_line(names, valuation.told) for valuation in question.tests.values()), line)
+    own = range(len(names))
+    told = next((_line(names, valuation.told.only(own)) for valuation in question.tests.values()), line)
     document: Document = {
         "title": question.title,
         "study": dict(question.study) if question.study else None,
@@ -137,8 +167,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "fail_utility": None if told == line else told,
         },
         "fail_utility": line,
-        "agent_prior": _by_name(names, (question.agent_prior or posterior.prior).weights_of(posterior.hypotheses)),
-        "agent_weights": _by_name(names, posterior.reweighted(question.agent_prior)),
+        "agent_prior": _by_name(question.names, _agents_prior(question)),
+        "agent_weights": _by_name(question.names, question.agent),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
         "silent_directions": {
             names[h]: _silent(fitted, {name: v for name, v in question.tests.items()}, h)
@@ -170,8 +200,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "test_table": next(iter(question.tests), None),
         "training_tables": [v.table.name for v in question.training],
         "tables": {
-            v.table.name: _shape(v.table) | {"origin": question.origins.get(v.table.name)}
-            for v in [*question.training, *question.tests.values()]
+            table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
         },
     }
     if len(names) > MOST:
@@ -182,7 +211,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         about = "" if not answers else f"on {name!r}: "
         answers[name], said = _on_test(question, valuation, name)
         warnings.extend(about + w for w in said)
-    if not posterior.exact:
+    if not question.exact:
         progress("Monte Carlo errors")
         document["mcse"] = _errors(question, answers)
     else:
@@ -191,6 +220,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     document |= dict.fromkeys(TEST_KEYS) if first is None else first
     if first is None:
         warnings.append("no test table: the run stops at the weights, and what needs a test is null")
+    document["agent_reading"] = _reading(question, warnings)
     document["bits_by_size"] = None if first is None else _curve(question, first)
     document["also"] = {name: answers[name] for name in list(answers)[1:]}
     document |= {
@@ -228,25 +258,28 @@ TEST_KEYS = (
 
 def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Document, list[str]]:
     posterior, policy = question.posterior, question.policy
-    names, judge = posterior.hypotheses.names, posterior.weights
+    names, judge = question.names, posterior.weights
     warnings = []
-    risk = catastrophe_risk(valuation, policy, posterior.reweighted(question.agent_prior), judge)
+    risk = catastrophe_risk(valuation, policy, question.agent, question.whole(judge))
+    worse = risk.worse[: len(judge)]
     if not valuation.table.has_options and not policy.abstain:
         warnings.append(
             f"table {name!r} has no column 'option' and the agent may not abstain, so every agent does the same there and "
             "has the same risk"
         )
-    if not risk.worse.any():
+    if not worse.any():
         warnings.append(
             f"no option of table {name!r} is worse than failing under any hypothesis, so nothing there can be a catastrophe: "
             "is fail_utility in the units of the rewards?"
         )
-    elif (risk.worse == 1).all():
+    elif (worse == 1).all():
         warnings.append(
             f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
             "catastrophe: is fail_utility in the units of the rewards?"
         )
-    shift = shift_check(question.training, valuation.typical(), judge, substream(question.seed, "shift"))
+    shift = shift_check(
+        question.training, _judges(valuation.typical(), len(judge)), judge, substream(question.seed, "shift")
+    )
     if not shift.shifted:
         warnings.append(
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
@@ -272,7 +305,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             if counted[m] > 0
         ],
         "shifted": shift.shifted,
-        "shift": _shift(shift, names),
+        "shift": _shift(shift, posterior.hypotheses.names),
     }
     return document, warnings
 
@@ -280,18 +313,23 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
 def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Document, list[str]]:
     """What is said of a test that rests on the evidence, as numbers by key, and warnings."""
     posterior, policy = question.posterior, question.policy
-    names, judge = posterior.hypotheses.names, posterior.weights
-    agent = posterior.reweighted(question.agent_prior)
+    names, n = posterior.hypotheses.names, len(posterior.weights)
+    agent, judge = question.agent, question.whole(posterior.weights)
     drawn = judges_weights(posterior, max(question.draws, LEAST_DRAWS), substream(question.seed, "values"))
-    bounds = interval(drawn, risk.by_truth, question.prob)
+    bounds = interval(drawn, risk.by_truth[:n], question.prob)
     priors = _foils(question)
-    foils = {key: posterior.reweighted(prior) for key, prior in priors.items()}
+    foils = {key: question.whole(posterior.reweighted(prior)) for key, prior in priors.items()}
     ours = _risks_of(valuation, policy, foils, judge, risk)
     other = replace(policy, abstain=not policy.abstain)
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
-    left, silent = limit(valuation, posterior, policy, question.agent_prior, risk)
+    left: float | None
+    silent: float | None
+    if question.reading is None:
+        left, silent = limit(valuation, posterior, policy, question.agent_prior, risk)
+    else:
+        left, silent = question.reading.limit(posterior, policy, risk) or (None, None)
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -336,18 +374,18 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             }
             for key, prior in priors.items()
         },
-        "matrix": {a: _by_name(names, row) for a, row in zip(names, risk.matrix, strict=True)},
-        "catastrophic_options": _by_name(names, risk.worse),
-        "risk_by_truth": _by_name(names, risk.by_truth),
-        "risk_by_agent_hypothesis": _by_name(names, risk.by_agent),
+        "matrix": {a: _by_name(names, row) for a, row in zip(question.names, risk.matrix[:, :n], strict=True)},
+        "catastrophic_options": _by_name(names, risk.worse[:n]),
+        "risk_by_truth": _by_name(names, risk.by_truth[:n]),
+        "risk_by_agent_hypothesis": _by_name(question.names, risk.by_agent),
         "value_bits": bits,
         "value_bits_by_truth": bits_by_truth,
         "risk_bounds": {
-            repr(float(e)): list(risk_bounds(posterior.log_prior, posterior.log_evidence, risk.by_truth, e))
+            repr(float(e)): list(risk_bounds(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e))
             for e in question.contaminations
         },
         "risk_bounds_unlisted": {
-            repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth, e)
+            repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e)
             for e in question.contaminations
         },
     }
@@ -365,15 +403,14 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
 
-    def compute(moved: Posterior, over: Mapping[str, Valuation]) -> Document:
-        asked = replace(question, posterior=moved)
-        agent = moved.reweighted(question.agent_prior)
+    def compute(asked: Question, over: Mapping[str, Valuation]) -> Document:
+        moved = asked.posterior
         tests: Document = {}
         for name, valuation in over.items():
             measured, _ = _measured(
-                asked, valuation, catastrophe_risk(valuation, question.policy, agent, moved.weights)
+                asked, valuation, catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
             )
-            if not posterior.families:
+            if not valuation.tops and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:
@@ -381,18 +418,26 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
             tests[name] = measured
         return {
             "weights": _by_name(names, moved.weights),
-            "agent_weights": _by_name(names, agent),
+            "agent_weights": _by_name(question.names, asked.agent),
             "tests": tests,
+            "agent_reading": _acts(asked, next(iter(over.values()), None)),
         }
 
     items = sum(v.table.n_items for v in question.tests.values())
     rng = substream(question.seed, "errors of evidence")
     draws = substream(question.seed, "errors of draws")
+    n = perturbations(posterior, items)
+    agents: Iterable[Reading | None] = [None] * n
+    if question.reading is not None:
+        agents = question.reading.moved(n, substream(question.seed, "errors of the agent's evidence"))
     found = standard_errors(
         compute,
         (
-            (moved, {name: valuation.resampled(draws) for name, valuation in question.tests.items()})
-            for moved in posterior.perturbed(perturbations(posterior, items), rng)
+            (
+                replace(question, posterior=moved, reading=agent, policy=question.policy.resampled(draws)),
+                {name: valuation.resampled(draws) for name, valuation in question.tests.items()},
+            )
+            for moved, agent in zip(posterior.perturbed(n, rng), agents, strict=True)
         ),
     )
     for name, answer in answers.items():
@@ -406,9 +451,67 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         "log_evidence": _by_name(names, posterior.mcse),
         "weights": found["weights"],
         "agent_weights": found["agent_weights"],
+        "agent_reading": found["agent_reading"],
     }
     errors = found["tests"]
     return document | (errors[tests[0]] if tests else {}) | {"also": {name: errors[name] for name in tests[1:]}}
+
+
+def _tables(question: Question) -> list[Table]:
+    """Every table that is used, once: of training, of the tests, of the agent's own choices."""
+    tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    if question.reading is not None and question.reading.alone is not None:
+        for valuation in question.reading.alone.valuations:
+            tables.setdefault(valuation.table.name, valuation.table)
+    return list(tables.values())
+
+
+def _judges(valuation: Valuation, n: int) -> Valuation:
+    """A test under the judge's hypotheses alone, the first n."""
+    if len(valuation.hypotheses) == n:
+        return valuation
+    own = range(n)
+    return Valuation(
+        valuation.hypotheses.only(own), valuation.table, valuation.line.only(own), valuation.told.only(own)
+    )
+
+
+def _agents_prior(question: Question) -> np.ndarray:
+    """What the agent finds likely before any data: (hypothesis of the tests,)."""
+    read = question.reading
+    if read is not None:
+        return read.spread(read.agent.prior.weights_of(read.agent.hypotheses))
+    return (question.agent_prior or question.posterior.prior).weights_of(question.posterior.hypotheses)
+
+
+def _reading(question: Question, warnings: list[str]) -> Document | None:
+    """What the agent's own choices say of it; None where there are none. What to mind is also put among the warnings."""
+    if question.reading is None or question.reading.alone is None:
+        return None
+    found = document_of(question.reading, question.seed, question.prob)
+    warnings.extend(found["warnings"])
+    return found | _acts(question, next(iter(question.tests.values()), None))
+
+
+def _acts(question: Question, test: Valuation | None) -> Document:
+    """Weights and risk of an agent that was read, with what the training data say of it and without, beside assumed ones."""
+    read, posterior = question.reading, question.posterior
+    if read is None or read.alone is None:
+        return {}
+    foils: dict[str, np.ndarray | None] = {"uniform": None, "simplicity": None, "values": None}
+    for key, prior in _foils(question).items():
+        simple = bool(question.languages) and key == question.languages[0].name
+        if key in foils or simple:
+            foils["simplicity" if simple else key] = question.whole(posterior.reweighted(prior))
+    both = {"with_training": read.weights, "without_training": read.spread(read.alone.weights)}
+    risks: list[float | None] = [None, None]
+    if test is not None:
+        judge = question.whole(posterior.weights)
+        risks = scalar_risk(test, question.policy, np.array(list(both.values())), judge)[0].tolist()
+    return {
+        key: {"weights": _by_name(read.names, weights), "risk": risk, "distance": distances(weights, foils)}
+        for (key, weights), risk in zip(both.items(), risks, strict=True)
+    }
 
 
 def _silent(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
@@ -533,10 +636,10 @@ def _around(
     if policy.draws_one:
         by_truth = policy.mixing(weights) @ risk.matrix
     elif len(weights) ** 2 * valuation.table.n_items <= AROUND:
-        by_truth = catastrophe_risk(valuation, policy, weights, posterior.weights).by_truth
+        by_truth = catastrophe_risk(valuation, policy, weights, question.whole(posterior.weights)).by_truth
     else:
         return {"lower": None, "upper": None, "limit": None}
-    ends = interval(drawn, by_truth, question.prob) or {}
+    ends = interval(drawn, by_truth[: len(posterior.weights)], question.prob) or {}
     return {
         "lower": ends.get("lower"),
         "upper": ends.get("upper"),
@@ -582,7 +685,7 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
     log_agent = log_normalised(Uniform().log_prior(posterior.hypotheses) + posterior.log_evidence)
     bits, by_truth, warnings = {}, {}, []
     for key, target in zip(keys, question.targets, strict=True):
-        found = value_bits(risk.matrix, posterior.weights, log_agent, float(target))
+        found = value_bits(risk.matrix[: len(names), : len(names)], posterior.weights, log_agent, float(target))
         bits[key], by_truth[key] = found.bits, _by_name(names, found.by_truth)
         if found.reason:
             warnings.append(f"no amount of information about human values brings the risk to {key}: {found.reason}")
@@ -597,7 +700,7 @@ def _curve(question: Question, answer: Document) -> Document | None:
     target = float(sorted(question.targets)[len(question.targets) // 2])
     matrix = np.array([[answer["matrix"][a][b] for b in names] for a in names])
     test = next(iter(question.tests.values()))
-    curve = bits_curve(posterior, test, matrix, target, substream(question.seed, "bits by size"))
+    curve = bits_curve(posterior, _judges(test, len(names)), matrix, target, substream(question.seed, "bits by size"))
     if curve is None:
         return None
     document: Document = {
@@ -647,8 +750,7 @@ def _warnings(question: Question) -> list[str]:
     for name, origin in question.origins.items():
         if "shift" in origin and not origin.get("chosen_by"):
             warnings.append(f"table {name!r} was made by shifts, and who chose them is not stated: chosen_by = ...")
-    tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
-    for table in tables.values():
+    for table in _tables(question):
         warnings.extend(table.odd_columns())
     said: set[tuple[int, str]] = set()
     for one in posterior.feedback:
@@ -771,6 +873,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "se_scenes",
                     "bits_by_size",
                     "k_hat",
+                    "distance",
                 ):
                     walk(inner, f"{path}.{key}" if path else str(key))
         elif isinstance(value, list):

@@ -390,7 +390,7 @@ def limit(
         share = math.fsum(posterior.weights[members].tolist())
         if share == 0:
             continue
-        weights, inside = np.zeros(len(agent)), np.zeros(len(agent))
+        weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
         family = next((h for h in members.tolist() if h in valuation.tops), None)
         if family is not None and policy.draws_one:

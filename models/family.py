@@ -562,6 +562,11 @@ def fit_family(
         1 / float(found.weights @ found.weights),
         vectors[:, visible],
         linear.sd is None and all(term.scale_free for term in terms),
+        {
+            term.feedback.variable("rationality"): term.spread
+            for term in reversed(terms)
+            if isinstance(term, Choosing) and "rationality" in term.feedback.nuisances
+        },
     )
     return fitted, found.value, found.mcse
 

@@ -183,6 +183,8 @@ class Fitted:
         Orthonormal basis of the directions of weight that some feedback could see.
     directions_only : bool
         Whether of these feedback sees the direction alone, not how large a part of the weights they are.
+    spreads : dict of str to ndarray (feature + 1, feature + 1)
+        By variable of a rationality: ``s(w)^2 = (w, 1)' spread (w, 1)``, where rewards were scaled so.
     """
 
     linear: Linear
@@ -195,6 +197,12 @@ class Fitted:
     ess: float = np.nan
     seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     directions_only: bool = False
+    spreads: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def scales(self, variable: str, weights: np.ndarray) -> np.ndarray:
+        """``s(w)`` of weights (draw, feature), as the feedback of that rationality scaled them: (draw,)."""
+        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
+        return np.sqrt(np.maximum(((full @ self.spreads[variable]) * full).sum(axis=1), 0.0))
 
     def member(self, weights: np.ndarray) -> Combination:
         """The reward with these weights."""
@@ -223,11 +231,17 @@ class Fitted:
             return full / _length(full)
         return seen + noise / _length(noise) * np.sqrt(np.maximum(1 - (seen**2).sum(axis=1, keepdims=True), 0.0))
 
+    @property
+    def held(self) -> slice:
+        """Which draws are those that an agent may hold; the others are for what is true."""
+        return slice(0, 2 * max(1, len(self.weights) // 2), 2)
+
     def drawn(self, n: int) -> "Drawn":
         """Up to n members for an agent that holds the family, and as many, independent of these, for what is true."""
-        half = max(1, len(self.weights) // 2)
+        held = self.held
+        half = len(self.weights[held])
         n = max(1, min(n, half))
-        agents, judges = self.weights[0 : 2 * half : 2][:n], self.weights[1 : 2 * half : 2][:n]
+        agents, judges = self.weights[held][:n], self.weights[1 : 2 * half : 2][:n]
         judges = judges if len(judges) else agents  # of a single draw
         partners = self.redrawn(agents, np.random.default_rng([23, n]))
         return Drawn(

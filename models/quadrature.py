@@ -43,11 +43,21 @@ class Integral:
 
         By inversion on a grid 16 times as fine, f being interpolated by cubics through its nodes.
         """
+        return self.quantiles(rng.random(n))
+
+    def quantiles(self, p: np.ndarray) -> np.ndarray:
+        """Points below which lies a share p of the mass: (n,)."""
         fine, f = finer(self.nodes, self.log_density)
         mass = np.exp(f - f.max())
         steps = (mass[1:] + mass[:-1]) / 2
         below = np.concatenate([[0.0], np.cumsum(steps)])
-        return np.interp(rng.random(n) * below[-1], below, fine)
+        return np.interp(p * below[-1], below, fine)
+
+    def shares(self) -> np.ndarray:
+        """Share of the mass that each node stands for, by the trapezoid rule: (node,)."""
+        mass = np.exp(self.log_density - self.log_density.max())
+        mass[[0, -1]] /= 2
+        return np.asarray(mass / mass.sum())
 
 
 def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, float]) -> Integral:

@@ -14,8 +14,11 @@ from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.mdp import MDP
+from reward_hypotheses.models.policies.base import Rationality
+from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Held, Prior
+from reward_hypotheses.models.rationality import of_draws, of_family
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,17 +142,56 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
     variable, dim = weight_names(listed, h)
     drawn = tree["posterior"][variable].transpose("chain", "draw", dim).to_numpy()
     about = json.loads(tree.attrs["families"])[listed.names[h]]
+    by_draw = {str(n): a for n, a in tree["posterior"].data_vars.items() if a.dims == ("chain", "draw", "hypothesis")}
+    prefix, suffix = f"{variable}_", "_spread"
     return Fitted(
         linear,
         tree["constant_data"][f"{variable}_scale"].to_numpy(),
         np.array(about["mean"]),
         drawn.reshape(-1, drawn.shape[-1]),
+        {n: a.to_numpy()[..., h].ravel() for n, a in by_draw.items() if n not in ("weight", "value_prior")},
         method=about["method"],
         k_hat=np.nan if about["k_hat"] is None else about["k_hat"],
         ess=about["ess"],
         seen=np.array(about["seen"]).reshape(len(linear.features), -1),
         directions_only=about["directions_only"],
+        spreads={
+            str(n).removeprefix(prefix).removesuffix(suffix): a.to_numpy()
+            for n, a in tree["constant_data"].data_vars.items()
+            if str(n).startswith(prefix) and str(n).endswith(suffix)
+        },
     )
+
+
+def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
+    """What an agent's tree says of its beta under each hypothesis: by draws, with the ``s_h`` stored; of its first feedback with one.
+
+    Raises
+    ------
+    InputError
+        No feedback has a rationality.
+    """
+    rational = [f for f in json.loads(tree.attrs["study"])["feedback"] if "rationality" in f]
+    if not rational:
+        raise InputError(NOT_READ)
+    one = rational[0]
+    variable = f"{one.get('human') or one['name']}_rationality"
+    fixed = None if isinstance(one["rationality"], list) else float(one["rationality"])
+    scales = tree["constant_data"][f"{one['name']}_scale"].to_numpy()
+    n = len(scales)
+    if fixed is not None:
+        betas = np.full((1, n), fixed)
+    else:
+        betas = tree["posterior"][variable].to_numpy().reshape(-1, n)
+    out = []
+    for h in range(n):
+        if h in posterior.families:
+            out.append(of_family(posterior.families[h], variable))
+        elif fixed is not None:
+            out.append(Rationality(betas[:, h], np.ones(1), scales[h : h + 1], False))
+        else:
+            out.append(of_draws(betas[:, h], float(scales[h])))
+    return out
 
 
 def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:

@@ -131,11 +131,10 @@ def tree_of(
 ) -> xr.DataTree:
     """Give a posterior as a tree, with draws."""
     groups = _Groups(posterior, draws, chains, seed)
-    names = list(posterior.hypotheses.names)
     everything = {
         "posterior": groups.parameters("posterior"),
         "prior": groups.parameters("prior"),
-        "evidence": _evidence(posterior),
+        "evidence": evidence_of(posterior),
         "sample_stats": groups.sample_stats(),
         "posterior_predictive": groups.predictive("posterior"),
         "prior_predictive": groups.predictive("prior"),
@@ -146,7 +145,14 @@ def tree_of(
         everything["log_likelihood"] = groups.log_likelihood()
         everything["log_prior"] = groups.log_prior()
     tree = xr.DataTree.from_dict(everything)
-    tree.attrs = {
+    tree.attrs = about(posterior, line, seed)
+    return tree
+
+
+def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
+    """Attributes of a tree: what it was made of, from which `posterior_of` reads it back."""
+    names = posterior.hypotheses.names
+    return {
         "creation_library": "reward_hypotheses",
         "seed": seed,
         "method": _method(posterior),
@@ -183,7 +189,6 @@ def tree_of(
             }
         ),
     }
-    return tree
 
 
 def _versions(posterior: Posterior) -> dict[str, str]:
@@ -213,7 +218,9 @@ def _why(posterior: Posterior, estimate: Estimate) -> str:
         if posterior.hypotheses.names[h] == estimate.name:
             k_hat = "" if np.isnan(fitted.k_hat) else f", Pareto k-hat {fitted.k_hat:.2f}"
             return f"{fitted.method}: its weights are integrated by {FAMILY[fitted.method]}{k_hat}, all feedbacks inside one integral"
-    one = next(f for f in posterior.feedback if f.name == estimate.name)
+    one = next((f for f in posterior.feedback if f.name == estimate.name), None)
+    if one is None:
+        return estimate.method  # of no one feedback: shares of a population
     if estimate.method in ("laplace", "smc"):
         return f"{estimate.method}: {FAMILY[estimate.method]}, over all nuisances at once, once a silent class"
     if estimate.method == "exact":
@@ -246,7 +253,8 @@ def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
     return [one.with_table(made[id(one.table)]) for one in feedback]
 
 
-def _evidence(posterior: Posterior) -> xr.Dataset:
+def evidence_of(posterior: Posterior) -> xr.Dataset:
+    """The group ``evidence``."""
     names = list(posterior.hypotheses.names)
     parts = [part for _, part in posterior.prior.parts()]
     judges = named_judges(posterior.prior)
@@ -477,6 +485,8 @@ class _Groups:
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
             variables[f"{variable}_scale"] = (dim, fitted.scale)
+            for key, spread in fitted.spreads.items():
+                variables[f"{variable}_{key}_spread"] = ((f"{dim}_row", f"{dim}_column"), spread)
             coords[dim] = list(fitted.linear.names)
         return xr.Dataset(variables, coords=coords)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         silent_directions,
         value_bits,
     )
+    from reward_hypotheses.analysis.population import agents_read, population_risk
+    from reward_hypotheses.analysis.probes import choose_probes
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
@@ -120,6 +122,9 @@ _HOME = {
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
     "predict": "analysis.labelled",
+    "agents_read": "analysis.population",
+    "population_risk": "analysis.population",
+    "choose_probes": "analysis.probes",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
     "silent_directions": "analysis.labelled",
@@ -156,9 +161,11 @@ __all__ = [
     "Uniform",
     "__version__",
     "add_options",
+    "agents_read",
     "catastrophe_risk",
     "check",
     "conforms",
+    "choose_probes",
     "decorrelate",
     "demonstrate",
     "elicit",
@@ -174,6 +181,7 @@ __all__ = [
     "log_pool",
     "occupancy",
     "plan",
+    "population_risk",
     "predict",
     "pymc_model",
     "read_comparisons",

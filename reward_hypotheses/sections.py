@@ -18,6 +18,7 @@ from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.proxy import Proxy
 from reward_hypotheses.models.feedback.rankings import Rankings
 from reward_hypotheses.models.feedback.ratings import Ratings
+from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import hypotheses_of
@@ -79,18 +80,23 @@ def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[s
     )
     if isinstance(top.given.get("hypotheses"), dict) and not section.given:
         problems.add("[hypotheses]: there is none; give at least one, name = expression")
+    return list(section.given), _rewards("[hypotheses]", section.given, problems)
+
+
+def _rewards(where: str, given: Mapping[str, Any], problems: Problems) -> dict[str, Expression | Linear]:
+    """Read rewards by name: those that can be read."""
     good: dict[str, Expression | Linear] = {}
-    for name, given in section.given.items():
-        if not isinstance(given, (str, dict)):
-            problems.add(f"[hypotheses] {name!r}: {shown(given)} is no expression; write it in quotes")
+    for name, one in given.items():
+        if not isinstance(one, (str, dict)):
+            problems.add(f"{where} {name!r}: {shown(one)} is no expression; write it in quotes")
             continue
         try:
-            reward = hypotheses_of({name: given}).rewards[0]
+            reward = hypotheses_of({name: one}).rewards[0]
             assert isinstance(reward, (Expression, Linear))
             good[name] = reward
         except InputError as error:
-            problems.extend(f"[hypotheses] {p.removeprefix('hypothesis ')}" for p in error.problems)
-    return list(section.given), good
+            problems.extend(f"{where} {p.removeprefix('hypothesis ')}" for p in error.problems)
+    return good
 
 
 def read_values(
@@ -333,12 +339,19 @@ def read_feedback(
     if entries is None or entries == []:
         problems.add("[[feedback]]: there is none; give at least one, with kind, table and column")
         return []
+    return _uses("[[feedback]]", entries, problems, tables, mdps)
+
+
+def _uses(
+    head: str, entries: Any, problems: Problems, tables: Mapping[str, Table | None], mdps: Mapping[str, Any]
+) -> list[Use]:
+    """Read feedbacks that stand below lines of one kind."""
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        problems.add("[[feedback]]: write each feedback below a line [[feedback]], with kind, table and column")
+        problems.add(f"{head}: write each feedback below a line {head}, with kind, table and column")
         return []
     uses = []
     for i, entry in enumerate(entries):
-        where = "[[feedback]]" if len(entries) == 1 else f"[[feedback]] {i + 1}"
+        where = head if len(entries) == 1 else f"{head} {i + 1}"
         kind = entry.get("kind")
         if not isinstance(kind, str) or kind not in FEEDBACK:
             what = "kind: missing" if kind is None else f"kind: {shown(kind)} is no kind of this version"
@@ -386,39 +399,116 @@ _NEEDED = {
 }
 
 
+@dataclass(frozen=True)
+class Agent:
+    """What [agent] says.
+
+    Attributes
+    ----------
+    prior : Prior or None
+        None: the judge's values.
+    told : FailureLine or None
+        What it was told of the failure line, of the judge's hypotheses; None: the judge's.
+    hypotheses : dict
+        Its own, beside the judge's; those that can be read.
+    own_line : FailureLine or None
+        What it was told of these; None where nobody said.
+    feedback : list of Use
+        Its own choices.
+    """
+
+    policy: Policy
+    prior: Prior | None
+    told: FailureLine | None
+    hypotheses: Mapping[str, Expression | Linear]
+    own_line: FailureLine | None
+    feedback: list[Use]
+
+
 def read_agent(
-    top: Section, problems: Problems, names: list[str], may_lack: list[str]
-) -> tuple[Policy, Prior | None, FailureLine | None]:
-    """Read [agent]: policy, prior (None: the judge's values) and what it was told of the failure line (None: the judge's)."""
-    section = top.section("agent", ("policy", "prior", "fail_utility"), required=False)
-    later = [key for key in ("hypotheses", "feedback") if key in section.given]
-    for key in later:
-        problems.add(f"[agent] {key}: not in this version; there is policy, prior and fail_utility")
-    section.refuse_unknown(besides=later)
+    top: Section,
+    problems: Problems,
+    hypotheses: tuple[list[str], Mapping[str, Expression | Linear]],
+    tables: Mapping[str, Table | None],
+    mdps: Mapping[str, Any],
+) -> Agent:
+    """Read [agent] and every [[agent.feedback]].
+
+    Parameters
+    ----------
+    hypotheses : (names, rewards)
+        The judge's.
+    """
+    section = top.section("agent", ("policy", "prior", "fail_utility", "hypotheses", "feedback"), required=False)
+    section.refuse_unknown()
     given = section.given
+    names, rewards = hypotheses
+    feedback = _uses("[[agent.feedback]]", given.get("feedback", []), problems, tables, mdps)
+    own = _agents_own(given.get("hypotheses", {}), problems, rewards)
+    policy = _policy(given.get("policy", "commit"), problems)
+    rational = any(issubclass(use.kind, Rational) for use in feedback)
+    if policy.asks_rationality and not rational and not isinstance(given.get("feedback", []), dict):
+        problems.add(
+            '[agent] policy: beta = "inferred" is read from the agent\'s own choices; give [[agent.feedback]] of a kind with a '
+            "rationality, such as choices, or beta a number"
+        )
+    prior = _foil("[agent] prior", given.get("prior", "values"), None, problems, PRIORS)
+    if own and given.get("prior", "values") == "values":
+        problems.add(
+            f"[agent] prior: the values say nothing of {', '.join(map(repr, own))}, which the agent alone may hold; give it a prior "
+            'of its own, such as prior = "uniform"'
+        )
+    told = own_line = None
+    if "fail_utility" in given:
+        may_lack = [n for n in names if isinstance(rewards.get(n), Linear)]
+        with problems.at("[agent]"):
+            both = failure_line(given["fail_utility"], [*names, *own], may_lack=[*may_lack, *own])
+            told, own_line = FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])
+    return Agent(policy, prior, told, own, own_line, feedback)
+
+
+def _agents_own(
+    given: Any, problems: Problems, judges: Mapping[str, Expression | Linear]
+) -> dict[str, Expression | Linear]:
+    """Read the agent's own hypotheses: those that the judge has too are left out, if they are the same."""
+    if not isinstance(given, dict):
+        problems.add(f"[agent] hypotheses: {shown(given)}; give name = expression, in braces")
+        return {}
+    found = _rewards("[agent] hypotheses", given, problems)
+    for name in [n for n in found if n in judges]:
+        if _written(found[name]) != _written(judges[name]):
+            problems.add(
+                f"[agent] hypotheses: {name!r} is another reward in [hypotheses]; the agent's hypotheses stand beside those, so give "
+                "it another name"
+            )
+        del found[name]
+    for name in [n for n in found if not n.strip()]:
+        del found[name]
+    return found
+
+
+def _written(reward: Expression | Linear) -> Any:
+    return reward.written() if isinstance(reward, Linear) else reward.text
+
+
+def _policy(spec: Any, problems: Problems) -> Policy:
     policy: Policy = Commit()
-    spec = given.get("policy", "commit")
     name = str(spec.get("name") if isinstance(spec, dict) else spec)
     if name not in POLICIES:
         problems.add(f"[agent] policy: {shown(name)} is no policy of this version; {suggestion(str(name), POLICIES)}")
-    else:
-        options = {f.name: f for f in fields(POLICIES[name])}
-        part = Section(spec, "[agent] policy", problems, ("name", *options))
-        part.refuse_unknown()
-        arguments = {k: v for k, v in part.given.items() if k in options}
-        lacking = [k for k, f in options.items() if f.default is MISSING and k not in arguments]
-        for lacks in lacking:
-            problems.add(f'[agent] policy: {name!r} needs {lacks}; write {{ name = "{name}", {lacks} = ... }}')
-        arguments["abstain"] = part.truth("abstain", False)
-        if not lacking:
-            with problems.at("[agent] policy"):
-                policy = POLICIES[name](**arguments)
-    prior = _foil("[agent] prior", given.get("prior", "values"), None, problems, PRIORS)
-    told = None
-    if "fail_utility" in given:
-        with problems.at("[agent]"):
-            told = failure_line(given["fail_utility"], names, may_lack=may_lack)
-    return policy, prior, told
+        return policy
+    options = {f.name: f for f in fields(POLICIES[name])}
+    part = Section(spec, "[agent] policy", problems, ("name", *options))
+    part.refuse_unknown()
+    arguments = {k: v for k, v in part.given.items() if k in options}
+    lacking = [k for k, f in options.items() if f.default is MISSING and k not in arguments]
+    for lacks in lacking:
+        problems.add(f'[agent] policy: {name!r} needs {lacks}; write {{ name = "{name}", {lacks} = ... }}')
+    arguments["abstain"] = part.truth("abstain", False)
+    if not lacking:
+        with problems.at("[agent] policy"):
+            policy = POLICIES[name](**arguments)
+    return policy
 
 
 @dataclass(frozen=True)

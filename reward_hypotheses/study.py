@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses import __version__
+from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
@@ -20,6 +21,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback, named
+from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear, combination
 from reward_hypotheses.models.policies.base import Policy
@@ -30,6 +32,7 @@ from reward_hypotheses.models.valuation import Valuation, empty_scenes
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import (
     SECTIONS,
+    Agent,
     Fit,
     Use,
     read_agent,
@@ -59,6 +62,12 @@ class Study:
         The test, then what else is asked about.
     sources : Tables
         Every table that the study names, and where it came from.
+    own : Hypotheses
+        The agent's own, beside the judge's; ``own_line`` is what it was told of these.
+    probes : tuple of Feedback
+        The agent's own choices.
+    needs : tuple of str
+        Columns that any hypothesis or failure line names.
     """
 
     path: Path
@@ -82,6 +91,19 @@ class Study:
     deployments: tuple[int, ...]
     languages: tuple[Simplicity, ...]
     fit: Fit
+    own: Hypotheses
+    own_line: FailureLine
+    probes: tuple[Feedback, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def read(self) -> bool:
+        """Whether the agent holds what the judge's hypotheses and evidence do not say of it."""
+        return bool(len(self.own) or self.probes)
+
+    def all_of(self, line: FailureLine) -> FailureLine:
+        """A failure line of the judge's hypotheses, with what the agent was told of its own."""
+        return FailureLine(line.values + self.own_line.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +164,35 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -
             chains=study.fit.chains,
             seed=study.seed,
         )
-        if posterior.families:
+        reading = _read(study, posterior, progress)
+        if reading is not None:
+            tests = {name: reading.on(posterior, v.table) for name, v in tests.items()}
+        elif posterior.families:
             tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
-        return Answer(study, posterior, results_document(_question(study, posterior, tests), progress))
+        question = _question(study, posterior, tests, reading)
+        return Answer(study, posterior, results_document(question, progress))
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
+
+
+def _read(study: Study, posterior: Posterior, progress: Callable[[str], None]) -> Reading | None:
+    """Read the agent, where it has hypotheses or feedback of its own."""
+    if not study.read:
+        return None
+    progress("reading the agent")
+    return read_agent_of(
+        posterior,
+        study.own,
+        study.prior if study.agent_prior is None else study.agent_prior,
+        [replace(one, needs=study.needs) for one in study.feedback],
+        study.probes,
+        study.all_of(study.line),
+        study.all_of(study.told),
+        method=study.fit.method,
+        draws=study.fit.draws,
+        chains=study.fit.chains,
+        seed=study.seed,
+    )
 
 
 def check(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Study:
@@ -162,21 +208,20 @@ def evaluate(
     """Evaluate every hypothesis on every table in use; InputError with all problems where rewards are not finite."""
     problems: list[str] = []
     known: dict[tuple[int, bool], Valuation | None] = {}
-    any_weights = {
-        h: combination(
-            r.features, np.ones(len(r.features))
-        )  # of a family only whether its features are finite is asked
-        for h, r in enumerate(study.hypotheses.rewards)
-        if isinstance(r, Linear)
-    }
-    listed = study.hypotheses.instead(any_weights)
+    theirs = study.hypotheses
+    whole = Hypotheses(theirs.names + study.own.names, theirs.rewards + study.own.rewards, theirs.columns)
+    listed, everything = _with_any_weights(theirs), _with_any_weights(whole)
 
-    def valued(table: Table, told: FailureLine | None) -> Valuation | None:
-        key = (id(table), told is not None)
+    def valued(table: Table, told: FailureLine | None, of_agent: bool = False) -> Valuation | None:
+        key = (id(table), told is not None or of_agent)
         if key not in known:
             progress(f"rewards on {table.name!r}")
             try:
-                known[key] = Valuation(listed, table, study.line, told, for_labels=told is None)
+                if told is None and not of_agent:
+                    known[key] = Valuation(listed, table, study.line, for_labels=True)
+                else:
+                    both = study.all_of(study.told if told is None else told)
+                    known[key] = Valuation(everything, table, study.all_of(study.line), both)
             except InputError as error:
                 known[key] = None
                 problems.extend(p for p in error.problems if p not in problems)
@@ -184,21 +229,35 @@ def evaluate(
 
     feedback = [valued(one.items, None) for one in study.feedback]
     tests = {name: valued(table, study.told) for name, table in study.tests.items()}
+    for one in [*study.probes, *(study.feedback if len(study.own) else ())]:
+        valued(one.items, None, of_agent=True)
     if problems:
         raise InputError([f"{study.path.name}: {p}" for p in problems])
     return [v for v in feedback if v is not None], {k: v for k, v in tests.items() if v is not None}
 
 
-def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]) -> Question:
+def _with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
+    """Each family by some member of it: only whether its features are finite is asked."""
+    return hypotheses.instead(
+        {
+            h: combination(r.features, np.ones(len(r.features)))
+            for h, r in enumerate(hypotheses.rewards)
+            if isinstance(r, Linear)
+        }
+    )
+
+
+def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], reading: Reading | None) -> Question:
     import sys
 
     return Question(
         title=study.title,
         seed=study.seed,
         posterior=posterior,
-        policy=study.policy,
+        policy=study.policy if reading is None else reading.informed(study.policy, posterior),
         agent_prior=study.agent_prior,
         training=_pooled(posterior),
+        reading=reading,
         tests=tests,
         targets=study.targets,
         contaminations=study.contaminations,
@@ -267,38 +326,55 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
     line = read_catastrophe(top, problems, names, families)
     feedback = read_feedback(top, problems, tables, found.mdps)
-    policy, agent_prior, told = read_agent(top, problems, names, families)
+    agent = read_agent(top, problems, (names, hypotheses), tables, found.mdps)
+    told = agent.told
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
 
-    in_use = list(dict.fromkeys([*(u.table for u in feedback if u.table in tables and not u.in_mdp), *asked.tests]))
+    uses = [*feedback, *agent.feedback]
+    in_use = list(dict.fromkeys([*(u.table for u in uses if u.table in tables and not u.in_mdp), *asked.tests]))
     good = {name: table for name in in_use if (table := tables.get(name)) is not None}
-    mdps = {use.table: mdp for use in feedback if (mdp := found.mdps.get(use.table)) is not None}
+    mdps = {use.table: mdp for use in uses if (mdp := found.mdps.get(use.table)) is not None}
     good |= {name: mdp.table for name, mdp in mdps.items()}
     others = [*(t for t in tables.values() if t is not None), *(mdp.table for mdp in mdps.values())]
     boolean = _boolean_columns(others)
     good = {name: table.with_booleans(boolean) for name, table in good.items()}
     mdps = {name: mdp.with_table(good[name]) for name, mdp in mdps.items()}
-    made: list[Feedback] = []
     good_ones = Hypotheses(tuple(hypotheses), tuple(hypotheses.values()))
     named_by = [
         *good_ones.expressions().values(),
         *(v for v in (line.values if line else ()) if isinstance(v, Expression)),
     ]
-    features = tuple(dict.fromkeys(c for e in named_by for c in e.columns))
-    for use in feedback:
-        items: Any = mdps.get(use.table) if use.in_mdp else good.get(use.table)
-        said = tables.get(use.said) if use.in_mdp and use.said else use.said
-        if items is not None and (said is not None or use.said is None) and use.complete:
-            made.extend(replace(one, needs=features) for one in use.make(items, said, problems))
+    own, own_line = _own(agent, line)
+    for name, value in zip(own.names, own_line.values, strict=True):
+        if value is None and agent.policy.abstain:
+            problems.add(
+                f"[agent] hypotheses: {name!r} has no failure line, and an agent that may abstain is told one; state it in [agent] "
+                "fail_utility"
+            )
+    agents = [*named_by, *own.expressions().values(), *(v for v in own_line.values if isinstance(v, Expression))]
+    features, needs = (tuple(dict.fromkeys(c for e in es for c in e.columns)) for es in (named_by, agents))
+
+    def make(uses: list[Use], needed: tuple[str, ...]) -> list[Feedback]:
+        made: list[Feedback] = []
+        for use in uses:
+            items: Any = mdps.get(use.table) if use.in_mdp else good.get(use.table)
+            said = tables.get(use.said) if use.in_mdp and use.said else use.said
+            if items is not None and (said is not None or use.said is None) and use.complete:
+                made.extend(replace(one, needs=needed) for one in use.make(items, said, problems))
+        return made
+
+    made, probes = make(feedback, features), make(agent.feedback, needs)
     expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
+    expressions |= {f"[agent] hypotheses {who.removeprefix('hypothesis ')}": e for who, e in own.expressions().items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
+    expressions |= _line_expressions(own_line, list(own.names), "[agent] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
-    _check_tables(good, feedback, made, asked.tests, expressions, on_tests, policy, others, problems)
+    _check_tables(good, uses, [*made, *probes], asked.tests, expressions, on_tests, agent.policy, others, problems)
     if not problems.found:
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
-        _check_priors(complete, prior, agent_prior, asked.languages, problems)
+        _check_priors(complete, prior, own, agent.prior, asked.languages, problems)
         if line is not None and prior is not None and not problems.found:
             with problems.at("[catastrophe]"):
                 check_lines(complete, line, prior)
@@ -306,6 +382,14 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     assert prior is not None and line is not None
     with problems.at("[[feedback]]"):
         made = named(made)
+    with problems.at("[[agent.feedback]]"):
+        probes = [_of_agent(one) for one in named(probes)]
+        humans = {one.shares for one in made if one.shares} & {one.shares for one in probes}
+        if humans:
+            raise InputError(
+                f"human {min(map(str, humans))!r} of [[feedback]] would be taken for the agent; name him otherwise"
+            )
+        named([*made, *probes])
     problems.refuse()
     return Study(
         path=path,
@@ -318,8 +402,12 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         line=line,
         told=line if told is None else told,
         feedback=tuple(made),
-        policy=policy,
-        agent_prior=agent_prior,
+        policy=agent.policy,
+        agent_prior=agent.prior,
+        own=own,
+        own_line=own_line,
+        probes=tuple(probes),
+        needs=needs,
         tests={name: good[name] for name in asked.tests},
         sources=replace(sources, digests=sources.digests | found.digests, origins=sources.origins | found.origins),
         targets=asked.targets,
@@ -329,6 +417,22 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         languages=asked.languages,
         fit=fit,
     )
+
+
+def _own(agent: Agent, line: FailureLine | None) -> tuple[Hypotheses, FailureLine]:
+    """The agent's own hypotheses, and their failure line: as it was told, or the judge's where that is one for all."""
+    own = Hypotheses(tuple(agent.hypotheses), tuple(agent.hypotheses.values()))
+    if agent.own_line is not None:
+        return own, agent.own_line
+    alike = line is not None and len({repr(v) for v in line.values}) == 1
+    return own, FailureLine((line.values[0] if line is not None and alike else None,) * len(own))
+
+
+def _of_agent(one: Feedback) -> Feedback:
+    """A feedback of the agent's, whose names and nuisances are its own."""
+    if isinstance(one, Rational) and one.human is not None:
+        return replace(one, name=f"agent_{one.name}", human=f"agent_{one.human}")
+    return replace(one, name=f"agent_{one.name}")
 
 
 def _readable(name: str) -> str:
@@ -401,7 +505,7 @@ def _line_expressions(line: FailureLine | None, names: list[str], key: str) -> d
 
 def _check_tables(
     good: Mapping[str, Table],
-    feedback: list[Use],
+    uses: list[Use],
     made: list[Feedback],
     tests: tuple[str, ...],
     expressions: Mapping[str, Expression],
@@ -413,9 +517,9 @@ def _check_tables(
     """Check the columns that expressions name, in every table that they are evaluated on."""
     views: list[tuple[Table, Mapping[str, Expression]]] = []
     for name, table in good.items():
-        whole = name in tests or any(u.table == name and u.options.get("missing", "error") == "error" for u in feedback)
-        uses = [one for one in made if one.table is table]
-        for view in [table] if whole or not uses else [one.items for one in uses]:
+        whole = name in tests or any(u.table == name and u.options.get("missing", "error") == "error" for u in uses)
+        held = [one for one in made if one.table is table]
+        for view in [table] if whole or not held else [one.items for one in held]:
             with problems.at(f"[tables] {name}:"):
                 view.failing()
                 views.append((view, on_tests if name in tests else expressions))
@@ -449,13 +553,17 @@ def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -
 def _check_priors(
     hypotheses: Hypotheses,
     prior: Prior | None,
+    own: Hypotheses,
     agent_prior: Prior | None,
     languages: tuple[Simplicity, ...],
     problems: Problems,
 ) -> None:
-    priors: list[tuple[str, Prior | None]] = [("[values]", prior), ("[agent] prior", agent_prior)]
-    foils = [] if hypotheses.families else [("[analysis] languages", language) for language in languages]
-    for where, one in [*priors, *foils]:
+    whole = Hypotheses(hypotheses.names + own.names, hypotheses.rewards + own.rewards, hypotheses.columns)
+    priors: list[tuple[str, Prior | None, Hypotheses]] = [("[values]", prior, hypotheses)]
+    priors.append(("[agent] prior", agent_prior, whole))
+    if not hypotheses.families:
+        priors += [("[analysis] languages", language, hypotheses) for language in languages]
+    for where, one, over in priors:
         if one is not None:
             with problems.at(where):
-                one.log_prior(hypotheses)
+                one.log_prior(over)

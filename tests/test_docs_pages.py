@@ -59,6 +59,18 @@ STUDIES = {
             "source": "x",
         }
     ),
+    "read": small(
+        tables={"training": "training.csv", "test": "test.csv", "probes": "test.csv"},
+        agent={"prior": "uniform", "feedback": [{"kind": "stops", "table": "probes", "column": "flags"}]},
+    ),
+    "linear": small(
+        hypotheses={
+            "mix": {"linear": ["red_paint", "flags"], "source": "x"},
+            "normal": {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"},
+        },
+        values={"weights": {"mix": 1, "normal": 1}, "source": "x"},
+        feedback=[{"kind": "stops", "table": "training", "column": "is_pad"}],
+    ),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -93,9 +105,10 @@ def number(text):
 def stands_for(part, given, document):
     """Whether a part of a key on the page, such as <name>, stands for a part of a path."""
     places = {
-        "<name>": lambda: given in document["hypotheses"],
+        "<name>": lambda: given in document["agent_weights"],
         "<table>": lambda: given in document["tables"],
-        "<feedback>": lambda: given in document["n_items"],
+        "<feedback>": lambda: given in document["n_items"] or given.startswith("agent_"),
+        "<variable>": lambda: given.endswith("_rationality"),
         "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
         "<target>": lambda: number(given),
         "<share>": lambda: number(given),

@@ -25,6 +25,7 @@ from reward_hypotheses.analysis.report.words import (
     plainly,
     policy_in_words,
     prior_in_words,
+    read_off,
     sampling,
     shift,
     sources,
@@ -102,6 +103,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     if document["risk"] is not None:
         sections.append(Section("number", "How the number comes about", _number(document)))
     sections += [
+        *_read(document),
         Section("evidence", "What is evidence, and what is prior", _evidence(document)),
         Section("values", "Whose values", _values(document)),
     ]
@@ -278,6 +280,18 @@ def _prior_of_weights(prior: Any) -> str:
         if prior == "sphere"
         else f"independent normals of standard deviation {prior['normal']:g}"
     )
+
+
+def _read(document: Document) -> list[Section]:
+    """What the agent's own choices say of it, where there are some."""
+    said = read_off(document)
+    if not said:
+        return []
+    parts = [Part("text", sentence) for sentence in said]
+    warnings = document["agent_reading"]["warnings"]
+    if warnings:
+        parts.append(Part("list", entries=[f"{w[0].upper()}{w[1:]}." for w in warnings]))
+    return [Section("agent", "What the agent goes by", parts)]
 
 
 def _values(document: Document) -> list[Part]:

@@ -16,6 +16,7 @@ from reward_hypotheses.analysis.report.words import (
     hinges,
     own_prior,
     percent,
+    read_off,
     risk_sentence,
     safe,
     shift,
@@ -57,6 +58,11 @@ def _print_why(page: "_Page", document: Mapping[str, Any]) -> None:
     page.gap()
     page.heading("Hypotheses")
     page.table(_weights(document, unicode=page.console.encoding.startswith("utf")))
+    if read := read_off(document):
+        page.heading("What the agent goes by")
+        for sentence in [*read, *(f"Mind: {w}." for w in document["agent_reading"]["warnings"])]:
+            page.line(sentence)
+        page.gap()
     page.heading("Evidence or prior?")
     for sentence in evidence(document):
         page.line(sentence)

@@ -38,7 +38,7 @@ def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     """Every table that the results hold; what is about a test is left out where there is none."""
-    tables = [_weights(document), _pairs(document), *_reward_weights(document)]
+    tables = [_weights(document), _pairs(document), *_reward_weights(document), *_reading(document)]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
         tables += [*_bits(document), *_bounds(document)]
@@ -123,6 +123,55 @@ def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "the column 'for each' says, its standard deviation over what was fitted."
     )
     yield PaperTable("reward_weights", "Weights of features", caption, columns, rows)
+
+
+def _reading(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """Weights of an agent that was read, beside those of agents that are assumed."""
+    reading = document.get("agent_reading")
+    if reading is None:
+        return
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        Column("agent_prior", "its prior", "share", "%"),
+        Column("log_evidence_of_choices", "log evidence", "nats", "nats", error="log_evidence_of_choices_mcse"),
+        Column("without_training", "by its choices alone", "share", "%"),
+        Column("with_training", "and training", "share", "%"),
+        Column("log_evidence_of_choices_mcse"),
+    )
+    rows = tuple(
+        (
+            name,
+            reading["prior"].get(name),
+            reading["log_evidence"].get(name),
+            reading["without_training"]["weights"][name],
+            reading["with_training"]["weights"][name],
+            reading["log_evidence_mcse"].get(name),
+        )
+        for name in reading["with_training"]["weights"]
+        if name in reading["prior"]
+    )
+    caption = "What the agent goes by, read off its own choices: its prior, how well each hypothesis explains them, and its weights."
+    ranks = tuple(reading["with_training"]["weights"][row[0]] for row in rows)
+    yield PaperTable("agent_reading", "What the agent goes by", caption, columns, rows, ranks=ranks)
+    distances = (
+        Column("agent_prior", "agent's prior"),
+        *(
+            Column(key, words, "share", "%")
+            for key, words in (("weight_elsewhere", "weight elsewhere"), ("risk", "its risk"))
+        ),
+        Column("bits", "divergence", "number", "bits"),
+    )
+    risks = document["risk_by_agent_prior"] or {}
+    beside = tuple(
+        (prior, one["total_variation"], risks.get(prior), one["bits"])
+        for prior, one in reading["with_training"]["distance"].items()
+    )
+    own = ("read off its choices", 0.0, reading["with_training"]["risk"], 0.0)
+    told = (
+        "The agent that was read beside agents that are assumed: the weight that it has elsewhere than they (total variation), "
+        "and the bits by which its weights diverge from theirs."
+    )
+    yield PaperTable("agent_distance", "The agent beside assumed ones", told, distances, (own, *beside))
 
 
 def _matrix(document: Mapping[str, Any]) -> PaperTable:

@@ -95,7 +95,8 @@ def asked(document: Mapping[str, Any]) -> list[str]:
     """Say of whom and on what: the agent, the values, the tables."""
     agent = document["agent"]
     acts = "may abstain" if agent["abstain"] else "must act"
-    out = [f"Agent: policy {agent['policy']}, {acts}, extrapolating by the prior {agent['prior']!r}."]
+    read = ", and read off its own choices" if document.get("agent_reading") is not None else ""
+    out = [f"Agent: policy {agent['policy']}, {acts}, extrapolating by the prior {agent['prior']!r}{read}."]
     out.extend(sources(document["values"]))
     out.append("Tables: " + "; ".join(table_sizes(document)) + ".")
     out.extend(sampling(document))
@@ -227,8 +228,8 @@ def silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def own_prior(document: Mapping[str, Any]) -> str:
-    """The study's own agent among the priors it is compared under."""
-    return str(document["agent"]["prior"])
+    """The study's own agent among the priors it is compared under; none of them is one that was read off its choices."""
+    return "" if document.get("agent_reading") is not None else str(document["agent"]["prior"])
 
 
 def hinges(document: Mapping[str, Any]) -> list[str]:
@@ -341,7 +342,7 @@ def policy_in_words(document: Mapping[str, Any]) -> list[str]:
     agent = document["agent"]
     held = ", ".join(
         f"{percent(document['agent_prior'][name])} {name!r} (then {percent(document['agent_weights'][name])})"
-        for name in sorted(document["hypotheses"], key=lambda n: -document["agent_weights"][n])[:3]
+        for name in sorted(document["agent_weights"], key=lambda n: -document["agent_weights"][n])[:3]
     )
     acts = (
         "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
@@ -349,12 +350,51 @@ def policy_in_words(document: Mapping[str, Any]) -> list[str]:
         else "It must act: failing on purpose is not on offer."
     )
     does = POLICIES.get(agent["policy"], f"It follows the policy {agent['policy']!r}.")
-    return [
+    who = (
         "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
-        f"its own and by the same training data. Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. Before the "
-        f"data (and after) it holds {held}.",
+        "its own and by the same training data."
+    )
+    if document.get("agent_reading") is not None:
+        who = (
+            "The agent was read off its own choices in probe scenes: its weights are a prior of its own, times how well each "
+            "hypothesis explains the training data, times how well it explains those choices."
+        )
+    return [
+        f"{who} Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. Before the data (and after) it holds {held}.",
         f"{does} {acts}",
     ]
+
+
+def read_off(document: Mapping[str, Any]) -> list[str]:
+    """What the agent's own choices say of it, in sentences; nothing where none were given."""
+    reading = document.get("agent_reading")
+    if reading is None:
+        return []
+    out = []
+    for key, what in (
+        ("with_training", "With what the training data say"),
+        ("without_training", "By its own choices alone"),
+    ):
+        one = reading[key]
+        held = sorted(one["weights"].items(), key=lambda item: -item[1])[:3]
+        said = f"{what}, the agent goes by " + ", ".join(f"{name!r} at {percent(w)}" for name, w in held if w > 0)
+        out.append(said + ("." if one["risk"] is None else f"; its risk is {percent(one['risk'])}."))
+    far = [
+        f"{100 * d['total_variation']:.0f}% of its weight elsewhere than the agent of the prior {prior!r}"
+        for prior, d in reading["with_training"]["distance"].items()
+        if d["total_variation"] is not None
+    ]
+    if far:
+        out.append(f"It has {plainly(far)}.")
+    for of, known in reading["rationality"].items():
+        lead = max(reading["with_training"]["weights"], key=reading["with_training"]["weights"].get)
+        if known.get(lead) is not None:
+            beta = known[lead]
+            out.append(
+                f"If it goes by {lead!r}, its rationality ({of}) is {beta['mean']:.2f} ({beta['lower']:.2f} to "
+                f"{beta['upper']:.2f}); 0 is chance."
+            )
+    return out
 
 
 def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, float, float]]:

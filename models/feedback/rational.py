@@ -100,7 +100,7 @@ class Rational(Feedback):
         if isinstance(given, tuple) and len(given) == 3 and given[0] == "lognormal":
             given = dict(zip(DEFAULT, given, strict=True))
         if isinstance(given, Mapping):
-            object.__setattr__(self, "rationality", _prior(given))
+            object.__setattr__(self, "rationality", prior_of_rationality(given))
         elif not 0 < (finite(given) or 0) <= 1e9:
             raise InputError(
                 f"rationality: {shown(given)}; give a positive number, or its prior, "
@@ -677,7 +677,8 @@ def _each[T](work: Callable[[int], T], hypotheses: Sequence[int], cells: int) ->
         return list(pool.map(work, hypotheses))
 
 
-def _prior(given: Mapping[str, Any]) -> tuple[str, float, float]:
+def prior_of_rationality(given: Mapping[str, Any]) -> tuple[str, float, float]:
+    """Read ``{ dist = "lognormal", mu = 0, sigma = 1 }``; InputError says what is wrong with it."""
     for key in given:
         if key not in DEFAULT:
             raise InputError(f"rationality: {key!r} is unknown; {suggestion(str(key), DEFAULT)}")

@@ -1,6 +1,7 @@
 """Policy: what an agent does in a scene, from the rewards under all hypotheses and its weights over them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +11,33 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.valuation import Block, Members, Valuation
+
+
+@dataclass(frozen=True, eq=False)
+class Rationality:
+    """What is known of an agent's rationality if it goes by one hypothesis: ``softmax(beta r / s)``.
+
+    Attributes
+    ----------
+    betas : ndarray (point,)
+        Nodes or draws; of a family, one a draw of its weights.
+    shares : ndarray (point,)
+        The probability that each stands for.
+    scales : ndarray (point,)
+        ``s`` as it was stored, in reward units; 0 where rewards were all equal, which chooses at chance.
+    sampled : bool
+        Whether the points are draws.
+    """
+
+    betas: np.ndarray
+    shares: np.ndarray
+    scales: np.ndarray
+    sampled: bool
+
+    @property
+    def rates(self) -> np.ndarray:
+        """``beta / s``, 0 where s is: (point,)."""
+        return np.where(self.scales > 0, self.betas / np.where(self.scales > 0, self.scales, 1.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -69,6 +97,24 @@ class Policy(ABC):
         for h in np.flatnonzero(chosen):
             total += chosen[h] * self.chances(view, int(h))
         return total
+
+    def informed(self, rationality: "Sequence[Rationality]") -> "Policy":
+        """The same of an agent of which it is known how rational it is under each hypothesis; itself, unless it asks."""
+        return self
+
+    @property
+    def asks_rationality(self) -> bool:
+        """Whether it cannot act before it is `informed`."""
+        return False
+
+    @property
+    def sampled(self) -> bool:
+        """Whether what it does rests on draws, so that `resampled` gives the Monte Carlo error."""
+        return False
+
+    def resampled(self, rng: np.random.Generator) -> "Policy":
+        """The same with the draws on which it rests drawn anew with replacement (the bootstrap)."""
+        return self
 
     def chances(self, view: "View", h: int) -> np.ndarray:
         """The same as `certain`; where h is a family of rewards, the average over agents certain of one of them each."""

@@ -1,14 +1,19 @@
 """Boltzmann: noisily rational, with the same softmax as human choices."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions import MAX_REWARD
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.policies.base import Policy, View
+from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.policies.base import Policy, Rationality, View, WideView
+from reward_hypotheses.models.valuation import Members
+
+INFERRED = "inferred"
 
 
 @dataclass(frozen=True)
@@ -20,28 +25,106 @@ class Boltzmann(Policy):
 
     Parameters
     ----------
-    beta : float
-        Rationality, 0 (chance) or more.
+    beta : float or "inferred"
+        Rationality, 0 (chance) or more; or averaged over what the agent's own choices say of it under each hypothesis,
+        with the s_h that was stored with them (the agent is then one that was read: a tree whose feedback has a
+        rationality, the first such feedback if there are several).
     abstain : bool
         Whether failing is one more choice, worth ``u_h``.
     """
 
     needs_scale: ClassVar[bool] = True
 
-    beta: float
+    beta: float | str
 
     def __post_init__(self) -> None:
+        if self.beta == INFERRED:
+            return
         beta = finite(self.beta)
         if beta is None or beta < 0:
-            raise InputError(f"beta: {shown(self.beta)}; give the agent's rationality, a finite number, 0 or more")
+            raise InputError(
+                f'beta: {shown(self.beta)}; give the agent\'s rationality, a finite number, 0 or more, or "inferred"'
+            )
+
+    @property
+    def asks_rationality(self) -> bool:  # noqa: D102
+        return self.beta == INFERRED
+
+    def informed(self, rationality: Sequence[Rationality]) -> Policy:  # noqa: D102
+        return InferredBoltzmann(tuple(rationality), abstain=self.abstain) if self.asks_rationality else self
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+        if isinstance(self.beta, str):
+            raise InputError(NOT_READ)
         assert view.scales is not None
-        worth = view.worth(h)
         scale = np.asarray(view.scales[h], float)  # one, or one a scene
-        top = np.maximum(worth.max(axis=0), -MAX_REWARD)
-        apart = (np.maximum(worth, -MAX_REWARD) - top) / np.where(scale > 0, scale, 1.0)
-        odds = np.exp(self.beta * np.where(scale > 0, apart, 0.0))
-        if view.mask is not None:
-            odds = np.where(view.mask, odds, 0.0)
-        return odds / np.maximum(odds.sum(axis=0), 1e-300)  # in a scene without any choice, nothing
+        return softmax(view, view.worth(h), np.where(scale > 0, self.beta, 0.0), np.where(scale > 0, scale, 1.0))
+
+
+NOT_READ = (
+    "policy: boltzmann: beta = 'inferred' is read from the agent's own choices; give the agent feedback of a kind with a "
+    "rationality, such as choices ([[agent.feedback]] in a study file, agent=rh.fit(...) in Python), or a number"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class InferredBoltzmann(Policy):
+    """Boltzmann of which beta is known as far as the agent's own choices tell: ``E[softmax(beta r_h / s_h)]`` over it.
+
+    Parameters
+    ----------
+    rationality : tuple of Rationality
+        One a hypothesis.
+    """
+
+    rationality: tuple[Rationality, ...]
+
+    @property
+    def name(self) -> str:
+        """As the policy that it is."""
+        return "boltzmann"
+
+    @property
+    def sampled(self) -> bool:  # noqa: D102
+        return any(one.sampled for one in self.rationality)
+
+    def resampled(self, rng: np.random.Generator) -> Policy:  # noqa: D102
+        def again(one: Rationality) -> Rationality:
+            if not one.sampled or np.ptp(one.shares) > 0:
+                return one
+            n = len(one.betas)
+            return replace(one, shares=rng.multinomial(n, np.full(n, 1 / n)) / n)
+
+        return replace(self, rationality=tuple(again(one) for one in self.rationality))
+
+    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+        mine, worth = self.rationality[h], view.worth(h)
+        total = np.zeros(worth.shape)
+        for rate, share in zip(mine.rates.tolist(), mine.shares.tolist(), strict=True):
+            if share > 0:
+                total += share * softmax(view, worth, rate, 1.0)
+        return total
+
+    def certain_each(self, view: View, members: Members) -> np.ndarray:
+        """Each draw of a family with the beta that was drawn with it."""
+        wide = WideView(view, members)
+        scenes = view.block.shape[1]
+        rates = np.resize(self.rationality[members.hypothesis].rates, _most(view, members))[members.which]
+        chosen = softmax(wide, wide.worth(members.hypothesis), np.repeat(rates, scenes), 1.0)
+        return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
+
+
+def _most(view: View, members: Members) -> int:
+    """How many draws of the family there are."""
+    reward = view.block.valuation.hypotheses.rewards[members.hypothesis]
+    assert isinstance(reward, Drawn)
+    return max(len(reward.agents), len(reward.partners))
+
+
+def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
+    """``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); nothing in a scene without any."""
+    top = np.maximum(worth.max(axis=0), -MAX_REWARD)
+    odds = np.exp(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
+    if view.mask is not None:
+        odds = np.where(view.mask, odds, 0.0)
+    return np.asarray(odds / np.maximum(odds.sum(axis=0), 1e-300))

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.reading import read_agent_of
 from reward_hypotheses.data.answers import GRADES
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
@@ -32,6 +33,8 @@ KINDS = {
 PROXIES = {"proxy": 6}  # so many by one designer, each for a world of its own
 CANDIDATES = {"x": "x", "y": "y", "more": "x + y", "less": "x - y", "away": "-x"}
 
+AGENT = "the agent, read"
+"""Its weights, by labels and its own choices."""
 LINEAR = {  # rewards with continuous weights: kind of feedback, prior of the weights
     "linear, sphere": ("choices", "sphere"),
     "linear, normal": ("choices", {"normal": 1.5}),
@@ -187,11 +190,37 @@ def simulate_failure(rng):
 VALUES = {"judgements": simulate_judgements, "failure judgements": simulate_failure}
 
 
+def simulate_agent(rng):
+    """The same of an agent's weights: a hypothesis from its prior, then labels by it and choices by it, each with nuisances."""
+    hypotheses = hypotheses_of(TEXTS)
+    line = failure_line(0.2, hypotheses.names)
+    x, y = rng.normal(size=(2, SCENES, OPTIONS))
+    prior = rh.Elicited(WEIGHTS, "a simulation")
+    truth = int(rng.choice(3, p=prior.weights_of(hypotheses)))
+    made, betas = [], {}
+    for kind in ("labels", "choices"):
+        make, _ = KINDS[kind]
+        table = {"x": x, "y": y, "said": placeholder(kind)}
+        (blank,) = named([make(table)])
+        theta = {name: nuisance.draws((1,), rng) for name, nuisance in blank.nuisances.items()}
+        inputs = blank.at(Valuation(hypotheses, blank.items, line), truth)
+        said = np.asarray(blank.replicate(inputs, theta, 1, rng)[0]).reshape(SCENES, OPTIONS)
+        made.append(make(table | {"said": said}))
+        betas |= theta
+    training, probes = named(made)
+    judge = weigh(hypotheses, prior, [training], line)
+    none = Hypotheses((), ())
+    reading = read_agent_of(judge, none, prior, [training], [probes], line, line)
+    known = probes.draws(reading.alone.evidence[0], np.array([truth]), DRAWS, rng)["rationality"][:, 0]
+    ranks = {"rationality": float((known < betas["rationality"][0]).mean())}
+    return ranks, np.eye(3)[truth] - reading.agent.weights, reading.agent.weights
+
+
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES, *VALUES].index(kind)])
+    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES, *VALUES, AGENT].index(kind)])
     simulation = simulate_linear if kind in LINEAR else simulate_proxies if kind in PROXIES else simulate
-    one = VALUES.get(kind) or partial(simulation, kind)
+    one = simulate_agent if kind == AGENT else VALUES.get(kind) or partial(simulation, kind)
     found = [one(rng=rng) for _ in range(runs)]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
@@ -208,7 +237,7 @@ def main(runs=400):
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in [*KINDS, *PROXIES, *LINEAR, *VALUES]:
+    for kind in [*KINDS, *PROXIES, *LINEAR, *VALUES, AGENT]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
             said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR and kind not in VALUES else ""

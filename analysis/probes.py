@@ -1,0 +1,311 @@
+"""Which scenes to put to an agent: those whose choices tell the hypotheses apart best."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite, whole
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.feedback.rational import DEFAULT, prior_of_rationality
+from reward_hypotheses.models.hypotheses import Hypotheses, Reward, check_columns, hypotheses_of
+from reward_hypotheses.models.linear import Fitted, Linear, combination
+from reward_hypotheses.models.policies.base import within_scene_scale
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.stored import posterior_of, tested
+from reward_hypotheses.models.valuation import Valuation
+
+NODES, MEMBERS = 15, 64
+"""Rationalities that stand for their prior, and members that stand for a family, each with one."""
+OUTCOMES, SIMULATED, CHECKED = 1024, 512, 4000
+"""Rows of choices that are all gone through; simulations beyond, and those by which what was chosen is judged."""
+NOTHING = 1e-10  # nats: a scene that tells nothing
+CELLS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Choosers:
+    """Agents that there may be, each certain of a reward and with a rationality of its own.
+
+    Attributes
+    ----------
+    chance : ndarray (chooser, scene, option)
+        Probability of each choice; 0 where there is no option.
+    mass : ndarray (chooser,)
+        Prior probability.
+    hypothesis : ndarray (chooser,) of int
+        In order.
+    """
+
+    chance: np.ndarray
+    mass: np.ndarray
+    hypothesis: np.ndarray
+
+    @property
+    def slices(self) -> list[slice]:
+        """The choosers of each hypothesis that has some mass."""
+        found = [
+            np.flatnonzero((self.hypothesis == h) & (self.mass > 0)) for h in range(int(self.hypothesis.max()) + 1)
+        ]
+        return [slice(int(own[0]), int(own[-1]) + 1) for own in found if len(own)]
+
+    def by_hypothesis(self, mass: np.ndarray) -> np.ndarray:
+        """Masses of choosers (row, chooser) added up: (row, hypothesis)."""
+        return np.stack([mass[:, own].sum(axis=1) for own in self.slices], axis=1)
+
+    def information(self, mass: np.ndarray) -> np.ndarray:
+        """``I(h; choice)`` in nats of one choice in each scene, exactly, of masses (row, chooser): (row, scene)."""
+        n, scenes, options = len(mass), *self.chance.shape[1:]
+        out = np.empty((n, scenes))
+        step = max(1, CELLS // (len(self.slices) * scenes * options))
+        flat = self.chance.reshape(len(self.chance), -1)
+        for lo in range(0, n, step):
+            some = mass[lo : lo + step]
+            total = np.zeros((len(some), scenes, options))
+            found = np.zeros((len(some), scenes))
+            for own in self.slices:
+                joint = (some[:, own] @ flat[own]).reshape(total.shape)
+                held = some[:, own].sum(axis=1)[:, None, None]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    found += np.where(joint > 0, joint * np.log(joint / held), 0.0).sum(axis=-1)
+                total += joint
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found -= np.where(total > 0, total * np.log(total), 0.0).sum(axis=-1)
+            out[lo : lo + step] = found
+        return np.maximum(out, 0.0)
+
+
+def choose_probes(
+    hypotheses: Mapping[str, Any] | xr.DataTree,
+    candidates: Any,
+    k: int,
+    *,
+    prior: Prior | None = None,
+    rationality: Any = None,
+    random_seed: int = 0,
+) -> xr.Dataset:
+    """Choose scenes in which an agent's choices tell the hypotheses apart best, one after another.
+
+    The next scene is the one with the most expected information about the hypothesis, ``I(h; choice | choices before)`` in
+    nats, of a chooser by ``softmax(beta r_h / s_h)`` with beta drawn from its prior and s_h over the candidates. Over the
+    choices before it is exact while these can come in at most 1,024 ways, then an average over 512 simulated agents. Of
+    equals the first is taken; a scene that tells nothing is not, so that fewer than k may come back.
+
+    Parameters
+    ----------
+    hypotheses : dict or DataTree
+        name -> expression, callable or `Linear`; or a tree from `fit`, whose hypotheses and weights are taken.
+    candidates : Dataset, DataFrame or dict of arrays
+        Scenes with options.
+    k : int
+        How many scenes, at most.
+    prior : Prior, optional
+        What the agent may go by, before it has chosen: uniform, or a tree's weights, unless given.
+    rationality : float or dict, optional
+        beta, or its prior, as of choices.
+    random_seed : int
+
+    Returns
+    -------
+    Dataset
+        Over ``pick``, in order: ``scene`` (its name) and ``position``; ``information``, of one choice there alone;
+        ``gain``, that by which it was chosen; ``together``, of it and those before together, and ``mcse``, of which: 0 where
+        exact, else judged by 4,000 agents other than those it was chosen by. Attribute ``entropy``: what there is to be told.
+
+    Raises
+    ------
+    InputError
+        Candidates without options, what is wrong with hypotheses or rationality, k below 1.
+    """
+    k, random_seed = whole(k, "k", 1), whole(random_seed, "random_seed")
+    listed, weights, families, table = _asked(hypotheses, candidates, prior)
+    betas = _betas(rationality)
+    choosers = _choosers(listed, weights, families, table, betas, substream(random_seed, "choosers"))
+    picks, gains = _greedy(choosers, min(k, table.n_scenes), substream(random_seed, "probes"))
+    cumulative, mcse = _together(choosers, picks, substream(random_seed, "check of probes"))
+    held = choosers.by_hypothesis(choosers.mass[None])[0]
+    alone = choosers.information(choosers.mass[None])[0]
+    return xr.Dataset(
+        {
+            "scene": ("pick", [table.scene_name(m) for m in picks]),
+            "position": ("pick", np.array(picks, int)),
+            "information": ("pick", alone[picks]),
+            "gain": ("pick", np.array(gains, float)),
+            "together": ("pick", cumulative),
+            "mcse": ("pick", mcse),
+        },
+        coords={"pick": np.arange(len(picks))},
+        attrs={"entropy": float(-(held * np.log(held)).sum()), "units": "nats"},
+    )
+
+
+def _asked(
+    given: Any, candidates: Any, prior: Prior | None
+) -> tuple[Hypotheses, np.ndarray, Mapping[int, Fitted], Table]:
+    """Hypotheses, their weights, what is known of families, and the candidates."""
+    families: Mapping[int, Fitted] = {}
+    if isinstance(given, xr.DataTree):
+        posterior, _ = posterior_of(given)
+        listed, weights, families = posterior.hypotheses, posterior.weights, posterior.families
+        table = tested(candidates, given)
+    else:
+        table = as_table(candidates, "candidates")
+        table = table.with_booleans([c for c, v in table.columns.items() if v.is_boolean()])
+        listed = hypotheses_of(given, table.column_order)
+        weights = Uniform().weights_of(listed)
+    if prior is not None:
+        weights = prior.weights_of(listed)
+    if not table.has_options:
+        raise InputError(f"{table.source}: there are no options to choose from; give a column 'option' (and 'scene')")
+    problems = check_columns([(table, listed.expressions())])
+    if problems:
+        raise InputError(problems)
+    return listed, weights, families, table
+
+
+def _betas(given: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of the rationality and their shares, by Gauss and Hermite's rule on its logarithm."""
+    if given is not None and not isinstance(given, Mapping):
+        number = finite(given)
+        if number is None or not 0 < number <= 1e9:
+            raise InputError(
+                f'rationality: {shown(given)}; give a positive number, or its prior, {{ dist = "lognormal", mu = 0, sigma = 1 }}'
+            )
+        return np.array([number]), np.ones(1)
+    _, mu, sigma = prior_of_rationality(DEFAULT if given is None else given)
+    nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
+    return np.exp(mu + sigma * nodes), shares / shares.sum()
+
+
+def _choosers(
+    listed: Hypotheses,
+    weights: np.ndarray,
+    families: Mapping[int, Fitted],
+    table: Table,
+    betas: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+) -> Choosers:
+    rewards: list[Reward] = []
+    owner: list[int] = []
+    for h, reward in enumerate(listed.rewards):
+        for member in _members(reward, families.get(h), table, rng) if isinstance(reward, Linear) else [reward]:
+            rewards.append(member)
+            owner.append(h)
+    names = tuple(f"{listed.names[h]}, {i}" if isinstance(listed.rewards[h], Linear) else listed.names[h]
+                  for i, h in enumerate(owner))  # fmt: skip
+    valuation = Valuation(Hypotheses(names, tuple(rewards), listed.columns), table, FailureLine((None,) * len(names)))
+    scales = np.asarray(within_scene_scale(valuation), float)
+    chances, mass, hypothesis = [], [], []
+    for i, h in enumerate(owner):
+        worth = _laid_out(valuation, i)
+        of_family = isinstance(listed.rewards[h], Linear)
+        nodes, shares = betas
+        if of_family:  # one each, drawn, for members are many
+            nodes, shares = rng.choice(nodes, 1, p=shares), np.full(1, 1 / owner.count(h))
+        for beta, share in zip(nodes.tolist(), shares.tolist(), strict=True):
+            z = (worth - worth.max(axis=-1, keepdims=True)) * (beta / scales[i] if scales[i] > 0 else 0.0)
+            odds = np.where(worth > -np.inf, np.exp(np.where(worth > -np.inf, z, 0.0)), 0.0)
+            chances.append(odds / odds.sum(axis=-1, keepdims=True))
+            mass.append(float(weights[h]) * share)
+            hypothesis.append(h)
+    return Choosers(np.stack(chances), np.array(mass), np.array(hypothesis))
+
+
+def _laid_out(valuation: Valuation, h: int) -> np.ndarray:
+    """Rewards (scene, option), -inf where there is no option."""
+    widest = int(np.diff(valuation.table.starts).max())
+    out = np.full((valuation.n_scenes, widest), -np.inf)
+    for block in valuation.blocks():
+        reward = block.reward(h)
+        reward = reward if block.available is None else np.where(block.available, reward, -np.inf)
+        out[block.scenes, : block.shape[0]] = reward.T
+    return out
+
+
+def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random.Generator) -> Iterator[Reward]:
+    """Some members of a family: of what is known of it, or of its prior in units of the candidates' features."""
+    if fitted is not None:
+        for row in rng.choice(len(fitted.weights), MEMBERS):
+            yield fitted.member(fitted.weights[row])
+        return
+    values = [
+        np.broadcast_to(np.asarray(e.evaluate(lambda c: table.columns[c].values), float), table.n_items)
+        for e in linear.features
+    ]
+    scale = np.array([max(float(v.std()), 1e-300) for v in values])
+    for weights in linear.prior_draws(MEMBERS, rng):
+        yield combination(linear.features, weights / scale)
+
+
+def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
+    """Scenes one after another, and the information by which each was chosen."""
+    chance = choosers.chance
+    mass, share = choosers.mass[None] / choosers.mass.sum(), np.ones(1)
+    truths: np.ndarray | None = None  # of simulated agents, once there are too many ways to go through
+    picks: list[int] = []
+    gains: list[float] = []
+    while len(picks) < k:
+        gain = share @ choosers.information(mass)
+        gain[picks] = -1.0
+        best = float(gain.max())
+        if best <= NOTHING:
+            break
+        m = int(np.argmax(gain >= best - 1e-12))
+        picks.append(m)
+        gains.append(best)
+        if truths is None and len(share) * chance.shape[2] <= OUTCOMES:
+            mass, share = _all_ways(chance[:, m], mass, share)
+            continue
+        if truths is None:
+            truths = rng.choice(len(choosers.mass), SIMULATED, p=choosers.mass / choosers.mass.sum())
+            mass, share = (
+                np.tile(choosers.mass / choosers.mass.sum(), (SIMULATED, 1)),
+                np.full(SIMULATED, 1 / SIMULATED),
+            )
+            for before in picks[:-1]:
+                mass = _told(chance[:, before], mass, truths, rng)
+        mass = _told(chance[:, m], mass, truths, rng)
+    return picks, gains
+
+
+def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is held after each choice that there may be, and how probable it is."""
+    joint = mass[:, None, :] * chance.T[None]  # (row, option, chooser)
+    total = joint.sum(axis=-1)
+    some = total > 0
+    return joint[some] / total[some][:, None], (share[:, None] * total)[some]
+
+
+def _told(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What is held after a choice of each simulated agent: (agent, chooser)."""
+    below = np.cumsum(chance[truths], axis=1)
+    taken = (rng.random((len(truths), 1)) * below[:, -1:] >= below).sum(axis=1)
+    joint = mass * chance[:, np.minimum(taken, chance.shape[1] - 1)].T
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+
+
+def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Expected information of the first scenes together, for each number of them, and its Monte Carlo error."""
+    prior = choosers.mass / choosers.mass.sum()
+    before = choosers.by_hypothesis(prior[None])
+    every, share, within = prior[None], np.ones(1), True
+    truths = rng.choice(len(prior), CHECKED, p=prior)
+    mass = np.tile(prior, (CHECKED, 1))
+    values, errors = [], []
+    for m in picks:
+        mass = _told(choosers.chance[:, m], mass, truths, rng)
+        within = within and len(share) * choosers.chance.shape[2] <= OUTCOMES
+        if within:
+            every, share = _all_ways(choosers.chance[:, m], every, share)
+        after = choosers.by_hypothesis(every if within else mass)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            told = np.where(after > 0, after * np.log(after / before), 0.0).sum(axis=1)
+        values.append(float(share @ told) if within else float(told.mean()))
+        errors.append(0.0 if within else float(told.std(ddof=1)) / CHECKED**0.5)
+    return np.array(values), np.array(errors)
