@@ -439,6 +439,7 @@ def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
         raise InputError(f"{hypothesis!r} is no hypothesis; {suggestion(str(hypothesis), names)}")
     listed = posterior_of_tree(tree)[0].hypotheses
     others = [weight_names(listed, h)[0] for h in listed.families if listed.names[h] != hypothesis]
+    others += [str(v) for v in tree["posterior"].data_vars if str(v).endswith("_rationality_marginal")]
     groups: dict[str, xr.Dataset] = {}
     for name in ("posterior", "prior", "log_likelihood", "log_prior", "observed_data", "constant_data", "sample_stats"):
         if name in tree.children:

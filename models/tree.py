@@ -70,6 +70,7 @@ def fit(
     xarray.DataTree
         ``posterior`` and ``prior`` (chain, draw): ``weight[hypothesis]``, ``value_prior[hypothesis]``,
         ``<feedback>_eps[hypothesis]``, ``_sigma2``, ``_rationality`` (or ``<human>_rationality``), ``_cutpoint_1`` ...;
+        ``<feedback>_rationality_marginal``, whichever hypothesis is right;
         ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
         ``constant_data``, ``sample_stats``. The draws of ``weight`` vary with the value prior alone (nuisances are
@@ -404,6 +405,11 @@ class _Groups:
                 one.variable(key): values for key, values in one.derived(self.theta[group][str(one.name)]).items()
             }
         found = xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
+        each = np.arange(len(self.truths[group])), self.truths[group]
+        for one in self.posterior.feedback:
+            if "rationality" in one.nuisances:  # whoever is right: of the hypothesis that is drawn with the draw
+                values = self.theta[group][str(one.name)]["rationality"][each]
+                found[one.variable("rationality") + "_marginal"] = (("chain", "draw"), values.reshape(self.shape))
         for h, drawn in self.reward_weights.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
             found[variable] = (("chain", "draw", dim), drawn[group].reshape(*self.shape, -1))

@@ -312,6 +312,24 @@ def test_one_human_has_one_rationality():
         evidence(pair, method="nuts")
 
 
+def test_rationality_whoever_is_right():
+    """The marginal is the mixture of what each hypothesis says of it, by the weights."""
+    rng = np.random.default_rng(14)
+    x, y = rng.normal(size=(2, 10, 3))
+    noisy = 3 * x + y + rng.gumbel(size=x.shape)
+    one = rh.Choices({"x": x, "y": y, "c": noisy == noisy.max(axis=1, keepdims=True)}, "c", human="Ann")
+    tree = rh.fit({"x": "x", "both": "x + y", "y": "y"}, rh.Uniform("t"), [one], 0, draws=5000, random_seed=2)
+    weights = tree["evidence"]["weight"].to_numpy()
+    assert sorted(weights)[1] > 0.1
+    by_hypothesis = np.log(tree["posterior"]["Ann_rationality"].to_numpy().reshape(-1, 3))
+    marginal = np.log(tree["posterior"]["Ann_rationality_marginal"].to_numpy().ravel())
+    want = float(by_hypothesis.mean(axis=0) @ weights)
+    assert abs(marginal.mean() - want) < 5 * marginal.std() * math.sqrt(2 / len(marginal))
+    assert by_hypothesis.mean(axis=0).std() > 0.05
+    before = np.log(tree["prior"]["Ann_rationality_marginal"].to_numpy().ravel())
+    assert abs(before.mean()) < 5 / math.sqrt(len(before))
+
+
 def test_ratings_share_a_rationality():
     """One human grades and chooses; against a grid over the rationality and both cut points."""
     rng = np.random.default_rng(3)
