@@ -415,7 +415,7 @@ def test_planted_misfits_are_noticed(kind):
     found = {}
     for plant in ["nothing", *plants]:
         p = []
-        for seed in range(12 if plant == "nothing" else 2):
+        for seed in range(20 if plant == "nothing" else 3):
             rng = np.random.default_rng([seed, 41])
             x, y = rng.normal(size=(2, 100, 4))
             worth = (
@@ -429,7 +429,7 @@ def test_planted_misfits_are_noticed(kind):
             assert bool(check.misfit) == (check.p < 0.01)
         found[plant] = np.array(p)
     assert all((found[plant] < 0.01).all() for plant in plants), found
-    assert (found["nothing"] < 0.01).sum() <= 2 and found["nothing"].mean() > 0.2  # of 12
+    assert (found["nothing"] < 0.01).sum() <= 3 and found["nothing"].mean() > 0.2  # of 20
 
 
 def test_draws_of_rationality_follow_its_posterior():
