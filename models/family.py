@@ -23,11 +23,9 @@ from reward_hypotheses.models.special import log_gamma
 from reward_hypotheses.models.valuation import Valuation
 
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
-WORK, QUICK_WORK = (
-    100_000_000,
-    400_000_000,
-)  # numbers that the draws of one integral cost, at most; where they are quick
-LEAST_DRAWS, MOST_DRAWS, PRIOR_DRAWS = 4000, 16_000, 100_000
+WORK, MOST_DRAWS = 100_000_000, 16_000  # numbers that the draws of one integral cost, at most; draws
+QUICK_WORK, MOST_QUICK = 1_000_000_000, 48_000  # of likelihoods that are quick
+LEAST_DRAWS, PRIOR_DRAWS = 4000, 100_000
 MOST_STAGES = 20_000  # from which the curvature is estimated
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
@@ -36,7 +34,6 @@ ENOUGH = 1000.0
 STARTS, SEVERAL = 256, 5
 """Draws from the prior among which to look for places to climb from, and how many of these there are."""
 CORNERS = 8
-POINTS = 500  # that are given together where a likelihood takes them block by block
 AT_ONCE = 4096  # units of a block: few enough that what many points make of it stays in a core's cache
 FEW_CELLS = 20_000_000  # numbers that a gradient costs, up to which several climbs are worth it
 ELSEWHERE = 0.7  # cosine below which two points lie in different directions
@@ -172,7 +169,7 @@ class Choosing(Term):
 
     @property
     def holds(self) -> int:  # noqa: D102
-        return self.inside.size if self.steps is None else CELLS // POINTS
+        return self.inside.size if self.steps is None else self.x.shape[-1]  # blocks of units take few points at a time
 
     def _counts_or_none(self) -> np.ndarray | None:
         return None if (self.counts == 1).all() else self.counts
@@ -594,8 +591,8 @@ def _integrate(
 
     if all(term.smooth for term in terms):
         quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
-        work = QUICK_WORK if quick else WORK
-        draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, MOST_DRAWS)))
+        work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
+        draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, most)))
         softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
         staged = len(softmaxes) == len(terms)
         curvature = _curvature(space, softmaxes, rng) if staged else None

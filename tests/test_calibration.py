@@ -163,7 +163,8 @@ def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monke
     runs = 200 if kind in calibration.VALUES else 250
     monkeypatch.setattr("reward_hypotheses.models.laplace.DRAWS", 2000)  # an error of .01 nats is nothing here
     monkeypatch.setattr("reward_hypotheses.models.feedback.joint.DRAWS", 2000)
-    monkeypatch.setattr("reward_hypotheses.models.family.MOST_DRAWS", 4000)
+    for most in ("MOST_DRAWS", "MOST_QUICK"):
+        monkeypatch.setattr(f"reward_hypotheses.models.family.{most}", 4000)
     coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
     assert (np.abs(z) < 5).all()
     for quantity, held in coverage.items():

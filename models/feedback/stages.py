@@ -12,6 +12,7 @@ from reward_hypotheses.models.feedback.ties import apart, log_chances, ties_of
 
 CELLS = 262144  # numbers worked on at once: few enough for a core's cache, enough to forget what starting costs
 LARGEST = 690.0  # exp of it is a double, with room to spare
+EVEN = 4  # pieces that cores share, a multiple of it: as many for each
 SAMPLED = 2000  # units of a sample
 
 
@@ -92,7 +93,8 @@ class Stages:
         self.n_units = len(ranks)
         width = max(1, CELLS // max(ranks.shape[1] - 1, 1))
         width = width if most is None else min(width, most)
-        pieces = max(1, -(-self.n_units // width))
+        pieces = -(-self.n_units // width)
+        pieces = 1 if pieces < 2 else -(-pieces // EVEN) * EVEN
         ends = [self.n_units * i // pieces for i in range(pieces + 1)]
         self.layouts = [self._layout(lo, hi) for lo, hi in zip(ends[:-1], ends[1:], strict=True)]
 
@@ -164,10 +166,12 @@ class LinearSteps:
         out = np.empty(len(weights))
         room = max(1, CELLS // max(n_steps * n_units, 1))
         farthest = longest * np.sqrt((weights**2).sum(axis=1))  # of Cauchy and Schwarz
+        flat = apart.reshape(-1, k).T
+        held = np.empty((min(room, len(weights)), flat.shape[1]))
         for lo in range(0, len(weights), room):
             some = weights[lo : lo + room]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                steps = (some @ apart.reshape(-1, k).T).reshape(len(some), n_steps, n_units)
+                steps = np.matmul(some, flat, out=held[: len(some)]).reshape(len(some), n_steps, n_units)
                 steps = np.ascontiguousarray(np.moveaxis(steps, 1, 0)) if n_steps > 1 else steps.reshape(1, -1, n_units)
                 if layout.shut is not None:
                     steps[np.broadcast_to(layout.shut[:, None, :], steps.shape)] = -np.inf
@@ -287,7 +291,7 @@ def _log(product: np.ndarray, counts: np.ndarray | None, units: int) -> np.ndarr
         half = product.shape[-1] // 2
         if product.shape[-1] % 2:
             out += np.log(product[..., -1])
-        product = product[..., :half] * product[..., half : 2 * half]
+        product = np.multiply(product[..., :half], product[..., half : 2 * half], out=product[..., :half])
         units //= 2
     return out + np.log(product).sum(axis=-1)
 
