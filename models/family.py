@@ -502,6 +502,7 @@ def fit_family(
     line: float | Expression | None,
     n: int,
     rng: np.random.Generator,
+    among: Sequence[Feedback] | None = None,
 ) -> tuple[Fitted, float, float]:
     """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
 
@@ -515,13 +516,15 @@ def fit_family(
         Its failure line, if it has one.
     n : int
         Draws of the weights.
+    among : sequence of Feedback, optional
+        Those whose rows give features their unit, where it is not these alone.
 
     Raises
     ------
     InputError
         A feature that does not vary, a kind of feedback that does not say what it depends on.
     """
-    scale, terms = terms_of(name, linear, feedback, line)
+    scale, terms = terms_of(name, linear, feedback, line, among=among)
     values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
@@ -716,9 +719,10 @@ def terms_of(
     feedback: Sequence[Feedback],
     line: float | Expression | None,
     group: bool = True,
+    among: Sequence[Feedback] | None = None,
 ) -> tuple[np.ndarray, list[Term]]:
     """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
-    scale = feature_scale(name, linear, feedback)
+    scale = feature_scale(name, linear, feedback if among is None else among)
     return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
 
 

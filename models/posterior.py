@@ -353,7 +353,7 @@ def _evidence(
     feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str, draws: int, chains: int, seed: int
 ) -> "tuple[list[Evidence], list[Estimate], Sampler | None]":
     """Evidence of hypotheses that are fixed rewards, one a feedback."""
-    found = _exactly(feedback, valuations, method)
+    found = exactly(feedback, valuations, method)
     inexact = [
         str(one.name or one.kind)
         for one, e in zip(feedback, found, strict=True)
@@ -521,8 +521,8 @@ def _posterior(
     )
 
 
-def _exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str) -> list[Evidence | None]:
-    """Exact evidence of each feedback, None where that takes sampling; those that share nuisances are taken together."""
+def exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str) -> list[Evidence | None]:
+    """Give the exact evidence of each feedback, None where that takes sampling; those that share nuisances are taken together."""
     found: list[Evidence | None] = []
     groups: dict[str, list[int]] = {}
     for k, one in enumerate(feedback):

@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
+    from reward_hypotheses.analysis.by_feedback import evidence_by_feedback
     from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
     from reward_hypotheses.analysis.judges import risk_by_judge
     from reward_hypotheses.analysis.labelled import (
@@ -121,6 +122,7 @@ _HOME = {
     "FailureJudgements": "models.failure_judgements",
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
+    "evidence_by_feedback": "analysis.by_feedback",
     "predict": "analysis.labelled",
     "agents_read": "analysis.population",
     "population_risk": "analysis.population",
@@ -169,6 +171,7 @@ __all__ = [
     "decorrelate",
     "demonstrate",
     "elicit",
+    "evidence_by_feedback",
     "fade",
     "failure_line",
     "fit",

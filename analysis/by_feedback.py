@@ -1,0 +1,73 @@
+"""The evidence of each feedback, and how far they agree, as a labelled Dataset."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.contributions import contributions
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numbers import whole
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.tree import prepared
+
+
+def evidence_by_feedback(
+    hypotheses: Mapping[str, Any],
+    values: Prior,
+    feedback: Sequence[Feedback],
+    fail_utility: Any,
+    *,
+    random_seed: int = 0,
+) -> xr.Dataset:
+    """Say what each feedback says of each hypothesis, and how far the feedbacks agree; arguments as for `fit`.
+
+    ``log p(D | h) = sum_k log p(D_k | h) + together_h``; the last is 0 unless feedbacks share a human's rationality or
+    the continuous weights of a hypothesis. Two feedbacks agree by
+
+        ``log p(D_k, D_l) - log p(D_k) - log p(D_l),   p(D) = sum_h pi_h p(D | h)``,
+
+    nats: the logarithm of how much likelier each makes the other (pointwise mutual information). If both follow one of the
+    hypotheses, an agreement of at most -x has a chance of at most ``exp(-x)`` (Markov's inequality; e-values, Shafer 2021).
+
+    Returns
+    -------
+    Dataset
+        ``nats`` and ``mcse`` (feedback, hypothesis), ``together`` (hypothesis); ``agreement`` and ``agreement_mcse``
+        (feedback, other), NaN with itself; of each feedback with all others ``agreement_with_others``,
+        ``agreement_with_others_mcse``, ``chance_at_most`` and ``p``, its own predictive check by the weights that the others leave
+        (feedback), and ``weight_by_others`` (feedback, hypothesis).
+
+    Raises
+    ------
+    InputError
+        What `fit` refuses.
+    """
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if not isinstance(values, Prior):
+        raise InputError(f"values: a {type(values).__name__}; give a prior, such as rh.Elicited(weights, source)")
+    seed = whole(random_seed, "random_seed")
+    posterior = weigh(listed, values, made, line, seed=seed)
+    found = contributions(posterior, seed)
+    by = ("feedback", "hypothesis")
+    alone: dict[str, Any] = {
+        "nats": (by, found.alone),
+        "mcse": (by, found.mcse),
+        "together": ("hypothesis", found.together),
+        "agreement": (("feedback", "other"), found.agreement),
+        "agreement_mcse": (("feedback", "other"), found.agreement_mcse),
+    }
+    if found.given_others:
+        rest = found.given_others
+        alone |= {
+            "agreement_with_others": ("feedback", np.array([one.agreement for one in rest])),
+            "agreement_with_others_mcse": ("feedback", np.array([one.mcse for one in rest])),
+            "chance_at_most": ("feedback", np.array([one.chance for one in rest])),
+            "p": ("feedback", np.array([np.nan if one.check is None else one.check.p for one in rest])),
+            "weight_by_others": (by, np.array([one.weights for one in rest])),
+        }
+    names = list(found.names)
+    return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})
