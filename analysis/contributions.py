@@ -168,10 +168,8 @@ def contributions_document(posterior: Posterior, found: Contributions) -> dict[s
             for a, i in enumerate(top)
             for j in top[a + 1 :]
         ],
-        "agreement": {
-            name: {other: float(value) for other, value in zip(found.names, row, strict=True) if other != name}
-            for name, row in zip(found.names, found.agreement, strict=True)
-        },
+        "agreement": _by_other(found.names, found.agreement),
+        "agreement_mcse": _by_other(found.names, found.agreement_mcse),
         "given_others": {},
     }
     for k, (name, one) in enumerate(zip(found.names, found.given_others, strict=False)):
@@ -186,8 +184,9 @@ def contributions_document(posterior: Posterior, found: Contributions) -> dict[s
             "weights": _by_name(names, one.weights),
             "p": None if one.check is None else one.check.p,
             "p_mcse": None if one.check is None else one.check.mcse,
-            "words": _in_words(name, one, [names[h] for h in best], [names[h] for h in theirs]),
+            "words": _in_words(name, one, names, best, theirs, posterior.log_prior),
         }
+    document["contradictions"] = contradictions(document)
     return document
 
 
@@ -200,9 +199,9 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
             if value < limit and (other, name) not in told:
                 told.add((name, other))
                 out.append(
-                    f"{name} and {other} contradict each other: {other}, and the values, make what {name} says {_times(-value)} "
-                    f"less likely than the values alone do, which happens in at most {_share(value)} of cases if both follow "
-                    "one of the hypotheses listed"
+                    f"{name} and {other} contradict each other: {other} and the values make what {name} says {_times(-value)} "
+                    f"less likely than the values alone do, which happens in at most {_share(value)} if both follow the same "
+                    "hypothesis of the list"
                 )
     pairs = {name for pair in told for name in pair}
     for name, one in document["given_others"].items():
@@ -224,38 +223,56 @@ def weightiest(weights: np.ndarray) -> list[int]:
     return np.flatnonzero(weights >= weights.max() * (1 - EQUAL)).tolist()
 
 
-def _in_words(name: str, one: GivenOthers, best: Sequence[str], theirs: Sequence[str]) -> str:
+def _in_words(
+    name: str, one: GivenOthers, names: Sequence[str], best: Sequence[int], theirs: Sequence[int], log_prior: np.ndarray
+) -> str:
     if not best:
-        return f"{name} tells none of the hypotheses from another"
-    mine, others = (" and ".join(map(repr, some)) for some in (best, theirs))
+        return f"{name}: tells none of the hypotheses from another"
+    rest = [h for h in range(len(names)) if h not in best and log_prior[h] > -np.inf]
+    says = f"speaks {'for' if len(best) <= len(rest) else 'against'} {_listed(names, best if len(best) <= len(rest) else rest)}"
     if one.contradicted:
         return (
-            f"{name} contradicts the other feedback: it speaks for {mine}, while the others and the values leave {others} the "
-            f"weightiest; they make what it says {_times(-one.agreement)} less likely than the values alone do, which happens in at "
-            f"most {_share(one.agreement)} of cases if all follow one of the hypotheses listed"
+            f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
+            f"the weightiest, and make what it says {_times(-one.agreement)} less likely than the values alone do, which "
+            f"happens in at most {_share(one.agreement)} if all follow the same hypothesis of the list"
         )
     if abs(one.agreement) <= max(2 * one.mcse, 0.005):
-        return f"{name} speaks for {mine}; the others make that neither likelier nor less likely"
+        return f"{name}: {says}; the others make that neither likelier nor less likely"
     verb = "likelier" if one.agreement > 0 else "less likely"
-    return f"{name} speaks for {mine}; the others make what it says {_times(abs(one.agreement))} {verb}"
+    return f"{name}: {says}; the others make that {_times(abs(one.agreement))} {verb}"
+
+
+def _listed(names: Sequence[str], some: Sequence[int]) -> str:
+    said = [repr(names[h]) for h in some]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
+def _count(nats: float) -> str:
+    """A factor in figures, three of them."""
+    if nats >= math.log(1e6):
+        return f"10^{nats / math.log(10):.1f}"
+    return f"{float(f'{math.exp(nats):.3g}'):,.10g}"
 
 
 def _times(nats: float) -> str:
-    """A factor, in words."""
-    if nats < math.log(1e6):
-        return f"{math.exp(nats):.3g} times"
-    return f"10^{nats / math.log(10):.1f} times"
+    return f"{_count(nats)} times"
 
 
 def _share(nats: float) -> str:
-    if nats > math.log(1e-4):
-        return f"{100 * math.exp(nats):.2g}%"
-    return f"one in {math.exp(-nats):.2g}" if nats > -math.log(1e15) else f"one in 10^{-nats / math.log(10):.0f}"
+    return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
 
 
 def _difference(values: np.ndarray, i: int, j: int) -> float:
     with np.errstate(invalid="ignore"):
         return float(values[i] - values[j])
+
+
+def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Of each pair of feedbacks, both ways."""
+    return {
+        name: {other: float(value) for other, value in zip(names, row, strict=True) if other != name}
+        for name, row in zip(names, values, strict=True)
+    }
 
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
@@ -143,6 +144,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "what": check.what,
             "replicated": _histogram(check.replicated, check.statistic),
         }
+    by_feedback: Document | None = None
+    if len(posterior.feedback) > 1:
+        progress("what each feedback says")
+        by_feedback = contributions_document(posterior, contributions(posterior, question.seed))
+        warnings[:0] = by_feedback["contradictions"]
     warnings[:0] = misfit
     silent = silent_pairs(posterior)
     line = _line(names, posterior.valuations[0].line)
@@ -197,6 +203,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
         "misfit": misfit,
+        "evidence_by_feedback": by_feedback,
         "test_table": next(iter(question.tests), None),
         "training_tables": [v.table.name for v in question.training],
         "tables": {
@@ -867,6 +874,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
             for key, inner in value.items():
                 if key not in (
                     "log_evidence",
+                    "evidence_by_feedback",
                     "pairs",
                     "value_bits",
                     "value_bits_by_truth",

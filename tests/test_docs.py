@@ -39,6 +39,7 @@ def test_pages():
         "first-study",
         "inspect-with-arviz",
         "lava",
+        "mixed-evidence",
         "read-the-agent",
         "read-the-numbers",
         "travel",

@@ -16,6 +16,10 @@ KEYS = ROOT / "docs" / "read-the-numbers.md"
 ENTRY = re.compile(r"^- (`[^`]+`(?:, `[^`]+`)*): ", re.M)
 SAMPLED = ("fit.sampler.", "mcse.")
 """Keys that only results with sampled evidence have."""
+SETTINGS = {
+    *("missing", "noise", "sigma2", "rationality", "scale", "human"),
+    *("chosen", "candidates", "trajectories", "planner", "discount", "states", "actions"),
+}
 TESTED = small(
     tables={
         "training": "training.csv",
@@ -106,7 +110,7 @@ def stands_for(part, given, document):
     """Whether a part of a key on the page, such as <name>, stands for a part of a path."""
     places = {
         "<name>": lambda: given in document["agent_weights"],
-        "<table>": lambda: given in document["tables"],
+        "<table>": lambda: given in document["tables"] or given in document["data_sha256"],
         "<feedback>": lambda: given in document["n_items"] or given.startswith("agent_"),
         "<variable>": lambda: given.endswith("_rationality"),
         "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
@@ -117,7 +121,7 @@ def stands_for(part, given, document):
         "<feature>": lambda: given in ("flags", "red_paint", "slope"),
         "<judge>": lambda: given in ("Ann", "Bob"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
-        "<setting>": lambda: given in ("missing", "noise", "sigma2", "rationality", "scale", "human"),
+        "<setting>": lambda: given in SETTINGS,
         "<argument>": lambda: True,
         "<package>": lambda: True,
     }
@@ -177,7 +181,7 @@ def results_of(folder, study):
 def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
     found = {name: results_of(folder / name, study) for name, study in STUDIES.items()}
-    for name in ("essay", "penguins", "travel"):
+    for name in ("essay", "mixed", "penguins", "travel"):
         found[name] = json.loads(json.dumps(rh.run(ROOT / "data" / name / "study.toml")))
     return found
 
@@ -224,7 +228,7 @@ def test_the_page_can_be_wrong(documents, keys):
 def test_the_api_page_is_what_the_docstrings_say():
     written = PAGE.read_text(encoding="utf-8")
     assert written == page(), "run python tests/api_page.py"
-    assert not re.search(r"0x[0-9a-f]{6}|/home/|\b20[2-9]\d\b", written)
+    assert not re.search(r"0x[0-9a-f]{6}|/home/|\b20[2-9]\d-\d\d", written)
     for here in (ROOT, ROOT.parent, Path.home()):  # no path of the machine that wrote it
         assert len(here.parts) < 2 or f"{here}/" not in written
 

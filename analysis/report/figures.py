@@ -40,6 +40,8 @@ INK, MUTED, FAINT = "#1b1b1b", "#6b6b6b", "#dcdcdc"
 BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"
 DARKENING = LinearSegmentedColormap.from_list("pale to vermilion", ["#fff8f2", "#f0b58a", VERMILION])
 MOST = 12
+FAR = 30.0
+"""Nats from which on a cell is no darker."""
 STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -205,6 +207,51 @@ def evidence_against_prior(document: Document, tree: "xr.DataTree | None" = None
     return fig
 
 
+def evidence_by_feedback(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """How far each hypothesis lies behind the best, by the values and by each feedback alone."""
+    del tree
+    found, names = document["evidence_by_feedback"], weightiest(document, 8)
+    rows = [("the values", {n: document["prior"][n] for n in names}), *found["nats"].items()]
+    behind = []
+    for k, (_, values) in enumerate(rows):
+        logs = [math.log(v) if v else None for v in values.values()] if k == 0 else [values[n] for n in names]
+        best = max((v for v in logs if v is not None), default=0.0)
+        behind.append([math.inf if v is None else best - v for v in logs])
+    total = [document["log_evidence"][n] for n in names]
+    total = [None if v is None or not p else v + math.log(p) for v, p in zip(total, rows[0][1].values(), strict=True)]
+    best = max((v for v in total if v is not None), default=0.0)
+    behind.append([math.inf if v is None else best - v for v in total])
+    labels = [_short(name, 22) for name, _ in rows] + ["all together"]
+    cells = np.array(behind)
+    height, width = 0.34 * len(labels) + 1.1, 0.72 * len(names) + 1.7
+    fig, ax = _figure(min(PAGE, max(COLUMN, width)), height)
+    ax.pcolormesh(np.log1p(np.minimum(cells, FAR)), cmap=DARKENING, vmin=0, vmax=math.log1p(FAR))
+    ax.invert_yaxis()
+    for (i, j), far in np.ndenumerate(cells):
+        said = "0" if far < 5e-4 else "impossible" if math.isinf(far) else f"\N{MINUS SIGN}{_nats(far)}"
+        alike = far < 5e-4 and bool((cells[i] < 5e-4).all())
+        weight = "bold" if far < 5e-4 and not alike else "normal"
+        ax.text(j + 0.5, i + 0.5, said, ha="center", va="center", color=ON_CELL, fontsize=7, fontweight=weight)
+    for i in (1, len(labels) - 1):
+        ax.axhline(i, color=INK, linewidth=1)
+    ax.set_xticks(
+        np.arange(len(names)) + 0.5,
+        [_wrapped(n, 14) if len(names) <= 5 else _short(n, 18) for n in names],
+        rotation=30 if len(names) > 5 else 0,
+        ha="right" if len(names) > 5 else "center",
+        va="top",
+    )
+    ax.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    ax.set_xlabel("nats behind the hypothesis that the row favours (0)")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return fig
+
+
+def _nats(x: float) -> str:
+    return f"{x:.2g}" if x < 0.1 else f"{x:.1f}" if x < 100 else f"{x:,.0f}"
+
+
 def predictive_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
     """The data beside replications of them by the fitted model, a panel a feedback."""
     del tree
@@ -297,6 +344,7 @@ PLOTS = (
     Plot("bits_by_size", bits_by_size, lambda d: bool(d.get("bits_by_size"))),
     Plot("weights", weights, lambda d: True),
     Plot("evidence_against_prior", evidence_against_prior, lambda d: bool(d["pairs"])),
+    Plot("evidence_by_feedback", evidence_by_feedback, lambda d: bool(d.get("evidence_by_feedback"))),
     Plot("risk_by_agent_prior", risk_by_agent_prior, lambda d: d["risk"] is not None),
     Plot("matrix", matrix, lambda d: d["risk"] is not None),
     Plot("shift_check", shift_check, lambda d: d["risk"] is not None and bool(d["shift"]["kinds"])),

@@ -105,6 +105,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     sections += [
         *_read(document),
         Section("evidence", "What is evidence, and what is prior", _evidence(document)),
+        *_by_feedback(document),
         Section("values", "Whose values", _values(document)),
     ]
     if document["risk"] is not None:
@@ -122,7 +123,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         question=_question(document),
         headline=_headline(document),
         answer=_answer(document),
-        misfits=document["misfit"],
+        misfits=[*document["misfit"], *_contradictions(document)],
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)
@@ -218,7 +219,7 @@ WORDS = (
 
 def _asked(document: Document) -> list[Part]:
     rewards = [(name, f"reward {document['rewards'][name]}") for name in document["hypotheses"]]
-    said = "; ".join(feedback_in_words(one) for one in document["feedback"].values())
+    said = [feedback_in_words(one, name) for name, one in document["feedback"].items()]
     origins = [
         f"{size}; {origin_in_words(document['tables'][name]['origin'])}"
         for name, size in zip(document["tables"], table_sizes(document), strict=True)
@@ -226,7 +227,11 @@ def _asked(document: Document) -> list[Part]:
     parts = [
         Part("text", "The data:"),
         Part("list", entries=origins),
-        Part("text", f"What was said of the training data: {said}."),
+        *(
+            [Part("text", f"What was said of the training data: {said[0]}.")]
+            if len(said) == 1
+            else [Part("text", "What was said of the training data:"), Part("list", entries=said)]
+        ),
         Part("text", "Whoever said it wants something. It is taken to be one of these rewards of an item:"),
         Part("terms", entries=rewards[:12]),
     ]
@@ -258,6 +263,25 @@ def _evidence(document: Document) -> list[Part]:
         *_weights_known(document),
         *(Part("text", sentence) for sentence in sampling(document)),
     ]
+
+
+def _by_feedback(document: Document) -> list[Section]:
+    """What each feedback says, and which contradict each other, where there are several."""
+    found = document["evidence_by_feedback"]
+    if found is None:
+        return []
+    said = [f"{one['words'][0].upper()}{one['words'][1:]}." for one in found["given_others"].values()]
+    parts = [
+        Part("figure", name="evidence_by_feedback"),
+        Part("text", "Each held against all the others:"),
+        Part("list", entries=said),
+    ]
+    return [Section("feedback", "What each feedback says", parts)]
+
+
+def _contradictions(document: Document) -> list[str]:
+    found = document["evidence_by_feedback"]
+    return [] if found is None else list(found["contradictions"])
 
 
 def _weights_known(document: Document) -> list[Part]:
@@ -397,7 +421,8 @@ def _fit(document: Document) -> list[Part]:
             )
         ]
     parts.append(Part("figure", name="predictive_check"))
-    rest = [w for w in document["warnings"] if w not in document["misfit"]]
+    told = [*document["misfit"], *_contradictions(document)]
+    rest = [w for w in document["warnings"] if w not in told]
     if rest:
         parts += [Part("text", "Mind, too:"), Part("list", entries=rest)]
     return parts

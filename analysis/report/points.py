@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reward_hypotheses.analysis.report.words import listed, percent, silent_groups
+from reward_hypotheses.analysis.report.words import listed, percent, plainly, silent_groups
 
 
 def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
@@ -12,6 +12,7 @@ def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
         "bits_by_size": _bits_point,
         "weights": _weights_point,
         "evidence_against_prior": _pairs_point,
+        "evidence_by_feedback": _feedback_point,
         "risk_by_agent_prior": _priors_point,
         "matrix": _matrix_point,
         "shift_check": _shift_point,
@@ -66,6 +67,27 @@ def _pairs_point(document: Mapping[str, Any]) -> tuple[str, str]:
     if groups:
         return f"Between {listed(groups[0], 3)} the data add nothing: whatever prefers one is a prior.", caption
     return "The data tell every two hypotheses apart.", caption
+
+
+def _feedback_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = (
+        "Each row by itself: 0 (bold) where it favours a hypothesis, and how many nats the others lie behind; 0 throughout where "
+        "it tells nothing. 2.3 nats are a factor of 10, 4.6 of 100. The last row is the values and all feedback together."
+    )
+    found = document["evidence_by_feedback"]
+    wrong = [name for name, one in found["given_others"].items() if one["contradicted"]]
+    if wrong:
+        return (
+            f"The feedback contradicts itself: {plainly(wrong)} {'does' if len(wrong) == 1 else 'do'} not go with the rest.",
+            caption,
+        )
+    quiet = [name for name, one in found["given_others"].items() if not one["favours"]]
+    if quiet:
+        return (
+            f"{plainly(quiet)} {'tells' if len(quiet) == 1 else 'tell'} none of the hypotheses apart; the rest does.",
+            caption,
+        )
+    return "No feedback contradicts the others.", caption
 
 
 def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:

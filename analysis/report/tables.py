@@ -38,7 +38,13 @@ def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     """Every table that the results hold; what is about a test is left out where there is none."""
-    tables = [_weights(document), _pairs(document), *_reward_weights(document), *_reading(document)]
+    tables = [
+        _weights(document),
+        _pairs(document),
+        *_by_feedback(document),
+        *_reward_weights(document),
+        *_reading(document),
+    ]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
         tables += [*_bits(document), *_bounds(document)]
@@ -98,6 +104,82 @@ def _pairs(document: Mapping[str, Any]) -> PaperTable:
     weights = document["weights"]
     ranks = tuple(min(weights[a], weights[b]) for a, b in (p["pair"] for p in document["pairs"]))
     return PaperTable("pairs", "Evidence or prior?", caption, columns, rows, ranks=ranks)
+
+
+def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """Nats by feedback and hypothesis, by feedback and pair, and how far each feedback agrees with the others."""
+    found = document["evidence_by_feedback"]
+    if found is None:
+        return
+    feedbacks, weights = list(found["nats"]), document["weights"]
+    shared = any(value is None or abs(value) > 1e-9 for value in found["together"].values())
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        *(Column(f"by {name}", name, "number", "nats", error=f"mcse by {name}") for name in feedbacks),
+        Column("together", "together" if shared else None, "number", "nats"),
+        Column("log_evidence", "all", "number", "nats", error="log_evidence_mcse"),
+        *(Column(f"mcse by {name}") for name in feedbacks),
+        Column("log_evidence_mcse"),
+    )
+    rows = tuple(
+        (
+            name,
+            *(found["nats"][one][name] for one in feedbacks),
+            found["together"][name],
+            document["log_evidence"][name],
+            *(found["mcse"][one][name] for one in feedbacks),
+            error_of(document, "log_evidence", name),
+        )
+        for name in document["hypotheses"]
+    )
+    extra = (
+        " Together: what feedbacks that share a human, or continuous weights, add to or take from one another."
+        if shared
+        else ""
+    )
+    caption = f"Log evidence of each hypothesis by each feedback alone; only differences within a column mean something.{extra}"
+    ranks = tuple(weights[row[0]] for row in rows)
+    yield PaperTable("evidence_by_feedback", "What each feedback says", caption, columns, rows, ranks=ranks)
+    odds = (
+        Column("first", "first"),
+        Column("second", "second"),
+        Column("values", "values", "number", "nats"),
+        *(Column(f"by {name}", name, "number", "nats") for name in feedbacks),
+        Column("together", "together" if shared else None, "number", "nats"),
+        Column("all", "all", "number", "nats"),
+    )
+    told = "What the values and each feedback add to the log odds of the first hypothesis over the second."
+    by_pair = tuple(
+        (*one["pair"], one["values"], *(one["feedback"][name] for name in feedbacks), one["together"], one["all"])
+        for one in found["pairs"]
+    )
+    heavy = tuple(min(weights[a], weights[b]) for a, b, *_ in by_pair)
+    yield PaperTable("pairs_by_feedback", "What tells two hypotheses apart", told, odds, by_pair, ranks=heavy)
+    agreed = (
+        Column("feedback", "feedback"),
+        Column("favours", "speaks for"),
+        Column("others_favour", "the others leave"),
+        Column("agreement", "agreement", "number", "nats", error="mcse"),
+        Column("chance_at_most", "chance at most", "share", "%"),
+        Column("p", "own check, p", "number", error="p_mcse"),
+        Column("mcse"),
+        Column("p_mcse"),
+    )
+    held = tuple(
+        (
+            name,
+            ", ".join(one["favours"]) or "none",
+            ", ".join(one["others_favour"]),
+            *(one[column.key] for column in agreed[3:]),
+        )
+        for name, one in found["given_others"].items()
+    )
+    said = (
+        "Each feedback held against all the others: how much likelier they and the values make what it says than the values "
+        "alone do; the chance, at most, of so little agreement if all follow a hypothesis of the list; and its own predictive "
+        "check by the weights that the others leave."
+    )
+    yield PaperTable("agreement", "Does the feedback agree?", said, agreed, held)
 
 
 def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:

@@ -425,11 +425,15 @@ PLANS = {
 }
 
 
-def feedback_in_words(one: Mapping[str, Any]) -> str:
-    """What people said, and how it is taken to come about."""
+def feedback_in_words(one: Mapping[str, Any], name: str) -> str:
+    """What people said, and how it is taken to come about; by its name where that is not its kind."""
+    return _feedback_in_words(one) if name == one["kind"] else f"{name}: {_feedback_in_words(one)}"
+
+
+def _feedback_in_words(one: Mapping[str, Any]) -> str:
     noise = one["settings"].get("noise")
     if one["kind"] == "labels":
-        if isinstance(noise, float):
+        if isinstance(noise, (int, float)):
             wrong = f"{percent(noise)} of them"
         else:
             wrong = f"an unknown share of them, about {percent(noise[0] / sum(noise))} (Beta({noise[0]:g}, {noise[1]:g}) below 1/2)"
@@ -439,7 +443,7 @@ def feedback_in_words(one: Mapping[str, Any]) -> str:
         return f"rewards (column {one['column']!r} of {one['table']}): the reward seen, with normal noise of variance ~ InverseGamma({a:g}, {b:g})"
     if one["kind"] in CHOSEN:
         beta = one["settings"]["rationality"]
-        if isinstance(beta, float):
+        if isinstance(beta, (int, float)):
             how = f"of rationality {beta:g}"
         else:
             how = f"whose rationality is inferred (its logarithm ~ Normal({beta[1]:g}, {beta[2]:g}))"
