@@ -156,7 +156,11 @@ def test_weights_by_a_second_route():
 
 
 @pytest.mark.parametrize(
-    "kind", [*calibration.KINDS, *calibration.PROXIES, *calibration.LINEAR, *calibration.VALUES, calibration.AGENT]
+    "kind",
+    [
+        *(*calibration.KINDS, *calibration.PROXIES, *calibration.OTHERS),
+        *(*calibration.LINEAR, *calibration.VALUES, calibration.AGENT),
+    ],
 )
 def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monkeypatch):
     """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""

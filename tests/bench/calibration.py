@@ -30,6 +30,8 @@ KINDS = {
     "stops": (lambda t: rh.Stops(t, "said"), True),
     "ratings": (lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]), 0),
 }
+WALKS = 3
+YARD = rh.MDP(*rh.gridworld(["A.B", ".C."], {"A": "x", "B": "y", "C": "z"}, ends="C", slip=0.2), 0.9)
 PROXIES = {"proxy": 6}  # so many by one designer, each for a world of its own
 CANDIDATES = {"x": "x", "y": "y", "more": "x + y", "less": "x - y", "away": "-x"}
 
@@ -50,6 +52,10 @@ def placeholder(kind):
     if kind == "rankings":
         return np.tile(np.arange(1.0, OPTIONS + 1), (SCENES, 1))
     return np.full((SCENES, OPTIONS), KINDS[kind][1])
+
+
+def below(draws, truth):
+    return float((draws < truth).mean())
 
 
 def simulate(kind, rng):
@@ -90,6 +96,22 @@ def simulate_proxies(kind, rng):
     return ranked(pi, truth, theta, made[0], weigh(hypotheses, prior, made, line), rng)
 
 
+def simulate_walks(rng):
+    """The same of somebody who walks in a yard."""
+    texts = {"x": "x", "y": "2*y - z", "both": "z - x"}
+    hypotheses = hypotheses_of(texts)
+    line = failure_line(0.2, hypotheses.names)
+    prior = rh.Elicited(WEIGHTS, "a simulation", strength=STRENGTH)
+    pi = rng.dirichlet(STRENGTH * np.array(list(WEIGHTS.values()), float) / sum(WEIGHTS.values()))
+    truth, beta = int(rng.choice(3, p=pi)), math.exp(rng.normal())
+    walks: list = []
+    while not any(step for walk in walks for step in walk if step[0] != "1,1"):  # the episode ends there
+        walks = rh.demonstrate(YARD, list(texts.values())[truth], beta, WALKS, 6, random_seed=int(rng.integers(2**31)))
+    (one,) = named([rh.Demonstrations(YARD, walks)])
+    theta = {"rationality": np.array([beta])}
+    return ranked(pi, truth, theta, one, weigh(hypotheses, prior, [one], line), rng)
+
+
 def ranked(pi, truth, theta, one, posterior, rng):
     """Where the truth is among the draws of its posterior: its nuisance, the values and the risk; and the weights."""
     drawn, weights, _ = posterior.draws(DRAWS, rng)
@@ -99,10 +121,12 @@ def ranked(pi, truth, theta, one, posterior, rng):
     with np.errstate(divide="ignore"):
         log_judge = np.log(pi) + posterior.log_evidence
     judge = np.exp(log_judge - log_judge.max())
+    risks, risk = weights @ agent, float(judge @ agent / judge.sum())
+    tied = np.abs(risks - risk) <= 1e-12  # as where the data leave one hypothesis: in any order, then
     ranks = {
-        name: float((nuisance < value[0]).mean()),
-        "values": float((drawn[:, 0] < pi[0]).mean()),
-        "risk": float((weights @ agent < judge @ agent / judge.sum()).mean()),
+        name: below(nuisance, value[0]),
+        "values": below(drawn[:, 0], pi[0]),
+        "risk": float(((risks < risk) & ~tied).mean() + rng.random() * tied.mean()),
     }
     hit = np.eye(3)[truth] - posterior.weights
     return ranks, hit, posterior.weights
@@ -140,10 +164,6 @@ def simulate_linear(name, rng):
     if theta:
         ranks["rationality"] = float((fitted.nuisances[f"{kind}_rationality"] < theta["rationality"][0]).mean())
     return ranks, np.zeros(1), np.full(1, 0.5)
-
-
-def below(draws, truth):
-    return float((draws < truth).mean())
 
 
 def simulate_judgements(rng):
@@ -187,6 +207,7 @@ def simulate_failure(rng):
     )
 
 
+OTHERS = {"demonstrations": simulate_walks}
 VALUES = {"judgements": simulate_judgements, "failure judgements": simulate_failure}
 
 
@@ -218,9 +239,9 @@ def simulate_agent(rng):
 
 def calibration(kind, runs, seed):
     """Coverage by quantity and level, and the z of each weight against how often its hypothesis was true."""
-    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES, *VALUES, AGENT].index(kind)])
+    rng = np.random.default_rng([seed, [*sorted([*KINDS, *LINEAR]), *PROXIES, *VALUES, AGENT, *OTHERS].index(kind)])
     simulation = simulate_linear if kind in LINEAR else simulate_proxies if kind in PROXIES else simulate
-    one = simulate_agent if kind == AGENT else VALUES.get(kind) or partial(simulation, kind)
+    one = simulate_agent if kind == AGENT else (VALUES | OTHERS).get(kind) or partial(simulation, kind)
     found = [one(rng=rng) for _ in range(runs)]
     quantities = list(found[0][0])
     ranks = {q: np.array([f[0][q] for f in found]) for q in quantities}
@@ -237,7 +258,7 @@ def main(runs=400):
         + " ".join(f"{level:>6.0%}" for level in LEVELS)
         + "   weights against truths, z"
     )
-    for kind in [*KINDS, *PROXIES, *LINEAR, *VALUES, AGENT]:
+    for kind in [*KINDS, *PROXIES, *OTHERS, *LINEAR, *VALUES, AGENT]:
         coverage, z, _ = calibration(kind, runs, seed=1)
         for i, (quantity, held) in enumerate(coverage.items()):
             said = ", ".join(f"{v:+.1f}" for v in z) if i == 0 and kind not in LINEAR and kind not in VALUES else ""
