@@ -799,8 +799,8 @@ def _warnings(question: Question) -> list[str]:
         )
     if not question.policy.draws_one:
         warnings.append(
-            f"the policy {question.policy.name!r} adds up rewards of different hypotheses, which sets an exchange rate "
-            "between them: one unit of each counts as one unit of any other, and that is a human value too"
+            f"the policy {question.policy.name!r} {question.policy.exchange} rewards of different hypotheses, which sets an "
+            "exchange rate between them: one unit of each counts as one unit of any other, and that is a human value too"
         )
     lacking: dict[str, list[str]] = {}
     for language in question.languages:

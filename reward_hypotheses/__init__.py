@@ -56,8 +56,11 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.policies.cvar import Cvar
     from reward_hypotheses.models.policies.expected import Expected
+    from reward_hypotheses.models.policies.maximin import Maximin
     from reward_hypotheses.models.policies.most_probable import MostProbable
+    from reward_hypotheses.models.policies.quantilize import Quantilize
     from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.models.priors.base import Prior, log_pool
     from reward_hypotheses.models.priors.elicited import Elicited
@@ -107,6 +110,9 @@ _HOME = {
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
     "MostProbable": "models.policies.most_probable",
+    "Cvar": "models.policies.cvar",
+    "Maximin": "models.policies.maximin",
+    "Quantilize": "models.policies.quantilize",
     "Expected": "models.policies.expected",
     "Boltzmann": "models.policies.boltzmann",
     "NotTrustedError": "models.posterior",
@@ -136,6 +142,9 @@ _HOME = {
 }
 
 __all__ = [
+    "Quantilize",
+    "Maximin",
+    "Cvar",
     "Boltzmann",
     "Choices",
     "Commit",

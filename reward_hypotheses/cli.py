@@ -42,7 +42,8 @@ a study file (README.md describes every key):
   source = "who was asked, when, and how"
   strength = 20                      # judgements that the weights are worth
   [agent]
-  policy = "commit"                  # most_probable, expected, { name = "boltzmann", beta = 2 }
+  policy = "commit"                  # most_probable, expected, maximin, { name = "boltzmann", beta = 2 },
+                                     # { name = "cvar", tail = 0.05 }, { name = "quantilize", q = 0.1 }
   # policy = { name = "commit", abstain = true }   lets it refrain, which is failing
   prior = "uniform"                  # what the agent itself extrapolates by
   [catastrophe]

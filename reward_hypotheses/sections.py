@@ -26,8 +26,11 @@ from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
+from reward_hypotheses.models.policies.cvar import Cvar
 from reward_hypotheses.models.policies.expected import Expected
+from reward_hypotheses.models.policies.maximin import Maximin
 from reward_hypotheses.models.policies.most_probable import MostProbable
+from reward_hypotheses.models.policies.quantilize import Quantilize
 from reward_hypotheses.models.posterior import METHODS
 from reward_hypotheses.models.priors.base import Prior, log_pool
 from reward_hypotheses.models.priors.elicited import Elicited
@@ -53,6 +56,9 @@ POLICIES: Mapping[str, type[Policy]] = {
     "most_probable": MostProbable,
     "expected": Expected,
     "boltzmann": Boltzmann,
+    "cvar": Cvar,
+    "maximin": Maximin,
+    "quantilize": Quantilize,
 }
 SECTIONS = (
     "title",

@@ -25,7 +25,7 @@ GROUPS = {
     "Hypotheses": ("Linear",),
     "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate"),
     "Feedback": ("Choices", "Demonstrations", "Labels", "Proxy", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
-    "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Policy"),
+    "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Cvar", "Maximin", "Quantilize", "Policy"),
     "Fitting": (
         "fit",
         "pymc_model",

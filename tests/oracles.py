@@ -446,15 +446,52 @@ def _boltzmann_choice(rewards, available, u, beta, scale):
     return [x / total for x in answer]
 
 
-def policy_probabilities(name, weights, rewards, available, u, abstain, beta=None, scales=None):
+def _cvar(values, weights, tail):
+    """Return max_t t - sum_i w_i (t - x_i)^+ / tail, whose maximum is at one of the x_i."""
+    return max(t - sum(w * max(t - x, 0) for w, x in zip(weights, values, strict=True)) / tail for t in values)
+
+
+def _believed(weights, credible):
+    """Return the smallest set of most probable hypotheses with that mass, with those tied with its last."""
+    order = sorted(range(len(weights)), key=lambda h: -weights[h])
+    kept, mass = [], Fraction(0)
+    while mass < credible:
+        kept.append(order[len(kept)])
+        mass += weights[kept[-1]]
+    return [h for h in order if weights[h] >= weights[kept[-1]] and weights[h] > 0]
+
+
+def _quantilized(rewards, available, u, q):
+    """Return a uniform base restricted to its best q share; what is worse than u gives way to abstaining, half if equal."""
+    there = [o for o, here in enumerate(available) if here]
+    answer = [Fraction(0)] * (len(rewards) + 1)
+    left = q
+    for value in sorted({rewards[o] for o in there}, reverse=True):
+        tied = [o for o in there if rewards[o] == value]
+        taken = min(left, Fraction(len(tied), len(there)))
+        left -= taken
+        for o in tied:
+            answer[o] = taken / len(tied) / q
+    if u is not None:
+        for o in there:
+            kept = Fraction(1) if rewards[o] > u else Fraction(0) if rewards[o] < u else Fraction(1, 2)
+            answer[-1] += answer[o] * (1 - kept)
+            answer[o] *= kept
+        if not there:
+            answer[-1] = Fraction(1)
+    return answer
+
+
+def policy_probabilities(name, weights, rewards, available, u, abstain, beta=None, scales=None, share=None):
     """Return pi(option | scene) with abstaining last, for one scene.
 
     commit, boltzmann: ``sum_h w_h choice_h``; most_probable: the choices of the tied most probable ones, averaged;
-    expected: the best ``sum_h w_h r_h``, abstaining being worth ``sum_h w_h u_h``.
+    expected: the best ``sum_h w_h r_h``, abstaining being worth ``sum_h w_h u_h``; cvar, maximin and quantilize by their
+    share (tail, credible, q).
 
     Parameters
     ----------
-    name : "commit", "most_probable", "expected" or "boltzmann"
+    name : "commit", "most_probable", "expected", "boltzmann", "cvar", "maximin" or "quantilize"
     weights : list over hypotheses
     rewards : list over hypotheses of list over options
     available : list over options of bool
@@ -473,6 +510,20 @@ def policy_probabilities(name, weights, rewards, available, u, abstain, beta=Non
             mixed.append(sum(weights[h] * Fraction(rewards[h][o]) for h in hypotheses) if available[o] else 0)
         failing = sum(weights[h] * Fraction(u[h]) for h in hypotheses) if abstain else None
         return commit_choice(mixed, available, failing)
+    if name in ("cvar", "maximin"):
+        believed = _believed(weights, share)
+
+        def worth(values):
+            return _cvar(values, weights, share) if name == "cvar" else min(values[h] for h in believed)
+
+        worths = [worth([Fraction(rewards[h][o]) for h in hypotheses]) if available[o] else 0 for o in range(options)]
+        return commit_choice(worths, available, worth([Fraction(x) for x in u]) if abstain else None)
+    if name == "quantilize":
+        answer = [Fraction(0)] * (options + 1)
+        for h in hypotheses:
+            choice = _quantilized(rewards[h], available, told[h], share)
+            answer = [x + weights[h] * c for x, c in zip(answer, choice, strict=True)]
+        return answer
     if name == "most_probable":
         weights = _top(weights)
     if name == "boltzmann":
@@ -565,6 +616,7 @@ def risk_report(
     agent_prior=None,
     beta=None,
     judge_prior=None,
+    share=None,
 ):
     """Return every number of the risk, by loops over scenes, options, agents and truths.
 
@@ -600,7 +652,9 @@ def risk_report(
             for m in scenes:
                 seen = [rewards[h][m] for h in hypotheses]
                 told = [agent_u[h][m] for h in hypotheses] if abstain else None
-                chosen.append(policy_probabilities(name, weights, seen, available[m], told, abstain, beta, scales))
+                chosen.append(
+                    policy_probabilities(name, weights, seen, available[m], told, abstain, beta, scales, share)
+                )
             return chosen
 
         def catastrophes(chosen, m, j):
@@ -651,7 +705,7 @@ def risk_report(
         at_least_one = {}
         for times in deployments:
             total = number(0)
-            if name == "expected":
+            if name in ("expected", "cvar", "maximin"):
                 for j in hypotheses:
                     total += number(v[j]) * (1 - (1 - by_truth[j]) ** times)
             else:

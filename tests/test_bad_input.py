@@ -189,9 +189,15 @@ CASES = {
         study(analysis={"languages": [{"name": "mine", "costs": {"flag": 1}}]}),
         [r"no hypothesis names 'flag'; did you mean 'flags'"],
     ),
-    "a policy of later": (
-        study(agent={"policy": "cvar"}),
-        [r"policy: 'cvar' is no policy of this version; there is 'commit'"],
+    "a policy that is none": (
+        study(agent={"policy": "obey"}),
+        [r"policy: 'obey' is no policy of this version; there is 'commit'"],
+    ),
+    "cvar without a tail": (study(agent={"policy": "cvar"}), [r"'cvar' needs tail"]),
+    "a tail in percent": (study(agent={"policy": {"name": "cvar", "tail": 5}}), [r"\[agent\] policy: tail: 5; give the worst"]),
+    "a base that is none": (
+        study(agent={"policy": {"name": "quantilize", "q": 0.1, "base": "people"}}),
+        [r"\[agent\] policy: base: 'people'; there is \"uniform\""],
     ),
     "boltzmann without beta": (study(agent={"policy": "boltzmann"}), [r"'boltzmann' needs beta"]),
     "boltzmann, beta negative": (

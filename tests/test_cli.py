@@ -252,7 +252,16 @@ def test_a_test_without_options_warns(tmp_path):
     assert len(set(document["risk_by_agent_prior"].values())) == 1
 
 
-@pytest.mark.parametrize("policy", ["commit", "most_probable", "expected", {"name": "boltzmann", "beta": 2.0}])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        *("commit", "most_probable", "expected", "maximin"),
+        {"name": "boltzmann", "beta": 2.0},
+        {"name": "cvar", "tail": 0.2},
+        {"name": "quantilize", "q": 0.4},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("abstain", [False, True])
 def test_policies_in_a_study(policy, abstain, tmp_path):
     spec = {**(policy if isinstance(policy, dict) else {"name": policy}), "abstain": abstain}
@@ -264,12 +273,12 @@ def test_policies_in_a_study(policy, abstain, tmp_path):
     )
     assert document["risk"]["limit"] is not None
     name = spec["name"]
-    if name in ("commit", "boltzmann"):
-        assert any(b is not None for b in document["value_bits"].values()) or name == "boltzmann"
+    if name in ("commit", "boltzmann", "quantilize"):
+        assert any(b is not None for b in document["value_bits"].values()) or name != "commit"
     else:
         assert set(document["value_bits"].values()) == {None}
         assert any("not defined for the policy" in w for w in document["warnings"])
-    assert any("exchange rate" in w for w in document["warnings"]) == (name == "expected")
+    assert any("exchange rate" in w for w in document["warnings"]) == (name in ("expected", "cvar", "maximin"))
 
 
 def test_what_the_agent_was_told_may_differ(tmp_path):

@@ -29,7 +29,19 @@ POLICIES = [
     rh.Boltzmann(2.0),
     rh.Boltzmann(0.7, abstain=True),
     rh.Boltzmann(0),
+    rh.Cvar(0.25),
+    rh.Cvar(0.6, abstain=True),
+    rh.Maximin(0.5),
+    rh.Maximin(abstain=True),
+    rh.Quantilize(0.3),
+    rh.Quantilize(0.55, abstain=True),
 ]
+
+
+def share(policy):
+    """What a policy is asked for beside a rationality, as the exact fraction that was written."""
+    values = (getattr(policy, name, None) for name in ("tail", "credible", "q"))
+    return next((Fraction(str(value)) for value in values if value is not None), None)
 
 
 class Cautious(rh.Policy):
@@ -121,6 +133,7 @@ def test_against_enumeration(policy, kind, seed):
         policy.abstain,
         scene_weights=exact["weights"],
         beta=getattr(policy, "beta", None),
+        share=share(policy),
     )
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
     got = catastrophe_risk(valuation, policy, agent, judge)
@@ -171,6 +184,82 @@ def test_rewards_equal_within_tolerance():
     view = View(next(iter(valuation.blocks())), rh.Commit())
     np.testing.assert_array_equal(rh.Commit().certain(view, 0)[:, 0], [0.5, 0.5, 0])
     assert risk.mean == 0 and risk.floor == 0  # r == u is no catastrophe
+
+
+def test_between_a_share_and_the_whole():
+    """Of one tail Cvar is Expected, a quantilizer of everything is its base, and of next to nothing Commit."""
+    valuation, exact = world(5)
+    weights = np.array(exact["agent"], float)
+    for block in valuation.blocks():
+        view = View(block, rh.Expected())
+        np.testing.assert_allclose(rh.Cvar(1).act(view, weights), rh.Expected().act(view, weights))
+        np.testing.assert_allclose(rh.Quantilize(1).certain(view, 0), view.mask / view.mask.sum(axis=0))
+        np.testing.assert_allclose(rh.Quantilize(1e-9).certain(view, 0), rh.Commit().certain(view, 0), atol=1e-15)
+        least = rh.Cvar(1e-9).act(view, weights)
+        np.testing.assert_allclose(least, rh.Maximin(1).act(view, weights))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.floats(0.01, 1))
+def test_a_quantilizer_is_at_most_so_much_likelier_to_do_anything(seed, q):
+    """Taylor (2016): an option, so a catastrophe too, is at most 1/q times as likely as under the base, whatever is true."""
+    valuation, exact = world(seed)
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    matrix = catastrophe_risk(valuation, rh.Quantilize(q), agent, judge).matrix
+    base = catastrophe_risk(valuation, rh.Quantilize(1), agent, judge).matrix
+    assert (matrix <= base / q + 1e-12).all()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.floats(0.05, 1))
+def test_cvar_is_the_linear_program_of_rockafellar_and_uryasev(seed, tail):
+    """``min_q q @ r`` over weights of at most w / tail: what the policy takes has the greatest, by scipy's solver."""
+    from scipy.optimize import linprog
+
+    rng = np.random.default_rng(seed)
+    rewards, w = rng.normal(size=(5, 1, 4)), rng.dirichlet(np.ones(5))
+    table = as_table({f"r{h}": rewards[h] for h in range(5)})
+    h = hypotheses_of({f"h{h}": f"r{h}" for h in range(5)})
+    view = View(next(iter(Valuation(h, table, failure_line(0.0, h.names)).blocks())), rh.Cvar(tail))
+    least = [
+        linprog(rewards[:, 0, o], A_eq=np.ones((1, 5)), b_eq=[1], bounds=[(0, x / tail) for x in w]).fun
+        for o in range(4)
+    ]
+    assert int(np.argmax(rh.Cvar(tail).act(view, w)[:, 0])) == int(np.argmax(least))
+
+
+def test_maximin_looks_at_the_credible():
+    believed = rh.Maximin(0.9).believed
+    assert believed(np.array([0.5, 0.4, 0.1])).tolist() == [0, 1]  # they have .9
+    assert believed(np.array([0.5, 0.3, 0.2 - 1e-13, 1e-13])).tolist() == [0, 1, 2]
+    assert rh.Maximin(0.5).believed(np.array([0.4, 0.3, 0.3])).tolist() == [0, 1, 2]  # tied ones too
+    assert rh.Maximin(1).believed(np.array([0.7, 0.3, 0.0])).tolist() == [0, 1]
+
+
+def test_cvar_of_continuous_weights_takes_every_draw(tmp_path):
+    """Of a family the tail is over its draws: a choice that is good on average and bad under a third is left."""
+    rng = np.random.default_rng(2)
+    probes = {"scene": np.repeat(np.arange(60), 2), "option": np.tile([0, 1], 60), "a": rng.normal(size=120)}
+    probes |= {"b": rng.normal(size=120), "took": np.zeros(120, bool)}
+    better = probes["a"].reshape(60, 2).argmax(axis=1)
+    probes["took"][np.arange(60) * 2 + better] = True
+    tree = rh.fit(
+        {"family": rh.Linear(["a", "b"], prior={"normal": 1}, source="x")},
+        rh.Uniform("x"),
+        [rh.Choices(probes, "took")],
+        fail_utility=0.0,
+        random_seed=1,
+    )
+    drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(-1, 2)
+    a, b = drawn.T / np.array([probes["a"].std(), probes["b"].std()])[:, None]
+    test = {"scene": [0, 0], "option": [0, 1], "a": [0.3, 0.2], "b": [2.0, 0.0]}
+    values = np.sort(np.stack([0.3 * a + 2 * b, 0.2 * a]), axis=1)
+    tail = values[:, : len(drawn) // 10].mean(axis=1)
+    assert tail[1] > tail[0] + 0.2  # far beyond the error of so many draws
+    said = rh.predict(tree, test, policy=rh.Cvar(0.1), draws=50, random_seed=1)
+    assert (said["predictions"]["option"].to_numpy() == 1).all()
+    with pytest.raises(InputError, match="maximin: hypothesis 'family' has continuous weights"):
+        rh.catastrophe_risk(tree, test, policy=rh.Maximin())
 
 
 def test_most_probable_draws_among_ties():
@@ -243,6 +332,24 @@ def test_boltzmann_means_the_same_at_every_scale():
         found.append(catastrophe_risk(valuation, rh.Boltzmann(2.0), w, w).mean)
         np.testing.assert_allclose(within_scene_scale(valuation)[1], scale * math.sqrt(2 / 3))
     np.testing.assert_allclose(found, found[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: rh.Cvar(0), "tail: 0; give the worst share of hypotheses"),
+        (lambda: rh.Cvar(1.1), "tail: 1.1"),
+        (lambda: rh.Cvar("0.1"), "tail: '0.1'"),
+        (lambda: rh.Maximin(0), "credible: 0; give the mass"),
+        (lambda: rh.Maximin(math.nan), "credible: nan"),
+        (lambda: rh.Quantilize(0), "q: 0; give the best share"),
+        (lambda: rh.Quantilize(True), "q: True"),
+        (lambda: rh.Quantilize(0.1, base="human"), "base: 'human'; there is \"uniform\""),
+    ],
+)
+def test_wrong_shares(make, words):
+    with pytest.raises(InputError, match=words):
+        make()
 
 
 def test_wrong_policies():

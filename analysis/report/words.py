@@ -247,7 +247,7 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
     if risk["at_least_one"] and risk["mean"] > 0:
         ever = risk["at_least_one"]
         what = "At least one catastrophe in so many scenes of one deployment"
-        if document["agent"]["policy"] in ("commit", "boltzmann"):
+        if document["agent"]["policy"] in DRAWS_ONE:
             what += ", which keeps to what it took up"
         shares = {int(d): percent(p) for d, p in ever.items()}
         if len(shares) > 1 and len(set(shares.values())) == 1:
@@ -313,12 +313,20 @@ def table_sizes(document: Mapping[str, Any]) -> list[str]:
     return described
 
 
+DRAWS_ONE = ("commit", "boltzmann", "quantilize")
+"""Policies that keep to one hypothesis for a whole deployment, drawn from the weights."""
 POLICIES = {
     "commit": "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
     "that hypothesis values most.",
     "most_probable": "In every scene it does what its most probable hypothesis values most.",
     "expected": "In every scene it does what has the highest reward on average over its weights, which adds up rewards of "
     "different hypotheses as they stand.",
+    "cvar": "In every scene it does what has the highest mean reward over the worst hypotheses, a share of its weights that the "
+    "study states; that adds up rewards of different hypotheses as they stand.",
+    "maximin": "In every scene it does what is best at worst, over the hypotheses that it finds credible; that compares rewards of "
+    "different hypotheses as they stand.",
+    "quantilize": "It draws one hypothesis from its weights and keeps to it, and takes an option at random among the best ones: "
+    "a share of all options that the study states.",
     "boltzmann": "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
     "without always choosing it (a softmax).",
 }
@@ -402,7 +410,7 @@ def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, fl
 
     ``risk = sum_ij w_i v_j C_ij`` for an agent that draws one hypothesis from its weights; of others, nothing.
     """
-    if document["risk"] is None or document["agent"]["policy"] not in ("commit", "boltzmann"):
+    if document["risk"] is None or document["agent"]["policy"] not in DRAWS_ONE:
         return []
     parts = [
         (i, j, document["agent_weights"][i], document["weights"][j], c)

@@ -59,6 +59,8 @@ class Policy(ABC):
     mixes_weights: ClassVar[bool] = True
     """Whether the one is drawn from the agent's weights themselves; bits of human values are defined only then."""
 
+    exchange: ClassVar[str] = "adds up"
+    """Of one that acts on all hypotheses at once: what it does with their rewards."""
     needs_scale: ClassVar[bool] = False
     """Whether `certain` reads ``view.scales``, the s_h of the table acted on."""
 
@@ -153,7 +155,10 @@ class View:
 
     def worth(self, h: int) -> np.ndarray:
         """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
-        reward = self.block.reward(h)
+        return self.choices(self.block.reward(h), h)
+
+    def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
+        """Rewards of the options (option, scene), with abstaining, worth what h says of failing: (choice, scene)."""
         if self.abstain:
             reward = np.vstack([reward, np.broadcast_to(self.block.told(h), (1, self.shape[1]))])
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
@@ -193,6 +198,12 @@ def greatest(worth: np.ndarray, tolerance: float | np.ndarray) -> np.ndarray:
     if np.count_nonzero(best) == best.shape[1]:
         return best
     return best / best.sum(axis=0)
+
+
+def nearly_greatest(worth: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """The same where each choice has a tolerance of its own (choice, scene); the larger one of two counts."""
+    best = np.argmax(worth, axis=0)[None]
+    return greatest(worth, np.maximum(tolerance, np.take_along_axis(tolerance, best, axis=0)))
 
 
 def within_scene_scale(valuation: Valuation) -> Any:

@@ -1,0 +1,86 @@
+"""Cvar: maximise the mean over the worst hypotheses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.policies.base import Policy, View, greatest, nearly_greatest
+from reward_hypotheses.models.valuation import GROUPS
+
+CELLS = 4_000_000  # rewards sorted at once
+
+
+@dataclass(frozen=True)
+class Cvar(Policy):
+    """Maximise the conditional value at risk over hypotheses: the mean reward over the worst ``tail`` of their mass.
+
+    ``CVaR(o) = max_t t - E_i[(t - r_i(o))^+] / tail = (1 / tail) sum_i q_i r_i(o)``, q taking the weights from the lowest
+    reward up until they add up to the tail, the last in part (Rockafellar and Uryasev 2000). ``tail = 1`` is `Expected`. It
+    adds up rewards of different hypotheses, and compares them, which sets an exchange rate: a human value too. Of a hypothesis
+    with continuous weights every draw stands for itself.
+
+    Parameters
+    ----------
+    tail : float
+        The worst share, above 0 and up to 1.
+    abstain : bool
+        Whether failing is one more choice, worth ``u_h``.
+    """
+
+    draws_one: ClassVar[bool] = False
+    mixes_weights: ClassVar[bool] = False
+
+    tail: float
+
+    def __post_init__(self) -> None:
+        tail = finite(self.tail)
+        if tail is None or not 0 < tail <= 1:
+            raise InputError(f"tail: {shown(self.tail)}; give the worst share of hypotheses, above 0 and up to 1")
+
+    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+        return greatest(view.worth(h), view.tolerance[h])
+
+    def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+        held = list(_held(view, weights))
+        mass = np.array([m for m, _, _ in held])
+        mass = mass / mass.sum()
+        out = np.empty(view.shape)
+        step = max(1, CELLS // (len(held) * view.shape[0]))
+        for lo in range(0, view.shape[1], step):
+            some = slice(lo, lo + step)
+            worth = np.array([w[:, some] for _, w, _ in held])
+            there = worth > -np.inf
+            worth[~there] = 0.0
+            order = np.argsort(worth, axis=0, kind="stable")
+            taken = mass[order]
+            taken = np.clip(self.tail - (np.cumsum(taken, axis=0) - taken), 0.0, taken) / self.tail
+            value = (taken * np.take_along_axis(worth, order, axis=0)).sum(axis=0)
+            tolerance = (taken * np.array([t for _, _, t in held])[order]).sum(axis=0)
+            out[:, some] = nearly_greatest(np.where(there.all(axis=0), value, -np.inf), tolerance)
+        return out
+
+
+def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:
+    """Weight, worth (choice, scene) and tolerance of every reward that the agent holds possible."""
+    valuation = view.block.valuation
+    for h in np.flatnonzero(weights).tolist():
+        reward: Any = valuation.hypotheses.rewards[h]
+        if not isinstance(reward, Drawn):
+            yield float(weights[h]), view.worth(h), float(view.tolerance[h])
+            continue
+        members = view.block.members(h, "agents")
+        n = len(members.rewards)
+        groups = min(GROUPS, n)
+        share = valuation.share(h, "agents", groups)
+        for k, some in enumerate(np.array_split(np.arange(n), groups)):
+            for i in some.tolist():
+                yield (
+                    float(weights[h] * share[k] / len(some)),
+                    view.choices(members.rewards[i], h),
+                    float(members.tolerance[i]),
+                )
