@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
     from reward_hypotheses.analysis.by_feedback import evidence_by_feedback
+    from reward_hypotheses.analysis.cvar_policy import cvar_policy
     from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
     from reward_hypotheses.analysis.judges import risk_by_judge
     from reward_hypotheses.analysis.labelled import (
@@ -129,6 +130,7 @@ _HOME = {
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
     "evidence_by_feedback": "analysis.by_feedback",
+    "cvar_policy": "analysis.cvar_policy",
     "predict": "analysis.labelled",
     "agents_read": "analysis.population",
     "population_risk": "analysis.population",
@@ -142,6 +144,7 @@ _HOME = {
 }
 
 __all__ = [
+    "cvar_policy",
     "Quantilize",
     "Maximin",
     "Cvar",

@@ -23,7 +23,7 @@ GROUPS = {
         "Prior",
     ),
     "Hypotheses": ("Linear",),
-    "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate"),
+    "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate", "cvar_policy"),
     "Feedback": ("Choices", "Demonstrations", "Labels", "Proxy", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Cvar", "Maximin", "Quantilize", "Policy"),
     "Fitting": (

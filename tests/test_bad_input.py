@@ -194,7 +194,10 @@ CASES = {
         [r"policy: 'obey' is no policy of this version; there is 'commit'"],
     ),
     "cvar without a tail": (study(agent={"policy": "cvar"}), [r"'cvar' needs tail"]),
-    "a tail in percent": (study(agent={"policy": {"name": "cvar", "tail": 5}}), [r"\[agent\] policy: tail: 5; give the worst"]),
+    "a tail in percent": (
+        study(agent={"policy": {"name": "cvar", "tail": 5}}),
+        [r"\[agent\] policy: tail: 5; give the worst"],
+    ),
     "a base that is none": (
         study(agent={"policy": {"name": "quantilize", "q": 0.1, "base": "people"}}),
         [r"\[agent\] policy: base: 'people'; there is \"uniform\""],

@@ -1,0 +1,170 @@
+"""A policy for an MDP that hedges against what the reward may be: the best mean and conditional value at risk, by linear program."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.models.mdp import MDP
+from reward_hypotheses.models.posterior import NotTrustedError
+
+GAP = 1e-7
+"""Of the largest return: how far the dual program may be from the primal one, and a constraint from holding."""
+
+
+def cvar_policy(
+    mdp: MDP,
+    rewards: Any,
+    weights: Any = None,
+    mean_weight: float = 0.0,
+    tail: float = 0.05,
+    start: Any = None,
+) -> xr.Dataset:
+    """Find the policy with the best mean and worst-case return over samples of the reward (Brown, Niekum and Petrik 2020).
+
+    Maximises ``mean_weight * E_k[R_k] + (1 - mean_weight) * CVaR_k[R_k]``, ``R_k = sum_sa x(s, a) r_k(s, a)`` the discounted return
+    under sample k and ``CVaR = max_t t - E_k[(t - R_k)^+] / tail`` its mean over the worst ``tail`` of the samples' weight, over
+    occupancies x: ``sum_a x(s, a) - discount * sum_s'a P(s | s', a) x(s', a) = start(s)``. A linear program, solved by HiGHS; its
+    dual is checked. Returns of different hypotheses are added up and compared as they stand.
+
+    Parameters
+    ----------
+    mdp : MDP
+    rewards : array (sample, state, action) or (sample, state)
+        Samples of the reward, such as one a hypothesis, in reward units; collected on each step.
+    weights : array (sample,), optional
+        Of the samples, normalised; all alike unless given.
+    mean_weight : float
+        From 0, the tail alone, to 1, the mean alone.
+    tail : float
+        The worst share, above 0 and up to 1; 0.01 looks at the worst 1 %.
+    start : state, dict or array (state,), optional
+        Where episodes start, normalised; uniform over the states unless given.
+
+    Returns
+    -------
+    Dataset
+        ``occupancy`` (state, action), discounted, which adds up to ``1 / (1 - discount)`` where no episode ends; ``policy``
+        (state, action), its probabilities, uniform where it never comes; ``mean`` and ``cvar`` of the return, and ``returns``
+        (sample,).
+
+    Raises
+    ------
+    InputError
+        A shape, weight or share that is wrong.
+    NotTrustedError
+        The dual program does not confirm the solution.
+    """
+    if not isinstance(mdp, MDP):
+        raise InputError(f"mdp: a {type(mdp).__name__}; give an rh.MDP")
+    n, m = mdp.n_states, mdp.n_actions
+    try:
+        r = np.asarray(rewards, float)
+    except (TypeError, ValueError):
+        raise InputError(f"rewards: {shown(rewards)}; give numbers (sample, state, action)") from None
+    if r.ndim == 2:
+        r = np.repeat(r[:, :, None], m, axis=2)
+    if r.ndim != 3 or r.shape[1:] != (n, m) or not len(r):
+        raise InputError(f"rewards: shape {np.shape(rewards)}; give (sample, state, action), (..., {n}, {m})")
+    if not np.isfinite(r).all():
+        k, s, a = np.argwhere(~np.isfinite(r))[0].tolist()
+        raise InputError(
+            f"rewards: not finite in sample {k}, state {mdp.state.name(s)!r}, action {mdp.action.name(a)!r}"
+        )
+    share = _share("mean_weight", mean_weight, 0.0)
+    worst = _share("tail", tail, np.nextafter(0.0, 1.0))
+    w = _weights(weights, len(r))
+    where = mdp.start(start)
+    rows = np.moveaxis(r, 2, 1).reshape(len(r), m * n)  # as the transitions are: action by action
+    x = _occupancy(mdp, rows, w, share, worst, where)
+    returns = rows @ x
+    visited = x.reshape(m, n).T
+    often = visited.sum(axis=1, keepdims=True)
+    policy = np.where(often > EQUAL * often.max(), visited / np.maximum(often, 1e-300), 1.0 / m)
+    dims = ("state", "action")
+    return xr.Dataset(
+        {
+            "occupancy": (dims, visited),
+            "policy": (dims, policy),
+            "mean": float(w @ returns),
+            "cvar": cvar(returns, w, worst),
+            "returns": ("sample", returns),
+        },
+        coords={"state": mdp.state.coordinate, "action": mdp.action.coordinate, "sample": np.arange(len(r))},
+        attrs={"mean_weight": share, "tail": worst, "discount": mdp.discount},
+    )
+
+
+def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
+    """Mean of the worst ``tail`` of the mass, the boundary in part; weights adding up to 1."""
+    order = np.argsort(values, kind="stable")
+    mass = weights[order]
+    taken = np.clip(tail - (np.cumsum(mass) - mass), 0.0, mass)
+    return float(taken @ values[order] / taken.sum())
+
+
+def _occupancy(
+    mdp: MDP, rows: np.ndarray, weights: np.ndarray, share: float, tail: float, start: np.ndarray
+) -> np.ndarray:
+    """Solve the program: (action * state,)."""
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    n, m, k = mdp.n_states, mdp.n_actions, len(rows)
+    unit = max(float(np.abs(rows).max()), 1e-300)
+    rows = rows / unit
+    t = mdp.transitions
+    lengths = np.diff(t.starts)
+    ahead = sparse.csr_matrix((t.probability, t.next_state, t.starts), shape=(m * n, n))
+    assert len(lengths) == m * n
+    stay = sparse.vstack([sparse.identity(n)] * m, format="csr")
+    flow = (stay - mdp.discount * ahead).T.tocsr()
+    # variables: x (action * state), t, z (sample); z_k >= t - R_k
+    none = sparse.csr_matrix((n, 1 + k))
+    equal = sparse.hstack([flow, none], format="csr")
+    below = sparse.hstack([sparse.csr_matrix(-rows), np.ones((k, 1)), -sparse.identity(k)], format="csr")
+    cost = np.concatenate([-share * (weights @ rows), [-(1 - share)], (1 - share) * weights / tail])
+    bounds = [(0, None)] * (m * n) + [(None, None)] + [(0, None)] * k
+    found = linprog(cost, A_ub=below, b_ub=np.zeros(k), A_eq=equal, b_eq=start, bounds=bounds, method="highs")
+    if not found.success:
+        raise NotTrustedError(f"cvar_policy: the linear program was not solved: {found.message}")
+    y, multipliers = found.eqlin.marginals, found.ineqlin.marginals
+    reduced = cost - equal.T @ y - below.T @ multipliers
+    size = max(1.0, abs(found.fun), float(np.abs(y).max(initial=0.0)))
+    wrong = {
+        "duality gap": abs(found.fun - float(start @ y)),
+        "reduced cost": float(
+            max(-np.delete(reduced, m * n).min(), abs(reduced[m * n]), multipliers.max(initial=0.0), 0.0)
+        ),
+        "flow": float(np.abs(flow @ found.x[: m * n] - start).max()),
+    }
+    worst = max(wrong, key=wrong.__getitem__)
+    if wrong[worst] > GAP * size:
+        raise NotTrustedError(
+            f"cvar_policy: the dual program does not confirm the solution: {worst} {wrong[worst]:.2g}"
+        )
+    return np.maximum(found.x[: m * n], 0.0)
+
+
+def _share(name: str, given: Any, least: float) -> float:
+    number = finite(given)
+    if number is None or not least <= number <= 1:
+        raise InputError(f"{name}: {shown(given)}; give a share, {'from 0' if least == 0 else 'above 0 and'} up to 1")
+    return number
+
+
+def _weights(given: Any, n: int) -> np.ndarray:
+    if given is None:
+        return np.full(n, 1.0 / n)
+    try:
+        w = np.asarray(given, float)
+    except (TypeError, ValueError):
+        raise InputError(f"weights: {shown(given)}; give a number a sample") from None
+    if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
+        raise InputError(
+            f"weights: give one a sample of the {n}: finite, 0 or more, not all 0; the array has shape {w.shape}"
+        )
+    return w / w.sum()
