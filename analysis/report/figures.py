@@ -133,11 +133,14 @@ def matrix(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
 def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
     """Catastrophe risk were the agent to extrapolate by another prior: intervals, and what endless training would leave."""
     del tree
-    agents = document["agents"]
-    own = own_prior(document)
+    own, may = own_prior(document), document["agent"]["abstain"]
+    agents = dict(document["agents"])
+    if document.get("agent_reading") is not None:  # what it goes by is none of those priors
+        own, risk = "read off its choices", document["risk"]
+        does = {"risk": risk["mean"]}
+        agents = {own: {"acts": does, "may_abstain": does} | {k: risk[k] for k in ("lower", "upper", "limit")}} | agents
     keys = list(agents)
     fig, ax = _rows([k + (" (this agent)" if k == own else "") for k in keys], COLUMN)
-    may = document["agent"]["abstain"]
     apart = False
     for row, key in enumerate(keys):
         one = agents[key]

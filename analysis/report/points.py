@@ -46,12 +46,17 @@ def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
 def _weights_point(document: Mapping[str, Any]) -> tuple[str, str]:
     lead = max(document["weights"], key=document["weights"].get)
     said = f"The judge believes {lead!r} at {percent(document['weights'][lead])}"
-    mine = max(document["agent_weights"], key=document["agent_weights"].get)
-    other = (
-        f"; the agent believes {mine!r} at {percent(document['agent_weights'][mine])}."
-        if mine != lead
-        else ", and so does the agent."
-    )
+    held = document["agent_weights"]
+    top = [name for name, weight in held.items() if weight >= max(held.values()) * (1 - 1e-9)]
+    other = f"; the agent believes {top[0]!r} at {percent(held[top[0]])}."
+    if len(top) > 1:
+        other = f"; the agent believes {listed(top, 3)} alike, at {percent(held[top[0]])}."
+    elif top == [lead]:
+        other = (
+            ", and so does the agent."
+            if percent(held[lead]) == percent(document["weights"][lead])
+            else (f"; the agent believes it at {percent(held[lead])}.")
+        )
     return (
         said + other,
         (
@@ -95,6 +100,12 @@ def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
     risks = {key: one[may]["risk"] for key, one in document["agents"].items()}
     low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
     caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Ticks: what endless training would leave."
+    if document.get("agent_reading") is not None:
+        assumed = f"{percent(risks[low])} to {percent(risks[high])}"
+        return (
+            f"The agent that was read has a risk of {percent(document['risk']['mean'])}; one assumed by a prior, {assumed}.",
+            caption,
+        )
     if risks[high] - risks[low] < 0.005:
         return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
     return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
