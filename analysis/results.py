@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.contributions import contributions, contribution
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
+from reward_hypotheses.analysis.impossibility import worst_case
 from reward_hypotheses.analysis.opinions import opinion
 from reward_hypotheses.analysis.reading import Reading, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
@@ -25,6 +26,7 @@ from reward_hypotheses.analysis.risk import (
     scene_weights,
     upper_limit_of_none,
 )
+from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
@@ -47,6 +49,10 @@ SCHEMA_VERSION = 1
 LEAST_DRAWS = 4000
 LISTED = 10
 BINS = 30
+FACTORS = (2.0, 10.0)
+"""By which the odds of the values may be off."""
+ABSTAINING = (0.0, 0.1, 0.5)
+"""Shares of scenes that an agent may refrain in, for which the impossibility is given."""
 AROUND = 20_000_000  # hypotheses squared times items up to which policies that act on all weights get every interval
 
 Document = dict[str, Any]
@@ -257,6 +263,10 @@ TEST_KEYS = (
     "value_bits_by_truth",
     "risk_bounds",
     "risk_bounds_unlisted",
+    "risk_bounds_within_factor",
+    "tipping",
+    "slopes",
+    "impossible",
     "shifted",
     "shift",
 )
@@ -311,6 +321,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             for m in np.argsort(-counted, kind="stable")[:LISTED]
             if counted[m] > 0
         ],
+        "impossible": _impossible(posterior, valuation),
         "shifted": shift.shifted,
         "shift": _shift(shift, posterior.hypotheses.names),
     }
@@ -396,7 +407,39 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             for e in question.contaminations
         },
     }
-    return document, said
+    return document | _robust(question, risk.by_truth[:n]), said
+
+
+def _robust(question: Question, by_truth: np.ndarray) -> Document:
+    """What other values of the judge would make of the risk."""
+    posterior = question.posterior
+    names, held = posterior.hypotheses.names, (posterior.log_prior, posterior.log_evidence)
+    return {
+        "risk_bounds_within_factor": {repr(k): list(bounds_within_factor(*held, by_truth, k)) for k in FACTORS},
+        "tipping": {
+            name: {
+                "leads_from": weight_to_lead(*held, h),
+                "risk_at": {repr(float(t)): tipping_point(*held, by_truth, h, float(t)) for t in question.targets},
+            }
+            for h, name in enumerate(names)
+        },
+        "slopes": dict(zip(("values", "evidence"), slopes(*held, by_truth), strict=True)),
+    }
+
+
+def _impossible(posterior: Posterior, valuation: Valuation) -> Document | None:
+    """The silent class between whose hypotheses no agent can do well; None where training tells all apart."""
+    found: Document | None = None
+    for members in posterior.members():
+        if len(members) < 2:
+            continue
+        least = worst_case(valuation, members.tolist(), ABSTAINING)
+        if found is None or not found["risk"][repr(ABSTAINING[0])] >= least[0]:
+            found = {
+                "hypotheses": [posterior.hypotheses.names[h] for h in members],
+                "risk": {repr(rho): float(x) for rho, x in zip(ABSTAINING, least, strict=True)},
+            }
+    return found
 
 
 EXACT_KEYS = ("prob", "mcse", "mcse_lower", "mcse_upper", "se_scenes", "n_scenes", "equal_scenes", "upper_of_zero")
@@ -875,6 +918,8 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                 if key not in (
                     "log_evidence",
                     "evidence_by_feedback",
+                    "tipping",
+                    "impossible",
                     "pairs",
                     "value_bits",
                     "value_bits_by_truth",

@@ -116,6 +116,7 @@ def stands_for(part, given, document):
         "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
         "<target>": lambda: number(given),
         "<share>": lambda: number(given),
+        "<factor>": lambda: number(given),
         "<deployments>": lambda: number(given),
         "<language>": lambda: given in document["risk_by_language"],
         "<feature>": lambda: given in ("flags", "red_paint", "slope"),

@@ -198,7 +198,7 @@ def documents(tmp_path_factory):
     }
 
 
-TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes", "bits", "bounds"}
+TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes", "bits", "bounds", "tipping"}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from reward_hypotheses.analysis.report.words import (
     feedback_in_words,
     finite_test,
     hinges,
+    impossible,
     origin_in_words,
+    other_values,
     percent,
     plainly,
     policy_in_words,
@@ -357,6 +359,9 @@ def _limit(document: Document) -> list[Part]:
         if document["silent_pairs"]:
             said += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
         parts.append(Part("text", said))
+    said = impossible(document)
+    if said:
+        parts.append(Part("text", said))
     parts.append(Part("figure", name="bits_by_size"))
     return parts
 
@@ -406,6 +411,7 @@ def _hinges(document: Document) -> list[Part]:
                 f"{percent(unlisted)}.",
             )
         )
+    parts += [Part("text", sentence) for sentence in other_values(document)]
     parts.append(Part("text", finite_test(document["risk"])))
     return [*parts, Part("figure", name="riskiest_scenes")]
 

@@ -47,7 +47,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     ]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
-        tables += [*_bits(document), *_bounds(document)]
+        tables += [*_bits(document), *_bounds(document), _tipping(document)]
     return tables
 
 
@@ -360,6 +360,35 @@ def _bounds(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     )
     if rows:
         yield PaperTable("bounds", "Risk under a wrong prior", caption, columns, tuple(rows))
+
+
+def _tipping(document: Mapping[str, Any]) -> PaperTable:
+    targets = list(document["value_bits"])
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        Column("prior", "prior", "share", "%"),
+        Column("leads_from", "leads from", "share", "%", error="leads_from_mcse"),
+        *(Column(f"risk {t}", f"risk {100 * float(t):g}%", "share", "%", error=f"risk {t} mcse") for t in targets),
+        Column("leads_from_mcse"),
+        *(Column(f"risk {t} mcse") for t in targets),
+    )
+    rows = tuple(
+        (
+            name,
+            document["prior"][name],
+            one["leads_from"],
+            *(one["risk_at"][t] for t in targets),
+            error_of(document, "tipping", name, "leads_from"),
+            *(error_of(document, "tipping", name, "risk_at", t) for t in targets),
+        )
+        for name, one in document["tipping"].items()
+    )
+    caption = (
+        "What weight among the values would tip the answer, the other weights in proportion and the agent as it is: the least at "
+        "which the hypothesis is the most probable after the data, and that at which the risk is so much. A dash: no weight is."
+    )
+    ranks = tuple(document["weights"][row[0]] for row in rows)
+    return PaperTable("tipping", "Tipping points", caption, columns, rows, ranks=ranks)
 
 
 def _headline(document: Mapping[str, Any]) -> PaperTable:

@@ -263,6 +263,45 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
     return out
 
 
+def other_values(document: Mapping[str, Any]) -> list[str]:
+    """What other values of the judge would make of the risk, the agent's weights held."""
+    out = []
+    bounds = document["risk_bounds_within_factor"]
+    if bounds:
+        said = "; ".join(
+            f"a factor of {float(k):g}, between {percent(low)} and {percent(high)}" for k, (low, high) in bounds.items()
+        )
+        out.append(f"Were the odds of the values off by up to so much, the risk would lie within: {said}.")
+    nearest = None
+    for name, one in document["tipping"].items():
+        now = document["prior"][name]
+        for target, weight in one["risk_at"].items():
+            if weight is not None and (nearest is None or abs(weight - now) < abs(nearest[2] - nearest[3])):
+                nearest = (name, target, weight, now)
+    if nearest is not None:
+        name, target, weight, now = nearest
+        way = "above" if document["risk"]["mean"] < float(target) else "below"
+        out.append(
+            f"The risk is {way} {100 * float(target):g}% where the values give {name!r} {'more' if weight > now else 'less'} than "
+            f"{percent(weight)}, the others in proportion; they give it {percent(now)}."
+        )
+    return out
+
+
+def impossible(document: Mapping[str, Any]) -> str:
+    """What no agent that sees only this training can do; nothing where training tells all apart."""
+    found = document["impossible"]
+    least = None if found is None else found["risk"].get("0.0")
+    if found is None or not least:
+        return ""
+    half = found["risk"].get("0.5")
+    wary = "" if half is None else f" If it refrains in half of the scenes, {percent(half)}."
+    return (
+        f"No agent that sees only such training, and always acts, can have a risk below {percent(least)} whichever of "
+        f"{listed(found['hypotheses'], 6)} is true: it does the same under each of them.{wary}"
+    )
+
+
 def shift(document: Mapping[str, Any]) -> str:
     """Whether the test is a shift, and in what."""
     found = document["shift"]

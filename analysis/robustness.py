@@ -1,0 +1,97 @@
+"""How wrong the judge's prior may be: within a factor, a weight at which an answer flips, and slopes."""
+
+import math
+
+import numpy as np
+
+
+def bounds_within_factor(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, factor: float
+) -> tuple[float, float]:
+    """Least and greatest risk over all judge's priors whose odds differ from the stated ones by at most a factor.
+
+    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights held. It is
+    greatest with ``g = k`` where d is above some threshold, and 1 below (the density-ratio class of DeRobertis and Hartigan 1981).
+
+    Parameters
+    ----------
+    factor : float
+        k, 1 or more.
+    """
+    return _extreme(log_prior, log_evidence, by_truth, factor, -1.0), _extreme(
+        log_prior, log_evidence, by_truth, factor, 1.0
+    )
+
+
+def _extreme(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, factor: float, sign: float
+) -> float:
+    mass = _relative(log_prior + log_evidence)
+    order = np.argsort(-sign * by_truth, kind="stable")
+    mass, d = mass[order], by_truth[order]
+    # the first k of them at the factor, the others at 1: (number at the factor, from none to all)
+    up, value = (np.concatenate([[0.0], np.cumsum(x)]) for x in (mass, mass * d))
+    risks = (value[-1] + (factor - 1) * value) / (up[-1] + (factor - 1) * up)
+    return float(np.clip(sign * (sign * risks).max(), by_truth.min(), by_truth.max()))
+
+
+def tipping_point(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, h: int, threshold: float
+) -> float:
+    """Prior weight of a hypothesis, the others in proportion, at which the risk is the threshold; NaN where it never is.
+
+    The risk ``(x L_h d_h + (1-x) A) / (x L_h + (1-x) B)``, ``A = sum_{k != h} pi_k L_k d_k / (1 - pi_h)`` and B the same without d,
+    goes one way from A / B at x = 0 to d_h at x = 1, so it passes a value between them once.
+    """
+    others = np.arange(len(log_prior)) != h
+    if not np.max(log_prior[others], initial=-np.inf) > -np.inf:
+        return math.nan
+    rest = log_prior[others] - _log_sum(log_prior[others]) + log_evidence[others]
+    top = max(float(np.max(rest)), float(log_evidence[h]))
+    if not top > -np.inf:
+        return math.nan
+    mass, mine = np.exp(rest - top), math.exp(float(log_evidence[h]) - top)
+    off, on = float(mass @ (threshold - by_truth[others])), mine * (float(by_truth[h]) - threshold)
+    if off == 0 or on == 0 or (off > 0) != (on > 0):
+        return math.nan
+    return off / (off + on)
+
+
+def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> float:
+    """Least prior weight, the others in proportion, at which a hypothesis is the most probable; NaN where it never is.
+
+    ``x L_h = (1 - x) max_{k != h} pi_k L_k / (1 - pi_h)``.
+    """
+    others = np.arange(len(log_prior)) != h
+    if not np.max(log_prior[others], initial=-np.inf) > -np.inf or log_evidence[h] == -np.inf:
+        return math.nan
+    best = float(np.max(log_prior[others] - _log_sum(log_prior[others]) + log_evidence[others]))
+    gap = best - float(log_evidence[h])
+    return (
+        0.0
+        if gap == -math.inf
+        else math.exp(-math.log1p(math.exp(-gap)))
+        if gap > 0
+        else math.exp(gap) / (1 + math.exp(gap))
+    )
+
+
+def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray) -> tuple[float, float]:
+    """``d risk / d a`` at 1 of the judge's prior to the power a, and of the likelihood: ``Cov_v(d, log pi)``, ``Cov_v(d, log L)``.
+
+    Nats in, share of scenes out; the agent's weights held (Kallioinen, Paananen, Bürkner and Vehtari 2024).
+    """
+    v = _relative(log_prior + log_evidence)
+    v /= math.fsum(v.tolist())
+    some = v > 0
+    v, d = v[some], by_truth[some] - float(v @ by_truth)
+    return tuple(float(v[some[some]] @ (d * (x[some] - x[some].max()))) for x in (log_prior, log_evidence))  # type: ignore[return-value]
+
+
+def _relative(log_mass: np.ndarray) -> np.ndarray:
+    return np.exp(log_mass - np.max(log_mass))
+
+
+def _log_sum(x: np.ndarray) -> float:
+    top = float(np.max(x))
+    return top + math.log(float(np.exp(x - top).sum()))
