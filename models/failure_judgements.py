@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, failure_line
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -41,6 +43,34 @@ class Asked(Stops):
         return np.broadcast_to(block.reward(h), block.shape)
 
 
+def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
+    """Say what is wrong with a prior of the line, and with where judgements came from."""
+    problems = []
+    if not isinstance(source, str) or not source.strip():
+        problems.append("source: missing; say who was asked, when, and how")
+    for key, given in (("centre", centre), ("spread", spread)):
+        for name, value in given.items() if isinstance(given, Mapping) else [("", given)]:
+            number = finite(value)
+            where = f"{key}: {name!r}: " if name else f"{key}: "
+            if number is None or (key == "spread" and not number > 0):
+                right = "a finite number" if key == "centre" else "a positive finite number"
+                problems.append(f"{where}{shown(value)}; give {right}, in the units of the hypothesis's reward")
+    return problems
+
+
+def hypotheses_problems(centre: Any, spread: Any, names: Sequence[str], families: Sequence[str]) -> list[str]:
+    """Say of which hypotheses no line can be inferred: those that a prior leaves out, or that have continuous weights."""
+    problems: list[str] = []
+    for key, given in (("centre", centre), ("spread", spread)):
+        if isinstance(given, Mapping):
+            problems += names_problems(given, names, key, key, "give one for every hypothesis")
+    return problems + [
+        f"hypothesis {name!r} has continuous weights, of which a failure line cannot be inferred; state its line, and leave the "
+        "judgements out"
+        for name in families
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class FailureJudgements:
     """Answers to "would you rather that it crashed here, or that it did nothing?", item by item.
@@ -66,7 +96,7 @@ class FailureJudgements:
     Raises
     ------
     InputError
-        No source; a centre or spread that is no number; a column that is not of truth values.
+        No source; a centre or spread that is no number; a column that is not of truth values; an item that is failing itself.
     """
 
     table: Any
@@ -78,19 +108,16 @@ class FailureJudgements:
     rationality: Any = None
 
     def __post_init__(self) -> None:
-        problems = []
-        if not isinstance(self.source, str) or not self.source.strip():
-            problems.append("source: missing; say who was asked, when, and how")
-        for key in ("centre", "spread"):
-            given = getattr(self, key)
-            for name, value in given.items() if isinstance(given, Mapping) else [("", given)]:
-                number = finite(value)
-                where = f"{key}: {name!r}: " if name else f"{key}: "
-                if number is None or (key == "spread" and not number > 0):
-                    right = "a finite number" if key == "centre" else "a positive finite number"
-                    problems.append(f"{where}{shown(value)}; give {right}, in the units of the hypothesis's reward")
+        problems = settings_problems(self.centre, self.spread, self.source)
         try:
             _ = self.asked.observed
+            failing = self.asked.items.failing()
+            if failing is not None and failing.any():
+                items = self.asked.items
+                problems.append(
+                    f"{items.source}: {items.where(int(np.argmax(failing)))}: is_failing is true, and how failing compares with "
+                    "itself says nothing of where it lies; leave such items out"
+                )
         except InputError as error:
             problems.extend(error.problems)
         if problems:
@@ -100,8 +127,15 @@ class FailureJudgements:
     def asked(self) -> Asked:
         """The answers, as items."""
         asked = Asked(self.table, self.column, rationality=self.rationality, name="failure judgements")
+        if isinstance(self.table, Table):  # whoever read it knows which of its columns are boolean
+            return asked
         booleans = [c for c, v in asked.table.columns.items() if v.is_boolean()]
         return replace(asked, table=asked.table.with_booleans(booleans))
+
+    def of_each(self, key: str, name: str) -> float:
+        """Centre or spread of the prior of one hypothesis's line."""
+        given = getattr(self, key)
+        return float(given[name] if isinstance(given, Mapping) else given)
 
     def lines(self, hypotheses: Hypotheses) -> "tuple[Line, ...]":
         """Posterior of each hypothesis's failure line.
@@ -113,15 +147,7 @@ class FailureJudgements:
             them are worth the same; an integral that is not to be trusted.
         """
         names, items = hypotheses.names, self.asked.items
-        problems: list[str] = []
-        for key in ("centre", "spread"):
-            given = getattr(self, key)
-            if isinstance(given, Mapping):
-                problems += names_problems(given, names, key, key, "give one for every hypothesis")
-        problems += [
-            f"hypothesis {names[h]!r} has continuous weights, of which a failure line cannot be inferred"
-            for h in hypotheses.families
-        ]
+        problems = hypotheses_problems(self.centre, self.spread, names, [names[h] for h in hypotheses.families])
         problems += check_columns([(items, hypotheses.expressions())])
         if problems:
             raise InputError(problems)
@@ -136,7 +162,7 @@ class FailureJudgements:
                     "ask about items that differ"
                 )
                 continue
-            centre, spread = (float(g[name] if isinstance(g, Mapping) else g) for g in (self.centre, self.spread))
+            centre, spread = (self.of_each(key, name) for key in ("centre", "spread"))
             line = _line(rewards, self.asked.observed, centre, spread, scale, self.asked.rationality)
             if not line.error <= TRUSTED * line.sd:
                 problems.append(
@@ -189,7 +215,7 @@ class Line:
 
 def _line(rewards: np.ndarray, said: np.ndarray, centre: float, spread: float, scale: float, rationality: Any) -> Line:
     """Integrate over u and log beta: on a grid over the priors, then on a finer one where the mass was found."""
-    values, place = np.unique(rewards, return_inverse=True)
+    values, _, place, _ = distinct(rewards)
     nothing = np.bincount(place, said.astype(float), len(values))
     other = np.bincount(place, 1.0 - said, len(values))
 

@@ -1,0 +1,451 @@
+"""The risk where the failure line is known by judgements: ``mean_m sum_o A sum_j v_j P(u_j > r_j(o))``, as plain numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk import quantile, scene_weights
+from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.failure_judgements import FailureJudgements, Line, log_mean
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.posterior import MATTERS, Posterior, exactly, posterior_weights
+from reward_hypotheses.models.valuation import Valuation
+
+FREE = ("rewards", "choices", "rankings", "ratings", "demonstrations", "proxy")
+"""Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""
+REFITS = 200
+"""Draws of the line at which a study weighs again what rests on it."""
+BOOTSTRAPS = 50
+"""Times that these are drawn anew with replacement, for the Monte Carlo errors that they leave: to 10 % of themselves."""
+FEW = 20
+"""Of effective refits: below this their errors are not to be relied on."""
+
+Picks = list[tuple[np.ndarray, np.ndarray]]
+"""Under each hypothesis, the rewards of what the agent picks, ascending, and how often it does: two arrays each (pick,)."""
+
+
+def why_it_rests(kind: str, failing: bool) -> str:
+    """Why the evidence of a feedback rests on the failure line; empty where it does not."""
+    if failing:
+        return "failing is among its options"
+    return "" if kind in FREE else f"the evidence of {kind} rests on it"
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Evidence at draws of the failure lines.
+
+    Attributes
+    ----------
+    u : ndarray (refit, hypothesis)
+        From ``p(u | judgements)``, reward units.
+    log_evidence : ndarray (refit, hypothesis)
+        ``log L_j(u_j)``, nats.
+    """
+
+    u: np.ndarray
+    log_evidence: np.ndarray
+
+    def held(self, posterior: Posterior) -> Posterior:
+        """Give the judge's posterior of ``E[L_j(u_j)]``.
+
+        Raises
+        ------
+        InputError
+            The data are impossible at every one of the lines.
+        """
+        evidence = np.array([log_mean(column) for column in self.log_evidence.T])
+        weights = posterior_weights(posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, evidence)
+        return replace(posterior, log_evidence=evidence, weights=weights)
+
+    def chances(self) -> np.ndarray:
+        """``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (refit, hypothesis).
+
+        Where the data are impossible under a hypothesis whatever its line, they say nothing of that.
+        """
+        top = self.log_evidence.max(axis=0)
+        odds = np.exp(self.log_evidence - np.where(np.isfinite(top), top, 0.0))
+        odds[:, ~np.isfinite(top)] = 1.0
+        return odds / odds.sum(axis=0)
+
+    def some(self, rows: np.ndarray) -> "Refits":
+        """Those of some draws."""
+        return Refits(self.u[rows], self.log_evidence[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class UnderLine:
+    """The risk with the failure line as judgements leave it.
+
+    Attributes
+    ----------
+    mean, mcse : float
+    lower, upper, mcse_lower, mcse_upper : float
+        Equal-tailed, over draws of the values and of the line together.
+    by_truth, weights : ndarray (hypothesis,)
+        ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights, whose product the mean is; ``mcse_by_truth`` and
+        ``mcse_weights`` their errors.
+    risks : ndarray (draw,)
+    refits : int
+        0 where none was asked.
+    effective : float or None
+        The least effective number of refits, of a hypothesis that matters.
+    """
+
+    mean: float
+    mcse: float
+    lower: float
+    upper: float
+    mcse_lower: float
+    mcse_upper: float
+    by_truth: np.ndarray
+    mcse_by_truth: np.ndarray
+    weights: np.ndarray
+    mcse_weights: np.ndarray
+    risks: np.ndarray
+    refits: int = 0
+    effective: float | None = None
+
+
+def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
+    """What an agent picks on a test, by what it is worth under each of the first n hypotheses."""
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    found: list[Picks] = [[] for _ in range(n)]
+    for block in valuation.blocks():
+        acts = (
+            np.asarray(policy.act(View(block, policy, scales), agent))[: block.shape[0]] * weight[block.scenes] / total
+        )
+        some = acts > 0
+        for h, parts in enumerate(found):
+            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
+    return [_added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+
+
+def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each reward once, ascending, with all its mass."""
+    if not rewards.size:
+        return rewards, mass
+    values, _, place, _ = distinct(rewards)
+    return values, np.bincount(place, mass, len(values))
+
+
+def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
+    """How often the agent picks what is worse than u under each hypothesis: (draw, hypothesis)."""
+    columns = []
+    for h, (rewards, mass) in enumerate(picked):
+        below = np.concatenate([[0.0], np.cumsum(mass)])
+        columns.append(below[np.searchsorted(rewards, u[:, h], side="left")])
+    return np.minimum(np.array(columns).T, 1.0)
+
+
+def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
+    """Draws of the failure lines: (draw, hypothesis)."""
+    return np.array([one.draws(n, substream(seed, f"failure line {k}")) for k, one in enumerate(lines)]).T
+
+
+def risk_of_lines(
+    posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int
+) -> UnderLine:
+    """Compute the risk where no evidence rests on the line: exact but for the quadrature of u, its interval by n draws.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's.
+    """
+    by_truth = np.array([one.above(rewards) @ mass for one, (rewards, mass) in zip(lines, picked, strict=True)])
+    by_truth = np.clip(by_truth, 0.0, 1.0)
+    _, drawn, _ = posterior.draws(n, substream(seed, "values"))
+    risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
+    ends, errors = _ends(risks, prob)
+    none, weights = np.zeros(len(by_truth)), posterior.weights
+    return UnderLine(float(weights @ by_truth), 0.0, *ends, *errors, by_truth, none, weights, none, risks)
+
+
+def risk_of_refits(
+    posterior: Posterior, refits: Refits, picked: Picks, prob: float, n: int, seed: int, bootstraps: int = BOOTSTRAPS
+) -> UnderLine:
+    """Compute the risk where some evidence rests on the line: ``v_j ∝ pi_j E[L_j(u_j)]``, ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's; its evidence is not looked at.
+    picked : Picks
+        Of the agent, whatever it was trained with.
+    bootstraps : int
+        For the errors of all but the mean, which are 0 unless there are at least two.
+
+    Raises
+    ------
+    InputError
+        The data are impossible at every one of the lines.
+    """
+    held, count = refits.held(posterior), len(refits.u)
+    bad = worse_at(picked, refits.u)
+    chances = refits.chances()
+    by_truth = (chances * bad).sum(axis=0)
+    mean = float(held.weights @ by_truth)
+    spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
+    risks = _risks(held, refits, bad, n, substream(seed, "values at refits"))
+    ends, errors = _ends(risks, prob)
+    again = []
+    rng = substream(seed, "refits again")
+    for _ in range(bootstraps):
+        rows = rng.integers(count, size=count)
+        some = refits.some(rows)
+        try:
+            moved = some.held(posterior)
+        except InputError:  # the few lines at which the data are possible are not among them
+            continue
+        truths = (some.chances() * bad[rows]).sum(axis=0)
+        again.append([*_ends(_risks(moved, some, bad[rows], n, rng), prob)[0], *truths, *moved.weights])
+    error = np.std(again, axis=0, ddof=1) if len(again) > 1 else np.zeros(2 + 2 * len(by_truth))
+    if len(again) > 1:  # each drew values too
+        errors = error[:2].tolist()
+    matter = held.weights > MATTERS
+    return UnderLine(
+        mean,
+        float(spread / np.sqrt(count)),
+        *ends,
+        *errors,
+        by_truth,
+        error[2 : 2 + len(by_truth)],
+        held.weights,
+        error[2 + len(by_truth) :],
+        risks,
+        count,
+        float((1 / (chances**2).sum(axis=0))[matter].min()),
+    )
+
+
+def _ends(risks: np.ndarray, prob: float) -> tuple[list[float], list[float]]:
+    """Ends of the interval, and their errors by the draws."""
+    ordered = np.sort(risks)
+    found = [quantile(ordered, (1 - prob) / 2), quantile(ordered, (1 + prob) / 2)]
+    return [value for value, _ in found], [error for _, error in found]
+
+
+def _risks(held: Posterior, refits: Refits, bad: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,).
+
+    A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
+    """
+    count, k = bad.shape
+    truths = rng.choice(k, n, p=held.weights)
+    pi = held.prior.draws(held.hypotheses, truths, rng)
+    at = rng.integers(count, size=(n, k))
+    chances = refits.chances()
+    for h in range(k):
+        mine = truths == h
+        if mine.any():
+            at[mine, h] = rng.choice(count, int(mine.sum()), p=chances[:, h])
+    columns = np.arange(k)
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(pi) + refits.log_evidence[at, columns]
+    odds = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    return (odds / odds.sum(axis=1, keepdims=True) * bad[at, columns]).sum(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a study's judgements say of the failure line.
+
+    Attributes
+    ----------
+    lines : tuple of Line
+        One a hypothesis of the judge's.
+    resting : tuple of int
+        Which feedback is weighed again, for its evidence rests on the line, or it shares a rationality with such.
+    refits : Refits or None
+        Of these feedbacks alone; None where there are none, or none can be weighed again.
+    why_not : str
+        Why there is no risk under the line; empty where there is one.
+    bootstraps : int
+    """
+
+    judgements: FailureJudgements
+    lines: tuple[Line, ...]
+    resting: tuple[int, ...]
+    refits: Refits | None
+    why_not: str = ""
+    bootstraps: int = BOOTSTRAPS
+
+    def without_errors(self) -> "Judged":
+        """The same, Monte Carlo errors left out."""
+        return replace(self, bootstraps=0)
+
+    def whole(self, posterior: Posterior) -> Refits | None:
+        """Refits of all feedback, that which does not rest on the line as a posterior has it."""
+        if self.refits is None:
+            return None
+        base = np.array([e.log_evidence for e in posterior.evidence])
+        rest = [k for k in range(len(base)) if k not in self.resting]
+        total, moved = base.sum(axis=0), posterior.log_evidence
+        possible = np.isfinite(total) & np.isfinite(moved)
+        error = np.where(possible, np.where(possible, moved, 0.0) - np.where(possible, total, 0.0), 0.0)
+        return replace(self.refits, log_evidence=self.refits.log_evidence + base[rest].sum(axis=0) + error)
+
+    def risk(
+        self, posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray, prob: float, n: int, seed: int
+    ) -> UnderLine | None:
+        """Compute the risk of an agent on a test; None where there is none.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            The judge's, as the study weighed it.
+        valuation : Valuation
+            Of the test, the judge's hypotheses first.
+        agent : ndarray (hypothesis,)
+            The agent's weights, which are held: what it learned, it learned by the line that was stated.
+        """
+        if self.why_not:
+            return None
+        picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.whole(posterior)
+        if refits is None:
+            return risk_of_lines(posterior, self.lines, picked, prob, n, seed)
+        return risk_of_refits(posterior, refits, picked, prob, n, seed, self.bootstraps)
+
+    def warnings(self, posterior: Posterior) -> list[str]:
+        """What to know of it before believing any of it."""
+        out = [f"risk_under_judged_line is null: {self.why_not}"] if self.why_not else []
+        line = posterior.valuations[0].line
+        for name, value in zip(posterior.hypotheses.names, line.values, strict=True):
+            if isinstance(value, Expression) and value.columns:
+                out.append(
+                    f"the judged failure line of {name!r} is one number, where fail_utility ({value.text}) may differ between scenes"
+                )
+        return out
+
+
+def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequence[Line], seed: int) -> Judged:
+    """Weigh again, at draws of the line, what rests on it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's, whose feedback and hypotheses these are.
+    lines : sequence of Line
+        As `FailureJudgements.lines` gives them.
+    """
+    resting = _resting(posterior.feedback)
+    given = (judgements, tuple(lines), tuple(resting))
+    if not resting:
+        return Judged(*given, None)
+    sampled = [k for k in resting if posterior.evidence[k].method != "exact"]
+    if sampled:
+        names = ", ".join(repr(str(posterior.feedback[k].name)) for k in sampled)
+        why = (
+            f"the evidence of feedback {names} goes with the failure line and was not computed exactly, so it is not computed "
+            "again at other lines"
+        )
+        return Judged(*given, None, why)
+    feedback = [posterior.feedback[k] for k in resting]
+    u = np.array([one.draws(REFITS, rng) for rng in [substream(seed, "refits")] for one in lines]).T
+    refits = Refits(u, np.array([_log_evidence(posterior, feedback, row) for row in u]))
+    found = Judged(*given, refits)
+    whole = found.whole(posterior)
+    assert whole is not None
+    try:
+        whole.held(posterior)
+    except InputError:
+        return Judged(*given, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements")
+    return found
+
+
+def _log_evidence(posterior: Posterior, feedback: Sequence[Feedback], u: np.ndarray) -> np.ndarray:
+    """Log evidence of feedback with these failure lines, nats: (hypothesis,)."""
+    line = FailureLine(tuple(u.tolist()))
+    known: dict[int, Valuation] = {}
+    for one in feedback:
+        if id(one.items) not in known:
+            known[id(one.items)] = Valuation(posterior.hypotheses, one.items, line, for_labels=True)
+    found = exactly(feedback, [known[id(one.items)] for one in feedback], "auto")
+    assert all(e is not None for e in found)
+    return np.array([e.log_evidence for e in found if e is not None]).sum(axis=0)
+
+
+def _resting(feedback: Sequence[Feedback]) -> list[int]:
+    """Feedback whose evidence rests on the line, and what shares a rationality with such."""
+    own = set()
+    for k, one in enumerate(feedback):
+        failing = one.items.failing()
+        if why_it_rests(one.kind, failing is not None and bool(failing.any())):
+            own.add(k)
+    shared = {feedback[k].shares for k in own} - {None}
+    return [k for k, one in enumerate(feedback) if k in own or one.shares in shared]
+
+
+def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str, Any]:
+    """What a study's judgements say of each hypothesis's failure line, for the results."""
+    asked = judged.judgements.asked
+    ends = [one.quantile([(1 - prob) / 2, (1 + prob) / 2]).tolist() for one in judged.lines]
+    return {
+        "by_hypothesis": {
+            name: {
+                "mean": one.mean,
+                "sd": one.sd,
+                "lower": lower,
+                "upper": upper,
+                "mcse": one.error,
+                "rationality": one.rationality,
+                "log_evidence": one.log_evidence,
+            }
+            for name, one, (lower, upper) in zip(names, judged.lines, ends, strict=True)
+        },
+        "prob": prob,
+        "source": judged.judgements.source,
+        "table": asked.table.name,
+        "column": asked.column,
+        "items": asked.items.n_items,
+        "rather_nothing": int(asked.observed.sum()),
+        "settings": {key: {name: judged.judgements.of_each(key, name) for name in names} for key in ("centre", "spread")}
+        | {"rationality": asked.rationality},
+    }
+
+
+def risk_document(found: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
+    """Give the risk under the judged line as the results have it."""
+    if found is None:
+        return None
+    ends = ("mean", "lower", "upper", "mcse", "mcse_lower", "mcse_upper")
+    arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")
+    return (
+        {key: getattr(found, key) for key in ends}
+        | {key: dict(zip(names, getattr(found, key).tolist(), strict=True)) for key in arrays}
+        | {"refits": found.refits, "effective_refits": found.effective}
+    )
+
+
+DRAWN_ERRORS = ("mcse", "mcse_lower", "mcse_upper", "mcse_by_truth", "mcse_weights", "refits", "effective_refits")
+"""Of ``risk_under_judged_line``: what has no Monte Carlo error of its own."""
+
+
+def add_errors(risk: dict[str, Any], error: dict[str, Any]) -> None:
+    """Add the errors by sampled evidence to those by draws of the line and the values."""
+    risk["mcse"] = float(np.hypot(risk["mcse"], error["mean"]))
+    for end in ("lower", "upper"):
+        risk[f"mcse_{end}"] = float(np.hypot(risk[f"mcse_{end}"], error[end]))
+    for key in ("by_truth", "weights"):
+        for name, value in error[key].items():
+            risk[f"mcse_{key}"][name] = float(np.hypot(risk[f"mcse_{key}"][name], value))
+
+
+def few(document: dict[str, Any] | None) -> list[str]:
+    """Warn where the refits are too few for their errors."""
+    if document is None or document["effective_refits"] is None or document["effective_refits"] >= FEW:
+        return []
+    return [
+        f"of the {document['refits']} failure lines at which the evidence was computed again, only as many as "
+        f"{document['effective_refits']:.2g} count, for the data say more of the line than the judgements do: the Monte Carlo "
+        "errors of risk_under_judged_line are rough"
+    ]
