@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.judged_line import (
     Refits,
     UnderLine,
     picks,
+    refit_lines,
     risk_of_lines,
     risk_of_refits,
     why_it_rests,
@@ -134,14 +135,13 @@ def risk_under_failure_judgements(
     if not callable(tree):
         raise InputError(f"tree: a {type(tree).__name__}; give a tree from fit(), or a function fail_utility -> tree")
     count = whole(refits, "refits", 10)
-    rng = substream(random_seed, "refits")
     first = tree(_middle(judgements))
     if not isinstance(first, xr.DataTree):
         raise InputError(f"tree: the function gave a {type(first).__name__}; it must give a tree from fit()")
     case = case_of(first, test, policy, agent, agent_fail_utility, hypotheses)
     names = case.posterior.hypotheses.names
     lines = judgements.lines(case.posterior.hypotheses)
-    u = np.array([one.draws(count, rng) for one in lines]).T  # (refit, hypothesis)
+    u = refit_lines(lines, count, random_seed)
     log_evidence = np.array(
         [_evidence(tree(dict(zip(names, row.tolist(), strict=True))), names, hypotheses) for row in u]
     )
@@ -193,11 +193,11 @@ def _evidence(tree: Any, names: tuple[str, ...], hypotheses: Mapping[str, Any] |
 
 
 def _dataset(case: Case, found: UnderLine, share: float) -> xr.Dataset:
-    numbers = ("mean", "lower", "upper", "mcse", "mcse_lower", "mcse_upper")
+    numbers = {"mean": found.mean, "mcse": found.mcse} | vars(found.ends)
     by_hypothesis = {"by_truth": found.by_truth, "weight": found.weights}
     by_hypothesis |= {"mcse_by_truth": found.mcse_by_truth, "mcse_weight": found.mcse_weights}
     return xr.Dataset(
-        {key: ((), getattr(found, key)) for key in numbers}
+        {key: ((), value) for key, value in numbers.items()}
         | {key: ("hypothesis", values) for key, values in by_hypothesis.items()}
         | {"risk": ("draw", found.risks)},
         coords={"hypothesis": list(case.posterior.hypotheses.names), "draw": np.arange(len(found.risks))},

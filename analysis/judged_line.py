@@ -80,6 +80,24 @@ class Refits:
         return Refits(self.u[rows], self.log_evidence[rows])
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Ends of an interval, and their Monte Carlo errors."""
+
+    lower: float
+    upper: float
+    mcse_lower: float
+    mcse_upper: float
+
+    @classmethod
+    def of(cls, risks: np.ndarray, prob: float) -> "Ends":
+        """Equal-tailed, of independent draws."""
+        ordered = np.sort(risks)
+        lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
+        upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
+        return cls(lower, upper, mcse_lower, mcse_upper)
+
+
 @dataclass(frozen=True, eq=False)
 class UnderLine:
     """The risk with the failure line as judgements leave it.
@@ -87,8 +105,8 @@ class UnderLine:
     Attributes
     ----------
     mean, mcse : float
-    lower, upper, mcse_lower, mcse_upper : float
-        Equal-tailed, over draws of the values and of the line together.
+    ends : Ends
+        Of the equal-tailed interval over draws of the values and of the line together.
     by_truth, weights : ndarray (hypothesis,)
         ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights, whose product the mean is; ``mcse_by_truth`` and
         ``mcse_weights`` their errors.
@@ -101,10 +119,7 @@ class UnderLine:
 
     mean: float
     mcse: float
-    lower: float
-    upper: float
-    mcse_lower: float
-    mcse_upper: float
+    ends: "Ends"
     by_truth: np.ndarray
     mcse_by_truth: np.ndarray
     weights: np.ndarray
@@ -151,6 +166,15 @@ def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
     return np.array([one.draws(n, substream(seed, f"failure line {k}")) for k, one in enumerate(lines)]).T
 
 
+def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
+    """Draws of the failure lines at which evidence is computed again: (refit, hypothesis).
+
+    At the same quantiles under all hypotheses, so that those between which the data and the judgements are silent keep
+    equal evidence; what is drawn from them pairs lines anew.
+    """
+    return np.column_stack([one.quantile(p) for p in [substream(seed, "refits").random(n)] for one in lines])
+
+
 def risk_of_lines(
     posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int
 ) -> UnderLine:
@@ -165,9 +189,8 @@ def risk_of_lines(
     by_truth = np.clip(by_truth, 0.0, 1.0)
     _, drawn, _ = posterior.draws(n, substream(seed, "values"))
     risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
-    ends, errors = _ends(risks, prob)
     none, weights = np.zeros(len(by_truth)), posterior.weights
-    return UnderLine(float(weights @ by_truth), 0.0, *ends, *errors, by_truth, none, weights, none, risks)
+    return UnderLine(float(weights @ by_truth), 0.0, Ends.of(risks, prob), by_truth, none, weights, none, risks)
 
 
 def risk_of_refits(
@@ -196,7 +219,7 @@ def risk_of_refits(
     mean = float(held.weights @ by_truth)
     spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
     risks = _risks(held, refits, bad, n, substream(seed, "values at refits"))
-    ends, errors = _ends(risks, prob)
+    ends = Ends.of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
     for _ in range(bootstraps):
@@ -207,31 +230,25 @@ def risk_of_refits(
         except InputError:  # the few lines at which the data are possible are not among them
             continue
         truths = (some.chances() * bad[rows]).sum(axis=0)
-        again.append([*_ends(_risks(moved, some, bad[rows], n, rng), prob)[0], *truths, *moved.weights])
-    error = np.std(again, axis=0, ddof=1) if len(again) > 1 else np.zeros(2 + 2 * len(by_truth))
-    if len(again) > 1:  # each drew values too
-        errors = error[:2].tolist()
-    matter = held.weights > MATTERS
+        other = Ends.of(_risks(moved, some, bad[rows], n, rng), prob)
+        again.append([other.lower, other.upper, *truths, *moved.weights])
+    error = np.zeros(2 + 2 * len(by_truth))
+    if len(again) > 1:  # each with values drawn anew, so that their error is in it
+        error = np.std(again, axis=0, ddof=1)
+        ends = replace(ends, mcse_lower=float(error[0]), mcse_upper=float(error[1]))
+    of_truth, of_weights = np.split(error[2:], 2)
     return UnderLine(
-        mean,
-        float(spread / np.sqrt(count)),
-        *ends,
-        *errors,
-        by_truth,
-        error[2 : 2 + len(by_truth)],
-        held.weights,
-        error[2 + len(by_truth) :],
-        risks,
-        count,
-        float((1 / (chances**2).sum(axis=0))[matter].min()),
+        mean=mean,
+        mcse=float(spread / np.sqrt(count)),
+        ends=ends,
+        by_truth=by_truth,
+        mcse_by_truth=of_truth,
+        weights=held.weights,
+        mcse_weights=of_weights,
+        risks=risks,
+        refits=count,
+        effective=float((1 / (chances**2).sum(axis=0))[held.weights > MATTERS].min()),
     )
-
-
-def _ends(risks: np.ndarray, prob: float) -> tuple[list[float], list[float]]:
-    """Ends of the interval, and their errors by the draws."""
-    ordered = np.sort(risks)
-    found = [quantile(ordered, (1 - prob) / 2), quantile(ordered, (1 + prob) / 2)]
-    return [value for value, _ in found], [error for _, error in found]
 
 
 def _risks(held: Posterior, refits: Refits, bad: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -295,7 +312,14 @@ class Judged:
         return replace(self.refits, log_evidence=self.refits.log_evidence + base[rest].sum(axis=0) + error)
 
     def risk(
-        self, posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray, prob: float, n: int, seed: int
+        self,
+        posterior: Posterior,
+        valuation: Valuation,
+        policy: Policy,
+        agent: np.ndarray,
+        prob: float,
+        n: int,
+        seed: int,
     ) -> UnderLine | None:
         """Compute the risk of an agent on a test; None where there is none.
 
@@ -350,7 +374,7 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
         )
         return Judged(*given, None, why)
     feedback = [posterior.feedback[k] for k in resting]
-    u = np.array([one.draws(REFITS, rng) for rng in [substream(seed, "refits")] for one in lines]).T
+    u = refit_lines(lines, REFITS, seed)
     refits = Refits(u, np.array([_log_evidence(posterior, feedback, row) for row in u]))
     found = Judged(*given, refits)
     whole = found.whole(posterior)
@@ -358,7 +382,9 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
     try:
         whole.held(posterior)
     except InputError:
-        return Judged(*given, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements")
+        return Judged(
+            *given, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
+        )
     return found
 
 
@@ -408,7 +434,9 @@ def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str
         "column": asked.column,
         "items": asked.items.n_items,
         "rather_nothing": int(asked.observed.sum()),
-        "settings": {key: {name: judged.judgements.of_each(key, name) for name in names} for key in ("centre", "spread")}
+        "settings": {
+            key: {name: judged.judgements.of_each(key, name) for name in names} for key in ("centre", "spread")
+        }
         | {"rationality": asked.rationality},
     }
 
@@ -417,10 +445,10 @@ def risk_document(found: UnderLine | None, names: Sequence[str]) -> dict[str, An
     """Give the risk under the judged line as the results have it."""
     if found is None:
         return None
-    ends = ("mean", "lower", "upper", "mcse", "mcse_lower", "mcse_upper")
     arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")
     return (
-        {key: getattr(found, key) for key in ends}
+        {"mean": found.mean, "mcse": found.mcse}
+        | vars(found.ends)
         | {key: dict(zip(names, getattr(found, key).tolist(), strict=True)) for key in arrays}
         | {"refits": found.refits, "effective_refits": found.effective}
     )

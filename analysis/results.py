@@ -12,6 +12,7 @@ from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.impossibility import worst_case
+from reward_hypotheses.analysis.judged_line import DRAWN_ERRORS, Judged, add_errors, few, line_document, risk_document
 from reward_hypotheses.analysis.opinions import opinion
 from reward_hypotheses.analysis.reading import Reading, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
@@ -75,6 +76,8 @@ class Question:
     reading : Reading or None
         What the agent holds where it has hypotheses or feedback of its own; the tests are then valued under these too, after
         the judge's.
+    judged : Judged or None
+        What judgements say of the failure line.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -98,6 +101,7 @@ class Question:
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     reading: Reading | None = None
+    judged: Judged | None = None
 
     @property
     def agent(self) -> np.ndarray:
@@ -179,6 +183,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "fail_utility": None if told == line else told,
         },
         "fail_utility": line,
+        "failure_line": None if question.judged is None else line_document(question.judged, names, question.prob),
         "agent_prior": _by_name(question.names, _agents_prior(question)),
         "agent_weights": _by_name(question.names, question.agent),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
@@ -252,6 +257,7 @@ TEST_KEYS = (
     "risk_by_agent_prior",
     "risk_by_language",
     "risk_by_judge",
+    "risk_under_judged_line",
     "agents",
     "matrix",
     "catastrophic_options",
@@ -303,7 +309,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             "on it is about ordinary generalisation, not about a shift"
         )
     measured, said = _measured(question, valuation, risk)
-    warnings.extend(said)
+    warnings.extend(said + few(measured["risk_under_judged_line"]))
     counted = np.where(scene_weights(valuation)[0] > 0, risk.by_scene, 0.0)
     document = measured | {
         "dangerous_pairs": [
@@ -381,6 +387,7 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             language.language_name: ours.get(f"simplicity, {language.language_name}") for language in question.languages
         },
         "risk_by_judge": _by_judge(question, risk.by_truth),
+        "risk_under_judged_line": _under_judged_line(question, valuation),
         "agents": {
             key: {
                 "acts": {"risk": flipped[key] if policy.abstain else ours[key], "abstained": 0.0},
@@ -408,6 +415,17 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
         },
     }
     return document | _robust(question, risk.by_truth[:n]), said
+
+
+def _under_judged_line(question: Question, valuation: Valuation) -> Document | None:
+    """Risk with the failure line as judgements leave it; None without any, or where it is not computed."""
+    if question.judged is None:
+        return None
+    n = max(question.draws, LEAST_DRAWS)
+    about = (question.posterior, valuation, question.policy, question.agent)
+    return risk_document(
+        question.judged.risk(*about, question.prob, n, question.seed), question.posterior.hypotheses.names
+    )
 
 
 def _robust(question: Question, by_truth: np.ndarray) -> Document:
@@ -465,6 +483,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
                     del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:
                 del measured["risk"][key]
+            for key in DRAWN_ERRORS if measured["risk_under_judged_line"] else ():
+                del measured["risk_under_judged_line"][key]
             tests[name] = measured
         return {
             "weights": _by_name(names, moved.weights),
@@ -480,11 +500,14 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
     agents: Iterable[Reading | None] = [None] * n
     if question.reading is not None:
         agents = question.reading.moved(n, substream(question.seed, "errors of the agent's evidence"))
+    judged = None if question.judged is None else question.judged.without_errors()
     found = standard_errors(
         compute,
         (
             (
-                replace(question, posterior=moved, reading=agent, policy=question.policy.resampled(draws)),
+                replace(
+                    question, posterior=moved, reading=agent, policy=question.policy.resampled(draws), judged=judged
+                ),
                 {name: valuation.resampled(draws) for name, valuation in question.tests.items()},
             )
             for moved, agent in zip(posterior.perturbed(n, rng), agents, strict=True)
@@ -496,6 +519,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         for end in ("lower", "upper"):
             if risk[end] is not None:
                 risk[f"mcse_{end}"] = math.hypot(risk[f"mcse_{end}"], error[end])
+        if answer["risk_under_judged_line"]:
+            add_errors(answer["risk_under_judged_line"], found["tests"][name]["risk_under_judged_line"])
     tests = list(answers)
     document = {
         "log_evidence": _by_name(names, posterior.mcse),
@@ -510,6 +535,9 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
 def _tables(question: Question) -> list[Table]:
     """Every table that is used, once: of training, of the tests, of the agent's own choices."""
     tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    if question.judged is not None:
+        shown = question.judged.judgements.asked.table
+        tables.setdefault(shown.name, shown)
     if question.reading is not None and question.reading.alone is not None:
         for valuation in question.reading.alone.valuations:
             tables.setdefault(valuation.table.name, valuation.table)
@@ -796,7 +824,7 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
 
 def _warnings(question: Question) -> list[str]:
     posterior = question.posterior
-    warnings = []
+    warnings = [] if question.judged is None else question.judged.warnings(posterior)
     for name, origin in question.origins.items():
         if "shift" in origin and not origin.get("chosen_by"):
             warnings.append(f"table {name!r} was made by shifts, and who chose them is not stated: chosen_by = ...")

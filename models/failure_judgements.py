@@ -13,6 +13,7 @@ import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, names_problems, shown
+from reward_hypotheses.data.expressions import MAX_REWARD
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, failure_line
@@ -26,6 +27,8 @@ FAR, WIDE = 40.0, 9.0
 FIRST, NODES = (401, 41), (2401, 161)
 """Nodes of u and of log beta: where the mass is first looked for, and where it is then integrated."""
 CELLS = 4_000_000
+LEAST_SPREAD = 1e-10
+"""Of the centre: a narrower prior is not told from it by floating point."""
 TRUSTED = 0.01
 """Of a standard deviation: the largest error of a mean that is let pass."""
 
@@ -52,7 +55,7 @@ def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
         for name, value in given.items() if isinstance(given, Mapping) else [("", given)]:
             number = finite(value)
             where = f"{key}: {name!r}: " if name else f"{key}: "
-            if number is None or (key == "spread" and not number > 0):
+            if number is None or abs(number) > MAX_REWARD or (key == "spread" and not number > 0):
                 right = "a finite number" if key == "centre" else "a positive finite number"
                 problems.append(f"{where}{shown(value)}; give {right}, in the units of the hypothesis's reward")
     return problems
@@ -163,6 +166,11 @@ class FailureJudgements:
                 )
                 continue
             centre, spread = (self.of_each(key, name) for key in ("centre", "spread"))
+            if not spread > LEAST_SPREAD * abs(centre):
+                problems.append(
+                    f"spread: {spread:g}, which is nothing beside a centre of {centre:g} (hypothesis {name!r}); give a wider one"
+                )
+                continue
             line = _line(rewards, self.asked.observed, centre, spread, scale, self.asked.rationality)
             if not line.error <= TRUSTED * line.sd:
                 problems.append(
@@ -204,7 +212,7 @@ class Line:
         """Draw u: (n,)."""
         return np.interp(rng.random(n), self.below, self.nodes)
 
-    def quantile(self, p: Sequence[float]) -> np.ndarray:
+    def quantile(self, p: Sequence[float] | np.ndarray) -> np.ndarray:
         """Quantiles of u."""
         return np.interp(p, self.below, self.nodes)
 
@@ -251,7 +259,7 @@ def _line(rewards: np.ndarray, said: np.ndarray, centre: float, spread: float, s
     below = np.concatenate([[0.0], np.cumsum(steps)])
     weight = np.exp(f - f.max())
     beta = float((weight.sum(axis=0) @ np.exp(t)) / weight.sum())
-    error = abs(mean - coarse[0])
+    error = abs(mean - coarse[0]) if sd > 2 * (u[1] - u[0]) else math.inf  # else the nodes are too far apart to tell
     return Line(u, below / below[-1], mean, sd, error, log_evidence, beta)
 
 

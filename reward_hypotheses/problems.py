@@ -70,14 +70,14 @@ class Section:
     def section(self, name: str, known: Iterable[str], required: bool, why: str = "") -> "Section":
         """Give the section inside this one; empty where it is missing, which is noted if it is required."""
         value = self.given.get(name)
-        if value is None and required and not self._misspelt(name):
+        if value is None and required and not self.misspelt(name):
             self.problems.add(f"[{name}]: the section is missing; {why}")
         elif value is not None and not isinstance(value, dict):
             self.problems.add(f"[{name}]: {value!r} is no section; write [{name}] and its keys below it")
         inner = Section(value, f"[{name}]", self.problems, known)
         return inner
 
-    def _misspelt(self, name: str) -> bool:
+    def misspelt(self, name: str) -> bool:
         """Whether some unknown key is nearly this one, which has then been said."""
         from difflib import get_close_matches
 

@@ -10,6 +10,7 @@ from reward_hypotheses.data.errors import InputError, names_problems, shown, sug
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.line_judgements import LineJudgements, read_line_judgements
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
@@ -279,8 +280,10 @@ def _foil(where: str, given: Any, source: str | None, problems: Problems, known:
     return None
 
 
-def read_catastrophe(top: Section, problems: Problems, names: list[str], may_lack: list[str]) -> FailureLine | None:
-    """Read [catastrophe]: the judge's failure line; None where it is wrong, which has then been said.
+def read_catastrophe(
+    top: Section, problems: Problems, names: list[str], may_lack: list[str], tables: Mapping[str, Table | None]
+) -> tuple[FailureLine | None, LineJudgements | None]:
+    """Read [catastrophe]: the judge's failure line, and what was asked about it; None where wrong, which has then been said.
 
     Parameters
     ----------
@@ -289,21 +292,24 @@ def read_catastrophe(top: Section, problems: Problems, names: list[str], may_lac
     """
     section = top.section(
         "catastrophe",
-        ("fail_utility",),
+        ("fail_utility", "judgements"),
         required=True,
         why="state fail_utility, the reward that failing completely is worth",
     )
     if not isinstance(top.given.get("catastrophe"), dict):
-        return None
+        return None, None
     section.refuse_unknown()
+    asked = None
+    if "judgements" in section.given:
+        asked = read_line_judgements(section.given["judgements"], problems, names, may_lack, tables)
     if "fail_utility" not in section.given:
         problems.add(
             "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
         )
-        return None
+        return None, asked
     with problems.at("[catastrophe]"):
-        return failure_line(section.given["fail_utility"], names, may_lack=may_lack)
-    return None
+        return failure_line(section.given["fail_utility"], names, may_lack=may_lack), asked
+    return None, asked
 
 
 @dataclass(frozen=True)

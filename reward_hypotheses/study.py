@@ -6,12 +6,14 @@ import tomllib
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reward_hypotheses import __version__
+from reward_hypotheses.analysis.judged_line import judged_of
 from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
@@ -20,6 +22,7 @@ from reward_hypotheses.data.readers import read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.failure_judgements import FailureJudgements, Line
 from reward_hypotheses.models.feedback.base import Feedback, named
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -68,6 +71,8 @@ class Study:
         The agent's own choices.
     needs : tuple of str
         Columns that any hypothesis or failure line names.
+    judgements : FailureJudgements or None
+        What judges would rather see than failing.
     """
 
     path: Path
@@ -95,6 +100,18 @@ class Study:
     own_line: FailureLine
     probes: tuple[Feedback, ...]
     needs: tuple[str, ...]
+    judgements: FailureJudgements | None = None
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The failure lines that judgements leave, one a hypothesis; none where there are none.
+
+        Raises
+        ------
+        InputError
+            What `FailureJudgements.lines` refuses.
+        """
+        return () if self.judgements is None else self.judgements.lines(self.hypotheses)
 
     @property
     def read(self) -> bool:
@@ -231,6 +248,10 @@ def evaluate(
     tests = {name: valued(table, study.told) for name, table in study.tests.items()}
     for one in [*study.probes, *(study.feedback if len(study.own) else ())]:
         valued(one.items, None, of_agent=True)
+    try:
+        _ = study.lines
+    except InputError as error:
+        problems.extend(f"[catastrophe] judgements: {p}" for p in error.problems if p not in problems)
     if problems:
         raise InputError([f"{study.path.name}: {p}" for p in problems])
     return [v for v in feedback if v is not None], {k: v for k, v in tests.items() if v is not None}
@@ -250,6 +271,8 @@ def _with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
 def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], reading: Reading | None) -> Question:
     import sys
 
+    judged = None if study.judgements is None else judged_of(posterior, study.judgements, study.lines, study.seed)
+
     return Question(
         title=study.title,
         seed=study.seed,
@@ -258,6 +281,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         agent_prior=study.agent_prior,
         training=_pooled(posterior),
         reading=reading,
+        judged=judged,
         tests=tests,
         targets=study.targets,
         contaminations=study.contaminations,
@@ -324,7 +348,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
                 problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
     prior, values = read_values(top, problems, names, path.parent)
     families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
-    line = read_catastrophe(top, problems, names, families)
+    line, shown_items = read_catastrophe(top, problems, names, families, tables)
     feedback = read_feedback(top, problems, tables, found.mdps)
     agent = read_agent(top, problems, (names, hypotheses), tables, found.mdps)
     told = agent.told
@@ -365,12 +389,21 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         return made
 
     made, probes = make(feedback, features), make(agent.feedback, needs)
+    asked_about = None if shown_items is None else tables.get(shown_items.table)
+    judgements = None
+    if shown_items is not None and asked_about is not None:
+        asked_about = good.get(shown_items.table, asked_about.with_booleans(boolean))
+        judgements = shown_items.make(asked_about, problems)
     expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
+    judged = dict(expressions)
     expressions |= {f"[agent] hypotheses {who.removeprefix('hypothesis ')}": e for who, e in own.expressions().items()}
     expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
     expressions |= _line_expressions(own_line, list(own.names), "[agent] fail_utility")
     on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
-    _check_tables(good, uses, [*made, *probes], asked.tests, expressions, on_tests, agent.policy, others, problems)
+    views = [] if asked_about is None else [(asked_about, judged)]
+    _check_tables(
+        good, uses, [*made, *probes], asked.tests, expressions, on_tests, views, agent.policy, others, problems
+    )
     if not problems.found:
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
@@ -416,6 +449,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         deployments=asked.deployments,
         languages=asked.languages,
         fit=fit,
+        judgements=judgements,
     )
 
 
@@ -510,6 +544,7 @@ def _check_tables(
     tests: tuple[str, ...],
     expressions: Mapping[str, Expression],
     on_tests: Mapping[str, Expression],
+    asked_about: list[tuple[Table, dict[str, Expression]]],
     policy: Policy,
     others: list[Table],
     problems: Problems,
@@ -527,7 +562,7 @@ def _check_tables(
             table.scene_weights()
         if name in tests:
             _check_scenes(name, table, policy, problems)
-    problems.extend(check_columns(views, others))
+    problems.extend(check_columns([*views, *asked_about], others))
 
 
 def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -> None:

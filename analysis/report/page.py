@@ -21,6 +21,7 @@ from reward_hypotheses.analysis.report.words import (
     finite_test,
     hinges,
     impossible,
+    judged_line,
     origin_in_words,
     other_values,
     percent,
@@ -32,6 +33,7 @@ from reward_hypotheses.analysis.report.words import (
     shift,
     sources,
     table_sizes,
+    value_in_words,
 )
 
 if TYPE_CHECKING:
@@ -241,20 +243,14 @@ def _asked(document: Document) -> list[Part]:
         parts.append(Part("text", f"and {len(rewards) - 12} more, which stand in tables/weights.csv."))
     lines = list(document["fail_utility"].items())
     if len({repr(value) for _, value in lines}) == 1:
-        worth = f"{_worth(lines[0][1])} under each of them"
+        worth = f"{value_in_words(lines[0][1])} under each of them"
     else:
-        worth = "; ".join(f"{_worth(value)} under {name!r}" for name, value in lines[:12])
+        worth = "; ".join(f"{value_in_words(value)} under {name!r}" for name, value in lines[:12])
     told = f"The failure line, which is a human value too: failing completely is worth {worth}."
     parts.append(
         Part("text", told + " An outcome is a catastrophe where it is worse than that, under the reward that is true.")
     )
     return [*parts, Part("text", "Words used below:"), Part("terms", entries=WORDS)]
-
-
-def _worth(value: float | str | None) -> str:
-    if value is None:
-        return "nothing that anybody stated"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _evidence(document: Document) -> list[Part]:
@@ -342,7 +338,7 @@ def _values(document: Document) -> list[Part]:
             if document["risk"]["lower"] is not None
             else Part("text", "No strength is stated, so the risk carries no interval: the shares are taken as given.")
         )
-    return parts
+    return parts + [Part("text", sentence) for sentence in judged_line(document)]
 
 
 def _limit(document: Document) -> list[Part]:
@@ -370,7 +366,7 @@ def _number(document: Document) -> list[Part]:
     agent = document["agent"]
     parts = [Part("text", sentence) for sentence in policy_in_words(document)]
     if agent["fail_utility"] is not None:
-        told = "; ".join(f"{_worth(v)} under {n!r}" for n, v in list(agent["fail_utility"].items())[:12])
+        told = "; ".join(f"{value_in_words(v)} under {n!r}" for n, v in list(agent["fail_utility"].items())[:12])
         parts.append(Part("text", f"It was told another failure line than the judge's: {told}."))
     found = contributions(document)
     if found:

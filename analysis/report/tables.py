@@ -15,7 +15,7 @@ from reward_hypotheses.analysis.report.paper import (
 )
 from reward_hypotheses.analysis.report.quantities import at, error_of, quantities
 from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.words import percent
+from reward_hypotheses.analysis.report.words import percent, value_in_words
 
 
 def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -43,6 +43,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         _pairs(document),
         *_by_feedback(document),
         *_reward_weights(document),
+        *_failure_line(document),
         *_reading(document),
     ]
     if document["risk"] is not None:
@@ -205,6 +206,42 @@ def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "the column 'for each' says, its standard deviation over what was fitted."
     )
     yield PaperTable("reward_weights", "Weights of features", caption, columns, rows)
+
+
+def _failure_line(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """The failure line by hypothesis: as it was stated, and as judgements leave it."""
+    found, risk = document.get("failure_line"), document.get("risk_under_judged_line")
+    if found is None:
+        return
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        Column("declared", "stated"),
+        Column("mean", "judged", "number"),
+        Column("lower", "lower", "number"),
+        Column("upper", "upper", "number"),
+        Column("sd", "sd", "number"),
+        Column("risk_if_true", "risk if true" if risk else None, "share", "%", error="risk_if_true_mcse"),
+        Column("mcse"),
+        Column("risk_if_true_mcse"),
+    )
+    rows = tuple(
+        (
+            name,
+            value_in_words(document["fail_utility"][name]),
+            *(one[key] for key in ("mean", "lower", "upper", "sd")),
+            at(risk, ["by_truth", name]),
+            one["mcse"],
+            at(risk, ["mcse_by_truth", name]),
+        )
+        for name, one in found["by_hypothesis"].items()
+    )
+    tested = ", and the risk of catastrophe were the hypothesis true, its line known no better" if risk else ""
+    caption = (
+        "Where failing lies, in the reward units of each hypothesis: as it was stated, and as judges' answers leave it, with the "
+        f"{shown(found['prob'], 'level')} interval{tested}."
+    )
+    ranks = tuple(document["weights"][row[0]] for row in rows)
+    yield PaperTable("failure_line", "Where failing lies", caption, columns, rows, ranks=ranks)
 
 
 def _reading(document: Mapping[str, Any]) -> Iterator[PaperTable]:

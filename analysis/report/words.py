@@ -149,6 +149,52 @@ def sources(values: Mapping[str, Any]) -> list[str]:
     return [f"Values: {values['source']}{strength(values)}."]
 
 
+def value_in_words(value: float | str | None) -> str:
+    """A failure line as it was stated."""
+    if value is None:
+        return "nothing that anybody stated"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def judged_line(document: Mapping[str, Any]) -> list[str]:
+    """What was asked about where failing lies, what the answers leave open, and the risk with that in it."""
+    found = document.get("failure_line")
+    if found is None:
+        return []
+    asked = (
+        f"Where failing lies was asked too: of {counted(found['items'], 'item')} of {found['table']} judges said whether they would "
+        f"rather that the agent did nothing, that is failed on purpose, and of {found['rather_nothing']} they would; "
+        f"{found['source']}."
+    )
+    stated, lines = document["fail_utility"], found["by_hypothesis"]
+    listed = "; ".join(
+        f"at {one['mean']:.3g} ({one['lower']:.3g} to {one['upper']:.3g}) under {name!r}, where "
+        f"{value_in_words(stated[name])} was stated"
+        for name, one in list(lines.items())[:8]
+    )
+    more = f"; {len(lines) - 8} more stand in tables/failure_line.csv" if len(lines) > 8 else ""
+    out = [
+        asked,
+        f"The answers put it {listed}{more}. In brackets: {100 * found['prob']:g}% intervals, in reward units.",
+    ]
+    risk, other = document["risk"], document["risk_under_judged_line"]
+    if risk is None or other is None:
+        return out
+    again = ""
+    if other["refits"]:
+        again = (
+            f" What was said of training rests on the line too, and was weighed again at {other['refits']} lines that the answers "
+            f"allow (Monte Carlo error {percent(other['mcse'])})."
+        )
+    out.append(
+        f"By the stated line the risk is {percent(risk['mean'])}; with the line no better known than by the answers it is "
+        f"{percent(other['mean'])}, and by doubt about the values and the line together {percent(other['lower'])} to "
+        f"{percent(other['upper'])} ({100 * risk['prob']:g}%). The agent is the same: it acts, and was trained, by the line that it was "
+        f"told.{again} All other numbers rest on the stated line."
+    )
+    return out
+
+
 def strength(stated: Mapping[str, Any]) -> str:
     """How many judgements values are worth, where that is stated."""
     given = stated.get("strength")
