@@ -83,3 +83,4 @@ TRAINING = "red_paint,flags,slope,is_pad\n" + "1,1,0.5,1\n0,0,2.5,0\n" * 10
 TEST = "scene,option,red_paint,flags,slope\n" + "".join(
     f"{m},0,1,0,0.5\n{m},1,0,1,1.5\n{m},2,0,0,2.5\n" for m in range(12)
 )
+SHOWN = "red_paint,flags,slope,rather_nothing\n1,1,0.5,0\n1,0,0.5,1\n0,1,1.5,0\n0,0,2.5,1\n0,0,1,1\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from api_page import GROUPS, PAGE, is_exported, page
 from pages import ROOT
-from studies import TEST, TRAINING, small, write
+from studies import SHOWN, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 
@@ -62,6 +62,13 @@ STUDIES = {
             ],
             "source": "x",
         }
+    ),
+    "line": small(
+        tables={"training": "training.csv", "test": "test.csv", "shown": "shown.csv"},
+        catastrophe={
+            "fail_utility": 0,
+            "judgements": {"table": "shown", "column": "rather_nothing", "centre": 0, "spread": 50, "source": "x"},
+        },
     ),
     "read": small(
         tables={"training": "training.csv", "test": "test.csv", "probes": "test.csv"},
@@ -175,7 +182,7 @@ def unknown(keys, documents):
 
 def results_of(folder, study):
     folder.mkdir()
-    return json.loads(json.dumps(rh.run(write(folder, study, training=TRAINING, test=TEST))))
+    return json.loads(json.dumps(rh.run(write(folder, study, training=TRAINING, test=TEST, shown=SHOWN))))
 
 
 @pytest.fixture(scope="module")
