@@ -9,6 +9,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import Case, case_of
 from reward_hypotheses.analysis.judged_line import (
+    Draws,
     Picks,
     Refits,
     UnderLine,
@@ -145,7 +146,8 @@ def risk_under_failure_judgements(
     log_evidence = np.array(
         [_evidence(tree(dict(zip(names, row.tolist(), strict=True))), names, hypotheses) for row in u]
     )
-    fitted = Refits(u, log_evidence)
+    drawn = Draws(u, log_evidence, np.zeros(len(names)))
+    fitted = Refits(drawn, drawn)
     picked = _picks(case, case.reweigh(fitted.held(case.posterior)))
     return _dataset(case, risk_of_refits(case.posterior, fitted, picked, share, n, random_seed), share)
 

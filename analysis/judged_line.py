@@ -1,6 +1,6 @@
 """The risk where the failure line is known by judgements: ``mean_m sum_o A sum_j v_j P(u_j > r_j(o))``, as plain numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,9 @@ FREE = ("rewards", "choices", "rankings", "ratings", "demonstrations", "proxy")
 """Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""
 REFITS = 200
 """Draws of the line at which a study weighs again what rests on it."""
+ENOUGH, NEAR, ROUNDS, MORE = 0.2, 15.0, 5, 4
+"""The share of draws that should count; nats below the highest evidence within which lines are drawn again; how many times at
+most; and how many times as many where drawing nearer brings no more."""
 BOOTSTRAPS = 50
 """Times that these are drawn anew with replacement, for the Monte Carlo errors that they leave: to 10 % of themselves."""
 FEW = 20
@@ -39,19 +42,60 @@ def why_it_rests(kind: str, failing: bool) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Refits:
+class Draws:
     """Evidence at draws of the failure lines.
 
     Attributes
     ----------
-    u : ndarray (refit, hypothesis)
-        From ``p(u | judgements)``, reward units.
-    log_evidence : ndarray (refit, hypothesis)
+    u : ndarray (draw, hypothesis)
+        Reward units: from ``p(u | judgements)``, or from some part of it.
+    log_evidence : ndarray (draw, hypothesis)
         ``log L_j(u_j)``, nats.
+    log_share : ndarray (hypothesis,)
+        Logarithm of the probability of that part by the judgements: 0 of the whole.
     """
 
     u: np.ndarray
     log_evidence: np.ndarray
+    log_share: np.ndarray
+
+    def evidence(self) -> np.ndarray:
+        """``log E[L_j(u_j)]``, nats: (hypothesis,)."""
+        return np.array([log_mean(column) for column in self.log_evidence.T]) + self.log_share
+
+    def chances(self) -> np.ndarray:
+        """``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (draw, hypothesis).
+
+        Where the data are impossible under a hypothesis whatever its line, they say nothing of that.
+        """
+        top = self.log_evidence.max(axis=0)
+        odds = np.exp(self.log_evidence - np.where(np.isfinite(top), top, 0.0))
+        odds[:, ~np.isfinite(top)] = 1.0
+        return odds / odds.sum(axis=0)
+
+    def effective(self) -> np.ndarray:
+        """Effective number of draws, ``1 / sum of share^2``: (hypothesis,)."""
+        return 1 / (self.chances() ** 2).sum(axis=0)
+
+    def again(self, rng: np.random.Generator) -> "Draws":
+        """As many of them, drawn with replacement."""
+        rows = rng.integers(len(self.u), size=len(self.u))
+        return replace(self, u=self.u[rows], log_evidence=self.log_evidence[rows])
+
+    def plus(self, log_evidence: np.ndarray) -> "Draws":
+        """With more evidence, which does not rest on the line: (hypothesis,)."""
+        return replace(self, log_evidence=self.log_evidence + log_evidence)
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Evidence at draws of the failure lines from all that judgements allow, and from where the data leave them.
+
+    They are the same unless too few of the former count.
+    """
+
+    anywhere: Draws
+    near: Draws
 
     def held(self, posterior: Posterior) -> Posterior:
         """Give the judge's posterior of ``E[L_j(u_j)]``.
@@ -61,23 +105,19 @@ class Refits:
         InputError
             The data are impossible at every one of the lines.
         """
-        evidence = np.array([log_mean(column) for column in self.log_evidence.T])
+        evidence = self.near.evidence()
         weights = posterior_weights(posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, evidence)
         return replace(posterior, log_evidence=evidence, weights=weights)
 
-    def chances(self) -> np.ndarray:
-        """``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (refit, hypothesis).
+    def again(self, rng: np.random.Generator) -> "Refits":
+        """As many of them, drawn with replacement."""
+        near = self.near.again(rng)
+        return Refits(near if self.near is self.anywhere else self.anywhere.again(rng), near)
 
-        Where the data are impossible under a hypothesis whatever its line, they say nothing of that.
-        """
-        top = self.log_evidence.max(axis=0)
-        odds = np.exp(self.log_evidence - np.where(np.isfinite(top), top, 0.0))
-        odds[:, ~np.isfinite(top)] = 1.0
-        return odds / odds.sum(axis=0)
-
-    def some(self, rows: np.ndarray) -> "Refits":
-        """Those of some draws."""
-        return Refits(self.u[rows], self.log_evidence[rows])
+    def plus(self, log_evidence: np.ndarray) -> "Refits":
+        """With more evidence, which does not rest on the line: (hypothesis,)."""
+        near = self.near.plus(log_evidence)
+        return Refits(near if self.near is self.anywhere else self.anywhere.plus(log_evidence), near)
 
 
 @dataclass(frozen=True)
@@ -167,12 +207,59 @@ def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
 
 
 def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
-    """Draws of the failure lines at which evidence is computed again: (refit, hypothesis).
+    """Draws of the failure lines at which evidence is computed again: (draw, hypothesis).
 
     At the same quantiles under all hypotheses, so that those between which the data and the judgements are silent keep
     equal evidence; what is drawn from them pairs lines anew.
     """
-    return np.column_stack([one.quantile(p) for p in [substream(seed, "refits").random(n)] for one in lines])
+    return _at(lines, substream(seed, "refits").random((n, 1)))
+
+
+def _at(lines: Sequence[Line], p: np.ndarray) -> np.ndarray:
+    """Quantiles p, of all lines or of each, as lines: (draw, hypothesis)."""
+    some = np.broadcast_to(p, (len(p), len(lines)))
+    return np.column_stack([one.quantile(some[:, k]) for k, one in enumerate(lines)])
+
+
+def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> Refits:
+    """Compute evidence at n draws of the lines, then at n more where the data leave them, until enough of these count.
+
+    Parameters
+    ----------
+    log_evidence : callable
+        Of lines (hypothesis,), nats: (hypothesis,).
+    """
+
+    def drawn(p: np.ndarray, log_share: np.ndarray) -> Draws:
+        u = _at(lines, p)
+        return Draws(u, np.array([log_evidence(row) for row in u]), log_share)
+
+    rng = substream(seed, "refits")
+    p = np.broadcast_to(rng.random((n, 1)), (n, len(lines)))
+    anywhere = near = drawn(p, np.zeros(len(lines)))
+    ends = np.tile([0.0, 1.0], (len(lines), 1))
+    for _ in range(ROUNDS):
+        if near.effective().min() >= ENOUGH * n:
+            break
+        was = ends[:, 1] - ends[:, 0]
+        ends = np.array([_around(p[:, k], near.log_evidence[:, k], *ends[k]) for k in range(len(lines))])
+        width = ends[:, 1] - ends[:, 0]
+        found = bool((width > was / 2).all())  # where the data leave them, though few count there: then take more
+        p = ends[:, 0] + width * rng.random((MORE * n if found else n, 1))
+        near = drawn(p, np.log(width))
+        if found:
+            break
+    return Refits(anywhere, near)
+
+
+def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """Ends of what holds the draws whose evidence is not far below the highest, out to the next ones."""
+    if not np.max(log_evidence) > -np.inf:
+        return low, high
+    order = np.argsort(p, kind="stable")
+    sorted_p = np.concatenate([[low], p[order], [high]])
+    some = np.flatnonzero(log_evidence[order] > np.max(log_evidence) - NEAR) + 1
+    return float(sorted_p[some[0] - 1]), float(sorted_p[some[-1] + 1])
 
 
 def risk_of_lines(
@@ -212,25 +299,23 @@ def risk_of_refits(
     InputError
         The data are impossible at every one of the lines.
     """
-    held, count = refits.held(posterior), len(refits.u)
-    bad = worse_at(picked, refits.u)
-    chances = refits.chances()
+    held, near = refits.held(posterior), refits.near
+    count, chances, bad = len(near.u), near.chances(), worse_at(picked, near.u)
     by_truth = (chances * bad).sum(axis=0)
     mean = float(held.weights @ by_truth)
     spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
-    risks = _risks(held, refits, bad, n, substream(seed, "values at refits"))
+    risks = _risks(held, refits, picked, n, substream(seed, "values at refits"))
     ends = Ends.of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
     for _ in range(bootstraps):
-        rows = rng.integers(count, size=count)
-        some = refits.some(rows)
+        some = refits.again(rng)
         try:
             moved = some.held(posterior)
         except InputError:  # the few lines at which the data are possible are not among them
             continue
-        truths = (some.chances() * bad[rows]).sum(axis=0)
-        other = Ends.of(_risks(moved, some, bad[rows], n, rng), prob)
+        other = Ends.of(_risks(moved, some, picked, n, rng), prob)
+        truths = (some.near.chances() * worse_at(picked, some.near.u)).sum(axis=0)
         again.append([other.lower, other.upper, *truths, *moved.weights])
     error = np.zeros(2 + 2 * len(by_truth))
     if len(again) > 1:  # each with values drawn anew, so that their error is in it
@@ -247,29 +332,31 @@ def risk_of_refits(
         mcse_weights=of_weights,
         risks=risks,
         refits=count,
-        effective=float((1 / (chances**2).sum(axis=0))[held.weights > MATTERS].min()),
+        effective=float(near.effective()[held.weights > MATTERS].min()),
     )
 
 
-def _risks(held: Posterior, refits: Refits, bad: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
     """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,).
 
     A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
     """
-    count, k = bad.shape
-    truths = rng.choice(k, n, p=held.weights)
+    anywhere, near = refits.anywhere, refits.near
+    columns = np.arange(len(held.weights))
+    truths = rng.choice(len(columns), n, p=held.weights)
     pi = held.prior.draws(held.hypotheses, truths, rng)
-    at = rng.integers(count, size=(n, k))
-    chances = refits.chances()
-    for h in range(k):
+    at = rng.integers(len(anywhere.u), size=(n, len(columns)))
+    log_evidence, bad = anywhere.log_evidence[at, columns], worse_at(picked, anywhere.u)[at, columns]
+    chances, bad_near = near.chances(), worse_at(picked, near.u)
+    for h in columns:
         mine = truths == h
         if mine.any():
-            at[mine, h] = rng.choice(count, int(mine.sum()), p=chances[:, h])
-    columns = np.arange(k)
+            its = rng.choice(len(near.u), int(mine.sum()), p=chances[:, h])
+            log_evidence[mine, h], bad[mine, h] = near.log_evidence[its, h], bad_near[its, h]
     with np.errstate(divide="ignore"):
-        log_weights = np.log(pi) + refits.log_evidence[at, columns]
+        log_weights = np.log(pi) + log_evidence
     odds = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return (odds / odds.sum(axis=1, keepdims=True) * bad[at, columns]).sum(axis=1)
+    return (odds / odds.sum(axis=1, keepdims=True) * bad).sum(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,7 +396,7 @@ class Judged:
         total, moved = base.sum(axis=0), posterior.log_evidence
         possible = np.isfinite(total) & np.isfinite(moved)
         error = np.where(possible, np.where(possible, moved, 0.0) - np.where(possible, total, 0.0), 0.0)
-        return replace(self.refits, log_evidence=self.refits.log_evidence + base[rest].sum(axis=0) + error)
+        return self.refits.plus(base[rest].sum(axis=0) + error)
 
     def risk(
         self,
@@ -374,8 +461,7 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
         )
         return Judged(*given, None, why)
     feedback = [posterior.feedback[k] for k in resting]
-    u = refit_lines(lines, REFITS, seed)
-    refits = Refits(u, np.array([_log_evidence(posterior, feedback, row) for row in u]))
+    refits = refitted(lines, lambda u: _log_evidence(posterior, feedback, u), REFITS, seed)
     found = Judged(*given, refits)
     whole = found.whole(posterior)
     assert whole is not None

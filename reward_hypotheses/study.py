@@ -186,6 +186,8 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -
             tests = {name: reading.on(posterior, v.table) for name, v in tests.items()}
         elif posterior.families:
             tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
+        if study.judgements is not None:
+            progress("weighing them by other failure lines")
         question = _question(study, posterior, tests, reading)
         return Answer(study, posterior, results_document(question, progress))
     except InputError as error:
