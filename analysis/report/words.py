@@ -180,14 +180,15 @@ def judged_line(document: Mapping[str, Any]) -> list[str]:
     risk, other = document["risk"], document["risk_under_judged_line"]
     if risk is None or other is None:
         return out
-    again = ""
+    again = also = ""
     if other["refits"]:
+        also = " and the training data"
         again = (
             f" What was said of training rests on the line too, and was weighed again at {other['refits']} lines that the answers "
             f"allow (Monte Carlo error {percent(other['mcse'])})."
         )
     out.append(
-        f"By the stated line the risk is {percent(risk['mean'])}; with the line no better known than by the answers it is "
+        f"By the stated line the risk is {percent(risk['mean'])}; with the line no better known than by the answers{also} it is "
         f"{percent(other['mean'])}, and by doubt about the values and the line together {percent(other['lower'])} to "
         f"{percent(other['upper'])} ({100 * risk['prob']:g}%). The agent is the same: it acts, and was trained, by the line that it was "
         f"told.{again} All other numbers rest on the stated line."
