@@ -110,12 +110,12 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
     between, between_mcse = np.full((n, n), np.nan), np.full((n, n), np.nan)
     for k in range(n):
         for m in range(k):
-            between[k, m], between_mcse[k, m] = _agreement(parts, [k], [m])
+            between[k, m], between_mcse[k, m] = agreement(parts, [k], [m])
             between[m, k], between_mcse[m, k] = between[k, m], between_mcse[k, m]
     given = []
     for k in range(n) if n > 1 else ():
         others = [m for m in range(n) if m != k]
-        value, error = _agreement(parts, [k], others)
+        value, error = agreement(parts, [k], others)
         weights = posterior_weights(
             posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, parts.log_evidence(others)[0]
         )
@@ -128,7 +128,7 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
     return Contributions(names, alone, mcse, together, between, between_mcse, tuple(given))
 
 
-def _agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
+def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
     """``log p(D_some, D_others) - log p(D_some) - log p(D_others)`` under the values, and its Monte Carlo error."""
     log_prior = parts.posterior.log_prior
     total, variance = 0.0, 0.0
@@ -199,8 +199,8 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
             if value < limit and (other, name) not in told:
                 told.add((name, other))
                 out.append(
-                    f"{name} and {other} contradict each other: {other} and the values make what {name} says {_times(-value)} "
-                    f"less likely than the values alone do, which happens in at most {_share(value)} if both follow the same "
+                    f"{name} and {other} contradict each other: {other} and the values make what {name} says {times(-value)} "
+                    f"less likely than the values alone do, which happens in at most {share_of_cases(value)} if both follow the same "
                     "hypothesis of the list"
                 )
     pairs = {name for pair in told for name in pair}
@@ -233,13 +233,13 @@ def _in_words(
     if one.contradicted:
         return (
             f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
-            f"the weightiest, and make what it says {_times(-one.agreement)} less likely than the values alone do, which "
-            f"happens in at most {_share(one.agreement)} if all follow the same hypothesis of the list"
+            f"the weightiest, and make what it says {times(-one.agreement)} less likely than the values alone do, which "
+            f"happens in at most {share_of_cases(one.agreement)} if all follow the same hypothesis of the list"
         )
     if abs(one.agreement) <= max(2 * one.mcse, 0.005):
         return f"{name}: {says}; the others make that neither likelier nor less likely"
     verb = "likelier" if one.agreement > 0 else "less likely"
-    return f"{name}: {says}; the others make that {_times(abs(one.agreement))} {verb}"
+    return f"{name}: {says}; the others make that {times(abs(one.agreement))} {verb}"
 
 
 def _listed(names: Sequence[str], some: Sequence[int]) -> str:
@@ -254,11 +254,13 @@ def _count(nats: float) -> str:
     return f"{float(f'{math.exp(nats):.3g}'):,.10g}"
 
 
-def _times(nats: float) -> str:
+def times(nats: float) -> str:
+    """A factor in words."""
     return f"{_count(nats)} times"
 
 
-def _share(nats: float) -> str:
+def share_of_cases(nats: float) -> str:
+    """A chance of ``exp(nats)`` in words."""
     return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
 
 

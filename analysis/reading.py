@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.contributions import CONTRADICTION, agreement, share_of_cases, times
 from reward_hypotheses.analysis.evidence import pairs
 from reward_hypotheses.analysis.risk import Risk
 from reward_hypotheses.data.seeds import substream
@@ -15,6 +16,7 @@ from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.parts import Parts
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, on_test, weigh
 from reward_hypotheses.models.priors.base import Prior
@@ -222,13 +224,9 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
     alone = reading.alone
     assert alone is not None
     names = [reading.names[k] for k in reading.places]
-    checks: Document = {}
-    misfit: list[str] = []
-    wide = replace(alone, feedback=tuple(_looking_at_all(one, reading.agent.feedback) for one in alone.feedback))
-    for k, one in enumerate(alone.feedback):
-        check = wide.check(k, substream(seed, f"check of the agent {one.name}"))
-        misfit.extend(f"the agent's own choices: {m}" for m in check.misfit)
-        checks[str(one.name)] = {"statistic": check.statistic, "p": check.p, "mcse": check.mcse, "what": check.what}
+    checks, misfit = _checks(alone, reading.agent.feedback, 0, seed)
+    both, misfit_of_both = _checks(reading.agent, reading.agent.feedback, reading.training, seed)
+    misfit_of_both = [] if misfit else misfit_of_both
     chance = log_chance(alone)
     return {
         "prior": dict(zip(names, alone.prior.weights_of(alone.hypotheses).tolist(), strict=True)),
@@ -254,8 +252,61 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
             for p in pairs(alone)
         ],
         "predictive_check": checks,
-        "warnings": [*misfit, *_unexplained(alone, chance), *_not_apart(alone)],
+        "predictive_check_with_training": both,
+        "training_and_choices": _against_training(reading, seed),
+        "warnings": [
+            *(f"the agent's own choices: {m}" for m in misfit),
+            *(f"the agent's own choices, by what the training data say of it too: {m}" for m in misfit_of_both),
+            *_unexplained(reading, chance),
+            *_not_apart(alone),
+        ],
     }
+
+
+def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed: int) -> tuple[Document, list[str]]:
+    """Predictive checks of the agent's own feedback, which stands after so much of training; what they flag, in words."""
+    first, own = posterior.feedback[:training], posterior.feedback[training:]
+    wide = replace(posterior, feedback=(*first, *(_looking_at_all(one, every) for one in own)))
+    found: Document = {}
+    misfit: list[str] = []
+    for k, one in enumerate(own, start=training):
+        check = wide.check(k, substream(seed, f"check of the agent {one.name}"))
+        misfit.extend(check.misfit)
+        found[str(one.name)] = {"statistic": check.statistic, "p": check.p, "mcse": check.mcse, "what": check.what}
+    return found, misfit
+
+
+def _against_training(reading: Reading, seed: int) -> Document | None:
+    """How far the training data and the agent's own choices agree about what it goes by; None where there is no training.
+
+    ``log p(training, choices) - log p(training) - log p(choices)``, nats, averaged over its hypotheses by its prior; -x has a
+    chance of at most exp(-x) if it learned what the training data say (`contributions`).
+    """
+    if not reading.training:
+        return None
+    feedback = range(len(reading.agent.feedback))
+    value, error = agreement(Parts(reading.agent, seed), feedback[: reading.training], feedback[reading.training :])
+    chance = math.exp(min(value, 0.0))
+    return {"agreement": value, "mcse": error, "chance_at_most": chance, "contradicted": chance < CONTRADICTION}
+
+
+def contradiction(found: Mapping[str, Any]) -> str | None:
+    """Say that the training data and the agent's own choices contradict each other, of a read agent's document; else None."""
+    against = found["training_and_choices"]
+    if against is None or not against["contradicted"]:
+        return None
+    lead = {
+        key: max(found[key]["weights"], key=found[key]["weights"].get) for key in ("with_training", "without_training")
+    }
+    if lead["with_training"] == lead["without_training"]:
+        instead = f"both leave {lead['with_training']!r} the weightiest"
+    else:
+        instead = f"by its choices alone it goes by {lead['without_training']!r}, with the training data by {lead['with_training']!r}"
+    return (
+        f"what the agent did and what the training data say of it contradict each other: {instead}. The training data make its "
+        f"choices {times(-against['agreement'])} less likely than its prior alone does, which happens in at most "
+        f"{share_of_cases(against['agreement'])} if it learned what they say"
+    )
 
 
 def _looking_at_all(one: Feedback, every: Sequence[Feedback]) -> Feedback:
@@ -314,21 +365,25 @@ def _summary(betas: np.ndarray, shares: np.ndarray, prob: float) -> Document:
     }
 
 
-def _unexplained(alone: Posterior, chance: float | None) -> list[str]:
-    """Where choosing at chance says as much of the agent as any hypothesis."""
-    if chance is None:
+def _unexplained(reading: Reading, chance: float | None) -> list[str]:
+    """Where choosing at chance says as much of the agent as any hypothesis, or as the one that it is taken to go by."""
+    alone = reading.alone
+    if chance is None or alone is None:
         return []
     best = float(alone.log_evidence[alone.weights > 0].max())
     if best > chance:
-        return []
+        lead = int(reading.agent.weights.argmax())
+        its = float(alone.log_evidence[lead])
+        if its >= chance or lead in alone.families:
+            return []
+        return [
+            f"with the training data the agent is taken to go by {alone.hypotheses.names[lead]!r}, which does not explain its own "
+            f"choices: choosing at chance makes them {times(chance - its)} as likely"
+        ]
     return [
-        f"no hypothesis explains the agent's own choices: choosing at chance makes them {_times(chance - best)} as likely as the "
+        f"no hypothesis explains the agent's own choices: choosing at chance makes them {times(chance - best)} as likely as the "
         "best of them does, so its weights are about what it does not go by"
     ]
-
-
-def _times(nats: float) -> str:
-    return f"{math.exp(nats):.3g} times" if nats < 14 else f"10^{nats / math.log(10):.1f} times"
 
 
 def _not_apart(alone: Posterior) -> list[str]:

@@ -14,7 +14,7 @@ from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.impossibility import worst_case
 from reward_hypotheses.analysis.judged_line import DRAWN_ERRORS, Judged, add_errors, few, line_document, risk_document
 from reward_hypotheses.analysis.opinions import opinion
-from reward_hypotheses.analysis.reading import Reading, distances, document_of, untrusted
+from reward_hypotheses.analysis.reading import Reading, contradiction, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
     Risk,
     at_least_one,
@@ -567,8 +567,12 @@ def _reading(question: Question, warnings: list[str]) -> Document | None:
     if question.reading is None or question.reading.alone is None:
         return None
     found = document_of(question.reading, question.seed, question.prob)
+    found |= _acts(question, next(iter(question.tests.values()), None))
+    found["contradiction"] = contradiction(found)
+    if found["contradiction"] is not None:
+        found["warnings"].insert(0, found["contradiction"])
     warnings.extend(found["warnings"])
-    return found | _acts(question, next(iter(question.tests.values()), None))
+    return found
 
 
 def _acts(question: Question, test: Valuation | None) -> Document:
@@ -658,7 +662,7 @@ def _by_judge(question: Question, by_truth: np.ndarray) -> Document | None:
     n = max(question.draws, LEAST_DRAWS)
 
     def said(prior: Prior, purpose: str) -> Document:
-        found = opinion(posterior, prior, purpose, by_truth, question.prob, n, question.seed)
+        found = opinion(posterior, prior, purpose, by_truth[: len(posterior.weights)], question.prob, n, question.seed)
         return {key: None if math.isnan(value) else value for key, value in vars(found).items()}
 
     return {

@@ -405,6 +405,85 @@ def test_who_follows_no_hypothesis_is_found_out(tmp_path):
     assert flagged["red_paint"] <= 3  # at 1 in 100 each, four or more of ten come in 2 of a million
 
 
+def told_apart(n, rng):
+    """Training that speaks for flags: (labels, rewards of each hypothesis)."""
+    made = scenes(n, 2, rng)
+    made["is_pad"] = made["flags"]
+    return made
+
+
+def test_choices_that_contradict_training(tmp_path):
+    """An agent that goes by red, after training that speaks for flags: both weights, both risks, and a warning."""
+    from reward_hypotheses.analysis.report.figures import risk_by_agent_prior
+
+    rng = np.random.default_rng(41)
+    training, probes = told_apart(40, rng), probes_of(rng, 40)
+    got = rh.run(study(tmp_path, probes, training=rows(training), agent={"prior": "uniform"}))
+    read = got["agent_reading"]
+    wrong = {
+        name: int((training["is_pad"] != (training[c])).sum())
+        for name, c in (("red paint", "red_paint"), ("flags", "flags"))
+    }
+    labels = np.array([log_labels(wrong[h], training["is_pad"].size) for h in ("red paint", "flags")])
+    picks = np.array([log_probes(200.0 * probes[c], probes["chosen"]) for c in ("red_paint", "flags")])
+    half = math.log(2)
+    expected = logsumexp(labels + picks) - half - (logsumexp(labels) - half) - (logsumexp(picks) - half)
+    against = read["training_and_choices"]
+    assert against["agreement"] == pytest.approx(expected, abs=1e-7) and against["contradicted"]
+    assert against["chance_at_most"] == pytest.approx(math.exp(expected), rel=1e-6)
+    assert read["with_training"]["weights"]["flags"] > 0.99 > 0.5 > read["without_training"]["weights"]["flags"]
+    assert read["contradiction"] == read["warnings"][0] and read["contradiction"] in got["warnings"]
+    assert "by its choices alone it goes by 'red paint', with the training data by 'flags'" in read["contradiction"]
+    chance = len(probes["chosen"]) * -math.log(3)
+    assert picks[1] < chance and any("does not explain its own choices" in w for w in read["warnings"])
+    done = shell("run", tmp_path / "study.toml", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "But what the agent did and what the training data say" in said
+    assert "By its own choices alone, without what the training data say of it, the agent's risk is" in said
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("contradict each other") >= 1
+    fig = risk_by_agent_prior(got)
+    assert "its choices, training aside" in [tick.get_text() for tick in fig.axes[0].get_yticklabels()]
+
+
+def test_choices_that_agree_with_training(tmp_path):
+    rng = np.random.default_rng(42)
+    probes = probes_of(rng, 40, follow="flags")
+    read = rh.run(study(tmp_path, probes, training=rows(told_apart(40, rng))))["agent_reading"]
+    assert not read["training_and_choices"]["contradicted"] and read["training_and_choices"]["agreement"] > 0
+    assert read["contradiction"] is None
+    assert read["predictive_check_with_training"]["agent_choices"]["p"] > 0.01
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {
+            "judges": [
+                {"name": "a", "weights": {"red paint": 1, "flags": 3}, "source": "a", "strength": 9},
+                {"name": "b", "weights": {"red paint": 3, "flags": 1}, "source": "b", "strength": 4},
+            ]
+        },
+        {"judgements": "answers.csv", "source": "a test"},
+    ],
+)
+def test_several_judges_of_an_agent_with_hypotheses_of_its_own(values, tmp_path):
+    """Risk under each judge, the agent holding a hypothesis that no judge does."""
+    (tmp_path / "answers.csv").write_text(
+        "judge,left,right,answer\na,flags,red paint,left much\nb,flags,red paint,left a little\n"
+    )
+    probes = probes_of(np.random.default_rng(43), 30)
+    agent = {"hypotheses": {"slope": "slope"}, "prior": "uniform"}
+    got = rh.run(study(tmp_path, probes, values=values, agent=agent))
+    judges = got["risk_by_judge"]["judges"]
+    assert set(judges) == {"a", "b"}
+    truths = got["risk_by_truth"]
+    low, high = min(truths.values()), max(truths.values())
+    assert all(low - 1e-12 <= one["mean"] <= high + 1e-12 for one in judges.values())
+    assert got["risk_by_judge"]["pool"]["mean"] == pytest.approx(got["risk"]["mean"], abs=1e-12)
+
+
 def test_probes_that_cannot_tell(tmp_path):
     probes = probes_of(np.random.default_rng(16), 20)
     probes["flags"] = probes["red_paint"]

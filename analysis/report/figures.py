@@ -138,7 +138,13 @@ def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -
     if document.get("agent_reading") is not None:  # what it goes by is none of those priors
         own, risk = "read off its choices", document["risk"]
         does = {"risk": risk["mean"]}
-        agents = {own: {"acts": does, "may_abstain": does} | {k: risk[k] for k in ("lower", "upper", "limit")}} | agents
+        read = {own: {"acts": does, "may_abstain": does} | {k: risk[k] for k in ("lower", "upper", "limit")}}
+        alone = document["agent_reading"]["without_training"]["risk"]
+        if abs(alone - risk["mean"]) >= 0.005:
+            does = {"risk": alone}
+            nothing = dict.fromkeys(("lower", "upper", "limit"))
+            read["its choices, training aside"] = {"acts": does, "may_abstain": does} | nothing
+        agents = read | agents
     keys = list(agents)
     fig, ax = _rows([k + (" (this agent)" if k == own else "") for k in keys], COLUMN)
     apart = False

@@ -22,6 +22,7 @@ from reward_hypotheses.analysis.report.words import (
     hinges,
     impossible,
     judged_line,
+    misfits,
     origin_in_words,
     other_values,
     percent,
@@ -127,7 +128,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         question=_question(document),
         headline=_headline(document),
         answer=_answer(document),
-        misfits=[*document["misfit"], *_contradictions(document)],
+        misfits=misfits(document),
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)
@@ -277,11 +278,6 @@ def _by_feedback(document: Document) -> list[Section]:
     return [Section("feedback", "What each feedback says", parts)]
 
 
-def _contradictions(document: Document) -> list[str]:
-    found = document["evidence_by_feedback"]
-    return [] if found is None else list(found["contradictions"])
-
-
 def _weights_known(document: Document) -> list[Part]:
     """What is known of the weights of each reward that has continuous ones."""
     parts = []
@@ -423,7 +419,7 @@ def _fit(document: Document) -> list[Part]:
             )
         ]
     parts.append(Part("figure", name="predictive_check"))
-    told = [*document["misfit"], *_contradictions(document)]
+    told = misfits(document)
     rest = [w for w in document["warnings"] if w not in told]
     if rest:
         parts += [Part("text", "Mind, too:"), Part("list", entries=rest)]

@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.report.words import (
     asked,
     evidence,
     hinges,
+    misfits,
     own_prior,
     percent,
     read_off,
@@ -39,7 +40,7 @@ def print_summary(
         page.gap()
     for sentence in answer(document):
         page.line(sentence)
-    for misfit in document["misfit"]:
+    for misfit in misfits(document):
         page.line(f"But {misfit}.", style="bold")
     if whole:
         _print_why(page, document)
@@ -85,7 +86,7 @@ def _print_why(page: "_Page", document: Mapping[str, Any]) -> None:
         page.gap()
         page.heading(f"On {name!r}")
         page.line(risk_sentence(other["risk"]))
-    warnings = [w for w in document["warnings"] if w not in document["misfit"]]
+    warnings = [w for w in document["warnings"] if w not in misfits(document)]
     if warnings:
         page.gap()
         page.heading("Mind")

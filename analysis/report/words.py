@@ -35,7 +35,28 @@ def answer(document: Mapping[str, Any]) -> list[str]:
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    return [one for one in (risk_sentence(risk), endless(risk)) if one]
+    return [one for one in (risk_sentence(risk), by_choices_alone(document), endless(risk)) if one]
+
+
+def misfits(document: Mapping[str, Any]) -> list[str]:
+    """What speaks against the model: data that it does not fit, and evidence that contradicts other evidence."""
+    by_feedback, reading = document["evidence_by_feedback"], document.get("agent_reading")
+    said = [*document["misfit"], *([] if by_feedback is None else by_feedback["contradictions"])]
+    return [*said, *([] if reading is None or reading["contradiction"] is None else [reading["contradiction"]])]
+
+
+def by_choices_alone(document: Mapping[str, Any]) -> str:
+    """The risk of an agent that was read, without what the training data say of it, where that is another."""
+    reading = document.get("agent_reading")
+    if reading is None or reading["without_training"]["risk"] is None:
+        return ""
+    with_training, alone = (reading[key]["risk"] for key in ("with_training", "without_training"))
+    if abs(with_training - alone) < 0.005:
+        return ""
+    return (
+        f"By its own choices alone, without what the training data say of it, the agent's risk is {percent(alone)}: it need not "
+        "have learned what they say."
+    )
 
 
 def endless(risk: Mapping[str, Any]) -> str:
