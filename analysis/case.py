@@ -9,7 +9,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
@@ -106,6 +106,16 @@ class Case:
         return np.arange(self.valuation.n_scenes) if names is None else np.array(names)
 
 
+def policy_of(policy: Any) -> Policy:
+    """Take a policy as it is, none as `Commit`; InputError for anything else."""
+    if policy is None:
+        return Commit()
+    if isinstance(policy, Policy):
+        return policy
+    what = policy.__name__ if isinstance(policy, type) else shown(policy)
+    raise InputError(f"policy: {what} is no policy; give one such as rh.Commit(), or rh.Boltzmann(2)")
+
+
 def case_of(
     tree: xr.DataTree,
     test: Any,
@@ -174,7 +184,7 @@ def case_of(
         weights = held.reweighted(prior) if other is None else held.weights
         return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
 
-    policy = policy or Commit()
+    policy = policy_of(policy)
     if policy.asks_rationality:
         if fitted is None or other is None:
             raise InputError(NOT_READ)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
-from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
@@ -143,7 +143,8 @@ def mdp_risk(
     if not all(t is not None and 0 <= t <= 1 for t in wanted):
         raise InputError(f"targets: {shown(list(targets))}; give risks from 0 to 1")
     where = mdp.start(start)
-    if policy is not None and policy.asks_rationality:
+    policy = policy_of(policy)
+    if policy.asks_rationality:
         raise InputError(
             f"policy: {policy.name}: beta = 'inferred' is of choices within scenes, as their rewards were scaled; in an MDP give beta "
             "a number"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from reward_hypotheses.analysis.case import policy_of
 from reward_hypotheses.analysis.labelled import catastrophe_risk
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
@@ -16,7 +17,6 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Estimate, NotTrustedError, Posterior, weigh
 from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.uniform import Uniform
@@ -174,7 +174,7 @@ def population_risk(
     """
     if not isinstance(population, xr.DataTree) or "shares" not in population.children:
         raise InputError("population: give what rh.agents_read returns")
-    policy = policy or Commit()
+    policy = policy_of(policy)
     if not policy.mixes_weights:
         raise InputError(
             f"policy: {policy.name!r} does not draw one hypothesis from the agent's weights; give one that does, such as "

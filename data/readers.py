@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,8 +36,16 @@ def read_table(path: str | Path) -> "xr.Dataset":
     """
     from reward_hypotheses.data.formats import read_any
 
-    path = Path(path)
+    path = path_of(path, "a table")
     return read_any(path, path.stem)[0].to_dataset()
+
+
+def path_of(path: Any, what: str) -> Path:
+    """Take a path; InputError for anything else."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise InputError(f"a {type(path).__name__} is no path; give the path of {what}") from None
 
 
 def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:

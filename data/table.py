@@ -380,6 +380,9 @@ def as_table(data: Any, name: str = "table", source: str | None = None) -> Table
     if hasattr(data, "data_vars"):
         return replace(_from_dataset(data, name), source=name if source is None else source)
     if hasattr(data, "to_dict") and hasattr(data, "columns"):
+        twice = sorted({str(c) for c in data.columns if [str(other) for other in data.columns].count(str(c)) > 1})
+        if twice:
+            raise InputError(f"{name}: column {twice[0]!r} stands twice; give each column a name of its own")
         data = {str(c): data[c].to_numpy() for c in data.columns}
     if not isinstance(data, Mapping):
         raise InputError(

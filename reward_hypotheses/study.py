@@ -18,7 +18,7 @@ from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.readers import read_bytes, sha256
+from reward_hypotheses.data.readers import path_of, read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
@@ -28,7 +28,7 @@ from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear, combination
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, check_lines, weigh
+from reward_hypotheses.models.posterior import Posterior, check_lines, check_shared, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
@@ -329,7 +329,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     InputError
         Everything that is wrong, a message each, naming file and key, column or row, and what would be right.
     """
-    path = Path(path)
+    path = path_of(path, "a study file (TOML)")
     document, text = _toml(path)
     problems = Problems(path.name)
     top = Section(document, "", problems, SECTIONS)
@@ -417,6 +417,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     assert prior is not None and line is not None
     with problems.at("[[feedback]]"):
         made = named(made)
+        check_shared(made, fit.method, [f"number {k} ({one.name})" for k, one in enumerate(made, start=1)])
     with problems.at("[[agent.feedback]]"):
         probes = [_of_agent(one) for one in named(probes)]
         humans = {one.shares for one in made if one.shares} & {one.shares for one in probes}
@@ -425,6 +426,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
                 f"human {min(map(str, humans))!r} of [[feedback]] would be taken for the agent; name him otherwise"
             )
         named([*made, *probes])
+        check_shared(probes, fit.method, [f"number {k} ({one.name})" for k, one in enumerate(probes, start=1)])
     problems.refuse()
     return Study(
         path=path,

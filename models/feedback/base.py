@@ -206,6 +206,10 @@ class Feedback(ABC):
             f"{self.name}: {type(self).__name__} shares nuisances without saying how they are integrated together"
         )
 
+    def refuse_to_share(self, feedback: "Sequence[Feedback]", called: Sequence[str]) -> None:
+        """Raise InputError where feedbacks that share their nuisances, this one the first, do not agree on what they are."""
+        del feedback, called  # by itself there is nothing to agree on
+
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """Values of the items used (item,) as what was said is laid out."""
         return values

@@ -1,5 +1,6 @@
 """What people say by choosing: kinds in which reward explains a choice through a rationality beta."""
 
+import json
 import math
 import os
 from abc import abstractmethod
@@ -122,17 +123,20 @@ class Rational(Feedback):
         """The human, whose rationality is one."""
         return self.human
 
-    def evidence_together(self, feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[Evidence]:
-        """One integral over the rationality that they share; raises InputError where they do not agree on it."""
-        others = [one for one in feedback if isinstance(one, Rational)]
-        for one in others:
+    def refuse_to_share(self, feedback: Sequence[Feedback], called: Sequence[str]) -> None:
+        """Raise InputError where they do not have one rationality and scale."""
+        for one, name in zip(feedback[1:], called[1:], strict=True):
             for key in ("rationality", "scale"):
-                if getattr(one, key) != getattr(self, key):
+                mine, other = getattr(self, key), getattr(one, key, None)
+                if mine != other:
                     raise InputError(
-                        f"human {self.human!r}: {self.name} and {one.name} have {key} {getattr(self, key)!r} and "
-                        f"{getattr(one, key)!r}; feedbacks of one human share it"
+                        f"human {self.human!r}: {called[0]} has {key} {_as_written(mine)}, {name} has {_as_written(other)}; feedbacks of "
+                        f"one human share it: give both the same, or {name} another human"
                     )
-        return evidence_of_one_human(others, valuations)
+
+    def evidence_together(self, feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[Evidence]:
+        """One integral over the rationality that they share."""
+        return evidence_of_one_human([one for one in feedback if isinstance(one, Rational)], valuations)
 
     def unscaled(self) -> "Rational":
         """Rewards as they are: ``beta = 1`` and ``s = 1``."""
@@ -703,3 +707,10 @@ def _kept(found: Integral) -> np.ndarray:
         times = (KEPT_NODES - 1) // (len(found.nodes) - 1)
         _, density = finer(found.nodes, found.log_density, times)
     return np.concatenate([[found.nodes[0], found.nodes[-1]], density])
+
+
+def _as_written(value: Any) -> str:
+    """A rationality or scale as it is written in a study file."""
+    if isinstance(value, tuple):
+        return f"{{ dist = {json.dumps(value[0])}, mu = {value[1]:g}, sigma = {value[2]:g} }}"
+    return json.dumps(value)
