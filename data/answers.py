@@ -21,13 +21,15 @@ class Answer(NamedTuple):
     answer: str
 
 
-def answers_of(given: Any, source: str | None = None) -> tuple[Answer, ...]:
+def answers_of(given: Any, source: str | None = None, hypotheses: Sequence[str] | None = None) -> tuple[Answer, ...]:
     """Read answers: the path of a CSV file, a DataFrame, or rows (judge, left, right, answer) as dicts or tuples.
 
     Parameters
     ----------
     source : str, optional
         What messages call a file.
+    hypotheses : sequence of str, optional
+        Those that can be meant; any, where not given.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def answers_of(given: Any, source: str | None = None) -> tuple[Answer, ...]:
     found: list[Answer] = []
     for where, row in rows:
         cells, wrong = _cells(row)
-        wrong = wrong or _problems(cells)
+        wrong = wrong or _problems(cells, hypotheses)
         problems += [f"{where}: {p}" for p in wrong]
         if not wrong:
             found.append(Answer(*cells))
@@ -91,7 +93,7 @@ def _cells(row: Any) -> tuple[list[str], list[str]]:
     return ["" if cell is None or cell != cell else str(cell).strip() for cell in row], []
 
 
-def _problems(cells: list[str]) -> list[str]:
+def _problems(cells: list[str], hypotheses: Sequence[str] | None) -> list[str]:
     judge, left, right, answer = cells
     problems = [
         f"{field}: blank; say {what}" for field, cell, what in zip(FIELDS, cells, _WHAT, strict=True) if not cell
@@ -100,6 +102,9 @@ def _problems(cells: list[str]) -> list[str]:
         problems.append(f"answer: {answer!r} is no answer; {suggestion(answer, GRADES)}")
     if left and left == right:
         problems.append(f"left, right: {left!r} is compared with itself; name two hypotheses")
+    for field, name in (("left", left), ("right", right)):
+        if name and hypotheses and name not in hypotheses:
+            problems.append(f"{field}: {name!r} is no hypothesis; {suggestion(name, hypotheses)}")
     return problems
 
 

@@ -48,7 +48,9 @@ def _parquet(data: bytes, name: str, source: str) -> Table:
     try:
         table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
     except pyarrow.ArrowException as error:
-        raise InputError(f"{source}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"{source}: cannot be read as Parquet ({str(error).splitlines()[0]}); give CSV text the ending .csv"
+        ) from None
     columns = {}
     for column in table.column_names:
         if column.startswith("__index_level_"):
@@ -79,7 +81,9 @@ def _dataset(path: Path, engine: str, name: str, source: str) -> Table:
         raise InputError(f"{source}: reading it needs a package that is missing ({error})") from None
     except Exception as error:  # every engine raises its own kinds for files that are not its format
         what = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{source}: cannot be read as {path.suffix[1:]} ({what})") from None
+        raise InputError(
+            f"{source}: cannot be read as {path.suffix[1:]} ({what}); give CSV text the ending .csv"
+        ) from None
     return as_table(dataset, name, source)
 
 

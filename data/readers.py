@@ -89,9 +89,25 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_MAGIC = {
+    b"PK\x03\x04": "a spreadsheet (.xlsx, .ods) or another archive",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind (.xls)",
+    b"PAR1": "a Parquet file",
+    b"\x89HDF\r\n": "a NetCDF file",
+    b"CDF": "a NetCDF file",
+    b"\x1f\x8b": "compressed",
+}
+"""What files that are no CSV begin with."""
+
+
 def _decode(data: bytes, source: str) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{source}: is UTF-16 text; save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')")
+    for magic, kind in _MAGIC.items():
+        if data.startswith(magic):
+            raise InputError(
+                f"{source}: is {kind}; save it as CSV (UTF-8), or give Parquet the ending .parquet and NetCDF .nc"
+            )
     zero = data.find(b"\0")
     if zero >= 0:
         line = data[:zero].count(b"\n") + 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.linear import Drawn, Linear, linear_of
@@ -78,7 +78,11 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     InputError
         No hypothesis, an empty name, an expression that does not parse (all of them are named).
     """
-    if not isinstance(given, Mapping) or not given:
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"hypotheses: {shown(given)}; give a dict, name = expression, such as {{'flags': '100 * flags'}}"
+        )
+    if not given:
         raise InputError("no hypothesis; give at least one, name = expression")
     problems: list[str] = []
     rewards: list[Reward] = []

@@ -192,17 +192,15 @@ def _judgements(
     with problems.at("[values] judgements:"):
         if isinstance(said, str):
             digest = sha256(read_bytes(folder / said, said))
-            answers = answers_of(folder / said, said)
+            answers = answers_of(folder / said, said, names)
         else:
-            answers = answers_of(said)
+            answers = answers_of(said, hypotheses=names)
     prior = None
     if answers or not isinstance(given.get("source"), str):
         settings = {key: given[key] for key in ("spread", "disagreement") if key in given}
         blank = Answer("nobody", "left", "right", "equal")  # so that what else is wrong is said too
         with problems.at("[values]"):
             prior = Judgements(answers or [blank], given.get("source"), **settings)  # type: ignore[arg-type]
-    if prior is not None and answers and names:
-        problems.extend(f"[values] judgements: {p}" for p in prior.problems(names))
     record = {
         "judgements": {
             "file": said if isinstance(said, str) else None,

@@ -68,7 +68,9 @@ class Ratings(OfItems):
         for i in range(table.n_items):
             said = "" if missing[i] else column.text(i).strip()
             if said not in place:
-                what = "is missing" if not said else f"is {said!r}, which is no grade; {suggestion(said, self.grades)}"
+                what = f"is {said!r}, which is no grade; {suggestion(said, self.grades)}"
+                if not said:
+                    what = 'is missing; give each row a grade, or leave such rows out with missing = "drop"'
                 raise InputError(f"{table.source}: {table.where(i)}: column {self.column!r} {what}")
             out[i] = place[said]
         return out
