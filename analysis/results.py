@@ -841,6 +841,11 @@ def _warnings(question: Question) -> list[str]:
                 f"{one.name}: column {one.column!r} of table {one.table.name!r} is used by another feedback too"
             )
         said.add((id(one.table), one.column))
+        if one.kind in ("choices", "rankings") and one.items.has_options and int(np.diff(one.items.starts).max()) < 2:
+            warnings.append(
+                f"{one.name}: no scene of {one.table.name!r} has two options that are available, so nothing was chosen between "
+                "them and it tells no hypothesis from another"
+            )
         if one.dropped:
             warnings.append(
                 f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} lack {one.column!r} or a "

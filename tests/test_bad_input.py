@@ -62,6 +62,7 @@ def values(**changes):
 
 HEAD = "red_paint,flags,slope,is_pad\n"
 FOLDER = object()
+CHOSEN = {"kind": "choices", "table": "test", "column": "red_paint"}
 
 # name -> (what is changed, what each line of stderr must say, one pattern a line)
 CASES = {
@@ -446,6 +447,39 @@ CASES = {
     "a table that is a number": (
         study(tables={"training": "training.csv", "test": 3}),
         [r"\[tables\] test: 3 is no path"],
+    ),
+    "a spreadsheet": (
+        table("training", b"PK\x03\x04 and so on"),
+        [r"training\.csv: is a spreadsheet \(\.xlsx, \.ods\) or another archive; save it as CSV"],
+    ),
+    "Parquet called CSV": (table("test", b"PAR1 and so on"), [r"test\.csv: is a Parquet file; save it as CSV"]),
+    "an answer about no hypothesis": (
+        both(
+            study(values={"judgements": "answers.csv", "source": "a test"}),
+            table("answers", "judge,left,right,answer\nAnn,flags,red paint,equal\nAnn,flag,red paint,equal\n"),
+        ),
+        [r"judgements: answers\.csv: line 3: left: 'flag' is no hypothesis; did you mean 'flags'\?"],
+    ),
+    "one human, two rationalities": (
+        study(feedback=[CHOSEN | {"human": "Ann"}, CHOSEN | {"human": "Ann", "rationality": 2}]),
+        [
+            r"human 'Ann': number 1 \(choices\) has rationality \{ dist = .*\}, number 2 \(choices_2\) has 2\.0; .* give both"
+        ],
+    ),
+    "one human, two scales": (
+        study(feedback=[CHOSEN | {"human": "Ann"}, CHOSEN | {"human": "Ann", "scale": "raw"}]),
+        [r"number 1 \(choices\) has scale \"unit\", number 2 \(choices_2\) has \"raw\""],
+    ),
+    "a shared rationality that is to be sampled": (
+        study(feedback=[CHOSEN | {"human": "Ann"}, CHOSEN | {"human": "Ann"}], fit={"method": "nuts"}),
+        [r"'nuts', but number 1 \(choices\), number 2 \(choices_2\) share the rationality of 'Ann'.*use 'auto'"],
+    ),
+    "a grade that is blank": (
+        both(
+            study(feedback=[{"kind": "ratings", "table": "training", "column": "said", "grades": ["bad", "good"]}]),
+            table("training", "red_paint,flags,slope,is_pad,said\n1,1,0,1,good\n0,0,0,0,\n"),
+        ),
+        [r"line 3: column 'said' is missing; .*missing = \"drop\""],
     ),
     "two hypotheses broken": (
         study(hypotheses={"red paint": "1 +", "flags": "(flags"}),

@@ -356,3 +356,13 @@ def test_wrong_policies():
     for beta in (-1, math.inf, math.nan, "1", True):
         with pytest.raises(InputError, match="beta"):
             rh.Boltzmann(beta)
+
+
+@pytest.mark.parametrize("given", ["commit", rh.Commit, 2.0])
+def test_what_is_no_policy(given):
+    sites = rh.landing_sites(4, seed=1)
+    tree = rh.fit(
+        {"flags": "flags", "red": "red_paint"}, rh.Uniform("a test"), [rh.Labels(sites, "is_pad", noise=0.1)], 0
+    )
+    with pytest.raises(rh.InputError, match=r"policy: .* is no policy; give one such as rh.Commit\(\)"):
+        rh.catastrophe_risk(tree, sites, given)

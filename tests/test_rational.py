@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
-from studies import small, write
+from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
@@ -748,3 +748,10 @@ def test_comparisons_are_no_scenes_of_one(tmp_path):
     study["values"] = {"weights": {"x": 1, "-x": 1}, "source": "a test"}
     study["feedback"] = [{"kind": "choices", "table": "training", "column": "chosen"}]
     assert not any("scene with one option" in w for w in rh.run(write(tmp_path, study))["warnings"])
+
+
+def test_scenes_of_one_option_are_warned_of(tmp_path):
+    rows = "scene,option,red_paint,flags,slope,chosen\n0,0,1,1,0,1\n1,0,0,1,0,1\n"
+    chosen = [{"kind": "choices", "table": "training", "column": "chosen"}]
+    got = rh.run(write(tmp_path, small(feedback=chosen), training=rows, test=TEST))
+    assert any("no scene of 'training' has two options" in w for w in got["warnings"])

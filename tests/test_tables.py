@@ -295,3 +295,18 @@ def test_what_is_taken_as_a_table():
     ):
         with pytest.raises(InputError, match=words):
             as_table(bad)
+
+
+def test_a_column_that_stands_twice():
+    import pandas as pd
+
+    frame = pd.DataFrame([[1, 0, 1], [0, 1, 0]], columns=["flags", "said", "flags"])
+    with pytest.raises(rh.InputError, match="column 'flags' stands twice"):
+        rh.Labels(frame, "said", noise=(1, 19))
+
+
+@pytest.mark.parametrize("call", [rh.read_table, rh.run, rh.check])
+@pytest.mark.parametrize("given", [3, None, {}])
+def test_what_is_no_path(call, given):
+    with pytest.raises(rh.InputError, match="is no path; give the path of a"):
+        call(given)
