@@ -765,13 +765,21 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
         )
         return dict.fromkeys(keys), {k: dict.fromkeys(names) for k in keys}, [words]
     log_agent = log_normalised(Uniform().log_prior(posterior.hypotheses) + posterior.log_evidence)
-    bits, by_truth, warnings = {}, {}, []
+    bits, by_truth = {}, {}
+    beyond: dict[str, list[str]] = {}
     for key, target in zip(keys, question.targets, strict=True):
         found = value_bits(risk.matrix[: len(names), : len(names)], posterior.weights, log_agent, float(target))
         bits[key], by_truth[key] = found.bits, _by_name(names, found.by_truth)
         if found.reason:
-            warnings.append(f"no amount of information about human values brings the risk to {key}: {found.reason}")
-    return bits, by_truth, warnings
+            beyond.setdefault(found.reason, []).append(key)
+    return (
+        bits,
+        by_truth,
+        [
+            f"no amount of information about human values brings the risk to {' or '.join(keys)}: {why}"
+            for why, keys in beyond.items()
+        ],
+    )
 
 
 def _curve(question: Question, answer: Document) -> Document | None:

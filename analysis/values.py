@@ -57,10 +57,7 @@ def value_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, tar
     reason = ""
     if math.isinf(bits):
         least = float(judge @ cost.min(axis=0))
-        reason = (
-            f"even an agent that knew which hypothesis is true would have a risk of {least:.3g}, above {target:g}, on "
-            "this test"
-        )
+        reason = f"even an agent that knew which hypothesis is true would have a risk of {least:.3g} on this test"
     return Bits(bits, by_truth, reason)
 
 

@@ -617,7 +617,10 @@ def test_the_report_says_what_the_agent_goes_by(tmp_path):
     got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
     said = " ".join(read_off(got))
     assert "With what the training data say, the agent goes by 'red paint' at" in said
-    assert "its rationality (agent_choices_rationality) is" in said and "of its weight elsewhere" in said
+    assert (
+        "its rationality (agent_choices_rationality) is" in said
+        and "Share of its weight that lies on other hypotheses" in said
+    )
     assert "read off its own choices" in policy_in_words(got)[0]
     tables = {table.name: table for table in paper_tables(got)}
     assert b"red paint" in tables["agent_reading"].csv() and b"simplicity" in tables["agent_distance"].csv()

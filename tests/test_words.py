@@ -63,9 +63,15 @@ def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
     telling = csv("red,flags,good", [(i % 2, i % 3 == 0, i % 2) for i in range(60)])
     telling = telling.replace("True", "1").replace("False", "0")
     agent = {"policy": {"name": "boltzmann", "beta": 1}}
-    risk = answered(tmp_path, telling, PARTED, agent=agent)["risk"]
+    document = answered(tmp_path, telling, PARTED, agent=agent)
+    risk = document["risk"]
+    assert not words.takes_best(document)
     assert risk["limit"] > 0.05 and risk["limit_silent"] == 0
-    assert "silent" not in words.endless(risk) and "no better option is on offer" in words.endless(risk)
+    assert "silent" not in words.endless(risk, False) and "takes a worse option now and then" in words.endless(
+        risk, False
+    )
+    assert "even the best option on offer there is worse than failing" in words.endless(risk)
+    assert words.takes_best(answered(tmp_path, telling, PARTED))
     both = answered(tmp_path, SILENT, PARTED, agent=agent)["risk"]
     assert 0.1 < both["limit_silent"] < both["limit"] - 0.05
     assert "because the data are silent there" in words.endless(both) and "the rest because" in words.endless(both)

@@ -23,6 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from reward_hypotheses.analysis.report.words import (
     kind_in_words,
+    named_with_human,
     own_prior,
     percent,
     weightiest,
@@ -230,7 +231,8 @@ def evidence_by_feedback(document: Document, tree: "xr.DataTree | None" = None) 
     total = [None if v is None or not p else v + math.log(p) for v, p in zip(total, rows[0][1].values(), strict=True)]
     best = max((v for v in total if v is not None), default=0.0)
     behind.append([math.inf if v is None else best - v for v in total])
-    labels = [_short(name, 22) for name, _ in rows] + ["all together"]
+    who = [named_with_human(name, document["feedback"][name]) for name in found["nats"]]
+    labels = [_short(name, 24) for name in ("the values", *who, "all together")]
     cells = np.array(behind)
     height, width = 0.34 * len(labels) + 1.1, 0.72 * len(names) + 1.7
     fig, ax = _figure(min(PAGE, max(COLUMN, width)), height)

@@ -23,6 +23,7 @@ from reward_hypotheses.analysis.report.words import (
     impossible,
     judged_line,
     misfits,
+    named_with_human,
     origin_in_words,
     other_values,
     percent,
@@ -34,6 +35,7 @@ from reward_hypotheses.analysis.report.words import (
     shift,
     sources,
     table_sizes,
+    takes_best,
     value_in_words,
 )
 
@@ -175,10 +177,10 @@ def _answer(document: Document) -> list[str]:
         return answer(document)
     ends = "no interval, for the values were stated without a strength"
     if risk["lower"] is not None:
-        ends = (
-            f"{100 * risk['prob']:g}% interval {percent(risk['lower'])} to {percent(risk['upper'])}, which counts doubt about "
-            "the human values and nothing else"
-        )
+        low, high = percent(risk["lower"]), percent(risk["upper"])
+        ends = f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values and nothing else"
+        if low == high:
+            ends = f"doubt about the human values hardly moves it: the {100 * risk['prob']:g}% interval is {low} at both ends"
     over = "over what may be true"
     if contributions(document):
         over = "over what the agent may have taken up and what may be true"
@@ -269,13 +271,20 @@ def _by_feedback(document: Document) -> list[Section]:
     found = document["evidence_by_feedback"]
     if found is None:
         return []
-    said = [f"{one['words'][0].upper()}{one['words'][1:]}." for one in found["given_others"].values()]
+    said = [
+        f"{_capital(one['words'].replace(name, named_with_human(name, document['feedback'][name]), 1))}."
+        for name, one in found["given_others"].items()
+    ]
     parts = [
         Part("figure", name="evidence_by_feedback"),
         Part("text", "Each held against all the others:"),
         Part("list", entries=said),
     ]
     return [Section("feedback", "What each feedback says", parts)]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _weights_known(document: Document) -> list[Part]:
@@ -342,7 +351,7 @@ def _limit(document: Document) -> list[Part]:
     parts = []
     if risk["limit"] is not None:
         gone = risk["mean"] - risk["limit"]
-        said = f"The risk is {percent(risk['mean'])}. {endless(risk)}"
+        said = f"The risk is {percent(risk['mean'])}. {endless(risk, takes_best(document))}"
         if abs(gone) < 0.0005:
             said += " More of the same data changes nothing."
         else:

@@ -61,7 +61,10 @@ def _print_why(page: "_Page", document: Mapping[str, Any]) -> None:
     page.table(_weights(document, unicode=page.console.encoding.startswith("utf")))
     if read := read_off(document):
         page.heading("What the agent goes by")
-        for sentence in [*read, *(f"Mind: {w}." for w in document["agent_reading"]["warnings"])]:
+        for sentence in [
+            *read,
+            *(f"Mind: {w}." for w in document["agent_reading"]["warnings"] if w not in misfits(document)),
+        ]:
             page.line(sentence)
         page.gap()
     page.heading("Evidence or prior?")

@@ -15,7 +15,7 @@ from reward_hypotheses.analysis.report.paper import (
 )
 from reward_hypotheses.analysis.report.quantities import at, error_of, quantities
 from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.words import percent, value_in_words
+from reward_hypotheses.analysis.report.words import named_with_human, percent, value_in_words
 
 
 def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -113,10 +113,11 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     if found is None:
         return
     feedbacks, weights = list(found["nats"]), document["weights"]
+    who = {name: named_with_human(name, document["feedback"][name]) for name in feedbacks}
     shared = any(value is None or abs(value) > 1e-9 for value in found["together"].values())
     columns = (
         Column("hypothesis", "hypothesis"),
-        *(Column(f"by {name}", name, "number", "nats", error=f"mcse by {name}") for name in feedbacks),
+        *(Column(f"by {name}", who[name], "number", "nats", error=f"mcse by {name}") for name in feedbacks),
         Column("together", "together" if shared else None, "number", "nats"),
         Column("log_evidence", "all", "number", "nats", error="log_evidence_mcse"),
         *(Column(f"mcse by {name}") for name in feedbacks),
@@ -145,7 +146,7 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         Column("first", "first"),
         Column("second", "second"),
         Column("values", "values", "number", "nats"),
-        *(Column(f"by {name}", name, "number", "nats") for name in feedbacks),
+        *(Column(f"by {name}", who[name], "number", "nats") for name in feedbacks),
         Column("together", "together" if shared else None, "number", "nats"),
         Column("all", "all", "number", "nats"),
     )

@@ -35,7 +35,9 @@ def answer(document: Mapping[str, Any]) -> list[str]:
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    return [one for one in (risk_sentence(risk), by_choices_alone(document), endless(risk)) if one]
+    return [
+        one for one in (risk_sentence(risk), by_choices_alone(document), endless(risk, takes_best(document))) if one
+    ]
 
 
 def misfits(document: Mapping[str, Any]) -> list[str]:
@@ -59,8 +61,15 @@ def by_choices_alone(document: Mapping[str, Any]) -> str:
     )
 
 
-def endless(risk: Mapping[str, Any]) -> str:
-    """What endless training of this kind would leave of the risk, and why."""
+def takes_best(document: Mapping[str, Any]) -> bool:
+    """Whether an agent that knows what people mean always takes the best option."""
+    agent = document["agent"]
+    misled = agent["abstain"] and agent["fail_utility"] is not None
+    return agent["policy"] in MAXIMISES and not misled
+
+
+def endless(risk: Mapping[str, Any], best: bool = True) -> str:
+    """What endless training of this kind would leave of the risk, and why; `best` as of `takes_best`."""
     left, silent = risk["limit"], risk["limit_silent"]
     if left is None or max(left, risk["mean"]) < 1e-9:
         return ""
@@ -68,13 +77,15 @@ def endless(risk: Mapping[str, Any]) -> str:
         return "Endless training of this kind would leave none of it."
     verb = "still leave" if left <= risk["mean"] + 0.0005 else "raise it to"
     quiet = "the data are silent there, and assumptions decide what is good, and what the agent takes up"
-    forced = "even where the agent knows what people mean, no better option is on offer, or its policy does not take it"
+    forced = "even the best option on offer there is worse than failing"
+    if not best:
+        forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
     if left - silent < 0.0005 and silent > 0:
         why = quiet
     elif silent < 0.0005:
         why = forced
     else:
-        why = f"{percent(silent)} because {quiet}; the rest because, {forced}"
+        why = f"{percent(silent)} because {quiet}; the rest because {forced}"
     return f"Endless training of this kind would {verb} {percent(left)}: {why}."
 
 
@@ -84,10 +95,10 @@ def risk_sentence(risk: Mapping[str, Any]) -> str:
         return f"Catastrophe risk: none seen in {_scenes(risk)}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
     doubt = "The values are stated without a strength, so their uncertainty is not in it."
     if risk["lower"] is not None:
-        doubt = (
-            f"By uncertainty about the values alone it is {percent(risk['lower'])} to {percent(risk['upper'])} "
-            f"({100 * risk['prob']:g}%)."
-        )
+        low, high, prob = percent(risk["lower"]), percent(risk["upper"]), f"{100 * risk['prob']:g}%"
+        doubt = f"By uncertainty about the values alone it is {low} to {high} ({prob})."
+        if low == high:
+            doubt = f"Uncertainty about the values hardly moves it (its {prob} interval is {low} at both ends)."
     return f"Catastrophe risk: {percent(risk['mean'])} of scenes. {doubt} {finite_test(risk)}"
 
 
@@ -420,6 +431,8 @@ def table_sizes(document: Mapping[str, Any]) -> list[str]:
     return described
 
 
+MAXIMISES = ("commit", "most_probable", "expected", "cvar", "maximin")
+"""Policies that take the best option where only one hypothesis has weight."""
 DRAWS_ONE = ("commit", "boltzmann", "quantilize")
 """Policies that keep to one hypothesis for a whole deployment, drawn from the weights."""
 POLICIES = {
@@ -495,12 +508,14 @@ def read_off(document: Mapping[str, Any]) -> list[str]:
         said = f"{what}, the agent goes by " + ", ".join(f"{name!r} at {percent(w)}" for name, w in held if w > 0)
         out.append(said + ("." if one["risk"] is None else f"; its risk is {percent(one['risk'])}."))
     far = [
-        f"{100 * d['total_variation']:.0f}% of its weight elsewhere than the agent of the prior {prior!r}"
+        f"{100 * d['total_variation']:.0f}% of the prior {prior!r}"
         for prior, d in reading["with_training"]["distance"].items()
         if d["total_variation"] is not None
     ]
     if far:
-        out.append(f"It has {plainly(far)}.")
+        out.append(
+            f"Share of its weight that lies on other hypotheses than that of an agent that is assumed: {plainly(far)}."
+        )
     for of, known in reading["rationality"].items():
         lead = max(reading["with_training"]["weights"], key=reading["with_training"]["weights"].get)
         if known.get(lead) is not None:
@@ -540,6 +555,12 @@ PLANS = {
 }
 
 
+def named_with_human(name: str, one: Mapping[str, Any]) -> str:
+    """What a feedback is called, and who said it, where that is known and not in its name."""
+    human = one["settings"].get("human")
+    return name if human is None or str(human).casefold() in name.casefold() else f"{name} ({human})"
+
+
 def feedback_in_words(one: Mapping[str, Any], name: str) -> str:
     """What people said, and how it is taken to come about; by its name where that is not its kind."""
     return _feedback_in_words(one) if name == one["kind"] else f"{name}: {_feedback_in_words(one)}"
@@ -572,10 +593,9 @@ def _feedback_in_words(one: Mapping[str, Any]) -> str:
             return f"{one['kind']} ({where}): {CHOSEN[one['kind']]}, by {who} {how}, {plans}"
         return f"{one['kind']} (column {one['column']!r} of {one['table']}): {CHOSEN[one['kind']]}, by {who} {how}"
     if one["kind"] == "ratings":
-        grades = one["settings"]["grades"]
-        return (
-            f"ratings (column {one['column']!r} of {one['table']}): each item graded, from {grades[0]} to {grades[-1]}"
-        )
+        grades, human = one["settings"]["grades"], one["settings"].get("human")
+        by = f", by {human}, as rational as in what else {human} said" if human else ""
+        return f"ratings (column {one['column']!r} of {one['table']}): each item graded, from {grades[0]} to {grades[-1]}{by}"
     return f"{one['kind']} (column {one['column']!r} of {one['table']})"
 
 
