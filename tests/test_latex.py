@@ -18,7 +18,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, macro_names, spelled, tabular_file
 from reward_hypotheses.analysis.report.paper import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
 from reward_hypotheses.analysis.report.quantities import quantities
-from reward_hypotheses.analysis.report.rounding import rounded, shown
+from reward_hypotheses.analysis.report.rounding import NOISE, rounded, shown
 from reward_hypotheses.analysis.report.tables import paper_tables, table_files
 from reward_hypotheses.analysis.report.words import percent
 
@@ -41,6 +41,8 @@ errors = st.floats(min_value=1e-9, max_value=1e6)
         (0.45, 0.0, "0.450"),
         (0.45, None, "0.450"),
         (0.45, 1e-17, "0.450"),
+        (46.4067870116, 1e-9, "46.4"),
+        (46.4067870116, 1e-5, "46.40679"),
         (-0.0004, 0.01, "0.00"),
         (3.0, 40.0, "0"),
         (1234.5, 30.0, "1230"),
@@ -67,7 +69,7 @@ def test_rounded(value, error, want):
 @given(numbers, errors)
 @example(25.0, 10.0)
 def test_rounding_keeps_within_half_a_unit_of_the_errors_place(value, error):
-    assume(error > 1e-12 * abs(value))
+    assume(error > NOISE * abs(value))
     text = rounded(value, error)
     unit = Fraction(10) ** Decimal(repr(error)).adjusted()
     slack = Fraction(math.ulp(value) + math.ulp(float(text)))  # the number itself is known no better

@@ -9,8 +9,8 @@ Kind = Literal["text", "share", "level", "nats", "number", "count", "row"]
 """How a value is shown: a `share` is estimated and a `level` was given, both in percent; `row`: as its row's unit."""
 
 DIGITS = 3
-NOISE = 1e-12
-"""An error so small beside its number is the arithmetic's, not one that was estimated."""
+NOISE = 1e-7
+"""An error so small beside its number is the arithmetic's, or of no use to a reader: digits by the dozen say nothing."""
 
 NOTHING = "\N{EM DASH}"
 
@@ -22,7 +22,7 @@ def rounded(value: float, error: float | None = None) -> str:
     ----------
     value : float
     error : float or None
-        0, None, or one that only the arithmetic made, below 1e-12 of the number: none.
+        0, None, or below 1e-7 of the number: none.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None
 def _share(x: float, error: float | None) -> str:
     """A share in percent, rounded to its error; what is not 0 never looks like 0, nor what is not 1 like 1."""
     text = rounded(100 * x, None if error is None else 100 * error)
-    if error is not None and float(text) in (0.0, 100.0) and x < 1 - NOISE:
+    if error is not None and float(text) in (0.0, 100.0) and x < 1 - 1e-12:
         decimals = -_exponent(100 * error)
         step = 10.0**-decimals
         wide = f"{step if float(text) == 0 else max(100 - step, 0):.{max(decimals, 0)}f}"
