@@ -125,7 +125,7 @@ def choose_probes(
     """
     k, random_seed = whole(k, "k", 1), whole(random_seed, "random_seed")
     listed, weights, families, table = _asked(hypotheses, candidates, prior)
-    betas = _betas(rationality)
+    betas = betas_of(rationality)
     choosers = _choosers(listed, weights, families, table, betas, substream(random_seed, "choosers"))
     picks, gains = _greedy(choosers, min(k, table.n_scenes), substream(random_seed, "probes"))
     cumulative, mcse = _together(choosers, picks, substream(random_seed, "check of probes"))
@@ -169,7 +169,7 @@ def _asked(
     return listed, weights, families, table
 
 
-def _betas(given: Any) -> tuple[np.ndarray, np.ndarray]:
+def betas_of(given: Any) -> tuple[np.ndarray, np.ndarray]:
     """Nodes of the rationality and their shares, by Gauss and Hermite's rule on its logarithm."""
     if given is not None and not isinstance(given, Mapping):
         number = finite(given)
@@ -203,7 +203,7 @@ def _choosers(
     scales = np.asarray(within_scene_scale(valuation), float)
     chances, mass, hypothesis = [], [], []
     for i, h in enumerate(owner):
-        worth = _laid_out(valuation, i)
+        worth = laid_out(valuation, i)
         of_family = isinstance(listed.rewards[h], Linear)
         nodes, shares = betas
         if of_family:  # one each, drawn, for members are many
@@ -217,7 +217,7 @@ def _choosers(
     return Choosers(np.stack(chances), np.array(mass), np.array(hypothesis))
 
 
-def _laid_out(valuation: Valuation, h: int) -> np.ndarray:
+def laid_out(valuation: Valuation, h: int) -> np.ndarray:
     """Rewards (scene, option), -inf where there is no option."""
     widest = int(np.diff(valuation.table.starts).max())
     out = np.full((valuation.n_scenes, widest), -np.inf)

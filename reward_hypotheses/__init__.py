@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from reward_hypotheses.analysis.population import agents_read, population_risk
     from reward_hypotheses.analysis.probes import choose_probes
+    from reward_hypotheses.analysis.queries import rank_queries
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
@@ -135,6 +136,7 @@ _HOME = {
     "agents_read": "analysis.population",
     "population_risk": "analysis.population",
     "choose_probes": "analysis.probes",
+    "rank_queries": "analysis.queries",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
     "silent_directions": "analysis.labelled",
@@ -180,6 +182,7 @@ __all__ = [
     "check",
     "conforms",
     "choose_probes",
+    "rank_queries",
     "decorrelate",
     "demonstrate",
     "elicit",

@@ -38,6 +38,7 @@ GROUPS = {
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "risk_by_judge", "predict"),
     "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
     "Agents read off their choices": ("agents_read", "population_risk", "choose_probes"),
+    "What to ask next": ("rank_queries",),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
 }
