@@ -9,6 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
+from reward_hypotheses.analysis.endless import Left, left_by_class, limit, risk_parts
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.impossibility import worst_case
@@ -22,7 +23,6 @@ from reward_hypotheses.analysis.risk import (
     dangerous_pairs,
     interval,
     judges_weights,
-    limit,
     scalar_risk,
     scene_weights,
     upper_limit_of_none,
@@ -254,6 +254,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
 
 TEST_KEYS = (
     "risk",
+    "risk_parts",
     "risk_by_agent_prior",
     "risk_by_language",
     "risk_by_judge",
@@ -334,8 +335,10 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
     return document, warnings
 
 
-def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Document, list[str]]:
-    """What is said of a test that rests on the evidence, as numbers by key, and warnings."""
+def _measured(
+    question: Question, valuation: Valuation, risk: Risk, like: Document | None = None
+) -> tuple[Document, list[str]]:
+    """What is said of a test that rests on the evidence, as numbers by key, and warnings; its lists as in another answer."""
     posterior, policy = question.posterior, question.policy
     names, n = posterior.hypotheses.names, len(posterior.weights)
     agent, judge = question.agent, question.whole(posterior.weights)
@@ -348,12 +351,12 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
-    left: float | None
-    silent: float | None
+    stays: list[Left] | None
     if question.reading is None:
-        left, silent = limit(valuation, posterior, policy, question.agent_prior, risk)
+        stays = left_by_class(valuation, posterior, policy, question.agent_prior, risk)
     else:
-        left, silent = question.reading.limit(posterior, policy, risk) or (None, None)
+        stays = question.reading.left_by_class(posterior, policy, risk)
+    left, silent = (None, None) if stays is None else limit(stays)
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -376,6 +379,16 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             "equal_scenes": risk.n_scenes,
             "upper_of_zero": upper_limit_of_none(risk.n_scenes),
         },
+        "risk_parts": None
+        if stays is None
+        else risk_parts(
+            risk,
+            stays,
+            policy.mixing(agent) if policy.draws_one else None,
+            judge,
+            question.names,
+            None if like is None else like["risk_parts"],
+        ),
         "risk_by_agent_prior": {
             "uniform": ours["uniform"],
             "simplicity": ours.get(f"simplicity, {question.languages[0].language_name}")
@@ -475,9 +488,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         moved = asked.posterior
         tests: Document = {}
         for name, valuation in over.items():
-            measured, _ = _measured(
-                asked, valuation, catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
-            )
+            risk = catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
+            measured, _ = _measured(asked, valuation, risk, answers[name])
             if not valuation.tops and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight
@@ -725,7 +737,7 @@ def _around(
     return {
         "lower": ends.get("lower"),
         "upper": ends.get("upper"),
-        "limit": limit(valuation, posterior, policy, prior, risk)[0],
+        "limit": limit(left_by_class(valuation, posterior, policy, prior, risk))[0],
     }
 
 

@@ -37,6 +37,7 @@ from reward_hypotheses.analysis.report.words import (
     table_sizes,
     takes_best,
     value_in_words,
+    what_stays,
 )
 
 if TYPE_CHECKING:
@@ -379,7 +380,7 @@ def _number(document: Document) -> list[Part]:
         large = [p for p in found if p[2] * p[3] * p[4] >= LEAST_PART][:MOST_PARTS] or found[:1]
         entries = [
             f"{percent(w * v * c)}: the agent took up {i!r} ({percent(w)}) while people mean {j!r} ({percent(v)}), which ends "
-            f"in a catastrophe in {percent(c)} of scenes"
+            f"in a catastrophe in {percent(c)} of scenes{what_stays(document, i, j)}"
             for i, j, w, v, c in large
         ]
         rest = found[len(large) :]

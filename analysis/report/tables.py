@@ -48,7 +48,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     ]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
-        tables += [*_bits(document), *_bounds(document), _tipping(document)]
+        tables += [*_parts(document), *_bits(document), *_bounds(document), _tipping(document)]
     return tables
 
 
@@ -292,6 +292,37 @@ def _reading(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "and the bits by which its weights diverge from theirs."
     )
     yield PaperTable("agent_distance", "The agent beside assumed ones", told, distances, (own, *beside))
+
+
+def _parts(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """What the risk is the sum of: by pair where the policy draws one hypothesis, else by class."""
+    found, zero = document["risk_parts"], document["risk"]["upper_of_zero"]
+    if found is None:
+        return
+    by_pair = found["pairs"] is not None
+    first = (Column("agent", "the agent took up"), Column("truth", "people mean"), Column("silent", "silent"))
+    told = (
+        *(first if by_pair else (Column("hypotheses", "people mean one of"), Column("weight", "weight", "share", "%"))),
+        Column("risk", "now", "share", "%", error="risk_mcse", zero=zero),
+        Column("left", "left", "share", "%", error="left_mcse", zero=zero),
+        Column("removed", "removed", "share", "%", error="removed_mcse"),
+        *(Column(f"{key}_mcse") for key in ("risk", "left", "removed")),
+    )
+    what = "pairs" if by_pair else "classes"
+    rows = []
+    for k, one in enumerate(found[what]):
+        lead = (one["agent"], one["truth"], one["silent"]) if by_pair else (", ".join(one["hypotheses"]), one["weight"])
+        errors = (error_of(document, "risk_parts", what, k, key) for key in ("risk", "left", "removed"))
+        rows.append((*lead, one["risk"], one["left"], one["removed"], *errors))
+    rest = found["others"]
+    if by_pair and rest["pairs"]:
+        errors = (error_of(document, "risk_parts", "others", key) for key in ("risk", "left", "removed"))
+        rows.append((f"{rest['pairs']} other pairs", "", None, rest["risk"], rest["left"], rest["removed"], *errors))
+    caption = (
+        "The risk as a sum: what is caught up in it now, what endless training of this kind would leave, and what it would "
+        "remove. Silent: training cannot tell the two apart."
+    )
+    yield PaperTable("risk_parts", "What the risk is made of", caption, told, tuple(rows))
 
 
 def _matrix(document: Mapping[str, Any]) -> PaperTable:

@@ -542,6 +542,19 @@ def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, fl
     return sorted((p for p in parts if p[2] * p[3] * p[4] > 0), key=lambda p: -p[2] * p[3] * p[4])
 
 
+def what_stays(document: Mapping[str, Any], agent: str, truth: str) -> str:
+    """What endless training would do about a part of the risk, to follow it; nothing where that is not known."""
+    found = document["risk_parts"]
+    part = next((p for p in found["pairs"] if (p["agent"], p["truth"]) == (agent, truth)), None) if found else None
+    if part is None:
+        return ""
+    if agent == truth:
+        return "; nothing on offer there is better, or the policy does not take it"
+    if part["silent"]:
+        return "; training is silent between the two, so more of it removes none of this"
+    return "; more training would tell the two apart"
+
+
 CHOSEN = {
     "choices": "which option of a scene was taken",
     "rankings": "the options of a scene in order",
