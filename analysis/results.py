@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.bounded import bounded_in_words, bounded_pairs
 from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.endless import Left, left_by_class, limit, risk_parts
@@ -30,6 +31,8 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
+from reward_hypotheses.analysis.support import support_document
+from reward_hypotheses.analysis.telling import telling_document
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
@@ -78,6 +81,8 @@ class Question:
         the judge's.
     judged : Judged or None
         What judgements say of the failure line.
+    support : Table or None
+        Every item that training could have held, where somebody declared it.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -102,6 +107,7 @@ class Question:
     versions: Mapping[str, str] = field(default_factory=dict)
     reading: Reading | None = None
     judged: Judged | None = None
+    support: Table | None = None
 
     @property
     def agent(self) -> np.ndarray:
@@ -187,6 +193,16 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "agent_prior": _by_name(question.names, _agents_prior(question)),
         "agent_weights": _by_name(question.names, question.agent),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
+        "support": None if question.support is None else support_document(posterior, question.support),
+        "bounded_pairs": [
+            {
+                "pair": [names[p.first], names[p.second]],
+                "factors": p.factors,
+                "limit": p.limit,
+                "words": bounded_in_words(names[p.first], names[p.second], p),
+            }
+            for p in bounded_pairs(posterior)
+        ],
         "silent_directions": {
             names[h]: _silent(fitted, {name: v for name, v in question.tests.items()}, h)
             for h, fitted in posterior.families.items()
@@ -212,6 +228,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         },
         "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
+        "telling": telling_document(posterior, question.seed),
         "predictive_check": checks,
         "misfit": misfit,
         "evidence_by_feedback": by_feedback,
@@ -547,6 +564,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
 def _tables(question: Question) -> list[Table]:
     """Every table that is used, once: of training, of the tests, of the agent's own choices."""
     tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    if question.support is not None:
+        tables.setdefault(question.support.name, question.support)
     if question.judged is not None:
         shown = question.judged.judgements.asked.table
         tables.setdefault(shown.name, shown)
@@ -982,6 +1001,8 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "value_bits_by_truth",
                     "se_scenes",
                     "bits_by_size",
+                    "telling",
+                    "bounded_pairs",
                     "k_hat",
                     "distance",
                 ):

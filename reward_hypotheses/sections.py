@@ -554,11 +554,12 @@ class Asked:
     prob: float
     deployments: tuple[int, ...]
     languages: tuple[Simplicity, ...]
+    support: str | None = None
 
 
 def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> Asked:
     """Read [analysis]."""
-    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages")
+    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages", "support")
     section = top.section("analysis", known, required=False)
     section.refuse_unknown()
     given = section.given
@@ -577,6 +578,9 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
         for name in names:
             if name not in tables:
                 problems.add(f"[analysis] {key}: {name!r} is no table; {suggestion(name, tables)}")
+    support = section.text("support", default="") or None
+    if support is not None and support not in tables:
+        problems.add(f"[analysis] support: {support!r} is no table; {suggestion(support, tables)}")
     targets = section.numbers("targets", (0.1, 0.01, 0.001), lambda t: 0 <= t <= 1, "risks from 0 to 1")
     contaminations = section.numbers(
         "contaminations", (0.01, 0.05, 0.1), lambda e: 0 < e < 1, "shares of the prior, above 0 and below 1"
@@ -600,5 +604,11 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
                 raise InputError(f"{language.language_name!r} stands twice; name each language once")
             languages.append(language)
     return Asked(
-        tuple(dict.fromkeys([*tests, *also])), targets, contaminations, prob, tuple(deployments), tuple(languages)
+        tuple(dict.fromkeys([*tests, *also])),
+        targets,
+        contaminations,
+        prob,
+        tuple(deployments),
+        tuple(languages),
+        support,
     )

@@ -23,6 +23,7 @@ from reward_hypotheses.analysis.report.words import (
     impossible,
     judged_line,
     misfits,
+    more_data,
     named_with_human,
     origin_in_words,
     other_values,
@@ -145,7 +146,10 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         provenance=_provenance(document),
         data=_data(document),
         study=document["study"],
-        made=all((shape["origin"] or {}).keys() & {"landing_sites", "from"} for shape in document["tables"].values()),
+        made=all(
+            (shape["origin"] or {}).keys() & {"landing_sites", "from", "combinations"}
+            for shape in document["tables"].values()
+        ),
         colophon="Made by reward_hypotheses, which gives reward hypotheses posterior weights under explicit human values, and "
         "the risk of catastrophe on a shifted test.",
     )
@@ -361,9 +365,7 @@ def _limit(document: Document) -> list[Part]:
         if document["silent_pairs"]:
             said += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
         parts.append(Part("text", said))
-    said = impossible(document)
-    if said:
-        parts.append(Part("text", said))
+    parts += [Part("text", said) for said in (impossible(document), *more_data(document)) if said]
     parts.append(Part("figure", name="bits_by_size"))
     return parts
 

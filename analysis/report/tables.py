@@ -42,6 +42,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         _weights(document),
         _pairs(document),
         *_by_feedback(document),
+        *_telling(document),
         *_reward_weights(document),
         *_failure_line(document),
         *_reading(document),
@@ -182,6 +183,41 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "check by the weights that the others leave."
     )
     yield PaperTable("agreement", "Does the feedback agree?", said, agreed, held)
+
+
+def _telling(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """How many more items of each feedback would tell which hypothesis from which."""
+    simulated = {name: one for name, one in document["telling"].items() if one is not None and one["pairs"]}
+    if not simulated:
+        return
+    odds = list(next(iter(simulated.values()))["pairs"][0]["items"])
+    columns = (
+        Column("feedback", "feedback"),
+        Column("truth", "if it is true"),
+        Column("other", "over"),
+        *(Column(f"items_{o}", f"items for {float(o):g} to 1", "count", error=f"items_{o}_mcse") for o in odds),
+        *(Column(f"items_{o}_mcse") for o in odds),
+        Column("at_most"),
+    )
+    rows = tuple(
+        (
+            name,
+            pair["truth"],
+            pair["other"],
+            *(pair["items"][o] for o in odds),
+            *(pair["items_mcse"][o] for o in odds),
+            one["sizes"][-1],
+        )
+        for name, one in simulated.items()
+        for pair in one["pairs"]
+    )
+    weights = document["weights"]
+    ranks = tuple(min(weights[row[1]], weights[row[2]]) for row in rows)
+    caption = (
+        "Fewest items such as training has, of each feedback, of which a log Bayes factor of so many to one is expected in favour "
+        "of the hypothesis, were it true; none given where that is not reached. By simulation."
+    )
+    yield PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
 
 
 def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:
