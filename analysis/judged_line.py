@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk import quantile, scene_weights
+from reward_hypotheses.analysis.variance_shares import Shares, shares_of_variance
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
@@ -14,6 +15,7 @@ from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.failure_judgements import FailureJudgements, Line, log_mean
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import MATTERS, Posterior, exactly, posterior_weights
 from reward_hypotheses.models.valuation import Valuation
@@ -155,6 +157,8 @@ class UnderLine:
         0 where none was asked.
     effective : float or None
         The least effective number of refits, of a hypothesis that matters.
+    shares : Shares or None
+        Which of the two doubts moves the risk; None where the values have none.
     """
 
     mean: float
@@ -167,6 +171,7 @@ class UnderLine:
     risks: np.ndarray
     refits: int = 0
     effective: float | None = None
+    shares: Shares | None = None
 
 
 def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
@@ -180,11 +185,11 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
         )
         some = acts > 0
         for h, parts in enumerate(found):
-            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
-    return [_added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+            parts.append(added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
+    return [added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
 
 
-def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each reward once, ascending, with all its mass."""
     if not rewards.size:
         return rewards, mass
@@ -277,7 +282,13 @@ def risk_of_lines(
     _, drawn, _ = posterior.draws(n, substream(seed, "values"))
     risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
     none, weights = np.zeros(len(by_truth)), posterior.weights
-    return UnderLine(float(weights @ by_truth), 0.0, Ends.of(risks, prob), by_truth, none, weights, none, risks)
+    shares = None
+    if posterior.prior.uncertain:
+        values = [posterior.draws(n, substream(seed, f"shares of values {k}"))[1] for k in (0, 1)]
+        bad = [worse_at(picked, drawn_lines(lines, n, seed + 1 + k)) for k in (0, 1)]
+        shares = shares_of_variance(lambda of_values, of_line: (values[of_values] * bad[of_line]).sum(axis=1))
+    ends = Ends.of(risks, prob)
+    return UnderLine(float(weights @ by_truth), 0.0, ends, by_truth, none, weights, none, risks, shares=shares)
 
 
 def risk_of_refits(
@@ -333,11 +344,28 @@ def risk_of_refits(
         risks=risks,
         refits=count,
         effective=float(near.effective()[held.weights > MATTERS].min()),
+        shares=_shares(held, refits, picked, n, seed),
     )
 
 
+def _shares(held: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
+    """Shares of the variance, values and lines each as the data leave them, but drawn apart from one another."""
+    if not held.prior.uncertain:
+        return None
+    drawn = [_drawn(held, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
+    values, lines = [one[0] for one in drawn[:2]], [one[1:] for one in drawn[2:]]
+    return shares_of_variance(lambda of_values, of_line: _weighed(values[of_values], *lines[of_line]))
+
+
 def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,).
+    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
+    return _weighed(*_drawn(held, refits, picked, n, rng))
+
+
+def _drawn(
+    held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws of pi, and log evidence and risk by truth at draws of the lines, from ``p(pi, u | data)``: (draw, hypothesis) each.
 
     A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
     """
@@ -353,10 +381,17 @@ def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.rando
         if mine.any():
             its = rng.choice(len(near.u), int(mine.sum()), p=chances[:, h])
             log_evidence[mine, h], bad[mine, h] = near.log_evidence[its, h], bad_near[its, h]
+    return pi, log_evidence, bad
+
+
+def _weighed(pi: np.ndarray, log_evidence: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible, which weighs nothing."""
     with np.errstate(divide="ignore"):
         log_weights = np.log(pi) + log_evidence
-    odds = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return (odds / odds.sum(axis=1, keepdims=True) * bad).sum(axis=1)
+    top = log_weights.max(axis=1, keepdims=True)
+    odds = np.exp(log_weights - np.where(np.isfinite(top), top, 0.0))
+    total = odds.sum(axis=1)
+    return (odds * bad).sum(axis=1) / np.where(total > 0, total, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,7 +483,7 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
     lines : sequence of Line
         As `FailureJudgements.lines` gives them.
     """
-    resting = _resting(posterior.feedback)
+    resting = resting_on_the_line(posterior.feedback)
     given = (judgements, tuple(lines), tuple(resting))
     if not resting:
         return Judged(*given, None)
@@ -461,7 +496,11 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
         )
         return Judged(*given, None, why)
     feedback = [posterior.feedback[k] for k in resting]
-    refits = refitted(lines, lambda u: _log_evidence(posterior, feedback, u), REFITS, seed)
+
+    def log_evidence(u: np.ndarray) -> np.ndarray:
+        return exact_evidence_at(posterior.hypotheses, feedback, FailureLine(tuple(u.tolist())))
+
+    refits = refitted(lines, log_evidence, REFITS, seed)
     found = Judged(*given, refits)
     whole = found.whole(posterior)
     assert whole is not None
@@ -474,19 +513,18 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
     return found
 
 
-def _log_evidence(posterior: Posterior, feedback: Sequence[Feedback], u: np.ndarray) -> np.ndarray:
-    """Log evidence of feedback with these failure lines, nats: (hypothesis,)."""
-    line = FailureLine(tuple(u.tolist()))
+def exact_evidence_at(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine) -> np.ndarray:
+    """Log evidence of feedback whose evidence is exact with another failure line, nats: (hypothesis,)."""
     known: dict[int, Valuation] = {}
     for one in feedback:
         if id(one.items) not in known:
-            known[id(one.items)] = Valuation(posterior.hypotheses, one.items, line, for_labels=True)
+            known[id(one.items)] = Valuation(hypotheses, one.items, line, for_labels=True)
     found = exactly(feedback, [known[id(one.items)] for one in feedback], "auto")
     assert all(e is not None for e in found)
     return np.array([e.log_evidence for e in found if e is not None]).sum(axis=0)
 
 
-def _resting(feedback: Sequence[Feedback]) -> list[int]:
+def resting_on_the_line(feedback: Sequence[Feedback]) -> list[int]:
     """Feedback whose evidence rests on the line, and what shares a rationality with such."""
     own = set()
     for k, one in enumerate(feedback):
@@ -537,10 +575,20 @@ def risk_document(found: UnderLine | None, names: Sequence[str]) -> dict[str, An
         | vars(found.ends)
         | {key: dict(zip(names, getattr(found, key).tolist(), strict=True)) for key in arrays}
         | {"refits": found.refits, "effective_refits": found.effective}
+        | {"shares": None if found.shares is None else found.shares.document()}
     )
 
 
-DRAWN_ERRORS = ("mcse", "mcse_lower", "mcse_upper", "mcse_by_truth", "mcse_weights", "refits", "effective_refits")
+DRAWN_ERRORS = (
+    "mcse",
+    "mcse_lower",
+    "mcse_upper",
+    "mcse_by_truth",
+    "mcse_weights",
+    "refits",
+    "effective_refits",
+    "shares",
+)
 """Of ``risk_under_judged_line``: what has no Monte Carlo error of its own."""
 
 

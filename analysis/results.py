@@ -13,7 +13,9 @@ from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.endless import Left, left_by_class, limit, risk_parts
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
+from reward_hypotheses.analysis.failure_curve import curve_document, failure_curve
 from reward_hypotheses.analysis.impossibility import worst_case
+from reward_hypotheses.analysis.jointly import risk_bounds_jointly
 from reward_hypotheses.analysis.judged_line import DRAWN_ERRORS, Judged, add_errors, few, line_document, risk_document
 from reward_hypotheses.analysis.opinions import opinion
 from reward_hypotheses.analysis.reading import Reading, contradiction, distances, document_of, untrusted
@@ -83,6 +85,8 @@ class Question:
         What judgements say of the failure line.
     support : Table or None
         Every item that training could have held, where somebody declared it.
+    known : dict
+        Kept from one answer to another, so that nothing is weighed twice.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -108,6 +112,7 @@ class Question:
     reading: Reading | None = None
     judged: Judged | None = None
     support: Table | None = None
+    known: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def agent(self) -> np.ndarray:
@@ -288,6 +293,9 @@ TEST_KEYS = (
     "risk_bounds",
     "risk_bounds_unlisted",
     "risk_bounds_within_factor",
+    "risk_bounds_jointly",
+    "risk_by_line",
+    "languages",
     "tipping",
     "slopes",
     "impossible",
@@ -443,6 +451,11 @@ def _measured(
             repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e)
             for e in question.contaminations
         },
+        "risk_bounds_jointly": _jointly(question, risk),
+        "risk_by_line": curve_document(
+            failure_curve(posterior, valuation, policy, agent, known=question.known), names, risk.mean
+        ),
+        "languages": _by_languages(question, ours),
     }
     return document | _robust(question, risk.by_truth[:n]), said
 
@@ -456,6 +469,39 @@ def _under_judged_line(question: Question, valuation: Valuation) -> Document | N
     return risk_document(
         question.judged.risk(*about, question.prob, n, question.seed), question.posterior.hypotheses.names
     )
+
+
+def _jointly(question: Question, risk: Risk) -> Document | None:
+    """Bounds where agent and judge have the prior in common and it may be wrong; None for other agents and policies."""
+    posterior = question.posterior
+    if question.reading is not None or question.agent_prior is not None or not question.policy.mixes_weights:
+        return None
+    document: Document = {}
+    for e in question.contaminations:
+        found = risk_bounds_jointly(posterior.log_prior, posterior.log_evidence, risk.matrix, float(e))
+        document[repr(float(e))] = dict(zip(("lower", "upper", "exact"), found, strict=True))
+    return document
+
+
+def _by_languages(question: Question, risks: Mapping[str, float]) -> Document:
+    """The simplicity languages side by side: what each charges a hypothesis, which comes first, and what that does."""
+    posterior, names = question.posterior, question.posterior.hypotheses.names
+    document: Document = {}
+    for language in question.languages:
+        try:
+            bits = language.bits(posterior.hypotheses)
+        except InputError:
+            document[language.language_name] = None
+            continue
+        weights = posterior.reweighted(language)
+        lead = weights >= (1 - 1e-9) * weights.max()
+        document[language.language_name] = {
+            "bits": _by_name(names, bits),
+            "weights": _by_name(names, weights),
+            "first": [name for name, first in zip(names, lead.tolist(), strict=True) if first],
+            "risk": risks.get(language.name),
+        }
+    return document
 
 
 def _robust(question: Question, by_truth: np.ndarray) -> Document:
@@ -996,6 +1042,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "evidence_by_feedback",
                     "tipping",
                     "impossible",
+                    "risk_by_line",
                     "pairs",
                     "value_bits",
                     "value_bits_by_truth",

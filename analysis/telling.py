@@ -14,15 +14,17 @@ from reward_hypotheses.models.feedback.rational import Part, Rational
 from reward_hypotheses.models.nuisances import LogNormal
 from reward_hypotheses.models.posterior import Posterior
 
-SIZES = (1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 200, 300, 500, 1000)
+SIZES = (1, 2, 3, 5, 7, 10, 15, 20, 50, 100, 200, 500, 1000)
 ODDS = (20.0, 150.0)
 """Strong and very strong evidence (Kass and Raftery 1995)."""
+FIRST, ROWS = 20, 32
+"""Items whose likelihoods are computed one by one, and replications, of kinds with a rationality."""
 MOST = 8
 """Classes of hypotheses that are told apart, the weightiest."""
-REPLICATIONS, LEAST_REPLICATIONS = 100, 32
+REPLICATIONS = 100
 WORK = 20_000_000
 """Numbers that a simulation of a kind with a rationality works on, about."""
-REACH, NODES, FINE = 5.0, 49, 1025
+REACH, NODES, FINE = 5.0, 49, 513
 """Of a rationality: standard deviations of its logarithm on either side, points where the likelihood is computed, and where a
 polynomial through these is integrated."""
 WIDEST = 2.0
@@ -94,6 +96,8 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
     for h in fixed:
         if len(first) < MOST:
             first.setdefault(int(classes[h]), h)
+    if not first:
+        return None
     place = {h: list(first).index(int(classes[h])) for h in fixed if int(classes[h]) in first}
     inputs = np.array([one.at(valuation, h) for h in first.values()])
     if isinstance(one, ClosedForm):
@@ -142,22 +146,24 @@ def _by_quadrature(one: Rational, inputs: np.ndarray, rng: np.random.Generator) 
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
     n, width = len(inputs), int(np.prod(inputs.shape[2:], initial=1))
-    each = n * n * width * (1 if rule is None else NODES)
-    sizes = [size for size in SIZES if size * each * LEAST_REPLICATIONS <= WORK] or list(SIZES[:1])
-    rows = int(np.clip(WORK // (each * sizes[-1]), LEAST_REPLICATIONS, REPLICATIONS))
-    found = np.zeros((n, rows, n, len(sizes)))
+    each = n * n * ROWS * width * (1 if rule is None else NODES)
+    sizes = [size for size in SIZES if size <= max(FIRST, WORK // each)]
+    found = np.zeros((n, ROWS, n, len(sizes)))
+    few = np.array([size for size in sizes if size <= FIRST]) - 1
     for truth in range(n):
-        for row in range(rows):
+        at = np.zeros((ROWS, n, len(sizes), 1 if rule is None else NODES))
+        for row in range(ROWS):
             units = rng.integers(inputs.shape[1], size=sizes[-1])
             drawn = {name: p.draws((1,), rng) for name, p in one.nuisances.items()}
             said = np.asarray(one.replicate(inputs[truth, units], drawn, 1, rng))[0].astype(float)
-            total: np.ndarray = np.zeros(1 if rule is None else NODES)
-            at = np.zeros((n, len(sizes), len(total)))
-            for s, (lo, hi) in enumerate(itertools.pairwise([0, *sizes])):
+            columns = {name: values[:, None] for name, values in theta.items()}
+            for h in range(n):
+                ll = np.atleast_2d(one.log_likelihood(inputs[h, units[:FIRST]], columns, said[:FIRST], np))
+                at[row, h, : len(few)] = np.cumsum(ll, axis=1)[:, few].T
+            for s, (lo, hi) in enumerate(itertools.pairwise(sizes[len(few) - 1 :]), start=len(few)):
                 for h, part in enumerate(_parts(one, inputs[:, units[lo:hi]], said[lo:hi])):
-                    at[h, s] = part.log_likelihoods(theta)
-            at = np.cumsum(at, axis=1)
-            found[truth, row] = at[..., 0] if rule is None else _integrated(at, *rule[1:])
+                    at[row, h, s] = at[row, h, s - 1] + part.log_likelihoods(theta)
+        found[truth] = at[..., 0] if rule is None else _integrated(at, *rule[1:])
     return found
 
 
@@ -171,9 +177,9 @@ def _parts(one: Rational, inputs: np.ndarray, said: np.ndarray) -> Iterator[Part
 
 def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
     """Log integrals of log likelihoods known at the nodes (..., node): (...)."""
-    f = at @ interpolate.T + log_weights
+    f = at.reshape(-1, at.shape[-1]) @ interpolate.T + log_weights
     top = f.max(axis=-1)
-    return np.asarray(top + np.log(np.exp(f - top[..., None]).sum(axis=-1)))
+    return np.asarray(top + np.log(np.exp(f - top[:, None]).sum(axis=-1))).reshape(at.shape[:-1])
 
 
 def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -65,6 +65,7 @@ STUDIES = {
     ),
     "line": small(
         tables={"training": "training.csv", "test": "test.csv", "shown": "shown.csv"},
+        agent={"policy": "commit", "prior": {"name": "simplicity", "language": "letters"}},
         catastrophe={
             "fail_utility": 0,
             "judgements": {"table": "shown", "column": "rather_nothing", "centre": 0, "spread": 50, "source": "x"},
@@ -73,6 +74,22 @@ STUDIES = {
     "read": small(
         tables={"training": "training.csv", "test": "test.csv", "probes": "test.csv"},
         agent={"prior": "uniform", "feedback": [{"kind": "stops", "table": "probes", "column": "flags"}]},
+    ),
+    "shared": small(
+        tables={
+            "training": "training.csv",
+            "test": "test.csv",
+            "possible": {"combinations": {"red_paint": [False, True], "flags": [False, True], "slope": [0.5, 1.5]}},
+        },
+        agent={"prior": "values"},
+        hypotheses={"red paint": "where(red_paint, 1, -1)", "level": "1 - slope"},
+        values={"prior": "uniform", "source": "x"},
+        analysis={"support": "possible"},
+    ),
+    "proportional": small(
+        hypotheses={"red paint": "flags", "flags": "2 * flags", "slope": "slope"},
+        values={"prior": "uniform", "source": "x"},
+        feedback=[{"kind": "choices", "table": "test", "column": "flags", "scale": "raw"}],
     ),
     "linear": small(
         hypotheses={
@@ -124,9 +141,10 @@ def stands_for(part, given, document):
         "<target>": lambda: number(given),
         "<share>": lambda: number(given),
         "<factor>": lambda: number(given),
+        "<odds>": lambda: number(given),
         "<deployments>": lambda: number(given),
         "<language>": lambda: given in document["risk_by_language"],
-        "<feature>": lambda: given in ("flags", "red_paint", "slope"),
+        "<feature>": lambda: given in ("flags", "red_paint", "slope", "depth"),
         "<judge>": lambda: given in ("Ann", "Bob"),
         "<kind>": lambda: given in ("together", "apart", "decoy", "independent"),
         "<setting>": lambda: given in SETTINGS,

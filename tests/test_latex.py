@@ -208,6 +208,8 @@ TESTED = {
     "agents",
     "riskiest_scenes",
     "risk_parts",
+    "risk_by_line",
+    "languages",
     "bits",
     "bounds",
     "tipping",
@@ -219,7 +221,7 @@ TESTED = {
     [
         ("penguins", TESTED),
         ("nasty", TESTED),
-        ("sixty", TESTED),
+        ("sixty", TESTED | {"telling"}),
         ("alone", TESTED),
         ("expected", TESTED - {"bits"}),
         ("untested", {"weights", "pairs"}),

@@ -164,7 +164,7 @@ def test_a_study_declares_its_support(tmp_path):
                     "possible": {"combinations": {"red_paint": [1], "flags": [0, 1], "slope": [1]}, "wher": "flags"}
                 }
             },
-            "'wher'",
+            "wher: unknown key; did you mean 'where'",
         ),
         ({"tables": {"possible": {"combinations": {"flags": [0, 1], "slope": [1]}}}}, "no column 'red_paint'"),
         ({"tables": {"possible": {"combinations": {"flags": [0, 1]}, "where": "flags > 2"}}}, "holds for none"),

@@ -97,33 +97,45 @@ def test_of_choices_it_is_an_integral_over_rationality():
 
 
 def test_evidence_of_simulated_choices_is_that_of_a_fit(monkeypatch):
-    """The largest data set that is simulated, weighed again by the adaptive quadrature of a fit."""
+    """Data sets that are simulated, weighed again by the adaptive quadrature of a fit."""
     from reward_hypotheses.analysis import telling as module
 
-    seen = []
+    kept, answers, integrated = [], [], module._integrated
 
-    def kept(one, inputs, said):
-        seen.append((np.array(inputs), np.array(said)))
-        return real(one, inputs, said)
+    class Kept(rh.Choices):
+        def replicate(self, inputs, theta, n, rng):
+            said = super().replicate(inputs, theta, n, rng)
+            kept.append(np.array(said[0]))
+            return said
 
-    real, integrated, answers = module._parts, module._integrated, []
-    monkeypatch.setattr(module, "_parts", kept)
-    monkeypatch.setattr(module, "_integrated", lambda *a: answers.append(integrated(*a)) or answers[-1])
-    monkeypatch.setattr(module, "LEAST_REPLICATIONS", 2)
-    monkeypatch.setattr(module, "WORK", 2 * 1000 * 4 * 3 * module.NODES)
+    def seen(*given):
+        answers.append(integrated(*given))
+        return answers[-1]
+
+    monkeypatch.setattr(module, "_integrated", seen)
+    monkeypatch.setattr(module, "ROWS", 2)
     table = choices(200)
-    telling(posterior_of({"a": "x", "b": "y"}, [rh.Choices(table, "chosen")]), 0, np.random.default_rng(8))
-    inputs = np.concatenate([one for one, _ in seen[: len(SIZES)]], axis=1)
-    said = np.concatenate([one for _, one in seen[: len(SIZES)]])
-    for h in range(2):
-        again = {
-            "scene": np.repeat(np.arange(1000), 3),
-            "option": np.tile(np.arange(3), 1000),
-            "r": inputs[h].ravel(),
-            "chosen": said.ravel().astype(bool),
-        }
-        fit = posterior_of({"r": "r"}, [rh.Choices(again, "chosen", scale="raw")])
-        assert answers[0][h, -1] == pytest.approx(float(fit.log_evidence[0]), abs=1e-3)
+    posterior = posterior_of({"a": "x", "b": "y"}, [Kept(table, "chosen")])
+    inputs = [posterior.feedback[0].at(posterior.valuations[0], h) for h in (0, 1)]
+    kept.clear()
+    rng = np.random.default_rng(8)
+    drawn = []
+    real = np.random.Generator.integers
+    units = lambda *a, **k: drawn.append(real(rng, *a, **k)) or drawn[-1]  # noqa: E731
+    fake = type("Rng", (), {"integers": staticmethod(units), "__getattr__": lambda self, name: getattr(rng, name)})()
+    telling(posterior, 0, fake)
+    for row in range(4):  # two of each truth
+        for s, size in ((7, 20), (9, 100), (12, 1000)):
+            assert SIZES[s] == size
+            for h in (0, 1):
+                again = {
+                    "scene": np.repeat(np.arange(size), 3),
+                    "option": np.tile(np.arange(3), size),
+                    "r": inputs[h][drawn[row][:size]].ravel(),
+                    "chosen": kept[row][:size].ravel().astype(bool),
+                }
+                fit = posterior_of({"r": "r"}, [rh.Choices(again, "chosen", scale="raw")])
+                assert answers[row // 2][row % 2, h, s] == pytest.approx(float(fit.log_evidence[0]), abs=1e-3)
 
 
 def test_silence_is_exactly_0_and_what_is_impossible_is_infinite():

@@ -351,6 +351,27 @@ def shift_check(document: Document, tree: "xr.DataTree | None" = None) -> Figure
     return fig
 
 
+def risk_by_line(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """The risk by how far the failure line is from where it was stated."""
+    del tree
+    found, now = document["risk_by_line"], document["risk"]["mean"]
+    fig, ax = _figure(COLUMN, 1.9)
+    at = np.array(found["at"])
+    risk = np.array([math.nan if x is None else x for x in found["risk"]])
+    ax.plot(at, risk, color=BLUE, marker="o", markersize=3, label="the line moved")
+    ax.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+    ax.plot([0], [now], "D", color=VERMILION, markersize=6, label="as it was stated", zorder=4)
+    ax.set_xlabel("failing worth so much more (sd of rewards)")
+    ax.set_ylim(-0.03, 1.03)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g}"))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.grid(True, axis="y")
+    ax.set_axisbelow(True)
+    ax.set_ylabel("catastrophe risk (%)")
+    _legend(fig, ax)
+    return fig
+
+
 PLOTS = (
     Plot("bits_by_size", bits_by_size, lambda d: bool(d.get("bits_by_size"))),
     Plot("weights", weights, lambda d: True),
@@ -358,6 +379,7 @@ PLOTS = (
     Plot("evidence_by_feedback", evidence_by_feedback, lambda d: bool(d.get("evidence_by_feedback"))),
     Plot("risk_by_agent_prior", risk_by_agent_prior, lambda d: d["risk"] is not None),
     Plot("matrix", matrix, lambda d: d["risk"] is not None),
+    Plot("risk_by_line", risk_by_line, lambda d: bool(d.get("risk_by_line")) and d["risk_by_line"]["at"] is not None),
     Plot("shift_check", shift_check, lambda d: d["risk"] is not None and bool(d["shift"]["kinds"])),
     Plot("riskiest_scenes", riskiest_scenes, lambda d: d["risk"] is not None and bool(d["riskiest_scenes"])),
     Plot("predictive_check", predictive_check, lambda d: bool(d["predictive_check"])),

@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
     INTEGRATED,
     answer,
+    by_languages,
     contributions,
     counted,
     endless,
@@ -396,6 +397,7 @@ def _number(document: Document) -> list[Part]:
         Part("figure", name="risk_by_agent_prior"),
         Part("text", "What an agent of each prior finds likelier before any data:"),
         Part("terms", entries=meanings),
+        *([Part("text", by_languages(document))] if by_languages(document) else []),
         Part("figure", name="matrix"),
     ]
 
@@ -416,6 +418,7 @@ def _hinges(document: Document) -> list[Part]:
             )
         )
     parts += [Part("text", sentence) for sentence in other_values(document)]
+    parts.append(Part("figure", name="risk_by_line"))
     parts.append(Part("text", finite_test(document["risk"])))
     return [*parts, Part("figure", name="riskiest_scenes")]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reward_hypotheses.analysis.report.words import listed, percent, plainly, silent_groups
+from reward_hypotheses.analysis.report.words import line_moved, listed, percent, plainly, silent_groups
 
 
 def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
@@ -15,6 +15,7 @@ def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
         "evidence_by_feedback": _feedback_point,
         "risk_by_agent_prior": _priors_point,
         "matrix": _matrix_point,
+        "risk_by_line": _line_point,
         "shift_check": _shift_point,
         "riskiest_scenes": _scenes_point,
         "predictive_check": _check_point,
@@ -41,6 +42,15 @@ def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
         stays = f"{left:.2f} bits of human values stay missing, however much of it there is"
         return f"More of this training soon stops helping: {stays}. Items that tell would help.", caption
     return f"{seen}.", caption
+
+
+def _line_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = (
+        "The risk by what failing completely is worth, under every hypothesis so many standard deviations of its rewards on the "
+        "test more (right) or less (left) than was stated. The judge's weights follow; the agent, and what it was told, stay as "
+        "they are."
+    )
+    return line_moved(document), caption
 
 
 def _weights_point(document: Mapping[str, Any]) -> tuple[str, str]:

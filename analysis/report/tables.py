@@ -15,7 +15,7 @@ from reward_hypotheses.analysis.report.paper import (
 )
 from reward_hypotheses.analysis.report.quantities import at, error_of, quantities
 from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.words import named_with_human, percent, value_in_words
+from reward_hypotheses.analysis.report.words import named_with_human, percent, plainly, value_in_words
 
 
 def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -50,6 +50,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
         tables += [*_parts(document), *_bits(document), *_bounds(document), _tipping(document)]
+        tables += [*_by_line(document), *_languages(document)]
     return tables
 
 
@@ -465,6 +466,62 @@ def _bounds(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     )
     if rows:
         yield PaperTable("bounds", "Risk under a wrong prior", caption, columns, tuple(rows))
+
+
+def _by_line(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """The risk by what failing is worth."""
+    found, zero = document["risk_by_line"], document["risk"]["upper_of_zero"]
+    if found["at"] is None:
+        return
+    columns = (
+        Column("moved", "failing is worth", "number"),
+        Column("risk", "risk", "share", "%", error="risk_mcse", zero=zero),
+        Column("lead", "leading hypothesis"),
+        Column("risk_mcse"),
+    )
+    rows = tuple(
+        (t, risk, lead, error_of(document, "risk_by_line", "risk", k))
+        for k, (t, risk, lead) in enumerate(zip(found["at"], found["risk"], found["lead"], strict=True))
+    )
+    again = f" {plainly(found['refitted'])} weighed again each time;" if found["refitted"] else ""
+    caption = (
+        "The risk with failing worth so many standard deviations of the rewards on the test more than was stated, under every "
+        f"hypothesis;{again} the agent stays as it is."
+    )
+    yield PaperTable("risk_by_line", "Risk by the failure line", caption, columns, rows)
+
+
+def _languages(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """What each language charges a hypothesis, and what an agent that extrapolates by it would hold."""
+    found = {name: one for name, one in document["languages"].items() if one is not None}
+    if not found:
+        return
+    names = document["hypotheses"]
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        *(Column(f"bits {language}", f"{language}, bits", "number", "bits") for language in found),
+        *(
+            Column(f"weight {language}", f"{language}, weight", "share", "%", error=f"weight {language} mcse")
+            for language in found
+        ),
+        *(Column(f"weight {language} mcse") for language in found),
+    )
+    rows = tuple(
+        (
+            name,
+            *(one["bits"][name] for one in found.values()),
+            *(one["weights"][name] for one in found.values()),
+            *(error_of(document, "languages", language, "weights", name) for language in found),
+        )
+        for name in names
+    )
+    risks = "; ".join(f"{language}, {shown(one['risk'], 'share')}" for language, one in found.items())
+    caption = (
+        "Bits that each simplicity language charges a hypothesis, and the weight that an agent which extrapolates by it gives the "
+        f"hypothesis after training. Risk by language: {risks}."
+    )
+    ranks = tuple(document["weights"][name] for name in names)
+    yield PaperTable("languages", "Simplicity in every language", caption, columns, rows, ranks=ranks)
 
 
 def _tipping(document: Mapping[str, Any]) -> PaperTable:

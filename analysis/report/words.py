@@ -401,6 +401,14 @@ def other_values(document: Mapping[str, Any]) -> list[str]:
             f"a factor of {float(k):g}, between {percent(low)} and {percent(high)}" for k, (low, high) in bounds.items()
         )
         out.append(f"Were the odds of the values off by up to so much, the risk would lie within: {said}.")
+    joint = document["risk_bounds_jointly"]
+    if joint:
+        share, ends = list(joint.items())[-1]
+        about = "" if ends["exact"] else " at least"
+        out.append(
+            f"The agent goes by the same values: were {100 * float(share):g}% of them any others, for both, the risk would lie{about} "
+            f"between {percent(ends['lower'])} and {percent(ends['upper'])}."
+        )
     nearest = None
     for name, one in document["tipping"].items():
         now = document["prior"][name]
@@ -415,6 +423,51 @@ def other_values(document: Mapping[str, Any]) -> list[str]:
             f"{percent(weight)}, the others in proportion; they give it {percent(now)}."
         )
     return out
+
+
+def line_moved(document: Mapping[str, Any]) -> str:
+    """What the risk would be with another failure line; nothing where that was not computed."""
+    found, now = document["risk_by_line"], document["risk"]["mean"]
+    if found is None or found["at"] is None:
+        return ""
+    known = [(t, x) for t, x in zip(found["at"], found["risk"], strict=True) if x is not None]
+    near = [x for t, x in known if abs(t) <= NEAR]
+    moved = [t for t, x in known if abs(x - now) >= MOVES]
+    if max(near) - min(near) >= MOVES:
+        return (
+            f"The risk rests on where failing lies: were that worth up to half a standard deviation of the rewards more or less, it "
+            f"would be between {percent(min(near))} and {percent(max(near))}."
+        )
+    if not moved:
+        return "Where failing lies moves it little: two standard deviations of the rewards either way change it by less than 5%."
+    nearest = min(moved, key=abs)
+    there = dict(known)[nearest]
+    return (
+        f"Where failing lies hardly moves it nearby: failing would have to be worth {abs(nearest):g} standard deviations of the rewards "
+        f"{'more' if nearest > 0 else 'less'} for a risk of {percent(there)}."
+    )
+
+
+NEAR, MOVES = 0.5, 0.05
+"""Standard deviations of the rewards by which a failure line may well be off; a change of the risk that is worth a word."""
+
+
+def by_languages(document: Mapping[str, Any]) -> str:
+    """Which language would make which landing; nothing where no hypothesis has a length."""
+    found = {name: one for name, one in document["languages"].items() if one is not None and one["risk"] is not None}
+    if not found:
+        return ""
+    said = [
+        f"{name!r} would make it go by {listed(one['first'], 3)}{' alike' if len(one['first']) > 1 else ''}, a risk of {percent(one['risk'])}"
+        for name, one in found.items()
+    ]
+    alike = len({tuple(one["first"]) for one in found.values()}) == 1
+    end = "" if alike else "; the choice of a language is a choice of values by another name"
+    return (
+        f"Were simplicity to decide where the data are silent, the language would matter: {'; '.join(said)}{end}."
+        if not alike
+        else (f"Were simplicity to decide where the data are silent, every language would say the same: {said[0]}.")
+    )
 
 
 def impossible(document: Mapping[str, Any]) -> str:

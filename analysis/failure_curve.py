@@ -1,0 +1,183 @@
+"""The risk against the failure line: what it would be were failing worth more, or less, than was stated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.judged_line import Picks, added_up, exact_evidence_at, resting_on_the_line
+from reward_hypotheses.analysis.risk import scene_weights
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import Expression, parse
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.posterior import Posterior, posterior_weights
+from reward_hypotheses.models.valuation import Valuation
+
+STEPS = tuple(k / 4 for k in range(-8, 9))
+"""By how many standard deviations of the rewards the line is moved."""
+CELLS = 30_000_000
+"""Hypotheses times items times steps up to which evidence that rests on the line is weighed again."""
+
+
+@dataclass(frozen=True, eq=False)
+class FailureCurve:
+    """The risk with the failure line of every hypothesis moved, the agent as it is.
+
+    Attributes
+    ----------
+    at : tuple of float
+        By how many `unit` each line is moved.
+    unit : ndarray (hypothesis,)
+        Reward units.
+    risk : ndarray (step,)
+    weights : ndarray (step, hypothesis)
+        The judge's, refitted.
+    refitted : tuple of str
+        Feedback that was weighed again.
+    impossible : ndarray (step,) of bool
+        Where the data are impossible under every hypothesis; the risk is NaN there.
+    """
+
+    at: tuple[float, ...]
+    unit: np.ndarray
+    risk: np.ndarray
+    weights: np.ndarray
+    refitted: tuple[str, ...]
+    impossible: np.ndarray
+
+
+def failure_curve(
+    posterior: Posterior,
+    valuation: Valuation,
+    policy: Policy,
+    agent: np.ndarray,
+    at: Sequence[float] = STEPS,
+    known: dict[Any, Any] | None = None,
+) -> FailureCurve | str:
+    """Move the line, ``u_h + t sd_h`` for every h, weigh again what rests on it, and count: ``sum_j v_j(t) d_j(t)``.
+
+    The unit is the standard deviation of r_h over the test's options, or over training's items where it is the same for all
+    of the test's. Where labels, stops, or failing among the options say something of the line, v follows; the agent's weights, and what it
+    was told, are held. At t = 0 it is the risk.
+
+    Parameters
+    ----------
+    valuation : Valuation
+        Of the test, the judge's hypotheses first.
+    known : dict, optional
+        Keeps what was weighed again, for the same test and other agents or evidence moved by its error.
+
+    Returns
+    -------
+    FailureCurve, or why there is none
+    """
+    n = len(posterior.weights)
+    if posterior.families:
+        return "a hypothesis has continuous weights"
+    resting = resting_on_the_line(posterior.feedback)
+    if any(posterior.evidence[k].method != "exact" for k in resting):
+        return "evidence that rests on the failure line was sampled"
+    items = sum(posterior.feedback[k].items.n_items for k in resting)
+    if items * n * len(at) > CELLS:
+        return f"weighing {items:,} items again by {len(at)} lines of {n:,} hypotheses would take too long"
+    gaps, unit, tolerance = _gaps(valuation, policy, agent, n)
+    line = posterior.valuations[0].line
+    feedback = [posterior.feedback[k] for k in resting]
+    stated = np.array([e.log_evidence for e in posterior.evidence])
+    rest = stated[[k for k in range(len(stated)) if k not in resting]].sum(axis=0)
+    total = stated.sum(axis=0)
+    possible = np.isfinite(total) & np.isfinite(posterior.log_evidence)
+    rest[possible] += posterior.log_evidence[possible] - total[possible]  # the Monte Carlo error by which it was moved
+    for h in np.flatnonzero(unit == 0):
+        unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
+    known = {} if known is None else known
+    prior = posterior.prior.weights_of(posterior.hypotheses)
+    risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
+    for k, t in enumerate(at):
+        log_evidence = posterior.log_evidence
+        if resting and t:
+            key = ("failure line", valuation.table.name, t)
+            if key not in known:
+                known[key] = exact_evidence_at(posterior.hypotheses, feedback, _moved(line, t * unit))
+            log_evidence = rest + known[key]
+        try:
+            weights[k] = posterior_weights(prior, posterior.log_prior, log_evidence)
+        except InputError:
+            continue
+        by_truth = [_below(gaps[h], t * unit[h] - tolerance[h]) for h in range(n)]
+        risk[k] = float(weights[k] @ np.array(by_truth))
+    names = tuple(str(one.name) for one in feedback)
+    return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk))
+
+
+def _rewards(valuation: Valuation, h: int) -> np.ndarray:
+    """``r_h`` of every option that is not failing itself: (item,)."""
+    found = []
+    for block in valuation.blocks():
+        reward = np.broadcast_to(block.reward(h), block.shape)
+        found.append(reward.ravel() if block.options is None else reward[block.options])
+    return np.concatenate(found)
+
+
+def _below(gap: tuple[np.ndarray, np.ndarray], limit: float) -> float:
+    """Mass of what lies below a limit."""
+    values, mass = gap
+    return min(float(mass[: np.searchsorted(values, limit, side="left")].sum()), 1.0)
+
+
+def _gaps(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> tuple[Picks, np.ndarray, np.ndarray]:
+    """``r_h - u_h`` of what the agent picks and how often, the spread of ``r_h`` over all options, and what counts as equal."""
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    found: list[Picks] = [[] for _ in range(n)]
+    count, mean, squares = np.zeros((3, n))
+    for block in valuation.blocks():
+        acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
+        some = acts > 0
+        inside = np.ones(block.shape, bool) if block.options is None else block.options
+        for h, parts in enumerate(found):
+            reward = np.broadcast_to(block.reward(h), block.shape)
+            parts.append(added_up((reward - block.failure(h))[some], acts[some]))
+            mine = reward[inside]
+            if mine.size:  # Chan, Golub and LeVeque 1979
+                here, both = float(mine.mean()), count[h] + mine.size
+                apart = here - mean[h]
+                squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
+                mean[h] += apart * mine.size / both
+                count[h] = both
+    gaps = [added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+    return gaps, np.sqrt(squares / np.maximum(count, 1)), valuation.tolerance[:n]
+
+
+def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
+    values: list[float | Expression | None] = []
+    for value, step in zip(line.values, by.tolist(), strict=True):
+        if isinstance(value, Expression):
+            values.append(parse(f"({value.text}) + {step!r}" if step >= 0 else f"({value.text}) - {-step!r}"))
+        else:
+            values.append(None if value is None else value + step)
+    return FailureLine(tuple(values))
+
+
+def curve_document(found: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
+    """The curve as plain numbers: the risk at each step, or why there is none.
+
+    Parameters
+    ----------
+    stated : float
+        The risk with the line as it was stated.
+    """
+    if isinstance(found, str):
+        return {"why_not": found, "unit": None, "at": None, "risk": None, "refitted": None, "lead": None}
+    risk = [stated if t == 0 else float(x) for t, x in zip(found.at, found.risk, strict=True)]
+    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in found.weights]
+    return {
+        "why_not": None,
+        "unit": dict(zip(names, found.unit.tolist(), strict=True)),
+        "at": list(found.at),
+        "risk": risk,
+        "refitted": list(found.refitted),
+        "lead": lead,
+    }

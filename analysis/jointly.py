@@ -1,0 +1,99 @@
+"""A prior that agent and judge share and that may be wrong: the risk over all priors near it is a quadratic programme."""
+
+import itertools
+
+import numpy as np
+
+EXACTLY = 12
+"""Hypotheses of different evidence up to which every face of the simplex is looked at."""
+NEGLIGIBLE = 1e-15
+STEPS, STARTS = 100, 10
+
+
+def risk_bounds_jointly(
+    log_prior: np.ndarray, log_evidence: np.ndarray, matrix: np.ndarray, share: float
+) -> tuple[float, float, bool]:
+    """Least and greatest risk where a share of the prior that agent and judge have in common may be any other.
+
+    Of an agent that draws one hypothesis: ``x'Cx / (1'x)^2``, ``x = L ((1 - e) pi + e q)``, over all q of the simplex. In
+    ``t_k ∝ q_k 1'p_k``, ``p_k = (1 - e) pi L + e L_k``, it is ``t'Mt``, ``M_kl = p_k'C p_l / (1'p_k 1'p_l)``, on a simplex: a
+    standard quadratic programme, whose extremes can be inside. For up to 12 hypotheses that the data allow, those of every
+    face are compared, so that they are exact; of more, the best of every edge is climbed from.
+
+    Parameters
+    ----------
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+        C.
+    share : float
+        e.
+
+    Returns
+    -------
+    lower, upper : float
+    exact : bool
+        Whether they are the extremes; else what was found, which they lie outside of.
+    """
+    top = float(np.max(log_prior + log_evidence))
+    base = (1 - share) * np.exp(log_prior + log_evidence - top)
+    added = share * np.exp(np.minimum(log_evidence - top, 700.0))
+    length = base.sum() + added
+    relevant = np.flatnonzero(added > NEGLIGIBLE * length)
+    rest = np.setdiff1d(np.arange(len(added)), relevant)
+    at = np.concatenate([relevant, rest[:1]])  # those that add nothing are one corner
+    of_base = base @ matrix @ base
+    rows, columns = matrix @ base, base @ matrix
+    m = (
+        of_base
+        + np.outer(added[at], np.ones(len(at))) * rows[at, None]
+        + np.outer(np.ones(len(at)), added[at]) * columns[at]
+        + np.outer(added[at], added[at]) * matrix[np.ix_(at, at)]
+    ) / np.outer(length[at], length[at])
+    m = (m + m.T) / 2
+    exact = len(at) <= EXACTLY
+    search = _on_every_face if exact else _from_edges
+    return float(np.clip(-search(-m), 0.0, 1.0)), float(np.clip(search(m), 0.0, 1.0)), exact
+
+
+def _on_every_face(m: np.ndarray) -> float:
+    """Greatest ``t'Mt`` over the simplex: the best of the corners and of what is stationary inside each face."""
+    best = float(np.diag(m).max())
+    for size in range(2, len(m) + 1):
+        faces = np.array(list(itertools.combinations(range(len(m)), size)))
+        inside = m[faces[:, :, None], faces[:, None, :]]
+        bordered = np.zeros((len(faces), size + 1, size + 1))  # M t = lambda 1, 1't = 1
+        bordered[:, :size, :size] = inside
+        bordered[:, :size, size] = bordered[:, size, :size] = 1.0
+        regular = np.linalg.cond(bordered) < 1e13  # where it is not, an edge of the face is as good
+        if not regular.any():
+            continue
+        right = np.zeros((int(regular.sum()), size + 1, 1))
+        right[:, size] = 1.0
+        t = np.linalg.solve(bordered[regular], right)[:, :size, 0]
+        possible = (t >= 0).all(axis=1)
+        if possible.any():
+            values = np.einsum("fi,fij,fj->f", t[possible], inside[regular][possible], t[possible])
+            best = max(best, float(values.max()))
+    return best
+
+
+def _from_edges(m: np.ndarray) -> float:
+    """A high ``t'Mt``: the best of every edge, and what climbing from the highest of them finds (a bound from below)."""
+    d = np.diag(m)
+    bend = d[:, None] + d - 2 * m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(bend < 0, (d - m) / bend, 0.0)  # t = (x, 1 - x), stationary
+    x = np.where((x > 0) & (x < 1), x, (d[:, None] >= d).astype(float))
+    value = x**2 * d[:, None] + 2 * x * (1 - x) * m + (1 - x) ** 2 * d
+    best = float(value.max())
+    shifted = m - m.min() + 1e-12  # positive, so that the replicator climbs
+    for k in np.argsort(-value, axis=None)[:STARTS].tolist():
+        i, j = k // len(m), k % len(m)
+        t = np.full(len(m), 1e-3 / len(m))
+        t[i] += x[i, j]
+        t[j] += 1 - x[i, j]
+        t /= t.sum()
+        for _ in range(STEPS):
+            gain = shifted @ t
+            t = t * gain / (t @ gain)
+        best = max(best, float(t @ m @ t))
+    return best
