@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.population import agents_read, population_risk
     from reward_hypotheses.analysis.probes import choose_probes
     from reward_hypotheses.analysis.queries import rank_queries
+    from reward_hypotheses.analysis.outlying import impact
     from reward_hypotheses.analysis.report.report import report
+    from reward_hypotheses.analysis.worst_scene import search_worst
+    from reward_hypotheses.analysis.worst_shift import worst_case
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.gridworld import gridworld
@@ -137,6 +140,9 @@ _HOME = {
     "population_risk": "analysis.population",
     "choose_probes": "analysis.probes",
     "rank_queries": "analysis.queries",
+    "worst_case": "analysis.worst_shift",
+    "search_worst": "analysis.worst_scene",
+    "impact": "analysis.outlying",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
     "silent_directions": "analysis.labelled",
@@ -192,6 +198,7 @@ __all__ = [
     "fit",
     "given",
     "gridworld",
+    "impact",
     "index_draws",
     "intervene",
     "landing_frame",
@@ -212,8 +219,10 @@ __all__ = [
     "risk_by_judge",
     "risk_under_failure_judgements",
     "run",
+    "search_worst",
     "silent_directions",
     "value_bits",
+    "worst_case",
 ]
 
 
