@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.outcomes import Outcomes, feature
 from reward_hypotheses.data.table import Table
 
 LEVEL = 0.95
+LEAST_DONE = 0.01
 RANK = 1e-9
 """A direction in which training varies by less than this share of what it varies in the largest is none it varies in."""
 
@@ -90,8 +91,7 @@ def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray],
     first = rows[0]
     constant = np.ptp(rows, axis=0) <= 1e-12 * np.abs(rows).max(axis=0)
     centre = np.where(constant, first, share @ rows)
-    with np.errstate(over="ignore"):
-        apart = np.abs(rows - centre).max(axis=0)
+    apart = np.abs(rows - centre).max(axis=0)
     largest = np.where(apart > 0, apart, 1.0)
     unit = largest * np.sqrt(share @ ((rows - centre) / largest) ** 2)
     unit = np.where(constant, np.where(first != 0, np.abs(first), 1.0), unit)
@@ -110,10 +110,11 @@ def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray],
     slack = 1e-9 + 2 * float(off(z).max(initial=0.0))
 
     def distance(x: np.ndarray) -> np.ndarray:
-        z = standard(x)
-        near = np.sqrt(((z @ inside) ** 2).sum(axis=1))
-        far = off(z) > slack + 1e-9 * np.sqrt((z**2).sum(axis=1))
-        return np.where(far, np.inf, near)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all floats is infinitely far
+            z = standard(x)
+            near = np.sqrt(((z @ inside) ** 2).sum(axis=1))
+            far = off(z) > slack + 1e-9 * np.sqrt((z**2).sum(axis=1))
+        return np.where(np.isfinite(near) & ~far, near, np.inf)
 
     return distance
 
@@ -141,7 +142,8 @@ def agreement(acted: Outcomes, flagged: np.ndarray) -> dict[str, dict[str, float
     out: dict[str, dict[str, float]] = {"flagged": {}, "passed": {}}
     for row, column in CELLS:
         chance = acted.bad if column == "catastrophe" else 1 - acted.bad
-        out[row][column] = max(float(mass @ ((flagged if row == "flagged" else ~flagged) * chance)), 0.0)
+        share = float(mass @ ((flagged if row == "flagged" else ~flagged) * chance))
+        out[row][column] = share if share > 1e-12 else 0.0  # below is rounding
     return out
 
 
@@ -162,13 +164,14 @@ def examples(acted: Outcomes, found: Impact, row: str, most: int = 1) -> list[in
 
     Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
     "passed" what it does that is likelier a catastrophe than not: the likeliest, then the nearest. Then what is done most.
+    What it does less than once in a hundred such scenes stands for nothing.
     """
-    mass = acted.mass()
+    mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
     if row == "flagged":
-        which = np.flatnonzero((mass > 1e-12) & found.flagged & (acted.bad < 0.5))
+        which = np.flatnonzero((mass > 0) & found.flagged & (acted.bad < 0.5))
         order = np.lexsort((which, -mass[which], -found.distance[which], np.round(acted.bad[which], 12)))
     else:
-        which = np.flatnonzero((mass > 1e-12) & ~found.flagged & (acted.bad > 0.5))
+        which = np.flatnonzero((mass > 0) & ~found.flagged & (acted.bad > 0.5))
         order = np.lexsort((which, -mass[which], found.distance[which], -np.round(acted.bad[which], 12)))
     return [int(i) for i in which[order][:most]]
 

@@ -97,6 +97,8 @@ def usable_features(tables: Sequence[Table], left_out: Collection[str] = ()) -> 
         if column is None or column.is_text:
             return False
         failing = table.failing()
+        if failing is not None and failing.all():
+            return False
         wrong = column.missing() if column.values.dtype == bool else ~np.isfinite(column.values)
         return not (wrong if failing is None else wrong & ~failing).any()
 

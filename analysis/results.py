@@ -11,9 +11,11 @@ from reward_hypotheses.analysis.contributions import contributions, contribution
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
+from reward_hypotheses.analysis.impact import Impact, agreement, impact_document, impact_of
 from reward_hypotheses.analysis.impossibility import worst_case
 from reward_hypotheses.analysis.judged_line import DRAWN_ERRORS, Judged, add_errors, few, line_document, risk_document
 from reward_hypotheses.analysis.opinions import opinion
+from reward_hypotheses.analysis.outcomes import Outcomes, outcomes, usable_features
 from reward_hypotheses.analysis.reading import Reading, contradiction, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
     Risk,
@@ -31,6 +33,7 @@ from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, 
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
+from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.seeds import substream
@@ -102,6 +105,8 @@ class Question:
     versions: Mapping[str, str] = field(default_factory=dict)
     reading: Reading | None = None
     judged: Judged | None = None
+    impacts: dict[str, tuple[Impact, list[str]] | None] = field(default_factory=dict)
+    """What impact says of each test, which rests on no weight and is worked out once."""
 
     @property
     def agent(self) -> np.ndarray:
@@ -273,6 +278,8 @@ TEST_KEYS = (
     "tipping",
     "slopes",
     "impossible",
+    "worst_case",
+    "impact",
     "shifted",
     "shift",
 )
@@ -308,7 +315,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
             "on it is about ordinary generalisation, not about a shift"
         )
-    measured, said = _measured(question, valuation, risk)
+    acted = outcomes(valuation, policy, question.agent, question.whole(judge))
+    measured, said = _measured(question, valuation, risk, acted)
     warnings.extend(said + few(measured["risk_under_judged_line"]))
     counted = np.where(scene_weights(valuation)[0] > 0, risk.by_scene, 0.0)
     document = measured | {
@@ -328,13 +336,39 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             if counted[m] > 0
         ],
         "impossible": _impossible(posterior, valuation),
+        "worst_case": worst_document(
+            acted, measured["worst_case"], usable_features([valuation.table], _said_columns(question))
+        ),
+        "impact": _impact(question, valuation.table, acted, measured["impact"]),
         "shifted": shift.shifted,
         "shift": _shift(shift, posterior.hypotheses.names),
     }
     return document, warnings
 
 
-def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Document, list[str]]:
+def _said_columns(question: Question) -> set[str]:
+    """Columns that feedback names: observations, not features."""
+    return {one.column for one in question.posterior.feedback if one.column}
+
+
+def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None:
+    """Impact of every item of a test, and the features that it is measured by; None where training has none of them."""
+    if test.name not in question.impacts:
+        training = [valuation.table for valuation in question.training]
+        features = usable_features([*training, test], _said_columns(question))
+        question.impacts[test.name] = (impact_of(training, test, features), features) if features else None
+    return question.impacts[test.name]
+
+
+def _impact(question: Question, test: Table, acted: Outcomes, measured: Document | None) -> Document | None:
+    """What impact says of what the agent does, beside what the values say; None where it is not defined."""
+    found = _impacts(question, test)
+    if found is None or measured is None:
+        return None
+    return impact_document(acted, found[0], measured["table"], found[1])
+
+
+def _measured(question: Question, valuation: Valuation, risk: Risk, acted: Outcomes) -> tuple[Document, list[str]]:
     """What is said of a test that rests on the evidence, as numbers by key, and warnings."""
     posterior, policy = question.posterior, question.policy
     names, n = posterior.hypotheses.names, len(posterior.weights)
@@ -348,6 +382,7 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
+    impacts = _impacts(question, valuation.table)
     left: float | None
     silent: float | None
     if question.reading is None:
@@ -413,6 +448,8 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             repr(float(e)): risk_bound_unlisted(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e)
             for e in question.contaminations
         },
+        "worst_case": worst_risks(acted.share, acted.risk),
+        "impact": None if impacts is None else {"table": agreement(acted, impacts[0].flagged)},
     }
     return document | _robust(question, risk.by_truth[:n]), said
 
@@ -475,9 +512,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         moved = asked.posterior
         tests: Document = {}
         for name, valuation in over.items():
-            measured, _ = _measured(
-                asked, valuation, catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
-            )
+            about = (valuation, asked.policy, asked.agent, asked.whole(moved.weights))
+            measured, _ = _measured(asked, valuation, catastrophe_risk(*about), outcomes(*about))
             if not valuation.tops and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight

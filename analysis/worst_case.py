@@ -182,8 +182,8 @@ def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, floa
     if int((share > 0).sum()) < 2:
         return None
     return {
-        "tail": {"risk": float(worst_tail(share, risk, TAIL) @ risk)},
-        "kl": {"risk": float(worst_within(share, risk, NATS) @ risk)},
+        "tail": {"risk": min(float(worst_tail(share, risk, TAIL) @ risk), 1.0)},
+        "kl": {"risk": min(float(worst_within(share, risk, NATS) @ risk), 1.0)},
     }
 
 
@@ -200,7 +200,7 @@ def worst_document(
     }
     out: dict[str, Any] = {}
     for key, (asked, weights) in weighted.items():
-        apart = what_sets_apart(acted, weights, features)
+        apart = [one for one in what_sets_apart(acted, weights, features) if one.difference != 0]
         out[key] = (
             asked
             | dict(measured[key])

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         silent_directions,
         value_bits,
     )
+    from reward_hypotheses.analysis.outlying import impact
     from reward_hypotheses.analysis.population import agents_read, population_risk
     from reward_hypotheses.analysis.probes import choose_probes
     from reward_hypotheses.analysis.queries import rank_queries
-    from reward_hypotheses.analysis.outlying import impact
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.analysis.worst_scene import search_worst
     from reward_hypotheses.analysis.worst_shift import worst_case

@@ -201,6 +201,7 @@ def documents(tmp_path_factory):
 
 
 TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes", "bits", "bounds", "tipping"}
+TESTED |= {"worst_case", "impact"}
 
 
 @pytest.mark.parametrize(

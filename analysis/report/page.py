@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
     INTEGRATED,
     answer,
+    beside_impact,
     contributions,
     counted,
     endless,
@@ -37,6 +38,7 @@ from reward_hypotheses.analysis.report.words import (
     table_sizes,
     takes_best,
     value_in_words,
+    worst_tenth,
 )
 
 if TYPE_CHECKING:
@@ -414,6 +416,10 @@ def _hinges(document: Document) -> list[Part]:
         )
     parts += [Part("text", sentence) for sentence in other_values(document)]
     parts.append(Part("text", finite_test(document["risk"])))
+    if worst := worst_tenth(document):
+        parts.append(Part("text", worst))
+    if said := beside_impact(document):
+        parts.append(Part("text", " ".join(said)))
     return [*parts, Part("figure", name="riskiest_scenes")]
 
 
