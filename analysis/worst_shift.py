@@ -20,7 +20,6 @@ from reward_hypotheses.analysis.worst_case import (
     worst_tail,
     worst_within,
 )
-from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.shifts import recorded
@@ -75,7 +74,7 @@ class WorstCase:
         """
         weights = self.weights.to_numpy()
         keep = np.flatnonzero(weights > 0)
-        found = _weighted(self._pool, weights).to_dataset().isel(scene=keep)
+        found = _named(self._pool).to_dataset().isel(scene=keep).assign(scene_weight=("scene", weights[keep]))
         return recorded(
             found.assign_attrs(self._attrs) if self._attrs else found,
             "worst_case",
@@ -85,13 +84,12 @@ class WorstCase:
         )
 
 
-def _weighted(pool: Table, weights: np.ndarray) -> Table:
-    """The pool with these weights of its scenes, which have names."""
+def _named(pool: Table) -> Table:
+    """The pool with names of its scenes, its places where it has none."""
     names = pool.scene_names
     if names is None or len(set(names)) < len(names):
         names = tuple(str(m) for m in range(pool.n_scenes))
-    column = Column(np.repeat(weights, np.diff(pool.starts)))
-    return replace(pool, columns={**pool.columns, "scene_weight": column}, scene_names=names)
+    return replace(pool, scene_names=names)
 
 
 def worst_case(
