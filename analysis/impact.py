@@ -114,6 +114,7 @@ def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray],
             z = standard(x)
             near = np.sqrt(((z @ inside) ** 2).sum(axis=1))
             far = off(z) > slack + 1e-9 * np.sqrt((z**2).sum(axis=1))
+            far |= ~(np.abs(z).max(axis=1) < 1e150)
         return np.where(np.isfinite(near) & ~far, near, np.inf)
 
     return distance
