@@ -149,10 +149,11 @@ def search_worst(
     acted = outcomes(found.valuation, found.policy, found.agent, found.judge(found.posterior))
     risk, floor = min(float(acted.risk[0]), 1.0), 0.0 if found.policy.abstain else float(acted.floor[0])
     error = 0.0 if found.exact else found.standard_errors(risk_of, int(tree.attrs["seed"]))
+    more = "has more avoidable risk" if search.less_floor else "is worse"
     how = (
-        f"no other of the {grid.size:,} scenes of the box is worse"
+        f"no other of the {grid.size:,} scenes of the box {more}"
         if exact
-        else f"no worse one was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
+        else f"none that {more} was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
     )
     described = {
         name: sorted(set(v.tolist())) if len(v) <= 12 else [*v[:2], "...", v[-1]] for name, v in values.items()
