@@ -16,7 +16,8 @@ TAIL, NATS = 0.1, 0.1
 """What a study asks: the worst tenth, and so many nats from the test's own weights."""
 LISTED, SAID = 10, 3
 LEAST_SAID = 0.1  # standard deviations
-TAKEN, SCENE = "taken", "scene"
+TAKEN, SCENE, ITEM = "taken", "scene", "item"
+SHOWN = {TAKEN: "the option taken", SCENE: "the options on offer", ITEM: "the item"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Apart:
     Attributes
     ----------
     feature : str
-    of : {"taken", "scene"}
-        The option that the agent takes, in expectation over what it does; or the mean over the options of a scene.
+    of : {"taken", "scene", "item"}
+        The option that the agent takes, in expectation over what it does; the mean over the options of a scene; or, where
+        scenes have no options, the item.
     worst, pool : float
         Means of the feature in the worst case and over the pool.
     difference : float
@@ -124,8 +126,8 @@ def what_sets_apart(acted: Outcomes, weights: np.ndarray, features: Sequence[str
     """Features by how much they differ between the worst case and the pool, the largest difference first.
 
     Of the option that the agent takes (abstaining left out), and of the scene, whose value is the mean over its options. A
-    feature that is the same for all options of every scene is one of the scene alone; a table without options has only what
-    is taken.
+    feature that is the same for all options of every scene is one of the scene alone; a table without options has
+    only its items.
     """
     table, scene = acted.table, acted.scene
     failing = table.failing()
@@ -145,7 +147,7 @@ def what_sets_apart(acted: Outcomes, weights: np.ndarray, features: Sequence[str
             varies = bool((high > low).any())
             found.append(_apart(name, SCENE, of_scene, acted.share[some], weights[some]))
         if varies:
-            found.append(_apart(name, TAKEN, values, pool, worst))
+            found.append(_apart(name, TAKEN if table.has_options else ITEM, values, pool, worst))
     return sorted(
         (one for one in found if one is not None), key=lambda one: (-abs(one.difference), one.feature, one.of)
     )
@@ -170,11 +172,7 @@ def _apart(name: str, of: str, values: np.ndarray, pool: np.ndarray, worst: np.n
 def in_words(apart: Sequence[Apart]) -> str:
     """What sets the worst case apart, in words; "" where nothing much does."""
     said = [one for one in apart if abs(one.difference) >= LEAST_SAID][:SAID]
-    return ", ".join(
-        f"{one.feature} of {'the option taken' if one.of == TAKEN else 'the options on offer'} "
-        f"({one.worst:.3g} against {one.pool:.3g})"
-        for one in said
-    )
+    return ", ".join(f"{one.feature} of {SHOWN[one.of]} ({one.worst:.3g} against {one.pool:.3g})" for one in said)
 
 
 def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, float]] | None:

@@ -45,8 +45,8 @@ class WorstCase:
     divergence : float
         ``KL(weights || the pool's)``, nats.
     features : Dataset (difference,)
-        ``feature``, ``of`` ("taken": the option that the agent takes; "scene": the mean over its options), ``worst`` and
-        ``pool`` (means) and ``standardised`` (their difference in standard deviations over the pool), largest first.
+        ``feature``, ``of`` ("taken": the option that the agent takes; "scene": the mean over its options; "item", where there
+        are none), ``worst`` and ``pool`` (means) and ``standardised`` (their difference in standard deviations over the pool), largest first.
     words : str
         The answer in a sentence.
     """

@@ -215,7 +215,7 @@ def test_items_alone_and_no_feature():
     items = {"x0": [1.0, -1.0, 1.0, 1.0], "x1": [1.0, -1.0, -1.0, 1.0]}
     found = rh.worst_case(tree, items, tail=0.25)
     np.testing.assert_allclose(found.weights, [0, 1, 0, 0])
-    assert set(found.features["of"].values) == {"taken"}
+    assert set(found.features["of"].values) == {"item"} and "x1 of the item (-1 against 0)" in found.words
     assert float(rh.catastrophe_risk(tree, found.table())["mean"]) == found.risk == 1
     assert json_of(found.table())[-1]["chosen_by"] == "rh.worst_case"
 

@@ -375,7 +375,7 @@ def _worst_case(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         for apart in one["features"] or [dict.fromkeys(("feature", "of", "worst", "pool", "difference"))]:
             about = [apart[column.key] for column in columns[3:8]]
             about[0] = about[0] or ""
-            about[1] = {"taken": "option taken", "scene": "options on offer"}.get(about[1], "")
+            about[1] = {"taken": "option taken", "scene": "options on offer", "item": "item"}.get(about[1], "")
             rows.append((words, one["risk"], one["effective_scenes"], *about, error))
     caption = (
         "The worst weighting of the test's scenes for the agent: its worst tenth, and the worst within so many nats of "
