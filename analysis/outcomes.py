@@ -7,6 +7,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.valuation import Block, Valuation
 
@@ -86,8 +87,10 @@ def outcomes(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.
     return Outcomes(table, acts, bad, weight / total)
 
 
-def usable_features(tables: Sequence[Table], left_out: Collection[str] = ()) -> list[str]:
-    """Columns that hold a finite number or a boolean for every item of every table, in the order of the last.
+def usable_features(
+    tables: Sequence[Table], hypotheses: Hypotheses | None = None, left_out: Collection[str] = ()
+) -> list[str]:
+    """Columns that hold a finite number or a boolean for every item of every table: what hypotheses read, then by name.
 
     Items that are failing itself are left out, and so are columns with a meaning of their own.
     """
@@ -102,10 +105,10 @@ def usable_features(tables: Sequence[Table], left_out: Collection[str] = ()) -> 
         wrong = column.missing() if column.values.dtype == bool else ~np.isfinite(column.values)
         return not (wrong if failing is None else wrong & ~failing).any()
 
-    order = tables[-1].column_order or tuple(tables[-1].columns)
+    read = [] if hypotheses is None else [c for e in hypotheses.expressions().values() for c in e.columns]
     return [
         name
-        for name in dict.fromkeys((*order, *tables[-1].columns))
+        for name in dict.fromkeys((*read, *sorted(tables[-1].columns)))
         if name not in RESERVED and name not in left_out and all(usable(table, name) for table in tables)
     ]
 

@@ -7,13 +7,14 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis import impact as arrays
-from reward_hypotheses.analysis.case import Agent, case_of
+from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.outcomes import outcomes, usable_features
 from reward_hypotheses.analysis.worst_shift import feedback_columns
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.stored import tested
 
 LISTED = 3
@@ -88,13 +89,13 @@ def impact(
     table = case.valuation.table
     given = list(training) if isinstance(training, (list, tuple)) else [] if training is None else [training]
     seen = [tested(one, tree) for one in given]
-    names = _features(tree, [*seen, table], column, features)
+    names = _features(tree, case, seen, column, features)
     if column is not None:
         found = arrays.impact_by_column(seen, table, column, above, share)
     else:
         found = arrays.impact_of(seen, table, names, share)
 
-    def measured(case: Any, judge: Any, weights: np.ndarray) -> dict[str, Any]:
+    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> dict[str, Any]:
         return arrays.agreement(outcomes(case.valuation, case.policy, weights, case.judge(judge)), found.flagged)
 
     acted = outcomes(case.valuation, case.policy, case.agent, case.judge(case.posterior))
@@ -132,12 +133,15 @@ def _square(agreed: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     )
 
 
-def _features(tree: xr.DataTree, tables: Sequence[Table], column: str | None, given: Sequence[str] | None) -> list[str]:
+def _features(
+    tree: xr.DataTree, case: Case, seen: Sequence[Table], column: str | None, given: Sequence[str] | None
+) -> list[str]:
     """Which columns the distance is in, or the one that is named."""
+    tables = [*seen, case.valuation.table]
     if column is not None and given is not None:
         raise InputError("column, features: both are given; give the column that holds the impact, or features")
     if column is None and given is None:
-        names = usable_features(tables, feedback_columns(tree))
+        names = usable_features(tables, case.posterior.hypotheses, feedback_columns(tree))
         if not names:
             raise InputError(
                 "features: training and test share no column of numbers; name one that says the impact, column="

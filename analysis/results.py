@@ -337,7 +337,9 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         ],
         "impossible": _impossible(posterior, valuation),
         "worst_case": worst_document(
-            acted, measured["worst_case"], usable_features([valuation.table], _said_columns(question))
+            acted,
+            measured["worst_case"],
+            usable_features([valuation.table], posterior.hypotheses, _said_columns(question)),
         ),
         "impact": _impact(question, valuation.table, acted, measured["impact"]),
         "shifted": shift.shifted,
@@ -355,7 +357,7 @@ def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None
     """Impact of every item of a test, and the features that it is measured by; None where training has none of them."""
     if test.name not in question.impacts:
         training = [valuation.table for valuation in question.training]
-        features = usable_features([*training, test], _said_columns(question))
+        features = usable_features([*training, test], question.posterior.hypotheses, _said_columns(question))
         question.impacts[test.name] = (impact_of(training, test, features), features) if features else None
     return question.impacts[test.name]
 

@@ -147,7 +147,7 @@ def worst_case(
     if kl is not None and (nats is None or nats < 0):
         raise InputError(f"kl: {shown(kl)}; give nats, a finite number, 0 or more, such as 0.1")
     case = case_of(tree, pool, policy, agent, agent_fail_utility, hypotheses)
-    named = _features(tree, case.valuation.table, features)
+    named = _features(tree, case, features)
 
     def weighted(acted: Outcomes) -> np.ndarray:
         if nats is not None:
@@ -200,10 +200,11 @@ def feedback_columns(tree: xr.DataTree) -> set[str]:
     return {one["column"] for one in json.loads(tree.attrs["study"])["feedback"] if one.get("column")}
 
 
-def _features(tree: xr.DataTree, table: Table, given: Sequence[str] | None) -> list[str]:
+def _features(tree: xr.DataTree, case: Case, given: Sequence[str] | None) -> list[str]:
     """Which columns to look at."""
+    table = case.valuation.table
     if given is None:
-        return usable_features([table], feedback_columns(tree))
+        return usable_features([table], case.posterior.hypotheses, feedback_columns(tree))
     if isinstance(given, str):
         given = [given]
     usable = usable_features([table])

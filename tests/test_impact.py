@@ -143,7 +143,7 @@ def test_a_family_carries_its_error():
     found = rh.impact(tree, train, train, agent=rh.Uniform())
     assert float(found["agreement"].sum()) == pytest.approx(1)
     assert found["agreement_mcse"].shape == (2, 2) and (found["agreement_mcse"] > 0).any()
-    assert found.attrs["features"] == ["x0", "x1"]  # not what was observed
+    assert found.attrs["features"] == ["x1", "x0"]  # as the hypotheses name them; not what was observed
 
 
 @pytest.mark.parametrize(
