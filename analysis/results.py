@@ -14,10 +14,12 @@ from reward_hypotheses.analysis.endless import Left, left_by_class, limit, risk_
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.failure_curve import curve_document, failure_curve
+from reward_hypotheses.analysis.impact import Impact, agreement, impact_document, impact_of
 from reward_hypotheses.analysis.impossibility import worst_case
 from reward_hypotheses.analysis.jointly import risk_bounds_jointly
 from reward_hypotheses.analysis.judged_line import DRAWN_ERRORS, Judged, add_errors, few, line_document, risk_document
 from reward_hypotheses.analysis.opinions import opinion
+from reward_hypotheses.analysis.outcomes import Outcomes, outcomes, usable_features
 from reward_hypotheses.analysis.reading import Reading, contradiction, distances, document_of, untrusted
 from reward_hypotheses.analysis.risk import (
     Risk,
@@ -36,6 +38,7 @@ from reward_hypotheses.analysis.silence import silent_directions, silent_share
 from reward_hypotheses.analysis.support import support_document
 from reward_hypotheses.analysis.telling import telling_document
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
+from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.seeds import substream
@@ -299,6 +302,8 @@ TEST_KEYS = (
     "tipping",
     "slopes",
     "impossible",
+    "worst_case",
+    "impact",
     "shifted",
     "shift",
 )
@@ -334,7 +339,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
             "on it is about ordinary generalisation, not about a shift"
         )
-    measured, said = _measured(question, valuation, risk)
+    acted = outcomes(valuation, policy, question.agent, question.whole(judge))
+    measured, said = _measured(question, valuation, risk, acted)
     warnings.extend(said + few(measured["risk_under_judged_line"]))
     counted = np.where(scene_weights(valuation)[0] > 0, risk.by_scene, 0.0)
     document = measured | {
@@ -354,14 +360,44 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             if counted[m] > 0
         ],
         "impossible": _impossible(posterior, valuation),
+        "worst_case": worst_document(
+            acted,
+            measured["worst_case"],
+            usable_features([valuation.table], posterior.hypotheses, _said_columns(question)),
+        ),
+        "impact": _impact(question, valuation.table, acted, measured["impact"]),
         "shifted": shift.shifted,
         "shift": _shift(shift, posterior.hypotheses.names),
     }
     return document, warnings
 
 
+def _said_columns(question: Question) -> set[str]:
+    """Columns that feedback names: observations, not features."""
+    return {one.column for one in question.posterior.feedback if one.column}
+
+
+def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None:
+    """Impact of every item of a test, and the features that it is measured by; None where training has none of them."""
+    key = ("impact", test.name)  # it rests on no weight
+    if key not in question.known:
+        training = [valuation.table for valuation in question.training]
+        features = usable_features([*training, test], question.posterior.hypotheses, _said_columns(question))
+        question.known[key] = (impact_of(training, test, features), features) if features else None
+    found: tuple[Impact, list[str]] | None = question.known[key]
+    return found
+
+
+def _impact(question: Question, test: Table, acted: Outcomes, measured: Document | None) -> Document | None:
+    """What impact says of what the agent does, beside what the values say; None where it is not defined."""
+    found = _impacts(question, test)
+    if found is None or measured is None:
+        return None
+    return impact_document(acted, found[0], measured["table"], found[1])
+
+
 def _measured(
-    question: Question, valuation: Valuation, risk: Risk, like: Document | None = None
+    question: Question, valuation: Valuation, risk: Risk, acted: Outcomes, like: Document | None = None
 ) -> tuple[Document, list[str]]:
     """What is said of a test that rests on the evidence, as numbers by key, and warnings; its lists as in another answer."""
     posterior, policy = question.posterior, question.policy
@@ -376,6 +412,7 @@ def _measured(
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
+    impacts = _impacts(question, valuation.table)
     stays: list[Left] | None
     if question.reading is None:
         stays = left_by_class(valuation, posterior, policy, question.agent_prior, risk)
@@ -456,6 +493,8 @@ def _measured(
             failure_curve(posterior, valuation, policy, agent, known=question.known), names, risk.mean
         ),
         "languages": _by_languages(question, ours),
+        "worst_case": worst_risks(acted.share, acted.risk),
+        "impact": None if impacts is None else {"table": agreement(acted, impacts[0].flagged)},
     }
     return document | _robust(question, risk.by_truth[:n]), said
 
@@ -551,8 +590,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         moved = asked.posterior
         tests: Document = {}
         for name, valuation in over.items():
-            risk = catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
-            measured, _ = _measured(asked, valuation, risk, answers[name])
+            about = (valuation, asked.policy, asked.agent, asked.whole(moved.weights))
+            measured, _ = _measured(asked, valuation, catastrophe_risk(*about), outcomes(*about), answers[name])
             if not valuation.tops and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight

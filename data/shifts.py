@@ -65,7 +65,7 @@ def repaint(
         values, part = _cells(found, name)
         values[part] = values[part][order]
         out = _with(out, name, values)
-    return _record(out, "repaint", {"features": names}, chosen_by, why, seed)
+    return recorded(out, "repaint", {"features": names}, chosen_by, why, seed)
 
 
 def decorrelate(
@@ -90,7 +90,7 @@ def decorrelate(
         values, part = _cells(found, name)
         values[part] = _stream(seed, found.data, f"decorrelate {name}").permutation(values[part])
         out = _with(out, name, values)
-    return _record(out, "decorrelate", {"features": names}, chosen_by, why, seed)
+    return recorded(out, "decorrelate", {"features": names}, chosen_by, why, seed)
 
 
 def intervene(
@@ -139,7 +139,7 @@ def intervene(
         old = np.array(False if values.dtype == bool else np.nan)
     values = values if used.all() else np.where(used, values, old)
     out = _with(found.data, feature, values)
-    return _record(out, "intervene", {"feature": feature, "value": value, "where": where}, chosen_by, why)
+    return recorded(out, "intervene", {"feature": feature, "value": value, "where": where}, chosen_by, why)
 
 
 def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str | None = None) -> "xr.Dataset":
@@ -172,7 +172,7 @@ def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str |
         raise InputError("reweight: weight: no scene would have a positive weight; one at least must")
     new = new / new.max()
     out = found.data.assign(scene_weight=("scene", new / new.mean()))
-    return _record(out, "reweight", {"weight": weight}, chosen_by, why)
+    return recorded(out, "reweight", {"weight": weight}, chosen_by, why)
 
 
 def resample(
@@ -201,7 +201,7 @@ def resample(
     origin = found.data["resampled_from" if "resampled_from" in found.data.coords else "scene"].to_numpy()[drawn]
     out = found.data.isel(scene=drawn).drop_vars("scene_weight", errors="ignore")
     out = out.assign_coords(scene=np.arange(n), resampled_from=("scene", origin))
-    return _record(out, "resample", {"n": n}, chosen_by, why, seed)
+    return recorded(out, "resample", {"n": n}, chosen_by, why, seed)
 
 
 def add_options(
@@ -262,7 +262,7 @@ def add_options(
         more = [labels.max() + 1 + k if numbers else f"added {width + k}" for k in range(len(added))]
         out = out.assign_coords(option=np.array([*labels.tolist(), *more], labels.dtype if numbers else object))
     described = [{name: np.asarray(value).item() for name, value in option.items()} for option in added]
-    return _record(out, "add_options", {"options": described}, chosen_by, why)
+    return recorded(out, "add_options", {"options": described}, chosen_by, why)
 
 
 def fade(
@@ -303,7 +303,7 @@ def fade(
             values = values.astype(values.dtype if values.dtype.kind == "f" else float)
             values[part] *= 1 - share
         out = _with(out, name, values)
-    return _record(out, "fade", {"features": names, "by": share}, chosen_by, why, seed)
+    return recorded(out, "fade", {"features": names, "by": share}, chosen_by, why, seed)
 
 
 SHIFTS: Mapping[str, Callable[..., "xr.Dataset"]] = {
@@ -360,7 +360,7 @@ def _items(shift: str, data: Any, options: bool = False) -> _Items:
     return _Items(dataset.drop_encoding(), table, takes_part if table.has_options else takes_part[:, 0])
 
 
-def _record(
+def recorded(
     out: "xr.Dataset",
     name: str,
     arguments: Mapping[str, Any],
@@ -368,6 +368,7 @@ def _record(
     why: str | None,
     seed: int | None = None,
 ) -> "xr.Dataset":
+    """Add a shift to the record that a table carries, `shifts_of`."""
     for key, text in (("chosen_by", chosen_by), ("why", why)):
         if text is not None and not isinstance(text, str):
             raise InputError(f"{name}: {key}: {shown(text)}; give a text, or None")

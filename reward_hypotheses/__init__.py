@@ -32,10 +32,13 @@ if TYPE_CHECKING:
         silent_directions,
         value_bits,
     )
+    from reward_hypotheses.analysis.outlying import impact
     from reward_hypotheses.analysis.population import agents_read, population_risk
     from reward_hypotheses.analysis.probes import choose_probes
     from reward_hypotheses.analysis.queries import rank_queries
     from reward_hypotheses.analysis.report.report import report
+    from reward_hypotheses.analysis.worst_scene import search_worst
+    from reward_hypotheses.analysis.worst_shift import worst_case
     from reward_hypotheses.data.combinations import combinations
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
@@ -140,6 +143,9 @@ _HOME = {
     "population_risk": "analysis.population",
     "choose_probes": "analysis.probes",
     "rank_queries": "analysis.queries",
+    "worst_case": "analysis.worst_shift",
+    "search_worst": "analysis.worst_scene",
+    "impact": "analysis.outlying",
     "given": "analysis.labelled",
     "index_draws": "analysis.labelled",
     "silent_directions": "analysis.labelled",
@@ -196,6 +202,7 @@ __all__ = [
     "fit",
     "given",
     "gridworld",
+    "impact",
     "index_draws",
     "intervene",
     "landing_frame",
@@ -216,9 +223,11 @@ __all__ = [
     "risk_by_judge",
     "risk_under_failure_judgements",
     "run",
+    "search_worst",
     "silent_directions",
     "silent_pairs",
     "value_bits",
+    "worst_case",
 ]
 
 

@@ -40,6 +40,7 @@ GROUPS = {
     "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
     "Agents read off their choices": ("agents_read", "population_risk", "choose_probes"),
     "What to ask next": ("rank_queries",),
+    "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Studies and reports": ("run", "check", "report"),
     "Errors": ("InputError", "NotTrustedError"),
 }

@@ -44,6 +44,7 @@ def test_pages():
         "read-the-numbers",
         "travel",
         "values",
+        "worst-case",
     }
     assert {p.stem for p in PAGES} == names
     pictures = {f"figures/{p.name}" for p in (ROOT / "docs" / "figures").iterdir()}

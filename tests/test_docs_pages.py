@@ -99,6 +99,9 @@ STUDIES = {
         values={"weights": {"mix": 1, "normal": 1}, "source": "x"},
         feedback=[{"kind": "stops", "table": "training", "column": "is_pad"}],
     ),
+    "passed": small(  # a test like training, of which nothing is good enough
+        tables={"training": "training.csv", "test": "training.csv"}, catastrophe={"fail_utility": 1000}
+    ),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},

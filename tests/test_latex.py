@@ -213,6 +213,8 @@ TESTED = {
     "bits",
     "bounds",
     "tipping",
+    "worst_case",
+    "impact",
 }
 
 

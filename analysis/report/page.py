@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
     INTEGRATED,
     answer,
+    beside_impact,
     by_languages,
     contributions,
     counted,
@@ -40,6 +41,7 @@ from reward_hypotheses.analysis.report.words import (
     takes_best,
     value_in_words,
     what_stays,
+    worst_tenth,
 )
 
 if TYPE_CHECKING:
@@ -420,6 +422,10 @@ def _hinges(document: Document) -> list[Part]:
     parts += [Part("text", sentence) for sentence in other_values(document)]
     parts.append(Part("figure", name="risk_by_line"))
     parts.append(Part("text", finite_test(document["risk"])))
+    if worst := worst_tenth(document):
+        parts.append(Part("text", worst))
+    if said := beside_impact(document):
+        parts.append(Part("text", " ".join(said)))
     return [*parts, Part("figure", name="riskiest_scenes")]
 
 

@@ -51,6 +51,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
         tables += [*_parts(document), *_bits(document), *_bounds(document), _tipping(document)]
         tables += [*_by_line(document), *_languages(document)]
+        tables += [*_worst_case(document), *_impact(document)]
     return tables
 
 
@@ -416,6 +417,68 @@ def _riskiest_scenes(document: Mapping[str, Any]) -> PaperTable:
     rows = tuple((s["scene"], s["risk"]) for s in document["riskiest_scenes"])
     caption = "The scenes of the test with the greatest risk of catastrophe."
     return PaperTable("riskiest_scenes", "Riskiest scenes", caption, columns, rows)
+
+
+def _worst_case(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """Risk on the worst tenth and within so many nats, and the features that make it so."""
+    found = document.get("worst_case")
+    if found is None:
+        return
+    columns = (
+        Column("weighting", "weighting"),
+        Column("risk", "risk", "share", "%", error="risk_mcse"),
+        Column("effective_scenes", "equal scenes", "number"),
+        Column("feature", "feature"),
+        Column("of", "of"),
+        Column("worst", "mean there", "number"),
+        Column("pool", "mean in all", "number"),
+        Column("difference", "difference", "number", "sd"),
+        Column("risk_mcse"),
+    )
+    named = {"tail": "worst tenth", "kl": f"within {found['kl']['nats']:g} nats"}
+    rows = []
+    for key, words in named.items():
+        one = found[key]
+        error = error_of(document, "worst_case", key, "risk")
+        for apart in one["features"] or [dict.fromkeys(("feature", "of", "worst", "pool", "difference"))]:
+            about = [apart[column.key] for column in columns[3:8]]
+            about[0] = about[0] or ""
+            about[1] = {"taken": "option taken", "scene": "options on offer", "item": "item"}.get(about[1], "")
+            rows.append((words, one["risk"], one["effective_scenes"], *about, error))
+    caption = (
+        "The worst weighting of the test's scenes for the agent: its worst tenth, and the worst within so many nats of "
+        "divergence; how many equal scenes that is worth, and the features that set it apart, the largest difference first, in "
+        "standard deviations over the test."
+    )
+    yield PaperTable("worst_case", "Worst-case shift", caption, columns, tuple(rows))
+
+
+def _impact(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """What impact says of what the agent does, beside the values."""
+    found = document.get("impact")
+    if found is None:
+        return
+    columns = (
+        Column("impact", "by impact"),
+        *(
+            Column(key, words, "share", "%", error=f"{key}_mcse")
+            for key, words in (("catastrophe", "catastrophe"), ("fine", "no catastrophe"))
+        ),
+        *(Column(f"{key}_mcse") for key in ("catastrophe", "fine")),
+    )
+    rows = tuple(
+        (
+            row,
+            *(found["table"][row][key] for key in ("catastrophe", "fine")),
+            *(error_of(document, "impact", "table", row, key) for key in ("catastrophe", "fine")),
+        )
+        for row in ("flagged", "passed")
+    )
+    caption = (
+        "What the agent does on the test, by a measure of impact that knows no values (flagged: farther from the centre of "
+        f"training than {100 * found['level']:g}% of it) and by the values."
+    )
+    yield PaperTable("impact", "Impact and the values", caption, columns, rows, over="by the values")
 
 
 def _bits(document: Mapping[str, Any]) -> Iterator[PaperTable]:

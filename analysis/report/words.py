@@ -470,6 +470,39 @@ def by_languages(document: Mapping[str, Any]) -> str:
     )
 
 
+def worst_tenth(document: Mapping[str, Any]) -> str:
+    """How much worse the worst tenth of the test is, and what sets it apart; nothing where it is not defined."""
+    found = document.get("worst_case")
+    if found is None or found["tail"]["risk"] - document["risk"]["mean"] < 5e-4:
+        return ""
+    tail = found["tail"]
+    said = f"On the worst tenth of these scenes the risk is {percent(tail['risk'])}"
+    if tail["words"]:
+        return f"{said}; what sets them apart: {tail['words']}."
+    return f"{said}; no feature sets them apart by much."
+
+
+def beside_impact(document: Mapping[str, Any]) -> list[str]:
+    """What a measure of impact, which knows no values, would have said; nothing where it is not defined."""
+    found = document.get("impact")
+    if found is None:
+        return []
+    flagged, passed = found["table"]["flagged"], found["table"]["passed"]
+    out = [
+        "By a measure of impact that knows no values (is an outcome farther from the centre of training than "
+        f"{100 * found['level']:g}% of it?), {percent(flagged['catastrophe'] + flagged['fine'])} of what the agent does here is "
+        f"flagged: {percent(flagged['catastrophe'])} a catastrophe, {percent(flagged['fine'])} not. It passes "
+        f"{percent(passed['catastrophe'])} that is a catastrophe, and {percent(passed['fine'])} that is not."
+    ]
+    for row, what in (
+        ("flagged", "Flagged, though probably fine"),
+        ("passed", "Passed, though probably a catastrophe"),
+    ):
+        if found["examples"][row] is not None:
+            out.append(f"{what}: {found['examples'][row]['words']}.")
+    return out
+
+
 def impossible(document: Mapping[str, Any]) -> str:
     """What no agent that sees only this training can do; nothing where training tells all apart."""
     found = document["impossible"]

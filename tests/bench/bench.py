@@ -101,6 +101,7 @@ def main() -> None:
         ("rankings of 10, N=1e5, H=64, rationality inferred", "10 s"),
         ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
         ("risk with matrix, M=1e5, 3 options, H=64", ""),
+        ("worst case with its features, M=1e5, 4 options, H=64", "3 s"),
         ("100 demonstrated steps, 400 states, H=1000", "5 s"),
         ("100 demonstrated steps, 400 states, H=10, soft", ""),
     ):

@@ -135,6 +135,27 @@ def risk(n: int, count: int, full: bool) -> float:
     return timed(work, 1)
 
 
+def worst(n: int, count: int) -> float:
+    """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
+    from reward_hypotheses.analysis.outcomes import outcomes, usable_features
+    from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.valuation import Valuation
+
+    hypotheses = hypotheses_of(rules(count))
+    scenes = table(n, 4)
+    line = failure_line(0.0, hypotheses.names)
+    w = np.full(count, 1 / count)
+
+    def work() -> object:
+        acted = outcomes(Valuation(hypotheses, scenes, line), Commit(), w, w)
+        return worst_document(acted, worst_risks(acted.share, acted.risk), usable_features([scenes]))
+
+    return timed(work, 1)
+
+
 def demonstrations(count: int, planner: str) -> float:
     """Weights by 100 steps in a gridworld of 400 states, four moves that slip, discount .99, rationality inferred."""
     import reward_hypotheses as rh
@@ -252,6 +273,7 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "scalar risk, M=1e6, 3 options, H=256": lambda: risk(1_000_000, 256, False),
     "rankings of 10, N=1e5, H=64, rationality inferred": lambda: ranked(100_000, 10, 64),
     "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
+    "worst case with its features, M=1e5, 4 options, H=64": lambda: worst(100_000, 64),
     "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
     "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),
 }
