@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.gridworld import gridworld
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
+    from reward_hypotheses.data.ledger import Ledger
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.failure_judgements import FailureJudgements
@@ -87,6 +88,7 @@ _HOME = {
     "add_options": "data.shifts",
     "fade": "data.shifts",
     "InputError": "data.errors",
+    "Ledger": "data.ledger",
     "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
@@ -161,6 +163,7 @@ __all__ = [
     "InputError",
     "Judgements",
     "Labels",
+    "Ledger",
     "Linear",
     "LinearPool",
     "MDP",

@@ -1,4 +1,4 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `ledger`."""
 
 import argparse
 import io
@@ -151,7 +151,42 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     check.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    _ledger_parser(commands)
     return top
+
+
+def _ledger_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ledger = commands.add_parser(
+        "ledger",
+        help="record which test an agent was chosen by, or show what is recorded",
+        description="The ledger of tests: if results on a test are used to choose the next agent, that test has become training "
+        'data. The study names its ledger: ledger = "ledger.jsonl" under [analysis].',
+        allow_abbrev=False,
+    )
+    actions = ledger.add_subparsers(dest="action", metavar="ACTION", required=True)
+    record = actions.add_parser(
+        "record",
+        help="record what was decided from results on a test",
+        description="Record what was decided from results on a test, with its digest and the risk on it (of the run beside the "
+        "study where that is of the same study and data, else computed).",
+        allow_abbrev=False,
+    )
+    record.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    record.add_argument(
+        "--decided",
+        metavar="TEXT",
+        required=True,
+        help='what was decided, such as "chose the agent with commit + values"',
+    )
+    record.add_argument("--table", metavar="NAME", help="the test that it was decided from (default: the study's test)")
+    record.add_argument("--time", metavar="TIME", help="when, in ISO 8601 with its zone (default: now)")
+    show = actions.add_parser(
+        "show",
+        help="show what is recorded, and which tests of the study are spent",
+        description="Verify the ledger, show what is recorded, and say which tests of the study are spent.",
+        allow_abbrev=False,
+    )
+    show.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _new(given.name)
         if given.command == "check":
             return _check(given.study, progress)
+        if given.command == "ledger":
+            return _ledger(given, progress)
         if given.command == "demo":
             essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
             return _run(essay, given.out, False, progress, whole=False)
@@ -207,6 +244,25 @@ def _check(study: Path, progress: Progress) -> int:
         print(f"{name}: {kind}{table.n_items} items{weighted}")
         for odd in table.odd_columns():
             print(f"mind: {odd}")
+    return DONE
+
+
+def _ledger(given: argparse.Namespace, progress: Progress) -> int:
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.recording import record, shown_ledger
+
+    try:
+        if given.action == "show":
+            lines = shown_ledger(given.study, progress)
+        else:
+            lines = record(given.study, given.decided, given.table, given.time, progress)
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        return _not_trusted(given.study, error.problems)
+    progress.stop()
+    print("\n".join(lines))
     return DONE
 
 
@@ -252,9 +308,7 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
     except InputError as error:
         return _wrong(error.problems)
     except NotTrustedError as error:
-        for problem in error.problems:
-            print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
-        return NOT_TRUSTED
+        return _not_trusted(study, error.problems)
     progress.stop()
     if as_json:
         sys.stdout.buffer.write(text.encode())
@@ -279,6 +333,12 @@ def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
         path = Path(folder) / "posterior.nc"
         tree.to_netcdf(path, engine="h5netcdf")
         return tree, path.read_bytes()
+
+
+def _not_trusted(study: Path, problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
+    return NOT_TRUSTED
 
 
 def _wrong(problems: Sequence[str]) -> int:

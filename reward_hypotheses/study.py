@@ -18,6 +18,7 @@ from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.ledger import Ledger, Recorded
 from reward_hypotheses.data.readers import path_of, read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
@@ -73,6 +74,8 @@ class Study:
         Columns that any hypothesis or failure line names.
     judgements : FailureJudgements or None
         What judges would rather see than failing.
+    ledger : str or None
+        The ledger of tests, relative to the study; ``recorded`` is what it held.
     """
 
     path: Path
@@ -101,6 +104,8 @@ class Study:
     probes: tuple[Feedback, ...]
     needs: tuple[str, ...]
     judgements: FailureJudgements | None = None
+    ledger: str | None = None
+    recorded: Recorded = Recorded()
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -164,9 +169,9 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
     return answer(path, progress).document
 
 
-def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Answer:
+def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Answer:
     """Run a study file and keep the posterior beside the results document; raises as `run` does."""
-    study = load(path, progress)
+    study = load(path, progress, read_ledger=read_ledger)
     valuations, tests = evaluate(study, progress)
     progress("weighing the hypotheses")
     try:
@@ -294,6 +299,8 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         values=study.values,
         digests=study.sources.digests,
         study={"file": _readable(study.path.name), "sha256": sha256(study.text.encode()), "text": study.text},
+        ledger=study.ledger,
+        recorded=study.recorded,
         origins=study.sources.origins,
         versions={
             "reward_hypotheses": __version__,
@@ -321,8 +328,13 @@ def _pooled(posterior: Posterior) -> tuple[Valuation, ...]:
     return tuple(out)
 
 
-def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Study:
+def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Study:
     """Read and validate a study file and its tables.
+
+    Parameters
+    ----------
+    read_ledger : bool, optional
+        Whether its ledger is read, and refused where it does not verify.
 
     Raises
     ------
@@ -356,6 +368,10 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     told = agent.told
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
+    recorded = Recorded()
+    if asked.ledger is not None and read_ledger:
+        with problems.at("[analysis] ledger"):
+            recorded = Ledger(path.parent / asked.ledger).read()
 
     uses = [*feedback, *agent.feedback]
     in_use = list(dict.fromkeys([*(u.table for u in uses if u.table in tables and not u.in_mdp), *asked.tests]))
@@ -454,6 +470,8 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         languages=asked.languages,
         fit=fit,
         judgements=judgements,
+        ledger=asked.ledger,
+        recorded=recorded,
     )
 
 
