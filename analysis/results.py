@@ -140,10 +140,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         What was sampled does not pass its gates, or a number that should be finite is not.
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
-    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
-    problems += [] if question.reading is None else untrusted(question.reading)
-    if problems:
-        raise NotTrustedError(problems)
+    _refuse_untrusted(question)
     warnings = _warnings(question)
     progress("checking the model against the training data")
     checks: Document = {}
@@ -258,6 +255,28 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     }
     _refuse_what_is_not_finite(document)
     return _clean(document)
+
+
+def mean_risk(question: Question) -> float:
+    """Mean risk on the first test, as ``risk.mean`` of the results has it, and nothing else of them.
+
+    Raises
+    ------
+    NotTrustedError
+        What was sampled does not pass its gates.
+    """
+    _refuse_untrusted(question)
+    valuation = next(iter(question.tests.values()))
+    judge = question.whole(question.posterior.weights)
+    return float(catastrophe_risk(valuation, question.policy, question.agent, judge).mean)
+
+
+def _refuse_untrusted(question: Question) -> None:
+    posterior = question.posterior
+    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
+    problems += [] if question.reading is None else untrusted(question.reading)
+    if problems:
+        raise NotTrustedError(problems)
 
 
 TEST_KEYS = (

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.probes import choose_probes
     from reward_hypotheses.analysis.queries import rank_queries
     from reward_hypotheses.analysis.report.report import report
+    from reward_hypotheses.comparison import compare
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.gridworld import gridworld
@@ -145,6 +146,7 @@ _HOME = {
     "report": "analysis.report.report",
     "run": "study",
     "check": "study",
+    "compare": "comparison",
 }
 
 __all__ = [
@@ -183,6 +185,7 @@ __all__ = [
     "agents_read",
     "catastrophe_risk",
     "check",
+    "compare",
     "conforms",
     "choose_probes",
     "rank_queries",

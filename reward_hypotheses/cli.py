@@ -1,4 +1,4 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `ledger`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`."""
 
 import argparse
 import io
@@ -151,6 +151,15 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     check.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    compare = commands.add_parser(
+        "compare",
+        help="what changed between two runs, and what each change did to the risk",
+        description="Say what changed between two runs, and what each change did to the risk, the changes applied one after another.",
+        allow_abbrev=False,
+    )
+    for name in ("A", "B"):
+        compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
+    compare.add_argument("--json", action="store_true", help="print the comparison alone, as JSON, on stdout")
     _ledger_parser(commands)
     return top
 
@@ -211,6 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _new(given.name)
         if given.command == "check":
             return _check(given.study, progress)
+        if given.command == "compare":
+            return _compare(given.a, given.b, given.json, progress)
         if given.command == "ledger":
             return _ledger(given, progress)
         if given.command == "demo":
@@ -244,6 +255,25 @@ def _check(study: Path, progress: Progress) -> int:
         print(f"{name}: {kind}{table.n_items} items{weighted}")
         for odd in table.odd_columns():
             print(f"mind: {odd}")
+    return DONE
+
+
+def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
+    from reward_hypotheses.comparison import compare, comparison_text
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
+
+    try:
+        found = compare(a, b, progress)
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        _wrong(error.problems)
+        return NOT_TRUSTED
+    progress.stop()
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) if as_json else comparison_text(found)
+    sys.stdout.buffer.write((text + "\n").encode(errors="replace"))
+    sys.stdout.flush()
     return DONE
 
 

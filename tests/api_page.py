@@ -39,7 +39,7 @@ GROUPS = {
     "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
     "Agents read off their choices": ("agents_read", "population_risk", "choose_probes"),
     "What to ask next": ("rank_queries",),
-    "Studies and reports": ("run", "check", "report", "Ledger"),
+    "Studies and reports": ("run", "check", "report", "compare", "Ledger"),
     "Errors": ("InputError", "NotTrustedError"),
 }
 BASES = ("Prior", "Feedback", "Policy")
