@@ -1,5 +1,6 @@
 """What changed between two runs: their results documents, part by part."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -24,7 +25,9 @@ def described(document: Document) -> dict[str, Any]:
         The study's text in the document is none.
     """
     try:
-        return _described(document, tomllib.loads(document["study"]["text"]))
+        found = _described(document, tomllib.loads(document["study"]["text"]))
+        json.dumps(found, allow_nan=False)
+        return found
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"not a whole results document ({type(error).__name__}: {error}); run its study again"

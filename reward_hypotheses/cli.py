@@ -271,8 +271,11 @@ def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
         _wrong(error.problems)
         return NOT_TRUSTED
     progress.stop()
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) if as_json else comparison_text(found)
-    sys.stdout.buffer.write((text + "\n").encode(errors="replace"))
+    if as_json:
+        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        sys.stdout.buffer.write(text.encode(errors="replace"))
+    else:
+        print(comparison_text(found))
     sys.stdout.flush()
     return DONE
 

@@ -197,7 +197,7 @@ def _once(error: InputError, called: str) -> list[str]:
 
 def _read(results: Path, called: str, is_folder: bool) -> Any:
     try:
-        return json.loads(results.read_text(encoding="utf-8"))
+        return json.loads(results.read_text(encoding="utf-8"), parse_constant=_refused)
     except FileNotFoundError:
         what = "holds no results.json, so no run wrote it" if is_folder else "no such file"
         raise InputError(f"{called}: {what}; {RIGHT}") from None
@@ -205,6 +205,10 @@ def _read(results: Path, called: str, is_folder: bool) -> Any:
         raise InputError(f"{called}: cannot be read ({error.strerror}); {RIGHT}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{called}: its results are not JSON; {RIGHT}") from None
+
+
+def _refused(text: str) -> None:
+    raise ValueError(text)
 
 
 def _checked(document: Any, called: str) -> Mapping[str, Any]:
@@ -218,7 +222,8 @@ def _checked(document: Any, called: str) -> Mapping[str, Any]:
     try:
         changes(document, document)
         risk = document["risk"]
-        assert risk is None or (0 <= risk["mean"] <= 1 and {"lower", "upper"} <= set(risk))
+        assert risk is None or 0 <= risk["mean"] <= 1
+        assert risk is None or all(risk[end] is None or 0 <= risk[end] <= 1 for end in ("lower", "upper"))
         _ = (document.get("spent") or {}).get(document["test_table"])
     except InputError as error:
         raise InputError([f"{called}: {p}" for p in error.problems]) from None
@@ -231,7 +236,7 @@ def _study_beside(
     folder: Path, document: Mapping[str, Any], progress: Callable[[str], None]
 ) -> tuple[Study | None, str]:
     """The study of a run, where it stands beside the folder and is the one that was run; else None, and why."""
-    path = folder.parent / str(document["study"]["file"])
+    path = folder.absolute().parent / Path(str(document["study"]["file"])).name
     if not path.is_file():
         return None, f"its study {path.name!r} is not beside its folder"
     try:

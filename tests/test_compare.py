@@ -85,7 +85,7 @@ VALUES = {"weights": {"flags": 3, "red paint": 2}, "source": "another test", "st
 LABELS = {"kind": "labels", "table": "training", "column": "is_pad", "noise": [2, 8]}
 EVERYTHING = {
     "hypotheses": {"red paint": "where(red_paint, 10, -1)", "flags": "where(flags & (slope < 1), 1, -30)"},
-    "catastrophe": {"fail_utility": {"flags": -20, "red paint": "-slope"}},
+    "catastrophe": {"fail_utility": {"flags": -20, "red paint": "5 - 10"}},
     "feedback": [LABELS],
     "values": VALUES,
     "agent": {"policy": {"name": "boltzmann", "beta": 2}, "prior": "values", "fail_utility": -3},
@@ -175,9 +175,6 @@ def test_effects_depend_on_the_order(tmp_path):
     assert any("depend on the order" in note for note in found["notes"])
 
 
-KINDS = ("essay", "mixed", "penguins", "travel")
-
-
 @pytest.mark.parametrize("name", ["mixed", "travel"])
 def test_studies_of_many_kinds_of_feedback(tmp_path, name):
     study = ROOT / "data" / name / "study.toml"
@@ -187,7 +184,6 @@ def test_studies_of_many_kinds_of_feedback(tmp_path, name):
         if path.is_file() and path.suffix != ".py":
             (other / path.name).write_bytes(path.read_bytes())
     text = study.read_text()
-    assert 'prior = "uniform"' in text or "[agent]" in text
     agent = '[agent]\npolicy = "most_probable"\nprior = "simplicity"\n'
     start = text.index("[agent]")
     end = text.index("\n[", start + 1)
@@ -195,7 +191,6 @@ def test_studies_of_many_kinds_of_feedback(tmp_path, name):
     found = rh.compare(study, other / "study.toml")
     check(found)
     assert [s["parts"] for s in found["steps"]] == [["agent"]]
-    assert rh.compare(study, study)["changes"] == []
 
 
 def test_an_agent_that_is_read_and_has_hypotheses_of_its_own(tmp_path):
@@ -234,7 +229,7 @@ def test_what_changed(tmp_path):
         "labels data of its table": (digests[0]["training"], digests[1]["training"]),
         "labels settings noise": ([1, 19], [2, 8]),
     }
-    assert what(found, "failure line") == {"": (0, {"flags": -20, "red paint": "-slope"})}
+    assert what(found, "failure line") == {"": (0, {"flags": -20, "red paint": "5 - 10"})}
     assert what(found, "agent") == {
         "policy name": ("commit", "boltzmann"),
         "policy beta": (None, 2),
@@ -431,6 +426,18 @@ WRONG_RESULTS = {
     "a risk of 2": (changed(risk={"mean": 2, "lower": 0, "upper": 1}), "not a whole results document; run its study"),
     "a risk without ends": (changed(risk={"mean": 0.5}), "not a whole results document; run its study"),
     "a risk of text": (changed(risk={"mean": "much", "lower": 0, "upper": 1}), "not a whole results document; run"),
+    "ends of text": (changed(risk={"mean": 0.5, "lower": "x", "upper": 1}), "not a whole results document; run"),
+    "NaN": (changed(risk={"mean": float("nan"), "lower": 0, "upper": 1}), "its results are not JSON"),
+    "a date": (
+        lambda d: json.dumps(
+            d
+            | {
+                "study": d["study"]
+                | {"text": d["study"]["text"].replace("fail_utility = 0", "fail_utility = 2026-01-31")}
+            }
+        ),
+        "not a whole results document (TypeError",
+    ),
     "spent of something": (changed(spent=[1]), "not a whole results document; run its study again"),
 }
 

@@ -82,6 +82,7 @@ STUDIES = {
         values={"weights": {"mix": 1, "normal": 1}, "source": "x"},
         feedback=[{"kind": "stops", "table": "training", "column": "is_pad"}],
     ),
+    "ledger": small(analysis={"ledger": "ledger.jsonl"}),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -182,7 +183,10 @@ def unknown(keys, documents):
 
 def results_of(folder, study):
     folder.mkdir()
-    return json.loads(json.dumps(rh.run(write(folder, study, training=TRAINING, test=TEST, shown=SHOWN))))
+    path = write(folder, study, training=TRAINING, test=TEST, shown=SHOWN)
+    if "ledger" in study.get("analysis", {}):
+        rh.Ledger(folder / "ledger.jsonl").record(folder / "test.csv", "x")
+    return json.loads(json.dumps(rh.run(path)))
 
 
 @pytest.fixture(scope="module")
