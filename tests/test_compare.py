@@ -433,7 +433,7 @@ WRONG_RESULTS = {
             d
             | {
                 "study": d["study"]
-                | {"text": d["study"]["text"].replace("fail_utility = 0", "fail_utility = 2026-01-31")}
+                | {"text": d["study"]["text"].replace('"fail_utility" = 0', '"fail_utility" = 2026-01-31')}
             }
         ),
         "not a whole results document (TypeError",
