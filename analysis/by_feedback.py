@@ -1,4 +1,4 @@
-"""The evidence of each feedback, and how far they agree, as a labelled Dataset."""
+"""What each feedback can and does say of the hypotheses: its evidence, labelled, and the pairs it is silent between."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +7,16 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.contributions import contributions
+from reward_hypotheses.analysis.support import on_support
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numbers import whole
+from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses import check_columns
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.valuation import Valuation
 
 
 def evidence_by_feedback(
@@ -71,3 +75,43 @@ def evidence_by_feedback(
         }
     names = list(found.names)
     return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})
+
+
+def silent_pairs(
+    hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, support: Any = None
+) -> list[tuple[str, str]]:
+    """Give the pairs of hypotheses that feedback cannot tell apart, whatever is said; arguments as for `fit`.
+
+    Without a support, on the items that the feedback has: silence on n items leaves room for disagreement on up to about
+    3/n of their distribution (95 %). With one, on every item of it as well: no amount of such data would tell them apart.
+    Hypotheses with continuous weights are in no pair (`silent_directions`).
+
+    Parameters
+    ----------
+    support : Dataset, DataFrame or dict of arrays, optional
+        The items that training could hold, such as `combinations` makes.
+
+    Raises
+    ------
+    InputError
+        What `fit` refuses; a support that lacks a column that a hypothesis reads.
+    """
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    n = len(listed)
+    named = [h for h in range(n) if h not in listed.families]
+    classes = []
+    for one in made:
+        mine = n + np.arange(n)
+        if named:
+            mine[named] = one.classes(Valuation(listed.only(named), one.items, line.only(named), for_labels=True))
+        classes.append(mine)
+    if support is not None:
+        table = as_table(support, "support")
+        table = table.with_booleans([c for c in table.columns if table.columns[c].is_boolean()])
+        if problems := check_columns([(table, listed.expressions())]):
+            raise InputError(problems)
+        pairs = on_support(listed, line, made, classes, table).silent
+    else:
+        keys = list(zip(*(c.tolist() for c in classes), strict=True))
+        pairs = tuple((i, j) for i in range(n) for j in range(i + 1, n) if keys[i] == keys[j])
+    return [(listed.names[i], listed.names[j]) for i, j in pairs]

@@ -9,6 +9,7 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import silence, values
 from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.analysis.mdp_risk import mdp_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
@@ -123,9 +124,9 @@ def catastrophe_risk(
         found = case.risk(judge, weights)
         by_truth = found.by_truth[case.judges]
         ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth, prob) or {}
-        limit = np.nan
+        left = np.nan
         if case.other is None:
-            limit, _ = arrays.limit(case.valuation, judge, case.policy, case.prior, found)
+            left, _ = limit(left_by_class(case.valuation, judge, case.policy, case.prior, found))
         ever = [arrays.at_least_one(found, case.policy, weights, case.judge(judge), int(d)) for d in deployments]
         return found, {
             "mean": found.mean,
@@ -136,7 +137,7 @@ def catastrophe_risk(
             "floor": found.floor,
             "abstained": found.abstained,
             "regret": found.regret,
-            "limit": limit,
+            "limit": left,
             "by_agent": found.by_agent[case.agents],
             "by_truth": by_truth,
             "by_scene": found.by_scene,

@@ -12,6 +12,7 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import values
 from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
+from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
@@ -171,9 +172,9 @@ def mdp_risk(
         by_truth, often, earned = acting.together(weights)
         ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth[judges], prob) or {}
         found = _as_risk(matrix, by_truth, v)
-        limit = np.nan
+        left = np.nan
         if case.other is None and case.policy.draws_one:
-            limit, _ = arrays.limit(case.valuation, judge, case.policy, case.prior, found)
+            left, _ = limit(left_by_class(case.valuation, judge, case.policy, case.prior, found))
         bits = np.full(len(wanted), np.nan)
         if isinstance(case.prior, Prior | None) and case.other is None and case.policy.mixes_weights:
             log_agent = log_normalised(uninformed + judge.log_evidence)
@@ -186,7 +187,7 @@ def mdp_risk(
             "mcse_upper": ends.get("mcse_upper", np.nan),
             "steps": float(often @ v),
             "regret": float(np.maximum(best - earned, 0.0) @ v),
-            "limit": limit,
+            "limit": left,
             "by_agent": (matrix @ v)[agents],
             "by_truth": by_truth[judges],
             "steps_by_truth": often[judges],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.contributions import CONTRADICTION, agreement, share_of_cases, times
+from reward_hypotheses.analysis.endless import Left, left_within
 from reward_hypotheses.analysis.evidence import pairs
 from reward_hypotheses.analysis.risk import Risk
 from reward_hypotheses.data.seeds import substream
@@ -111,11 +112,11 @@ class Reading:
             return [replace(self, agent=one) for one in agents]
         return [replace(self, agent=a, alone=b) for a, b in zip(agents, self.alone.perturbed(n, rng), strict=True)]
 
-    def limit(self, judge: Posterior, policy: Policy, risk: Risk) -> tuple[float, float] | None:
-        """Risk that endless training would leave of it, its own choices as they were seen; None where that is not defined.
+    def left_by_class(self, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
+        """What endless training would leave of its risk, its own choices as they were seen; None where that is not defined.
 
-        ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij`` over classes S between which training can tell, p its prior times the
-        likelihood of its own choices, normalised within S.
+        By classes S between which training can tell, ``v(S) sum_{i, j in S} p_i v_j C_ij``, p its prior times the likelihood of its
+        own choices, normalised within S.
         """
         if self.agent.families or not policy.draws_one:
             return None
@@ -125,7 +126,7 @@ class Reading:
         for h, key in enumerate(by_feedback):
             classes.setdefault(key, []).append(h)
         inside, n = judge.within_classes(None), len(judge.weights)
-        left, alone = [], []
+        found = []
         for members in classes.values():
             mine = [h for h in members if h < n]
             share = math.fsum(judge.weights[mine].tolist())
@@ -136,10 +137,8 @@ class Reading:
             p[members] = held[members] / mass if mass > 0 else 1 / len(members)
             v = np.zeros(len(self.listed))
             v[mine] = inside[mine]
-            mixed = policy.mixing(p)
-            left.append(share * float(mixed @ risk.matrix @ v))
-            alone.append(share * float((mixed * v) @ np.diag(risk.matrix)))
-        return math.fsum(left), max(math.fsum(left) - math.fsum(alone), 0.0)
+            found.append(left_within(mine, members, share, policy.mixing(p), v, risk.matrix))
+        return found
 
 
 def read_agent_of(

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.bounded import bounded_in_words, bounded_pairs
 from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
+from reward_hypotheses.analysis.endless import Left, left_by_class, limit, risk_parts
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.analysis.evidence import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.impossibility import worst_case
@@ -22,7 +24,6 @@ from reward_hypotheses.analysis.risk import (
     dangerous_pairs,
     interval,
     judges_weights,
-    limit,
     scalar_risk,
     scene_weights,
     upper_limit_of_none,
@@ -30,6 +31,8 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
+from reward_hypotheses.analysis.support import support_document
+from reward_hypotheses.analysis.telling import telling_document
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
@@ -81,6 +84,8 @@ class Question:
         What judgements say of the failure line.
     ledger : str or None
         The ledger of tests; ``recorded`` is what it held.
+    support : Table or None
+        Every item that training could have held, where somebody declared it.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -107,6 +112,7 @@ class Question:
     judged: Judged | None = None
     ledger: str | None = None
     recorded: Recorded = Recorded()
+    support: Table | None = None
 
     @property
     def agent(self) -> np.ndarray:
@@ -190,6 +196,16 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "agent_prior": _by_name(question.names, _agents_prior(question)),
         "agent_weights": _by_name(question.names, question.agent),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
+        "support": None if question.support is None else support_document(posterior, question.support),
+        "bounded_pairs": [
+            {
+                "pair": [names[p.first], names[p.second]],
+                "factors": p.factors,
+                "limit": p.limit,
+                "words": bounded_in_words(names[p.first], names[p.second], p),
+            }
+            for p in bounded_pairs(posterior)
+        ],
         "silent_directions": {
             names[h]: _silent(fitted, {name: v for name, v in question.tests.items()}, h)
             for h, fitted in posterior.families.items()
@@ -215,6 +231,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         },
         "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
+        "telling": telling_document(posterior, question.seed),
         "predictive_check": checks,
         "misfit": misfit,
         "evidence_by_feedback": by_feedback,
@@ -281,6 +298,7 @@ def _refuse_untrusted(question: Question) -> None:
 
 TEST_KEYS = (
     "risk",
+    "risk_parts",
     "risk_by_agent_prior",
     "risk_by_language",
     "risk_by_judge",
@@ -361,8 +379,10 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
     return document, warnings
 
 
-def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Document, list[str]]:
-    """What is said of a test that rests on the evidence, as numbers by key, and warnings."""
+def _measured(
+    question: Question, valuation: Valuation, risk: Risk, like: Document | None = None
+) -> tuple[Document, list[str]]:
+    """What is said of a test that rests on the evidence, as numbers by key, and warnings; its lists as in another answer."""
     posterior, policy = question.posterior, question.policy
     names, n = posterior.hypotheses.names, len(posterior.weights)
     agent, judge = question.agent, question.whole(posterior.weights)
@@ -375,12 +395,12 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
     bits, bits_by_truth, said = _bits(question, risk)
-    left: float | None
-    silent: float | None
+    stays: list[Left] | None
     if question.reading is None:
-        left, silent = limit(valuation, posterior, policy, question.agent_prior, risk)
+        stays = left_by_class(valuation, posterior, policy, question.agent_prior, risk)
     else:
-        left, silent = question.reading.limit(posterior, policy, risk) or (None, None)
+        stays = question.reading.left_by_class(posterior, policy, risk)
+    left, silent = (None, None) if stays is None else limit(stays)
     document: Document = {
         "risk": {
             "mean": risk.mean,
@@ -403,6 +423,16 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             "equal_scenes": risk.n_scenes,
             "upper_of_zero": upper_limit_of_none(risk.n_scenes),
         },
+        "risk_parts": None
+        if stays is None
+        else risk_parts(
+            risk,
+            stays,
+            policy.mixing(agent) if policy.draws_one else None,
+            judge,
+            question.names,
+            None if like is None else like["risk_parts"],
+        ),
         "risk_by_agent_prior": {
             "uniform": ours["uniform"],
             "simplicity": ours.get(f"simplicity, {question.languages[0].language_name}")
@@ -502,9 +532,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         moved = asked.posterior
         tests: Document = {}
         for name, valuation in over.items():
-            measured, _ = _measured(
-                asked, valuation, catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
-            )
+            risk = catastrophe_risk(valuation, asked.policy, asked.agent, asked.whole(moved.weights))
+            measured, _ = _measured(asked, valuation, risk, answers[name])
             if not valuation.tops and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight
@@ -562,6 +591,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
 def _tables(question: Question) -> list[Table]:
     """Every table that is used, once: of training, of the tests, of the agent's own choices."""
     tables = {v.table.name: v.table for v in [*question.training, *question.tests.values()]}
+    if question.support is not None:
+        tables.setdefault(question.support.name, question.support)
     if question.judged is not None:
         shown = question.judged.judgements.asked.table
         tables.setdefault(shown.name, shown)
@@ -752,7 +783,7 @@ def _around(
     return {
         "lower": ends.get("lower"),
         "upper": ends.get("upper"),
-        "limit": limit(valuation, posterior, policy, prior, risk)[0],
+        "limit": limit(left_by_class(valuation, posterior, policy, prior, risk))[0],
     }
 
 
@@ -1039,6 +1070,8 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "value_bits_by_truth",
                     "se_scenes",
                     "bits_by_size",
+                    "telling",
+                    "bounded_pairs",
                     "k_hat",
                     "distance",
                 ):

@@ -11,7 +11,6 @@ from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.valuation import GROUPS, Block, Valuation
 
 LEAST_PAIRED, PAIRED_CELLS = 50, 1e9  # draws of a family of which every pair is looked at: squared, times items
@@ -366,67 +365,6 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     if policy.draws_one:
         return float(policy.mixing(agent) @ _ever(risk.matrix, deployments) @ judge)
     return float(judge @ _ever(risk.by_truth, deployments))
-
-
-def limit(
-    valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
-) -> tuple[float, float]:
-    """Risk that endless training of this kind would leave, and how much of it because the data are silent.
-
-    ``sum_S v(S) sum_{i, j in S} p_i v_j C_ij`` over silent classes S; p and v are the agent's and the judge's weights
-    within S, where data change nothing, and v(S) the judge's posterior weight of S. Whichever class is true, endless data
-    find it, and the agent is left with its prior inside. For a policy that acts on all hypotheses at once, the same with
-    what it then does. What is left for ``i = j`` has nothing to do with silence: no option is better, or the policy does
-    not take it. For a policy that acts on all weights at once, that is what is left in classes of one hypothesis.
-
-    A hypothesis with continuous weights is a class of its own: endless data pin what they see of the weights and leave the
-    rest to the prior, so agent and truth share the one and draw the other apart. (For a policy that acts on all weights at
-    once, its weights are taken as they are now known.)
-    """
-    agent = posterior.within_classes(agent_prior)
-    judge = posterior.within_classes(None)
-    left, alone = [], []
-    for members in posterior.members():
-        share = math.fsum(posterior.weights[members].tolist())
-        if share == 0:
-            continue
-        weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
-        weights[members], inside[members] = agent[members], judge[members]
-        family = next((h for h in members.tolist() if h in valuation.tops), None)
-        if family is not None and policy.draws_one:
-            partly, none = _endless(valuation, policy, family)
-            left.append(share * partly)
-            alone.append(share * none)
-        elif policy.draws_one:
-            mixed = policy.mixing(weights)
-            left.append(share * float(mixed @ risk.matrix @ inside))
-            alone.append(share * float((mixed * inside) @ np.diag(risk.matrix)))
-        else:
-            left.append(share * float(scalar_risk(valuation, policy, weights, inside)[0][0]))
-            alone.append(left[-1] if len(members) == 1 else 0.0)
-    return math.fsum(left), max(math.fsum(left) - math.fsum(alone), 0.0)
-
-
-def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
-    """Risk between two draws of a family that share what feedback sees, and of one draw with itself."""
-    key = ("endless", policy, h)
-    if key not in valuation.averages:
-        weight, total = scene_weights(valuation)
-        reward = valuation.hypotheses.rewards[h]
-        scales = within_scene_scale(valuation) if policy.needs_scale else None
-        assert isinstance(reward, Drawn)
-        n = len(reward.agents)
-        sums = np.zeros((n, 2))
-        for block in valuation.blocks(MATRIX_CELLS // n):
-            view = View(block, policy, scales)
-            mine = block.members(h, "agents")
-            acts = policy.certain_each(view, mine)[:, : block.shape[0]] * weight[block.scenes]
-            for k, truth in enumerate((block.members(h, "partners"), mine)):
-                sums[:, k] += np.einsum("mos,mos->m", acts, block.worse_each(truth))
-        valuation.averages[key] = np.array([some.mean(axis=0) for some in np.array_split(sums / total, min(GROUPS, n))])
-    found = valuation.averages[key]
-    partly, none = (valuation.share(h, "agents", len(found)) @ found).tolist()
-    return partly, none
 
 
 def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:

@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
-    from reward_hypotheses.analysis.by_feedback import evidence_by_feedback
+    from reward_hypotheses.analysis.by_feedback import evidence_by_feedback, silent_pairs
     from reward_hypotheses.analysis.cvar_policy import cvar_policy
     from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
     from reward_hypotheses.analysis.judges import risk_by_judge
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.queries import rank_queries
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.comparison import compare
+    from reward_hypotheses.data.combinations import combinations
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.gridworld import gridworld
@@ -133,7 +134,9 @@ _HOME = {
     "FailureJudgements": "models.failure_judgements",
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
+    "combinations": "data.combinations",
     "evidence_by_feedback": "analysis.by_feedback",
+    "silent_pairs": "analysis.by_feedback",
     "cvar_policy": "analysis.cvar_policy",
     "predict": "analysis.labelled",
     "agents_read": "analysis.population",
@@ -188,6 +191,7 @@ __all__ = [
     "compare",
     "conforms",
     "choose_probes",
+    "combinations",
     "rank_queries",
     "decorrelate",
     "demonstrate",
@@ -219,6 +223,7 @@ __all__ = [
     "risk_under_failure_judgements",
     "run",
     "silent_directions",
+    "silent_pairs",
     "value_bits",
 ]
 

@@ -39,7 +39,8 @@ def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
     digests, line = document["data_sha256"], raw["catastrophe"]["fail_utility"]
     judged = raw["catastrophe"].get("judgements")
     also = [digests[name] for name in document["also"]]
-    asked = {k: v for k, v in analysis.items() if k not in ("test", "also", "ledger")}
+    asked = {k: v for k, v in analysis.items() if k not in ("test", "also", "ledger", "support")}
+    asked |= {"support": _data(analysis["support"], document, raw)} if "support" in analysis else {}
     found = {
         "hypotheses": {name: _reward(reward) for name, reward in raw["hypotheses"].items()},
         "failure line": {

@@ -21,7 +21,7 @@ PARTS = ("hypotheses", "failure line", "data and feedback", "values", "agent", "
 def mixed(a: Study, b: Study, of_b: Collection[str]) -> Study:
     """Study a with some parts of b.
 
-    Judgements of the failure line are left out: the mean risk by the stated line does not rest on them.
+    Judgements of the failure line and the support are left out: the mean risk by the stated line does not rest on them.
 
     Parameters
     ----------
@@ -81,6 +81,7 @@ def mixed(a: Study, b: Study, of_b: Collection[str]) -> Study:
         probes=tuple(probes),
         needs=all_needs,
         judgements=None,
+        support=None,
     )
 
 

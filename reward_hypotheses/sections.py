@@ -555,11 +555,12 @@ class Asked:
     deployments: tuple[int, ...]
     languages: tuple[Simplicity, ...]
     ledger: str | None = None
+    support: str | None = None
 
 
 def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> Asked:
     """Read [analysis]."""
-    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages", "ledger")
+    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages", "support", "ledger")
     section = top.section("analysis", known, required=False)
     section.refuse_unknown()
     given = section.given
@@ -578,6 +579,9 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
         for name in names:
             if name not in tables:
                 problems.add(f"[analysis] {key}: {name!r} is no table; {suggestion(name, tables)}")
+    support = section.text("support", default="") or None
+    if support is not None and support not in tables:
+        problems.add(f"[analysis] support: {support!r} is no table; {suggestion(support, tables)}")
     targets = section.numbers("targets", (0.1, 0.01, 0.001), lambda t: 0 <= t <= 1, "risks from 0 to 1")
     contaminations = section.numbers(
         "contaminations", (0.01, 0.05, 0.1), lambda e: 0 < e < 1, "shares of the prior, above 0 and below 1"
@@ -611,5 +615,6 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
         prob,
         tuple(deployments),
         tuple(languages),
-        ledger,
+        ledger=ledger,
+        support=support,
     )

@@ -76,6 +76,8 @@ class Study:
         What judges would rather see than failing.
     ledger : str or None
         The ledger of tests, relative to the study; ``recorded`` is what it held.
+    support : Table or None
+        Every item that training could have held, as far as the user declares.
     """
 
     path: Path
@@ -106,6 +108,7 @@ class Study:
     judgements: FailureJudgements | None = None
     ledger: str | None = None
     recorded: Recorded = Recorded()
+    support: Table | None = None
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -263,6 +266,8 @@ def evaluate(
     tests = {name: valued(table, study.told) for name, table in study.tests.items()}
     for one in [*study.probes, *(study.feedback if len(study.own) else ())]:
         valued(one.items, None, of_agent=True)
+    if study.support is not None:
+        valued(study.support, None)
     try:
         _ = study.lines
     except InputError as error:
@@ -297,6 +302,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         training=_pooled(posterior),
         reading=reading,
         judged=judged,
+        support=study.support,
         tests=tests,
         targets=study.targets,
         contaminations=study.contaminations,
@@ -382,7 +388,10 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
             recorded = Ledger(path.parent / asked.ledger).read()
 
     uses = [*feedback, *agent.feedback]
-    in_use = list(dict.fromkeys([*(u.table for u in uses if u.table in tables and not u.in_mdp), *asked.tests]))
+    supports = () if asked.support is None else (asked.support,)
+    in_use = list(
+        dict.fromkeys([*(u.table for u in uses if u.table in tables and not u.in_mdp), *asked.tests, *supports])
+    )
     good = {name: table for name in in_use if (table := tables.get(name)) is not None}
     mdps = {use.table: mdp for use in uses if (mdp := found.mdps.get(use.table)) is not None}
     good |= {name: mdp.table for name, mdp in mdps.items()}
@@ -428,7 +437,17 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
     on_tests = expressions | line_expressions(told, names, "[agent] fail_utility")
     views = [] if asked_about is None else [(asked_about, judged)]
     _check_tables(
-        good, uses, [*made, *probes], asked.tests, expressions, on_tests, views, agent.policy, others, problems
+        good,
+        uses,
+        [*made, *probes],
+        asked.tests,
+        expressions,
+        on_tests,
+        views,
+        agent.policy,
+        others,
+        asked.support,
+        problems,
     )
     if not problems.found:
         order = made[0].table.column_order
@@ -480,6 +499,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
         judgements=judgements,
         ledger=asked.ledger,
         recorded=recorded,
+        support=None if asked.support is None else good[asked.support],
     )
 
 
@@ -578,12 +598,17 @@ def _check_tables(
     asked_about: list[tuple[Table, dict[str, Expression]]],
     policy: Policy,
     others: list[Table],
+    support: str | None,
     problems: Problems,
 ) -> None:
     """Check the columns that expressions name, in every table that they are evaluated on."""
     views: list[tuple[Table, Mapping[str, Expression]]] = []
     for name, table in good.items():
-        whole = name in tests or any(u.table == name and u.options.get("missing", "error") == "error" for u in uses)
+        whole = (
+            name in tests
+            or name == support
+            or any(u.table == name and u.options.get("missing", "error") == "error" for u in uses)
+        )
         held = [one for one in made if one.table is table]
         for view in [table] if whole or not held else [one.items for one in held]:
             with problems.at(f"[tables] {name}:"):

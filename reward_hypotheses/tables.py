@@ -1,4 +1,4 @@
-"""[tables] of a study file: read from files, made on the lunar lander, or made from another table by shifts."""
+"""[tables] of a study file: read from files, made on the lunar lander or by shifts, or every combination of some values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ KEYS = {
     "path": ("path", "picture", "comparisons"),
     "landing_sites": ("landing_sites", "seed", "shifted", "mix"),
     "from": ("from", "shift", "chosen_by", "why"),
+    "combinations": ("combinations", "where"),
 }
 """Ways to give a table as { ... }, by the key that tells them apart, and the keys of each."""
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
@@ -77,8 +78,8 @@ def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tabl
                 problems.add(
                     f"{where}: "
                     + (" and ".join(ways) + " together" if ways else "does not say where the table comes from")
-                    + f'; give one of {{ path = "{name}.csv" }}, {{ landing_sites = 200, seed = 0 }} or '
-                    '{ from = "...", shift = [...] }'
+                    + f'; give one of {{ path = "{name}.csv" }}, {{ landing_sites = 200, seed = 0 }}, '
+                    '{ from = "...", shift = [...] } or { combinations = { flags = [false, true] } }'
                 )
             elif ways == ["from"]:
                 waiting.append(name)
@@ -88,6 +89,8 @@ def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tabl
                 with problems.at(where):
                     if ways == ["path"]:
                         _file(found, name, part, path)
+                    elif ways == ["combinations"]:
+                        _combined(found, name, part)
                     else:
                         _landing_sites(found, name, part, problems)
         else:
@@ -142,6 +145,14 @@ def _landing_sites(found: Tables, name: str, part: Section, problems: Problems) 
         "mix": json.loads(data.attrs["mix"]),
     }
     found.versions["gymnasium"] = data.attrs["gymnasium"]
+
+
+def _combined(found: Tables, name: str, part: Section) -> None:
+    from reward_hypotheses.data.combinations import combinations_of
+
+    where = part.given.get("where")
+    _made(found, name, combinations_of(part.given["combinations"], where, name))
+    found.origins[name] = {"combinations": part.given["combinations"], "where": where}
 
 
 def _shifted(found: Tables, name: str, part: Section, seed: int) -> None:

@@ -10,7 +10,7 @@ import reward_hypotheses as rh
 
 PAGE = ROOT / "docs" / "api.md"
 GROUPS = {
-    "Tables": ("read_comparisons", "read_table", "landing_sites", "landing_frame"),
+    "Tables": ("read_comparisons", "read_table", "combinations", "landing_sites", "landing_frame"),
     "Shifts": ("repaint", "decorrelate", "intervene", "reweight", "resample", "add_options", "fade"),
     "Priors over the hypotheses": (
         "Elicited",
@@ -32,6 +32,7 @@ GROUPS = {
         "index_draws",
         "given",
         "evidence_by_feedback",
+        "silent_pairs",
         "silent_directions",
         "conforms",
     ),

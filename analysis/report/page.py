@@ -23,6 +23,7 @@ from reward_hypotheses.analysis.report.words import (
     impossible,
     judged_line,
     misfits,
+    more_data,
     named_with_human,
     origin_in_words,
     other_values,
@@ -38,6 +39,7 @@ from reward_hypotheses.analysis.report.words import (
     table_sizes,
     takes_best,
     value_in_words,
+    what_stays,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +145,10 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         provenance=_provenance(document),
         data=_data(document),
         study=document["study"],
-        made=all((shape["origin"] or {}).keys() & {"landing_sites", "from"} for shape in document["tables"].values()),
+        made=all(
+            (shape["origin"] or {}).keys() & {"landing_sites", "from", "combinations"}
+            for shape in document["tables"].values()
+        ),
         colophon="Made by reward_hypotheses, which gives reward hypotheses posterior weights under explicit human values, and "
         "the risk of catastrophe on a shifted test.",
     )
@@ -360,9 +365,7 @@ def _limit(document: Document) -> list[Part]:
         if document["silent_pairs"]:
             said += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
         parts.append(Part("text", said))
-    said = impossible(document)
-    if said:
-        parts.append(Part("text", said))
+    parts += [Part("text", said) for said in (impossible(document), *more_data(document)) if said]
     parts.append(Part("figure", name="bits_by_size"))
     return parts
 
@@ -379,7 +382,7 @@ def _number(document: Document) -> list[Part]:
         large = [p for p in found if p[2] * p[3] * p[4] >= LEAST_PART][:MOST_PARTS] or found[:1]
         entries = [
             f"{percent(w * v * c)}: the agent took up {i!r} ({percent(w)}) while people mean {j!r} ({percent(v)}), which ends "
-            f"in a catastrophe in {percent(c)} of scenes"
+            f"in a catastrophe in {percent(c)} of scenes{what_stays(document, i, j)}"
             for i, j, w, v, c in large
         ]
         rest = found[len(large) :]

@@ -42,13 +42,14 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         _weights(document),
         _pairs(document),
         *_by_feedback(document),
+        *_telling(document),
         *_reward_weights(document),
         *_failure_line(document),
         *_reading(document),
     ]
     if document["risk"] is not None:
         tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
-        tables += [*_bits(document), *_bounds(document), _tipping(document)]
+        tables += [*_parts(document), *_bits(document), *_bounds(document), _tipping(document)]
     return tables
 
 
@@ -184,6 +185,41 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     yield PaperTable("agreement", "Does the feedback agree?", said, agreed, held)
 
 
+def _telling(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """How many more items of each feedback would tell which hypothesis from which."""
+    simulated = {name: one for name, one in document["telling"].items() if one is not None and one["pairs"]}
+    if not simulated:
+        return
+    odds = list(next(iter(simulated.values()))["pairs"][0]["items"])
+    columns = (
+        Column("feedback", "feedback"),
+        Column("truth", "if it is true"),
+        Column("other", "over"),
+        *(Column(f"items_{o}", f"items for {float(o):g} to 1", "count", error=f"items_{o}_mcse") for o in odds),
+        *(Column(f"items_{o}_mcse") for o in odds),
+        Column("at_most"),
+    )
+    rows = tuple(
+        (
+            name,
+            pair["truth"],
+            pair["other"],
+            *(pair["items"][o] for o in odds),
+            *(pair["items_mcse"][o] for o in odds),
+            one["sizes"][-1],
+        )
+        for name, one in simulated.items()
+        for pair in one["pairs"]
+    )
+    weights = document["weights"]
+    ranks = tuple(min(weights[row[1]], weights[row[2]]) for row in rows)
+    caption = (
+        "Fewest items such as training has, of each feedback, of which a log Bayes factor of so many to one is expected in favour "
+        "of the hypothesis, were it true; none given where that is not reached. By simulation."
+    )
+    yield PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
+
+
 def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     if not document["reward_weights"]:
         return
@@ -292,6 +328,37 @@ def _reading(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "and the bits by which its weights diverge from theirs."
     )
     yield PaperTable("agent_distance", "The agent beside assumed ones", told, distances, (own, *beside))
+
+
+def _parts(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """What the risk is the sum of: by pair where the policy draws one hypothesis, else by class."""
+    found, zero = document["risk_parts"], document["risk"]["upper_of_zero"]
+    if found is None:
+        return
+    by_pair = found["pairs"] is not None
+    first = (Column("agent", "the agent took up"), Column("truth", "people mean"), Column("silent", "silent"))
+    told = (
+        *(first if by_pair else (Column("hypotheses", "people mean one of"), Column("weight", "weight", "share", "%"))),
+        Column("risk", "now", "share", "%", error="risk_mcse", zero=zero),
+        Column("left", "left", "share", "%", error="left_mcse", zero=zero),
+        Column("removed", "removed", "share", "%", error="removed_mcse"),
+        *(Column(f"{key}_mcse") for key in ("risk", "left", "removed")),
+    )
+    what = "pairs" if by_pair else "classes"
+    rows = []
+    for k, one in enumerate(found[what]):
+        lead = (one["agent"], one["truth"], one["silent"]) if by_pair else (", ".join(one["hypotheses"]), one["weight"])
+        errors = (error_of(document, "risk_parts", what, k, key) for key in ("risk", "left", "removed"))
+        rows.append((*lead, one["risk"], one["left"], one["removed"], *errors))
+    rest = found["others"]
+    if by_pair and rest["pairs"]:
+        errors = (error_of(document, "risk_parts", "others", key) for key in ("risk", "left", "removed"))
+        rows.append((f"{rest['pairs']} other pairs", "", None, rest["risk"], rest["left"], rest["removed"], *errors))
+    caption = (
+        "The risk as a sum: what is caught up in it now, what endless training of this kind would leave, and what it would "
+        "remove. Silent: training cannot tell the two apart."
+    )
+    yield PaperTable("risk_parts", "What the risk is made of", caption, told, tuple(rows))
 
 
 def _matrix(document: Mapping[str, Any]) -> PaperTable:

@@ -274,6 +274,7 @@ def evidence(document: Mapping[str, Any]) -> list[str]:
             if many
             else "There is one hypothesis, and nothing to tell it from."
         )
+    out += [*declared_support(document), *(f"{_upper(pair['words'])}." for pair in document["bounded_pairs"])]
     for name, silent in document["silent_directions"].items():
         words = [f"{one['words']!r}" for one in silent["directions"]]
         if words:
@@ -297,6 +298,55 @@ def evidence(document: Mapping[str, Any]) -> list[str]:
     if len(dangerous) > 2:
         out.append(f"({len(dangerous) - 2} more dangerous pairs stand in results.json.)")
     return out
+
+
+def declared_support(document: Mapping[str, Any]) -> list[str]:
+    """What is silent on every item that training could hold, where that was declared."""
+    found = document["support"]
+    if found is None:
+        return []
+    out: list[str] = []
+    what = f"what is declared of them ({found['table']}, {counted(found['items'], 'item')})"
+    for members in silent_groups(found["silent_pairs"]):
+        out.append(
+            f"No amount of such data, whatever the items are by {what}, would tell {listed(members)} apart."
+            if not out
+            else f"Nor {listed(members)}."
+        )
+    for one in found["told_apart"][:3]:
+        item = plainly([f"{feature} = {value}" for feature, value in one["item"].items()])
+        out.append(
+            f"Training happens to be silent between {listed(one['pair'])}: by {what}, {one['feedback']} on an item of {item} would "
+            "tell them apart."
+        )
+    return out
+
+
+def more_data(document: Mapping[str, Any]) -> list[str]:
+    """How many more items would settle what is not settled, by feedback."""
+    out = []
+    weights = document["weights"]
+    for name, one in document["telling"].items():
+        if one is None:
+            continue
+        open_pairs = [p for p in one["pairs"] if min(weights[p["truth"]], weights[p["other"]]) > UNSETTLED]
+        open_pairs.sort(key=lambda p: -weights[p["truth"]])
+        for pair in open_pairs[:2]:
+            odds, needed = next(iter(pair["items"].items()))
+            what = f"if {pair['truth']!r} is true, to favour it over {pair['other']!r} at {float(odds):g} to 1"
+            if needed is None:
+                out.append(f"More than {one['sizes'][-1]:,} items of {name} such as these would be needed, {what}.")
+            else:
+                out.append(f"About {counted(needed, 'more item')} of {name} such as these can be expected, {what}.")
+    return out
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+UNSETTLED = 0.01
+"""Posterior weight of either hypothesis above which a pair is not settled."""
 
 
 def _both_ways(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -568,6 +618,19 @@ def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, fl
     return sorted((p for p in parts if p[2] * p[3] * p[4] > 0), key=lambda p: -p[2] * p[3] * p[4])
 
 
+def what_stays(document: Mapping[str, Any], agent: str, truth: str) -> str:
+    """What endless training would do about a part of the risk, to follow it; nothing where that is not known."""
+    found = document["risk_parts"]
+    part = next((p for p in found["pairs"] if (p["agent"], p["truth"]) == (agent, truth)), None) if found else None
+    if part is None:
+        return ""
+    if agent == truth:
+        return "; nothing on offer there is better, or the policy does not take it"
+    if part["silent"]:
+        return "; training is silent between the two, so more of it removes none of this"
+    return "; more training would tell the two apart"
+
+
 CHOSEN = {
     "choices": "which option of a scene was taken",
     "rankings": "the options of a scene in order",
@@ -648,4 +711,7 @@ def origin_in_words(origin: Mapping[str, Any] | None) -> str:
         chosen = f"chosen by {origin['chosen_by']}" if origin["chosen_by"] else "by whom it was chosen is not stated"
         why = f", because {origin['why']}" if origin["why"] else ""
         return f"made from {origin['from']} by {names} ({chosen}{why})"
+    if "combinations" in origin:
+        features = plainly(list(origin["combinations"]))
+        return f"every combination of {features}" + ("" if origin["where"] is None else f" with {origin['where']}")
     return str(origin["file"])

@@ -1,0 +1,144 @@
+"""Pairs between which training is not silent, and yet never decides: their Bayes factor stays bounded, however much is said."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.feedback.base import ALIKE
+from reward_hypotheses.models.feedback.rational import OfScenes, Rational
+from reward_hypotheses.models.nuisances import LogNormal
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.rationality import nodes_of
+
+SAME_SPAN = 1e-9
+"""Of the squared length of a column, the share that may lie outside of a span that it is said to lie in."""
+MOST = 64
+"""Hypotheses, by posterior weight, among which such pairs are looked for."""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A pair that no amount of such data decides.
+
+    Attributes
+    ----------
+    first, second : int
+    factors : dict of str to float
+        By rationality that is inferred (its variable): a in ``r_first = a r_second + b`` by scene, for fixed rewards.
+    limit : float
+        ``log p(beta / a) / (a p(beta))`` at what is now known of beta under the second, summed over these: the log Bayes factor of
+        the first to which endless data would lead, nats. NaN for continuous weights.
+    """
+
+    first: int
+    second: int
+    factors: dict[str, float]
+    limit: float
+
+
+def bounded_pairs(posterior: Posterior) -> list[Bounded]:
+    """Find the pairs whose likelihoods are the same function of nuisances that the two hold to be likely otherwise.
+
+    Fixed rewards that are one another's multiple, where rewards are taken as they are (``scale="raw"``) and the rationality is
+    inferred: each explains what the other does, at another rationality, and the Bayes factor goes to a ratio of prior
+    densities. Families of rewards whose features have the same span within the scenes of training: each contains what the
+    other does, and the data choose between weights, not families.
+    """
+    top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
+    named = [h for h in top if h not in posterior.families]
+    families = [h for h in top if h in posterior.families]
+    found = []
+    if any(_is_raw(one) for one in posterior.feedback):
+        for a, i in enumerate(named):
+            for j in named[a + 1 :]:
+                pair = None if posterior.classes[i] == posterior.classes[j] else _proportional(posterior, i, j)
+                found += [] if pair is None else [pair]
+    if len(families) > 1 and all(isinstance(one, OfScenes) for one in posterior.feedback):
+        spans = {h: _columns(posterior, h) for h in families}
+        for a, i in enumerate(families):
+            for j in families[a + 1 :]:
+                if _within(spans[i], spans[j]) and _within(spans[j], spans[i]):
+                    found.append(Bounded(i, j, {}, math.nan))
+    return found
+
+
+def _is_raw(one: object) -> bool:
+    return isinstance(one, Rational) and one.scale == "raw" and isinstance(one.nuisances.get("rationality"), LogNormal)
+
+
+def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
+    """The pair, where every feedback is silent or has one a > 0 for each rationality."""
+    factors: dict[str, float] = {}
+    limits: dict[str, float] = {}
+    for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
+        if evidence.classes[i] == evidence.classes[j]:
+            continue
+        if not isinstance(one, Rational) or not one.linear:
+            return None
+        mine, other = one.scaled(valuation, i), one.scaled(valuation, j)
+        if not (mine.any() or other.any()):
+            continue  # both choose at chance here
+        a = _ratio(mine, other)
+        if a is None:
+            return None
+        variable = one.variable("rationality")
+        if abs(factors.setdefault(variable, a) - a) > 1e-9 * a:
+            return None
+        prior = one.nuisances.get("rationality")
+        if abs(a - 1) <= 1e-9 or not isinstance(prior, LogNormal):
+            if abs(a - 1) > 1e-9:
+                return None  # a rationality that is given tells them apart
+            continue
+        if variable not in limits:
+            betas, shares, _ = nodes_of(one, evidence, j)
+            t = float(np.log(betas) @ shares)
+            both = prior.log_density_of_log(np.array([t - math.log(a), t]))
+            limits[variable] = float(both[0] - both[1])
+    return Bounded(i, j, factors, math.fsum(limits.values())) if limits else None
+
+
+def _ratio(mine: np.ndarray, other: np.ndarray) -> float | None:
+    """The positive a with ``mine = a other``, to 1e-9 of the largest; None where there is none."""
+    length = float(np.vdot(other, other))
+    a = float(np.vdot(mine, other)) / length if length > 0 else 0.0
+    if a <= 0 or float(np.abs(mine - a * other).max()) > ALIKE * float(np.abs(mine).max()):
+        return None
+    return a
+
+
+def _columns(posterior: Posterior, h: int) -> np.ndarray:
+    """What the likelihood depends on for each feature of a family alone, over all feedbacks: (unit and option, feature)."""
+    fitted = posterior.families[h]
+    parts = []
+    for one, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
+        assert isinstance(one, Rational)
+        raw = one.unscaled()
+        each: Sequence[np.ndarray] = [
+            posterior.inputs_of_member(raw, valuation, h, weights) for weights in np.eye(len(fitted.linear.names))
+        ]
+        parts.append(np.array([np.where(np.isfinite(x), x, 0.0).ravel() for x in each]).T)
+    return np.concatenate(parts)
+
+
+def _within(columns: np.ndarray, span: np.ndarray) -> bool:
+    """Whether every column lies in the span of others."""
+    u, s, _ = np.linalg.svd(span, full_matrices=False)
+    basis = u[:, s > 1e-9 * max(float(s.max(initial=0.0)), 1e-300)]
+    outside = columns - basis @ (basis.T @ columns)
+    return bool(((outside**2).sum(axis=0) <= SAME_SPAN * np.maximum((columns**2).sum(axis=0), 1e-300)).all())
+
+
+def bounded_in_words(first: str, second: str, pair: Bounded) -> str:
+    """What such a pair is."""
+    if not pair.factors:
+        return (
+            f"in the scenes of training the features of {first!r} and {second!r} span the same rewards, so that whatever weights one "
+            "finds the other has too; what tells them apart is how their priors spread over these, and no amount of such data adds to that"
+        )
+    times = ", ".join(f"{a:.4g}" for a in dict.fromkeys(pair.factors.values()) if abs(a - 1) > 1e-9)
+    return (
+        f"{first!r} is {times} times {second!r} in the scenes of training, so that each explains what the other does at another "
+        f"rationality; endless data of this kind would lead to a log Bayes factor of about {pair.limit:.3g} and stay there"
+    )

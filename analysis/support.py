@@ -1,0 +1,160 @@
+"""Silence on every item that training could hold, as a user declares it, not on the sample alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column
+from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.feedback.base import ALIKE, Feedback
+from reward_hypotheses.models.feedback.rational import OfScenes, Rational
+from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.valuation import Valuation
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A pair between which training is silent, and its declared support is not.
+
+    Attributes
+    ----------
+    first, second : int
+    feedback : str
+        A feedback that would tell them apart.
+    item : int
+        Where in the support they part most.
+    """
+
+    first: int
+    second: int
+    feedback: str
+    item: int
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """What is silent on the declared support.
+
+    Attributes
+    ----------
+    classes : ndarray (hypothesis,) of int
+        Hypotheses of one class are told apart by no item of it, whatever is said.
+    silent : tuple of (int, int)
+        Those pairs of them that the sample cannot tell apart either.
+    apart : tuple of Apart
+        Pairs that happen to be alike on the sample alone.
+    held : tuple of str
+        Feedbacks that are not about items of a table (a proxy, demonstrations), and are taken as they are.
+    """
+
+    classes: np.ndarray
+    silent: tuple[tuple[int, int], ...]
+    apart: tuple[Apart, ...]
+    held: tuple[str, ...]
+
+
+def on_support(
+    hypotheses: Hypotheses,
+    line: FailureLine,
+    feedback: Sequence[Feedback],
+    classes: Sequence[np.ndarray],
+    table: Table,
+) -> Support:
+    """Say between which hypotheses no feedback of these kinds could tell on any item of a table.
+
+    Each kind has its own silence: labels, equal ``[r > u]`` item by item; choices and rankings, ``r_i = a r_j + b`` with one a
+    > 0 over all items that can meet in a scene (all of them, where the table has no options); stops, ``r - u`` in proportion.
+    A user who declares the support may say "no amount of such data", which n items alone, silent on up to about 3/n of the
+    distribution, do not allow.
+
+    Parameters
+    ----------
+    classes : sequence of ndarray (hypothesis,)
+        By feedback, the classes between which the sample is silent.
+    """
+    n = len(hypotheses)
+    named = [h for h in range(n) if h not in hypotheses.families]
+    over = [_moved(one, table) for one in feedback]
+    found = []
+    for moved, of_sample in zip(over, classes, strict=True):
+        mine = of_sample
+        if moved is not None and named:
+            mine = n + np.arange(n)  # each family is a class of its own
+            valuation = Valuation(hypotheses.only(named), moved.items, line.only(named), for_labels=True)
+            mine[named] = moved.classes(valuation)
+        found.append(mine)
+    sample, together = _as_one(classes), _as_one(found)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if sample[i] == sample[j]]
+    silent = tuple((i, j) for i, j in pairs if together[i] == together[j])
+    apart = tuple(_apart(hypotheses, line, feedback, over, found, i, j) for i, j in pairs if together[i] != together[j])
+    held = tuple(str(one.name) for one, moved in zip(feedback, over, strict=True) if moved is None)
+    return Support(together, silent, apart, held)
+
+
+def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
+    """Number the tuples of classes: (hypothesis,)."""
+    place: dict[tuple[int, ...], int] = {}
+    return np.array([place.setdefault(key, len(place)) for key in zip(*(c.tolist() for c in classes), strict=True)])
+
+
+def _moved(one: Feedback, table: Table) -> Feedback | None:
+    """The same feedback about the items of another table; None for kinds that are about something else."""
+    if not one.in_column:
+        return None
+    if isinstance(one, OfScenes) and not table.has_options:
+        starts = np.array([0, table.n_items])
+        table = replace(table, starts=starts, has_options=True, scene_names=None, rows=None)
+    said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart
+    columns = {**table.columns, one.column: said}
+    return replace(one, table=replace(table, columns=columns), missing="error")
+
+
+def _apart(
+    hypotheses: Hypotheses,
+    line: FailureLine,
+    feedback: Sequence[Feedback],
+    over: Sequence[Feedback | None],
+    classes: Sequence[np.ndarray],
+    i: int,
+    j: int,
+) -> Apart:
+    """The item of the support at which a feedback's inputs of two hypotheses differ most."""
+    k = next(k for k, mine in enumerate(classes) if mine[i] != mine[j])
+    moved = over[k]
+    assert moved is not None
+    valuation = Valuation(hypotheses.only([i, j]), moved.items, line.only([i, j]), for_labels=True)
+    first, second = (np.asarray(moved.at(valuation, h), float) for h in (0, 1))
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(first - second)
+    gap = np.where(np.isfinite(gap), gap, 0.0)
+    gap = gap[moved.inside] if isinstance(moved, Rational) else gap.ravel()
+    return Apart(i, j, str(feedback[k].name), int(np.argmax(gap >= (1 - ALIKE) * gap.max())))
+
+
+def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
+    """What is silent on the declared support, as plain names and numbers."""
+    names, line = posterior.hypotheses.names, posterior.valuations[0].line
+    classes = [e.classes for e in posterior.evidence]
+    found = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
+    lines = [value for value in line.values if isinstance(value, Expression)]
+    expressions = [*posterior.hypotheses.expressions().values(), *lines]
+    columns = [c for c in dict.fromkeys(c for e in expressions for c in e.columns) if c in table.columns]
+    return {
+        "table": table.name,
+        "items": table.n_items,
+        "silent_pairs": [[names[i], names[j]] for i, j in found.silent],
+        "told_apart": [
+            {
+                "pair": [names[one.first], names[one.second]],
+                "feedback": one.feedback,
+                "item": {c: table.columns[c].text(one.item) for c in columns},
+            }
+            for one in found.apart
+        ],
+        "held": list(found.held),
+    }

@@ -1,0 +1,234 @@
+"""How many items tell two hypotheses apart: the expected log Bayes factor by their number, by simulation."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
+from reward_hypotheses.models.feedback.rational import Part, Rational
+from reward_hypotheses.models.nuisances import LogNormal
+from reward_hypotheses.models.posterior import Posterior
+
+SIZES = (1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 200, 300, 500, 1000)
+ODDS = (20.0, 150.0)
+"""Strong and very strong evidence (Kass and Raftery 1995)."""
+MOST = 8
+"""Classes of hypotheses that are told apart, the weightiest."""
+REPLICATIONS, LEAST_REPLICATIONS = 100, 32
+WORK = 20_000_000
+"""Numbers that a simulation of a kind with a rationality works on, about."""
+REACH, NODES, FINE = 5.0, 49, 1025
+"""Of a rationality: standard deviations of its logarithm on either side, points where the likelihood is computed, and where a
+polynomial through these is integrated."""
+WIDEST = 2.0
+"""Standard deviation of the logarithm of a rationality up to which so many points are enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Telling:
+    """Expected log Bayes factors of one feedback, by the number of its items.
+
+    Attributes
+    ----------
+    sizes : ndarray (size,)
+    place : dict of int to int
+        Row of each hypothesis that was looked at; those between which the feedback is silent have the same.
+    mean, mcse : ndarray (truth, other, size)
+        ``E[log p(D_n | truth) - log p(D_n | other)]`` over data of the truth, nats, and its Monte Carlo error; inf where data
+        of the truth can be impossible under the other.
+    replications : int
+    """
+
+    sizes: np.ndarray
+    place: dict[int, int]
+    mean: np.ndarray
+    mcse: np.ndarray
+    replications: int
+
+    def items(self, truth: int, other: int, odds: float) -> tuple[float, float]:
+        """Fewest items at which the expected log Bayes factor passes ``log(odds)``, and the Monte Carlo error of that number.
+
+        Between sizes the expectation is taken to be straight. NaN, twice, where it does not pass up to the largest size.
+        """
+        i, j = self.place[truth], self.place[other]
+        mean, error = self.mean[i, j], self.mcse[i, j]
+        above = np.flatnonzero(mean >= math.log(odds))
+        if not len(above):
+            return math.nan, math.nan
+        k = int(above[0])
+        before, at = (0.0, 0.0) if k == 0 else (float(self.sizes[k - 1]), float(mean[k - 1]))
+        if math.isinf(mean[k]):
+            return float(self.sizes[k]), 0.0
+        slope = (float(mean[k]) - at) / (float(self.sizes[k]) - before)
+        return math.ceil(before + (math.log(odds) - at) / slope - 1e-9), float(error[k]) / slope
+
+
+def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling | None:
+    """Simulate data of one feedback under each hypothesis and weigh the hypotheses by the first n items.
+
+    Items are drawn from those that training has, with replacement; what is said of them is drawn from the model, its nuisance
+    from its prior. With a nuisance that is inferred, the expected log Bayes factor is not n times a constant.
+
+    Parameters
+    ----------
+    k : int
+        Which feedback.
+
+    Returns
+    -------
+    Telling or None
+        None where the kind's evidence is more than a sum, or than an integral over one rationality; for a proxy, of which there
+        is one; and of hypotheses with continuous weights.
+    """
+    one, valuation = posterior.feedback[k], posterior.valuations[k]
+    if not _can_simulate(one):
+        return None
+    fixed = [h for h in np.argsort(-posterior.weights, kind="stable").tolist() if h not in posterior.families]
+    classes = posterior.evidence[k].classes
+    first: dict[int, int] = {}
+    for h in fixed:
+        if len(first) < MOST:
+            first.setdefault(int(classes[h]), h)
+    place = {h: list(first).index(int(classes[h])) for h in fixed if int(classes[h]) in first}
+    inputs = np.array([one.at(valuation, h) for h in first.values()])
+    if isinstance(one, ClosedForm):
+        found = _in_closed_form(one, inputs, rng)
+    else:
+        assert isinstance(one, Rational)
+        found = _by_quadrature(one, inputs, rng)
+    own = np.diagonal(found, axis1=0, axis2=2).transpose(2, 0, 1)[:, :, None, :]
+    with np.errstate(invalid="ignore"):
+        factors = np.where(own == found, 0.0, own - found)  # (truth, replication, other, size)
+        mean, error = factors.mean(axis=1), factors.std(axis=1, ddof=1) / math.sqrt(factors.shape[1])
+    n = factors.shape[-1]
+    return Telling(np.array(SIZES[:n]), place, mean, np.where(np.isfinite(mean), error, 0.0), factors.shape[1])
+
+
+def _can_simulate(one: Feedback) -> bool:
+    if isinstance(one, ClosedForm):
+        return True
+    if not isinstance(one, Rational) or not one.symbolic or one.kind == "proxy":
+        return False
+    prior = one.nuisances.get("rationality")
+    return set(one.nuisances) <= {"rationality"} and (not isinstance(prior, LogNormal) or prior.sigma <= WIDEST)
+
+
+def _in_closed_form(one: ClosedForm, inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Log evidence of simulated data: (truth, replication, hypothesis, size)."""
+    n, most = len(inputs), SIZES[-1]
+    found = np.zeros((n, REPLICATIONS, n, len(SIZES)))
+    for truth in range(n):
+        items = rng.integers(inputs.shape[1], size=(REPLICATIONS, most))
+        theta = {name: prior.draws((REPLICATIONS,), rng) for name, prior in one.nuisances.items()}
+        said = np.empty((REPLICATIONS, most), np.asarray(one.observed).dtype)
+        for row in range(REPLICATIONS):
+            mine = {name: draws[row : row + 1] for name, draws in theta.items()}
+            said[row] = one.replicate(inputs[truth, items[row]], mine, 1, rng)[0]
+        for h in range(n):
+            sums = np.cumsum(one.terms(inputs[h, items], said), axis=-1, dtype=float)  # (statistic, replication, item)
+            for s, size in enumerate(SIZES):
+                found[truth, :, h, s] = one.log_marginal(sums[..., size - 1].T, size)
+    return found
+
+
+def _by_quadrature(one: Rational, inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Log evidence of simulated data, the rationality integrated out: (truth, replication, hypothesis, size)."""
+    prior = one.nuisances.get("rationality")
+    rule = _rule(prior) if isinstance(prior, LogNormal) else None
+    theta = {} if rule is None else {"rationality": np.exp(rule[0])}
+    n, width = len(inputs), int(np.prod(inputs.shape[2:], initial=1))
+    each = n * n * width * (1 if rule is None else NODES)
+    sizes = [size for size in SIZES if size * each * LEAST_REPLICATIONS <= WORK] or list(SIZES[:1])
+    rows = int(np.clip(WORK // (each * sizes[-1]), LEAST_REPLICATIONS, REPLICATIONS))
+    found = np.zeros((n, rows, n, len(sizes)))
+    for truth in range(n):
+        for row in range(rows):
+            units = rng.integers(inputs.shape[1], size=sizes[-1])
+            drawn = {name: p.draws((1,), rng) for name, p in one.nuisances.items()}
+            said = np.asarray(one.replicate(inputs[truth, units], drawn, 1, rng))[0].astype(float)
+            total: np.ndarray = np.zeros(1 if rule is None else NODES)
+            at = np.zeros((n, len(sizes), len(total)))
+            for s, (lo, hi) in enumerate(itertools.pairwise([0, *sizes])):
+                for h, part in enumerate(_parts(one, inputs[:, units[lo:hi]], said[lo:hi])):
+                    at[h, s] = part.log_likelihoods(theta)
+            at = np.cumsum(at, axis=1)
+            found[truth, row] = at[..., 0] if rule is None else _integrated(at, *rule[1:])
+    return found
+
+
+def _parts(one: Rational, inputs: np.ndarray, said: np.ndarray) -> Iterator[Part]:
+    """What each hypothesis makes of the same answers: inputs (hypothesis, unit, ...)."""
+    counts = np.ones(len(said))
+    stages = one.as_stages(said, inputs[0] > -np.inf, None)
+    for mine in inputs:
+        yield Part(one, mine, said, counts, None if stages is None else stages.steps(one.options(mine)))
+
+
+def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
+    """Log integrals of log likelihoods known at the nodes (..., node): (...)."""
+    f = at @ interpolate.T + log_weights
+    top = f.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(f - top[..., None]).sum(axis=-1)))
+
+
+def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Chebyshev points of ``t = log beta``, the matrix that carries values there to a fine grid, and log weights on it.
+
+    The log likelihood is smooth in t whatever the number of items, so that a polynomial has it where the integrand, which
+    narrows as they grow, needs many points.
+    """
+    half = REACH * prior.sigma
+    k = np.arange(NODES)
+    x = np.cos(np.pi * k / (NODES - 1))
+    weights = np.where(k % 2, -1.0, 1.0)
+    weights[[0, -1]] /= 2
+    fine = np.linspace(-1.0, 1.0, FINE)
+    apart = fine[:, None] - x
+    exact = np.abs(apart) < 1e-14
+    terms = weights / np.where(exact, 1.0, apart)
+    matrix = terms / terms.sum(axis=1, keepdims=True)
+    matrix[exact.any(axis=1)] = exact[exact.any(axis=1)]
+    step = 2 * half / (FINE - 1)
+    log_weights = prior.log_density_of_log(prior.mu + half * fine) + math.log(step)
+    log_weights[[0, -1]] -= math.log(2.0)
+    return prior.mu + half * x, matrix, log_weights
+
+
+def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """What is expected of more items of each feedback, as plain numbers; None for feedbacks that are not simulated."""
+    names = posterior.hypotheses.names
+    document: dict[str, Any] = {}
+    for k, one in enumerate(posterior.feedback):
+        found = telling(posterior, k, substream(seed, f"telling {one.name}"))
+        if found is None:
+            document[str(one.name)] = None
+            continue
+        classes: dict[int, list[int]] = {}
+        for h, place in sorted(found.place.items()):
+            classes.setdefault(place, []).append(h)
+        first = {place: max(members, key=lambda h: posterior.weights[h]) for place, members in classes.items()}
+        pairs = []
+        for (i, truth), (j, other) in itertools.permutations(sorted(first.items(), key=lambda item: item[1]), 2):
+            needed = {repr(odds): found.items(truth, other, odds) for odds in ODDS}
+            pairs.append(
+                {
+                    "truth": names[truth],
+                    "other": names[other],
+                    "log_bayes_factor": found.mean[i, j].tolist(),
+                    "mcse": found.mcse[i, j].tolist(),
+                    "items": {key: None if math.isnan(n) else int(n) for key, (n, _) in needed.items()},
+                    "items_mcse": {key: error for key, (_, error) in needed.items()},
+                }
+            )
+        document[str(one.name)] = {
+            "sizes": found.sizes.tolist(),
+            "replications": found.replications,
+            "classes": [[names[h] for h in members] for _, members in sorted(classes.items())],
+            "pairs": pairs,
+        }
+    return document
