@@ -470,3 +470,16 @@ def test_inputs_that_are_none(tmp_path):
     with pytest.raises(rh.InputError) as error:
         rh.compare(tmp_path / "x.toml", tmp_path / "b" / "study.toml")
     assert len(error.value.problems) == 1 + 3
+
+
+def test_a_declared_support_is_asked_about_and_moves_no_risk(tmp_path):
+    def declared(slopes):
+        support = {"combinations": {"red_paint": [False, True], "flags": [False, True], "slope": slopes}}
+        return {"tables": small()["tables"] | {"support": support}, "analysis": {"support": "support"}}
+
+    paths, held = pair(tmp_path, declared([0, 3]) | {"values": VALUES}, base=small(**declared([0, 2])))
+    found = rh.compare(*paths)
+    digests = [rh.run(path)["data_sha256"]["support"] for path in paths]
+    assert what(found, "what is asked") == {"support": tuple(digests)} and digests[0] != digests[1]
+    assert [s["parts"] for s in found["steps"]] == [["values"]]
+    check(found, held, tmp_path)
