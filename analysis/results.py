@@ -41,6 +41,7 @@ from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, 
 from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
@@ -86,6 +87,8 @@ class Question:
         the judge's.
     judged : Judged or None
         What judgements say of the failure line.
+    ledger : str or None
+        The ledger of tests; ``recorded`` is what it held.
     support : Table or None
         Every item that training could have held, where somebody declared it.
     known : dict
@@ -114,6 +117,8 @@ class Question:
     versions: Mapping[str, str] = field(default_factory=dict)
     reading: Reading | None = None
     judged: Judged | None = None
+    ledger: str | None = None
+    recorded: Recorded = Recorded()
     support: Table | None = None
     known: dict[Any, Any] = field(default_factory=dict)
 
@@ -149,10 +154,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         What was sampled does not pass its gates, or a number that should be finite is not.
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
-    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
-    problems += [] if question.reading is None else untrusted(question.reading)
-    if problems:
-        raise NotTrustedError(problems)
+    _refuse_untrusted(question)
     warnings = _warnings(question)
     progress("checking the model against the training data")
     checks: Document = {}
@@ -173,7 +175,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         progress("what each feedback says")
         by_feedback = contributions_document(posterior, contributions(posterior, question.seed))
         warnings[:0] = by_feedback["contradictions"]
-    warnings[:0] = misfit
+    spent, said = _spent(question)
+    warnings[:0] = [*misfit, *said]
     silent = silent_pairs(posterior)
     line = _line(names, posterior.valuations[0].line)
     own = range(len(names))
@@ -241,6 +244,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "misfit": misfit,
         "evidence_by_feedback": by_feedback,
         "test_table": next(iter(question.tests), None),
+        "ledger": _ledger(question),
+        "spent": spent,
         "training_tables": [v.table.name for v in question.training],
         "tables": {
             table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
@@ -275,6 +280,28 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     }
     _refuse_what_is_not_finite(document)
     return _clean(document)
+
+
+def mean_risk(question: Question) -> float:
+    """Mean risk on the first test, as ``risk.mean`` of the results has it, and nothing else of them.
+
+    Raises
+    ------
+    NotTrustedError
+        What was sampled does not pass its gates.
+    """
+    _refuse_untrusted(question)
+    valuation = next(iter(question.tests.values()))
+    judge = question.whole(question.posterior.weights)
+    return float(catastrophe_risk(valuation, question.policy, question.agent, judge).mean)
+
+
+def _refuse_untrusted(question: Question) -> None:
+    posterior = question.posterior
+    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
+    problems += [] if question.reading is None else untrusted(question.reading)
+    if problems:
+        raise NotTrustedError(problems)
 
 
 TEST_KEYS = (
@@ -1025,6 +1052,48 @@ def _remedy(values: Mapping[str, Any]) -> str:
         return f"the prior {values['prior']!r} has none; weights can have one"
     each = "each judge's weights" if "judges" in values else "the weights"
     return f"with strength = the number of judgements that {each} are worth, it does"
+
+
+def _ledger(question: Question) -> Document | None:
+    """Which ledger of tests was read, and what it held."""
+    if question.ledger is None:
+        return None
+    found = question.recorded
+    return {
+        "file": question.ledger,
+        "sha256": found.sha256,
+        "entries": len(found.entries),
+        "cut_off": list(found.cut_off),
+    }
+
+
+def _spent(question: Question) -> tuple[Document | None, list[str]]:
+    """Which tests were used to choose an agent, and warnings that say so; None where no ledger says."""
+    if question.ledger is None:
+        return None, []
+    found, warnings = question.recorded, []
+    if found.sha256 is None and question.tests:
+        warnings.append(
+            f"the ledger {question.ledger!r} does not exist: nothing was recorded yet (reward-hypotheses ledger record makes it), or "
+            "its path is another"
+        )
+    for number in found.cut_off:
+        warnings.append(
+            f"line {number} of the ledger {question.ledger!r} was cut off while it was written; which test it is about is not known"
+        )
+    spent: Document = {}
+    for name in question.tests:
+        entries = found.of(question.digests.get(name, ""))
+        spent[name] = None
+        if entries:
+            last = entries[-1]
+            spent[name] = {"times": len(entries), "last": last.time, "decided": last.decided}
+            times = "once" if len(entries) == 1 else f"{len(entries)} times, last"
+            warnings.append(
+                f"table {name!r} was used to choose an agent, {times} on {last.time[:10]} ({last.decided}): its risk is training "
+                "evidence, not a test"
+            )
+    return spent, warnings
 
 
 def _shape(table: Table) -> Document:

@@ -37,6 +37,16 @@ def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, s
     return read_csv(path, name, source, data), sha256(data)
 
 
+def digest_of_columns(table: Table) -> str:
+    """SHA-256 of a table that no file holds: of its scenes and columns."""
+    digest = [table.starts.tobytes()]
+    for column, values in table.columns.items():
+        digest += [column.encode(), values.values.tobytes()]
+        digest += [] if values.vocabulary is None else [repr(values.vocabulary).encode()]
+        digest += [] if values.gone is None else [values.gone.tobytes()]
+    return sha256(b"\0".join(digest))
+
+
 def _parquet(data: bytes, name: str, source: str) -> Table:
     try:
         import pyarrow

@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.analysis.worst_scene import search_worst
     from reward_hypotheses.analysis.worst_shift import worst_case
+    from reward_hypotheses.comparison import compare
     from reward_hypotheses.data.combinations import combinations
     from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.gridworld import gridworld
     from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
+    from reward_hypotheses.data.ledger import Ledger
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.models.failure_judgements import FailureJudgements
@@ -91,6 +93,7 @@ _HOME = {
     "add_options": "data.shifts",
     "fade": "data.shifts",
     "InputError": "data.errors",
+    "Ledger": "data.ledger",
     "gridworld": "data.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
@@ -152,6 +155,7 @@ _HOME = {
     "report": "analysis.report.report",
     "run": "study",
     "check": "study",
+    "compare": "comparison",
 }
 
 __all__ = [
@@ -170,6 +174,7 @@ __all__ = [
     "InputError",
     "Judgements",
     "Labels",
+    "Ledger",
     "Linear",
     "LinearPool",
     "MDP",
@@ -189,6 +194,7 @@ __all__ = [
     "agents_read",
     "catastrophe_risk",
     "check",
+    "compare",
     "conforms",
     "choose_probes",
     "combinations",

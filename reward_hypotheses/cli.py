@@ -1,4 +1,4 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`."""
 
 import argparse
 import io
@@ -151,7 +151,51 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     check.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    compare = commands.add_parser(
+        "compare",
+        help="what changed between two runs, and what each change did to the risk",
+        description="Say what changed between two runs, and what each change did to the risk, the changes applied one after another.",
+        allow_abbrev=False,
+    )
+    for name in ("A", "B"):
+        compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
+    compare.add_argument("--json", action="store_true", help="print the comparison alone, as JSON, on stdout")
+    _ledger_parser(commands)
     return top
+
+
+def _ledger_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ledger = commands.add_parser(
+        "ledger",
+        help="record which test an agent was chosen by, or show what is recorded",
+        description="The ledger of tests: if results on a test are used to choose the next agent, that test has become training "
+        'data. The study names its ledger: ledger = "ledger.jsonl" under [analysis].',
+        allow_abbrev=False,
+    )
+    actions = ledger.add_subparsers(dest="action", metavar="ACTION", required=True)
+    record = actions.add_parser(
+        "record",
+        help="record what was decided from results on a test",
+        description="Record what was decided from results on a test, with its digest and the risk on it (of the run beside the "
+        "study where that is of the same study and data, else computed).",
+        allow_abbrev=False,
+    )
+    record.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    record.add_argument(
+        "--decided",
+        metavar="TEXT",
+        required=True,
+        help='what was decided, such as "chose the agent with commit + values"',
+    )
+    record.add_argument("--table", metavar="NAME", help="the test that it was decided from (default: the study's test)")
+    record.add_argument("--time", metavar="TIME", help="when, in ISO 8601 with its zone (default: now)")
+    show = actions.add_parser(
+        "show",
+        help="show what is recorded, and which tests of the study are spent",
+        description="Verify the ledger, show what is recorded, and say which tests of the study are spent.",
+        allow_abbrev=False,
+    )
+    show.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,6 +220,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _new(given.name)
         if given.command == "check":
             return _check(given.study, progress)
+        if given.command == "compare":
+            return _compare(given.a, given.b, given.json, progress)
+        if given.command == "ledger":
+            return _ledger(given, progress)
         if given.command == "demo":
             essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
             return _run(essay, given.out, False, progress, whole=False)
@@ -207,6 +255,47 @@ def _check(study: Path, progress: Progress) -> int:
         print(f"{name}: {kind}{table.n_items} items{weighted}")
         for odd in table.odd_columns():
             print(f"mind: {odd}")
+    return DONE
+
+
+def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
+    from reward_hypotheses.comparison import compare, comparison_text
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
+
+    try:
+        found = compare(a, b, progress)
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        _wrong(error.problems)
+        return NOT_TRUSTED
+    progress.stop()
+    if as_json:
+        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        sys.stdout.buffer.write(text.encode(errors="replace"))
+    else:
+        print(comparison_text(found))
+    sys.stdout.flush()
+    return DONE
+
+
+def _ledger(given: argparse.Namespace, progress: Progress) -> int:
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.recording import record, shown_ledger
+
+    try:
+        if given.action == "show":
+            lines = shown_ledger(given.study, progress)
+        else:
+            lines = record(given.study, given.decided, given.table, given.time, progress)
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        return _not_trusted(given.study, error.problems)
+    progress.stop()
+    print("\n".join(lines))
     return DONE
 
 
@@ -252,9 +341,7 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
     except InputError as error:
         return _wrong(error.problems)
     except NotTrustedError as error:
-        for problem in error.problems:
-            print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
-        return NOT_TRUSTED
+        return _not_trusted(study, error.problems)
     progress.stop()
     if as_json:
         sys.stdout.buffer.write(text.encode())
@@ -279,6 +366,12 @@ def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
         path = Path(folder) / "posterior.nc"
         tree.to_netcdf(path, engine="h5netcdf")
         return tree, path.read_bytes()
+
+
+def _not_trusted(study: Path, problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
+    return NOT_TRUSTED
 
 
 def _wrong(problems: Sequence[str]) -> int:

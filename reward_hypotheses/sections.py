@@ -554,12 +554,13 @@ class Asked:
     prob: float
     deployments: tuple[int, ...]
     languages: tuple[Simplicity, ...]
+    ledger: str | None = None
     support: str | None = None
 
 
 def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table | None]) -> Asked:
     """Read [analysis]."""
-    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages", "support")
+    known = ("test", "also", "targets", "contaminations", "prob", "deployments", "languages", "support", "ledger")
     section = top.section("analysis", known, required=False)
     section.refuse_unknown()
     given = section.given
@@ -603,6 +604,10 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
             if language.language_name in [known.language_name for known in languages]:
                 raise InputError(f"{language.language_name!r} stands twice; name each language once")
             languages.append(language)
+    ledger = given.get("ledger")
+    if ledger is not None and (not isinstance(ledger, str) or not ledger.strip() or "\0" in ledger):
+        problems.add(f'[analysis] ledger: {shown(ledger)} is no path; give that of a ledger, such as "ledger.jsonl"')
+        ledger = None
     return Asked(
         tuple(dict.fromkeys([*tests, *also])),
         targets,
@@ -610,5 +615,6 @@ def read_analysis(top: Section, problems: Problems, tables: Mapping[str, Table |
         prob,
         tuple(deployments),
         tuple(languages),
-        support,
+        ledger=ledger,
+        support=support,
     )

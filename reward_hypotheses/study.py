@@ -18,6 +18,7 @@ from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.ledger import Ledger, Recorded
 from reward_hypotheses.data.readers import path_of, read_bytes, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
@@ -73,6 +74,8 @@ class Study:
         Columns that any hypothesis or failure line names.
     judgements : FailureJudgements or None
         What judges would rather see than failing.
+    ledger : str or None
+        The ledger of tests, relative to the study; ``recorded`` is what it held.
     support : Table or None
         Every item that training could have held, as far as the user declares.
     """
@@ -103,6 +106,8 @@ class Study:
     probes: tuple[Feedback, ...]
     needs: tuple[str, ...]
     judgements: FailureJudgements | None = None
+    ledger: str | None = None
+    recorded: Recorded = Recorded()
     support: Table | None = None
 
     @cached_property
@@ -167,9 +172,18 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
     return answer(path, progress).document
 
 
-def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Answer:
+def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Answer:
     """Run a study file and keep the posterior beside the results document; raises as `run` does."""
-    study = load(path, progress)
+    study = load(path, progress, read_ledger=read_ledger)
+    question = question_of(study, progress)
+    try:
+        return Answer(study, question.posterior, results_document(question, progress))
+    except InputError as error:
+        raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
+
+
+def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) -> Question:
+    """Weigh what a study lists, and give what it asks of that; raises as `run` does."""
     valuations, tests = evaluate(study, progress)
     progress("weighing the hypotheses")
     try:
@@ -191,8 +205,7 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None) -
             tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
         if study.judgements is not None:
             progress("weighing them by other failure lines")
-        question = _question(study, posterior, tests, reading)
-        return Answer(study, posterior, results_document(question, progress))
+        return _question(study, posterior, tests, reading)
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
 
@@ -300,6 +313,8 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         values=study.values,
         digests=study.sources.digests,
         study={"file": _readable(study.path.name), "sha256": sha256(study.text.encode()), "text": study.text},
+        ledger=study.ledger,
+        recorded=study.recorded,
         origins=study.sources.origins,
         versions={
             "reward_hypotheses": __version__,
@@ -327,8 +342,13 @@ def _pooled(posterior: Posterior) -> tuple[Valuation, ...]:
     return tuple(out)
 
 
-def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Study:
+def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Study:
     """Read and validate a study file and its tables.
+
+    Parameters
+    ----------
+    read_ledger : bool, optional
+        Whether its ledger is read, and refused where it does not verify.
 
     Raises
     ------
@@ -362,6 +382,10 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     told = agent.told
     fit = read_fit(top, problems)
     asked = read_analysis(top, problems, tables)
+    recorded = Recorded()
+    if asked.ledger is not None and read_ledger:
+        with problems.at("[analysis] ledger"):
+            recorded = Ledger(path.parent / asked.ledger).read()
 
     uses = [*feedback, *agent.feedback]
     supports = () if asked.support is None else (asked.support,)
@@ -380,7 +404,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         *good_ones.expressions().values(),
         *(v for v in (line.values if line else ()) if isinstance(v, Expression)),
     ]
-    own, own_line = _own(agent, line)
+    own, own_line = own_of(agent, line)
     for name, value in zip(own.names, own_line.values, strict=True):
         if value is None and agent.policy.abstain:
             problems.add(
@@ -408,9 +432,9 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     expressions = {f"[hypotheses] {who.removeprefix('hypothesis ')}": e for who, e in good_ones.expressions().items()}
     judged = dict(expressions)
     expressions |= {f"[agent] hypotheses {who.removeprefix('hypothesis ')}": e for who, e in own.expressions().items()}
-    expressions |= _line_expressions(line, names, "[catastrophe] fail_utility")
-    expressions |= _line_expressions(own_line, list(own.names), "[agent] fail_utility")
-    on_tests = expressions | _line_expressions(told, names, "[agent] fail_utility")
+    expressions |= line_expressions(line, names, "[catastrophe] fail_utility")
+    expressions |= line_expressions(own_line, list(own.names), "[agent] fail_utility")
+    on_tests = expressions | line_expressions(told, names, "[agent] fail_utility")
     views = [] if asked_about is None else [(asked_about, judged)]
     _check_tables(
         good,
@@ -428,7 +452,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
     if not problems.found:
         order = made[0].table.column_order
         complete = Hypotheses(tuple(names), tuple(hypotheses[n] for n in names), order)
-        _check_priors(complete, prior, own, agent.prior, asked.languages, problems)
+        check_priors(complete, prior, own, agent.prior, asked.languages, problems)
         if line is not None and prior is not None and not problems.found:
             with problems.at("[catastrophe]"):
                 check_lines(complete, line, prior)
@@ -473,11 +497,13 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> 
         languages=asked.languages,
         fit=fit,
         judgements=judgements,
+        ledger=asked.ledger,
+        recorded=recorded,
         support=None if asked.support is None else good[asked.support],
     )
 
 
-def _own(agent: Agent, line: FailureLine | None) -> tuple[Hypotheses, FailureLine]:
+def own_of(agent: Agent, line: FailureLine | None) -> tuple[Hypotheses, FailureLine]:
     """The agent's own hypotheses, and their failure line: as it was told, or the judge's where that is one for all."""
     own = Hypotheses(tuple(agent.hypotheses), tuple(agent.hypotheses.values()))
     if agent.own_line is not None:
@@ -551,7 +577,8 @@ def _boolean_columns(tables: list[Table]) -> set[str]:
     return {name for name in columns if all(t.columns[name].is_boolean() for t in tables if name in t.columns)}
 
 
-def _line_expressions(line: FailureLine | None, names: list[str], key: str) -> dict[str, Expression]:
+def line_expressions(line: FailureLine | None, names: list[str], key: str) -> dict[str, Expression]:
+    """Every distinct expression of a failure line, by what names it in messages."""
     if line is None:
         return {}
     distinct: dict[str, Expression] = {}
@@ -590,11 +617,12 @@ def _check_tables(
         with problems.at(f"[tables] {name}:"):
             table.scene_weights()
         if name in tests:
-            _check_scenes(name, table, policy, problems)
+            check_scenes(name, table, policy, problems)
     problems.extend(check_columns([*views, *asked_about], others))
 
 
-def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -> None:
+def check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -> None:
+    """Note a scene of a test in which the agent has nothing to do."""
     empty = list(empty_scenes(table))
     if empty:
         problems.add(
@@ -614,7 +642,7 @@ def _check_scenes(name: str, table: Table, policy: Policy, problems: Problems) -
                 )
 
 
-def _check_priors(
+def check_priors(
     hypotheses: Hypotheses,
     prior: Prior | None,
     own: Hypotheses,
@@ -622,6 +650,7 @@ def _check_priors(
     languages: tuple[Simplicity, ...],
     problems: Problems,
 ) -> None:
+    """Note priors that do not go with the hypotheses which they are over."""
     whole = Hypotheses(hypotheses.names + own.names, hypotheses.rewards + own.rewards, hypotheses.columns)
     priors: list[tuple[str, Prior | None, Hypotheses]] = [("[values]", prior, hypotheses)]
     priors.append(("[agent] prior", agent_prior, whole))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.formats import read_any
-from reward_hypotheses.data.readers import read_bytes, sha256
+from reward_hypotheses.data.formats import digest_of_columns, read_any
+from reward_hypotheses.data.readers import read_bytes
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.problems import Problems, Section
 
@@ -196,10 +196,7 @@ def _shifted(found: Tables, name: str, part: Section, seed: int) -> None:
 
 def _made(found: Tables, name: str, table: Table) -> None:
     found.tables[name] = table
-    digest = [table.starts.tobytes()]
-    for column, values in table.columns.items():
-        digest += [column.encode(), values.values.tobytes()]
-    found.digests[name] = sha256(b"\0".join(digest))
+    found.digests[name] = digest_of_columns(table)
 
 
 def _in_order(given: Mapping[str, Any], waiting: list[str], problems: Problems) -> list[str]:

@@ -41,7 +41,7 @@ GROUPS = {
     "Agents read off their choices": ("agents_read", "population_risk", "choose_probes"),
     "What to ask next": ("rank_queries",),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
-    "Studies and reports": ("run", "check", "report"),
+    "Studies and reports": ("run", "check", "report", "compare", "Ledger"),
     "Errors": ("InputError", "NotTrustedError"),
 }
 BASES = ("Prior", "Feedback", "Policy")

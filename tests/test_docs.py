@@ -39,6 +39,7 @@ def test_pages():
         "first-study",
         "inspect-with-arviz",
         "lava",
+        "ledger-and-compare",
         "mixed-evidence",
         "read-the-agent",
         "read-the-numbers",

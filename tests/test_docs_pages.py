@@ -102,6 +102,7 @@ STUDIES = {
     "passed": small(  # a test like training, of which nothing is good enough
         tables={"training": "training.csv", "test": "training.csv"}, catastrophe={"fail_utility": 1000}
     ),
+    "ledger": small(analysis={"ledger": "ledger.jsonl"}),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
         agent={"policy": {"name": "expected", "abstain": True}, "fail_utility": -1, "prior": "simplicity"},
@@ -203,7 +204,10 @@ def unknown(keys, documents):
 
 def results_of(folder, study):
     folder.mkdir()
-    return json.loads(json.dumps(rh.run(write(folder, study, training=TRAINING, test=TEST, shown=SHOWN))))
+    path = write(folder, study, training=TRAINING, test=TEST, shown=SHOWN)
+    if "ledger" in study.get("analysis", {}):
+        rh.Ledger(folder / "ledger.jsonl").record(folder / "test.csv", "x")
+    return json.loads(json.dumps(rh.run(path)))
 
 
 @pytest.fixture(scope="module")

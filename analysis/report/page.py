@@ -37,6 +37,7 @@ from reward_hypotheses.analysis.report.words import (
     sampling,
     shift,
     sources,
+    spent,
     table_sizes,
     takes_best,
     value_in_words,
@@ -123,9 +124,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     if document["risk"] is not None:
         sections += [
             Section("limit", "What more data would change", _limit(document)),
-            Section(
-                "shift", "Is the test a shift?", [Part("text", shift(document)), Part("figure", name="shift_check")]
-            ),
+            Section("shift", "Is the test a shift?", _shift(document)),
             Section("hinges", "What else the risk hinges on", _hinges(document)),
         ]
     sections.append(Section("fit", "Does the model fit the training data?", _fit(document)))
@@ -169,19 +168,20 @@ def _template() -> "Template":
 def _question(document: Document) -> str:
     if document["risk"] is None:
         return "Which reward do people mean, by the data they gave and the values that were stated?"
-    return "How often would an agent that learned from the training data do, on the test, what is worse than failing completely?"
+    where = "on scenes by which an agent was chosen" if spent(document) else "on the test"
+    return f"How often would an agent that learned from the training data do, {where}, what is worse than failing completely?"
 
 
 def _headline(document: Document) -> str:
-    """The number, to stand out; empty where there is none."""
+    """The number, to stand out; empty where there is none, or where it is no test's."""
     risk = document["risk"]
-    return "" if risk is None or risk["mean"] == 0 else percent(risk["mean"])
+    return "" if risk is None or risk["mean"] == 0 or spent(document) else percent(risk["mean"])
 
 
 def _answer(document: Document) -> list[str]:
     """The answer in one sentence with its interval (after the headline), then what is needed to read it."""
     risk = document["risk"]
-    if risk is None or risk["mean"] == 0:
+    if risk is None or risk["mean"] == 0 or spent(document):
         return answer(document)
     ends = "no interval, for the values were stated without a strength"
     if risk["lower"] is not None:
@@ -404,6 +404,15 @@ def _number(document: Document) -> list[Part]:
     ]
 
 
+def _shift(document: Document) -> list[Part]:
+    used = spent(document)
+    return [
+        *([Part("text", used)] if used else []),
+        Part("text", shift(document)),
+        Part("figure", name="shift_check"),
+    ]
+
+
 def _hinges(document: Document) -> list[Part]:
     parts = [Part("text", sentence) for sentence in hinges(document)]
     bounds = list(document["risk_bounds"].items())
@@ -421,7 +430,7 @@ def _hinges(document: Document) -> list[Part]:
         )
     parts += [Part("text", sentence) for sentence in other_values(document)]
     parts.append(Part("figure", name="risk_by_line"))
-    parts.append(Part("text", finite_test(document["risk"])))
+    parts.append(Part("text", finite_test(document["risk"], bool(spent(document)))))
     if worst := worst_tenth(document):
         parts.append(Part("text", worst))
     if said := beside_impact(document):

@@ -21,6 +21,7 @@ from reward_hypotheses.analysis.report.words import (
     risk_sentence,
     safe,
     shift,
+    spent,
 )
 
 WIDTH = 80
@@ -85,10 +86,13 @@ def _print_why(page: "_Page", document: Mapping[str, Any]) -> None:
                 page.gap()
         page.heading("Is the test a shift?")
         page.line(shift(document))
+        if spent(document):
+            page.line("Shift or not, it was used to choose an agent, and is no test of that agent.")
     for name, other in document["also"].items():
         page.gap()
         page.heading(f"On {name!r}")
-        page.line(risk_sentence(other["risk"]))
+        for sentence in (spent(document, name), risk_sentence(other["risk"], bool(spent(document, name)))):
+            page.line(sentence)
     warnings = [w for w in document["warnings"] if w not in misfits(document)]
     if warnings:
         page.gap()

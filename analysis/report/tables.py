@@ -15,7 +15,7 @@ from reward_hypotheses.analysis.report.paper import (
 )
 from reward_hypotheses.analysis.report.quantities import at, error_of, quantities
 from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.words import named_with_human, percent, plainly, value_in_words
+from reward_hypotheses.analysis.report.words import named_with_human, percent, plainly, spent, value_in_words
 
 
 def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -644,7 +644,9 @@ def _headline(document: Mapping[str, Any]) -> PaperTable:
         f"Lower and upper: the {level} interval by uncertainty about the values. Numbers are rounded to their Monte Carlo error; "
         "one of 0 says that a number is exact."
     )
-    return PaperTable("headline", "Headline numbers", caption, columns, tuple(rows), notes=_of_zeros(document, rates))
+    notes = tuple(one for one in (spent(document),) if one)
+    notes += () if notes else _of_zeros(document, rates)
+    return PaperTable("headline", "Headline numbers", caption, columns, tuple(rows), notes=notes)
 
 
 def _of_zeros(document: Mapping[str, Any], rates: Sequence[float | None]) -> tuple[str, ...]:

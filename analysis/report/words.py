@@ -35,9 +35,25 @@ def answer(document: Mapping[str, Any]) -> list[str]:
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    return [
-        one for one in (risk_sentence(risk), by_choices_alone(document), endless(risk, takes_best(document))) if one
-    ]
+    said = (
+        spent(document),
+        risk_sentence(risk, bool(spent(document))),
+        by_choices_alone(document),
+        endless(risk, takes_best(document)),
+    )
+    return [one for one in said if one]
+
+
+def spent(document: Mapping[str, Any], table: str | None = None) -> str:
+    """Say that a test, the first unless one is named, was used to choose an agent; nothing where no ledger says so."""
+    found = (document.get("spent") or {}).get(document["test_table"] if table is None else table)
+    if found is None:
+        return ""
+    times = "once," if found["times"] == 1 else f"{found['times']} times, last"
+    return (
+        f"This test was used to choose an agent: its risk is training evidence, not a test (the ledger records it {times} on "
+        f"{found['last'][:10]}: {found['decided']})."
+    )
 
 
 def misfits(document: Mapping[str, Any]) -> list[str]:
@@ -89,8 +105,10 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
     return f"Endless training of this kind would {verb} {percent(left)}: {why}."
 
 
-def risk_sentence(risk: Mapping[str, Any]) -> str:
-    """The risk, how sure it is by the values, and how sure by the test."""
+def risk_sentence(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
+    """The risk, how sure it is by the values, and how sure by the test; `chosen_by`: an agent was chosen by that test."""
+    if risk["mean"] == 0 and chosen_by:
+        return f"Catastrophe risk there: none seen in {_scenes(risk)}, which bounds no risk elsewhere."
     if risk["mean"] == 0:
         return f"Catastrophe risk: none seen in {_scenes(risk)}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
     doubt = "The values are stated without a strength, so their uncertainty is not in it."
@@ -99,11 +117,19 @@ def risk_sentence(risk: Mapping[str, Any]) -> str:
         doubt = f"By uncertainty about the values alone it is {low} to {high} ({prob})."
         if low == high:
             doubt = f"Uncertainty about the values hardly moves it (its {prob} interval is {low} at both ends)."
-    return f"Catastrophe risk: {percent(risk['mean'])} of scenes. {doubt} {finite_test(risk)}"
+    there = " there" if chosen_by else ""
+    return f"Catastrophe risk{there}: {percent(risk['mean'])} of scenes. {doubt} {finite_test(risk, chosen_by)}"
 
 
-def finite_test(risk: Mapping[str, Any]) -> str:
-    """How sure the risk is by the number of scenes it was measured on."""
+def finite_test(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
+    """How sure the risk is by the number of scenes it was measured on; `chosen_by`: an agent was chosen by these."""
+    if chosen_by and risk["se_scenes"]:
+        return (
+            f"By the number of scenes, {_scenes(risk)}, its standard error is {percent(risk['se_scenes'])}, in which it is not counted "
+            "that an agent was chosen by these scenes."
+        )
+    if chosen_by:
+        return f"It was measured in {_scenes(risk)}, by which an agent was chosen."
     if risk["se_scenes"] == 0:
         return f"The risk is the same in all {_scenes(risk)} of the test."
     if risk["se_scenes"] is None:
