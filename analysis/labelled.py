@@ -212,7 +212,7 @@ def value_bits(
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
         found = case.risk()
-        uninformed = agent.log_prior(case.posterior.hypotheses)
+        uninformed = case.posterior.acting_log_prior(agent)
 
         def solve(case: Case, judge: Posterior) -> values.Bits:
             matrix = case.risk().matrix if case.posterior.families else found.matrix
@@ -362,6 +362,11 @@ def predict(
                 if member < 0
                 else block.worse_each(block.members(j, "judges", slice(member, member + 1)))[0]
             )
+            if j == posterior.hypotheses.unmodelled:  # of which only a probability is known
+                found = rng.random((len(mine), *found.shape)) < found
+                where = (np.arange(len(mine))[:, None], option[np.ix_(mine, columns)], np.arange(len(columns)))
+                bad[np.ix_(mine, columns)] = found[where] & (option[np.ix_(mine, columns)] >= 0)
+                continue
             worse = np.vstack([found, np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
             bad[np.ix_(mine, columns)] = worse[option[np.ix_(mine, columns)], np.arange(len(columns))]
     table = case.valuation.table  # from places among what is available to positions in the scene

@@ -392,6 +392,9 @@ def limit(
             continue
         weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
+        unlisted = posterior.learnt is not None and posterior.learnt.hypothesis in members
+        if unlisted:  # endless labels say nothing of what no rule says: the agent stays as it is
+            weights[: len(posterior.weights)] = posterior.acting(agent_prior)
         family = next((h for h in members.tolist() if h in valuation.tops), None)
         if family is not None and policy.draws_one:
             partly, none = _endless(valuation, policy, family)
@@ -400,7 +403,7 @@ def limit(
         elif policy.draws_one:
             mixed = policy.mixing(weights)
             left.append(share * float(mixed @ risk.matrix @ inside))
-            alone.append(share * float((mixed * inside) @ np.diag(risk.matrix)))
+            alone.append(left[-1] if unlisted else share * float((mixed * inside) @ np.diag(risk.matrix)))
         else:
             left.append(share * float(scalar_risk(valuation, policy, weights, inside)[0][0]))
             alone.append(left[-1] if len(members) == 1 else 0.0)
