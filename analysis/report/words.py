@@ -31,13 +31,36 @@ def answer(document: Mapping[str, Any]) -> list[str]:
     risk = document["risk"]
     if risk is None:
         lead = max(document["weights"], key=document["weights"].get)
-        return [
+        said = [
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    return [
-        one for one in (risk_sentence(risk), by_choices_alone(document), endless(risk, takes_best(document))) if one
-    ]
+        return [*said, *([none] if (none := none_fits(document)) else [])]
+    parts = (
+        risk_sentence(risk),
+        none_fits(document),
+        by_choices_alone(document),
+        endless(risk, takes_best(document)),
+    )
+    return [one for one in parts if one]
+
+
+def none_fits(document: Mapping[str, Any]) -> str:
+    """How much belief is in none of the listed rules, and between what bounds that leaves the risk; nothing where none is."""
+    found, risk = document.get("unmodelled"), document["risk"]
+    if found is None or found["weight"] < 0.0005:
+        return ""
+    lead = "No listed rule may fit" if found["weight"] < 0.5 else "No listed rule fits"
+    said = f"{lead}: {percent(found['weight'])} of belief is in {found['hypothesis']!r}, none of them"
+    if risk is None:
+        return f"{said}."
+    bounds = risk["unmodelled"]
+    if percent(bounds["lower"]) == percent(bounds["upper"]):
+        return f"{said}; that moves the risk by less than can be shown."
+    return (
+        f"{said}; the risk is between {percent(bounds['lower'])} and {percent(bounds['upper'])}, for nothing is known of what "
+        "training never saw (the number takes it to be as likely as not)."
+    )
 
 
 def misfits(document: Mapping[str, Any]) -> list[str]:
