@@ -30,6 +30,7 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
+from reward_hypotheses.analysis.subgroups import subgroups_document
 from reward_hypotheses.analysis.unlisted import unmodelled_document, unmodelled_risk, unmodelled_warnings
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.data.errors import InputError
@@ -146,8 +147,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     progress("checking the model against the training data")
     checks: Document = {}
     misfit: list[str] = []
+    rules = posterior.of_rules()
     for k, one in enumerate(posterior.feedback):
-        check = posterior.check(k, substream(question.seed, f"check {one.name}"))
+        check = rules.check(k, substream(question.seed, f"check {one.name}"))
         misfit.extend(check.misfit)
         checks[str(one.name)] = {
             "statistic": check.statistic,
@@ -157,6 +159,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "what": check.what,
             "replicated": _histogram(check.replicated, check.statistic),
         }
+    subgroups, said = subgroups_document(rules, question.seed)
+    misfit.extend(said)
     by_feedback: Document | None = None
     if len(posterior.feedback) > 1:
         progress("what each feedback says")
@@ -219,6 +223,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
         "predictive_check": checks,
+        "subgroups": subgroups,
         "misfit": misfit,
         "evidence_by_feedback": by_feedback,
         "test_table": next(iter(question.tests), None),

@@ -34,6 +34,7 @@ from reward_hypotheses.analysis.report.words import (
     sampling,
     shift,
     sources,
+    subgroups,
     table_sizes,
     takes_best,
     value_in_words,
@@ -427,6 +428,7 @@ def _fit(document: Document) -> list[Part]:
                 "It cannot see what the data are silent about.",
             )
         ]
+    parts += [Part("text", sentence) for sentence in subgroups(document)]
     parts.append(Part("figure", name="predictive_check"))
     told = misfits(document)
     rest = [w for w in document["warnings"] if w not in told]

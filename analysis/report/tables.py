@@ -42,6 +42,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         _weights(document),
         _pairs(document),
         *_by_feedback(document),
+        *_subgroups(document),
         *_reward_weights(document),
         *_failure_line(document),
         *_reading(document),
@@ -182,6 +183,33 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "check by the weights that the others leave."
     )
     yield PaperTable("agreement", "Does the feedback agree?", said, agreed, held)
+
+
+def _subgroups(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """The worst-fitting subgroup of each feedback with labels."""
+    found = document.get("subgroups")
+    if not found:
+        return
+    columns = (
+        Column("feedback", "feedback"),
+        Column("subgroup", "subgroup"),
+        Column("n", "items", "count"),
+        Column("contradicted", "contradicted", "share", "%"),
+        Column("elsewhere", "elsewhere", "share", "%"),
+        Column("statistic", "statistic", "number"),
+        Column("p", "p", "number", error="mcse"),
+        Column("looked_at", "looked at", "count"),
+        Column("replications"),
+        Column("mcse"),
+    )
+    rows = tuple(
+        (name, one["words"] or "none", *(one[column.key] for column in columns[2:])) for name, one in found.items()
+    )
+    caption = (
+        "The subgroup of items, by up to two features, whose labels contradict the leading hypothesis the most: the share that do "
+        "there and elsewhere, the root of the deviance between the two, and how often the worst subgroup of a replication is as bad."
+    )
+    yield PaperTable("subgroups", "Where labels fit worst", caption, columns, rows)
 
 
 def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:

@@ -45,6 +45,22 @@ def answer(document: Mapping[str, Any]) -> list[str]:
     return [one for one in parts if one]
 
 
+def subgroups(document: Mapping[str, Any]) -> list[str]:
+    """The worst-fitting subgroup of each feedback with labels, where chance does as badly; what does not fit is said as a misfit."""
+    out = []
+    for name, one in (document.get("subgroups") or {}).items():
+        looked = f"{name}: {counted(one['looked_at'], 'subgroup')} of items, by up to two features, were looked at"
+        if one["words"] is None:
+            out.append(f"{looked}; none contradicts the leading hypothesis more often than the rest does.")
+        elif one["p"] >= 0.01:
+            out.append(
+                f"{looked}. Labels contradict the leading hypothesis most where {one['words']} ({percent(one['contradicted'])} of "
+                f"{one['n']:,}; {percent(one['elsewhere'])} elsewhere), as badly as the worst subgroup of a replication in "
+                f"{percent(one['p'])} of cases: no misfit."
+            )
+    return out
+
+
 def none_fits(document: Mapping[str, Any]) -> str:
     """How much belief is in none of the listed rules, and between what bounds that leaves the risk; nothing where none is."""
     found, risk = document.get("unmodelled"), document["risk"]
