@@ -10,6 +10,7 @@ from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis import silence, values
 from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.mdp_risk import mdp_risk
+from reward_hypotheses.analysis.unlisted import unmodelled_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
@@ -80,7 +81,9 @@ def catastrophe_risk(
         ``matrix`` (agent_hypothesis, true_hypothesis), ``by_agent``, ``by_truth`` (hypothesis), ``by_scene`` (scene),
         (``by_agent`` over agent_hypothesis where the agent has hypotheses of its own, and the matrix is rectangular),
         ``at_least_one`` (deployments). NaN where there is none: the interval without a strength, the limit of an agent
-        read from another tree. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
+        read from another tree. Where a hypothesis is unmodelled also ``unmodelled_weight``, ``unmodelled_unseen`` (how often
+        the agent picks an item of a cell that training never saw), and the bounds that leaves, ``unmodelled_lower`` and
+        ``unmodelled_upper``. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
         ``floor_mcse``, ``by_truth_mcse`` and so on say the same of the others.
         In an MDP without ``se_scenes``, ``floor``, ``abstained``, ``by_scene``, and with ``steps`` (expected number of
         catastrophic steps), ``steps_by_truth``, ``steps_matrix``; ``returns`` (agent_hypothesis, true_hypothesis),
@@ -148,6 +151,7 @@ def catastrophe_risk(
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
     names = list(posterior.hypotheses.names)
+    bounds = unmodelled_risk(posterior, case.valuation, case.policy, case.agent) or {}
     dims = {
         "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
         "by_truth": "hypothesis",
@@ -162,6 +166,7 @@ def catastrophe_risk(
         | {
             "mcse": error["mean"],
             "se_scenes": found.se_scenes,
+            **{f"unmodelled_{key}": value for key, value in bounds.items()},
             "matrix": (("agent_hypothesis", "true_hypothesis"), found.matrix[case.agents, case.judges]),
         }
         | ({} if case.exact else {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}),

@@ -156,6 +156,13 @@ def test_risk_by_hand(policy):
     choices = 4 if policy.abstain else 3
     assert uniform == pytest.approx(k.sum() / (2 * choices))  # an agent certain of it has no ground to choose by
     assert float(found["mean"]) == pytest.approx(float(found["by_truth"].values @ v))
+    never = np.array([row not in theta for row in rows]).reshape(2, 3)
+    assert float(found["unmodelled_unseen"]) == pytest.approx(
+        float((share * never).sum() / 2), abs=5 * 0.5 / np.sqrt(8000)
+    )
+    half = v[3] * float(found["unmodelled_unseen"]) / 2
+    ends = [float(found["mean"]) - half, float(found["mean"]) + half]
+    assert [float(found["unmodelled_lower"]), float(found["unmodelled_upper"])] == pytest.approx(ends)
     assert float(found["limit"]) >= 0 and 0 <= float(found["lower"]) <= float(found["upper"]) <= 1
     drawn = rh.predict(tree, SHIFTED, policy, agent=rh.Uniform(), draws=4000)["predictions"]["catastrophe"]
     per = drawn.values[0].mean(axis=1)
