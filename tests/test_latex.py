@@ -200,7 +200,9 @@ def documents(tmp_path_factory):
     }
 
 
-TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes", "bits", "bounds", "tipping"}
+TESTED = {
+    *("headline", "weights", "pairs", "subgroups", "matrix", "agents", "riskiest_scenes", "bits", "bounds", "tipping"),
+}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes",
         ("sixty", TESTED),
         ("alone", TESTED),
         ("expected", TESTED - {"bits"}),
-        ("untested", {"weights", "pairs"}),
+        ("untested", {"weights", "pairs", "subgroups"}),
     ],
 )
 def test_every_table_is_there_in_both_forms(name, want, documents):

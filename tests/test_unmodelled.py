@@ -10,7 +10,8 @@ import xarray as xr
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.words import answer
+from reward_hypotheses.analysis.report.words import answer, unmodelled_source
+from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree import prepared
 from reward_hypotheses.models.unmodelled import cell_codes
@@ -167,6 +168,26 @@ def test_risk_by_hand(policy):
     drawn = rh.predict(tree, SHIFTED, policy, agent=rh.Uniform(), draws=4000)["predictions"]["catastrophe"]
     per = drawn.values[0].mean(axis=1)
     assert float(per.mean()) == pytest.approx(float(found["mean"]), abs=5 * per.std() / np.sqrt(len(per)))
+
+
+def test_belief_is_a_martingale():
+    """Over all data, what will be believed of an item is on average what was believed before."""
+    items = {
+        "flags": [0, 0, 1, 1, 1],
+        "deep": [0, 1, 0, 1, 0],
+        "red": [0, 0, 1, 1, 0],
+    }  # the last cell is not in training
+    test = as_table(items, "test").with_booleans(items)
+    expected, chance = np.zeros(5), 0.0
+    for labels in itertools.product([0, 1], repeat=8):
+        posterior = _weighed([rh.Labels(table(labels, 2), "is_pad", noise=0.2)], c=0.5)
+        p = np.exp(posterior.log_evidence).mean()
+        (block,) = posterior.on(test, posterior.valuations[0].line).blocks()
+        expected += p * sum(v * block.worse(h)[0] for h, v in enumerate(posterior.weights))
+        chance += p
+    rules = np.array([items[n] for n in ("flags", "deep", "red")])
+    assert chance == pytest.approx(1)
+    np.testing.assert_allclose(expected, ((rules == 0).sum(axis=0) + 0.5) / 4)
 
 
 def test_no_agent_holds_it_and_simplicity_of_an_agent_needs_no_length_of_it():
@@ -328,5 +349,6 @@ def test_the_report_gives_bounds_where_no_rule_fits(tmp_path):
     found = results["risk"]["unmodelled"]
     assert found["weight"] > 0.9
     said = " ".join(answer(results))
+    assert any("'something else', none of the rules" in one for one in unmodelled_source(results))
     assert "No listed rule fits:" in said and "the risk is between" in said
     assert any("none of the listed rules" in w for w in results["warnings"])

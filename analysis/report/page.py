@@ -37,6 +37,7 @@ from reward_hypotheses.analysis.report.words import (
     subgroups,
     table_sizes,
     takes_best,
+    unmodelled_source,
     value_in_words,
 )
 
@@ -323,7 +324,7 @@ def _read(document: Document) -> list[Section]:
 
 
 def _values(document: Document) -> list[Part]:
-    parts = [Part("text", sentence) for sentence in sources(document["values"])]
+    parts = [Part("text", sentence) for sentence in [*sources(document["values"]), *unmodelled_source(document)]]
     shares = sorted(document["prior"].items(), key=lambda item: -item[1])[:12]
     parts.append(
         Part("text", "Before any data: " + ", ".join(f"{percent(share)} {name!r}" for name, share in shares) + ".")

@@ -119,6 +119,10 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
     forced = "even the best option on offer there is worse than failing"
     if not best:
         forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
+    if (risk.get("unmodelled") or {"weight": 0})["weight"] >= 0.0005:
+        forced = (
+            f"no listed rule may be right, and more of the same says nothing of what training never saw; or {forced}"
+        )
     if left - silent < 0.0005 and silent > 0:
         why = quiet
     elif silent < 0.0005:
@@ -218,6 +222,18 @@ def sources(values: Mapping[str, Any]) -> list[str]:
     if "prior" in values:
         return [f"Values: {values['prior']}; {values['source']}."]
     return [f"Values: {values['source']}{strength(values)}."]
+
+
+def unmodelled_source(document: Mapping[str, Any]) -> list[str]:
+    """What was declared of a hypothesis that is unmodelled, and why; nothing where there is none."""
+    found = document.get("unmodelled")
+    if found is None:
+        return []
+    c = f"{found['concentration']:g}"
+    return [
+        f"Of {found['hypothesis']!r}, none of the rules: each of the {counted(found['cells'], 'cell')} of training, which the rules "
+        f"predict alike, has its own label probability, Beta({c}, {c}); {found['source']}."
+    ]
 
 
 def value_in_words(value: float | str | None) -> str:
