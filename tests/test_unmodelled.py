@@ -343,6 +343,16 @@ def test_a_study(tmp_path):
     assert "something else" not in str(results["shift"]["kinds"])
 
 
+def test_a_failure_line_need_not_name_it(tmp_path):
+    line = {"fail_utility": {"flags": -5, "red paint": 0}}
+    named, every = (
+        rh.run(write(tmp_path, small(**STUDY, catastrophe=c), training=TRAINING, test=TEST))
+        for c in (line, {"fail_utility": line["fail_utility"] | {"something else": 3}})
+    )
+    assert named["risk"] == every["risk"] and named["fail_utility"] == every["fail_utility"]
+    assert named["fail_utility"]["something else"] is None
+
+
 def test_the_report_gives_bounds_where_no_rule_fits(tmp_path):
     odd = TRAINING + "1,1,2.5,0\n0,0,0.5,1\n" * 10  # half of what is said of each cell contradicts both rules
     results = rh.run(write(tmp_path, small(**STUDY), training=odd, test=TEST))
