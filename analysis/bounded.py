@@ -130,7 +130,7 @@ def _within(columns: np.ndarray, span: np.ndarray) -> bool:
     return bool(((outside**2).sum(axis=0) <= SAME_SPAN * np.maximum((columns**2).sum(axis=0), 1e-300)).all())
 
 
-def bounded_in_words(first: str, second: str, pair: Bounded) -> str:
+def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
     """What such a pair is."""
     if not pair.factors:
         return (

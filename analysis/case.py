@@ -23,12 +23,6 @@ from reward_hypotheses.models.rationality import among
 from reward_hypotheses.models.stored import hypotheses_in, posterior_of, rationality_in, tested
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 
-
-def lines_lacking(hypotheses: Hypotheses) -> list[str]:
-    """Hypotheses that need no failure line: those with continuous weights."""
-    return [hypotheses.names[h] for h in hypotheses.families]
-
-
 Agent = Prior | xr.DataTree | None
 
 
@@ -139,7 +133,9 @@ def case_of(
     others = {} if fitted is None else hypotheses_in(fitted)
     own = list(hypotheses_in(tree).items())
     # a family's weights are what each tree says of them, so two trees of one family are about different agents
-    rectangular = bool(others) and (list(others.items()) != own or any(isinstance(r, dict) for _, r in own))
+    rectangular = bool(others) and (
+        list(others.items()) != own or any(isinstance(r, dict) and "linear" in r for _, r in own)
+    )
     mine, theirs = hypotheses, None
     if rectangular and hypotheses is not None:  # callables of both may be given together
         called = [n for n, r in others.items() if str(r).startswith("callable ")]
@@ -157,7 +153,7 @@ def case_of(
         other, their_line = posterior_of(fitted, theirs)
         agent_names = other.hypotheses.names
         if agent_fail_utility is not None:
-            lacking = lines_lacking(other.hypotheses)
+            lacking = other.hypotheses.may_lack_line
             their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility", may_lack=lacking)
         shown = tuple(f"the agent's {n}" if n in names else n for n in agent_names)
         listed = Hypotheses(listed.names + shown, listed.rewards + other.hypotheses.rewards, listed.columns)
@@ -165,7 +161,7 @@ def case_of(
         families |= {len(names) + h: one for h, one in other.families.items()}
     else:
         if agent_fail_utility is not None:
-            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=lines_lacking(listed))
+            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line)
         if fitted is not None:
             other, _ = posterior_of(fitted, mine)
     table = tested(test, *[t for t in (tree, fitted) if t is not None])
@@ -181,7 +177,7 @@ def case_of(
         raise InputError(problems)
 
     def reweigh(held: Posterior) -> np.ndarray:
-        weights = held.reweighted(prior) if other is None else held.weights
+        weights = held.acting(prior if other is None else None)
         return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
 
     policy = policy_of(policy)
@@ -192,7 +188,7 @@ def case_of(
         policy = policy.informed(among(rationality_in(fitted, other), places, len(listed)))
     return Case(
         posterior=posterior,
-        valuation=on_test(listed, families, table, line, told),
+        valuation=on_test(listed, families, table, line, told, posterior.learnt),
         policy=policy,
         prior=prior,
         agent=reweigh(posterior if other is None else other),

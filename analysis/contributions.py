@@ -62,7 +62,7 @@ class Contributions:
     alone, mcse : ndarray (feedback, hypothesis)
         ``log p(D_k | h)``, nats, of each feedback without the others, and its Monte Carlo error.
     together : ndarray (hypothesis,)
-        ``log p(D | h) - sum_k log p(D_k | h)``: what they say by sharing a human's rationality, or weights of features.
+        ``log p(D | h) - sum_k log p(D_k | h)``: what they say by sharing a human's rationality, weights of features, or cells.
     agreement, agreement_mcse : ndarray (feedback, feedback)
         ``log p(D_k, D_l) - log p(D_k) - log p(D_l)``, nats, averaged over the hypotheses by the values: pointwise mutual
         information. NaN on the diagonal.
@@ -105,7 +105,7 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
     alone, mcse = np.array([value for value, _ in found]), np.array([error for _, error in found])
     with np.errstate(invalid="ignore"):  # impossible data, by one of them alone
         together = posterior.log_evidence - alone.sum(axis=0)
-    if len(parts.groups) == n and not posterior.families:
+    if len(parts.groups) == n and not posterior.families and posterior.learnt is None:
         together = np.zeros(alone.shape[1])
     between, between_mcse = np.full((n, n), np.nan), np.full((n, n), np.nan)
     for k in range(n):

@@ -53,11 +53,16 @@ def bits_curve(
     Returns
     -------
     Curve or None
-        None where a feedback has no evidence in closed form, a hypothesis has continuous weights, or there are more than 64.
+        None where a feedback has no evidence in closed form, a hypothesis has continuous weights or is unmodelled, or there are more than 64.
     """
     feedback = [one for one in posterior.feedback if isinstance(one, ClosedForm)]
     n_hypotheses = len(posterior.weights)
-    if len(feedback) < len(posterior.feedback) or n_hypotheses > MOST_HYPOTHESES or posterior.families:
+    if (
+        len(feedback) < len(posterior.feedback)
+        or n_hypotheses > MOST_HYPOTHESES
+        or posterior.families
+        or posterior.learnt
+    ):
         return None
     counts = [e.n_items for e in posterior.evidence]
     sizes = _sizes(min(sum(counts), MOST_ITEMS))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Left:
         The hypotheses of the class that an agent may take up: the judge's, and its own.
     terms : ndarray (agent, member), optional
         ``v(S) p_i v_j C_ij``; None for policies that act on all weights at once.
+    silent : bool
+        Whether it is left because the data are silent within the class.
     """
 
     members: tuple[int, ...]
@@ -44,6 +46,7 @@ class Left:
     alone: float
     agents: tuple[int, ...] = ()
     terms: np.ndarray | None = None
+    silent: bool = True
 
 
 def left_within(
@@ -92,6 +95,11 @@ def left_by_class(
             continue
         weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
+        if posterior.learnt is not None and posterior.learnt.hypothesis in members:
+            # endless labels say nothing of what no rule says: the agent stays as it is
+            weights[: len(posterior.weights)] = posterior.acting(agent_prior)
+            found.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
+            continue
         family = next((h for h in members.tolist() if h in valuation.tops), None)
         if family is not None and policy.draws_one:
             partly, none = _endless(valuation, policy, family)
@@ -104,6 +112,25 @@ def left_by_class(
             left = share * float(scalar_risk(valuation, policy, weights, inside)[0][0])
             found.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
     return found
+
+
+def _unlisted(
+    members: Sequence[int],
+    share: float,
+    agent: np.ndarray,
+    judge: np.ndarray,
+    valuation: Valuation,
+    policy: Policy,
+    risk: Risk,
+) -> Left:
+    """What is left where no rule is true: the risk as it is, and none of it because the data are silent."""
+    if policy.draws_one:
+        holders = np.flatnonzero(agent).tolist()
+        found = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
+    else:
+        left = share * float(scalar_risk(valuation, policy, agent, judge)[0][0])
+        found = Left(tuple(members), share, left, left)
+    return replace(found, alone=found.risk, silent=False)
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
@@ -194,7 +221,7 @@ def _pairs(
     for one in left:
         if one.terms is not None:
             here = np.ix_(one.agents, one.members)
-            stay[here], silent[here] = one.terms, True
+            stay[here], silent[here] = one.terms, one.silent
     np.fill_diagonal(silent, False)
     size = np.maximum(terms, stay)
     if listed is None:

@@ -76,6 +76,8 @@ def failure_curve(
     n = len(posterior.weights)
     if posterior.families:
         return "a hypothesis has continuous weights"
+    if posterior.learnt is not None:
+        return "a hypothesis is unmodelled, and knows no failure line"
     resting = resting_on_the_line(posterior.feedback)
     if any(posterior.evidence[k].method != "exact" for k in resting):
         return "evidence that rests on the failure line was sampled"

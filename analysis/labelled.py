@@ -11,6 +11,7 @@ from reward_hypotheses.analysis import silence, values
 from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.analysis.mdp_risk import mdp_risk
+from reward_hypotheses.analysis.unlisted import unmodelled_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite, whole
 from reward_hypotheses.data.seeds import substream
@@ -81,7 +82,9 @@ def catastrophe_risk(
         ``matrix`` (agent_hypothesis, true_hypothesis), ``by_agent``, ``by_truth`` (hypothesis), ``by_scene`` (scene),
         (``by_agent`` over agent_hypothesis where the agent has hypotheses of its own, and the matrix is rectangular),
         ``at_least_one`` (deployments). NaN where there is none: the interval without a strength, the limit of an agent
-        read from another tree. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
+        read from another tree. Where a hypothesis is unmodelled also ``unmodelled_weight``, ``unmodelled_unseen`` (how often
+        the agent picks an item of a cell that training never saw), and the bounds that leaves, ``unmodelled_lower`` and
+        ``unmodelled_upper``. Where evidence was sampled, ``mcse`` is the error that it leaves in the mean, and
         ``floor_mcse``, ``by_truth_mcse`` and so on say the same of the others.
         In an MDP without ``se_scenes``, ``floor``, ``abstained``, ``by_scene``, and with ``steps`` (expected number of
         catastrophic steps), ``steps_by_truth``, ``steps_matrix``; ``returns`` (agent_hypothesis, true_hypothesis),
@@ -149,6 +152,7 @@ def catastrophe_risk(
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
     names = list(posterior.hypotheses.names)
+    bounds = unmodelled_risk(posterior, case.valuation, case.policy, case.agent) or {}
     dims = {
         "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
         "by_truth": "hypothesis",
@@ -163,6 +167,7 @@ def catastrophe_risk(
         | {
             "mcse": error["mean"],
             "se_scenes": found.se_scenes,
+            **{f"unmodelled_{key}": value for key, value in bounds.items()},
             "matrix": (("agent_hypothesis", "true_hypothesis"), found.matrix[case.agents, case.judges]),
         }
         | ({} if case.exact else {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}),
@@ -213,7 +218,7 @@ def value_bits(
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
         found = case.risk()
-        uninformed = agent.log_prior(case.posterior.hypotheses)
+        uninformed = case.posterior.acting_log_prior(agent)
 
         def solve(case: Case, judge: Posterior) -> values.Bits:
             matrix = case.risk().matrix if case.posterior.families else found.matrix
@@ -363,6 +368,11 @@ def predict(
                 if member < 0
                 else block.worse_each(block.members(j, "judges", slice(member, member + 1)))[0]
             )
+            if j == posterior.hypotheses.unmodelled:  # of which only a probability is known
+                found = rng.random((len(mine), *found.shape)) < found
+                where = (np.arange(len(mine))[:, None], option[np.ix_(mine, columns)], np.arange(len(columns)))
+                bad[np.ix_(mine, columns)] = found[where] & (option[np.ix_(mine, columns)] >= 0)
+                continue
             worse = np.vstack([found, np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
             bad[np.ix_(mine, columns)] = worse[option[np.ix_(mine, columns)], np.arange(len(columns))]
     table = case.valuation.table  # from places among what is available to positions in the scene

@@ -156,6 +156,8 @@ def mdp_risk(
             f"policy: {case.policy.name} that may abstain; what failing is worth is compared with a state here, not with all "
             "that follows, so an agent cannot refrain in an MDP; leave abstain out"
         )
+    if case.valuation.hypotheses.unmodelled is not None:
+        raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
     if case.valuation.hypotheses.families or case.valuation.tops:
         raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
     rewards, bad = _of_states(case)

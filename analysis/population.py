@@ -79,6 +79,10 @@ def agents_read(
     draws, random_seed = whole(draws, "draws", 2), whole(random_seed, "random_seed")
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     names = listed.names
+    if listed.unmodelled is not None:
+        raise InputError(
+            f"hypothesis {names[listed.unmodelled]!r} is unmodelled, by which no agent acts; list rules alone"
+        )
     if len(names) < 2:
         raise InputError("hypotheses: one alone has every agent; give at least two")
     concentration = _alpha(alpha, names)

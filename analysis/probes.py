@@ -161,6 +161,8 @@ def _asked(
         weights = Uniform().weights_of(listed)
     if prior is not None:
         weights = prior.weights_of(listed)
+    if listed.unmodelled is not None:
+        raise InputError("choose_probes: an unmodelled hypothesis, by which no agent chooses; list rules alone")
     if not table.has_options:
         raise InputError(f"{table.source}: there are no options to choose from; give a column 'option' (and 'scene')")
     problems = check_columns([(table, listed.expressions())])

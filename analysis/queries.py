@@ -119,6 +119,8 @@ def rank_queries(
     """
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     posterior = case.posterior
+    if posterior.learnt is not None or case.valuation.hypotheses.unmodelled is not None:
+        raise InputError("rank_queries: an unmodelled hypothesis, under which no answer is predicted; give rules alone")
     if posterior.families or case.valuation.tops:
         raise InputError("rank_queries: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     names = posterior.hypotheses.names

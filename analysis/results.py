@@ -35,8 +35,10 @@ from reward_hypotheses.analysis.risk import (
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.analysis.silence import silent_directions, silent_share
+from reward_hypotheses.analysis.subgroups import subgroups_document
 from reward_hypotheses.analysis.support import support_document
 from reward_hypotheses.analysis.telling import telling_document
+from reward_hypotheses.analysis.unlisted import unmodelled_document, unmodelled_risk, unmodelled_warnings
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
@@ -45,6 +47,7 @@ from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior
@@ -53,6 +56,7 @@ from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
+from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
 
 SCHEMA_VERSION = 1
@@ -127,7 +131,7 @@ class Question:
         """What the agent acts by: (hypothesis of the tests,)."""
         if self.reading is not None:
             return self.reading.weights
-        return self.posterior.reweighted(self.agent_prior)
+        return self.posterior.acting(self.agent_prior)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -159,8 +163,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     progress("checking the model against the training data")
     checks: Document = {}
     misfit: list[str] = []
+    rules = posterior.of_rules()
     for k, one in enumerate(posterior.feedback):
-        check = posterior.check(k, substream(question.seed, f"check {one.name}"))
+        check = rules.check(k, substream(question.seed, f"check {one.name}"))
         misfit.extend(check.misfit)
         checks[str(one.name)] = {
             "statistic": check.statistic,
@@ -170,6 +175,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "what": check.what,
             "replicated": _histogram(check.replicated, check.statistic),
         }
+    subgroups, said = subgroups_document(rules, question.seed)
+    misfit.extend(said)
     by_feedback: Document | None = None
     if len(posterior.feedback) > 1:
         progress("what each feedback says")
@@ -178,21 +185,24 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     spent, said = _spent(question)
     warnings[:0] = [*misfit, *said]
     silent = silent_pairs(posterior)
-    line = _line(names, posterior.valuations[0].line)
+    line = _line(posterior.hypotheses, posterior.valuations[0].line)
     own = range(len(names))
-    told = next((_line(names, valuation.told.only(own)) for valuation in question.tests.values()), line)
+    told = next((_line(posterior.hypotheses, valuation.told.only(own)) for valuation in question.tests.values()), line)
     document: Document = {
         "title": question.title,
         "study": dict(question.study) if question.study else None,
         "hypotheses": list(names),
         "rewards": {
-            name: reward.text if isinstance(reward, (Expression, Linear)) else getattr(reward, "__name__", "callable")
+            name: reward.text
+            if isinstance(reward, (Expression, Linear, Unmodelled))
+            else getattr(reward, "__name__", "callable")
             for name, reward in zip(names, posterior.hypotheses.rewards, strict=True)
         },
         "values": dict(question.values) | _inferred(question),
         "prior": _by_name(names, posterior.prior.weights_of(posterior.hypotheses)),
         "log_evidence": _by_name(names, posterior.log_evidence),
         "weights": _by_name(names, posterior.weights),
+        "unmodelled": unmodelled_document(posterior),
         "agent": {
             "policy": question.policy.name,
             "abstain": question.policy.abstain,
@@ -204,15 +214,15 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "agent_prior": _by_name(question.names, _agents_prior(question)),
         "agent_weights": _by_name(question.names, question.agent),
         "silent_pairs": [[names[i], names[j]] for i, j in silent],
-        "support": None if question.support is None else support_document(posterior, question.support),
+        "support": None if question.support is None else support_document(rules, question.support),
         "bounded_pairs": [
             {
-                "pair": [names[p.first], names[p.second]],
+                "pair": [rules.hypotheses.names[h] for h in (p.first, p.second)],
                 "factors": p.factors,
                 "limit": p.limit,
-                "words": bounded_in_words(names[p.first], names[p.second], p),
+                "words": bounded_in_words(p, *(rules.hypotheses.names[h] for h in (p.first, p.second))),
             }
-            for p in bounded_pairs(posterior)
+            for p in bounded_pairs(rules)
         ],
         "silent_directions": {
             names[h]: _silent(fitted, {name: v for name, v in question.tests.items()}, h)
@@ -239,8 +249,9 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         },
         "fit": _fit(posterior),
         "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
-        "telling": telling_document(posterior, question.seed),
+        "telling": telling_document(rules, question.seed),
         "predictive_check": checks,
+        "subgroups": subgroups,
         "misfit": misfit,
         "evidence_by_feedback": by_feedback,
         "test_table": next(iter(question.tests), None),
@@ -298,7 +309,7 @@ def mean_risk(question: Question) -> float:
 
 def _refuse_untrusted(question: Question) -> None:
     posterior = question.posterior
-    problems = posterior.untrusted(*([posterior.reweighted(question.agent_prior)] if question.reading is None else []))
+    problems = posterior.untrusted(*([posterior.acting(question.agent_prior)] if question.reading is None else []))
     problems += [] if question.reading is None else untrusted(question.reading)
     if problems:
         raise NotTrustedError(problems)
@@ -342,7 +353,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
     names, judge = question.names, posterior.weights
     warnings = []
     risk = catastrophe_risk(valuation, policy, question.agent, question.whole(judge))
-    worse = risk.worse[: len(judge)]
+    rules = list(posterior.hypotheses.rules)
+    worse = risk.worse[rules]
     if not valuation.table.has_options and not policy.abstain:
         warnings.append(
             f"table {name!r} has no column 'option' and the agent may not abstain, so every agent does the same there and "
@@ -358,9 +370,9 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
             "catastrophe: is fail_utility in the units of the rewards?"
         )
-    shift = shift_check(
-        question.training, _judges(valuation.typical(), len(judge)), judge, substream(question.seed, "shift")
-    )
+    told_apart = _judges(valuation.typical(), len(judge)).of_rules()
+    training = [v.of_rules() for v in question.training]
+    shift = shift_check(training, told_apart, judge[rules], substream(question.seed, "shift"))
     if not shift.shifted:
         warnings.append(
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
@@ -394,7 +406,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         ),
         "impact": _impact(question, valuation.table, acted, measured["impact"]),
         "shifted": shift.shifted,
-        "shift": _shift(shift, posterior.hypotheses.names),
+        "shift": _shift(shift, told_apart.hypotheses.names),
     }
     return document, warnings
 
@@ -433,7 +445,7 @@ def _measured(
     drawn = judges_weights(posterior, max(question.draws, LEAST_DRAWS), substream(question.seed, "values"))
     bounds = interval(drawn, risk.by_truth[:n], question.prob)
     priors = _foils(question)
-    foils = {key: question.whole(posterior.reweighted(prior)) for key, prior in priors.items()}
+    foils = {key: question.whole(posterior.acting(prior)) for key, prior in priors.items()}
     ours = _risks_of(valuation, policy, foils, judge, risk)
     other = replace(policy, abstain=not policy.abstain)
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
@@ -467,6 +479,7 @@ def _measured(
             "n_scenes": int((scene_weights(valuation)[0] > 0).sum()),
             "equal_scenes": risk.n_scenes,
             "upper_of_zero": upper_limit_of_none(risk.n_scenes),
+            "unmodelled": unmodelled_risk(posterior, valuation, policy, agent),
         },
         "risk_parts": None
         if stays is None
@@ -540,7 +553,8 @@ def _under_judged_line(question: Question, valuation: Valuation) -> Document | N
 def _jointly(question: Question, risk: Risk) -> Document | None:
     """Bounds where agent and judge have the prior in common and it may be wrong; None for other agents and policies."""
     posterior = question.posterior
-    if question.reading is not None or question.agent_prior is not None or not question.policy.mixes_weights:
+    shared = question.reading is None and question.agent_prior is None and posterior.learnt is None
+    if not shared or not question.policy.mixes_weights:
         return None
     document: Document = {}
     for e in question.contaminations:
@@ -551,7 +565,8 @@ def _jointly(question: Question, risk: Risk) -> Document | None:
 
 def _by_languages(question: Question, risks: Mapping[str, float]) -> Document:
     """The simplicity languages side by side: what each charges a hypothesis, which comes first, and what that does."""
-    posterior, names = question.posterior, question.posterior.hypotheses.names
+    posterior = question.posterior.of_rules()
+    names = posterior.hypotheses.names
     document: Document = {}
     for language in question.languages:
         try:
@@ -624,6 +639,8 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
                     del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:
                 del measured["risk"][key]
+            if measured["risk"]["unmodelled"] is None:
+                del measured["risk"]["unmodelled"]
             for key in DRAWN_ERRORS if measured["risk_under_judged_line"] else ():
                 del measured["risk_under_judged_line"][key]
             tests[name] = measured
@@ -702,6 +719,8 @@ def _agents_prior(question: Question) -> np.ndarray:
     read = question.reading
     if read is not None:
         return read.spread(read.agent.prior.weights_of(read.agent.hypotheses))
+    if question.posterior.learnt is not None:
+        return np.exp(question.posterior.acting_log_prior(question.agent_prior))
     return (question.agent_prior or question.posterior.prior).weights_of(question.posterior.hypotheses)
 
 
@@ -727,7 +746,7 @@ def _acts(question: Question, test: Valuation | None) -> Document:
     for key, prior in _foils(question).items():
         simple = bool(question.languages) and key == question.languages[0].name
         if key in foils or simple:
-            foils["simplicity" if simple else key] = question.whole(posterior.reweighted(prior))
+            foils["simplicity" if simple else key] = question.whole(posterior.acting(prior))
     both = {"with_training": read.weights, "without_training": read.spread(read.alone.weights)}
     risks: list[float | None] = [None, None]
     if test is not None:
@@ -771,10 +790,12 @@ def _reward_weights(fitted: Fitted, prob: float) -> Document:
     }
 
 
-def _line(names: Sequence[str], line: FailureLine) -> Document:
-    """A failure line by hypothesis, as it was written."""
-    values = (value.text if isinstance(value, Expression) else value for value in line.values)
-    return dict(zip(names, values, strict=True))
+def _line(hypotheses: Hypotheses, line: FailureLine) -> Document:
+    """A failure line by hypothesis, as it was written; None of one that is unmodelled."""
+    values = [value.text if isinstance(value, Expression) else value for value in line.values]
+    if hypotheses.unmodelled is not None:
+        values[hypotheses.unmodelled] = None
+    return dict(zip(hypotheses.names, values, strict=True))
 
 
 def _fit(posterior: Posterior) -> Document:
@@ -840,7 +861,7 @@ def _foils(question: Question) -> dict[str, Prior | None]:
     foils: dict[str, Prior | None] = {"uniform": Uniform()}
     for language in question.languages:
         try:
-            language.log_prior(question.posterior.hypotheses)
+            question.posterior.acting_log_prior(language)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
         foils[language.name] = language
@@ -907,7 +928,7 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
             "hypothesis from the agent's weights"
         )
         return dict.fromkeys(keys), {k: dict.fromkeys(names) for k in keys}, [words]
-    log_agent = log_normalised(Uniform().log_prior(posterior.hypotheses) + posterior.log_evidence)
+    log_agent = log_normalised(posterior.acting_log_prior(Uniform()) + posterior.log_evidence)
     bits, by_truth = {}, {}
     beyond: dict[str, list[str]] = {}
     for key, target in zip(keys, question.targets, strict=True):
@@ -980,6 +1001,7 @@ def _shift(shift: Shift, names: Sequence[str]) -> Document:
 def _warnings(question: Question) -> list[str]:
     posterior = question.posterior
     warnings = [] if question.judged is None else question.judged.warnings(posterior)
+    warnings.extend(unmodelled_warnings(posterior))
     for name, origin in question.origins.items():
         if "shift" in origin and not origin.get("chosen_by"):
             warnings.append(f"table {name!r} was made by shifts, and who chose them is not stated: chosen_by = ...")
@@ -1036,7 +1058,7 @@ def _warnings(question: Question) -> list[str]:
     lacking: dict[str, list[str]] = {}
     for language in question.languages:
         try:
-            language.log_prior(posterior.hypotheses)
+            posterior.acting_log_prior(language)
         except InputError as error:
             lacking.setdefault(str(error), []).append(repr(language.language_name))
     for why, languages in lacking.items():

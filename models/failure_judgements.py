@@ -151,6 +151,11 @@ class FailureJudgements:
         """
         names, items = hypotheses.names, self.asked.items
         problems = hypotheses_problems(self.centre, self.spread, names, [names[h] for h in hypotheses.families])
+        if hypotheses.unmodelled is not None:
+            problems.append(
+                f"hypothesis {names[hypotheses.unmodelled]!r} is unmodelled, and has no failure line that could be inferred; leave it, or "
+                "the judgements, out"
+            )
         problems += check_columns([(items, hypotheses.expressions())])
         if problems:
             raise InputError(problems)

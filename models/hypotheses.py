@@ -10,8 +10,9 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.linear import Drawn, Linear, linear_of
+from reward_hypotheses.models.unmodelled import Unmodelled, Unseen, unmodelled_of
 
-Reward = Expression | Linear | Drawn | Callable[..., Any]
+Reward = Expression | Linear | Drawn | Unmodelled | Unseen | Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Hypotheses:
     Attributes
     ----------
     names : tuple of str
-    rewards : tuple of Expression, Linear or callable
-        A callable takes a Dataset and returns a DataArray over its dims; a Linear is a family, its weights not known.
+    rewards : tuple of Expression, Linear, Unmodelled or callable
+        A callable takes a Dataset and returns a DataArray over its dims; a Linear is a family, its weights not known; an
+        Unmodelled is no reward, but what holds where no other hypothesis does.
     columns : tuple of str
         Column order of the first feedback's table, which the simplicity language ``columns`` counts by.
     """
@@ -44,6 +46,21 @@ class Hypotheses:
     def families(self) -> tuple[int, ...]:
         """Which of them have continuous weights."""
         return tuple(h for h, reward in enumerate(self.rewards) if isinstance(reward, Linear))
+
+    @property
+    def unmodelled(self) -> int | None:
+        """Which of them is none of the others."""
+        return next((h for h, r in enumerate(self.rewards) if isinstance(r, (Unmodelled, Unseen))), None)
+
+    @property
+    def rules(self) -> tuple[int, ...]:
+        """Which of them are rewards: all but one that is unmodelled."""
+        return tuple(h for h, r in enumerate(self.rewards) if not isinstance(r, (Unmodelled, Unseen)))
+
+    @property
+    def may_lack_line(self) -> list[str]:
+        """Those that need no failure line: with continuous weights, or unmodelled."""
+        return [n for n, r in zip(self.names, self.rewards, strict=True) if isinstance(r, (Linear, Unmodelled))]
 
     def family(self, h: int) -> Linear:
         """The family of rewards that a hypothesis is."""
@@ -71,12 +88,13 @@ class Hypotheses:
 
 
 def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
-    """Read hypotheses from a mapping name -> expression, callable or Linear.
+    """Read hypotheses from a mapping name -> expression, callable, Linear or Unmodelled.
 
     Raises
     ------
     InputError
-        No hypothesis, an empty name, an expression that does not parse (all of them are named).
+        No hypothesis, an empty name, an expression that does not parse (all of them are named), an unmodelled hypothesis
+        alone, beside another, or beside one with continuous weights.
     """
     if not isinstance(given, Mapping):
         raise InputError(
@@ -89,14 +107,15 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     for name, reward in given.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"hypothesis {name!r}: the name is empty; give it a name that a reader understands")
-        elif isinstance(reward, Linear) or callable(reward):
+        elif isinstance(reward, (Linear, Unmodelled)) or callable(reward):
             rewards.append(reward)
         else:
             try:
-                rewards.append(linear_of(reward) if isinstance(reward, Mapping) else parse(reward))
+                rewards.append(_in_braces(reward) if isinstance(reward, Mapping) else parse(reward))
             except InputError as error:
                 problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
-    families = [name for name, reward in given.items() if isinstance(reward, (Linear, Mapping))]
+    families = [name for name, reward in given.items() if _is(reward, Linear, "linear")]
+    problems += unmodelled_problems(given)
     if len(families) > 1:  # their names are those of variables
         problems += [
             f"hypothesis {n!r}: a '/' in it; name a linear hypothesis beside others without"
@@ -106,6 +125,30 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
     if problems:
         raise InputError(problems)
     return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
+
+
+def _in_braces(given: Mapping[str, Any]) -> Linear | Unmodelled:
+    return unmodelled_of(given) if "unmodelled" in given else linear_of(given)
+
+
+def _is(reward: Any, kind: type, key: str) -> bool:
+    return isinstance(reward, kind) or (isinstance(reward, Mapping) and key in reward)
+
+
+def unmodelled_problems(given: Mapping[str, Any]) -> list[str]:
+    """Say why hypotheses cannot stand beside one that is unmodelled, name -> as it was given or read."""
+    none = [name for name, reward in given.items() if _is(reward, Unmodelled, "unmodelled")]
+    families = [name for name, reward in given.items() if _is(reward, Linear, "linear")]
+    if len(none) > 1:
+        return [f"hypotheses {' and '.join(map(repr, none))} are both unmodelled; there can be one"]
+    if none and len(given) == 1:
+        return [f"hypothesis {none[0]!r} is none of the others, and there are no others; list a rule beside it"]
+    if none and families:
+        return [
+            f"hypothesis {none[0]!r} is unmodelled and {families[0]!r} has continuous weights; cells are vectors of what rules "
+            "predict, and these predict nothing fixed, so give one or the other"
+        ]
+    return []
 
 
 def weight_names(hypotheses: Hypotheses, h: int) -> tuple[str, str]:

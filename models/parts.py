@@ -30,8 +30,7 @@ class Parts:
 
     def __init__(self, posterior: Posterior, seed: int = 0) -> None:
         self.posterior, self.seed = posterior, seed
-        n = len(posterior.hypotheses)
-        self.named = [h for h in range(n) if h not in posterior.families]
+        self.named = [h for h in posterior.hypotheses.rules if h not in posterior.families]
         self._held: dict[frozenset[int], tuple[np.ndarray, np.ndarray]] = {}
         self._shared: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
 
@@ -71,6 +70,8 @@ class Parts:
                 found, error = self._of_one_human(members, group)
                 value[self.named] += found
                 variance[self.named] += error**2
+        if posterior.learnt is not None:
+            value[posterior.learnt.hypothesis] = posterior.learnt.log_evidence(sorted(some))
         for h in posterior.families:
             if some:
                 value[h], error_of_family = self._of_family(h, some)

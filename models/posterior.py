@@ -14,12 +14,14 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.family import fit_family
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, Feedback
+from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.laplace import K_HAT
 from reward_hypotheses.models.linear import Fitted
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_sum_exp, normalise_log
+from reward_hypotheses.models.unmodelled import Learnt, Unmodelled, Unseen, learnt_of
 from reward_hypotheses.models.valuation import GROUPS, MEMBER_CELLS, MEMBERS, Valuation
 
 if TYPE_CHECKING:
@@ -94,6 +96,8 @@ class Posterior:
         What NUTS reports, where it ran.
     families : dict of int to Fitted
         What is known of the weights of each hypothesis that has continuous ones. The valuations hold these at their mean.
+    learnt : Learnt or None
+        What labels say cell by cell, where a hypothesis is unmodelled.
     """
 
     hypotheses: Hypotheses
@@ -108,6 +112,7 @@ class Posterior:
     estimates: tuple[Estimate, ...] = ()
     sampler: "Sampler | None" = None
     families: Mapping[int, Fitted] = field(default_factory=dict)
+    learnt: Learnt | None = None
 
     @property
     def exact(self) -> bool:
@@ -130,14 +135,41 @@ class Posterior:
 
         Agent and truth get draws of their own, for nothing ties what the agent took up to what is true.
         """
-        return on_test(self.hypotheses, self.families, table, line, told)
+        return on_test(self.hypotheses, self.families, table, line, told, self.learnt)
+
+    def of_rules(self) -> "Posterior":
+        """The same among the listed rules, without a hypothesis that is unmodelled; the prior stays that of all."""
+        if self.learnt is None:
+            return self
+        rules = list(self.learnt.rules)
+        log_prior, log_evidence = self.log_prior[rules], self.log_evidence[rules]
+        total = math.fsum(self.weights[rules].tolist())
+        if total > 1e-200:
+            weights = self.weights[rules] / total
+        else:
+            weights = posterior_weights(np.exp(log_prior), log_prior, log_evidence)
+        return replace(
+            self,
+            hypotheses=self.hypotheses.only(rules),
+            log_prior=log_prior,
+            log_evidence=log_evidence,
+            classes=self.classes[rules],
+            weights=weights,
+            valuations=tuple(v.of_rules() for v in self.valuations),
+            evidence=tuple(_of_some(e, rules) for e in self.evidence),
+            estimates=tuple(replace(e, classes=e.classes[rules], mcse=e.mcse[rules]) for e in self.estimates),
+            learnt=None,
+        )
 
     def check(self, k: int, rng: np.random.Generator) -> Check:
         """Posterior predictive check of one feedback.
 
         Families stand there by draws of their weights, with the nuisances drawn with them; for kinds whose check looks at
-        groups of items that the hypotheses treat alike, by their mean weights.
+        groups of items that the hypotheses treat alike, by their mean weights. One that is unmodelled is left out: what is
+        checked is the rules.
         """
+        if self.learnt is not None:
+            return self.of_rules().check(k, rng)
         one, valuation, evidence = self.feedback[k], self.valuations[k], self.evidence[k]
         if not self.families:
             return one.check(valuation, evidence, self.weights, rng)
@@ -254,6 +286,30 @@ class Posterior:
             return self.weights
         return posterior_weights(prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses), self.log_evidence)
 
+    def acting_log_prior(self, prior: Prior | None) -> np.ndarray:
+        """``log pi_h`` of an agent of some prior (None: the judge's), -inf for what no agent can act by: (hypothesis,)."""
+        prior = self.prior if prior is None else prior
+        if self.learnt is None:
+            return prior.log_prior(self.hypotheses)
+        out = np.full(len(self.hypotheses), -np.inf)
+        out[list(self.learnt.rules)] = prior.log_prior_among(self.hypotheses, self.learnt.rules)
+        return out
+
+    def acting(self, prior: Prior | None) -> np.ndarray:
+        """Posterior weights of an agent of some prior (None: the judge's): (hypothesis,).
+
+        A hypothesis that is unmodelled says nothing of what to do, so that no agent holds it: the others' weights add up to 1.
+
+        Raises
+        ------
+        InputError
+            The data are impossible under every rule to which that prior gives weight.
+        """
+        if self.learnt is None:
+            return self.reweighted(prior)
+        log_prior = self.acting_log_prior(prior)
+        return posterior_weights(np.exp(log_prior), log_prior, self.log_evidence)
+
     def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw value priors from ``p(pi | data)``, the weights that follow, and the hypotheses they were drawn with.
 
@@ -275,8 +331,10 @@ class Posterior:
 
         It is what data of this kind leave of the prior, however many there are.
         """
-        prior = self.prior if prior is None else prior
-        weights, log_weights = prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses)
+        log_weights = self.acting_log_prior(prior)  # one that is unmodelled is alone in its class
+        weights = np.exp(log_weights)
+        if self.learnt is None:
+            weights = (self.prior if prior is None else prior).weights_of(self.hypotheses)
         out = np.empty(len(weights))
         for members in self.members():
             if np.max(log_weights[members]) > -np.inf:
@@ -341,6 +399,10 @@ def weigh(
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
+    if hypotheses.unmodelled is not None:
+        return _with_unmodelled(
+            hypotheses, prior, feedback, line, valuations, method=method, draws=draws, chains=chains, seed=seed
+        )
     if hypotheses.families:
         return _with_families(hypotheses, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
     if valuations is None:
@@ -442,6 +504,78 @@ def _with_families(
     return replace(found, families=fitted)
 
 
+def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:
+    """Name the feedbacks that a hypothesis which is unmodelled says nothing of: all but labels."""
+    none = hypotheses.unmodelled
+    if none is None:
+        return []
+    return [
+        f"{one.name or one.kind}: hypothesis {hypotheses.names[none]!r} is unmodelled, and gives labels alone a probability, not "
+        f"{one.kind}; leave the one or the other out"
+        for one in feedback
+        if not isinstance(one, Labels)
+    ]
+
+
+def _with_unmodelled(
+    hypotheses: Hypotheses,
+    prior: Prior,
+    feedback: Sequence[Feedback],
+    line: FailureLine,
+    valuations: Sequence[Valuation] | None,
+    *,
+    method: str,
+    draws: int,
+    chains: int,
+    seed: int,
+) -> Posterior:
+    """Weigh hypotheses of which one is unmodelled.
+
+    Its label probabilities are shared by all feedbacks, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to its log evidence.
+    """
+    if problems := unmodelled_problems(hypotheses, feedback):
+        raise InputError(problems)
+    none, rules = hypotheses.unmodelled, list(hypotheses.rules)
+    assert none is not None
+    unmodelled = hypotheses.rewards[none]
+    assert isinstance(unmodelled, Unmodelled)
+    if valuations is None:
+        valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
+    evidence, estimates, sampler = _evidence(feedback, [v.of_rules() for v in valuations], method, draws, chains, seed)
+    codes = [cells_of(valuation, rules) for valuation in valuations]
+    learnt = learnt_of(unmodelled, none, rules, codes, [one.observed for one in feedback])
+    place, n = {h: k for k, h in enumerate(rules)}, len(hypotheses)
+    whole, before = [], 0.0
+    for k, (one, found) in enumerate(zip(feedback, evidence, strict=True)):
+        spread, until = _among(found, one, place, n), learnt.log_evidence(range(k + 1))
+        spread.log_evidence[none] = until - before
+        whole.append(spread)
+        before = until
+    every = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, whole, strict=True)]
+    return replace(_posterior(hypotheses, prior, feedback, valuations, whole, every, sampler), learnt=learnt)
+
+
+def cells_of(valuation: Valuation, rules: Sequence[int]) -> np.ndarray:
+    """Which cell each item is in: (item,) of uint64."""
+    code = np.zeros(valuation.table.n_items, np.uint64)
+    for items, found in valuation.each(lambda block: (block.items, block.cells(rules))):
+        code[items] = found
+    return code
+
+
+def _of_some(evidence: Evidence, which: Sequence[int]) -> Evidence:
+    """Evidence of some of the hypotheses."""
+    draws = evidence.draws
+    return replace(
+        evidence,
+        log_evidence=evidence.log_evidence[which],
+        classes=evidence.classes[which],
+        statistics=evidence.statistics[which] if len(evidence.statistics) else evidence.statistics,
+        mcse=evidence.mcse[which],
+        draws=None if draws is None else {key: values[..., which] for key, values in draws.items()},
+    )
+
+
 def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None:
     """Refuse a judge who gives weight to a hypothesis without a failure line."""
     given = prior.weights_of(hypotheses)
@@ -456,7 +590,7 @@ def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None
 
 
 def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n: int) -> Evidence:
-    """Evidence of the fixed hypotheses with room for families, which are each a class of their own and add nothing yet."""
+    """Evidence of the fixed hypotheses with room for the others, which are each a class of their own and add nothing yet."""
     at, named = np.array(list(place), int), np.array(list(place.values()), int)
     rest = np.setdiff1d(np.arange(n), at)
 
@@ -571,10 +705,12 @@ def on_test(
     table: Table,
     line: FailureLine,
     told: FailureLine | None = None,
+    learnt: Learnt | None = None,
 ) -> Valuation:
-    """Evaluate hypotheses on a test, those with continuous weights by draws of these."""
+    """Evaluate hypotheses on a test, those with continuous weights by draws of these, an unmodelled one by what was learnt."""
     n = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
-    drawn = {h: fitted.drawn(n) for h, fitted in families.items()}
+    drawn: dict[int, Any] = {h: fitted.drawn(n) for h, fitted in families.items()}
+    drawn |= {} if learnt is None else {learnt.hypothesis: Unseen(learnt)}
     return Valuation(hypotheses.instead(drawn), table, line, told)
 
 

@@ -58,6 +58,11 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if listed.unmodelled is not None:
+        raise InputError(
+            f"hypothesis {listed.names[listed.unmodelled]!r} is unmodelled, and is summed cell by cell, which this model does not; use "
+            "rh.fit, or list rules alone"
+        )
     if any(part.varies and part.strength is None for _, part in prior.parts()):
         raise InputError(
             f"prior: {prior.name!r} is known by draws, of which PyMC makes no distribution; use rh.fit, or give rh.Elicited its "

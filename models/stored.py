@@ -19,6 +19,7 @@ from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Held, Prior
 from reward_hypotheses.models.rationality import of_draws, of_family
+from reward_hypotheses.models.unmodelled import Learnt, Unmodelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         if isinstance(reward, str) and reward.startswith("callable "):
             raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
     listed = hypotheses_of(given, study["columns"])
-    line = failure_line(study["fail_utility"], listed.names, may_lack=[listed.names[h] for h in listed.families])
+    line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
     evidence = tree["evidence"]
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
     opinions = _opinions(value, "opinion", [None] * len(value["opinion_share"]))
@@ -132,8 +133,21 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
             )
         ),
         families={h: _family(tree, listed, h) for h in listed.families},
+        learnt=_learnt(listed, value),
     )
     return posterior, line
+
+
+def _learnt(listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Learnt | None:
+    """What a tree holds of cells, all feedbacks together."""
+    none = listed.unmodelled
+    if none is None:
+        return None
+    unmodelled = listed.rewards[none]
+    assert isinstance(unmodelled, Unmodelled)
+    codes = value["cell_code"].astype(np.int64).view(np.uint64)
+    true, items = (value[f"cell_{key}"].astype(float)[None] for key in ("true", "items"))
+    return Learnt(unmodelled, none, listed.rules, codes, true, items)
 
 
 def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:

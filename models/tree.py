@@ -18,8 +18,9 @@ from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Linear
-from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, weigh
+from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, cells_of, weigh
 from reward_hypotheses.models.priors.base import Prior, named_judges
+from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
 
 LEAST_DRAWS = 4000
@@ -117,7 +118,7 @@ def prepared(
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(list(feedback)))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
-    line = failure_line(fail_utility, listed.names, may_lack=[listed.names[h] for h in listed.families])
+    line = failure_line(fail_utility, listed.names, may_lack=listed.may_lack_line)
     expressions = _expressions(listed, line)
     features = tuple(dict.fromkeys(c for e in expressions.values() for c in e.columns))
     made = [replace(one, needs=features) for one in made]
@@ -235,7 +236,7 @@ def _why(posterior: Posterior, estimate: Estimate) -> str:
 def _text(value: Any) -> Any:
     if isinstance(value, Expression):
         return value.text
-    if isinstance(value, Linear):
+    if isinstance(value, (Linear, Unmodelled)):
         return value.written()
     return f"callable {getattr(value, '__qualname__', type(value).__name__)}" if callable(value) else value
 
@@ -281,12 +282,23 @@ def evidence_of(posterior: Posterior) -> xr.Dataset:
             "feedback_mcse": (("feedback", "hypothesis"), np.array([e.mcse for e in posterior.estimates])),
             "opinion_share": ("opinion", np.array([share for share, _ in posterior.prior.parts()])),
         }
+        | _cells(posterior)
         | _priors("opinion", parts, posterior.hypotheses)
         | (_priors("judge", list(judges.values()), posterior.hypotheses) if len(judges) > 1 else {}),
         coords={"hypothesis": names, "feedback": [e.name for e in posterior.estimates]}
         | ({"judge": list(judges)} if len(judges) > 1 else {}),
         attrs={"method": _method(posterior), "units": "nats"},
     )
+
+
+def _cells(posterior: Posterior) -> dict[str, Any]:
+    """What labels say cell by cell, where a hypothesis is unmodelled."""
+    learnt = posterior.learnt
+    if learnt is None:
+        return {}
+    counts = {"cell_true": learnt.true.sum(axis=0), "cell_items": learnt.items.sum(axis=0)}
+    codes = learnt.codes.view(np.int64)  # which every format holds
+    return {"cell_code": ("cell", codes)} | {k: ("cell", v.astype(np.int64)) for k, v in counts.items()}
 
 
 def _priors(dim: str, priors: Sequence[Prior], hypotheses: Hypotheses) -> dict[str, Any]:
@@ -330,9 +342,9 @@ class _Groups:
             key = one.shares or name  # who shares a nuisance shares its draws
             after, before = substream(seed, f"posterior {key}"), substream(seed, f"prior {key}")
             if evidence.draws is None:
-                fixed = np.setdiff1d(np.arange(len(self.names)), list(posterior.families))
+                fixed = np.setdiff1d(posterior.hypotheses.rules, list(posterior.families)).astype(int)
                 drawn = one.draws(evidence, fixed, n, after) if len(fixed) else {}
-                theta = {k: np.empty((n, len(self.names))) for k in one.nuisances}
+                theta = {k: np.full((n, len(self.names)), np.nan) for k in one.nuisances}
                 for key, values in drawn.items():
                     theta[key][:, fixed] = values
             else:
@@ -345,6 +357,9 @@ class _Groups:
                 for k, p in one.nuisances.items()
             }
             self.theta["prior"][name] = {k: v[:, place] for k, v in blind_theta.items()}
+            if posterior.learnt is not None:  # no rule, so none that is wrong now and then
+                for found in (*theta.values(), *self.theta["prior"][name].values()):
+                    found[:, posterior.learnt.hypothesis] = np.nan
             for (
                 h,
                 fitted,
@@ -430,6 +445,13 @@ class _Groups:
         for place, weights in enumerate(self.reward_weights[h][group][rows]):
             yield reader, self.posterior.inputs_of_member(reader, valuation, h, weights), np.array([place])
 
+    def _by_cell(self, valuation: Valuation, n: int, group: str, rng: np.random.Generator) -> np.ndarray:
+        """Draws of the label probability of each item, where no rule is right: (draw, item)."""
+        learnt = self.posterior.learnt
+        assert learnt is not None
+        at, _ = learnt.place(cells_of(valuation, learnt.rules))
+        return learnt.draws(n, rng, blind=group == "prior")[:, at]
+
     def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:
         p = self.posterior
         return list(zip(p.feedback, p.valuations, p.evidence, strict=True))
@@ -447,6 +469,9 @@ class _Groups:
             out = np.empty((len(rows), *one.observed.shape), one.observed.dtype)
             for h in sorted(set(truths.tolist())):
                 of_h = np.flatnonzero(truths == h)
+                if h == self.posterior.hypotheses.unmodelled:
+                    out[of_h] = rng.random((len(of_h), out.shape[1])) < self._by_cell(valuation, len(of_h), group, rng)
+                    continue
                 for reader, inputs, some in self._inputs(one, valuation, h, group, rows[of_h]):
                     mine = of_h[some]
                     theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
@@ -503,6 +528,10 @@ class _Groups:
             n = self.shape[0] * self.shape[1]
             out = np.empty((n, len(self.names), evidence.n_items))
             for h in range(len(self.names)):
+                if h == self.posterior.hypotheses.unmodelled:
+                    true = self._by_cell(valuation, n, "posterior", substream(self.seed, f"cells of {name}"))
+                    out[:, h] = np.where(one.observed, np.log(true), np.log1p(-true))
+                    continue
                 for reader, inputs, some in self._inputs(one, valuation, h, "posterior", np.arange(n)):
                     theta = {k: v[some, h, None] for k, v in self.theta["posterior"][name].items()}
                     out[some, h] = reader.log_likelihood(inputs.astype(float), theta, one.observed.astype(float), np)

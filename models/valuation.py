@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Drawn, Linear, combination
+from reward_hypotheses.models.unmodelled import Unmodelled, Unseen, cell_codes
 
 T = TypeVar("T")
 
@@ -152,15 +153,22 @@ class Block:
         return self._better[h] if self._better is not None and not self.valuation.close[h] else None
 
     def worse(self, h: int) -> np.ndarray:
-        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, how probably.
+        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, or an unmodelled one, how probably.
 
         Nothing is under a hypothesis without a failure line.
         """
+        reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Unseen):
+            return reward.catastrophe(self.cells(reward.learnt.rules))
         if self.valuation.line.values[h] is None:
             return np.zeros(self.shape, bool)
-        if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
+        if not isinstance(reward, Drawn):
             return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
         return self.average(h, "worse", lambda some: self.worse_each(some).astype(float))
+
+    def cells(self, rules: Sequence[int]) -> np.ndarray:
+        """Which cell each item is in, (option, scene): one number a vector of what rules predict of it."""
+        return cell_codes(self.better(h) for h in rules)
 
     def worse_each(self, some: "Members") -> np.ndarray:
         """Where draws of a family call an option worse than failing: (draw, option, scene)."""
@@ -224,6 +232,8 @@ class Block:
         reward = self.valuation.hypotheses.rewards[h]
         if isinstance(reward, Drawn):
             reward = combination(reward.features, reward.mean)
+        if isinstance(reward, (Unmodelled, Unseen)):
+            return np.zeros(self.shape)  # indifferent between all options, and failing
         if isinstance(reward, Expression):
             raw = reward.evaluate(self.column)
             return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw)
@@ -266,8 +276,9 @@ class Valuation:
         *,
         for_labels: bool = False,
     ) -> None:
-        self.hypotheses, self.table, self.line = hypotheses, table, line
-        self.told = line if told is None else told
+        self.hypotheses, self.table = hypotheses, table
+        self.line = _indifferent(hypotheses, line)
+        self.told = self.line if told is None else _indifferent(hypotheses, told)
         n = len(hypotheses)
         self.failing = table.failing()
         self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
@@ -340,6 +351,15 @@ class Valuation:
         }
         return Valuation(self.hypotheses.instead(fixed), self.table, self.line, self.told)
 
+    def of_rules(self) -> "Valuation":
+        """The same without a hypothesis that is unmodelled."""
+        rules = self.hypotheses.rules
+        if len(rules) == len(self.hypotheses):
+            return self
+        line = self.line.only(rules)
+        told = line if self.told is self.line else self.told.only(rules)
+        return Valuation(self.hypotheses.only(rules), self.table, line, told, for_labels=True)
+
     @property
     def n_scenes(self) -> int:
         """Number of scenes."""
@@ -372,7 +392,7 @@ class Valuation:
     def _call(self) -> dict[int, np.ndarray]:
         called = {}
         for h, reward in enumerate(self.hypotheses.rewards):
-            if isinstance(reward, (Expression, Drawn, Linear)):
+            if isinstance(reward, (Expression, Drawn, Linear, Unmodelled, Unseen)):
                 continue
             name = self.hypotheses.names[h]
             dataset = self.table.to_dataset()
@@ -491,6 +511,15 @@ class Valuation:
                         "between the options of the scene; it must be the same for all of them"
                     )
         return problems
+
+
+def _indifferent(hypotheses: Hypotheses, line: FailureLine) -> FailureLine:
+    """A failure line of 0, the reward of everything, for a hypothesis that is unmodelled."""
+    none = hypotheses.unmodelled
+    if none is None or line.values[none] == 0.0:
+        return line
+    rewards = zip(hypotheses.rewards, line.values, strict=True)
+    return FailureLine(tuple(0.0 if isinstance(r, (Unmodelled, Unseen)) else v for r, v in rewards))
 
 
 def _largest(line: np.ndarray | float) -> float:

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
     from reward_hypotheses.models.tree import fit
+    from reward_hypotheses.models.unmodelled import Unmodelled
     from reward_hypotheses.study import check, run
 
 _HOME = {
@@ -114,6 +115,7 @@ _HOME = {
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "Linear": "models.linear",
+    "Unmodelled": "models.unmodelled",
     "MDP": "models.mdp",
     "read_comparisons": "data.comparisons",
     "Policy": "models.policies.base",
@@ -189,6 +191,7 @@ __all__ = [
     "Simplicity",
     "Stops",
     "Uniform",
+    "Unmodelled",
     "__version__",
     "add_options",
     "agents_read",

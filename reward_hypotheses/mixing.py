@@ -10,6 +10,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.posterior import check_lines, check_shared
+from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import SECTIONS, read_agent, read_catastrophe, read_values
 from reward_hypotheses.study import Study, check_priors, check_scenes, line_expressions, own_of
@@ -39,7 +40,8 @@ def mixed(a: Study, b: Study, of_b: Collection[str]) -> Study:
     rewards: dict[str, Any] = dict(zip(names, rules.hypotheses.rewards, strict=True))
     families = [name for name, reward in rewards.items() if isinstance(reward, Linear)]
     stated = {"fail_utility": _raw(at)["catastrophe"]["fail_utility"]}
-    line, _ = read_catastrophe(_section({"catastrophe": stated}, problems), problems, names, families, {})
+    may_lack = [name for name, reward in rewards.items() if isinstance(reward, (Linear, Unmodelled))]
+    line, _ = read_catastrophe(_section({"catastrophe": stated}, problems), problems, names, families, may_lack, {})
     prior, values = read_values(_section(_raw(valued), problems), problems, names, valued.path.parent)
     said = {k: v for k, v in _raw(agents).get("agent", {}).items() if k not in ("policy", "feedback")}
     agent = read_agent(_section({"agent": said}, problems), problems, (names, rewards), {}, {})

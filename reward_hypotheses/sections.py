@@ -22,7 +22,7 @@ from reward_hypotheses.models.feedback.ratings import Ratings
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses import hypotheses_of, unmodelled_problems
 from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
@@ -39,6 +39,7 @@ from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.pools import LinearPool
 from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.unmodelled import Unmodelled, unmodelled_of
 from reward_hypotheses.problems import Problems, Section
 
 FEEDBACK: Mapping[str, type[Feedback]] = {
@@ -75,9 +76,11 @@ SECTIONS = (
     "analysis",
 )
 PRIORS = ("values", "uniform", "simplicity")
+Read = Expression | Linear | Unmodelled
+"""A hypothesis as it was read."""
 
 
-def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Expression | Linear]]:
+def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Read]]:
     """Read [hypotheses]: every name given, and the expressions and families that can be read."""
     section = top.section(
         "hypotheses",
@@ -87,15 +90,20 @@ def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[s
     )
     if isinstance(top.given.get("hypotheses"), dict) and not section.given:
         problems.add("[hypotheses]: there is none; give at least one, name = expression")
+    problems.extend(f"[hypotheses] {p}" for p in unmodelled_problems(section.given))
     return list(section.given), _rewards("[hypotheses]", section.given, problems)
 
 
-def _rewards(where: str, given: Mapping[str, Any], problems: Problems) -> dict[str, Expression | Linear]:
+def _rewards(where: str, given: Mapping[str, Any], problems: Problems) -> dict[str, Read]:
     """Read rewards by name: those that can be read."""
-    good: dict[str, Expression | Linear] = {}
+    good: dict[str, Read] = {}
     for name, one in given.items():
         if not isinstance(one, (str, dict)):
             problems.add(f"{where} {name!r}: {shown(one)} is no expression; write it in quotes")
+            continue
+        if isinstance(one, dict) and "unmodelled" in one and name.strip():
+            with problems.at(f"{where} {name!r}:"):
+                good[name] = unmodelled_of(one)
             continue
         try:
             reward = hypotheses_of({name: one}).rewards[0]
@@ -279,14 +287,19 @@ def _foil(where: str, given: Any, source: str | None, problems: Problems, known:
 
 
 def read_catastrophe(
-    top: Section, problems: Problems, names: list[str], may_lack: list[str], tables: Mapping[str, Table | None]
+    top: Section,
+    problems: Problems,
+    names: list[str],
+    families: list[str],
+    may_lack: list[str],
+    tables: Mapping[str, Table | None],
 ) -> tuple[FailureLine | None, LineJudgements | None]:
     """Read [catastrophe]: the judge's failure line, and what was asked about it; None where wrong, which has then been said.
 
     Parameters
     ----------
-    may_lack : list of str
-        Hypotheses that need none.
+    families, may_lack : list of str
+        Hypotheses with continuous weights, and those that need no line.
     """
     section = top.section(
         "catastrophe",
@@ -299,7 +312,7 @@ def read_catastrophe(
     section.refuse_unknown()
     asked = None
     if "judgements" in section.given:
-        asked = read_line_judgements(section.given["judgements"], problems, names, may_lack, tables)
+        asked = read_line_judgements(section.given["judgements"], problems, names, families, tables)
     if "fail_utility" not in section.given:
         problems.add(
             "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
@@ -430,7 +443,7 @@ class Agent:
     policy: Policy
     prior: Prior | None
     told: FailureLine | None
-    hypotheses: Mapping[str, Expression | Linear]
+    hypotheses: Mapping[str, Read]
     own_line: FailureLine | None
     feedback: list[Use]
 
@@ -438,7 +451,7 @@ class Agent:
 def read_agent(
     top: Section,
     problems: Problems,
-    hypotheses: tuple[list[str], Mapping[str, Expression | Linear]],
+    hypotheses: tuple[list[str], Mapping[str, Read]],
     tables: Mapping[str, Table | None],
     mdps: Mapping[str, Any],
 ) -> Agent:
@@ -455,6 +468,12 @@ def read_agent(
     names, rewards = hypotheses
     feedback = _uses("[[agent.feedback]]", given.get("feedback", []), problems, tables, mdps)
     own = _agents_own(given.get("hypotheses", {}), problems, rewards)
+    none = [n for n, r in rewards.items() if isinstance(r, Unmodelled)]
+    if none and (own or feedback):
+        problems.add(
+            f"[agent]: {none[0]!r} is unmodelled, beside which no agent is read and none has hypotheses of its own; leave the one or "
+            "the other out"
+        )
     policy = _policy(given.get("policy", "commit"), problems)
     rational = any(issubclass(use.kind, Rational) for use in feedback)
     if policy.asks_rationality and not rational and not isinstance(given.get("feedback", []), dict):
@@ -470,16 +489,14 @@ def read_agent(
         )
     told = own_line = None
     if "fail_utility" in given:
-        may_lack = [n for n in names if isinstance(rewards.get(n), Linear)]
+        may_lack = [n for n in names if isinstance(rewards.get(n), (Linear, Unmodelled))]
         with problems.at("[agent]"):
             both = failure_line(given["fail_utility"], [*names, *own], may_lack=[*may_lack, *own])
             told, own_line = FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])
     return Agent(policy, prior, told, own, own_line, feedback)
 
 
-def _agents_own(
-    given: Any, problems: Problems, judges: Mapping[str, Expression | Linear]
-) -> dict[str, Expression | Linear]:
+def _agents_own(given: Any, problems: Problems, judges: Mapping[str, Read]) -> dict[str, Read]:
     """Read the agent's own hypotheses: those that the judge has too are left out, if they are the same."""
     if not isinstance(given, dict):
         problems.add(f"[agent] hypotheses: {shown(given)}; give name = expression, in braces")
@@ -494,11 +511,16 @@ def _agents_own(
         del found[name]
     for name in [n for n in found if not n.strip()]:
         del found[name]
+    for name in [n for n, r in found.items() if isinstance(r, Unmodelled)]:
+        problems.add(
+            f"[agent] hypotheses: {name!r} is unmodelled, and says nothing by which an agent could act; leave it out"
+        )
+        del found[name]
     return found
 
 
-def _written(reward: Expression | Linear) -> Any:
-    return reward.written() if isinstance(reward, Linear) else reward.text
+def _written(reward: Read) -> Any:
+    return reward.text if isinstance(reward, Expression) else reward.written()
 
 
 def _policy(spec: Any, problems: Problems) -> Policy:

@@ -29,9 +29,10 @@ from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear, combination
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, check_lines, check_shared, weigh
+from reward_hypotheses.models.posterior import Posterior, check_lines, check_shared, unmodelled_problems, weigh
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import (
@@ -201,7 +202,7 @@ def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) 
         reading = _read(study, posterior, progress)
         if reading is not None:
             tests = {name: reading.on(posterior, v.table) for name, v in tests.items()}
-        elif posterior.families:
+        elif posterior.families or posterior.learnt is not None:
             tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
         if study.judgements is not None:
             progress("weighing them by other failure lines")
@@ -376,7 +377,8 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
                 problems.add(f"{where} {shown(name)}: the name holds control characters; write it in plain text")
     prior, values = read_values(top, problems, names, path.parent)
     families = [n for n, r in hypotheses.items() if isinstance(r, Linear)]
-    line, shown_items = read_catastrophe(top, problems, names, families, tables)
+    may_lack = [*families, *(n for n, r in hypotheses.items() if isinstance(r, Unmodelled))]
+    line, shown_items = read_catastrophe(top, problems, names, families, may_lack, tables)
     feedback = read_feedback(top, problems, tables, found.mdps)
     agent = read_agent(top, problems, (names, hypotheses), tables, found.mdps)
     told = agent.told
@@ -456,6 +458,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
         if line is not None and prior is not None and not problems.found:
             with problems.at("[catastrophe]"):
                 check_lines(complete, line, prior)
+        problems.extend(f"[[feedback]] {p}" for p in unmodelled_problems(complete, made))
     problems.refuse()
     assert prior is not None and line is not None
     with problems.at("[[feedback]]"):
@@ -652,11 +655,16 @@ def check_priors(
 ) -> None:
     """Note priors that do not go with the hypotheses which they are over."""
     whole = Hypotheses(hypotheses.names + own.names, hypotheses.rewards + own.rewards, hypotheses.columns)
-    priors: list[tuple[str, Prior | None, Hypotheses]] = [("[values]", prior, hypotheses)]
-    priors.append(("[agent] prior", agent_prior, whole))
+    priors: list[tuple[str, Prior | None, Hypotheses, bool]] = [("[values]", prior, hypotheses, False)]
+    priors.append(("[agent] prior", agent_prior, whole, True))
+    if agent_prior is None and hypotheses.unmodelled is not None:
+        priors.append(("[agent] prior", prior, whole, True))
     if not hypotheses.families:
-        priors += [("[analysis] languages", language, hypotheses) for language in languages]
-    for where, one, over in priors:
+        priors += [("[analysis] languages", language, hypotheses, True) for language in languages]
+    for where, one, over, of_agent in priors:
         if one is not None:
             with problems.at(where):
-                one.log_prior(over)
+                if of_agent:
+                    one.log_prior_among(over, over.rules)
+                else:
+                    one.log_prior(over)

@@ -38,6 +38,7 @@ def test_pages():
         "feedback",
         "first-study",
         "inspect-with-arviz",
+        "is-any-hypothesis-right",
         "lava",
         "ledger-and-compare",
         "mixed-evidence",

@@ -54,6 +54,10 @@ STUDIES = {
         },
         values={"prior": "uniform", "source": "x"},
     ),
+    "unmodelled": small(
+        hypotheses=small()["hypotheses"] | {"none": {"unmodelled": 1, "source": "x"}},
+        values={"prior": "uniform", "source": "x"},
+    ),
     "judgements": small(
         values={
             "judgements": [

@@ -215,6 +215,7 @@ TESTED = {
     "tipping",
     "worst_case",
     "impact",
+    "subgroups",
 }
 
 
@@ -226,7 +227,7 @@ TESTED = {
         ("sixty", TESTED | {"telling"}),
         ("alone", TESTED),
         ("expected", TESTED - {"bits"}),
-        ("untested", {"weights", "pairs"}),
+        ("untested", {"weights", "pairs", "subgroups"}),
     ],
 )
 def test_every_table_is_there_in_both_forms(name, want, documents):

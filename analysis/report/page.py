@@ -38,8 +38,10 @@ from reward_hypotheses.analysis.report.words import (
     shift,
     sources,
     spent,
+    subgroups,
     table_sizes,
     takes_best,
+    unmodelled_source,
     value_in_words,
     what_stays,
     worst_tenth,
@@ -330,7 +332,7 @@ def _read(document: Document) -> list[Section]:
 
 
 def _values(document: Document) -> list[Part]:
-    parts = [Part("text", sentence) for sentence in sources(document["values"])]
+    parts = [Part("text", sentence) for sentence in [*sources(document["values"]), *unmodelled_source(document)]]
     shares = sorted(document["prior"].items(), key=lambda item: -item[1])[:12]
     parts.append(
         Part("text", "Before any data: " + ", ".join(f"{percent(share)} {name!r}" for name, share in shares) + ".")
@@ -448,6 +450,7 @@ def _fit(document: Document) -> list[Part]:
                 "It cannot see what the data are silent about.",
             )
         ]
+    parts += [Part("text", sentence) for sentence in subgroups(document)]
     parts.append(Part("figure", name="predictive_check"))
     told = misfits(document)
     rest = [w for w in document["warnings"] if w not in told]

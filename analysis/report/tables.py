@@ -43,6 +43,7 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         _pairs(document),
         *_by_feedback(document),
         *_telling(document),
+        *_subgroups(document),
         *_reward_weights(document),
         *_failure_line(document),
         *_reading(document),
@@ -220,6 +221,33 @@ def _telling(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         "of the hypothesis, were it true; none given where that is not reached. By simulation."
     )
     yield PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
+
+
+def _subgroups(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """The worst-fitting subgroup of each feedback with labels."""
+    found = document.get("subgroups")
+    if not found:
+        return
+    columns = (
+        Column("feedback", "feedback"),
+        Column("subgroup", "subgroup"),
+        Column("n", "items", "count"),
+        Column("contradicted", "contradicted", "share", "%"),
+        Column("elsewhere", "elsewhere", "share", "%"),
+        Column("statistic", "statistic", "number"),
+        Column("p", "p", "number", error="mcse"),
+        Column("looked_at", "looked at", "count"),
+        Column("replications"),
+        Column("mcse"),
+    )
+    rows = tuple(
+        (name, one["words"] or "none", *(one[column.key] for column in columns[2:])) for name, one in found.items()
+    )
+    caption = (
+        "The subgroup of items, by up to two features, whose labels contradict the leading hypothesis the most: the share that do "
+        "there and elsewhere, the root of the deviance between the two, and how often the worst subgroup of a replication is as bad."
+    )
+    yield PaperTable("subgroups", "Where labels fit worst", caption, columns, rows)
 
 
 def _reward_weights(document: Mapping[str, Any]) -> Iterator[PaperTable]:

@@ -31,17 +31,19 @@ def answer(document: Mapping[str, Any]) -> list[str]:
     risk = document["risk"]
     if risk is None:
         lead = max(document["weights"], key=document["weights"].get)
-        return [
+        said = [
             f"The leading hypothesis is {lead!r}, with a weight of {percent(document['weights'][lead])}. "
             "There is no test, so there is no risk."
         ]
-    said = (
+        return [*said, *([none] if (none := none_fits(document)) else [])]
+    parts = (
         spent(document),
         risk_sentence(risk, bool(spent(document))),
+        none_fits(document),
         by_choices_alone(document),
         endless(risk, takes_best(document)),
     )
-    return [one for one in said if one]
+    return [one for one in parts if one]
 
 
 def spent(document: Mapping[str, Any], table: str | None = None) -> str:
@@ -53,6 +55,40 @@ def spent(document: Mapping[str, Any], table: str | None = None) -> str:
     return (
         f"This test was used to choose an agent: its risk is training evidence, not a test (the ledger records it {times} on "
         f"{found['last'][:10]}: {found['decided']})."
+    )
+
+
+def subgroups(document: Mapping[str, Any]) -> list[str]:
+    """The worst-fitting subgroup of each feedback with labels, where chance does as badly; what does not fit is said as a misfit."""
+    out = []
+    for name, one in (document.get("subgroups") or {}).items():
+        looked = f"{name}: {counted(one['looked_at'], 'subgroup')} of items, by up to two features, were looked at"
+        if one["words"] is None:
+            out.append(f"{looked}; none contradicts the leading hypothesis more often than the rest does.")
+        elif one["p"] >= 0.01:
+            out.append(
+                f"{looked}. Labels contradict the leading hypothesis most where {one['words']} ({percent(one['contradicted'])} of "
+                f"{one['n']:,}; {percent(one['elsewhere'])} elsewhere), as badly as the worst subgroup of a replication in "
+                f"{percent(one['p'])} of cases: no misfit."
+            )
+    return out
+
+
+def none_fits(document: Mapping[str, Any]) -> str:
+    """How much belief is in none of the listed rules, and between what bounds that leaves the risk; nothing where none is."""
+    found, risk = document.get("unmodelled"), document["risk"]
+    if found is None or found["weight"] < 0.0005:
+        return ""
+    lead = "No listed rule may fit" if found["weight"] < 0.5 else "No listed rule fits"
+    said = f"{lead}: {percent(found['weight'])} of belief is in {found['hypothesis']!r}, none of them"
+    if risk is None:
+        return f"{said}."
+    bounds = risk["unmodelled"]
+    if percent(bounds["lower"]) == percent(bounds["upper"]):
+        return f"{said}; that moves the risk by less than can be shown."
+    return (
+        f"{said}; the risk is between {percent(bounds['lower'])} and {percent(bounds['upper'])}, for nothing is known of what "
+        "training never saw (the number takes it to be as likely as not)."
     )
 
 
@@ -96,6 +132,10 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
     forced = "even the best option on offer there is worse than failing"
     if not best:
         forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
+    if (risk.get("unmodelled") or {"weight": 0})["weight"] >= 0.0005:
+        forced = (
+            f"no listed rule may be right, and more of the same says nothing of what training never saw; or {forced}"
+        )
     if left - silent < 0.0005 and silent > 0:
         why = quiet
     elif silent < 0.0005:
@@ -205,6 +245,18 @@ def sources(values: Mapping[str, Any]) -> list[str]:
     if "prior" in values:
         return [f"Values: {values['prior']}; {values['source']}."]
     return [f"Values: {values['source']}{strength(values)}."]
+
+
+def unmodelled_source(document: Mapping[str, Any]) -> list[str]:
+    """What was declared of a hypothesis that is unmodelled, and why; nothing where there is none."""
+    found = document.get("unmodelled")
+    if found is None:
+        return []
+    c = f"{found['concentration']:g}"
+    return [
+        f"Of {found['hypothesis']!r}, none of the rules: each of the {counted(found['cells'], 'cell')} of training, which the rules "
+        f"predict alike, has its own label probability, Beta({c}, {c}); {found['source']}."
+    ]
 
 
 def value_in_words(value: float | str | None) -> str:
@@ -714,6 +766,8 @@ def what_stays(document: Mapping[str, Any], agent: str, truth: str) -> str:
         return "; nothing on offer there is better, or the policy does not take it"
     if part["silent"]:
         return "; training is silent between the two, so more of it removes none of this"
+    if part["left"] > 0:
+        return "; more training leaves it, for the agent goes by listed rules alone"
     return "; more training would tell the two apart"
 
 

@@ -56,6 +56,22 @@ class Prior(ABC):
             )
         return log_normalised(weights)
 
+    def log_prior_among(self, hypotheses: Hypotheses, which: Sequence[int]) -> np.ndarray:
+        """Give ``log pi_h`` of some of the hypotheses, normalised among these: (hypothesis given,).
+
+        Raises
+        ------
+        InputError
+            It gives all of them weight 0.
+        """
+        some = self.log_prior(hypotheses)[list(which)]
+        if not np.max(some) > -np.inf:
+            names = ", ".join(repr(hypotheses.names[h]) for h in which)
+            raise InputError(
+                f"the prior {self.name!r} gives none of {names} a weight, and nobody can act by anything else"
+            )
+        return log_normalised(some)
+
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
         """Give ``pi_h``, normalised, (hypothesis,)."""
         return normalise_log(self.log_prior(hypotheses))

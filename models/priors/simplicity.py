@@ -1,7 +1,7 @@
 """Simplicity: 2^-bits under a stated language."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import LOG_2
+from reward_hypotheses.models.unmodelled import Unmodelled
 
 LANGUAGES = ("rules", "letters", "columns")
 """The languages that ship. On the essay's pair the first ties, the second favours flags, the third red paint."""
@@ -77,12 +78,17 @@ class Simplicity(Prior):
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         return -LOG_2 * self.bits(hypotheses)
 
+    def log_prior_among(self, hypotheses: Hypotheses, which: Sequence[int]) -> np.ndarray:
+        """Give ``log pi_h`` of some of the hypotheses; the others need no length."""
+        return self.log_prior(hypotheses.only(which))
+
     def bits(self, hypotheses: Hypotheses) -> np.ndarray:
         """Bits that each hypothesis costs in this language, (hypothesis,)."""
         expressions = []
         for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
             if not isinstance(reward, Expression):
                 what = "has continuous weights" if isinstance(reward, Linear) else "is a callable"
+                what = "is unmodelled" if isinstance(reward, Unmodelled) else what
                 raise InputError(
                     f"hypothesis {name!r} {what} and has no length in any language; write it as an expression"
                 )
