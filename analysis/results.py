@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis import frontier
 from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
@@ -259,6 +260,7 @@ TEST_KEYS = (
     "risk_by_judge",
     "risk_under_judged_line",
     "agents",
+    "frontier",
     "matrix",
     "catastrophic_options",
     "risk_by_truth",
@@ -399,6 +401,7 @@ def _measured(question: Question, valuation: Valuation, risk: Risk) -> tuple[Doc
             }
             for key, prior in priors.items()
         },
+        "frontier": frontier.document_of(frontier.frontier(valuation, policy, agent, judge)),
         "matrix": {a: _by_name(names, row) for a, row in zip(question.names, risk.matrix[:, :n], strict=True)},
         "catastrophic_options": _by_name(names, risk.worse[:n]),
         "risk_by_truth": _by_name(names, risk.by_truth[:n]),
