@@ -182,8 +182,6 @@ def outcomes(valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray
             value += judge[h] * block.reward(h)
             best += judge[h] * block.best(h)
             failing += judge[h] * block.failure(h)
-        if block.options is not None:
-            value = np.where(block.options, value, 0.0)
         found = np.empty((len(policies), 3))
         for k, acts in enumerate(_acts(block, policies, agent, scales)):
             refrains = acts[options] @ mass if policies[k].abstain else 0.0
@@ -200,7 +198,7 @@ def outcomes(valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray
     best /= total
     scale = float(judge @ valuation.tolerance) / EQUAL
     return [
-        Outcome(min(max(risk, 0.0), 1.0), reward, max(_nought(best - reward, scale), 0.0), refrained)
+        Outcome(min(max(risk, 0.0), 1.0), _nought(reward, scale), max(_nought(best - reward, scale), 0.0), refrained)
         for risk, reward, refrained in (sums / total).tolist()
     ]
 

@@ -200,7 +200,18 @@ def documents(tmp_path_factory):
     }
 
 
-TESTED = {"headline", "weights", "pairs", "matrix", "agents", "riskiest_scenes", "bits", "bounds", "tipping"}
+TESTED = {
+    "headline",
+    "weights",
+    "pairs",
+    "matrix",
+    "agents",
+    "frontier",
+    "riskiest_scenes",
+    "bits",
+    "bounds",
+    "tipping",
+}
 
 
 @pytest.mark.parametrize(

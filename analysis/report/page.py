@@ -31,6 +31,7 @@ from reward_hypotheses.analysis.report.words import (
     policy_in_words,
     prior_in_words,
     read_off,
+    safest,
     sampling,
     shift,
     sources,
@@ -394,6 +395,8 @@ def _number(document: Document) -> list[Part]:
         Part("text", "What an agent of each prior finds likelier before any data:"),
         Part("terms", entries=meanings),
         Part("figure", name="matrix"),
+        *(Part("text", sentence) for sentence in safest(document)),
+        Part("figure", name="frontier"),
     ]
 
 
