@@ -44,6 +44,8 @@ def test_pages():
         "read-the-numbers",
         "travel",
         "values",
+        "what-safety-costs",
+        "what-to-ask-next",
     }
     assert {p.stem for p in PAGES} == names
     pictures = {f"figures/{p.name}" for p in (ROOT / "docs" / "figures").iterdir()}
