@@ -1,6 +1,6 @@
 """What it costs to be safe: expected reward against catastrophe risk, over every policy that ships."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -205,14 +205,13 @@ def outcomes(valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray
 
 def _acts(block: Block, policies: Sequence[Policy], agent: np.ndarray, scales: Any) -> list[np.ndarray]:
     """What each policy does in a block, (choice, scene): hypothesis by hypothesis, so that each is looked at once."""
-    views = {abstain: _Remembering(block, replace(Commit(), abstain=abstain), scales) for abstain in (False, True)}
+    kept: dict[Any, np.ndarray] = {}
+    views = {abstain: _Remembering(block, abstain, scales, kept) for abstain in (False, True)}
     acts = [np.zeros(views[policy.abstain].shape) for policy in policies]
     drawn = [(k, policy, policy.mixing(agent)) for k, policy in enumerate(policies) if policy.draws_one]
     for h in np.flatnonzero(agent).tolist():
         for k, policy, mixed in drawn:
-            if mixed[h] == 1:
-                acts[k] = policy.chances(views[policy.abstain], h)
-            elif mixed[h]:
+            if mixed[h]:
                 acts[k] += mixed[h] * policy.chances(views[policy.abstain], h)
     ordered = [(k, policy) for k, policy in enumerate(policies) if isinstance(policy, Cvar)]
     if ordered:  # which is done once for all of them
@@ -226,15 +225,27 @@ def _acts(block: Block, policies: Sequence[Policy], agent: np.ndarray, scales: A
 
 
 class _Remembering(View):
-    """A view that keeps what the hypothesis asked about last says, for the policies that ask one after the other."""
+    """A view that keeps what was made of the hypothesis asked about last, for the policies that ask one after the other."""
 
-    last: tuple[int, np.ndarray] | None = None
+    def __init__(self, block: Block, abstain: bool, scales: Any, kept: dict[Any, np.ndarray]) -> None:
+        super().__init__(block, replace(Commit(), abstain=abstain), scales)
+        self.kept = kept
+
+    def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """What is computed, once for each hypothesis."""
+        if (h, what) not in self.kept:
+            if self.kept and next(iter(self.kept))[0] != h:
+                self.kept.clear()
+            self.kept[h, what] = compute()
+        return self.kept[h, what]
 
     def worth(self, h: int) -> np.ndarray:
         """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
-        if self.last is None or self.last[0] != h:
-            self.last = h, super().worth(h)
-        return self.last[1]
+        return self.once(h, ("worth", self.abstain), lambda: View.worth(self, h))
+
+    def best(self, h: int) -> np.ndarray:
+        """Probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        return self.once(h, ("best", self.abstain), lambda: View.best(self, h))
 
 
 def telling(valuation: Valuation, weights: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, greatest, nearly_greatest
+from reward_hypotheses.models.policies.base import Policy, View, nearly_greatest
 from reward_hypotheses.models.valuation import GROUPS
 
 CELLS = 400_000  # rewards sorted at once
@@ -44,7 +44,7 @@ class Cvar(Policy):
             raise InputError(f"tail: {shown(self.tail)}; give the worst share of hypotheses, above 0 and up to 1")
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)
 
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         return acts_of([self], view, weights)[0]

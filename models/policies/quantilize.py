@@ -44,29 +44,31 @@ class Quantilize(Policy):
             raise InputError(problems)
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        whole = view.worth(h)
+        whole, tolerance = view.worth(h), np.asarray(view.tolerance[h])
         worth = whole[: len(whole) - view.abstain]
-        tolerance = np.asarray(view.tolerance[h])
+        acting = view.once(h, ("quantilize", self.q), lambda: self._of_best(worth, tolerance))
+        if not view.abstain:
+            return acting
+        better = (worth > whole[-1] + tolerance).astype(float)
+        better += worth >= whole[-1] - tolerance
+        out = np.empty(whole.shape)
+        np.multiply(acting, better / 2, out=out[:-1])
+        out[-1] = 1.0 - out[:-1].sum(axis=0)
+        return out
+
+    def _of_best(self, worth: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+        """Probabilities of the options (option, scene) where the agent must act."""
         there = worth > -np.inf
         n = there.sum(axis=0)
         taken = self.q * n  # so many options
-        out = np.zeros(whole.shape)
         if taken.max(initial=0.0) <= 1:  # part of the best one
-            out[: len(worth)] = greatest(worth, tolerance)
-        else:
-            last = np.clip(np.ceil(taken).astype(int), 1, np.maximum(n, 1))  # of which this is the one at the boundary
-            edge = _nth_greatest(worth, last)
-            above = worth > edge + tolerance
-            tied = (worth >= edge - tolerance) & ~above & there
-            part = (taken - above.sum(axis=0)) / np.maximum(tied.sum(axis=0), 1)
-            out[: len(worth)] = (above + tied * part) / np.maximum(taken, 1e-300)
-        if view.abstain:
-            failing = whole[-1]
-            better = (worth > failing + tolerance).astype(float)
-            better += worth >= failing - tolerance
-            out[:-1] *= better / 2
-            out[-1] = 1.0 - out[:-1].sum(axis=0)
-        return out
+            return greatest(worth, tolerance)
+        last = np.clip(np.ceil(taken).astype(int), 1, np.maximum(n, 1))  # of which this is the one at the boundary
+        edge = _nth_greatest(worth, last)
+        above = worth > edge + tolerance
+        tied = (worth >= edge - tolerance) & ~above & there
+        part = (taken - above.sum(axis=0)) / np.maximum(tied.sum(axis=0), 1)
+        return np.asarray((above + tied * part) / np.maximum(taken, 1e-300))
 
 
 def _nth_greatest(worth: np.ndarray, which: np.ndarray) -> np.ndarray:
