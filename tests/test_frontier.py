@@ -208,3 +208,69 @@ def test_an_agent_that_was_told_nothing_of_failing():
 
 def test_nothing_without_a_test(tmp_path):
     assert results_of(tmp_path, tables={"training": "training.csv"})["frontier"] is None
+
+
+def made_up(points, own=0):
+    """A document's frontier of the policies that ship, with such risks and rewards."""
+    outcomes = [Outcome(risk, reward, 0.0, 0.1) for risk, reward in points]
+    entries = [
+        module.Entry(policy, outcome, k == own, None, best)
+        for k, (policy, outcome, best) in enumerate(
+            zip(candidates(rh.Commit()), outcomes, efficient(outcomes, 100.0), strict=True)
+        )
+    ]
+    return module.document_of(entries)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_of_the_figure_do_not_overlap(seed):
+    """Crowded in one place, spread over the axis, and all at one point."""
+    import matplotlib as mpl
+
+    from reward_hypotheses.analysis.report import figures
+
+    rng = np.random.default_rng(seed)
+    spread = [(0.5, 0.0), (0.02, 1.0), (0.3, 40.0), (0.0, 0.0)][seed]
+    points = [(float(np.clip(0.5 + spread[0] * rng.normal(), 0, 1)), spread[1] * rng.normal()) for _ in range(18)]
+    document = {"frontier": made_up(points)}
+    with mpl.rc_context(figures.STYLE):
+        figure = figures.frontier(document)
+        figure.draw_without_rendering()
+        ax = figure.axes[0]
+        boxes = [mpl.text.Text.get_window_extent(mark) for mark in ax.texts]  # without the line to the mark
+        assert boxes and sum(len(mark.get_text()) for mark in ax.texts) > 150
+        for one, other in itertools.combinations(boxes, 2):
+            assert not one.overlaps(other)
+        whole = figure.get_tightbbox()
+    assert whole.x0 >= 0 and whole.y0 >= 0
+    assert whole.x1 <= figure.get_figwidth() <= figures.PAGE and whole.y1 <= figure.get_figheight() <= 9
+    drawn = {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in ax.lines if len(line.get_xdata()) == 1
+    }
+    assert points[0] in drawn  # the study's own is drawn where it is
+    said = " ".join(" ".join(mark.get_text() for mark in ax.texts).split())
+    assert said.count("(this study's)") == 1
+    for policy in candidates(rh.Commit()):
+        assert words_of(policy).removesuffix(", may abstain") in said
+
+
+def test_what_the_page_says():
+    from reward_hypotheses.analysis.report.points import point
+    from reward_hypotheses.analysis.report.words import safest
+
+    middling = [(0.5, 0.0)] * 18
+    beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}
+    said = safest(beaten)
+    assert "the safest is cvar (worst 20%): a risk of 10.0% at an expected reward of 0.5 a scene" in said[0]
+    assert "The study's own, commit: 40.0% at 1." in said[0]
+    assert said[1] == "No more risky than it, and earning most, is cvar (worst 20%), may abstain: 20.0% at 3."
+    assert "exchange rate" in said[-1]
+    assert "safer than the study's own and earn as much; the safest risks 10.0%" in point("frontier", beaten)[0]
+    first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
+    assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
+    assert "No policy that ships is safer" in point("frontier", first)[0]
+    last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
+    assert safest(last)[1] == "The safest earns no less."
+    assert "it risks 50.0%, 'quantilize (best 25%), may abstain' 0%" in point("frontier", last)[0]
+    assert "(and 17 that do as well)" in safest({"frontier": made_up(middling)})[0]
+    assert safest({"frontier": None}) == []
