@@ -8,6 +8,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
@@ -20,6 +21,9 @@ from reward_hypotheses.models.valuation import Block, Valuation
 
 NEGLIGIBLE = 1e-13
 """Share of an agent's weight, and of what it expects, that may be left out: it moves no number that is given."""
+COSTLY = 5_000_000
+"""Draws of continuous weights times items from which no other policies are looked at than the agent's own."""
+
 SHIPPED: tuple[Policy, ...] = (
     Commit(),
     MostProbable(),
@@ -163,6 +167,9 @@ def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, own: bool)
             return f"hypothesis {names[h]!r} has continuous weights, of which there is no smallest set of the most probable"
         if h in valuation.tops and isinstance(policy, Cvar) and not own:
             return f"hypothesis {names[h]!r} has continuous weights, every draw of which would have to be put in order"
+        reward = valuation.hypotheses.rewards[h]
+        if isinstance(reward, Drawn) and not own and len(reward.agents) * valuation.table.n_items > COSTLY:
+            return f"hypothesis {names[h]!r} has continuous weights, and its draws on so many items would take too long"
     return None
 
 

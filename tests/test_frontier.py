@@ -193,6 +193,19 @@ def test_an_agent_that_cannot_be_held_against_all(tmp_path):
     assert errors[0]["risk"] > 0 and errors[0]["reward"] > 0
 
 
+def test_draws_on_very_many_items_are_left_to_the_agents_own_policy(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "COSTLY", 1000)
+    family = {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}
+    document = results_of(
+        tmp_path,
+        hypotheses={"flags": "where(flags, 100, -100)", "a mixture": family},
+        values={"prior": "uniform", "source": "x"},
+    )
+    for one in document["frontier"]:
+        assert (one["risk"] is not None) == (one["policy"] == "commit")
+        assert one["risk"] is not None or "'a mixture' has continuous weights" in one["lacking"]
+
+
 def test_an_agent_that_was_told_nothing_of_failing():
     """One that has a reward of its own, without a line, can be held against others that must act."""
     table = as_table({"a": np.array([[1.0, -1.0]]), "b": np.array([[-1.0, 1.0]])})
