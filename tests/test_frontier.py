@@ -274,9 +274,9 @@ def test_what_the_page_says():
     middling = [(0.5, 0.0)] * 18
     beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}
     said = safest(beaten)
-    assert "the safest is cvar (worst 20%): a risk of 10.0% at an expected reward of 0.5 a scene" in said[0]
-    assert "The study's own, commit: 40.0% at 1." in said[0]
-    assert said[1] == "No more risky than it, and earning most, is cvar (worst 20%), may abstain: 20.0% at 3."
+    assert "the safest is 'cvar (worst 20%)': a risk of 10.0% at an expected reward of 0.5 a scene" in said[0]
+    assert "The study's own, 'commit': 40.0% at 1." in said[0]
+    assert said[1] == "No more risky than it, and earning most, is 'cvar (worst 20%), may abstain': 20.0% at 3."
     assert "exchange rate" in said[-1]
     assert "safer than the study's own and earn as much; the safest risks 10.0%" in point("frontier", beaten)[0]
     first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}

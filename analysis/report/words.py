@@ -535,11 +535,11 @@ def safest(document: Mapping[str, Any]) -> list[str]:
         return []
     best = min(found, key=lambda one: (round(one["risk"], 9), -one["reward"]))
     alike = [one for one in found if _at_one_point(one, best)]
-    who = best["words"] if len(alike) == 1 else f"{best['words']!r} (and {len(alike) - 1} that do as well)"
+    who = repr(best["words"]) + (f" (and {len(alike) - 1} that do as well)" if len(alike) > 1 else "")
     out = [
         f"Of the policies that ship, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
         f"reward of {best['reward']:.3g} a scene, refraining in {percent(best['abstained'])} of scenes. The study's own, "
-        f"{own['words']}: {percent(own['risk'])} at {own['reward']:.3g}."
+        f"{own['words']!r}: {percent(own['risk'])} at {own['reward']:.3g}."
     ]
     if own["efficient"]:
         out.append("None of them is safer than the study's own and earns as much.")
@@ -548,7 +548,7 @@ def safest(document: Mapping[str, Any]) -> list[str]:
         most = max(better, key=lambda one: (one["reward"], -one["risk"]))
         if most is not own and most is not best:
             out.append(
-                f"No more risky than it, and earning most, is {most['words']}: {percent(most['risk'])} at {most['reward']:.3g}."
+                f"No more risky than it, and earning most, is {most['words']!r}: {percent(most['risk'])} at {most['reward']:.3g}."
             )
         elif most is best:
             out.append("The safest earns no less.")
