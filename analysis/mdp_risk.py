@@ -19,7 +19,7 @@ from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models import occupancy, planning
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.mdp import MDP
-from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.base import Policy, View
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
@@ -29,7 +29,7 @@ from reward_hypotheses.models.tree import LEAST_DRAWS
 AT_ONCE = 8_000_000  # action values held at once
 
 
-class StateView:
+class StateView(View):
     """An MDP as a policy sees it: the states are its scenes, the actions its options, worth what is planned for each."""
 
     mask = None

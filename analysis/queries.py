@@ -132,7 +132,7 @@ def rank_queries(
     asked: list[Queries] = []
     wrong = _noise(tree, said.get("labels"), noise, len(names))
     if wrong is not None:
-        asked.append(_labels(listed, table, wrong))
+        asked.append(labels(listed, table, wrong))
     betas = _rationality(tree, said.get("choices"), rationality, len(names))
     if betas is not None and table.has_options and (np.diff(table.starts) > 1).any():
         asked.append(_choices(listed, table, *betas))
@@ -141,12 +141,12 @@ def rank_queries(
     asked = [one for one in asked if len(one.words)]
     if not asked:
         raise InputError("rank_queries: nothing to ask; give noise= for labels, or rationality= for choices")
-    worth = _Worth(case)
-    risk = _Risks(case)
+    worth = Worth(case)
+    risk = Risks(case)
     measured = [_measure(one, posterior, worth, risk) for one in asked]
     value = np.concatenate([m[0] for m in measured], axis=1)  # (number, query)
     error = np.concatenate([m[1] for m in measured], axis=1)
-    order = np.lexsort((np.arange(value.shape[1]), -value[1], -value[0]))
+    order = best_first(value[0], value[1], worth.unit)
     held = posterior.weights[posterior.weights > 0]
 
     def over(values: Sequence[Any]) -> tuple[str, np.ndarray]:
@@ -244,7 +244,7 @@ def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.exp(nodes), vectors[0] ** 2
 
 
-def _labels(valuation: Valuation, table: Table, wrong: np.ndarray) -> Queries:
+def labels(valuation: Valuation, table: Table, wrong: np.ndarray) -> Queries:
     """Is this item better than failing? Answers: yes, no."""
     n = len(valuation.hypotheses)
     good = np.empty((table.n_items, n), bool)
@@ -351,7 +351,7 @@ def _of_two(pi: np.ndarray) -> np.ndarray:
     return np.where(both > 0, pi[:, None] / np.where(both > 0, both, 1.0), 0.5)
 
 
-class _Worth:
+class Worth:
     """What the judge's best policy is worth on the test, ``mean_m max_o sum_j v_j r_j``, by rows of weights that need not add up."""
 
     def __init__(self, case: Case) -> None:
@@ -385,6 +385,7 @@ class _Worth:
         self.unit = float(np.abs(self.rewards).max())
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Worth of each row of weights (row, hypothesis): (row,), reward units a scene."""
         n, options, scenes = self.rewards.shape
         out = np.empty(len(rows))
         step = max(1, CELLS // (options * scenes))
@@ -398,19 +399,8 @@ class _Worth:
         return max(float(weights @ self.best) - float(self(weights[None])[0]), 0.0)
 
 
-class _Risks:
+class Risks:
     """Risk of agents, each before a judge of its own."""
-
-    def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
-        """Expected change in the risk by each question: (query,); an agent that learns nothing has none."""
-        queries, answers, n = chance.shape
-        if not informed or self.case.other is not None:
-            return np.zeros(queries)
-        agents = (chance * self.case.agent).reshape(-1, n)
-        mass = agents.sum(axis=1, keepdims=True)
-        agents = np.where(mass > 0, agents / np.where(mass > 0, mass, 1.0), self.case.agent)
-        after = self(agents, joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1)
-        return after - float(self(self.case.agent[None], joint[0].sum(axis=0)[None])[0])
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -437,8 +427,19 @@ class _Risks:
                 out[k] += float(np.tensordot(v, bad, 1).ravel() @ acts.ravel())
         return out / total
 
+    def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
+        """Expected change in the risk by each question: (query,); an agent that learns nothing has none."""
+        queries, answers, n = chance.shape
+        if not informed or self.case.other is not None:
+            return np.zeros(queries)
+        agents = (chance * self.case.agent).reshape(-1, n)
+        mass = agents.sum(axis=1, keepdims=True)
+        agents = np.where(mass > 0, agents / np.where(mass > 0, mass, 1.0), self.case.agent)
+        after = self(agents, joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1)
+        return after - float(self(self.case.agent[None], joint[0].sum(axis=0)[None])[0])
 
-def _measure(asked: Queries, posterior: Posterior, worth: _Worth, risk: "_Risks") -> tuple[np.ndarray, np.ndarray]:
+
+def _measure(asked: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
     """Fall in regret, information and change in risk of each question, and their Monte Carlo errors: two arrays (3, query)."""
     whole = _numbers(asked.chance.mean(axis=0), asked, posterior.weights, worth, risk)
     error = np.zeros_like(whole)
@@ -453,7 +454,16 @@ def _measure(asked: Queries, posterior: Posterior, worth: _Worth, risk: "_Risks"
     return whole, error
 
 
-def _numbers(chance: np.ndarray, asked: Queries, judge: np.ndarray, worth: _Worth, risk: "_Risks") -> np.ndarray:
+def _numbers(chance: np.ndarray, asked: Queries, judge: np.ndarray, worth: Worth, risk: Risks) -> np.ndarray:
+    fall, told = learned(chance, judge, worth)
+    joint = chance * judge  # p(answer, h)
+    change = risk.changes(chance, joint, asked.informs_agent)
+    change[np.abs(change) <= EQUAL] = 0.0
+    return np.array([fall, told, change])
+
+
+def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.ndarray, np.ndarray]:
+    """Expected fall in the regret of a judge's best policy, and information, of each question: (query,) each."""
     queries, answers, n = chance.shape
     joint = chance * judge  # p(answer, h)
     p = joint.sum(axis=2, keepdims=True)
@@ -462,6 +472,9 @@ def _numbers(chance: np.ndarray, asked: Queries, judge: np.ndarray, worth: _Wort
     with np.errstate(divide="ignore", invalid="ignore"):
         told = np.where(joint > 0, joint * np.log(chance / p), 0.0).sum(axis=(1, 2))
     told[told < EQUAL] = 0.0
-    change = risk.changes(chance, joint, asked.informs_agent)
-    change[np.abs(change) <= EQUAL] = 0.0
-    return np.array([fall, told, change])
+    return fall, told
+
+
+def best_first(fall: np.ndarray, told: np.ndarray, unit: float) -> np.ndarray:
+    """Order questions: by the fall, of equals (within rounding) by the information, then the earlier."""
+    return np.lexsort((np.arange(len(fall)), -np.round(told / EQUAL), -np.round(fall / (EQUAL * max(unit, 1e-300)))))

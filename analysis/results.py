@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis import frontier
 from reward_hypotheses.analysis.bounded import bounded_in_words, bounded_pairs
 from reward_hypotheses.analysis.contributions import contributions, contributions_document
 from reward_hypotheses.analysis.curve import BAND, bits_curve
@@ -323,6 +324,7 @@ TEST_KEYS = (
     "risk_by_judge",
     "risk_under_judged_line",
     "agents",
+    "frontier",
     "matrix",
     "catastrophic_options",
     "risk_by_truth",
@@ -514,6 +516,7 @@ def _measured(
             }
             for key, prior in priors.items()
         },
+        "frontier": frontier.document_of(frontier.frontier(valuation, policy, agent, judge)),
         "matrix": {a: _by_name(names, row) for a, row in zip(question.names, risk.matrix[:, :n], strict=True)},
         "catastrophic_options": _by_name(names, risk.worse[:n]),
         "risk_by_truth": _by_name(names, risk.by_truth[:n]),

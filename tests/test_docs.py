@@ -47,6 +47,8 @@ def test_pages():
         "travel",
         "values",
         "worst-case",
+        "what-safety-costs",
+        "what-to-ask-next",
     }
     assert {p.stem for p in PAGES} == names
     pictures = {f"figures/{p.name}" for p in (ROOT / "docs" / "figures").iterdir()}

@@ -19,6 +19,7 @@ SAMPLED = ("fit.sampler.", "mcse.")
 SETTINGS = {
     *("missing", "noise", "sigma2", "rationality", "scale", "human"),
     *("chosen", "candidates", "trajectories", "planner", "discount", "states", "actions"),
+    *("beta", "tail", "credible", "q"),
 }
 TESTED = small(
     tables={

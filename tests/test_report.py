@@ -175,7 +175,7 @@ def test_text_has_contrast_in_every_scheme(demo):
 
 def test_every_figure_is_there_as_png_and_pdf(demo, untested):
     names = {plot.name for plot in figures.PLOTS}
-    assert len(names) == 10
+    assert len(names) == 11
     for name in names - {"evidence_by_feedback"}:  # of several feedbacks
         assert (demo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (demo / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")

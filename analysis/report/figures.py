@@ -7,6 +7,7 @@ scheme; marks have the colours of Okabe and Ito (2008), which colour-blind reade
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -372,6 +373,102 @@ def risk_by_line(document: Document, tree: "xr.DataTree | None" = None) -> Figur
     return fig
 
 
+def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
+    """Expected reward against risk of every policy that ships, and which of them no other beats on both."""
+    del tree
+    found = [one for one in document["frontier"] if one["risk"] is not None]
+    span = max(float(np.ptp([one["reward"] for one in found])), 1e-12)
+    spots: list[list[Mapping[str, Any]]] = []  # marks that would lie on one another are one
+    for one in found:
+        for spot in spots:
+            far = (one["risk"] - spot[0]["risk"]) / 0.012, (one["reward"] - spot[0]["reward"]) / (0.015 * span)
+            if math.hypot(*far) < 1:
+                spot.append(one)
+                break
+        else:
+            spots.append([one])
+    labels = ["\n".join(textwrap.wrap(_of_spot(spot), 44)) for spot in spots]
+    lines = sum(label.count("\n") + 1.35 for label in labels)
+    fig, ax = _figure(PAGE, max(3.2, 0.9 + 0.118 * lines))
+    acting = {(one["policy"], str(one["settings"])): one for one in found if not one["abstain"]}
+    for one in found:
+        other = acting.get((one["policy"], str(one["settings"])))
+        if one["abstain"] and other is not None:
+            ends = [other["risk"], one["risk"]], [other["reward"], one["reward"]]
+            ax.plot(*ends, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
+    stairs = sorted({(one["risk"], one["reward"]) for one in found if one["efficient"]})
+    ax.step(*zip(*stairs, strict=True), where="post", color=BLUE, linewidth=1.2, zorder=2)
+    for spot in spots:
+        own = any(one["own"] for one in spot)
+        one = next((o for o in spot if o["own"]), spot[0])
+        color = VERMILION if own else BLUE if any(o["efficient"] for o in spot) else MUTED
+        face = "white" if all(o["abstain"] for o in spot) else color
+        ax.plot(
+            one["risk"], one["reward"], "D" if own else "o", markerfacecolor=face, markeredgecolor=color, zorder=4 + own
+        )
+    _shares(ax, "risk (% of test scenes)", most=max(max(one["risk"] for one in found), 0.01))
+    ax.set_ylabel("expected reward (the judge's, units a scene)")
+    ax.margins(y=0.06)
+    ax.grid(visible=False)
+    _beside(ax, [(spot, label) for spot, label in zip(spots, labels, strict=True)], fig.get_figheight() - 0.9)
+    _key(ax, "o", MUTED, "must act")
+    _key(ax, "o", MUTED, "may abstain", hollow=True)
+    _key(ax, "D", VERMILION, "this study's")
+    ax.plot([], [], color=BLUE, marker="o", label="no other is safer and earns as much")
+    _legend(fig, columns=4)
+    return fig
+
+
+def _of_spot(spot: Sequence[Mapping[str, Any]]) -> str:
+    """Which policies a mark stands for."""
+    acts = [one["words"] for one in spot if not one["abstain"]]
+    may = [one["words"].removesuffix(", may abstain") for one in spot if one["abstain"]]
+    own = next((one["words"].removesuffix(", may abstain") for one in spot if one["own"]), None)
+    either = [name for name in acts if name in may]
+    said = [
+        (either, " (abstaining or not)"),
+        ([name for name in acts if name not in either], ""),
+        ([name for name in may if name not in either], " + abstaining"),
+    ]
+    named = [([n + " (this study's)" if n == own else n for n in names], after) for names, after in said]
+    return "; ".join(", ".join(names) + after for names, after in named if names)
+
+
+def _beside(ax: Axes, marks: Sequence[tuple[Sequence[Mapping[str, Any]], str]], height: float) -> None:
+    """Label marks to the right of the axis, as near to their height as the labels leave room, with a line to each."""
+    low, high = ax.get_ylim()
+    marks = sorted(marks, key=lambda mark: -mark[0][0]["reward"])
+    need = np.array([0.118 * (label.count("\n") + 1.35) / height for _, label in marks])
+    want = np.array([(spot[0]["reward"] - low) / (high - low) for spot, _ in marks])
+    top = np.minimum(want + need / 2, 1.0)  # of each label, in parts of the axis
+    for k in range(1, len(marks)):
+        top[k] = min(top[k], top[k - 1] - need[k - 1])
+    floor = 0.0
+    for k in reversed(range(len(marks))):
+        top[k] = max(top[k], floor + need[k])
+        floor = top[k]
+    for (spot, label), place in zip(marks, top - need / 2, strict=True):
+        own = any(one["own"] for one in spot)
+        ax.annotate(
+            label,
+            (spot[0]["risk"], spot[0]["reward"]),
+            (1.06, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=6.8,
+            color=VERMILION if own else INK if any(one["efficient"] for one in spot) else MUTED,
+            fontweight="bold" if own else "normal",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": FAINT,
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkB": 3,
+                "zorder": 0,
+            },
+        )
+
+
 PLOTS = (
     Plot("bits_by_size", bits_by_size, lambda d: bool(d.get("bits_by_size"))),
     Plot("weights", weights, lambda d: True),
@@ -380,6 +477,7 @@ PLOTS = (
     Plot("risk_by_agent_prior", risk_by_agent_prior, lambda d: d["risk"] is not None),
     Plot("matrix", matrix, lambda d: d["risk"] is not None),
     Plot("risk_by_line", risk_by_line, lambda d: bool(d.get("risk_by_line")) and d["risk_by_line"]["at"] is not None),
+    Plot("frontier", frontier, lambda d: any(one["risk"] is not None for one in d.get("frontier") or [])),
     Plot("shift_check", shift_check, lambda d: d["risk"] is not None and bool(d["shift"]["kinds"])),
     Plot("riskiest_scenes", riskiest_scenes, lambda d: d["risk"] is not None and bool(d["riskiest_scenes"])),
     Plot("predictive_check", predictive_check, lambda d: bool(d["predictive_check"])),
@@ -492,8 +590,6 @@ def _short(text: str, most: int = 26) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width)[:4])
 
 

@@ -34,6 +34,7 @@ from reward_hypotheses.analysis.report.words import (
     policy_in_words,
     prior_in_words,
     read_off,
+    safest,
     sampling,
     shift,
     sources,
@@ -403,6 +404,8 @@ def _number(document: Document) -> list[Part]:
         Part("terms", entries=meanings),
         *([Part("text", by_languages(document))] if by_languages(document) else []),
         Part("figure", name="matrix"),
+        *(Part("text", sentence) for sentence in safest(document)),
+        Part("figure", name="frontier"),
     ]
 
 

@@ -16,6 +16,7 @@ def point(name: str, document: Mapping[str, Any]) -> tuple[str, str]:
         "risk_by_agent_prior": _priors_point,
         "matrix": _matrix_point,
         "risk_by_line": _line_point,
+        "frontier": _frontier_point,
         "shift_check": _shift_point,
         "riskiest_scenes": _scenes_point,
         "predictive_check": _check_point,
@@ -119,6 +120,25 @@ def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
     if risks[high] - risks[low] < 0.005:
         return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
     return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
+
+
+def _frontier_point(document: Mapping[str, Any]) -> tuple[str, str]:
+    caption = (
+        "Every policy that ships, by the agent's own weights: what it risks, and what the judge expects it to earn, rewards of "
+        "different hypotheses added up as they stand. A line joins a policy that must act to the same that may abstain. On the "
+        "stairs: no other is safer and earns as much."
+    )
+    found = [one for one in document["frontier"] if one["risk"] is not None]
+    own = next(one for one in found if one["own"])
+    best = min(found, key=lambda one: (round(one["risk"], 9), -one["reward"]))
+    if own["efficient"]:
+        return "No policy that ships is safer than the study's own and earns as much.", caption
+    return (
+        f"The study's own policy is beaten on both: it risks {percent(own['risk'])}, {best['words']!r} {percent(best['risk'])}."
+        if best["reward"] >= own["reward"]
+        else f"There are policies that are safer than the study's own and earn as much; the safest risks {percent(best['risk'])}.",
+        caption,
+    )
 
 
 def _matrix_point(document: Mapping[str, Any]) -> tuple[str, str]:

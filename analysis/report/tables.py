@@ -49,9 +49,9 @@ def paper_tables(document: Mapping[str, Any]) -> list[PaperTable]:
         *_reading(document),
     ]
     if document["risk"] is not None:
-        tables = [_headline(document), *tables, _matrix(document), _agents(document), _riskiest_scenes(document)]
-        tables += [*_parts(document), *_bits(document), *_bounds(document), _tipping(document)]
-        tables += [*_by_line(document), *_languages(document)]
+        tables = [_headline(document), *tables, _matrix(document), _agents(document), *_frontier(document)]
+        tables += [_riskiest_scenes(document), *_parts(document), *_bits(document), *_bounds(document)]
+        tables += [_tipping(document), *_by_line(document), *_languages(document)]
         tables += [*_worst_case(document), *_impact(document)]
     return tables
 
@@ -438,6 +438,40 @@ def _agents(document: Mapping[str, Any]) -> PaperTable:
         f"{agent['prior']!r} and {'may abstain' if agent['abstain'] else 'must act'}."
     )
     return PaperTable("agents", "The same agent by another prior", caption, columns, rows)
+
+
+def _frontier(document: Mapping[str, Any]) -> Iterator[PaperTable]:
+    """Every policy that ships: its risk, and what the judge expects it to earn."""
+    found = document.get("frontier")
+    if not found:
+        return
+    numbers = ("risk", "reward", "regret", "abstained", "price")
+    columns = (
+        Column("policy", "policy"),
+        Column("risk", "risk", "share", "%", error="risk_mcse", zero=document["risk"]["upper_of_zero"]),
+        Column("reward", "reward", "number", error="reward_mcse"),
+        Column("abstained", "abstains", "share", "%", error="abstained_mcse"),
+        Column("price", "its price", "number", error="price_mcse"),
+        Column("efficient", "best"),
+        Column("regret"),
+        Column("own"),
+        Column("lacking"),
+        *(Column(f"{key}_mcse") for key in numbers),
+    )
+    rows = tuple(
+        (
+            one["words"] + (" (this study's)" if one["own"] else ""),
+            *(one[key] for key in ("risk", "reward", "abstained", "price", "efficient", "regret", "own", "lacking")),
+            *(error_of(document, "frontier", k, key) if one[key] is not None else None for key in numbers),
+        )
+        for k, one in enumerate(found)
+    )
+    caption = (
+        "Every policy that ships, by the agent's own weights. Reward: what the judge expects, reward units a scene, rewards of "
+        "different hypotheses added up as they stand. Its price: how much less that is than of the same policy that must act. "
+        "Best: none other is safer and earns as much."
+    )
+    yield PaperTable("frontier", "Safety and reward, policy by policy", caption, columns, rows)
 
 
 def _riskiest_scenes(document: Mapping[str, Any]) -> PaperTable:

@@ -741,6 +741,44 @@ def read_off(document: Mapping[str, Any]) -> list[str]:
     return out
 
 
+def safest(document: Mapping[str, Any]) -> list[str]:
+    """The safest policy that ships, what it earns, and whether the study's own is on the frontier of the two."""
+    found = [one for one in document.get("frontier") or [] if one["risk"] is not None]
+    own = next((one for one in found if one["own"]), None)
+    if own is None:
+        return []
+    best = min(found, key=lambda one: (round(one["risk"], 9), -one["reward"]))
+    alike = [one for one in found if _at_one_point(one, best)]
+    who = repr(best["words"]) + (f" (and {len(alike) - 1} that do as well)" if len(alike) > 1 else "")
+    out = [
+        f"Of the policies that ship, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
+        f"reward of {best['reward']:.3g} a scene, refraining in {percent(best['abstained'])} of scenes. The study's own, "
+        f"{own['words']!r}: {percent(own['risk'])} at {own['reward']:.3g}."
+    ]
+    if own["efficient"]:
+        out.append("None of them is safer than the study's own and earns as much.")
+    else:
+        better = [one for one in found if one["risk"] <= own["risk"] + 1e-9 and one["reward"] >= own["reward"] - 1e-9]
+        most = max(better, key=lambda one: (one["reward"], -one["risk"]))
+        if most is not own and most is not best:
+            out.append(
+                f"No more risky than it, and earning most, is {most['words']!r}: {percent(most['risk'])} at {most['reward']:.3g}."
+            )
+        elif most is best:
+            out.append("The safest earns no less.")
+    out.append(
+        "Expected reward is the judge's, and adds up rewards of different hypotheses as they stand, which sets an exchange rate "
+        "between them: that is a human value too."
+    )
+    return out
+
+
+def _at_one_point(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two policies come to the same risk and reward."""
+    near = 1e-9 * max(abs(one["reward"]), abs(other["reward"]), 1e-300)
+    return abs(one["risk"] - other["risk"]) <= 1e-9 and abs(one["reward"] - other["reward"]) <= near
+
+
 def contributions(document: Mapping[str, Any]) -> list[tuple[str, str, float, float, float]]:
     """What the risk is the sum of, largest first: (taken up, true, chance of each, share of scenes that then go wrong).
 

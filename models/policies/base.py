@@ -1,7 +1,7 @@
 """Policy: what an agent does in a scene, from the rewards under all hypotheses and its weights over them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -156,6 +156,14 @@ class View:
     def worth(self, h: int) -> np.ndarray:
         """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
         return self.choices(self.block.reward(h), h)
+
+    def best(self, h: int) -> np.ndarray:
+        """Probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        return greatest(self.worth(h), self.tolerance[h])
+
+    def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """What is computed; a view that several policies share may keep it, so nobody writes in it."""
+        return compute()
 
     def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
         """Rewards of the options (option, scene), with abstaining, worth what h says of failing: (choice, scene)."""

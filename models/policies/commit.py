@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.policies.base import Policy, View, greatest
+from reward_hypotheses.models.policies.base import Policy, View
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,4 @@ class Commit(Policy):
     """
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)

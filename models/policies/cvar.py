@@ -1,6 +1,6 @@
 """Cvar: maximise the mean over the worst hypotheses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, greatest, nearly_greatest
+from reward_hypotheses.models.policies.base import Policy, View, nearly_greatest
 from reward_hypotheses.models.valuation import GROUPS
 
-CELLS = 4_000_000  # rewards sorted at once
+CELLS = 400_000  # rewards sorted at once
 
 
 @dataclass(frozen=True)
@@ -43,26 +44,41 @@ class Cvar(Policy):
             raise InputError(f"tail: {shown(self.tail)}; give the worst share of hypotheses, above 0 and up to 1")
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)
 
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
-        held = list(_held(view, weights))
-        mass = np.array([m for m, _, _ in held])
-        mass = mass / mass.sum()
-        out = np.empty(view.shape)
-        step = max(1, CELLS // (len(held) * view.shape[0]))
-        for lo in range(0, view.shape[1], step):
-            some = slice(lo, lo + step)
-            worth = np.array([w[:, some] for _, w, _ in held])
-            there = worth > -np.inf
-            worth[~there] = 0.0
-            order = np.argsort(worth, axis=0, kind="stable")
-            taken = mass[order]
-            taken = np.clip(self.tail - (np.cumsum(taken, axis=0) - taken), 0.0, taken) / self.tail
-            value = (taken * np.take_along_axis(worth, order, axis=0)).sum(axis=0)
-            tolerance = (taken * np.array([t for _, _, t in held])[order]).sum(axis=0)
-            out[:, some] = nearly_greatest(np.where(there.all(axis=0), value, -np.inf), tolerance)
-        return out
+        return acts_of([self], view, weights)[0]
+
+
+def acts_of(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.ndarray]:
+    """What each of several such policies does, (choice, scene), rewards being put in order once for all.
+
+    The view is that of an agent that may abstain if any of them may; of those that may not, the last choice is left out.
+    """
+    held = list(_held(view, weights))
+    mass = np.array([m for m, _, _ in held])
+    mass = mass / mass.sum()
+    tolerances = np.array([t for _, _, t in held])
+    tails = np.array([policy.tail for policy in policies])
+    # however they are ordered, the lowest so many have the mass of the greatest tail
+    enough = int(np.searchsorted(np.cumsum(np.sort(mass)), tails.max() * (1 + EQUAL))) + 1
+    widths = [view.shape[0] - (view.abstain and not policy.abstain) for policy in policies]
+    out = [np.empty((width, view.shape[1])) for width in widths]
+    step = max(1, CELLS // (len(held) * view.shape[0]))
+    for lo in range(0, view.shape[1], step):
+        some = slice(lo, lo + step)
+        worth = np.array([w[:, some] for _, w, _ in held])
+        there = worth[0] > -np.inf
+        worth[:, ~there] = 0.0
+        order = np.argsort(worth, axis=0)[:enough]
+        worth = np.take_along_axis(worth, order, axis=0)
+        near, share = tolerances[order], mass[order]
+        before = np.cumsum(share, axis=0) - share
+        for policy, acts, width in zip(policies, out, widths, strict=True):
+            taken = np.clip(policy.tail - before, 0.0, share) / policy.tail
+            value = np.where(there, (taken * worth).sum(axis=0), -np.inf)
+            acts[:, some] = nearly_greatest(value[:width], (taken * near).sum(axis=0)[:width])
+    return out
 
 
 def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:

@@ -20,7 +20,7 @@ class Expected(Policy):
     mixes_weights: ClassVar[bool] = False
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)
 
     def blend(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         return weights

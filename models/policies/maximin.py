@@ -9,7 +9,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, greatest, nearly_greatest
+from reward_hypotheses.models.policies.base import Policy, View, nearly_greatest
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Maximin(Policy):
             raise InputError(f"credible: {shown(self.credible)}; give the mass of the set, above 0 and up to 1")
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)
 
     def believed(self, weights: np.ndarray) -> np.ndarray:
         """Positions of the hypotheses in the set."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.policies.base import Policy, View, greatest
+from reward_hypotheses.models.policies.base import Policy, View
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class MostProbable(Policy):
     mixes_weights: ClassVar[bool] = False
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return greatest(view.worth(h), view.tolerance[h])
+        return view.best(h)
 
     def mixing(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
         top = weights >= weights.max() * (1 - EQUAL)

@@ -6,9 +6,10 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.policies.base import Policy, View
+from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 BASES = ("uniform",)
+FEW = 64
 
 
 @dataclass(frozen=True)
@@ -43,29 +44,41 @@ class Quantilize(Policy):
             raise InputError(problems)
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        whole = view.worth(h)
+        whole, tolerance = view.worth(h), np.asarray(view.tolerance[h])
         worth = whole[: len(whole) - view.abstain]
-        tolerance = np.asarray(view.tolerance[h])
-        order = np.argsort(-worth, axis=0, kind="stable")
-        ordered = np.take_along_axis(worth, order, axis=0)
-        there = ordered > -np.inf
-        base = there / np.maximum(there.sum(axis=0), 1)
-        with np.errstate(invalid="ignore"):  # two options that are not there
-            new = np.vstack([np.ones((1, ordered.shape[1]), bool), ordered[:-1] - ordered[1:] > tolerance])
-        group = np.cumsum(new, axis=0) - 1  # of tied options, from the best down
-        mass = np.zeros(ordered.shape)
-        scenes = np.broadcast_to(np.arange(ordered.shape[1]), ordered.shape)
-        np.add.at(mass, (group, scenes), base)
-        before = np.cumsum(mass, axis=0) - mass
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.nan_to_num(np.clip(self.q - before, 0.0, mass) / mass)
-        taken = base * np.take_along_axis(share, group, axis=0)
-        out = np.zeros(whole.shape)
-        np.put_along_axis(out[: len(worth)], order, taken, axis=0)
-        out /= np.maximum(out.sum(axis=0), 1e-300)
-        if view.abstain:
-            failing = whole[-1]
-            kept = np.where(worth > failing + tolerance, 1.0, np.where(worth < failing - tolerance, 0.0, 0.5))
-            out[:-1] *= kept
-            out[-1] = 1.0 - out[:-1].sum(axis=0)
+        acting = view.once(h, ("quantilize", self.q), lambda: self._of_best(worth, tolerance))
+        if not view.abstain:
+            return acting
+        better = (worth > whole[-1] + tolerance).astype(float)
+        better += worth >= whole[-1] - tolerance
+        out = np.empty(whole.shape)
+        np.multiply(acting, better / 2, out=out[:-1])
+        out[-1] = 1.0 - out[:-1].sum(axis=0)
         return out
+
+    def _of_best(self, worth: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+        """Probabilities of the options (option, scene) where the agent must act."""
+        there = worth > -np.inf
+        n = there.sum(axis=0)
+        taken = self.q * n  # so many options
+        if taken.max(initial=0.0) <= 1:  # part of the best one
+            return greatest(worth, tolerance)
+        last = np.clip(np.ceil(taken).astype(int), 1, np.maximum(n, 1))  # of which this is the one at the boundary
+        edge = _nth_greatest(worth, last)
+        above = worth > edge + tolerance
+        tied = (worth >= edge - tolerance) & ~above & there
+        part = (taken - above.sum(axis=0)) / np.maximum(tied.sum(axis=0), 1)
+        return np.asarray((above + tied * part) / np.maximum(taken, 1e-300))
+
+
+def _nth_greatest(worth: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The greatest, second greatest, ... of the choices (choice, scene), as each scene asks for: (scene,)."""
+    most = int(which.max(initial=1))
+    if most * len(worth) > FEW:
+        falling = -np.sort(-worth, axis=0)
+    else:  # passing each down the list of the greatest so far
+        falling = np.full((most, worth.shape[1]), -np.inf)
+        for row in worth:
+            for held in falling:
+                row, held[:] = np.minimum(held, row), np.maximum(held, row)
+    return np.asarray(np.take_along_axis(falling, which[None] - 1, axis=0)[0])

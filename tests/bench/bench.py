@@ -102,6 +102,8 @@ def main() -> None:
         ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
         ("risk with matrix, M=1e5, 3 options, H=64", ""),
         ("worst case with its features, M=1e5, 4 options, H=64", "3 s"),
+        ("expected reward and risk of 18 policies, M=1e4, 5 options, H=256", ""),
+        ("what to ask next, 1e4 labels, H=64", "5 s"),
         ("100 demonstrated steps, 400 states, H=1000", "5 s"),
         ("100 demonstrated steps, 400 states, H=10, soft", ""),
     ):

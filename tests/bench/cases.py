@@ -135,6 +135,35 @@ def risk(n: int, count: int, full: bool) -> float:
     return timed(work, 1)
 
 
+def queries(n: int, count: int) -> float:
+    """Labels of n items ranked, before a test of 1,000 scenes of three options."""
+    import reward_hypotheses as rh
+
+    def columns(scenes: int, options: int) -> dict[str, np.ndarray]:
+        made = table(scenes, options)
+        return {name: column.values.reshape(scenes, options) for name, column in made.columns.items() if name != "y"}
+
+    train = columns(20, 1)
+    train["y"] = train["x0"] > 0
+    tree = rh.fit(rules(count), rh.Uniform("a bench"), [rh.Labels(train, "y", noise=0.2)], 0)
+    asked, test = columns(n, 1), columns(1000, 3)
+    return timed(lambda: rh.rank_queries(tree, asked, test), 3)
+
+
+def policies(n: int, count: int) -> float:
+    """Expected reward and risk of every policy that ships, the agent's weights all alike."""
+    from reward_hypotheses.analysis.frontier import frontier
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.valuation import Valuation
+
+    hypotheses = hypotheses_of(rules(count))
+    valuation = Valuation(hypotheses, table(n, 5), failure_line(0.0, hypotheses.names))
+    w = np.full(count, 1 / count)
+    return timed(lambda: frontier(valuation, Commit(), w, w), 3)
+
+
 def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
     from reward_hypotheses.analysis.outcomes import outcomes, usable_features
@@ -273,6 +302,8 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "scalar risk, M=1e6, 3 options, H=256": lambda: risk(1_000_000, 256, False),
     "rankings of 10, N=1e5, H=64, rationality inferred": lambda: ranked(100_000, 10, 64),
     "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
+    "expected reward and risk of 18 policies, M=1e4, 5 options, H=256": lambda: policies(10_000, 256),
+    "what to ask next, 1e4 labels, H=64": lambda: queries(10_000, 64),
     "worst case with its features, M=1e5, 4 options, H=64": lambda: worst(100_000, 64),
     "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
     "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),

@@ -1,0 +1,289 @@
+"""Expected reward against risk over every policy, against enumeration in fractions."""
+
+import itertools
+import json
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from studies import SHOWN, TEST, TRAINING, small, write
+from test_policies import share, world
+
+import reward_hypotheses as rh
+from reward_hypotheses.analysis import frontier as module
+from reward_hypotheses.analysis.frontier import Outcome, candidates, efficient, frontier, telling, words_of
+from reward_hypotheses.analysis.risk import catastrophe_risk
+from reward_hypotheses.data.table import as_table
+from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.valuation import Valuation
+
+
+def enumerated(policy, exact):
+    """Risk, reward, regret and abstention by loops over scenes, options and truths, in fractions (or mpmath)."""
+    said = oracles.risk_report(
+        policy.name,
+        exact["agent"],
+        exact["judge"],
+        exact["rewards"],
+        exact["available"],
+        exact["judge_u"],
+        exact["agent_u"],
+        policy.abstain,
+        scene_weights=exact["weights"],
+        beta=getattr(policy, "beta", None),
+        share=share(policy),
+    )
+    scenes = range(len(exact["available"]))
+    mass = [Fraction(1)] * len(scenes) if exact["weights"] is None else exact["weights"]
+    best = Fraction(0)
+    for m, j in itertools.product(scenes, range(len(exact["judge"]))):
+        there = [r for r, here in zip(exact["rewards"][j][m], exact["available"][m], strict=True) if here]
+        best += mass[m] / sum(mass) * exact["judge"][j] * max([exact["judge_u"][j][m], *there])
+    return said["mean"], float(best) - said["regret"], said["regret"], said["abstained"]
+
+
+def dominated(one, others):
+    """Whether another has no more risk and no less reward, and one of the two better, by its definition."""
+    return any(o[0] <= one[0] and o[1] >= one[1] and (o[0] < one[0] or o[1] > one[1]) for o in others)
+
+
+@pytest.mark.parametrize("kind", ["ragged", "weights", "failing"])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_policy_against_enumeration(seed, kind):
+    valuation, exact = world(seed + 60, scenes=5, weights=kind == "weights", failing=kind == "failing")
+    if kind == "failing":
+        exact["available"] = [here if any(here) else [True, *here[1:]] for here in exact["available"]]
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    found = frontier(valuation, rh.Commit(abstain=bool(seed % 2)), agent, judge)
+    assert len(found) == 18 and [one.own for one in found].count(True) == 1
+    want = [enumerated(one.policy, exact) for one in found]
+    for k, (one, (risk, reward, regret, abstained)) in enumerate(zip(found, want, strict=True)):
+        got = one.outcome
+        assert got.risk == pytest.approx(float(risk), abs=1e-12), words_of(one.policy)
+        assert got.reward == pytest.approx(float(reward), abs=1e-11)
+        assert got.regret == pytest.approx(float(regret), abs=1e-11)
+        assert got.abstained == pytest.approx(float(abstained), abs=1e-12)
+        if one.policy.abstain:
+            assert replace(one.policy, abstain=False) == found[k - 1].policy
+            assert one.price == pytest.approx(float(want[k - 1][1] - reward), abs=1e-11)
+        else:
+            assert one.price is None and got.abstained == 0
+    points = [(round(float(w[0]), 10), round(float(w[1]), 10)) for w in want]
+    assert [one.efficient for one in found] == [not dominated(p, points) for p in points]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(-6, 6)), min_size=1, max_size=12))
+def test_efficient_is_what_nothing_dominates(points):
+    found = efficient([Outcome(a / 6, b * 7.0, 0.0, 0.0) for a, b in points], 42.0)
+    assert found == [not dominated(p, points) for p in points]
+    assert any(found)
+
+
+def test_what_differs_by_rounding_alone_is_alike():
+    near = [Outcome(0.1, 5.0, 0, 0), Outcome(0.1 + 1e-15, 5.0 + 1e-14, 0, 0), Outcome(0.1, 5.0 - 1e-6, 0, 0)]
+    assert efficient(near, 100.0) == [True, True, False]
+
+
+def test_the_agents_own_settings_are_among_them():
+    def said(own):
+        return [words_of(policy) for policy in candidates(own)]
+
+    assert len(said(rh.Commit())) == 18 and said(rh.Commit()) == said(rh.Cvar(0.2, abstain=True))
+    assert said(rh.Boltzmann(3.0)).count("boltzmann (rationality 3), may abstain") == 1
+    assert len(said(rh.Boltzmann(3.0))) == 18
+    more = said(rh.Cvar(0.3))
+    assert len(more) == 20 and more[12:14] == ["cvar (worst 30%)", "cvar (worst 30%), may abstain"]
+    assert "maximin (80% credible)" in said(rh.Maximin(0.8)) and "quantilize (best 50%)" in said(rh.Quantilize(0.5))
+
+
+def test_one_of_its_own_kind_is_held_against_the_rest():
+    class Timid(rh.Policy):
+        """Takes the first option, whatever is true."""
+
+        def certain(self, view, h):
+            out = np.zeros(view.shape)
+            out[0] = 1.0
+            return out
+
+    valuation, exact = world(9)
+    agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
+    found = frontier(valuation, Timid(), agent, judge)
+    assert len(found) == 20 and [words_of(one.policy) for one in found if one.own] == ["timid"]
+    own = catastrophe_risk(valuation, Timid(), agent, judge)
+    assert next(one.outcome.risk for one in found if one.own) == pytest.approx(own.mean, abs=1e-14)
+
+
+def test_weights_that_change_nothing_are_left_out():
+    """But not those of a hypothesis with much at stake."""
+    table = as_table({"a": np.array([[1.0, 0.0]]), "b": np.array([[0.0, 1.0]]), "c": np.array([[-1e20, 0.0]])})
+    h = hypotheses_of({"a": "a", "b": "b", "c": "c"})
+    valuation = Valuation(h, table, failure_line(0.0, h.names))
+    agent = np.array([1 - 2e-15, 1e-15, 1e-15])
+    assert telling(valuation, agent).tolist() == [agent[0], 0.0, 1e-15]
+    found = {words_of(one.policy): one for one in frontier(valuation, rh.Expected(), agent, agent)}
+    whole = catastrophe_risk(valuation, rh.Expected(), agent, agent)
+    assert found["expected"].outcome.risk == whole.mean == pytest.approx(1e-15, abs=2e-15)
+    assert found["expected"].outcome.reward == pytest.approx(1e-15, abs=1e-12)
+
+
+def test_many_hypotheses_of_little_weight_give_what_all_do(monkeypatch):
+    rng = np.random.default_rng(3)
+    names = [f"h{h}" for h in range(40)]
+    table = as_table({f"r{h}": rng.normal(size=(30, 4)) for h in range(40)})
+    h = hypotheses_of({name: f"r{i}" for i, name in enumerate(names)})
+    valuation = Valuation(h, table, failure_line(0.0, names))
+    agent = np.exp(-2.0 * np.arange(40))
+    agent /= agent.sum()
+    judge = rng.dirichlet(np.ones(40))
+    assert 5 < np.count_nonzero(telling(valuation, agent)) < 30
+    found = frontier(valuation, rh.Commit(), agent, judge)
+    monkeypatch.setattr(module, "NEGLIGIBLE", -1.0)
+    for one, other in zip(found, frontier(valuation, rh.Commit(), agent, judge), strict=True):
+        for key in ("risk", "reward", "regret", "abstained"):
+            assert getattr(one.outcome, key) == pytest.approx(getattr(other.outcome, key), abs=1e-12)
+
+
+def results_of(folder, **changes):
+    document = rh.run(write(folder, small(**changes), training=TRAINING, test=TEST, shown=SHOWN))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    return document
+
+
+def test_results_of_the_essays_study(tmp_path):
+    """Two rules, even odds of the agent, 8 to 1 of the judge; on the test each has one good option among three."""
+    document = results_of(tmp_path)
+    found = {one["words"]: one for one in document["frontier"]}
+    assert len(found) == 18
+    own = found["commit"]
+    assert own["own"] and [one["own"] for one in document["frontier"]].count(True) == 1
+    assert own["risk"] == pytest.approx(document["risk"]["mean"]) == pytest.approx(1 / 2)
+    assert own["regret"] == pytest.approx(document["risk"]["regret"])
+    assert own["reward"] == pytest.approx(100 / 2 - 100 / 2) and own["settings"] == {} and own["price"] is None
+    cautious = found["maximin (95% credible), may abstain"]
+    assert (cautious["risk"], cautious["reward"], cautious["abstained"]) == (0, 0, 1)
+    assert cautious["settings"] == {"credible": 0.95} and cautious["policy"] == "maximin" and cautious["efficient"]
+    # of what must act, the third option is as bad as anything
+    assert found["maximin (95% credible)"]["reward"] == pytest.approx(-100 / 3)
+    assert cautious["price"] == pytest.approx(-100 / 3)
+    assert all(one["lacking"] is None for one in document["frontier"])
+
+
+def test_an_agent_that_cannot_be_held_against_all(tmp_path):
+    family = {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}
+    document = results_of(
+        tmp_path,
+        hypotheses={"flags": "where(flags, 100, -100)", "a mixture": family},
+        values={"prior": "uniform", "source": "x"},
+    )
+    found = {one["words"]: one for one in document["frontier"]}
+    for name in ("maximin (95% credible)", "cvar (worst 5%)", "cvar (worst 20%), may abstain"):
+        assert found[name]["risk"] is None and not found[name]["efficient"] and found[name]["price"] is None
+        assert "'a mixture' has continuous weights" in found[name]["lacking"]
+    own = found["commit"]
+    assert own["risk"] == pytest.approx(document["risk"]["mean"], abs=1e-12)
+    assert own["regret"] == pytest.approx(document["risk"]["regret"], abs=1e-9)
+    errors = document["mcse"]["frontier"]
+    assert len(errors) == len(document["frontier"]) and errors[0]["words"] is None
+    assert errors[0]["risk"] > 0 and errors[0]["reward"] > 0
+
+
+def test_draws_on_very_many_items_are_left_to_the_agents_own_policy(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "COSTLY", 1000)
+    family = {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}
+    document = results_of(
+        tmp_path,
+        hypotheses={"flags": "where(flags, 100, -100)", "a mixture": family},
+        values={"prior": "uniform", "source": "x"},
+    )
+    for one in document["frontier"]:
+        assert (one["risk"] is not None) == (one["policy"] == "commit")
+        assert one["risk"] is not None or "'a mixture' has continuous weights" in one["lacking"]
+
+
+def test_an_agent_that_was_told_nothing_of_failing():
+    """One that has a reward of its own, without a line, can be held against others that must act."""
+    table = as_table({"a": np.array([[1.0, -1.0]]), "b": np.array([[-1.0, 1.0]])})
+    h = hypotheses_of({"a": "a", "mine": "b"})
+    valuation = Valuation(h, table, failure_line({"a": 0.0}, h.names, may_lack=["mine"]))
+    found = frontier(valuation, rh.Commit(), np.array([0.25, 0.75]), np.array([1.0, 0.0]))
+    assert found[0].own and found[0].outcome.risk == 0.75 and found[0].outcome.reward == -0.5
+    for one in found:
+        assert (one.outcome is None) == one.policy.abstain
+        if one.policy.abstain:
+            assert one.price is None and "'mine' has no failure line" in one.lacking
+
+
+def test_nothing_without_a_test(tmp_path):
+    assert results_of(tmp_path, tables={"training": "training.csv"})["frontier"] is None
+
+
+def made_up(points, own=0):
+    """A document's frontier of the policies that ship, with such risks and rewards."""
+    outcomes = [Outcome(risk, reward, 0.0, 0.1) for risk, reward in points]
+    entries = [
+        module.Entry(policy, outcome, k == own, None, best)
+        for k, (policy, outcome, best) in enumerate(
+            zip(candidates(rh.Commit()), outcomes, efficient(outcomes, 100.0), strict=True)
+        )
+    ]
+    return module.document_of(entries)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_of_the_figure_do_not_overlap(seed):
+    """Crowded in one place, spread over the axis, and all at one point."""
+    import matplotlib as mpl
+
+    from reward_hypotheses.analysis.report import figures
+
+    rng = np.random.default_rng(seed)
+    spread = [(0.5, 0.0), (0.02, 1.0), (0.3, 40.0), (0.0, 0.0)][seed]
+    points = [(float(np.clip(0.5 + spread[0] * rng.normal(), 0, 1)), spread[1] * rng.normal()) for _ in range(18)]
+    document = {"frontier": made_up(points)}
+    with mpl.rc_context(figures.STYLE):
+        figure = figures.frontier(document)
+        figure.draw_without_rendering()
+        ax = figure.axes[0]
+        boxes = [mpl.text.Text.get_window_extent(mark) for mark in ax.texts]  # without the line to the mark
+        assert boxes and sum(len(mark.get_text()) for mark in ax.texts) > 150
+        for one, other in itertools.combinations(boxes, 2):
+            assert not one.overlaps(other)
+        whole = figure.get_tightbbox()
+    assert whole.x0 >= 0 and whole.y0 >= 0
+    assert whole.x1 <= figure.get_figwidth() <= figures.PAGE and whole.y1 <= figure.get_figheight() <= 9
+    drawn = {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in ax.lines if len(line.get_xdata()) == 1
+    }
+    assert points[0] in drawn  # the study's own is drawn where it is
+    said = " ".join(" ".join(mark.get_text() for mark in ax.texts).split())
+    assert said.count("(this study's)") == 1
+    for policy in candidates(rh.Commit()):
+        assert words_of(policy).removesuffix(", may abstain") in said
+
+
+def test_what_the_page_says():
+    from reward_hypotheses.analysis.report.points import point
+    from reward_hypotheses.analysis.report.words import safest
+
+    middling = [(0.5, 0.0)] * 18
+    beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}
+    said = safest(beaten)
+    assert "the safest is 'cvar (worst 20%)': a risk of 10.0% at an expected reward of 0.5 a scene" in said[0]
+    assert "The study's own, 'commit': 40.0% at 1." in said[0]
+    assert said[1] == "No more risky than it, and earning most, is 'cvar (worst 20%), may abstain': 20.0% at 3."
+    assert "exchange rate" in said[-1]
+    assert "safer than the study's own and earn as much; the safest risks 10.0%" in point("frontier", beaten)[0]
+    first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
+    assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
+    assert "No policy that ships is safer" in point("frontier", first)[0]
+    last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
+    assert safest(last)[1] == "The safest earns no less."
+    assert "it risks 50.0%, 'quantilize (best 25%), may abstain' 0%" in point("frontier", last)[0]
+    assert "(and 17 that do as well)" in safest({"frontier": made_up(middling)})[0]
+    assert safest({"frontier": None}) == []
