@@ -14,6 +14,7 @@ from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.valuation import Valuation
 
+ROUNDING = 1e-14
 LISTED = 20
 """Pairs that are listed, largest first; what the others add up to is given too."""
 
@@ -207,7 +208,7 @@ def risk_parts(
     else:
         place = {tuple(one["hypotheses"]): k for k, one in enumerate(like["classes"])}
         classes.sort(key=lambda one: place.get(tuple(one["hypotheses"]), len(place)))
-    document: dict[str, Any] = {"left": total, "removed": risk.mean - total, "classes": classes}
+    document: dict[str, Any] = {"left": total, "removed": _part(risk.mean, total)["removed"], "classes": classes}
     if terms is None:
         return document | {"pairs": None, "others": None}
     listed = None if like is None else [(names.index(p["agent"]), names.index(p["truth"])) for p in like["pairs"]]
@@ -245,4 +246,5 @@ def _pairs(
 
 
 def _part(now: float, left: float) -> dict[str, float]:
-    return {"risk": now, "left": left, "removed": now - left}
+    removed = now - left
+    return {"risk": now, "left": left, "removed": removed if abs(removed) > ROUNDING * max(now, left) else 0.0}

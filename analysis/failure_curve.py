@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.judged_line import Picks, added_up, exact_evidence_at, resting_on_the_line
+from reward_hypotheses.analysis.judged_line import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression, parse
@@ -84,7 +84,10 @@ def failure_curve(
     items = sum(posterior.feedback[k].items.n_items for k in resting)
     if items * n * len(at) > CELLS:
         return f"weighing {items:,} items again by {len(at)} lines of {n:,} hypotheses would take too long"
-    gaps, unit, tolerance = _gaps(valuation, policy, agent, n)
+    unit = _spread(valuation, n)
+    for h in np.flatnonzero(unit == 0):
+        unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
+    by_truth = _worse(valuation, policy, agent, np.array(at)[:, None] * unit - valuation.tolerance[:n])
     line = posterior.valuations[0].line
     feedback = [posterior.feedback[k] for k in resting]
     stated = np.array([e.log_evidence for e in posterior.evidence])
@@ -92,8 +95,6 @@ def failure_curve(
     total = stated.sum(axis=0)
     possible = np.isfinite(total) & np.isfinite(posterior.log_evidence)
     rest[possible] += posterior.log_evidence[possible] - total[possible]  # the Monte Carlo error by which it was moved
-    for h in np.flatnonzero(unit == 0):
-        unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
     known = {} if known is None else known
     prior = posterior.prior.weights_of(posterior.hypotheses)
     risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
@@ -108,8 +109,7 @@ def failure_curve(
             weights[k] = posterior_weights(prior, posterior.log_prior, log_evidence)
         except InputError:
             continue
-        by_truth = [_below(gaps[h], t * unit[h] - tolerance[h]) for h in range(n)]
-        risk[k] = float(weights[k] @ np.array(by_truth))
+        risk[k] = float(weights[k] @ by_truth[k])
     names = tuple(str(one.name) for one in feedback)
     return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk))
 
@@ -123,34 +123,41 @@ def _rewards(valuation: Valuation, h: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _below(gap: tuple[np.ndarray, np.ndarray], limit: float) -> float:
-    """Mass of what lies below a limit."""
-    values, mass = gap
-    return min(float(mass[: np.searchsorted(values, limit, side="left")].sum()), 1.0)
-
-
-def _gaps(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> tuple[Picks, np.ndarray, np.ndarray]:
-    """``r_h - u_h`` of what the agent picks and how often, the spread of ``r_h`` over all options, and what counts as equal."""
-    weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
-    found: list[Picks] = [[] for _ in range(n)]
+def _spread(valuation: Valuation, n: int) -> np.ndarray:
+    """Standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
     count, mean, squares = np.zeros((3, n))
     for block in valuation.blocks():
-        acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
-        some = acts > 0
         inside = np.ones(block.shape, bool) if block.options is None else block.options
-        for h, parts in enumerate(found):
-            reward = np.broadcast_to(block.reward(h), block.shape)
-            parts.append(added_up((reward - block.failure(h))[some], acts[some]))
-            mine = reward[inside]
+        for h in range(n):
+            mine = np.broadcast_to(block.reward(h), block.shape)[inside]
             if mine.size:  # Chan, Golub and LeVeque 1979
                 here, both = float(mine.mean()), count[h] + mine.size
                 apart = here - mean[h]
                 squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
                 mean[h] += apart * mine.size / both
                 count[h] = both
-    gaps = [added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
-    return gaps, np.sqrt(squares / np.maximum(count, 1)), valuation.tolerance[:n]
+    return np.asarray(np.sqrt(squares / np.maximum(count, 1)))
+
+
+def _worse(valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """How often the agent picks what lies below each limit of ``r_h - u_h``: (limit, hypothesis).
+
+    Parameters
+    ----------
+    limits : ndarray (limit, hypothesis)
+        Ascending.
+    """
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    mass = np.zeros((len(limits) + 1, limits.shape[1]))
+    for block in valuation.blocks():
+        acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
+        some = acts > 0
+        for h in range(limits.shape[1]):
+            gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
+            place = np.searchsorted(limits[:, h], gap, side="right")  # the first limit above it
+            mass[:, h] += np.bincount(place, acts[some], len(mass))
+    return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0))
 
 
 def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:

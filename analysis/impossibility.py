@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.models.valuation import Valuation
 
 LARGEST = 200_000  # kinds of option times kinds of scene of which a linear program is made
@@ -46,10 +47,12 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
     for block in valuation.blocks():
         bad = np.array([block.worse(h) for h in members])  # (member, option, scene)
         there = np.ones(block.shape, bool) if block.options is None else block.options
-        columns = np.concatenate([bad.reshape(len(members), -1), there.reshape(1, -1)]).T.reshape(*block.shape, -1)
-        scenes, place = np.unique(np.moveaxis(columns, 1, 0).reshape(block.shape[1], -1), axis=0, return_inverse=True)
-        mass = np.bincount(place.ravel(), weight[block.scenes], len(scenes)) / total
-        for row, share in zip(scenes.reshape(len(scenes), block.shape[0], -1), mass.tolist(), strict=True):
+        rows = np.concatenate([bad, there[None]]).transpose(2, 1, 0)  # (scene, option, member and whether it is there)
+        bits = np.packbits(rows.reshape(len(rows), -1), axis=1).astype(np.uint64)
+        factors = np.random.default_rng(37).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+        _, first, place, _ = distinct((bits * factors).sum(axis=1, dtype=np.uint64))  # modulo 2^64
+        mass = np.bincount(place, weight[block.scenes], len(first)) / total
+        for row, share in zip(rows[first], mass.tolist(), strict=True):
             options = {tuple(map(bool, option[:-1])) for option in row if option[-1]}
             least = [
                 o

@@ -185,11 +185,11 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
         )
         some = acts > 0
         for h, parts in enumerate(found):
-            parts.append(added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
-    return [added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
+    return [_added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
 
 
-def added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each reward once, ascending, with all its mass."""
     if not rewards.size:
         return rewards, mass

@@ -607,17 +607,16 @@ def _robust(question: Question, by_truth: np.ndarray) -> Document:
 
 def _impossible(posterior: Posterior, valuation: Valuation) -> Document | None:
     """The silent class between whose hypotheses no agent can do well; None where training tells all apart."""
-    found: Document | None = None
-    for members in posterior.members():
-        if len(members) < 2:
-            continue
-        least = worst_case(valuation, members.tolist(), ABSTAINING)
-        if found is None or not found["risk"][repr(ABSTAINING[0])] >= least[0]:
-            found = {
-                "hypotheses": [posterior.hypotheses.names[h] for h in members],
-                "risk": {repr(rho): float(x) for rho, x in zip(ABSTAINING, least, strict=True)},
-            }
-    return found
+    classes = [members.tolist() for members in posterior.members() if len(members) > 1]
+    if not classes:
+        return None
+    least = [float(worst_case(valuation, members, ABSTAINING[:1])[0]) for members in classes]
+    worst = max(range(len(classes)), key=lambda k: -1.0 if math.isnan(least[k]) else least[k])
+    rest = worst_case(valuation, classes[worst], ABSTAINING[1:]).tolist()
+    return {
+        "hypotheses": [posterior.hypotheses.names[h] for h in classes[worst]],
+        "risk": {repr(rho): x for rho, x in zip(ABSTAINING, [least[worst], *rest], strict=True)},
+    }
 
 
 EXACT_KEYS = ("prob", "mcse", "mcse_lower", "mcse_upper", "se_scenes", "n_scenes", "equal_scenes", "upper_of_zero")

@@ -133,10 +133,12 @@ def _in_closed_form(one: ClosedForm, inputs: np.ndarray, rng: np.random.Generato
         for row in range(REPLICATIONS):
             mine = {name: draws[row : row + 1] for name, draws in theta.items()}
             said[row] = one.replicate(inputs[truth, items[row]], mine, 1, rng)[0]
-        for h in range(n):
-            sums = np.cumsum(one.terms(inputs[h, items], said), axis=-1, dtype=float)  # (statistic, replication, item)
-            for s, size in enumerate(SIZES):
-                found[truth, :, h, s] = one.log_marginal(sums[..., size - 1].T, size)
+        at = np.array(SIZES) - 1
+        sums = np.array([np.cumsum(one.terms(mine[items], said), axis=-1, dtype=float)[..., at] for mine in inputs])
+        rows = sums.transpose(0, 2, 1, 3)  # (hypothesis, replication, statistic, size)
+        for s, size in enumerate(SIZES):
+            log_evidence = one.log_marginal(rows[..., s].reshape(n * REPLICATIONS, -1), size)
+            found[truth, :, :, s] = np.reshape(log_evidence, (n, REPLICATIONS)).T
     return found
 
 

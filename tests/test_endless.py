@@ -64,7 +64,7 @@ def test_parts_are_those_of_rational_arithmetic_and_add_up(tmp_path, prior):
             part = listed.pop((i, j))
             assert part["risk"] == pytest.approx(float(now), rel=1e-12)
             assert part["left"] == pytest.approx(left, rel=1e-12)
-            assert part["removed"] == part["risk"] - part["left"]
+            assert part["removed"] == pytest.approx(part["risk"] - part["left"], abs=1e-14)
             assert part["silent"] == (same and i != j)
     assert not listed and parts["others"]["pairs"] == 0
     for column, total in (("risk", found["risk"]["mean"]), ("left", parts["left"]), ("removed", parts["removed"])):

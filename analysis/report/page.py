@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.figures import saved, themed
+from reward_hypotheses.analysis.report.opening import hinges_on, would_lower
 from reward_hypotheses.analysis.report.points import point
 from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import (
@@ -138,6 +139,8 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         headline=_headline(document),
         answer=_answer(document),
         misfits=misfits(document),
+        hinges=hinges_on(document),
+        lower=[{"words": f"by {one.words}", "risk": percent(one.risk)} for one in would_lower(document)],
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)

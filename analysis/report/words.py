@@ -513,16 +513,19 @@ def line_moved(document: Mapping[str, Any]) -> str:
     moved = [t for t, x in known if abs(x - now) >= MOVES]
     if max(near) - min(near) >= MOVES:
         return (
-            f"The risk rests on where failing lies: were that worth up to half a standard deviation of the rewards more or less, it "
+            "The risk rests on where failing lies: with the line up to half a standard deviation of the rewards higher or lower it "
             f"would be between {percent(min(near))} and {percent(max(near))}."
         )
     if not moved:
-        return "Where failing lies moves it little: two standard deviations of the rewards either way change it by less than 5%."
+        return (
+            "Where failing lies hardly matters: moving the line by up to two standard deviations of the rewards changes the risk by "
+            "less than 5%."
+        )
     nearest = min(moved, key=abs)
     there = dict(known)[nearest]
     return (
-        f"Where failing lies hardly moves it nearby: failing would have to be worth {abs(nearest):g} standard deviations of the rewards "
-        f"{'more' if nearest > 0 else 'less'} for a risk of {percent(there)}."
+        f"Where exactly failing lies hardly matters: the line would have to be {abs(nearest):g} standard deviations of the rewards "
+        f"{'higher' if nearest > 0 else 'lower'} before the risk moved, to {percent(there)}."
     )
 
 

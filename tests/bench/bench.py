@@ -101,6 +101,7 @@ def main() -> None:
         ("rankings of 10, N=1e5, H=64, rationality inferred", "10 s"),
         ("scalar risk, M=1e6, 3 options, H=256", "5 s, 2 GiB"),
         ("risk with matrix, M=1e5, 3 options, H=64", ""),
+        ("evidence or prior, and other values, M=1e4, 3 options, H=256", "3 s"),
         ("worst case with its features, M=1e5, 4 options, H=64", "3 s"),
         ("expected reward and risk of 18 policies, M=1e4, 5 options, H=256", ""),
         ("what to ask next, 1e4 labels, H=64", "5 s"),

@@ -164,6 +164,65 @@ def policies(n: int, count: int) -> float:
     return timed(lambda: frontier(valuation, Commit(), w, w), 3)
 
 
+def argument(n: int, count: int) -> float:
+    """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
+    from reward_hypotheses.analysis.bounded import bounded_pairs
+    from reward_hypotheses.analysis.curve import bits_curve
+    from reward_hypotheses.analysis.endless import left_by_class, risk_parts
+    from reward_hypotheses.analysis.evidence import pairs, silent_pairs
+    from reward_hypotheses.analysis.failure_curve import failure_curve
+    from reward_hypotheses.analysis.jointly import risk_bounds_jointly
+    from reward_hypotheses.analysis.results import _impossible
+    from reward_hypotheses.analysis.risk import catastrophe_risk, dangerous_pairs
+    from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
+    from reward_hypotheses.analysis.support import support_document
+    from reward_hypotheses.analysis.telling import telling_document
+    from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds
+    from reward_hypotheses.models.catastrophe import failure_line
+    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.policies.commit import Commit
+    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.valuation import Valuation
+
+    hypotheses = hypotheses_of(rules(count))
+    line = failure_line(0.0, hypotheses.names)
+    posterior = weigh(
+        hypotheses, Uniform("a bench"), [Labels(table(20, 1), "y", noise=(1.0, 19.0), name="labels")], line
+    )
+    valuation = Valuation(hypotheses, table(n, 3), line)
+    w, policy, support = posterior.weights, Commit(), table(2000, 1)
+    risk = catastrophe_risk(valuation, policy, w, w)
+    held = posterior.log_prior, posterior.log_evidence
+
+    def work() -> object:
+        first = [
+            silent_pairs(posterior),
+            pairs(posterior),
+            dangerous_pairs(posterior, risk.matrix),
+            bounded_pairs(posterior),
+            support_document(posterior, support),
+            telling_document(posterior, 0),
+            risk_parts(risk, left_by_class(valuation, posterior, policy, None, risk), w, w, hypotheses.names),
+            _impossible(posterior, valuation),
+            bits_curve(posterior, valuation, risk.matrix, 0.01, np.random.default_rng(0)),
+        ]
+        second = [
+            [risk_bounds(*held, risk.by_truth, e) for e in (0.01, 0.05, 0.1)],
+            [risk_bound_unlisted(*held, risk.by_truth, e) for e in (0.01, 0.05, 0.1)],
+            [risk_bounds_jointly(*held, risk.matrix, e) for e in (0.01, 0.05, 0.1)],
+            [bounds_within_factor(*held, risk.by_truth, k) for k in (2.0, 10.0)],
+            [tipping_point(*held, risk.by_truth, h, t) for h in range(count) for t in (0.1, 0.01, 0.001)],
+            [weight_to_lead(*held, h) for h in range(count)],
+            slopes(*held, risk.by_truth),
+            failure_curve(posterior, valuation, policy, w),
+        ]
+        return first, second
+
+    return timed(work, 3)
+
+
 def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
     from reward_hypotheses.analysis.outcomes import outcomes, usable_features
@@ -304,6 +363,7 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "risk with matrix, M=1e5, 3 options, H=64": lambda: risk(100_000, 64, True),
     "expected reward and risk of 18 policies, M=1e4, 5 options, H=256": lambda: policies(10_000, 256),
     "what to ask next, 1e4 labels, H=64": lambda: queries(10_000, 64),
+    "evidence or prior, and other values, M=1e4, 3 options, H=256": lambda: argument(10_000, 256),
     "worst case with its features, M=1e5, 4 options, H=64": lambda: worst(100_000, 64),
     "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
     "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),
