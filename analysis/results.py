@@ -333,6 +333,7 @@ TEST_KEYS = (
     "riskiest_scenes",
     "value_bits",
     "value_bits_by_truth",
+    "value_bits_of_agent",
     "risk_bounds",
     "risk_bounds_unlisted",
     "risk_bounds_within_factor",
@@ -523,6 +524,7 @@ def _measured(
         "risk_by_agent_hypothesis": _by_name(question.names, risk.by_agent),
         "value_bits": bits,
         "value_bits_by_truth": bits_by_truth,
+        "value_bits_of_agent": _bits_of_agent(question, risk),
         "risk_bounds": {
             repr(float(e)): list(risk_bounds(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e))
             for e in question.contaminations
@@ -948,6 +950,18 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
     )
 
 
+def _bits_of_agent(question: Question, risk: Risk) -> Document | None:
+    """Bits of human values that the study's own agent lacks, by target; None where they are not defined."""
+    posterior, n = question.posterior, len(question.posterior.weights)
+    if not question.policy.mixes_weights or len(question.names) > n:
+        return None
+    with np.errstate(divide="ignore"):
+        log_agent = np.log(question.agent)
+    return {
+        repr(float(t)): value_bits(risk.matrix, posterior.weights, log_agent, float(t)).bits for t in question.targets
+    }
+
+
 def _curve(question: Question, answer: Document) -> Document | None:
     """Bits needed by size of the data, for the middle one of the targets; None where they are not defined."""
     if not question.policy.mixes_weights or not question.targets:
@@ -1178,6 +1192,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "pairs",
                     "value_bits",
                     "value_bits_by_truth",
+                    "value_bits_of_agent",
                     "se_scenes",
                     "bits_by_size",
                     "telling",

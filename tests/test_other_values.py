@@ -228,4 +228,4 @@ def test_the_languages_of_the_essay_s_pair_reverse_its_order(tmp_path):
     assert "'letters' would make it go by 'flags'" in said and "'columns' would make it go by 'red paint'" in said
     assert "a choice of values by another name" in said
     same = rh.run(write(tmp_path, small(analysis={"languages": ["letters"]}), training=TRAINING, test=TEST))
-    assert "every language would say the same" in by_languages(same)
+    assert "every language says the same" in by_languages(same)

@@ -53,13 +53,16 @@ def test_with_a_noise_that_is_inferred_it_is_that_of_every_data_set():
         log_mass = betaln(p + wrong, q + n - wrong) + math.log(betainc(p + wrong, q + n - wrong, 0.5))
         return log_mass - betaln(p, q) - math.log(betainc(p, q, 0.5))
 
+    said = table["said"]
+    seen = sum(table["x"] != said)  # wrong under the truth: its noise is what these leave of it
     for n in (1, 2, 3):
         want = 0.0
         for items in itertools.product(range(12), repeat=n):
             for said in itertools.product([False, True], repeat=n):
                 wrong = [sum(table[c][i] != s for i, s in zip(items, said, strict=True)) for c in "xy"]
                 ours, theirs = (log_evidence(k, n) for k in wrong)
-                want += math.exp(ours) / 12**n * (ours - theirs)
+                again = log_evidence(seen + wrong[0], 12 + n) - log_evidence(seen, 12)
+                want += math.exp(again) / 12**n * (ours - theirs)
         k = SIZES.index(n)
         assert found.mean[found.place[0], found.place[1], k] == pytest.approx(want, abs=5 * found.mcse[0, 1, k])
 
@@ -83,15 +86,27 @@ def test_of_choices_it_is_an_integral_over_rationality():
         apart = r - r.mean(axis=1, keepdims=True)
         scaled.append(apart / math.sqrt((apart**2).mean(axis=1).mean()))
 
-    def chance(h, unit, option):
-        def f(t):
-            e = np.exp(math.exp(t) * (scaled[h][unit] - scaled[h][unit].max()))
-            return norm.pdf(t) * e[option] / e.sum()
+    def one(t, h, unit):
+        e = np.exp(math.exp(t) * (scaled[h][unit] - scaled[h][unit].max()))
+        return e / e.sum()
 
-        return quad(f, -9, 6, limit=200)[0]
+    took = np.argmax(table["chosen"].reshape(6, 3), axis=1)
+
+    def said(t, h):
+        return math.prod(one(t, h, u)[o] for u, o in enumerate(took))
+
+    def chance(h, unit, option, after=False):
+        def f(t):
+            return norm.pdf(t) * one(t, h, unit)[option] * (said(t, h) if after else 1.0)
+
+        whole = quad(lambda t: norm.pdf(t) * said(t, h), -9, 6, limit=200)[0] if after else 1.0
+        return quad(f, -9, 6, limit=200)[0] / whole
 
     want = np.mean(
-        [sum(chance(0, u, o) * math.log(chance(0, u, o) / chance(1, u, o)) for o in range(3)) for u in range(6)]
+        [
+            sum(chance(0, u, o, after=True) * math.log(chance(0, u, o) / chance(1, u, o)) for o in range(3))
+            for u in range(6)
+        ]
     )
     assert found.mean[found.place[0], found.place[1], 0] == pytest.approx(want, abs=5 * found.mcse[0, 1, 0])
 
