@@ -173,6 +173,9 @@ def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:
     scenes, mean = document["riskiest_scenes"], document["risk"]["mean"]
     if abs(scenes[0]["risk"] - mean) < 1e-6:
         return "The risk is the same in every scene.", "The first of the test's scenes."
+    if len(scenes) > 1 and scenes[0]["risk"] - scenes[-1]["risk"] < 1e-9:
+        said = f"At least {len(scenes)} scenes have the highest risk, {percent(scenes[0]['risk'])}, against {percent(mean)} on average."
+        return said, "Scenes of highest risk on the test, the first of them."
     return (
         f"The riskiest scene, {scenes[0]['scene']}, has a risk of {percent(scenes[0]['risk'])}, against {percent(mean)} on average.",
         "The scenes of highest risk on the test.",
