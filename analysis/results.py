@@ -263,6 +263,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
         },
     }
+    for pair in document["bounded_pairs"]:
+        warnings.append(
+            f"risk.limit takes {pair['pair'][0]!r} and {pair['pair'][1]!r} to be told apart in the end, which no amount of such data "
+            "does: their Bayes factor stays bounded (bounded_pairs)"
+        )
     if len(names) > MOST:
         warnings.append(f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair")
     answers: dict[str, Document] = {}

@@ -163,7 +163,7 @@ def _by_quadrature(
         for row in range(ROWS):
             units = rng.integers(inputs.shape[1], size=sizes[-1])
             mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
-            said = np.asarray(one.replicate(inputs[truth, units], mine, 1, rng))[0].astype(float)
+            said = np.asarray(one.replicate_units(inputs[truth, units], mine, 1, rng, units))[0].astype(float)
             columns = {name: values[:, None] for name, values in theta.items()}
             for h in range(n):
                 ll = np.atleast_2d(one.log_likelihood(inputs[h, units[:FIRST]], columns, said[:FIRST], np))

@@ -153,6 +153,25 @@ def test_evidence_of_simulated_choices_is_that_of_a_fit(monkeypatch):
                 assert answers[row // 2][row % 2, h, s] == pytest.approx(float(fit.log_evidence[0]), abs=1e-3)
 
 
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("scenes", [40, 1000])
+def test_the_best_of_a_scene_tells_as_much_as_a_choice_and_a_ranking(ragged, scenes):
+    """Rank 1 and the rest tied has the likelihood of a choice; what is simulated keeps that form."""
+    table = choices(scenes, seed=4)
+    there = np.ones(3 * scenes, bool)
+    there[2::6] = not ragged
+    chosen = table.pop("chosen").reshape(scenes, 3) & there.reshape(scenes, 3)
+    chosen[~chosen.any(axis=1), 0] = True
+    table |= {"available": there, "took": chosen.ravel(), "rank": np.where(chosen.ravel(), 1, 2)}
+    found = []
+    for one in (rh.Choices(table, "took", rationality=1.0), rh.Rankings(table, "rank", rationality=1.0)):
+        found.append(telling(posterior_of({"a": "x", "b": "y"}, [one]), 0, np.random.default_rng(5)))
+    for i, j in ((0, 1), (1, 0)):
+        apart = found[0].mean[i, j] - found[1].mean[i, j]
+        z = apart / np.hypot(found[0].mcse[i, j], found[1].mcse[i, j])
+        assert np.abs(z).max() < 5.5
+
+
 def test_silence_is_exactly_0_and_what_is_impossible_is_infinite():
     table = bits() | {"z": bits()["x"]}
     three = TWO | {"c": "where(z, 3, -2)"}

@@ -57,6 +57,15 @@ def _evidence(document: Mapping[str, Any]) -> str:
     now, left = document["risk"]["mean"], document["risk"]["limit"]
     groups = silent_groups(document["silent_pairs"])
     quiet = "; ".join(f"training cannot tell {listed(group, 4)} apart" for group in groups[:2])
+    undecided = document["bounded_pairs"]
+    if len(document["hypotheses"]) == 1:
+        return "There is one hypothesis, so training has nothing to tell it from."
+    if undecided:
+        pairs = "; ".join(listed(one["pair"]) for one in undecided[:2])
+        return (
+            f"{quiet[:1].upper()}{quiet[1:]}{'; ' if quiet else ''}no amount of such data decides between {pairs}: their Bayes factor "
+            "stays bounded."
+        )
     heads = "Training tells every two hypotheses apart" if not groups else f"{quiet[:1].upper()}{quiet[1:]}"
     if left is None or max(now, left) < LEAST:
         return f"{heads}."
@@ -71,14 +80,16 @@ def _values(document: Mapping[str, Any]) -> str:
     if joint:
         share, ends = list(joint.items())[-1]
         low, high, whose = ends["lower"], ends["upper"], "that agent and judge alike give"
+        held = "" if ends["exact"] else ", at least"
     elif document["risk_bounds"]:
         share, (low, high) = list(document["risk_bounds"].items())[-1]
         whose = "that the judge gives"
+        held = ", the agent as it is"
     else:
         return ""
     said = (
         f"If {100 * float(share):g}% of the weight {whose} to the hypotheses lay on others of them, the risk would be between "
-        f"{percent(low)} and {percent(high)}"
+        f"{percent(low)} and {percent(high)}{held}"
     )
     if document["risk"]["lower"] is None:
         return f"{said}; no strength was stated, so how sure the values are is not known."
@@ -125,7 +136,7 @@ def would_lower(document: Mapping[str, Any]) -> list[Change]:
     if risk is None or risk["mean"] < LEAST:
         return []
     changes = [*_told(document), *_priors(document), *_policies(document)]
-    if risk["limit"] is not None:
+    if risk["limit"] is not None and not document["bounded_pairs"]:
         changes.append(Change("endless training of the same kind", risk["limit"]))
     lower = [one for one in changes if one.risk < risk["mean"] - LEAST]
     return sorted(lower, key=lambda one: one.risk)[:LISTED]

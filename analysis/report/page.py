@@ -372,7 +372,10 @@ def _values(document: Document) -> list[Part]:
 def _limit(document: Document) -> list[Part]:
     risk = document["risk"]
     parts = []
-    if risk["limit"] is not None:
+    if document["bounded_pairs"]:
+        said = "What endless training of this kind would leave is not known, for it leaves hypotheses undecided that it is not silent about"
+        parts.append(Part("text", f"{said}: {document['bounded_pairs'][0]['words']}."))
+    elif risk["limit"] is not None:
         gone = risk["mean"] - risk["limit"]
         said = f"The risk is {percent(risk['mean'])}. {endless(risk, takes_best(document))}"
         if abs(gone) < 0.0005:

@@ -621,7 +621,7 @@ def _languages(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     found = {name: one for name, one in document["languages"].items() if one is not None}
     if not found:
         return
-    names = document["hypotheses"]
+    names = [name for name in document["hypotheses"] if name in next(iter(found.values()))["bits"]]
     columns = (
         Column("hypothesis", "hypothesis"),
         *(Column(f"bits {language}", f"{language}, bits", "number", "bits") for language in found),

@@ -43,7 +43,7 @@ def answer(document: Mapping[str, Any]) -> list[str]:
         risk_sentence(risk, bool(spent(document))),
         none_fits(document),
         by_choices_alone(document),
-        endless(risk, takes_best(document)),
+        "" if document["bounded_pairs"] else endless(risk, takes_best(document)),
     )
     return [one for one in parts if one]
 
@@ -524,9 +524,13 @@ def line_moved(document: Mapping[str, Any]) -> str:
         if one is not None
     ]
     if not said:
+        low, high = (f"{abs(t):g}" for t in (known[0][0], known[-1][0]))
+        beyond = (
+            "" if len(known) == len(found["at"]) else " Beyond that the data are impossible under every hypothesis."
+        )
         return (
-            "Where exactly failing lies hardly matters: moving the line by up to two standard deviations of the rewards changes the "
-            "risk by less than 5 percentage points."
+            f"Where exactly failing lies hardly matters: moving the line by up to {low} standard deviations of the rewards down, or "
+            f"{high} up, changes the risk by less than 5 percentage points.{beyond}"
         )
     nearest = min(abs(one[0]) for one in moved.values() if one is not None)
     head = (
