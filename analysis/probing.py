@@ -66,8 +66,8 @@ def probe(
     Returns
     -------
     Dataset
-        The scenes, with ``chosen`` (scene, option), as `Choices` reads it. With several draws each scene stands as often, under
-        its name, a coordinate ``draw`` beside it. Attribute ``probe``: how it was asked (JSON).
+        The scenes, with ``chosen`` (scene, option), as `Choices` reads it. With several draws each scene stands as often, its
+        name followed by ", draw 0" and so on. Attribute ``probe``: how it was asked (JSON).
 
     Raises
     ------
@@ -214,9 +214,8 @@ def _marked(probes: Probes, picks: np.ndarray) -> xr.Dataset:
         none = np.zeros((n, probes.width), bool)
         data = add_options(data.assign(is_failing=(("scene", "option"), none)), {"is_failing": True})
     if draws > 1:
-        data = data.isel(scene=np.repeat(np.arange(n), draws)).assign_coords(
-            draw=("scene", np.tile(np.arange(draws), n))
-        )
+        names = [f"{name}, draw {k}" for name in probes.places.scenes for k in range(draws)]
+        data = data.isel(scene=np.repeat(np.arange(n), draws)).assign_coords(scene=names)
     width = data.sizes["option"]
     taken = np.where(picks < 0, width - 1, picks).ravel()  # who abstains takes the option that was added
     return data.assign(chosen=(("scene", "option"), taken[:, None] == np.arange(width)))

@@ -102,11 +102,12 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
     InputError
         Every row whose scene or option there is not, or is not available, and every scene with too few choices or too many.
     """
-    scene, option = _placed(export, places, draws)
-    taken, what = np.arange(len(export)), "row"
+    said, what = None, "row"
     if export.said == "chosen":
         said = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
-        taken, what = np.flatnonzero(said == 1), "chosen option"
+        what = "chosen option"
+    scene, option = _placed(export, places, draws, said)
+    taken = np.arange(len(export)) if said is None else np.flatnonzero(said)
     scene, option = scene[taken], option[taken]
     _refuse(
         f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {export.columns['option'].text(row)!r} is "
@@ -126,11 +127,12 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
 
 def chances_in(export: Export, places: Places) -> np.ndarray:
     """Give the probabilities, (scene, option) and abstaining last; 0 of what has no row."""
-    scene, option = _placed(export, places, 1)
     chance = _numbers(export, "probability", np.isfinite, "a finite number")
+    scene, option = _placed(export, places, 1, chance)
     width = places.available.shape[1]
     out = np.zeros((len(places.scenes), width + 1))
-    out[scene, option] = chance  # abstaining is -1, the last
+    some = chance != 0
+    out[scene[some], option[some]] = chance[some]  # abstaining is -1, the last
     told = np.zeros(len(out), bool)
     told[scene] = True
     _refuse(
@@ -140,8 +142,8 @@ def chances_in(export: Export, places: Places) -> np.ndarray:
     return out
 
 
-def _placed(export: Export, places: Places, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scene and position of each row."""
+def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scene and position of each row; an option that there is not may stand where 0 is said of it, and is -2."""
     n = len(export)
     problems: list[str] = []
     if "scene" in export.columns:
@@ -170,16 +172,16 @@ def _placed(export: Export, places: Places, draws: int) -> tuple[np.ndarray, np.
         text, own = export.columns["option"].text(row), places.options[scene[row]]
         option[row] = own.get(text, -1 if text == "-1" else -2)
         at = f"{export.source}: {export.where(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
-        if option[row] == -2:
+        if option[row] == -2 and (said is None or said[row]):
             problems.append(f"{at} is none of its options; {suggestion(text, own)}")
     if export.said is not None and not problems:
-        key = scene * (places.available.shape[1] + 1) + option
+        key = scene * (places.available.shape[1] + 2) + option
         order = np.argsort(key, kind="stable")
         problems += [
             f"{export.source}: {export.where(int(b))}: scene {places.scenes[scene[b]]!r}: option "
             f"{export.columns['option'].text(int(b))!r} stands there twice, in {export.where(int(a))} already; give it once"
             for a, b in zip(order[:-1], order[1:], strict=True)
-            if key[a] == key[b]
+            if key[a] == key[b] and option[a] > -2
         ]
     _refuse(problems)
     return scene, option
@@ -188,13 +190,14 @@ def _placed(export: Export, places: Places, draws: int) -> tuple[np.ndarray, np.
 def _numbers(export: Export, name: str, right: Callable[[np.ndarray], np.ndarray], what: str) -> np.ndarray:
     """A column as numbers, true and false being 1 and 0."""
     column = export.columns[name]
+    gone = column.missing()
     if column.vocabulary is None:
-        values = np.where(column.missing(), np.nan, column.values.astype(float))
+        values = np.where(gone, np.nan, column.values.astype(float))
     else:  # some cells are words
         known = [float(text) if is_number(text) else TRUTH.get(text.lower(), np.nan) for text in column.vocabulary]
         values = np.array([*known, np.nan])[column.values]
     _refuse(
-        f"{export.source}: {export.where(row)}: column {name!r} is {column.text(row)!r}; it must be {what}"
+        f"{export.source}: {export.where(row)}: column {name!r} is {'missing' if gone[row] else repr(column.text(row))}; it must be {what}"
         for row in np.flatnonzero(~right(values)).tolist()
     )
     return values
