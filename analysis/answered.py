@@ -87,7 +87,7 @@ class Answers:
         """Positions (scene,) or probabilities (scene, option), abstaining last, of an array of either."""
         probes, names = self.probes, self.names
         if given.dtype.kind not in "iufb" or (given.ndim == 1 and given.dtype.kind not in "iu"):
-            first = given.reshape(-1)[:1].tolist() if given.ndim < 2 else given[0].tolist()
+            first = np.atleast_1d(given)[:1].tolist()
             raise InputError(
                 f"{self.source}: scene {names[0]}: answers {shown(first[0] if len(first) == 1 else first)}; give {probes.wanted}"
             )

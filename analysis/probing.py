@@ -35,7 +35,7 @@ def probe(
 
     Parameters
     ----------
-    agent : callable, object with ``predict``, path, DataFrame, dict of columns or Dataset
+    agent : callable, object with predict, path, DataFrame, dict of columns or Dataset
         - A function of a scene, a dict column -> array (option,), that returns the position of an option, from 0, or a
           probability for each.
         - An object whose ``predict(observation, deterministic=...)`` returns (action, state), the action being the position,
@@ -85,6 +85,10 @@ def probe(
         )
     probes = probes_of(scenes, abstain)
     if _is_export(agent):
+        if observe is not None or batched:
+            raise InputError(
+                "observe, batched: of an agent that is asked, and this is a table of its choices; leave them out"
+            )
         answers, how = _exported(agent, probes, draws), "exported"
     else:
         ask, how = _function_of(agent, observe, deterministic)

@@ -103,6 +103,11 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
         Every row whose scene or option there is not, or is not available, and every scene with too few choices or too many.
     """
     said, what = None, "row"
+    if export.said == "chosen" and draws > 1:
+        raise InputError(
+            f"{export.source}: column 'chosen' tells one choice a scene; for several draws give a row a choice, with 'scene' and "
+            "'option' alone"
+        )
     if export.said == "chosen":
         said = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
         what = "chosen option"

@@ -16,7 +16,7 @@ def marked(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", map(marked, PAGES))
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_page(page, tmp_path, monkeypatch, request):
     import matplotlib.pyplot
 

@@ -271,6 +271,7 @@ def test_probabilities_are_rescaled_within_rounding():
         (np.zeros((6, 2)), r"shape \(6, 2\) for 6"),
         (np.zeros((3, 6)), r"shape \(3, 6\) for 6"),
         (0, r"shape \(\) for 6"),
+        (np.empty((0, 3), object), "agent: scene 0: answers"),
         (np.zeros(6), "agent: scene 0: answers 0.0; give the position"),
         (np.array([0, 0, 9, 0, 0, 0]), "agent: scene 2: takes option 9"),
         (np.array([["a"] * 3] * 6), r"agent: scene 0: answers \['a', 'a', 'a'\]"),
@@ -319,6 +320,8 @@ def test_what_the_agent_raises_names_the_scene():
         (7, {}, "agent: 7; give a function of a scene, an object with predict, or a table"),
         (lambda s: [1, 0, 0], {"deterministic": True, "draws": 2}, "draws: 2 times the most probable option"),
         (deepest, {"draws": 0}, "draws: 0; give a whole number from 1 on"),
+        ({"option": [0] * 6}, {"batched": True}, "observe, batched: of an agent that is asked"),
+        ({"scene": [0], "option": [0], "chosen": [1]}, {"draws": 2}, "column 'chosen' tells one choice a scene"),
         (lambda s: 0 if s["red"][0] else [1, 0, 0], {}, "give the same kind in every scene"),
     ],
 )
