@@ -21,7 +21,7 @@ def test_page(page, tmp_path, monkeypatch, request):
     import matplotlib.pyplot
 
     if "onnx" in request.keywords and not RUNTIME:
-        pytest.skip("no onnxruntime: it has no wheel for this machine")
+        pytest.skip("no onnxruntime: the extra dev installs it where there is a wheel")
 
     matplotlib.use("Agg")
     (tmp_path / "data").symlink_to(ROOT / "data")

@@ -511,7 +511,7 @@ def test_a_population():
 @pytest.fixture(scope="module")
 def network():
     if not RUNTIME:
-        pytest.skip("no onnxruntime: it has no wheel for this machine")
+        pytest.skip("no onnxruntime: the extra dev installs it where there is a wheel")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(NETWORK), providers=["CPUExecutionProvider"])
