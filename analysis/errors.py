@@ -15,8 +15,6 @@ WORK = 100_000_000
 
 def perturbations(posterior: Posterior, items: int) -> int:
     """How many to use where each costs a risk on so many items."""
-    if posterior.families:  # each is looked at by many of its members
-        return LEAST
     return int(np.clip(WORK // max(len(posterior.weights) ** 2 * items, 1), LEAST, MOST))
 
 
