@@ -24,7 +24,7 @@ def test_a_sentence_for_each_and_nothing_without_a_test(tmp_path):
     low, high = (f"{100 * end:.1f}%" for end in found["risk_bounds"]["0.1"])
     assert f"between {low} and {high}" in said["Values"]
     assert "'simplicity, letters' has 11.1% and 'uniform' 50.0%" in said["Policy"] and "73.3%" not in said["Policy"]
-    assert "50.0%" not in said["Shift"] and "The test is shifted" in said["Shift"]
+    assert said["Shift"].startswith("The test is shifted (p = 0.0") and "on the test" in said["Shift"]
     untested = ran(tmp_path, tables={"training": "training.csv"})
     assert hinges_on(untested) == would_lower(untested) == [] and most(untested) == ""
 
@@ -38,7 +38,7 @@ def test_what_would_lower_it_is_what_studies_so_changed_have(tmp_path):
     by = {one.words: one.risk for one in changes}
     values = ran(tmp_path, agent=agent | {"prior": "values"})["risk"]["mean"]
     assert by["extrapolating by the judge's values"] == pytest.approx(values, abs=1e-12)
-    never = next(words for words in by if words.startswith("never acting"))
+    never = next(words for words in by if words.startswith("failing on purpose"))
     cautious = ran(tmp_path, agent=agent | {"policy": {"name": "cvar", "tail": 0.05, "abstain": True}})
     assert by[never] == cautious["risk"]["mean"] == 0 and cautious["risk"]["abstained"] == 1
     assert by["always going by 'flags'"] == found["risk_by_agent_hypothesis"]["flags"]
@@ -46,7 +46,7 @@ def test_what_would_lower_it_is_what_studies_so_changed_have(tmp_path):
     assert by[known] == sum(found["weights"][n] * found["matrix"][n][n] for n in found["weights"])
     assert most(found).endswith("from 73.3% to 0%.") and "bits of human values" in most(found)
     bits = found["value_bits_of_agent"]["0.01"]
-    assert f"takes {bits:.2g} bits of human values for a risk of 1%" in known
+    assert f"takes telling this agent {bits:.2g} bits of human values for a risk of 1%" in known
 
 
 def test_endless_training_is_named_where_it_helps(tmp_path):

@@ -88,7 +88,7 @@ def _values(document: Mapping[str, Any]) -> str:
     else:
         return ""
     said = (
-        f"If {100 * float(share):g}% of the weight {whose} to the hypotheses lay on others of them, the risk would be between "
+        f"If {100 * float(share):g}% of the prior {whose} to the hypotheses lay on others of them, the risk would be between "
         f"{percent(low)} and {percent(high)}{held}"
     )
     if document["risk"]["lower"] is None:
@@ -109,8 +109,15 @@ def _policy(document: Mapping[str, Any]) -> str:
     else:
         who = f"The agent extrapolates by the prior {agent['prior']!r} ({prior_in_words(agent['prior'])}); of other priors"
     if risks[high] - risks[low] < LEAST:
-        return f"{who}, each has {percent(risks[low])}."
-    return f"{who}, {low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}."
+        said = f"{who}, each has {percent(risks[low])}."
+    else:
+        said = f"{who}, {low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}."
+    others = [one["risk"] for one in document["frontier"] if one["risk"] is not None and not one["own"]]
+    if others and max(others) - min(others) >= LEAST:
+        said += (
+            f" With its own weights, other policies that ship have {percent(min(others))} to {percent(max(others))}."
+        )
+    return said
 
 
 def _shift(document: Mapping[str, Any]) -> str:
@@ -119,15 +126,20 @@ def _shift(document: Mapping[str, Any]) -> str:
         return "This test was used to choose an agent, so the risk on it is training evidence."
     if not document["shifted"]:
         return "The test is no shift from training that shows, so the risk says little of one."
-    new = found["new_share"]
-    much = f"training never showed the like of {percent(new)} of its items, as the hypotheses judge them"
-    return f"The test is shifted: {much if new > LEAST else found['indicator']}."
+    most = f"{found['indicator']}: {percent(found['training'])} in training, {percent(found['test'])} on the test"
+    new = (
+        f"; {percent(found['new_share'])} of its items are judged as none of training's is"
+        if found["new_share"] > LEAST
+        else ""
+    )
+    return f"The test is shifted (p = {found['p']:.3f}). {most[:1].upper()}{most[1:]}{new}."
 
 
 def _fit(document: Mapping[str, Any]) -> str:
     if misfits(document):
         return "Something does not fit: see above."
-    return "The checks that were made find no misfit in training; they cannot see what training is silent about."
+    least = min((one["p"] for one in document["predictive_check"].values()), default=1.0)
+    return f"Checks find no misfit in training (least p = {least:.3g}, a misfit below 0.01); they cannot see what training is silent about."
 
 
 def would_lower(document: Mapping[str, Any]) -> list[Change]:
@@ -165,13 +177,15 @@ def _takes(document: Mapping[str, Any]) -> str:
     said = []
     if bits:
         target = sorted(bits, key=float)[len(bits) // 2]
-        said.append(f"{bits[target]:.2g} bits of human values for a risk of {100 * float(target):g}%")
+        said.append(
+            f"telling this agent {bits[target]:.2g} bits of human values for a risk of {100 * float(target):g}%"
+        )
     curve = document["bits_by_size"]
     if curve is not None:
         mean = curve["telling"]["mean"]
         enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
         if enough and mean[0] and mean[0] > FEW_BITS:
-            said.append(f"about {enough[0]:,} items of the test, judged")
+            said.append(f"at most about {enough[0]:,} items of the test, judged")
     return f" (takes {', or '.join(said)})" if said else ""
 
 
@@ -200,7 +214,8 @@ def _policies(document: Mapping[str, Any]) -> list[Change]:
             continue
         earns = f"an expected reward of {best['reward']:.3g} a scene instead of {own['reward']:.3g}"
         if abstain and best["abstained"] > 1 - LEAST:
-            words = f"never acting: refraining in every scene, {earns}"
+            may = "" if document["agent"]["abstain"] else ", which this agent may not"
+            words = f"failing on purpose in every scene{may}: {earns}"
         else:
             refrains = f", which refrains in {percent(best['abstained'])} of scenes" if abstain else ""
             words = f"the policy {best['words']!r}{refrains}, {earns}"

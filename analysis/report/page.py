@@ -140,7 +140,10 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         answer=_answer(document),
         misfits=misfits(document),
         hinges=hinges_on(document),
-        lower=[{"words": f"by {one.words}", "risk": percent(one.risk)} for one in would_lower(document)],
+        lower=[
+            {"words": f"by {one.words}", "risk": percent(one.risk, document["risk"]["upper_of_zero"])}
+            for one in would_lower(document)
+        ],
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)
@@ -193,8 +196,9 @@ def _answer(document: Document) -> list[str]:
     if risk["lower"] is not None:
         low, high = percent(risk["lower"]), percent(risk["upper"])
         ends = (
-            f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values alone, and not the agent, the "
-            "failure line, the choice of a test, or hypotheses that nobody listed"
+            f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values alone, "
+            f"{'as judgements leave it' if 'judgements' in document['values'] else 'by the strength declared for them'}; not the agent, "
+            "the model, the failure line, which test and how few scenes, or hypotheses that nobody listed"
         )
         if low == high:
             ends = f"doubt about the human values hardly moves it: the {100 * risk['prob']:g}% interval is {low} at both ends"

@@ -130,7 +130,7 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
     if left < 1e-9:
         return "Endless training of this kind would leave none of it."
     verb = "still leave" if left <= risk["mean"] + 0.0005 else "raise it to"
-    quiet = "the data are silent between hypotheses that part here, so assumptions decide what is good and what the agent takes up"
+    quiet = "the data are silent between hypotheses that differ on the test, so assumptions decide what is good and what the agent takes up"
     forced = "even the best option on offer there is worse than failing"
     if not best:
         forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
@@ -518,8 +518,10 @@ def line_moved(document: Mapping[str, Any]) -> str:
         )
         for way, sign in (("lower", -1), ("higher", 1))
     }
+    step = min(abs(t) for t, _ in known if t)
     said = [
-        f"{abs(one[0]):g} standard deviations of the rewards {way} it is {percent(one[1])}"
+        f"{abs(one[0]):g} standard deviations of the rewards {way}{' (the least step tried)' if abs(one[0]) == step else ''} it is "
+        f"{percent(one[1])}"
         for way, one in moved.items()
         if one is not None
     ]
