@@ -107,9 +107,9 @@ class LandingWorld(LunarLander):
             xs = np.array([left, *inner[:, 0], right])
             ys = np.interp(xs, *ground.T)
             outline = [*zip(xs, ys, strict=True), *zip(xs[::-1], ys[::-1] - PAINT_DEPTH, strict=True)]
-            pygame.draw.polygon(self.surf, _faded(strength), [_pixel(x, y) for x, y in outline])
+            pygame.draw.polygon(self.surf, _faded(strength), [pixel(x, y) for x, y in outline])
         for x in self.scene.flags:
-            at, foot = _pixel(x, float(np.interp(x, *ground.T)))
+            at, foot = pixel(x, float(np.interp(x, *ground.T)))
             pygame.draw.line(self.surf, WHITE, (at, foot), (at, foot - POLE))
             top = foot - POLE
             pygame.draw.polygon(
@@ -187,7 +187,7 @@ def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return left + (right - left) * np.linspace(0.1, 0.9, 9)[:, None]
 
 
-def _pixel(x: float, y: float) -> tuple[float, float]:
+def pixel(x: float, y: float) -> tuple[float, float]:
     return round(x * SCALE), round(VIEWPORT_H - y * SCALE)
 
 
@@ -209,5 +209,5 @@ def _shows(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float, color:
 
 def _cut(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float) -> np.ndarray:
     """The pixels of a box of the world."""
-    (left, bottom), (right, top) = _pixel(x1, y1), _pixel(x2, y2)
+    (left, bottom), (right, top) = pixel(x1, y1), pixel(x2, y2)
     return frame[max(top, 0) : max(bottom, 0) + 1, max(left, 0) : max(right, 0) + 1]
