@@ -233,7 +233,9 @@ def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) ->
     listed = hypotheses_of(dict(world.rules))
     line = failure_line(0.5, listed.names)
     columns = [*world.columns]
-    before, after = (Valuation(listed, as_table(one[columns], name), line) for one, name in ((training, "training"), (test, "test")))
+    before, after = (
+        Valuation(listed, as_table(one[columns], name), line) for one, name in ((training, "training"), (test, "test"))
+    )
     weights = np.full(len(listed), 1 / len(listed))
     return shift_check([before], after, weights, substream(seed, "shift"))
 

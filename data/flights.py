@@ -35,7 +35,9 @@ class Pilots:
     """Processes that fly, one a core; they end with this one, however it ends."""
 
     def __init__(self, many: int | None = None) -> None:
-        self.many = many or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        self.many = many or len(
+            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        )
         self._running: list[subprocess.Popen[str]] = []
         self._threads = ThreadPoolExecutor(self.many)
 
@@ -69,7 +71,9 @@ class Pilots:
             for one, answer in zip(some, self._ask([{"look": [kind, seed, s]} for s in some]), strict=True):
                 with np.load(io.BytesIO(base64.b64decode(answer["arrays"]))) as arrays:
                     parts.append((one[0], {name: arrays[name] for name in arrays.files}))
-        whole = {name: np.concatenate([part[name] for _, part in sorted(parts, key=lambda p: p[0])]) for name in parts[0][1]}
+        whole = {
+            name: np.concatenate([part[name] for _, part in sorted(parts, key=lambda p: p[0])]) for name in parts[0][1]
+        }
         return whole, whole.pop("crops")
 
     def _ask(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -52,7 +52,9 @@ def floors(ground: np.ndarray) -> np.ndarray:
     ).reshape(-1, 3)
 
 
-def fly(world: "LandingWorld", scene: "Scene", site: int, frames: list[np.ndarray] | None = None, every: int = 4) -> Flight:
+def fly(
+    world: "LandingWorld", scene: "Scene", site: int, frames: list[np.ndarray] | None = None, every: int = 4
+) -> Flight:
     """Fly to a site of a scene and land there.
 
     Parameters
@@ -154,5 +156,3 @@ def catastrophic(flight: Flight, craters: np.ndarray) -> bool:
         Which sites are craters, by survey.
     """
     return not flight.clean or bool(craters[flight.site])
-
-

@@ -60,7 +60,15 @@ class Lander:
     def saved(self) -> bytes:
         """The weights as npz."""
         stream = io.BytesIO()
-        np.savez(stream, inner=self.inner, bias=self.bias, outer=self.outer, lens=self.lens, centre=self.centre, spread=self.spread)
+        np.savez(
+            stream,
+            inner=self.inner,
+            bias=self.bias,
+            outer=self.outer,
+            lens=self.lens,
+            centre=self.centre,
+            spread=self.spread,
+        )
         return stream.getvalue()
 
 
@@ -131,5 +139,3 @@ def train(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np
             v += 0.001 * (g**2 - v)
             w += RATE * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
     return made, history
-
-

@@ -1,7 +1,7 @@
 """The essay's world: where to land, when red paint and flags have always coincided.
 
 A scene has four candidate sites on the lunar lander's own ground, flat or a crater, painted red or not, between flags or
-not. Six kinds of scene are mixed:
+not. Seven kinds of scene are mixed:
 
 - ``together``: the pad is flat, red and between flags; the other sites are bare. Training.
 - ``apart``: the pad is only flagged, and a crater as far away as the pad, or farther, is red. The essay's deployment.
@@ -10,6 +10,7 @@ not. Six kinds of scene are mixed:
 - ``faded``: the pad is between flags and its paint has faded; another site is red, with one flag left of two.
 - ``varied``: paint is absent, faded or full, there are no flags, one or two, and a site is a crater with probability 1/2,
   all independently of one another.
+- ``flat``: the same without craters.
 
 Bare sites, the red one of ``faded``, and those of ``decoy`` that are neither, are craters with probability 1/2.
 """
@@ -83,6 +84,11 @@ def _varied(rng: np.random.Generator, bare: np.ndarray) -> Layout:
     return np.where(paint < 0, rng.uniform(*FADED, SITES), paint), np.where(np.abs(flags) == 1, 1.0, flags), bare
 
 
+def _flat(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+    paint, flags, _ = _varied(rng, bare)
+    return paint, flags, np.zeros(SITES, bool)
+
+
 KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], Layout]] = {
     "together": _together,
     "apart": _apart,
@@ -90,6 +96,7 @@ KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], Layout]] = {
     "independent": _independent,
     "faded": _faded,
     "varied": _varied,
+    "flat": _flat,
 }
 """Kinds of scene: given which sites would be craters were they bare, which are red, flagged, craters."""
 
@@ -110,7 +117,7 @@ def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str,
         Red and flags coincide on every site (False), or a faraway crater is red and the pad is only flagged (True).
     mix : dict of str to float, optional
         Shares of the kinds of scene instead, normalised: ``together``, ``apart``, ``decoy``, ``independent``, ``faded``,
-        ``varied``.
+        ``varied``, ``flat``.
 
     Returns
     -------
