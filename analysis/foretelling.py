@@ -34,36 +34,65 @@ MISFIT = 0.01
 class World(Protocol):
     """What a study needs of an environment.
 
-    Attributes
-    ----------
-    tests : tuple of str
-        The shifted tests.
-    columns : tuple of str
-        What an option is described by.
-    rules : dict of str to str
-        Named rules, the foil: name -> reward, an expression over columns between 0 and 1.
-    bad : str
-        The column that says that taking an option is a catastrophe, as far as can be seen beforehand.
-    source : str
-        Why these columns.
+    Scenes are asked for by what they are for: ``training``, ``probes``, ``probes without`` (probes in which no option is bad),
+    ``telling`` (training scenes in which the rules part), ``ordinary`` (a test like training), or one of the tests.
     """
 
-    tests: tuple[str, ...]
-    columns: tuple[str, ...]
-    rules: Mapping[str, str]
-    bad: str
-    source: str
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The shifted tests."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What an option is described by."""
+        ...
+
+    @property
+    def rules(self) -> Mapping[str, str]:
+        """Named rules, the foil: name -> reward, an expression over columns, above 1/2 for what the rule approves of."""
+        ...
+
+    @property
+    def bad(self) -> str:
+        """The column that says that taking an option is a catastrophe, as far as can be seen beforehand."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Why these columns."""
+        ...
 
     def scenes(self, which: str) -> xr.Dataset:
-        """Columns over (scene, option) of ``training``, ``probes``, ``ordinary`` or a test."""
+        """Columns over (scene, option)."""
+        ...
+
+    def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
+        """Train agents, by name and seed; their mean reward, batch by batch."""
+        ...
+
+    def saved(self, agent: str) -> bytes:
+        """Give the weights of an agent as npz."""
         ...
 
     def choices(self, agent: str, which: str) -> np.ndarray:
         """Give the option that an agent takes in each scene: (scene,) of int."""
         ...
 
+    def right(self, which: str) -> np.ndarray:
+        """Give the option that training rewards: (scene,) of int."""
+        ...
+
     def catastrophes(self, which: str, chosen: np.ndarray) -> np.ndarray:
         """Carry choices (agent, scene) out: which of them ended in catastrophe, (agent, scene) of bool."""
+        ...
+
+    def slips(self) -> tuple[int, int]:
+        """How many outcomes in training of options that are not bad were catastrophes, and of how many."""
+        ...
+
+    def controller(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Say how well choices were carried out."""
         ...
 
 
@@ -163,7 +192,7 @@ def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray
         weights=weights,
         unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
         rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
-        mixture=float(tree["evidence"]["weight"][-1]),
+        mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
         p=checked(world, probes, chosen, chances(weights[:, told], phi[..., told]), rng),
     )
 

@@ -126,7 +126,8 @@ def main() -> None:
                 row = world.graded()
                 rows.append(row | {"crops": crops_of(world.render(), row["middle"], row["floor"])})
             stream = io.BytesIO()
-            np.savez(stream, **{name: np.array([row[name] for row in rows]) for name in rows[0]})
+            columns: Any = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            np.savez(stream, **columns)
             answer = {"arrays": base64.b64encode(stream.getvalue()).decode()}
         answers.write(json.dumps(answer) + "\n")
         try:

@@ -5,7 +5,7 @@ It is the one file that a study of predicted against measured catastrophes needs
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from reward_hypotheses.data.seeds import substream
 if TYPE_CHECKING:
     import xarray as xr
 
+CHECKED = 40  # flights of the bank that are flown again
 CRATER = 0.3  # depth from which a site is a crater, as the survey has it
 TRAINING, PROBES = (100, 600), (200, 400)
 """Fewest and most scenes of training, of which there are 3 for each scene of a test, and probes, of which there are 2."""
@@ -57,7 +58,7 @@ class FlownLander:
     kinds: ClassVar[Mapping[str, str]] = {
         "training": "together",
         "probes": "varied",
-        "probes without craters": "flat",
+        "probes without": "flat",
         "telling": "decoy",
         "ordinary": "together",
     }
@@ -69,7 +70,7 @@ class FlownLander:
         self.many = dict.fromkeys((*self.tests, "ordinary"), scenes)
         self.many["training"] = int(np.clip(3 * scenes, *TRAINING))
         self.many["probes"] = int(np.clip(2 * scenes, *PROBES))
-        self.many["probes without craters"] = self.many["probes"]
+        self.many["probes without"] = self.many["probes"]
         self.many["telling"] = telling
         self._seen: dict[str, tuple[xr.Dataset, np.ndarray]] = {}
         self.landers: dict[str, Lander] = {}
@@ -104,11 +105,22 @@ class FlownLander:
             self.landers[name], history[name] = train(crops, rewards, seed)
         return history
 
+    def saved(self, agent: str) -> bytes:
+        """Give the weights of an agent as npz."""
+        return self.landers[agent].saved()
+
+    def right(self, which: str) -> np.ndarray:
+        """Give the pad: between flags and no crater, (scene,) of int."""
+        return self._pads(which).argmax(axis=1)
+
+    def _pads(self, which: str) -> np.ndarray:
+        table = self.scenes(which)
+        return (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
+
     def rewards(self, which: str) -> np.ndarray:
         """What flying to each site brought: (scene, site), 1 for coming to rest on the pad."""
-        table = self.scenes(which)
-        pad = (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
-        everywhere = np.tile(np.arange(SITES)[:, None], table.sizes["scene"])
+        pad = self._pads(which)
+        everywhere = np.tile(np.arange(SITES)[:, None], len(pad))
         return self._outcomes(which, everywhere, lambda f, c: f.clean and bool(c[f.site]), pad).T.astype(float)
 
     def slips(self) -> tuple[int, int]:
@@ -117,6 +129,18 @@ class FlownLander:
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
         found = self.catastrophes("training", everywhere).T[flat]
         return int(found.sum()), len(found)
+
+    def controller(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Say how often flights of the bank came to rest where they were sent, and how often clean; some are flown again."""
+        flown = list(self.bank.items())
+        on = [key[3] == one.site for key, one in flown]
+        return {
+            "on_target": float(np.mean(on)),
+            "clean": float(np.mean([hit and one.clean for hit, (_, one) in zip(on, flown, strict=True)])),
+            "flights": len(flown),
+            "flown_again": min(CHECKED, len(flown)),
+            "ended_otherwise": self.bank.checked(CHECKED, rng, self.pilots),
+        }
 
     def _outcomes(
         self,

@@ -99,12 +99,14 @@ def _fly(world: "LandingWorld", scene: "Scene", site: int, frames: list[np.ndarr
         o = seen.tolist()
         action[0], action[1] = steer((o[0] + 1) * 10 - at, o[1] * (20 / 3), floor, o)
         seen = world.step(action)[0]
+        lander = world.lander
+        assert lander is not None
         hull = hull or bool(world.game_over)
         if frames is not None and step % every == 0:
             frames.append(world.render())
         resting = seen[6] and seen[7] and abs(seen[2]) + abs(seen[3]) < STILL
         still = still + 1 if resting else 0
-        asleep = not world.lander.awake  # at rest for good, though a leg's contact be lost where two edges meet
+        asleep = not lander.awake  # at rest for good, though a leg's contact be lost where two edges meet
         if still == AT_REST or asleep or abs(seen[0]) >= 1:
             break
     return Flight(_resting_on(world, sites) if still == AT_REST or asleep else -1, hull, step)

@@ -187,7 +187,8 @@ def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return left + (right - left) * np.linspace(0.1, 0.9, 9)[:, None]
 
 
-def pixel(x: float, y: float) -> tuple[float, float]:
+def pixel(x: float, y: float) -> tuple[int, int]:
+    """Where a place of the world is in a frame: across, down."""
     return round(x * SCALE), round(VIEWPORT_H - y * SCALE)
 
 

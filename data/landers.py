@@ -86,7 +86,7 @@ def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.nda
     padded = np.pad(frame, ((ABOVE, BELOW), (LEFT, LEFT), (0, 0)), mode="edge")
     out = np.empty((len(middle), *SHAPE))
     for k, (x, y) in enumerate(zip(middle, floor, strict=True)):
-        across, down = (round(p) for p in pixel(float(x), float(y)))
+        across, down = pixel(float(x), float(y))
         crop = padded[down : down + ABOVE + BELOW, across : across + 2 * LEFT]
         out[k] = crop.reshape(SHAPE[0], BLOCK, SHAPE[1], BLOCK, 3).mean(axis=(1, 3)) / 255
     return out

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis import foretelling
-from reward_hypotheses.analysis.foretelling import PROB, Read, interval
+from reward_hypotheses.analysis.foretelling import PROB, Read, World, interval
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.flights import Bank, Pilots, write_whole
 from reward_hypotheses.data.flown_lander import FlownLander
@@ -19,8 +19,6 @@ from reward_hypotheses.data.seeds import substream
 Document = dict[str, Any]
 TELLING = 30
 """Telling scenes that a second population is trained with, beside the others."""
-CHECKED = 40
-"""Flights of the bank that are flown again."""
 MOST_AGENTS, MOST_SCENES = 1000, 10_000
 
 
@@ -51,7 +49,7 @@ def lander_study(
         ``predicted`` {mean, lower, upper}, ``measured`` {mean, flights, catastrophes}: the population over all shifts;
         ``agents``: rows {agent, shift, predicted, lower, upper, measured, fits}; ``coverage`` of their 89 % intervals and mean
         absolute ``error``; ``shifts``: the same by shift; ``foil``: the same of named rules; ``ordinary``, ``telling`` and
-        ``without_craters``: what the shift check calls a test like training, a population that was trained with telling
+        ``probes_without``: what the shift check calls a test like training, a population that was trained with telling
         scenes too, and probes that lack craters; ``controller`` {on_target, clean, flights, ...}; ``digest``.
 
     Raises
@@ -79,7 +77,7 @@ def lander_study(
 class _Study:
     """One study, step by step."""
 
-    def __init__(self, world: FlownLander, agents: int, seed: int, out: Path, said: Callable[[str], None]) -> None:
+    def __init__(self, world: World, agents: int, seed: int, out: Path, said: Callable[[str], None]) -> None:
         self.world, self.seed, self.out, self.said = world, seed, out, said
         self.names = [str(k) for k in range(agents)]
         self.told = [f"told {name}" for name in self.names]
@@ -99,11 +97,11 @@ class _Study:
         rows, foil = prediction["agents"], prediction["foil"]
         counts = self._measured(rows + foil, self.names)
         ordinary = self._compared(prediction["ordinary"], self.names)
-        blind = self._compared(prediction["without_craters"].pop("agents"), self.names)
+        blind = self._compared(prediction["probes_without"].pop("agents"), self.names)
         self._trained(dict(zip(self.told, seeds.values(), strict=True)), telling=True)
         telling = self._told(prediction["telling"])
-        self.said("checking the bank against fresh flights")
-        changed = world.bank.checked(CHECKED, substream(self.seed, "bank"), world.pilots)
+        self.said("checking outcomes against fresh ones")
+        controller = world.controller(substream(self.seed, "bank"))
         total = sum(c for c, _ in counts.values())
         n = sum(m for _, m in counts.values())
         return {
@@ -129,24 +127,24 @@ class _Study:
             "foil": {**_scores(foil), "agents": foil, "rules": dict(world.rules)},
             "ordinary": {"shift_check": prediction["shift_checks"]["ordinary"], **ordinary},
             "telling": telling,
-            "without_craters": prediction["without_craters"] | blind,
+            "probes_without": prediction["probes_without"] | blind,
             "readings": prediction["readings"],
             "misfits": sum(not r["fits"] for r in prediction["readings"]),
             "warnings": prediction["warnings"],
             "training": {
-                "scenes": world.many["training"],
+                "scenes": world.scenes("training").sizes["scene"],
                 "reward": float(np.mean([h[-50:].mean() for h in history.values()])),
             },
-            "probes": world.many["probes"],
+            "probes": world.scenes("probes").sizes["scene"],
             "interval": PROB,
-            "controller": self._controller(changed),
+            "controller": controller,
             "digest": digest,
         }
 
     def _trained(self, seeds: Mapping[str, int], telling: bool) -> dict[str, np.ndarray]:
         history = self.world.train(seeds, telling)
         for name in seeds:
-            write_whole(self.out / "agents" / f"{name.replace(' ', '-')}.npz", self.world.landers[name].saved())
+            write_whole(self.out / "agents" / f"{name.replace(' ', '-')}.npz", self.world.saved(name))
         return history
 
     def _read(self, probes: str) -> dict[str, Read]:
@@ -168,7 +166,7 @@ class _Study:
     def _predicted(self, reads: Mapping[str, Read]) -> tuple[Document, dict[str, list[np.ndarray]]]:
         """What is written before any test is flown; draws of each agent's rate, by test."""
         world = self.world
-        blind = self._read("probes without craters")
+        blind = self._read("probes without")
         rows: list[Document] = []
         foil: list[Document] = []
         without: list[Document] = []
@@ -206,7 +204,7 @@ class _Study:
             "agents": rows,
             "foil": foil,
             "ordinary": ordinary,
-            "without_craters": {
+            "probes_without": {
                 "agents": without,
                 "unprobed": unprobed,
                 "width": float(np.mean([r["upper"] - r["lower"] for r in without])),
@@ -245,7 +243,7 @@ class _Study:
         """
         world = self.world
         scenes = world.scenes("telling")
-        right = ((scenes["flags"].to_numpy() == 1) & (scenes["crater"].to_numpy() == 0)).argmax(axis=1)
+        right = world.right("telling")
         step = max(1, len(self.names) // 8)
         weights = np.concatenate([r.weights[::step] for r in reads.values()])
         features = next(iter(reads.values())).features
@@ -317,16 +315,46 @@ class _Study:
             }
         return out
 
-    def _controller(self, changed: int) -> Document:
-        flown = list(self.world.bank.items())
-        on = [key[3] == one.site for key, one in flown]
-        return {
-            "on_target": float(np.mean(on)),
-            "clean": float(np.mean([hit and one.clean for hit, (_, one) in zip(on, flown, strict=True)])),
-            "flights": len(flown),
-            "flown_again": CHECKED,
-            "ended_otherwise": changed,
-        }
+
+def study_text(document: Mapping[str, Any], out: Path) -> list[str]:
+    """Say what a study found, for a terminal."""
+    lines = [
+        "share of scenes with a catastrophe, of the population",
+        f"{'':14} {'predicted':>20} {'measured':>9}   {'mean error':>10} {'coverage':>8}",
+    ]
+    for name, one in [*document["shifts"].items(), ("all shifts", document)]:
+        predicted = one["predicted"]
+        told = f"{predicted['mean']:.3f} ({predicted['lower']:.3f} to {predicted['upper']:.3f})"
+        lines.append(
+            f"{name:13} {told:>22} {one['measured']['mean']:>9.3f}   {one['error']:>10.3f} {one['coverage']:>8.2f}"
+        )
+    foil = document["foil"]
+    lines.append(f"{'named rules':13} {'':>22} {'':>9}   {foil['error']:>10.3f} {foil['coverage']:>8.2f}")
+    check = document["ordinary"]["shift_check"]
+    lines.append(f"a test like training is called {check['words']} (p = {check['p']:.3g})")
+    told = document["telling"]["shifts"].values()
+    before, predicted, after = (
+        float(np.mean(found))
+        for found in (
+            [one["before"] for one in told],
+            [one["predicted"]["mean"] for one in told],
+            [one["measured"]["mean"] for one in told],
+        )
+    )
+    lines.append(
+        f"trained with {document['telling']['scenes']} telling scenes too: {before:.3f} falls to {after:.3f}, predicted {predicted:.3f}"
+    )
+    without = document["probes_without"]
+    lines.append(
+        f"from probes that lack craters: intervals {without['width']:.2f} wide instead of {without['width_with']:.2f}, "
+        f"coverage {without['coverage']:.2f}"
+    )
+    control = document["controller"]
+    lines.append(
+        f"flights: {control['flights']}, on the chosen site {control['on_target']:.2%}, clean {control['clean']:.2%}"
+    )
+    lines += [f"mind: {warning}" for warning in document["warnings"]]
+    return [*lines, "", f"Written to {out}: results.json, prediction.json (before any test was flown), scatter.png"]
 
 
 def _amiss(found: Read) -> str:
