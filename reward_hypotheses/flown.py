@@ -63,13 +63,15 @@ def lander_study(
         if given > most:
             raise InputError(f"{name}: {shown(given)}; give at most {most:,}")
     out = Path(out)
-    settings = {"study": "lander", "agents": agents, "scenes": scenes, "seed": seed, "gymnasium": _gymnasium()}
+    settings = {"study": "lander", "agents": agents, "scenes": scenes, "seed": seed, "gymnasium": needs_lander()}
     _claim(out, settings)
     bank = Bank(out / "flights")
     with Pilots() as pilots:
         world = FlownLander(scenes, seed, bank, pilots, said, TELLING)
         study = _Study(world, agents, seed, out, said)
         document = study.document(settings)
+    said("drawing")
+    write_whole(out / "scatter.png", _scatter(document))
     write_whole(out / "results.json", _bytes(document))
     return document
 
@@ -316,6 +318,17 @@ class _Study:
         return out
 
 
+def _scatter(document: Mapping[str, Any]) -> bytes:
+    from reward_hypotheses.analysis.report.scatter import scatter
+
+    read, foil = "read with continuous weights", "named rules alone"
+    said = {
+        title: f"mean error {one['error']:.3f}; 89% intervals hold {one['coverage']:.0%}"
+        for title, one in ((read, document), (foil, document["foil"]))
+    }
+    return scatter({read: document["agents"], foil: document["foil"]["agents"]}, said)
+
+
 def study_text(document: Mapping[str, Any], out: Path) -> list[str]:
     """Say what a study found, for a terminal."""
     lines = [
@@ -370,14 +383,15 @@ def _bytes(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _gymnasium() -> str:
+def needs_lander() -> str:
+    """Give Gymnasium's version; MissingExtraError where the lander is not installed."""
     from reward_hypotheses.data.landing_sites import MissingExtraError, gymnasium_version
 
     try:
         import gymnasium.envs.box2d  # noqa: F401
     except ImportError:
         raise MissingExtraError(
-            "lander study needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"
+            "lander needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"
         ) from None
     return gymnasium_version()
 
