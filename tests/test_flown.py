@@ -115,7 +115,7 @@ def test_agents_learn_and_come_apart():
     pad = seen["flags"] == 1
     assert (pad == (seen["red"] == 1)).all() and crops.shape == (100, 4, *landers.SHAPE) and crops.max() <= 1
     by_flags = []
-    for seed in range(12):
+    for seed in range(8):
         agent, history = landers.train(crops, pad * 1.0, seed)
         assert history[0] < 0.9 < 0.98 < history[-50:].mean()
         assert (agent.choose(crops) == pad.argmax(axis=1)).all()
@@ -156,9 +156,9 @@ class Made:
 
 def test_a_reading_foretells_what_is_measured():
     inside = []
-    for k in range(24):
-        made = Made([3 - 0.2 * k, 0.2 * k, -1.0])
-        probes, test = made.table(200, k), made.table(100, 100 + k)
+    for k in range(10):
+        made = Made([3 - 0.4 * k, 0.4 * k, -1.0])
+        probes, test = made.table(120, k), made.table(100, 100 + k)
         found = foretelling.read(made, probes, made.choose(probes, k), np.ones(6), k)
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
         bad = test["crater"].to_numpy() > 0
@@ -168,7 +168,7 @@ def test_a_reading_foretells_what_is_measured():
         measured = bad[np.arange(100), made.choose(test, 1000 + k)].mean()
         told = foretelling.interval(drawn)
         inside.append(told["lower"] <= measured <= told["upper"])
-    assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 24) < np.mean(inside)
+    assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 10) < np.mean(inside)
 
 
 def test_the_reading_is_that_of_the_toolkit():
@@ -242,8 +242,8 @@ KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "sh
 
 @pytest.mark.slow
 def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(flown_lander, "TRAINING", (40, 600))
-    monkeypatch.setattr(flown_lander, "PROBES", (80, 400))
+    monkeypatch.setattr(flown_lander, "TRAINING", (24, 24))
+    monkeypatch.setattr(flown_lander, "PROBES", (60, 60))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     tested, first = set(flown_lander.FlownLander.tests), []
 
@@ -275,13 +275,13 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     code = (
         "import sys\n"
         "from reward_hypotheses.data import flown_lander\n"
-        "flown_lander.TRAINING, flown_lander.PROBES = (40, 600), (80, 400)\n"
+        "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), (60, 60)\n"
         "from reward_hypotheses.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, "lander", "study", "--agents", "2", "--scenes", "10", "--seed", "7"]
     rng = np.random.default_rng(11)
-    for _ in range(3):
+    for _ in range(2):
         with subprocess.Popen(
             [*command, "--out", str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as one:
