@@ -24,7 +24,13 @@ def main(many: int, winds: tuple[float, ...]) -> None:
             on += flight.site == site
             clean += flight.site == site and flight.clean
         seconds = time.process_time() - start
-        found = {"wind": wind, "flights": many, "on_target": on / many, "clean": clean / many, "a_second": many / seconds}
+        found = {
+            "wind": wind,
+            "flights": many,
+            "on_target": on / many,
+            "clean": clean / many,
+            "a_second": many / seconds,
+        }
         print(json.dumps(found), flush=True)
 
 
