@@ -114,6 +114,8 @@ class Read:
         Weight of the mixture beside them, all equally probable beforehand.
     p : dict of str to float
         Two-sided p-values of what was checked on the probes.
+    chance_bad, bad : ndarray (probe,)
+        The chance that it takes a bad option, on average over the draws, and whether it did.
     """
 
     features: tuple[str, ...]
@@ -122,6 +124,8 @@ class Read:
     rules: Mapping[str, float]
     mixture: float
     p: Mapping[str, float]
+    chance_bad: np.ndarray
+    bad: np.ndarray
 
     @property
     def fits(self) -> bool:
@@ -182,9 +186,11 @@ def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray
         random_seed=seed,
     )
     rng = substream(seed, "reading")
+    at_bad = probes[world.bad].to_numpy() > 0
     weights = rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, units)
     drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
     weights[:, told] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
+    chance = chances(weights[:, told], phi[..., told])
     log_evidence = tree["evidence"]["log_evidence"].to_numpy()[: len(world.rules)]
     rules = np.exp(log_evidence - log_evidence.max())
     return Read(
@@ -193,7 +199,9 @@ def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray
         unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
         rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
         mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
-        p=checked(world, probes, chosen, chances(weights[:, told], phi[..., told]), rng),
+        p=checked(world, probes, chosen, chance, rng),
+        chance_bad=(chance.mean(axis=0) * at_bad).sum(axis=1),
+        bad=at_bad[np.arange(len(chosen)), chosen],
     )
 
 
@@ -255,6 +263,33 @@ def interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
     """Mean and equal-tailed interval of draws."""
     lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
     return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
+
+
+def shared(reads: Sequence[Read]) -> float:
+    """Variance, by scene, of what agents do alike beyond their readings, as seen on the probes.
+
+    ``var_m(mean_k e_km) - mean over m of sum_k p_km (1 - p_km) / K^2``, at least 0, with ``e_km`` whether agent k took a bad option
+    in scene m less its chance. Agents that were trained alike err alike, so that a population's rate varies more than
+    independent agents' would.
+    """
+    chance = np.array([one.chance_bad for one in reads])
+    apart = (np.array([one.bad for one in reads]) - chance).mean(axis=0)
+    alone = (chance * (1 - chance)).sum(axis=0) / len(reads) ** 2
+    return max(0.0, float(np.mean(apart**2) - alone.mean()))
+
+
+def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the rate of a population from its agents' rates: (draw,).
+
+    Parameters
+    ----------
+    variance : float
+        Of what they share, by scene.
+    scenes : int
+        Scenes that the rate is a mean over.
+    """
+    mean = np.mean(draws, axis=0)
+    return np.clip(mean + rng.standard_normal(len(mean)) * np.sqrt(variance / scenes), 0.0, 1.0)
 
 
 def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:

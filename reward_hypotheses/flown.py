@@ -67,9 +67,15 @@ def lander_study(
     _claim(out, settings)
     bank = Bank(out / "flights")
     with Pilots() as pilots:
-        world = FlownLander(scenes, seed, bank, pilots, said, TELLING)
-        study = _Study(world, agents, seed, out, said)
-        document = study.document(settings)
+        return study_of(FlownLander(scenes, seed, bank, pilots, said, TELLING), settings, out, said)
+
+
+def study_of(world: World, settings: Mapping[str, Any], out: Path, said: Callable[[str], None]) -> Document:
+    """Predict and measure in any world: ``settings`` hold ``agents`` and ``seed``, and are written into the document.
+
+    Writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png`` and, last, ``results.json``.
+    """
+    document = _Study(world, settings["agents"], settings["seed"], out, said).document(settings)
     said("drawing")
     write_whole(out / "scatter.png", _scatter(document))
     write_whole(out / "results.json", _bytes(document))
@@ -93,7 +99,7 @@ class _Study:
         failed, flown = world.slips()
         self.slip = substream(self.seed, "slips").beta(failed + 0.5, flown - failed + 0.5, foretelling.DRAWS)
         reads = self._read("probes")
-        prediction, draws = self._predicted(reads)
+        prediction = self._predicted(reads)
         digest = self._committed(prediction)
         # from here on tests are flown
         rows, foil = prediction["agents"], prediction["foil"]
@@ -165,8 +171,8 @@ class _Study:
             reads[name] = foretelling.read(world, world.scenes(probes), chosen, units.std(axis=0), self.seed + k)
         return reads
 
-    def _predicted(self, reads: Mapping[str, Read]) -> tuple[Document, dict[str, list[np.ndarray]]]:
-        """What is written before any test is flown; draws of each agent's rate, by test."""
+    def _predicted(self, reads: Mapping[str, Read]) -> Document:
+        """What is written before any test is flown."""
         world = self.world
         blind = self._read("probes without")
         rows: list[Document] = []
@@ -189,7 +195,11 @@ class _Study:
                     foil.append(self._row(name, test, foretelling.by_rules(world, reads[name], scenes, self.slip, rng)))
                     alone = foretelling.foretold(blind[name].chances(scenes), bad, self.slip, rng)
                     without.append(self._row(name, test, alone))
-        shifts = {test: interval(np.mean(draws[test], axis=0)) for test in world.tests}
+        alike = foretelling.shared([reads[name] for name in self.names])
+        together = {}
+        for test in world.tests:
+            rng = substream(self.seed, f"population {test}")
+            together[test] = foretelling.population(draws[test], alike, world.scenes(test).sizes["scene"], rng)
         misfits = [name for name in self.names if not reads[name].fits]
         warnings = [
             f"the reading of agent {name} does not fit its own choices: {_amiss(reads[name])}" for name in misfits
@@ -201,8 +211,9 @@ class _Study:
             checks[test] = {"shifted": found.shifted, "p": found.p, "words": words}
         unprobed = sorted({one for r in blind.values() for one in r.unprobed})
         return {
-            "population": interval(np.mean([np.mean(draws[t], axis=0) for t in world.tests], axis=0)),
-            "shifts": shifts,
+            "population": interval(np.mean(list(together.values()), axis=0)),
+            "shifts": {test: interval(drawn) for test, drawn in together.items()},
+            "shared": alike,
             "agents": rows,
             "foil": foil,
             "ordinary": ordinary,
@@ -225,7 +236,7 @@ class _Study:
                 for name in self.names
             ],
             "warnings": warnings,
-        }, draws
+        }
 
     def _row(self, name: str, test: str, drawn: np.ndarray) -> Document:
         found = interval(drawn)

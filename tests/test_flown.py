@@ -221,11 +221,29 @@ def test_probes_that_lack_craters_leave_the_prior():
 def test_named_rules_commit():
     made = Made([0.0, 5.0, 0.0])
     test = made.table(300, 2)
-    read = foretelling.Read((), np.zeros((0, 0)), (), {"red paint": 0.0, "flags": 1.0}, 0.0, {})
+    read = foretelling.Read(
+        (), np.zeros((0, 0)), (), {"red paint": 0.0, "flags": 1.0}, 0.0, {}, np.zeros(0), np.zeros(0)
+    )
     drawn = foretelling.by_rules(made, read, test, np.zeros(2000), np.random.default_rng(3))
     flags, bad = test["flags"].to_numpy(), test["crater"].to_numpy() > 0
     expected = np.mean([bad[m][flags[m] == flags[m].max()].mean() for m in range(300)])
     assert abs(drawn.mean() - expected) < 5 * drawn.std() / np.sqrt(2000)
+
+
+def test_what_agents_share_widens_the_population():
+    rng = np.random.default_rng(0)
+
+    def reads(alike):
+        chance = np.full((20, 400), 0.3)
+        u = np.where(alike, rng.random(400), rng.random((20, 400)))
+        rows = zip(chance, u < chance, strict=True)
+        return [foretelling.Read((), np.zeros((0, 0)), (), {}, 0.0, {}, p, bad) for p, bad in rows]
+
+    alike = foretelling.shared(reads(True))
+    assert foretelling.shared(reads(False)) < 0.005 and abs(alike - 0.3 * 0.7 * 19 / 20) < 0.05
+    draws = [np.full(4000, 0.4)] * 20
+    found = foretelling.population(draws, alike, 100, rng)
+    assert found.std() == pytest.approx(np.sqrt(alike / 100), rel=0.1) and found.mean() == pytest.approx(0.4, abs=0.01)
 
 
 def test_a_test_like_training_is_called_that():
