@@ -37,6 +37,7 @@ def test_pages():
         "extend-in-pymc",
         "feedback",
         "first-study",
+        "fly-it",
         "how-to-read-a-risk",
         "inspect-with-arviz",
         "is-any-hypothesis-right",
