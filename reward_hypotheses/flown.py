@@ -19,6 +19,7 @@ from reward_hypotheses.data.seeds import substream
 Document = dict[str, Any]
 TELLING = 30
 """Telling scenes that a second population is trained with, beside the others."""
+CHANGED = "not what this study predicts, so it was changed or made by another version; give another folder"
 MOST_AGENTS, MOST_SCENES = 1000, 10_000
 
 
@@ -65,6 +66,8 @@ def lander_study(
     out = Path(out)
     settings = {"study": "lander", "agents": agents, "scenes": scenes, "seed": seed, "gymnasium": needs_lander()}
     _claim(out, settings)
+    if (done := _done(out)) is not None:
+        return done
     bank = Bank(out / "flights")
     with Pilots() as pilots:
         return study_of(FlownLander(scenes, seed, bank, pilots, said, TELLING), settings, out, said)
@@ -283,9 +286,7 @@ class _Study:
         path = self.out / "prediction.json"
         if path.exists():
             if path.read_bytes() != data:
-                raise InputError(
-                    f"{path}: not what this study predicts, so it was changed or made by another version; give another folder"
-                )
+                raise InputError(f"{path}: {CHANGED}")
         else:
             self.said("writing the prediction")
             write_whole(path, data)
@@ -405,6 +406,22 @@ def needs_lander() -> str:
             "lander needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"
         ) from None
     return gymnasium_version()
+
+
+def _done(out: Path) -> Document | None:
+    """The document of a study that is done, held against the prediction beside it; None of one that is not."""
+    path = out / "results.json"
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_bytes())
+        digest = hashlib.sha256((out / "prediction.json").read_bytes()).hexdigest()
+        same = bool(document["digest"] == digest)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: cannot be read as this study's document; give another folder") from None
+    if not same:
+        raise InputError(f"{out / 'prediction.json'}: {CHANGED}")
+    return document
 
 
 def _claim(out: Path, settings: Mapping[str, Any]) -> None:
