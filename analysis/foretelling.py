@@ -19,6 +19,7 @@ from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.linear import Linear
+from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree import fit
 from reward_hypotheses.models.valuation import Valuation
@@ -263,6 +264,26 @@ def interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
     """Mean and equal-tailed interval of draws."""
     lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
     return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
+
+
+def refuse_misfits(reads: Mapping[str, Read]) -> list[str]:
+    """Say of whom the reading does not fit, a sentence each.
+
+    Raises
+    ------
+    NotTrustedError
+        It does not fit more than half of them: a column is missing by which they choose.
+    """
+    said = []
+    for name, one in reads.items():
+        if not one.fits:
+            amiss, p = min(one.p.items(), key=lambda pair: pair[1])
+            said.append(f"the reading of agent {name} does not fit its own choices: {amiss}, p = {p:.3g}")
+    if 2 * len(said) > len(reads):
+        raise NotTrustedError(
+            [f"{len(said)} of {len(reads)} readings do not fit, so nothing is predicted; a column is missing", *said]
+        )
+    return said
 
 
 def shared(reads: Sequence[Read]) -> float:

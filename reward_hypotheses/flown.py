@@ -57,6 +57,8 @@ def lander_study(
     ------
     InputError
         A wrong number; a folder of another study, or one whose prediction is not this study's.
+    NotTrustedError
+        The readings of more than half of the agents do not fit their own choices.
     """
     agents, scenes = whole(agents, "agents", 2), whole(scenes, "scenes", 10)
     seed = whole(seed, "seed")
@@ -177,6 +179,7 @@ class _Study:
     def _predicted(self, reads: Mapping[str, Read]) -> Document:
         """What is written before any test is flown."""
         world = self.world
+        warnings = foretelling.refuse_misfits(reads)
         blind = self._read("probes without")
         rows: list[Document] = []
         foil: list[Document] = []
@@ -203,10 +206,6 @@ class _Study:
         for test in world.tests:
             rng = substream(self.seed, f"population {test}")
             together[test] = foretelling.population(draws[test], alike, world.scenes(test).sizes["scene"], rng)
-        misfits = [name for name in self.names if not reads[name].fits]
-        warnings = [
-            f"the reading of agent {name} does not fit its own choices: {_amiss(reads[name])}" for name in misfits
-        ]
         checks = {}
         for test in (*world.tests, "ordinary"):
             found = foretelling.shift_of(world, world.scenes("training"), world.scenes(test), self.seed)
@@ -380,11 +379,6 @@ def study_text(document: Mapping[str, Any], out: Path) -> list[str]:
     )
     lines += [f"mind: {warning}" for warning in document["warnings"]]
     return [*lines, "", f"Written to {out}: results.json, prediction.json (before any test was flown), scatter.png"]
-
-
-def _amiss(found: Read) -> str:
-    name, p = min(found.p.items(), key=lambda pair: pair[1])
-    return f"{name}, p = {p:.3g}"
 
 
 def _scores(rows: list[Document]) -> Document:

@@ -156,8 +156,8 @@ class Made:
 
 def test_a_reading_foretells_what_is_measured():
     inside = []
-    for k in range(10):
-        made = Made([3 - 0.4 * k, 0.4 * k, -1.0])
+    for k in range(6):
+        made = Made([3 - 0.6 * k, 0.6 * k, -1.0])
         probes, test = made.table(120, k), made.table(100, 100 + k)
         found = foretelling.read(made, probes, made.choose(probes, k), np.ones(6), k)
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
@@ -168,7 +168,7 @@ def test_a_reading_foretells_what_is_measured():
         measured = bad[np.arange(100), made.choose(test, 1000 + k)].mean()
         told = foretelling.interval(drawn)
         inside.append(told["lower"] <= measured <= told["upper"])
-    assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 10) < np.mean(inside)
+    assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 6) < np.mean(inside)
 
 
 def test_the_reading_is_that_of_the_toolkit():
@@ -204,6 +204,11 @@ def test_a_reading_without_the_column_that_matters_does_not_fit():
     probes = made.table(200, 1)
     found = foretelling.read(made, probes, made.choose(probes, 2), np.ones(3), 3)
     assert not found.fits and found.p["crater"] < 0.001
+    fitting = foretelling.Read((), np.zeros((0, 0)), (), {}, 0.0, {"crater": 0.4}, np.zeros(0), np.zeros(0))
+    said = foretelling.refuse_misfits({"0": found, "1": fitting})
+    assert len(said) == 1 and "agent 0 does not fit its own choices" in said[0]
+    with pytest.raises(rh.NotTrustedError, match="2 of 3 readings do not fit"):
+        foretelling.refuse_misfits({"0": found, "1": fitting, "2": found})
 
 
 def test_probes_that_lack_craters_leave_the_prior():
