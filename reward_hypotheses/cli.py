@@ -277,7 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        goes_on = given.command == "lander" and given.action == "study"
+        kept = "the same command goes on from here" if goes_on else "nothing was written"
+        print(f"interrupted; {kept}", file=sys.stderr)
         return 130
     finally:
         progress.stop()

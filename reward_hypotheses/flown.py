@@ -143,7 +143,7 @@ class _Study:
             "probes_without": prediction["probes_without"] | blind,
             "readings": prediction["readings"],
             "misfits": sum(not r["fits"] for r in prediction["readings"]),
-            "warnings": prediction["warnings"],
+            "warnings": prediction["warnings"] + _changed(controller),
             "training": {
                 "scenes": world.scenes("training").sizes["scene"],
                 "reward": float(np.mean([h[-50:].mean() for h in history.values()])),
@@ -379,6 +379,16 @@ def study_text(document: Mapping[str, Any], out: Path) -> list[str]:
     )
     lines += [f"mind: {warning}" for warning in document["warnings"]]
     return [*lines, "", f"Written to {out}: results.json, prediction.json (before any test was flown), scatter.png"]
+
+
+def _changed(controller: Mapping[str, Any]) -> list[str]:
+    n = controller.get("ended_otherwise", 0)
+    again = controller.get("flown_again")
+    return (
+        [f"{n} of {again} flights that were flown again ended otherwise: were some flown on another machine?"]
+        if n
+        else []
+    )
 
 
 def _scores(rows: list[Document]) -> Document:

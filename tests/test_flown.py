@@ -320,6 +320,29 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
         lander_study(2, 10, 7, cut)
 
 
+@pytest.mark.slow
+def test_flights_are_drawn(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.setattr(flown_lander, "TRAINING", (40, 40))
+    assert main(["lander", "render", "--out", str(tmp_path)]) == 0
+    assert "crater.gif" in capsys.readouterr().out
+    names = [f"{name}.{kind}" for name in ("training", "right", "crater") for kind in ("gif", "png")]
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+    assert sum((tmp_path / name).stat().st_size for name in names) < 3 * 2**20
+    places = {}
+    for name in ("training", "right", "crater"):
+        with Image.open(tmp_path / f"{name}.gif") as drawn:
+            assert drawn.size == (600, 400) and drawn.n_frames > 20
+        with Image.open(tmp_path / f"{name}.png") as last:
+            frame = np.asarray(last.convert("RGB")).astype(int)
+        hull = np.abs(frame - [128, 102, 230]).sum(axis=2) < 60
+        red = np.abs(frame - [214, 40, 40]).sum(axis=2) < 60
+        red &= np.arange(400)[:, None] > 250  # not the exhaust
+        places[name] = abs(np.nonzero(hull)[1].mean() - np.nonzero(red)[1].mean())
+    assert places["training"] < 30 and places["crater"] < 30 and places["right"] > 90  # over the paint, or not
+
+
 def test_what_the_study_refuses(tmp_path, capsys):
     for wrong, said in (
         (["--agents", "1"], "agents: 1"),
