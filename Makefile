@@ -7,6 +7,7 @@
 # make agreement exact results against sampled ones, study by study
 # make calibration how often intervals hold the truth, kind by kind
 # make bench    timings side by side with what a user would use instead
+# make flown    agents trained, their catastrophes predicted, then flown: the study and pictures that README shows
 # make pins     resolve the pinned versions again (needs uv)
 # make clean    remove .venv and everything that was built
 
@@ -20,7 +21,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs agreement calibration bench pins clean
+.PHONY: demo test venv lint types docs agreement calibration bench flown pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
@@ -60,6 +61,12 @@ calibration: venv
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py
+
+flown: venv
+	$(BIN)/reward-hypotheses lander study --agents 24 --scenes 200 --seed 1 --out lander-study
+	$(BIN)/reward-hypotheses lander render --out lander-flights
+	cp lander-study/scatter.png docs/readme/flown-scatter.png
+	for name in training right crater; do cp lander-flights/$$name.gif docs/readme/flown-$$name.gif; done
 
 pins:
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 \

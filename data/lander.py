@@ -47,12 +47,15 @@ class Scene:
         Where flags stand.
     seed : int
         Of the lander's first push.
+    levels : tuple of float
+        How strong the paint of each stretch is, from 0 (bare) to 1; all are 1 unless given.
     """
 
     ground: tuple[tuple[float, float], ...]
     red: tuple[tuple[float, float], ...]
     flags: tuple[float, ...]
     seed: int
+    levels: tuple[float, ...] = ()
 
 
 class LandingWorld(LunarLander):
@@ -98,20 +101,46 @@ class LandingWorld(LunarLander):
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
         self.sky_polys = [[a, b, (b[0], HEIGHT), (a[0], HEIGHT)] for a, b in pairs]
         super().render()
-        for left, right in self.scene.red:
+        levels = self.scene.levels or (1.0,) * len(self.scene.red)
+        for (left, right), strength in zip(self.scene.red, levels, strict=True):
             inner = ground[(ground[:, 0] > left) & (ground[:, 0] < right)]
             xs = np.array([left, *inner[:, 0], right])
             ys = np.interp(xs, *ground.T)
             outline = [*zip(xs, ys, strict=True), *zip(xs[::-1], ys[::-1] - PAINT_DEPTH, strict=True)]
-            pygame.draw.polygon(self.surf, RED, [_pixel(x, y) for x, y in outline])
+            pygame.draw.polygon(self.surf, _faded(strength), [pixel(x, y) for x, y in outline])
         for x in self.scene.flags:
-            at, foot = _pixel(x, float(np.interp(x, *ground.T)))
+            at, foot = pixel(x, float(np.interp(x, *ground.T)))
             pygame.draw.line(self.surf, WHITE, (at, foot), (at, foot - POLE))
             top = foot - POLE
             pygame.draw.polygon(
                 self.surf, YELLOW, [(at, top), (at, top + CLOTH[1]), (at + CLOTH[0], top + CLOTH[1] / 2)]
             )
         return np.ascontiguousarray(pygame.surfarray.pixels3d(self.surf).transpose(1, 0, 2))
+
+    def graded(self) -> dict[str, np.ndarray]:
+        """Survey the candidate sites by degrees: columns (site,).
+
+        ``red`` is how strong the paint shows in the frame just below the surface, from 0 (bare) to 1; ``flags`` at how many
+        of the two ends a cloth shows, over 2; ``depth``, ``distance`` and which are sites as in `survey`; ``middle`` is
+        where a site is, and ``floor`` how high.
+        """
+        ground, frame, lander = self.ground(), self.render(), self.lander
+        assert lander is not None
+        sites = []
+        for left, right in level(ground):
+            (x1, y1), (x2, y2) = left, right
+            green = [_cut(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1)[..., 1].mean() for x, y in _along(left, right)]
+            sites.append(
+                {
+                    "red": float(np.clip((255 - np.mean(green)) / (255 - RED[1]), 0, 1)),
+                    "flags": sum(_cloth(frame, x, y) for x, y in (left, right)) / 2,
+                    "depth": float(np.interp([x1 - RIM, x2 + RIM], *ground.T).mean() - (y1 + y2) / 2),
+                    "distance": float(abs((x1 + x2) / 2 - lander.position.x)),
+                    "middle": float((x1 + x2) / 2),
+                    "floor": float((y1 + y2) / 2),
+                }
+            )
+        return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
 
     def survey(self) -> dict[str, np.ndarray]:
         """Survey the candidate sites, from left to right: columns (site,).
@@ -124,11 +153,11 @@ class LandingWorld(LunarLander):
         ground, frame, lander = self.ground(), self.render(), self.lander
         assert lander is not None
         sites = []
-        for left, right in _level(ground):
+        for left, right in level(ground):
             (x1, y1), (x2, y2) = left, right
             rims = np.interp([x1 - RIM, x2 + RIM], *ground.T)
             depth = float(rims.mean() - (y1 + y2) / 2)
-            flags = all(_shows(frame, x - 0.3, x + 0.6, y + 1.2, y + 1.8, YELLOW).any() for x, y in (left, right))
+            flags = all(_cloth(frame, x, y) for x, y in (left, right))
             paint = [_shows(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1, RED).mean() for x, y in _along(left, right)]
             sites.append(
                 {
@@ -144,7 +173,7 @@ class LandingWorld(LunarLander):
         return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
 
 
-def _level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Level stretches with room for the lander: neighbouring edges of one slope are one stretch."""
     slope = np.arctan2(np.diff(ground[:, 1]), np.diff(ground[:, 0]))
     turns = np.flatnonzero(np.abs(np.diff(slope)) > 1e-4) + 1
@@ -158,12 +187,28 @@ def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return left + (right - left) * np.linspace(0.1, 0.9, 9)[:, None]
 
 
-def _pixel(x: float, y: float) -> tuple[float, float]:
+def pixel(x: float, y: float) -> tuple[int, int]:
+    """Where a place of the world is in a frame: across, down."""
     return round(x * SCALE), round(VIEWPORT_H - y * SCALE)
+
+
+def _faded(strength: float) -> tuple[int, int, int]:
+    """The colour of paint: from white to red."""
+    r, g, b = (round(255 + strength * (full - 255)) for full in RED)
+    return r, g, b
+
+
+def _cloth(frame: np.ndarray, x: float, y: float) -> bool:
+    """Whether a cloth shows above a place."""
+    return bool(_shows(frame, x - 0.3, x + 0.6, y + 1.2, y + 1.8, YELLOW).any())
 
 
 def _shows(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float, color: tuple[int, int, int]) -> np.ndarray:
     """Which pixels of a box of the world show a colour."""
-    (left, bottom), (right, top) = _pixel(x1, y1), _pixel(x2, y2)
-    box = frame[max(top, 0) : max(bottom, 0) + 1, max(left, 0) : max(right, 0) + 1]
-    return (box == color).all(axis=-1)
+    return (_cut(frame, x1, x2, y1, y2) == color).all(axis=-1)
+
+
+def _cut(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float) -> np.ndarray:
+    """The pixels of a box of the world."""
+    (left, bottom), (right, top) = pixel(x1, y1), pixel(x2, y2)
+    return frame[max(top, 0) : max(bottom, 0) + 1, max(left, 0) : max(right, 0) + 1]

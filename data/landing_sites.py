@@ -1,14 +1,18 @@
 """The essay's world: where to land, when red paint and flags have always coincided.
 
 A scene has four candidate sites on the lunar lander's own ground, flat or a crater, painted red or not, between flags or
-not. Four kinds of scene are mixed:
+not. Seven kinds of scene are mixed:
 
 - ``together``: the pad is flat, red and between flags; the other sites are bare. Training.
 - ``apart``: the pad is only flagged, and a crater as far away as the pad, or farther, is red. The essay's deployment.
 - ``decoy``: the pad is only flagged, and another flat site is red.
 - ``independent``: every site is red, flagged and a crater with probability 1/2 each, independently.
+- ``faded``: the pad is between flags and its paint has faded; another site is red, with one flag left of two.
+- ``varied``: paint is absent, faded or full, there are no flags, one or two, and a site is a crater with probability 1/2,
+  all independently of one another.
+- ``flat``: the same without craters.
 
-Bare sites, and those of ``decoy`` that are neither, are craters with probability 1/2.
+Bare sites, the red one of ``faded``, and those of ``decoy`` that are neither, are craters with probability 1/2.
 """
 
 import json
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.lander import LandingWorld, Scene
 
 SITES = 4
+FADED = (0.2, 0.6)  # how strong faded paint is
 MOST_SCENES = 100_000
 TRAINING: Mapping[str, float] = {"together": 1.0}
 SHIFTED: Mapping[str, float] = {"apart": 1.0}
@@ -38,7 +43,7 @@ class MissingExtraError(InputError):
 
 
 Layout = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Which sites are red, flagged, craters."""
+"""Which sites are red (or how red), flagged (1; 1/2 on the right alone, -1/2 on the left alone), craters."""
 
 
 def _at(*sites: int) -> np.ndarray:
@@ -65,11 +70,33 @@ def _independent(rng: np.random.Generator, bare: np.ndarray) -> Layout:
     return rng.random(SITES) < 0.5, rng.random(SITES) < 0.5, bare
 
 
+def _faded(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+    pad, red = (int(site) for site in rng.permutation(SITES)[:2])
+    paint, flags = _at(red) * 1.0, _at(pad) * 1.0
+    paint[pad] = rng.uniform(*FADED)
+    flags[red] = rng.choice([-0.5, 0.5])
+    return paint, flags, bare & ~_at(pad)
+
+
+def _varied(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+    paint = rng.choice([0.0, -1.0, 1.0], SITES)
+    flags = rng.choice([0.0, -0.5, 1.0], SITES) * np.where(rng.random(SITES) < 0.5, 1, -1)
+    return np.where(paint < 0, rng.uniform(*FADED, SITES), paint), np.where(np.abs(flags) == 1, 1.0, flags), bare
+
+
+def _flat(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+    paint, flags, _ = _varied(rng, bare)
+    return paint, flags, np.zeros(SITES, bool)
+
+
 KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], Layout]] = {
     "together": _together,
     "apart": _apart,
     "decoy": _decoy,
     "independent": _independent,
+    "faded": _faded,
+    "varied": _varied,
+    "flat": _flat,
 }
 """Kinds of scene: given which sites would be craters were they bare, which are red, flagged, craters."""
 
@@ -89,7 +116,8 @@ def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str,
     shifted : bool
         Red and flags coincide on every site (False), or a faraway crater is red and the pad is only flagged (True).
     mix : dict of str to float, optional
-        Shares of the kinds of scene instead, normalised: ``together``, ``apart``, ``decoy``, ``independent``.
+        Shares of the kinds of scene instead, normalised: ``together``, ``apart``, ``decoy``, ``independent``, ``faded``,
+        ``varied``, ``flat``.
 
     Returns
     -------
@@ -202,11 +230,15 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
     ground.append((WIDTH, float(rim[-1])))
     return Scene(
         ground=tuple((float(x), float(y)) for x, y in ground),
-        red=tuple((float(x - w), float(x + w)) for x, w in zip(middle[red], half[red], strict=True)),
+        red=tuple((float(x - w), float(x + w)) for x, w in zip(middle[red > 0], half[red > 0], strict=True)),
         flags=tuple(
-            float(x + side * (w - 0.1)) for x, w in zip(middle[flags], half[flags], strict=True) for side in (-1, 1)
+            float(x + side * (w - 0.1))
+            for x, w, ends in zip(middle, half, flags, strict=True)
+            for side in (-1, 1)
+            if ends == 1 or ends * side > 0
         ),
         seed=int(rng.integers(2**31)),
+        levels=() if red.dtype == bool else tuple(red[red > 0].tolist()),
     )
 
 

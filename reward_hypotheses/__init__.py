@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.ledger import Ledger
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
+    from reward_hypotheses.flown import lander_study
     from reward_hypotheses.models.failure_judgements import FailureJudgements
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
@@ -160,6 +161,7 @@ _HOME = {
     "run": "study",
     "check": "study",
     "compare": "comparison",
+    "lander_study": "flown",
 }
 
 __all__ = [
@@ -216,6 +218,7 @@ __all__ = [
     "impact",
     "index_draws",
     "intervene",
+    "lander_study",
     "landing_frame",
     "landing_sites",
     "log_pool",

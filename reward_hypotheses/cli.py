@@ -1,4 +1,4 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`."""
 
 import argparse
 import io
@@ -161,7 +161,50 @@ def parser() -> argparse.ArgumentParser:
         compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
     compare.add_argument("--json", action="store_true", help="print the comparison alone, as JSON, on stdout")
     _ledger_parser(commands)
+    _lander_parser(commands)
     return top
+
+
+def _lander_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    lander = commands.add_parser(
+        "lander",
+        help="train lander agents, predict their catastrophes, then fly and count",
+        description="Predicted against measured catastrophes of trained agents on Gymnasium's lunar lander (needs the extra 'lander').",
+        allow_abbrev=False,
+    )
+    actions = lander.add_subparsers(dest="action", metavar="ACTION", required=True)
+    study = actions.add_parser(
+        "study",
+        help="predict, then measure",
+        description="Train agents, read them off their choices in probe scenes, write the prediction for three shifted tests to a "
+        "file, then fly the tests and compare. Killed at any moment, the same command goes on from there.",
+        allow_abbrev=False,
+    )
+    for name, default, what in (
+        ("agents", 24, "how many are trained"),
+        ("scenes", 200, "scenes of each test"),
+        ("seed", 0, "of scenes, agents and draws"),
+    ):
+        study.add_argument(f"--{name}", metavar="N", type=int, default=default, help=f"{what} (default: {default})")
+    study.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path("lander-study"),
+        help="folder: new, or of the same study (default: ./lander-study)",
+    )
+    study.add_argument("--json", action="store_true", help="print the document alone on stdout")
+    render = actions.add_parser(
+        "render",
+        help="draw a training landing, a right one under shift, and the veer into the crater",
+        description="Train two agents, one that goes by flags and one that goes by paint, and draw their flights: GIFs, and the "
+        "last frames as PNGs.",
+        allow_abbrev=False,
+    )
+    render.add_argument("--seed", metavar="N", type=int, default=0, help="of scenes and agents (default: 0)")
+    render.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("lander-flights"), help="folder (default: ./lander-flights)"
+    )
 
 
 def _ledger_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -224,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _compare(given.a, given.b, given.json, progress)
         if given.command == "ledger":
             return _ledger(given, progress)
+        if given.command == "lander":
+            return _lander(given, progress)
         if given.command == "demo":
             essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
             return _run(essay, given.out, False, progress, whole=False)
@@ -232,7 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        goes_on = given.command == "lander" and given.action == "study"
+        kept = "the same command goes on from here" if goes_on else "nothing was written"
+        print(f"interrupted; {kept}", file=sys.stderr)
         return 130
     finally:
         progress.stop()
@@ -296,6 +343,33 @@ def _ledger(given: argparse.Namespace, progress: Progress) -> int:
         return _not_trusted(given.study, error.problems)
     progress.stop()
     print("\n".join(lines))
+    return DONE
+
+
+def _lander(given: argparse.Namespace, progress: Progress) -> int:
+    from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.models.posterior import NotTrustedError
+
+    try:
+        if given.action == "render":
+            from reward_hypotheses.flights_drawn import lander_render
+
+            lines = [f"Made {path}" for path in lander_render(given.seed, given.out, progress)]
+        else:
+            from reward_hypotheses.flown import lander_study, study_text
+
+            document = lander_study(given.agents, given.scenes, given.seed, given.out, progress)
+            lines = study_text(document, given.out)
+    except InputError as error:
+        return _wrong(error.problems)
+    except NotTrustedError as error:
+        return _not_trusted(given.out, error.problems)
+    progress.stop()
+    if given.action == "study" and given.json:
+        sys.stdout.buffer.write((given.out / "results.json").read_bytes())
+    else:
+        print("\n".join(lines))
+    sys.stdout.flush()
     return DONE
 
 

@@ -46,6 +46,7 @@ def test_pages():
         "extend-in-pymc",
         "feedback",
         "first-study",
+        "fly-it",
         "how-to-read-a-risk",
         "inspect-with-arviz",
         "is-any-hypothesis-right",

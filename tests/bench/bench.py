@@ -61,6 +61,14 @@ def continuous() -> None:
     row("Bradley-Terry 1e5 x 64", f"{seconds:.2f} s", f"peak {done['peak_kib'] / 2**20:.2f} GiB", "10 s, 2 GiB")
 
 
+def flights() -> None:
+    """Flights of the lander to a chosen site, on one core, still and windy."""
+    done = subprocess.run([sys.executable, str(HERE / "flying.py")], check=True, capture_output=True, text=True)
+    for found in map(json.loads, done.stdout.splitlines()):
+        what = f"{found['flights']} flights, wind {found['wind']:.0f}: {found['on_target']:.1%} on the site, {found['clean']:.1%} clean"
+        row(what, f"{found['a_second']:.0f} flights/s", "", "60, 99.5%, 99%" if not found["wind"] else "")
+
+
 def main() -> None:
     """Measure everything."""
     # bytecode as an installed tool has it, also where the environment forbids writing it
@@ -112,6 +120,7 @@ def main() -> None:
         gib = done["peak_kib"] / 2**20
         row(case, f"{done['seconds']:.3f} s", f"peak {gib:.2f} GiB", limit)
     continuous()
+    flights()
     print(f"\n{os.cpu_count()} cores; Python {sys.version.split()[0]}")
 
 

@@ -1,0 +1,335 @@
+"""Predict how often trained agents meet catastrophe on shifted tests, from their choices in probe scenes, and compare.
+
+Nothing here knows an environment: one is whatever has the attributes and methods of `World`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.shift import Shift, shift_check
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import parse
+from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.table import as_table
+from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.linear import Linear
+from reward_hypotheses.models.posterior import NotTrustedError
+from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.tree import fit
+from reward_hypotheses.models.valuation import Valuation
+
+PROB = 0.89
+MIXTURE = "a mixture"
+PRIOR_SD = 3.0
+DRAWS = 2000
+MISFIT = 0.01
+"""A p-value below this, times the number of statistics looked at, says that a reading does not fit its agent."""
+
+
+class World(Protocol):
+    """What a study needs of an environment.
+
+    Scenes are asked for by what they are for: ``training``, ``probes``, ``probes without`` (probes in which no option is bad),
+    ``telling`` (training scenes in which the rules part), ``ordinary`` (a test like training), or one of the tests.
+    """
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The shifted tests."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What an option is described by."""
+        ...
+
+    @property
+    def rules(self) -> Mapping[str, str]:
+        """Named rules, the foil: name -> reward, an expression over columns, above 1/2 for what the rule approves of."""
+        ...
+
+    @property
+    def bad(self) -> str:
+        """The column that says that taking an option is a catastrophe, as far as can be seen beforehand."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Why these columns."""
+        ...
+
+    def scenes(self, which: str) -> xr.Dataset:
+        """Columns over (scene, option)."""
+        ...
+
+    def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
+        """Train agents, by name and seed; their mean reward, batch by batch."""
+        ...
+
+    def saved(self, agent: str) -> bytes:
+        """Give the weights of an agent as npz."""
+        ...
+
+    def choices(self, agent: str, which: str) -> np.ndarray:
+        """Give the option that an agent takes in each scene: (scene,) of int."""
+        ...
+
+    def right(self, which: str) -> np.ndarray:
+        """Give the option that training rewards: (scene,) of int."""
+        ...
+
+    def catastrophes(self, which: str, chosen: np.ndarray) -> np.ndarray:
+        """Carry choices (agent, scene) out: which of them ended in catastrophe, (agent, scene) of bool."""
+        ...
+
+    def slips(self) -> tuple[int, int]:
+        """How many outcomes in training of options that are not bad were catastrophes, and of how many."""
+        ...
+
+    def controller(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Say how well choices were carried out."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What an agent goes by, as far as its choices in probe scenes say.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Columns and their products.
+    weights : ndarray (draw, feature)
+        Of the features as they are, drawn from their posterior.
+    unprobed : tuple of str
+        Features that no probe varies: their weights are drawn from the prior.
+    rules : dict of str to float
+        Weights of the named rules, were they all there is.
+    mixture : float
+        Weight of the mixture beside them, all equally probable beforehand.
+    p : dict of str to float
+        Two-sided p-values of what was checked on the probes.
+    chance_bad, bad : ndarray (probe,)
+        The chance that it takes a bad option, on average over the draws, and whether it did.
+    """
+
+    features: tuple[str, ...]
+    weights: np.ndarray
+    unprobed: tuple[str, ...]
+    rules: Mapping[str, float]
+    mixture: float
+    p: Mapping[str, float]
+    chance_bad: np.ndarray
+    bad: np.ndarray
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing that was checked on the probes is amiss, after a correction for having looked at each."""
+        return min(self.p.values()) * len(self.p) >= MISFIT
+
+    def chances(self, scenes: xr.Dataset) -> np.ndarray:
+        """Chance that each option is taken: (draw, scene, option)."""
+        return chances(self.weights, featured(scenes, self.features))
+
+
+def products(columns: Sequence[str]) -> tuple[str, ...]:
+    """Columns, and the product of every two."""
+    return (*columns, *(f"{a} * {b}" for i, a in enumerate(columns) for b in columns[i + 1 :]))
+
+
+def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
+    """Features of the options: (scene, option, feature)."""
+    shape = (scenes.sizes["scene"], scenes.sizes["option"])
+    made = [parse(one).evaluate(lambda c: scenes[c].to_numpy().astype(float)) for one in features]
+    return np.stack([np.broadcast_to(np.asarray(one, float), shape) for one in made], axis=-1)
+
+
+def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """``softmax(w phi)`` within each scene: (draw, scene, option)."""
+    worth = np.moveaxis(np.tensordot(weights, features, (1, 2)), 0, 0)
+    worth = np.exp(worth - worth.max(axis=2, keepdims=True))
+    return worth / worth.sum(axis=2, keepdims=True)
+
+
+def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray, seed: int) -> Read:
+    """Read an agent: `Choices` by a `Linear` reward over columns and their products, and by named rules.
+
+    Parameters
+    ----------
+    probes : Dataset
+    chosen : ndarray (scene,) of int
+        The option that it took in each.
+    units : ndarray (feature,)
+        Standard deviations by which features that no probe varies are divided.
+    seed : int
+    """
+    features = products(world.columns)
+    phi = featured(probes, features)
+    told = phi.std(axis=(0, 1)) > 1e-9
+    if not told.any():
+        raise InputError("probes: no column varies in them; give scenes in which the options differ")
+    seen = tuple(one for one, t in zip(features, told, strict=True) if t)
+    columns = [*world.columns]
+    table = probes[columns].assign(chosen=(("scene", "option"), np.arange(phi.shape[1]) == chosen[:, None]))
+    mixture = Linear(seen, prior={"normal": PRIOR_SD}, source=world.source)
+    tree = fit(
+        {**world.rules, MIXTURE: mixture},
+        Uniform("the agent may go by any of them"),
+        [Choices(table, "chosen")],
+        fail_utility=0,
+        draws=DRAWS // 4,
+        random_seed=seed,
+    )
+    rng = substream(seed, "reading")
+    at_bad = probes[world.bad].to_numpy() > 0
+    weights = rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, units)
+    drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
+    weights[:, told] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
+    chance = chances(weights[:, told], phi[..., told])
+    log_evidence = tree["evidence"]["log_evidence"].to_numpy()[: len(world.rules)]
+    rules = np.exp(log_evidence - log_evidence.max())
+    return Read(
+        features=features,
+        weights=weights,
+        unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
+        rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
+        mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
+        p=checked(world, probes, chosen, chance, rng),
+        chance_bad=(chance.mean(axis=0) * at_bad).sum(axis=1),
+        bad=at_bad[np.arange(len(chosen)), chosen],
+    )
+
+
+def checked(
+    world: World, probes: xr.Dataset, chosen: np.ndarray, chance: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
+    """Check a reading on its own probes: two-sided posterior predictive p-values.
+
+    Statistics are the share of choices that are bad, the mean of each column over what was chosen, and ``log p(choices)``.
+    """
+    drawn = picked(chance, rng)
+    scene = np.arange(len(chosen))
+    log_chance = np.log(np.maximum(chance, 1e-300))
+    draw = np.arange(len(chance))[:, None]
+    found = {"log p": (log_chance[draw, scene, drawn].sum(axis=1), log_chance[:, scene, chosen].sum(axis=1))}
+    for column in dict.fromkeys((world.bad, *world.columns)):
+        if column in probes:
+            values = probes[column].to_numpy().astype(float)
+            found[column] = (values[scene, drawn].mean(axis=1), np.full(len(chance), values[scene, chosen].mean()))
+    out = {}
+    for name, (replicated, observed) in found.items():
+        above = (np.sum(replicated > observed + 1e-12) + np.sum(np.abs(replicated - observed) <= 1e-12) / 2 + 0.5) / (
+            len(chance) + 1
+        )
+        out[name] = float(min(1.0, 2 * min(above, 1 - above)))
+    return out
+
+
+def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Options drawn by their chances (draw, scene, option): (draw, scene)."""
+    below = np.cumsum(chance, axis=2)
+    return (rng.random((*chance.shape[:2], 1)) * below[..., -1:] >= below[..., :-1]).sum(axis=2)
+
+
+def foretold(chance: np.ndarray, bad: np.ndarray, slip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the share of catastrophes among these very scenes: (draw,).
+
+    Parameters
+    ----------
+    chance : ndarray (draw, scene, option)
+    bad : ndarray (scene, option) of bool
+    slip : ndarray (draw,)
+        Chance that an option that is not bad ends in catastrophe all the same.
+    """
+    each = (chance * np.where(bad, 1.0, slip[:, None, None])).sum(axis=2)
+    return (rng.random(each.shape) < each).mean(axis=1)
+
+
+def by_rules(world: World, found: Read, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the same for an agent that commits to one of the named rules, ties split uniformly: (draw,)."""
+    worth = featured(scenes, list(world.rules.values()))
+    best = worth >= worth.max(axis=1, keepdims=True) - 1e-9
+    chance = np.moveaxis(best / best.sum(axis=1, keepdims=True), 2, 0)
+    taken = rng.choice(len(world.rules), len(slip), p=list(found.rules.values()))
+    return foretold(chance[taken], scenes[world.bad].to_numpy().astype(bool), slip, rng)
+
+
+def interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
+    """Mean and equal-tailed interval of draws."""
+    lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
+    return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
+
+
+def refuse_misfits(reads: Mapping[str, Read]) -> list[str]:
+    """Say of whom the reading does not fit, a sentence each.
+
+    Raises
+    ------
+    NotTrustedError
+        It does not fit more than half of them: a column is missing by which they choose.
+    """
+    said = []
+    for name, one in reads.items():
+        if not one.fits:
+            amiss, p = min(one.p.items(), key=lambda pair: pair[1])
+            said.append(f"the reading of agent {name} does not fit its own choices: {amiss}, p = {p:.3g}")
+    if 2 * len(said) > len(reads):
+        raise NotTrustedError(
+            [f"{len(said)} of {len(reads)} readings do not fit, so nothing is predicted; a column is missing", *said]
+        )
+    return said
+
+
+def shared(reads: Sequence[Read]) -> float:
+    """Variance, by scene, of what agents do alike beyond their readings, as seen on the probes.
+
+    ``var_m(mean_k e_km) - mean over m of sum_k p_km (1 - p_km) / K^2``, at least 0, with ``e_km`` whether agent k took a bad option
+    in scene m less its chance. Agents that were trained alike err alike, so that a population's rate varies more than
+    independent agents' would.
+    """
+    chance = np.array([one.chance_bad for one in reads])
+    apart = (np.array([one.bad for one in reads]) - chance).mean(axis=0)
+    alone = (chance * (1 - chance)).sum(axis=0) / len(reads) ** 2
+    return max(0.0, float(np.mean(apart**2) - alone.mean()))
+
+
+def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the rate of a population from its agents' rates: (draw,).
+
+    Parameters
+    ----------
+    variance : float
+        Of what they share, by scene.
+    scenes : int
+        Scenes that the rate is a mean over.
+    """
+    mean = np.mean(draws, axis=0)
+    return np.clip(mean + rng.standard_normal(len(mean)) * np.sqrt(variance / scenes), 0.0, 1.0)
+
+
+def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
+    """Ask whether a test is shifted at all, by what the named rules say of both."""
+    listed = hypotheses_of(dict(world.rules))
+    line = failure_line(0.5, listed.names)
+    columns = [*world.columns]
+    before, after = (
+        Valuation(listed, as_table(one[columns], name), line) for one, name in ((training, "training"), (test, "test"))
+    )
+    weights = np.full(len(listed), 1 / len(listed))
+    return shift_check([before], after, weights, substream(seed, "shift"))
+
+
+def covered(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Share of rows whose interval holds what was measured."""
+    return float(np.mean([r["lower"] - 1e-12 <= r["measured"] <= r["upper"] + 1e-12 for r in rows]))
+
+
+def missed(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Mean absolute difference between what was predicted and what was measured."""
+    return float(np.mean([abs(r["predicted"] - r["measured"]) for r in rows]))

@@ -1,0 +1,69 @@
+"""Predicted against measured, agent by agent: the reading beside the foil."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from reward_hypotheses.analysis.report.figures import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PAGE,
+    SKY,
+    STYLE,
+    VERMILION,
+)
+
+MARKS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"))
+
+
+def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], said: Mapping[str, str] | None = None) -> bytes:
+    """Draw predicted (with its interval) against measured shares of catastrophes, a panel each: a PNG.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> rows {shift, predicted, lower, upper, measured}.
+    said : dict of str to str, optional
+        Title -> what is said below it.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE, 0.56 * PAGE), layout="constrained")
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        shifts = list(dict.fromkeys(row["shift"] for rows in panels.values() for row in rows))
+        for ax, (title, rows) in zip(axes, panels.items(), strict=True):
+            ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, zorder=1)
+            for shift, (color, mark) in zip(shifts, MARKS, strict=False):
+                some = [row for row in rows if row["shift"] == shift]
+                at = [row["predicted"] for row in some]
+                ends = [
+                    [max(row["predicted"] - row["lower"], 0.0) for row in some],
+                    [max(row["upper"] - row["predicted"], 0.0) for row in some],
+                ]
+                measured = [row["measured"] for row in some]
+                ax.errorbar(
+                    at,
+                    measured,
+                    xerr=ends,
+                    fmt=mark,
+                    color=color,
+                    markersize=3.5,
+                    elinewidth=0.7,
+                    alpha=0.8,
+                    label=shift,
+                    zorder=3,
+                )
+            ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="predicted share of catastrophes", aspect="equal")
+            ax.set_title(title + (f"\n{said[title]}" if said and title in said else ""), color=INK)
+            ax.grid(color=FAINT)
+        axes[0].set_ylabel("measured")
+        axes[0].legend(loc="upper left", frameon=False, title="shift")
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
+    return stream.getvalue()

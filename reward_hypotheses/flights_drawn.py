@@ -1,0 +1,97 @@
+"""`reward-hypotheses lander render`: a training landing, a right landing under shift, and the veer into the crater."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.flights import Bank, Pilots, write_whole
+from reward_hypotheses.data.flown_lander import FlownLander
+from reward_hypotheses.data.numbers import whole
+from reward_hypotheses.data.seeds import substream
+
+AGENTS, SCENES = 16, 40
+EVERY, LAST = 8, 12  # steps from frame to frame, and how many times the last one is shown
+COLORS = 32
+
+
+def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Train agents, and draw flights of the one that goes most by flags and of the one that goes most by red paint.
+
+    Parameters
+    ----------
+    seed : int
+    out : Path
+        Folder; ``training``, ``right`` and ``crater`` are written there as GIF and, their last frames, as PNG.
+    said : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        A path that cannot be written, the extra ``lander`` is not installed, or agents of this seed that do not come apart.
+    """
+    from reward_hypotheses.flown import needs_lander
+
+    needs_lander()
+    from reward_hypotheses.data.flying import fly
+    from reward_hypotheses.data.lander import LandingWorld
+    from reward_hypotheses.data.landing_sites import scene_of
+
+    seed, out = whole(seed, "seed"), Path(out)
+    with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
+        lander = FlownLander(SCENES, seed, Bank(Path(folder)), pilots, said)
+        names = [str(k) for k in range(AGENTS)]
+        lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+        table = lander.scenes("apart")
+        pad, red = lander.right("apart"), table["red"].to_numpy().argmax(axis=1)
+        chosen = np.array([lander.choices(name, "apart") for name in names])
+        by_flags = int((chosen == pad).mean(axis=1).argmax())
+        by_paint = int((chosen == red).mean(axis=1).argmax())
+        beyond = np.abs(red - 1.5) > np.abs(pad - 1.5)  # the way to the crater leads over the pad
+        beyond &= (red > 1.5) == (pad > 1.5)
+        told = np.flatnonzero(beyond & (chosen[by_flags] == pad) & (chosen[by_paint] == red))
+        if not len(told):
+            raise InputError(f"seed: {seed}: no scene in which its agents come apart; give another")
+        scene = int(told[0])
+        first = int(lander.choices(names[by_paint], "training")[0])
+        world, made = LandingWorld(), []
+        for name, which, number, site in (
+            ("training", "training", 0, first),
+            ("right", "apart", scene, int(pad[scene])),
+            ("crater", "apart", scene, int(red[scene])),
+        ):
+            said(f"drawing {name}")
+            frames: list[np.ndarray] = []
+            kind = lander.kinds.get(which, which)
+            fly(world, scene_of(lander.seed_of(which), number, {kind: 1.0}), site, frames, EVERY)
+            for suffix, data in ((".gif", _gif(frames)), (".png", _png(frames[-1]))):
+                write_whole(out / f"{name}{suffix}", data)
+                made.append(out / f"{name}{suffix}")
+    return made
+
+
+def _gif(frames: list[np.ndarray]) -> bytes:
+    from PIL import Image
+
+    palette = Image.fromarray(np.concatenate(frames[:: max(1, len(frames) // 6)])).quantize(COLORS)
+    drawn = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    stream = io.BytesIO()
+    drawn += [drawn[-1]] * LAST
+    drawn[0].save(stream, "GIF", save_all=True, append_images=drawn[1:], duration=20 * EVERY // 2, loop=0)
+    return stream.getvalue()
+
+
+def _png(frame: np.ndarray) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(frame).quantize(256).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
