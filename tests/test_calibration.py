@@ -164,7 +164,7 @@ def test_weights_by_a_second_route():
 )
 def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monkeypatch):
     """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""
-    runs = 200 if kind in calibration.VALUES else 250
+    runs = 200
     monkeypatch.setattr("reward_hypotheses.models.laplace.DRAWS", 2000)  # an error of .01 nats is nothing here
     monkeypatch.setattr("reward_hypotheses.models.feedback.joint.DRAWS", 2000)
     for most in ("MOST_DRAWS", "MOST_QUICK"):

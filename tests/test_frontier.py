@@ -278,12 +278,22 @@ def test_what_the_page_says():
     assert "The study's own, 'commit': 40.0% at 1." in said[0]
     assert said[1] == "No more risky than it, and earning most, is 'cvar (worst 20%), may abstain': 20.0% at 3."
     assert "exchange rate" in said[-1]
-    assert "safer than the study's own and earn as much; the safest risks 10.0%" in point("frontier", beaten)[0]
+    assert point("frontier", beaten)[0] == (
+        "'cvar (worst 20%), may abstain' is safer than the study's own policy and earns more: 20.0% against 40.0%."
+    )
     first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
     assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
     assert "No policy that ships is safer" in point("frontier", first)[0]
     last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
     assert safest(last)[1] == "The safest earns no less."
-    assert "it risks 50.0%, 'quantilize (best 25%), may abstain' 0%" in point("frontier", last)[0]
+    assert (
+        "'quantilize (best 25%), may abstain' is safer than the study's own policy and earns more: 0% against 50.0%."
+        in (point("frontier", last)[0])
+    )
+    richer = {"frontier": made_up([*middling[:17], (0.5, 5.0)])}
+    assert (
+        "may abstain' is as safe as the study's own policy, and is expected to earn more"
+        in point("frontier", richer)[0]
+    )
     assert "(and 17 that do as well)" in safest({"frontier": made_up(middling)})[0]
     assert safest({"frontier": None}) == []
