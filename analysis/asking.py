@@ -73,6 +73,8 @@ def asked_in_turn(
     posterior, names = case.posterior, case.posterior.hypotheses.names
     if posterior.families or case.valuation.tops:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
+    if posterior.learnt is not None:
+        raise InputError("asked_in_turn: a hypothesis that is unmodelled; give hypotheses that are fixed rewards")
     table = tested(candidates, tree)
     if problems := check_columns([(table, posterior.hypotheses.expressions())]):
         raise InputError(problems)
@@ -118,8 +120,12 @@ def asked_in_turn(
             judge[run] *= chance[kind[item], said]
             judge[run] /= judge[run].sum()
             if learns:
-                mine[run] *= chance[kind[item], said]
-                mine[run] /= mine[run].sum()
+                told_of = mine[run] * chance[kind[item], said]
+                if not told_of.any():
+                    raise InputError(
+                        "noise: 0, and an answer is impossible under every hypothesis that the agent holds; allow for noise"
+                    )
+                mine[run] = told_of / told_of.sum()
     return xr.Dataset(
         {
             "risk": (("run", "asked"), risks),

@@ -9,7 +9,7 @@ import numpy as np
 from reward_hypotheses.analysis.judged_line import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression, parse
+from reward_hypotheses.data.expressions import Expression, Symbol
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
@@ -164,7 +164,8 @@ def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
     values: list[float | Expression | None] = []
     for value, step in zip(line.values, by.tolist(), strict=True):
         if isinstance(value, Expression):
-            values.append(parse(f"({value.text}) + {step!r}" if step >= 0 else f"({value.text}) - {-step!r}"))
+            end = (Symbol("const", 0, value=step), Symbol("+", 0, arguments=2))
+            values.append(Expression(value.text, (*value.program, *end)))
         else:
             values.append(None if value is None else value + step)
     return FailureLine(tuple(values))

@@ -51,7 +51,7 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
         bits = np.packbits(rows.reshape(len(rows), -1), axis=1).astype(np.uint64)
         factors = np.random.default_rng(37).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
         _, first, place, _ = distinct((bits * factors).sum(axis=1, dtype=np.uint64))  # modulo 2^64
-        mass = np.bincount(place, weight[block.scenes], len(first)) / total
+        mass = np.bincount(place, weight[block.scenes], len(first))
         for row, share in zip(rows[first], mass.tolist(), strict=True):
             options = {tuple(map(bool, option[:-1])) for option in row if option[-1]}
             least = [
@@ -61,7 +61,7 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
             ]
             key = tuple(sorted(least)) or ((False,) * len(members),)  # nothing but failing: no catastrophe
             found[key] = found.get(key, 0.0) + share
-    return found
+    return {key: share / total for key, share in found.items()}  # at the end, so that a half is a half
 
 
 def _of_two(kinds: Kinds, rho: float) -> float:

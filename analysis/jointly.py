@@ -1,10 +1,13 @@
 """A prior that agent and judge share and that may be wrong: the risk over all priors near it is a quadratic programme."""
 
 import itertools
+import math
 
 import numpy as np
 
-EXACTLY = 12
+from reward_hypotheses.models.special import log_sum_exp
+
+EXACTLY = 10
 """Hypotheses of different evidence up to which every face of the simplex is looked at."""
 NEGLIGIBLE = 1e-15
 STEPS, STARTS = 100, 10
@@ -17,7 +20,7 @@ def risk_bounds_jointly(
 
     Of an agent that draws one hypothesis: ``x'Cx / (1'x)^2``, ``x = L ((1 - e) pi + e q)``, over all q of the simplex. In
     ``t_k ∝ q_k 1'p_k``, ``p_k = (1 - e) pi L + e L_k``, it is ``t'Mt``, ``M_kl = p_k'C p_l / (1'p_k 1'p_l)``, on a simplex: a
-    standard quadratic programme, whose extremes can be inside. For up to 12 hypotheses that the data allow, those of every
+    standard quadratic programme, whose extremes can be inside. For up to 10 hypotheses that the data allow, those of every
     face are compared, so that they are exact; of more, the best of every edge is climbed from.
 
     Parameters
@@ -33,21 +36,24 @@ def risk_bounds_jointly(
     exact : bool
         Whether they are the extremes; else what was found, which they lie outside of.
     """
-    top = float(np.max(log_prior + log_evidence))
-    base = (1 - share) * np.exp(log_prior + log_evidence - top)
-    added = share * np.exp(np.minimum(log_evidence - top, 700.0))
-    length = base.sum() + added
-    relevant = np.flatnonzero(added > NEGLIGIBLE * length)
+    both = log_prior + log_evidence
+    stated = np.exp(both - np.max(both))
+    stated /= stated.sum()
+    log_base = math.log1p(-share) + log_sum_exp(both)
+    with np.errstate(over="ignore"):
+        added = 1 / (1 + np.exp(log_base - math.log(share) - log_evidence))  # share of p_k that L_k is, (hypothesis,)
+    relevant = np.flatnonzero(added > NEGLIGIBLE)
     rest = np.setdiff1d(np.arange(len(added)), relevant)
     at = np.concatenate([relevant, rest[:1]])  # those that add nothing are one corner
-    of_base = base @ matrix @ base
-    rows, columns = matrix @ base, base @ matrix
+    put = added[at]
+    held = (1 - put)[:, None] * stated
+    rows, columns = held @ matrix.T, held @ matrix  # (corner, hypothesis): C q and q'C
     m = (
-        of_base
-        + np.outer(added[at], np.ones(len(at))) * rows[at, None]
-        + np.outer(np.ones(len(at)), added[at]) * columns[at]
-        + np.outer(added[at], added[at]) * matrix[np.ix_(at, at)]
-    ) / np.outer(length[at], length[at])
+        held @ matrix @ held.T
+        + put[:, None] * rows[:, at].T
+        + put * columns[:, at]
+        + np.outer(put, put) * matrix[np.ix_(at, at)]
+    )
     m = (m + m.T) / 2
     exact = len(at) <= EXACTLY
     search = _on_every_face if exact else _from_edges

@@ -268,7 +268,7 @@ def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) ->
 
 
 def risk_of_lines(
-    posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int
+    posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int, shares_too: bool = True
 ) -> UnderLine:
     """Compute the risk where no evidence rests on the line: exact but for the quadrature of u, its interval by n draws.
 
@@ -283,7 +283,7 @@ def risk_of_lines(
     risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
     none, weights = np.zeros(len(by_truth)), posterior.weights
     shares = None
-    if posterior.prior.uncertain:
+    if shares_too and posterior.prior.uncertain:
         values = [posterior.draws(n, substream(seed, f"shares of values {k}"))[1] for k in (0, 1)]
         bad = [worse_at(picked, drawn_lines(lines, n, seed + 1 + k)) for k in (0, 1)]
         shares = shares_of_variance(lambda of_values, of_line: (values[of_values] * bad[of_line]).sum(axis=1))
@@ -303,7 +303,7 @@ def risk_of_refits(
     picked : Picks
         Of the agent, whatever it was trained with.
     bootstraps : int
-        For the errors of all but the mean, which are 0 unless there are at least two.
+        For the errors of all but the mean, which are 0 unless there are at least two; without any, no shares of the variance.
 
     Raises
     ------
@@ -344,7 +344,7 @@ def risk_of_refits(
         risks=risks,
         refits=count,
         effective=float(near.effective()[held.weights > MATTERS].min()),
-        shares=_shares(held, refits, picked, n, seed),
+        shares=_shares(held, refits, picked, n, seed) if bootstraps else None,
     )
 
 
@@ -458,7 +458,7 @@ class Judged:
             return None
         picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.whole(posterior)
         if refits is None:
-            return risk_of_lines(posterior, self.lines, picked, prob, n, seed)
+            return risk_of_lines(posterior, self.lines, picked, prob, n, seed, self.bootstraps > 0)
         return risk_of_refits(posterior, refits, picked, prob, n, seed, self.bootstraps)
 
     def warnings(self, posterior: Posterior) -> list[str]:

@@ -263,6 +263,11 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
         },
     }
+    for pair in document["bounded_pairs"]:
+        warnings.append(
+            f"risk.limit takes {pair['pair'][0]!r} and {pair['pair'][1]!r} to be told apart in the end, which no amount of such data "
+            "does: their Bayes factor stays bounded (bounded_pairs)"
+        )
     if len(names) > MOST:
         warnings.append(f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair")
     answers: dict[str, Document] = {}
@@ -333,6 +338,7 @@ TEST_KEYS = (
     "riskiest_scenes",
     "value_bits",
     "value_bits_by_truth",
+    "value_bits_of_agent",
     "risk_bounds",
     "risk_bounds_unlisted",
     "risk_bounds_within_factor",
@@ -523,6 +529,7 @@ def _measured(
         "risk_by_agent_hypothesis": _by_name(question.names, risk.by_agent),
         "value_bits": bits,
         "value_bits_by_truth": bits_by_truth,
+        "value_bits_of_agent": _bits_of_agent(question, risk),
         "risk_bounds": {
             repr(float(e)): list(risk_bounds(posterior.log_prior, posterior.log_evidence, risk.by_truth[:n], e))
             for e in question.contaminations
@@ -948,6 +955,18 @@ def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]
     )
 
 
+def _bits_of_agent(question: Question, risk: Risk) -> Document | None:
+    """Bits of human values that the study's own agent lacks, by target; None where they are not defined."""
+    posterior, n = question.posterior, len(question.posterior.weights)
+    if not question.policy.mixes_weights or len(question.names) > n:
+        return None
+    with np.errstate(divide="ignore"):
+        log_agent = np.log(question.agent)
+    return {
+        repr(float(t)): value_bits(risk.matrix, posterior.weights, log_agent, float(t)).bits for t in question.targets
+    }
+
+
 def _curve(question: Question, answer: Document) -> Document | None:
     """Bits needed by size of the data, for the middle one of the targets; None where they are not defined."""
     if not question.policy.mixes_weights or not question.targets:
@@ -1178,6 +1197,7 @@ def _refuse_what_is_not_finite(document: Document) -> None:
                     "pairs",
                     "value_bits",
                     "value_bits_by_truth",
+                    "value_bits_of_agent",
                     "se_scenes",
                     "bits_by_size",
                     "telling",

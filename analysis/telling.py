@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,8 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
     """Simulate data of one feedback under each hypothesis and weigh the hypotheses by the first n items.
 
     Items are drawn from those that training has, with replacement; what is said of them is drawn from the model, its nuisance
-    from its prior. With a nuisance that is inferred, the expected log Bayes factor is not n times a constant.
+    from what training says of it under the hypothesis that is true, ``p(theta | D, h)``: data as noisy as these. They are
+    weighed from scratch, by the prior of the nuisance, so that the expected log Bayes factor is not n times a constant.
 
     Parameters
     ----------
@@ -100,11 +101,13 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
         return None
     place = {h: list(first).index(int(classes[h])) for h in fixed if int(classes[h]) in first}
     inputs = np.array([one.at(valuation, h) for h in first.values()])
+    rows = REPLICATIONS if isinstance(one, ClosedForm) else ROWS
+    drawn = one.draws(posterior.evidence[k], np.array(list(first.values())), rows, rng)
     if isinstance(one, ClosedForm):
-        found = _in_closed_form(one, inputs, rng)
+        found = _in_closed_form(one, inputs, drawn, rng)
     else:
         assert isinstance(one, Rational)
-        found = _by_quadrature(one, inputs, rng)
+        found = _by_quadrature(one, inputs, drawn, rng)
     own = np.diagonal(found, axis1=0, axis2=2).transpose(2, 0, 1)[:, :, None, :]
     with np.errstate(invalid="ignore"):
         factors = np.where(own == found, 0.0, own - found)  # (truth, replication, other, size)
@@ -122,16 +125,17 @@ def _can_simulate(one: Feedback) -> bool:
     return set(one.nuisances) <= {"rationality"} and (not isinstance(prior, LogNormal) or prior.sigma <= WIDEST)
 
 
-def _in_closed_form(one: ClosedForm, inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Log evidence of simulated data: (truth, replication, hypothesis, size)."""
+def _in_closed_form(
+    one: ClosedForm, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Log evidence of simulated data, of nuisances drawn (replication, truth): (truth, replication, hypothesis, size)."""
     n, most = len(inputs), SIZES[-1]
     found = np.zeros((n, REPLICATIONS, n, len(SIZES)))
     for truth in range(n):
         items = rng.integers(inputs.shape[1], size=(REPLICATIONS, most))
-        theta = {name: prior.draws((REPLICATIONS,), rng) for name, prior in one.nuisances.items()}
         said = np.empty((REPLICATIONS, most), np.asarray(one.observed).dtype)
         for row in range(REPLICATIONS):
-            mine = {name: draws[row : row + 1] for name, draws in theta.items()}
+            mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
             said[row] = one.replicate(inputs[truth, items[row]], mine, 1, rng)[0]
         at = np.array(SIZES) - 1
         sums = np.array([np.cumsum(one.terms(mine[items], said), axis=-1, dtype=float)[..., at] for mine in inputs])
@@ -142,8 +146,10 @@ def _in_closed_form(one: ClosedForm, inputs: np.ndarray, rng: np.random.Generato
     return found
 
 
-def _by_quadrature(one: Rational, inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Log evidence of simulated data, the rationality integrated out: (truth, replication, hypothesis, size)."""
+def _by_quadrature(
+    one: Rational, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """The same, the rationality integrated out."""
     prior = one.nuisances.get("rationality")
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
@@ -156,8 +162,8 @@ def _by_quadrature(one: Rational, inputs: np.ndarray, rng: np.random.Generator) 
         at = np.zeros((ROWS, n, len(sizes), 1 if rule is None else NODES))
         for row in range(ROWS):
             units = rng.integers(inputs.shape[1], size=sizes[-1])
-            drawn = {name: p.draws((1,), rng) for name, p in one.nuisances.items()}
-            said = np.asarray(one.replicate(inputs[truth, units], drawn, 1, rng))[0].astype(float)
+            mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
+            said = np.asarray(one.replicate_units(inputs[truth, units], mine, 1, rng, units))[0].astype(float)
             columns = {name: values[:, None] for name, values in theta.items()}
             for h in range(n):
                 ll = np.atleast_2d(one.log_likelihood(inputs[h, units[:FIRST]], columns, said[:FIRST], np))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_hypotheses.data.column import column_of
+from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers import read_bytes, read_csv, sha256
+from reward_hypotheses.data.readers import csv_columns, read_bytes, read_csv, sha256
 from reward_hypotheses.data.table import Table, as_table, from_rows
 
 
@@ -47,7 +47,21 @@ def digest_of_columns(table: Table) -> str:
     return sha256(b"\0".join(digest))
 
 
+def columns_of(path: Path, source: str) -> tuple[dict[str, Column], np.ndarray | None]:
+    """Read the columns of a CSV or Parquet file, in its rows' order, and the line of each row, where it has lines."""
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        return _parquet_columns(read_bytes(path, source), source), None
+    if kind in (".nc", ".zarr"):
+        raise InputError(f"{source}: rows are needed here; give CSV or Parquet, or open it and give the Dataset")
+    return csv_columns(path, source)
+
+
 def _parquet(data: bytes, name: str, source: str) -> Table:
+    return from_rows(name, source, _parquet_columns(data, source))
+
+
+def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -69,7 +83,7 @@ def _parquet(data: bytes, name: str, source: str) -> Table:
             np.array(table[column].to_pylist(), dtype=object) if table[column].null_count else table[column].to_numpy()
         )
         columns[column] = column_of(_plain(values), f"{source}: column {column!r}")
-    return from_rows(name, source, columns)
+    return columns
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

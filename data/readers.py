@@ -68,6 +68,12 @@ def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
 def read_csv(path: Path, name: str, source: str | None = None, data: bytes | None = None) -> Table:
     """Read a CSV file (comma-separated, UTF-8, one header line) as a Table."""
     source = str(path) if source is None else source
+    columns, rows = csv_columns(path, source, data)
+    return from_rows(name, source, columns, rows)
+
+
+def csv_columns(path: Path, source: str, data: bytes | None = None) -> tuple[dict[str, Column], np.ndarray]:
+    """Read the columns of a CSV file, in its rows' order, and the line of each row."""
     data = read_bytes(path, source) if data is None else data
     text = _decode(data, source)
     header, first_line = _header(text, source)
@@ -81,7 +87,7 @@ def read_csv(path: Path, name: str, source: str | None = None, data: bytes | Non
     if rows is None:
         n = len(next(iter(columns.values())).values) if columns else 0
         rows = np.arange(2, n + 2)
-    return from_rows(name, source, columns, rows)
+    return columns, rows
 
 
 def sha256(data: bytes) -> str:

@@ -147,7 +147,7 @@ class Posterior:
         if total > 1e-200:
             weights = self.weights[rules] / total
         else:
-            weights = posterior_weights(np.exp(log_prior), log_prior, log_evidence)
+            weights = self.acting(None)[rules]
         return replace(
             self,
             hypotheses=self.hypotheses.only(rules),
@@ -308,6 +308,12 @@ class Posterior:
         if self.learnt is None:
             return self.reweighted(prior)
         log_prior = self.acting_log_prior(prior)
+        name = self.hypotheses.names[self.learnt.hypothesis]
+        if not np.max(log_prior + self.log_evidence) > -np.inf:
+            raise InputError(
+                f"the data are impossible under every rule, and by {name!r} no agent can act; allow for noise, or list a rule that "
+                "could have made them"
+            )
         return posterior_weights(np.exp(log_prior), log_prior, self.log_evidence)
 
     def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

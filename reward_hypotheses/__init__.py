@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.outlying import impact
     from reward_hypotheses.analysis.population import agents_read, population_risk
     from reward_hypotheses.analysis.probes import choose_probes
+    from reward_hypotheses.analysis.probing import probe
     from reward_hypotheses.analysis.queries import rank_queries
     from reward_hypotheses.analysis.report.report import report
     from reward_hypotheses.analysis.worst_scene import search_worst
@@ -148,6 +149,7 @@ _HOME = {
     "agents_read": "analysis.population",
     "population_risk": "analysis.population",
     "choose_probes": "analysis.probes",
+    "probe": "analysis.probing",
     "rank_queries": "analysis.queries",
     "worst_case": "analysis.worst_shift",
     "search_worst": "analysis.worst_scene",
@@ -224,6 +226,7 @@ __all__ = [
     "plan",
     "population_risk",
     "predict",
+    "probe",
     "pymc_model",
     "read_comparisons",
     "read_table",

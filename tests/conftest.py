@@ -2,6 +2,7 @@
 
 LEFT_OUT = {
     "browser": "the report in a browser (no Chromium)",
+    "onnx": "networks in ONNX (no onnxruntime)",
     "latex": "the tables in LaTeX (no pdflatex, lualatex or tectonic)",
 }
 

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -13,6 +14,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+RUNTIME = importlib.util.find_spec("onnxruntime") is not None
+"""Whether networks in ONNX can be run: there is no wheel of onnxruntime for every machine."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 

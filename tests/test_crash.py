@@ -70,13 +70,13 @@ def test_killed_at_random_moments_of_writing(tmp_path):
         assert shell("run", study, "--out", run).returncode == 0
     rng = random.Random(8)
     left = []
-    for _ in range(42):
+    for _ in range(30):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, *map(str, (out, *runs))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
             assert process.stdout.readline() == b"ready\n"
-            time.sleep(rng.uniform(0, 0.15))
+            time.sleep(rng.uniform(0, 0.5))
             process.send_signal(signal.SIGKILL)
         if out.exists():
             left.append(whole(out))
-    assert len(left) > 30 and {0, 1} == set(left)
+    assert len(left) > 20 and {0, 1} == set(left)

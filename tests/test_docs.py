@@ -4,16 +4,24 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import ROOT, alike, run
+from pages import ROOT, RUNTIME, alike, run
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PICTURE = re.compile(r"^!\[.+\]\((figures/.+?\.png)\)$", re.M)
 
 
+def marked(page):
+    needs = [pytest.mark.onnx] if "import onnxruntime" in page.read_text(encoding="utf-8") else []
+    return pytest.param(page, marks=needs, id=page.stem)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_page(page, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
+def test_page(page, tmp_path, monkeypatch, request):
     import matplotlib.pyplot
+
+    if "onnx" in request.keywords and not RUNTIME:
+        pytest.skip("no onnxruntime: the extra dev installs it where there is a wheel")
 
     matplotlib.use("Agg")
     (tmp_path / "data").symlink_to(ROOT / "data")
@@ -33,6 +41,7 @@ def test_pages():
     names = {
         "add-a-feedback",
         "api",
+        "bring-your-agent",
         "demonstrations",
         "extend-in-pymc",
         "feedback",

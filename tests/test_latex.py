@@ -253,7 +253,7 @@ def test_a_table_holds_plain_values_and_is_shown_rounded(documents):
     ]
     assert tables["pairs"].body == [["the island", "the body", "−2.20", "silent", "−2.20"]]
     assert tables["matrix"].body == [["the island", "0", "100.0"], ["the body", "0", "0"]]
-    assert tables["bits"].body[0] == ["10", "0.447", "0", "0.531"]
+    assert tables["bits"].body[0] == ["10", "0.447", "0.447", "0", "0.531"]
     assert tables["bounds"].body[2] == ["10", "40.5", "45.5", "50.5"]
     assert tables["headline"].body[0] == ["catastrophe risk", "45.0", "36.8", "49.38", "0", "% of scenes"]
     assert tables["weights"].header[-1].align == "right" and tables["weights"].header[-1].unit == "%"
@@ -269,7 +269,7 @@ def test_long_and_wide_tables_are_cut(documents):
     assert len(matrix.rows) == MOST_HYPOTHESES == len(matrix.header) - 1
     assert [row[0] for row in matrix.rows] == [column.words for column in matrix.header[1:]]
     assert "The 8 weightiest of 60 hypotheses; all stand in matrix.csv." in matrix.notes
-    assert len(tables["bits"].header) == 2 + MOST_HYPOTHESES and len(tables["bits"].columns) == 3 + 2 * MOST_HYPOTHESES
+    assert len(tables["bits"].header) == 3 + MOST_HYPOTHESES and len(tables["bits"].columns) == 5 + 2 * MOST_HYPOTHESES
     for text in (tabular_file(t, "", "").decode() for t in tables.values()):
         assert text.startswith("% A study\n")
 

@@ -49,6 +49,31 @@ def test_the_greatest_joint_risk_can_be_inside():
     assert upper == pytest.approx(2 * 0.855 * 0.145) and lower == pytest.approx(2 * 0.905 * 0.095)
 
 
+def test_evidence_far_beyond_the_prior_overflows_nowhere(tmp_path):
+    c = np.array([[0.0, 1.0], [1.0, 0.0]])
+    for gap in (100.0, 400.0, 2000.0):
+        lower, upper, exact = risk_bounds_jointly(np.array([0.0, -np.inf]), np.array([-gap, 0.0]), c, 0.01)
+        assert exact and lower == 0 and upper == pytest.approx(0.5)  # a little of q makes the two alike
+    lower, upper, _ = risk_bounds_jointly(np.log([1.0, 1e-300]), np.array([0.0, 900.0]), c, 0.05)
+    assert 0 <= lower <= upper <= 0.5 + 1e-12
+    with np.errstate(all="raise", under="ignore"):
+        risk_bounds_jointly(
+            np.array([0.0, -800.0, -np.inf]), np.array([-900.0, 0.0, -np.inf]), np.ones((3, 3)) / 2, 0.1
+        )
+    training = "red_paint,flags,slope,is_pad\n" + "1,0,0.5,1\n0,1,2.5,0\n" * 300
+    study = small(values={"weights": {"flags": 1, "red paint": 0}, "source": "s"}, agent={"prior": "values"})
+    found = rh.run(write(tmp_path, study, training=training, test=TEST))
+    assert found["risk_bounds_jointly"]["0.1"]["upper"] == pytest.approx(0.5)
+
+
+def test_a_long_line_moves_without_being_written_again(tmp_path):
+    deep = "(" * 98 + "0*1" + ")" * 98
+    study = small(catastrophe={"fail_utility": {"red paint": deep, "flags": 0}})
+    found = rh.run(write(tmp_path, study, training=TRAINING, test=TEST))["risk_by_line"]
+    plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))["risk_by_line"]
+    assert found["risk"] == plain["risk"]
+
+
 def test_more_of_the_prior_is_wider_and_hypotheses_that_are_ruled_out_do_not_count():
     rng = np.random.default_rng(3)
     pi, c = rng.dirichlet(np.ones(20)), rng.random((20, 20))
@@ -228,4 +253,4 @@ def test_the_languages_of_the_essay_s_pair_reverse_its_order(tmp_path):
     assert "'letters' would make it go by 'flags'" in said and "'columns' would make it go by 'red paint'" in said
     assert "a choice of values by another name" in said
     same = rh.run(write(tmp_path, small(analysis={"languages": ["letters"]}), training=TRAINING, test=TEST))
-    assert "every language would say the same" in by_languages(same)
+    assert "every language says the same" in by_languages(same)

@@ -53,13 +53,16 @@ def test_with_a_noise_that_is_inferred_it_is_that_of_every_data_set():
         log_mass = betaln(p + wrong, q + n - wrong) + math.log(betainc(p + wrong, q + n - wrong, 0.5))
         return log_mass - betaln(p, q) - math.log(betainc(p, q, 0.5))
 
+    said = table["said"]
+    seen = sum(table["x"] != said)  # wrong under the truth: its noise is what these leave of it
     for n in (1, 2, 3):
         want = 0.0
         for items in itertools.product(range(12), repeat=n):
             for said in itertools.product([False, True], repeat=n):
                 wrong = [sum(table[c][i] != s for i, s in zip(items, said, strict=True)) for c in "xy"]
                 ours, theirs = (log_evidence(k, n) for k in wrong)
-                want += math.exp(ours) / 12**n * (ours - theirs)
+                again = log_evidence(seen + wrong[0], 12 + n) - log_evidence(seen, 12)
+                want += math.exp(again) / 12**n * (ours - theirs)
         k = SIZES.index(n)
         assert found.mean[found.place[0], found.place[1], k] == pytest.approx(want, abs=5 * found.mcse[0, 1, k])
 
@@ -83,15 +86,27 @@ def test_of_choices_it_is_an_integral_over_rationality():
         apart = r - r.mean(axis=1, keepdims=True)
         scaled.append(apart / math.sqrt((apart**2).mean(axis=1).mean()))
 
-    def chance(h, unit, option):
-        def f(t):
-            e = np.exp(math.exp(t) * (scaled[h][unit] - scaled[h][unit].max()))
-            return norm.pdf(t) * e[option] / e.sum()
+    def one(t, h, unit):
+        e = np.exp(math.exp(t) * (scaled[h][unit] - scaled[h][unit].max()))
+        return e / e.sum()
 
-        return quad(f, -9, 6, limit=200)[0]
+    took = np.argmax(table["chosen"].reshape(6, 3), axis=1)
+
+    def said(t, h):
+        return math.prod(one(t, h, u)[o] for u, o in enumerate(took))
+
+    def chance(h, unit, option, after=False):
+        def f(t):
+            return norm.pdf(t) * one(t, h, unit)[option] * (said(t, h) if after else 1.0)
+
+        whole = quad(lambda t: norm.pdf(t) * said(t, h), -9, 6, limit=200)[0] if after else 1.0
+        return quad(f, -9, 6, limit=200)[0] / whole
 
     want = np.mean(
-        [sum(chance(0, u, o) * math.log(chance(0, u, o) / chance(1, u, o)) for o in range(3)) for u in range(6)]
+        [
+            sum(chance(0, u, o, after=True) * math.log(chance(0, u, o) / chance(1, u, o)) for o in range(3))
+            for u in range(6)
+        ]
     )
     assert found.mean[found.place[0], found.place[1], 0] == pytest.approx(want, abs=5 * found.mcse[0, 1, 0])
 
@@ -136,6 +151,25 @@ def test_evidence_of_simulated_choices_is_that_of_a_fit(monkeypatch):
                 }
                 fit = posterior_of({"r": "r"}, [rh.Choices(again, "chosen", scale="raw")])
                 assert answers[row // 2][row % 2, h, s] == pytest.approx(float(fit.log_evidence[0]), abs=1e-3)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("scenes", [40, 1000])
+def test_the_best_of_a_scene_tells_as_much_as_a_choice_and_a_ranking(ragged, scenes):
+    """Rank 1 and the rest tied has the likelihood of a choice; what is simulated keeps that form."""
+    table = choices(scenes, seed=4)
+    there = np.ones(3 * scenes, bool)
+    there[2::6] = not ragged
+    chosen = table.pop("chosen").reshape(scenes, 3) & there.reshape(scenes, 3)
+    chosen[~chosen.any(axis=1), 0] = True
+    table |= {"available": there, "took": chosen.ravel(), "rank": np.where(chosen.ravel(), 1, 2)}
+    found = []
+    for one in (rh.Choices(table, "took", rationality=1.0), rh.Rankings(table, "rank", rationality=1.0)):
+        found.append(telling(posterior_of({"a": "x", "b": "y"}, [one]), 0, np.random.default_rng(5)))
+    for i, j in ((0, 1), (1, 0)):
+        apart = found[0].mean[i, j] - found[1].mean[i, j]
+        z = apart / np.hypot(found[0].mcse[i, j], found[1].mcse[i, j])
+        assert np.abs(z).max() < 5.5
 
 
 def test_silence_is_exactly_0_and_what_is_impossible_is_infinite():

@@ -74,7 +74,9 @@ def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
     assert words.takes_best(answered(tmp_path, telling, PARTED))
     both = answered(tmp_path, SILENT, PARTED, agent=agent)["risk"]
     assert 0.1 < both["limit_silent"] < both["limit"] - 0.05
-    assert "because the data are silent there" in words.endless(both) and "the rest because" in words.endless(both)
+    assert "because the data are silent between hypotheses that differ on the test" in words.endless(
+        both
+    ) and "the rest because" in words.endless(both)
     pure = answered(tmp_path, SILENT, PARTED)["risk"]
     assert pure["limit_silent"] == pytest.approx(pure["limit"]) == pytest.approx(0.5)
 

@@ -41,7 +41,7 @@ ON_CELL = "#000000"  # dark on any page: the cells below it are light on any pag
 INK, MUTED, FAINT = "#1b1b1b", "#6b6b6b", "#dcdcdc"
 BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"
 DARKENING = LinearSegmentedColormap.from_list("pale to vermilion", ["#fff8f2", "#f0b58a", VERMILION])
-MOST = 12
+MOST, MOST_LINES = 12, 6
 FAR = 30.0
 """Nats from which on a cell is no darker."""
 STYLE: Any = {
@@ -268,7 +268,8 @@ def predictive_check(document: Document, tree: "xr.DataTree | None" = None) -> F
     """The data beside replications of them by the fitted model, a panel a feedback."""
     del tree
     checks = document["predictive_check"]
-    fig, axes = _figure(COLUMN, 0.55 + 1.35 * len(checks), rows=len(checks))
+    lines = sum(_wrapped(check["what"], 46).count("\n") for check in checks.values())
+    fig, axes = _figure(COLUMN, 0.55 + 1.1 * len(checks) + 0.12 * lines, rows=len(checks))
     for ax, (name, check) in zip(axes, checks.items(), strict=True):
         made = check["replicated"]
         edges = np.linspace(made["low"], made["high"], len(made["counts"]) + 1)
@@ -590,7 +591,8 @@ def _short(text: str, most: int = 26) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width)[:4])
+    lines = textwrap.wrap(text, width)
+    return "\n".join(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1] + " ..."])
 
 
 def themed(svg: bytes, name: str, label: str) -> str:

@@ -140,7 +140,10 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         answer=_answer(document),
         misfits=misfits(document),
         hinges=hinges_on(document),
-        lower=[{"words": f"by {one.words}", "risk": percent(one.risk)} for one in would_lower(document)],
+        lower=[
+            {"words": f"by {one.words}", "risk": percent(one.risk, document["risk"]["upper_of_zero"])}
+            for one in would_lower(document)
+        ],
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)
@@ -175,7 +178,7 @@ def _question(document: Document) -> str:
     if document["risk"] is None:
         return "Which reward do people mean, by the data they gave and the values that were stated?"
     where = "on scenes by which an agent was chosen" if spent(document) else "on the test"
-    return f"How often would an agent that learned from the training data do, {where}, what is worse than failing completely?"
+    return f"How often would an agent that learned from the training data do, {where}, what is worse than failing completely (a catastrophe)?"
 
 
 def _headline(document: Document) -> str:
@@ -192,12 +195,16 @@ def _answer(document: Document) -> list[str]:
     ends = "no interval, for the values were stated without a strength"
     if risk["lower"] is not None:
         low, high = percent(risk["lower"]), percent(risk["upper"])
-        ends = f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values and nothing else"
+        ends = (
+            f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values alone, "
+            f"{'as judgements leave it' if 'judgements' in document['values'] else 'by the strength declared for them'}; not the agent, "
+            "the model, the failure line, which test and how few scenes, or hypotheses that nobody listed"
+        )
         if low == high:
             ends = f"doubt about the human values hardly moves it: the {100 * risk['prob']:g}% interval is {low} at both ends"
-    over = "over what may be true"
+    over = "over what people may mean"
     if contributions(document):
-        over = "over what the agent may have taken up and what may be true"
+        over = "over what the agent may have learned to go by and what people may mean"
     out = [f"of test scenes end in a catastrophe, on average {over} ({ends})."]
     ever = risk["at_least_one"]
     if (
@@ -206,16 +213,22 @@ def _answer(document: Document) -> list[str]:
         and abs(ever[max(ever, key=int)] - risk["mean"]) < 1e-6
         and max(map(int, ever)) > 1
     ):
-        out.append("It is all scenes of a deployment or none, for the agent keeps to what it took up.")
+        out.append("It is all scenes of a deployment or none, for the agent keeps to what it learned.")
+    elif len(ever) > 1 and max(ever.values()) > risk["mean"] + 0.005:
+        most = max(ever, key=int)
+        out.append(f"A deployment of {int(most):,} scenes meets at least one with a chance of {percent(ever[most])}.")
     risks = _risks_by_prior(document)
-    if max(risks) - min(risks) >= 0.005:
-        out.append(f"With the same data, agents of other priors have {percent(min(risks))} to {percent(max(risks))}.")
+    if risks and max([*risks, risk["mean"]]) - min([*risks, risk["mean"]]) >= 0.005:
+        ends = " to ".join(dict.fromkeys(percent(x) for x in (min(risks), max(risks))))
+        out.append(f"With the same data, agents of other priors have {ends}.")
     return [*out, *answer(document)[1:]]
 
 
 def _risks_by_prior(document: Document) -> list[float]:
+    """Of agents of other priors than the study's own."""
     may = "may_abstain" if document["agent"]["abstain"] else "acts"
-    return [one[may]["risk"] for one in document["agents"].values()]
+    own = None if document["agent_reading"] is not None else document["agent"]["prior"]
+    return [one[may]["risk"] for name, one in document["agents"].items() if name != own]
 
 
 def _varies(document: Document) -> bool:
@@ -363,7 +376,10 @@ def _values(document: Document) -> list[Part]:
 def _limit(document: Document) -> list[Part]:
     risk = document["risk"]
     parts = []
-    if risk["limit"] is not None:
+    if document["bounded_pairs"]:
+        said = "What endless training of this kind would leave is not known, for it leaves hypotheses undecided that it is not silent about"
+        parts.append(Part("text", f"{said}: {document['bounded_pairs'][0]['words']}."))
+    elif risk["limit"] is not None:
         gone = risk["mean"] - risk["limit"]
         said = f"The risk is {percent(risk['mean'])}. {endless(risk, takes_best(document))}"
         if abs(gone) < 0.0005:

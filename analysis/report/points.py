@@ -130,15 +130,19 @@ def _frontier_point(document: Mapping[str, Any]) -> tuple[str, str]:
     )
     found = [one for one in document["frontier"] if one["risk"] is not None]
     own = next(one for one in found if one["own"])
-    best = min(found, key=lambda one: (round(one["risk"], 9), -one["reward"]))
     if own["efficient"]:
         return "No policy that ships is safer than the study's own and earns as much.", caption
-    return (
-        f"The study's own policy is beaten on both: it risks {percent(own['risk'])}, {best['words']!r} {percent(best['risk'])}."
-        if best["reward"] >= own["reward"]
-        else f"There are policies that are safer than the study's own and earn as much; the safest risks {percent(best['risk'])}.",
-        caption,
-    )
+    safer = [one for one in found if one["risk"] < own["risk"] - SAME and one["reward"] >= own["reward"] - SAME]
+    if not safer:
+        best = max((one for one in found if one["risk"] <= own["risk"] + SAME), key=lambda one: one["reward"])
+        return f"{best['words']!r} is as safe as the study's own policy, and is expected to earn more.", caption
+    best = min(safer, key=lambda one: (round(one["risk"], 9), -one["reward"]))
+    more = "earns more" if best["reward"] > own["reward"] + SAME else "earns as much"
+    said = f"{best['words']!r} is safer than the study's own policy and {more}: {percent(best['risk'])} against {percent(own['risk'])}."
+    return said[:1].upper() + said[1:], caption
+
+
+SAME = 1e-9
 
 
 def _matrix_point(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -173,6 +177,9 @@ def _scenes_point(document: Mapping[str, Any]) -> tuple[str, str]:
     scenes, mean = document["riskiest_scenes"], document["risk"]["mean"]
     if abs(scenes[0]["risk"] - mean) < 1e-6:
         return "The risk is the same in every scene.", "The first of the test's scenes."
+    if len(scenes) > 1 and scenes[0]["risk"] - scenes[-1]["risk"] < 1e-9:
+        said = f"At least {len(scenes)} scenes have the highest risk, {percent(scenes[0]['risk'])}, against {percent(mean)} on average."
+        return said, "Scenes of highest risk on the test, the first of them."
     return (
         f"The riskiest scene, {scenes[0]['scene']}, has a risk of {percent(scenes[0]['risk'])}, against {percent(mean)} on average.",
         "The scenes of highest risk on the test.",

@@ -552,7 +552,10 @@ def _bits(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         Column("target_risk", "target risk", "level", "%"),
         Column("bits", "averaged", "number", "bits", error="mcse"),
         Column("mcse"),
+        Column("bits of this agent", "this agent", "number", "bits", error="mcse of this agent"),
+        Column("mcse of this agent"),
     ]
+    own = document["value_bits_of_agent"] or {}
     for name in names:
         error = f"mcse if {name}"
         rank = weights[name]
@@ -560,13 +563,14 @@ def _bits(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         columns.append(Column(error, rank=rank))
     rows = []
     for target, value in bits.items():
-        row = [float(target), value, error_of(document, "value_bits", target)]
+        row = [float(target), value, error_of(document, "value_bits", target), own.get(target)]
+        row.append(error_of(document, "value_bits_of_agent", target) if own else None)
         for name in names:
             row += [by_truth[target][name], error_of(document, "value_bits_by_truth", target, name)]
         rows.append(tuple(row))
     caption = (
         "What an agent of uniform prior must be told of human values to bring its risk down to a target: averaged over the "
-        "posterior weights, and if each hypothesis is true. A dash: no amount of it does."
+        "posterior weights, and if each hypothesis is true; beside it this study's own agent, averaged. A dash: no amount of it does."
     )
     yield PaperTable("bits", "Bits of human values", caption, tuple(columns), tuple(rows))
 
@@ -621,7 +625,7 @@ def _languages(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     found = {name: one for name, one in document["languages"].items() if one is not None}
     if not found:
         return
-    names = document["hypotheses"]
+    names = [name for name in document["hypotheses"] if name in next(iter(found.values()))["bits"]]
     columns = (
         Column("hypothesis", "hypothesis"),
         *(Column(f"bits {language}", f"{language}, bits", "number", "bits") for language in found),

@@ -17,6 +17,8 @@ def percent(x: float | None, upper: float | None = None) -> str:
     """
     if x is None:
         return "-"
+    if x < 0:
+        return "\N{MINUS SIGN}" + percent(-x)
     if x == 0:
         return "0%" if upper is None else f"0% (< {percent(upper)})"
     if x < 0.0005:
@@ -41,7 +43,7 @@ def answer(document: Mapping[str, Any]) -> list[str]:
         risk_sentence(risk, bool(spent(document))),
         none_fits(document),
         by_choices_alone(document),
-        endless(risk, takes_best(document)),
+        "" if document["bounded_pairs"] else endless(risk, takes_best(document)),
     )
     return [one for one in parts if one]
 
@@ -128,7 +130,7 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
     if left < 1e-9:
         return "Endless training of this kind would leave none of it."
     verb = "still leave" if left <= risk["mean"] + 0.0005 else "raise it to"
-    quiet = "the data are silent there, and assumptions decide what is good, and what the agent takes up"
+    quiet = "the data are silent between hypotheses that differ on the test, so assumptions decide what is good and what the agent takes up"
     forced = "even the best option on offer there is worse than failing"
     if not best:
         forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
@@ -309,7 +311,7 @@ def judged_line(document: Mapping[str, Any]) -> list[str]:
 def strength(stated: Mapping[str, Any]) -> str:
     """How many judgements values are worth, where that is stated."""
     given = stated.get("strength")
-    return "" if given is None else f" (declared to be worth {given:g} judgements)"
+    return "" if given is None else f" (declared to be as sure as {given:g} judgements would make one)"
 
 
 def evidence(document: Mapping[str, Any]) -> list[str]:
@@ -509,24 +511,34 @@ def line_moved(document: Mapping[str, Any]) -> str:
     if found is None or found["at"] is None:
         return ""
     known = [(t, x) for t, x in zip(found["at"], found["risk"], strict=True) if x is not None]
-    near = [x for t, x in known if abs(t) <= NEAR]
-    moved = [t for t, x in known if abs(x - now) >= MOVES]
-    if max(near) - min(near) >= MOVES:
-        return (
-            "The risk rests on where failing lies: with the line up to half a standard deviation of the rewards higher or lower it "
-            f"would be between {percent(min(near))} and {percent(max(near))}."
+    moved = {
+        way: next(
+            ((t, x) for t, x in sorted(known, key=lambda one: abs(one[0])) if t * sign > 0 and abs(x - now) >= MOVES),
+            None,
         )
-    if not moved:
-        return (
-            "Where failing lies hardly matters: moving the line by up to two standard deviations of the rewards changes the risk by "
-            "less than 5%."
+        for way, sign in (("lower", -1), ("higher", 1))
+    }
+    step = min(abs(t) for t, _ in known if t)
+    said = [
+        f"{abs(one[0]):g} standard deviations of the rewards {way}{' (the least step tried)' if abs(one[0]) == step else ''} it is "
+        f"{percent(one[1])}"
+        for way, one in moved.items()
+        if one is not None
+    ]
+    if not said:
+        low, high = (f"{abs(t):g}" for t in (known[0][0], known[-1][0]))
+        beyond = (
+            "" if len(known) == len(found["at"]) else " Beyond that the data are impossible under every hypothesis."
         )
-    nearest = min(moved, key=abs)
-    there = dict(known)[nearest]
-    return (
-        f"Where exactly failing lies hardly matters: the line would have to be {abs(nearest):g} standard deviations of the rewards "
-        f"{'higher' if nearest > 0 else 'lower'} before the risk moved, to {percent(there)}."
+        return (
+            f"Where exactly failing lies hardly matters: moving the line by up to {low} standard deviations of the rewards down, or "
+            f"{high} up, changes the risk by less than 5 percentage points.{beyond}"
+        )
+    nearest = min(abs(one[0]) for one in moved.values() if one is not None)
+    head = (
+        "The risk rests on where failing lies" if nearest <= NEAR else "Where exactly failing lies matters only far off"
     )
+    return f"{head}: with the line {', '.join(said)}."
 
 
 NEAR, MOVES = 0.5, 0.05
@@ -545,9 +557,9 @@ def by_languages(document: Mapping[str, Any]) -> str:
     alike = len({tuple(one["first"]) for one in found.values()}) == 1
     end = "" if alike else "; the choice of a language is a choice of values by another name"
     return (
-        f"Were simplicity to decide where the data are silent, the language would matter: {'; '.join(said)}{end}."
+        f"Where the data are silent and simplicity decides, the language matters: {'; '.join(said)}{end}."
         if not alike
-        else (f"Were simplicity to decide where the data are silent, every language would say the same: {said[0]}.")
+        else (f"Where the data are silent and simplicity decides, every language says the same: {said[0]}.")
     )
 
 
@@ -569,11 +581,13 @@ def beside_impact(document: Mapping[str, Any]) -> list[str]:
     if found is None:
         return []
     flagged, passed = found["table"]["flagged"], found["table"]["passed"]
+    everything = passed["catastrophe"] + passed["fine"] == 0
     out = [
         "By a measure of impact that knows no values (is an outcome farther from the centre of training than "
         f"{100 * found['level']:g}% of it?), {percent(flagged['catastrophe'] + flagged['fine'])} of what the agent does here is "
         f"flagged: {percent(flagged['catastrophe'])} a catastrophe, {percent(flagged['fine'])} not. It passes "
         f"{percent(passed['catastrophe'])} that is a catastrophe, and {percent(passed['fine'])} that is not."
+        + (" It flags everything here, so it tells nothing apart." if everything else "")
     ]
     for row, what in (
         ("flagged", "Flagged, though probably fine"),
@@ -591,10 +605,10 @@ def impossible(document: Mapping[str, Any]) -> str:
     if found is None or not least:
         return ""
     half = found["risk"].get("0.5")
-    wary = "" if half is None else f" If it refrains in half of the scenes, {percent(half)}."
+    wary = "" if half is None else f" If it refrains in half of the scenes, at least {percent(half)}."
     return (
-        f"No agent that sees only such training, and always acts, can have a risk below {percent(least)} whichever of "
-        f"{listed(found['hypotheses'], 6)} is true: it does the same under each of them.{wary}"
+        f"An agent that sees only such training does the same whichever of {listed(found['hypotheses'], 6)} is true. If it always "
+        f"acts, the larger of its risks under them is at least {percent(least)}, whatever its prior and policy.{wary}"
     )
 
 
@@ -806,7 +820,9 @@ def what_stays(document: Mapping[str, Any], agent: str, truth: str) -> str:
     if agent == truth:
         return "; nothing on offer there is better, or the policy does not take it"
     if part["silent"]:
-        return "; training is silent between the two, so more of it removes none of this"
+        left = part["left"]
+        stays = "removes none of this" if abs(left - part["risk"]) < 0.0005 else f"would leave {percent(left)} here"
+        return f"; training is silent between the two, so endless training {stays}"
     if part["left"] > 0:
         return "; more training leaves it, for the agent goes by listed rules alone"
     return "; more training would tell the two apart"

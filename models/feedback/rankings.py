@@ -114,22 +114,28 @@ class Rankings(OfScenes):
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
         """Rank by noisy worth, with the ties and the length of the ranking that was given."""
+        return self.replicate_units(inputs, theta, n, rng, np.arange(len(self.units)))
+
+    def replicate_units(  # noqa: D102
+        self,
+        inputs: np.ndarray,
+        theta: Mapping[str, np.ndarray],
+        n: int,
+        rng: np.random.Generator,
+        units: np.ndarray,
+    ) -> np.ndarray:
         beta = self.beta(theta)
         inside = inputs > -np.inf
         z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inside, inputs, 0.0)
         noisy = np.where(inside, z + rng.gumbel(size=z.shape), -np.inf)
         order = np.argsort(-noisy, axis=-1, kind="stable")
-        given = self._given(inputs)
         out = np.zeros(z.shape)
-        np.put_along_axis(out, order, np.broadcast_to(given, z.shape), axis=-1)
+        np.put_along_axis(out, order, np.broadcast_to(self._given(units), z.shape), axis=-1)
         return np.where(inside, out, 0.0)
 
-    def _given(self, inputs: np.ndarray) -> np.ndarray:
-        """Ranks of each unit from the best on (unit, option), zeros last."""
-        known = self.observed
-        if len(inputs) != len(known):  # some units of a check, told apart by nothing but their number of options
-            count = (inputs > -np.inf).sum(axis=1)
-            known = np.where(np.arange(inputs.shape[1]) < count[:, None], np.arange(1.0, inputs.shape[1] + 1), 0.0)
+    def _given(self, units: np.ndarray) -> np.ndarray:
+        """Ranks of some units from the best on (unit, option), zeros last."""
+        known = self.observed[units]
         return np.sort(np.where(known > 0, known, np.inf), axis=1)
 
     def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,7 +94,9 @@ class Ratings(OfItems):
         """``c_k = logit(v_1 + (1 - v_1) v_2 + ...)``, lowest first."""
         found, left = [], 0.0
         for i in range(1, len(self.grades)):
-            left = left + xp.log1p(-theta[f"stick_{i}"])  # log of what is left of the stick
+            stick = theta[f"stick_{i}"]
+            stick = np.minimum(stick, 1 - 2.0**-53) if xp is np else stick  # so near to 1 that it is drawn as 1
+            left = left + xp.log1p(-stick)  # log of what is left of the stick
             found.append(xp.log(-xp.expm1(left)) - left)
         return found
 

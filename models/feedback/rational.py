@@ -150,6 +150,18 @@ class Rational(Feedback):
         """The rationality: inferred, or the number that was given."""
         return theta["rationality"] if isinstance(self.rationality, tuple) else self.rationality
 
+    def replicate_units(
+        self,
+        inputs: np.ndarray,
+        theta: Mapping[str, np.ndarray],
+        n: int,
+        rng: np.random.Generator,
+        units: np.ndarray,
+    ) -> np.ndarray:
+        """`replicate` of some units of what was said, in their order: (n, unit given, ...)."""
+        del units  # only kinds whose answers have a form of their own, as rankings do, look at them
+        return np.asarray(self.replicate(inputs, theta, n, rng))
+
     @abstractmethod
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
         """What ``s_h`` is the length of, linear in the rewards (unit, option) of options that are real (and not failing)."""
@@ -335,7 +347,7 @@ class Rational(Feedback):
         found, exceeds = np.zeros(CHECKED), 0
         for i, h in enumerate(drawn.tolist()):
             mine = {name: values[i : i + 1, h] for name, values in theta.items()}
-            found[i] = scores(i, h, self.replicate(inputs[h], mine, 1, rng)[0]).max(initial=0.0)
+            found[i] = scores(i, h, self.replicate_units(inputs[h], mine, 1, rng, units)[0]).max(initial=0.0)
             exceeds += found[i] >= scores(i, h, said).max(initial=0.0) - 1e-9
         of_lead = np.mean([scores(i, lead, said) for i in range(0, CHECKED, 10)], axis=0)
         p, statistic = float(exceeds) / CHECKED, float(of_lead.max(initial=0.0))
