@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 CHECKED = 40  # flights of the bank that are flown again
 CRATER = 0.3  # depth from which a site is a crater, as the survey has it
-TRAINING, PROBES = (100, 600), (200, 400)
-"""Fewest and most scenes of training, of which there are 3 for each scene of a test, and probes, of which there are 2."""
+TRAINING = (100, 600)
+"""Fewest and most scenes of training, of which there are 3 for each scene of a test."""
+PROBES = 400
 
 
 class FlownLander:
@@ -69,7 +70,7 @@ class FlownLander:
         self.seed, self.bank, self.pilots, self.said = seed, bank, pilots, said
         self.many = dict.fromkeys((*self.tests, "ordinary"), scenes)
         self.many["training"] = int(np.clip(3 * scenes, *TRAINING))
-        self.many["probes"] = int(np.clip(2 * scenes, *PROBES))
+        self.many["probes"] = PROBES
         self.many["probes without"] = self.many["probes"]
         self.many["telling"] = telling
         self._seen: dict[str, tuple[xr.Dataset, np.ndarray]] = {}

@@ -266,7 +266,7 @@ KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "sh
 @pytest.mark.slow
 def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(flown_lander, "TRAINING", (24, 24))
-    monkeypatch.setattr(flown_lander, "PROBES", (60, 60))
+    monkeypatch.setattr(flown_lander, "PROBES", 60)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     tested, first = set(flown_lander.FlownLander.tests), []
 
@@ -298,7 +298,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     code = (
         "import sys\n"
         "from reward_hypotheses.data import flown_lander\n"
-        "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), (60, 60)\n"
+        "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), 60\n"
         "from reward_hypotheses.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
