@@ -412,7 +412,7 @@ def test_planted_misfits_are_noticed(kind):
     listed = hypotheses_of({"x": "x", "y": "y", "both": "x - y"})
     line = failure_line(0.0, listed.names)
     plants = ["another half of the time", "stops caring", *(["the rest at random"] if kind == "rankings" else [])]
-    found, quiet = {}, 8 if kind == "ratings" else 20
+    found, quiet = {}, {"ratings": 5, "rankings": 10}.get(kind, 20)
     for plant in ["nothing", *plants]:
         p = []
         for seed in range(quiet if plant == "nothing" else 3):

@@ -19,13 +19,13 @@ PRIOR = {"red": 1, "flags": 2, "deep": 3}
 NOISE = (1.0, 4.0)
 RNG = np.random.default_rng(6)
 FEATURES = {"red": np.arange(12) % 2 == 0, "flags": np.arange(12) % 2 == 0, "deep": np.arange(12) % 3 == 0}
-SIMULATIONS, DRAWS = 300, 99
+SIMULATIONS, DRAWS = 200, 99
 
 
 class SampledPath(simuk.SBC):
     """simuk draws truths and data and ranks; `fit` with NUTS is what is ranked, instead of a `pm.sample` of simuk's own.
 
-    The compiled model is kept between fits, so that 300 of them take a minute and not the best part of an hour.
+    The compiled model is kept between fits, so that 200 of them take half a minute and not the best part of an hour.
     """
 
     def _get_posterior_samples(self, replicated_data):
