@@ -26,8 +26,8 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
 
-test: venv
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+test: venv  # a worker a core: each with one thread of linear algebra
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 venv: $(STAMP)
 
