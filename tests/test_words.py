@@ -212,7 +212,7 @@ def test_names_as_long_as_the_system_allows(tmp_path, monkeypatch):
 def test_a_report_of_a_damaged_document_is_refused_or_made(tmp_path):
     document = answered(tmp_path, SILENT, PARTED)
     wrong = [None, [], {}, "x", 3]
-    for k, key in enumerate(list(document)[::3]):
+    for k, key in enumerate(document):
         try:
             rh.report(document | {key: wrong[k % 5]})
         except rh.InputError as error:
