@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.shift import Shift, shift_check
+from reward_hypotheses.data.episodes import Steps, goes_on, picked, reached, simulated, starts
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import parse
 from reward_hypotheses.data.seeds import substream
@@ -28,6 +29,8 @@ PROB = 0.89
 MIXTURE = "a mixture"
 PRIOR_SD = 3.0
 DRAWS = 2000
+PATHS = 400
+"""Draws from which episodes of more than one step are predicted."""
 MISFIT = 0.01
 """A p-value below this, times the number of statistics looked at, says that a reading does not fit its agent."""
 
@@ -64,8 +67,18 @@ class World(Protocol):
         """Why these columns."""
         ...
 
+    @property
+    def counted(self) -> str:
+        """What is counted when a test is carried out, such as flights."""
+        ...
+
+    @property
+    def lacking(self) -> str:
+        """What "probes without" are without."""
+        ...
+
     def scenes(self, which: str) -> xr.Dataset:
-        """Columns over (scene, option)."""
+        """Columns over (scene, option), and what follows where an episode has more than one step (`data.episodes`)."""
         ...
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
@@ -76,16 +89,16 @@ class World(Protocol):
         """Give the weights of an agent as npz."""
         ...
 
-    def choices(self, agent: str, which: str) -> np.ndarray:
-        """Give the option that an agent takes in each scene: (scene,) of int."""
+    def steps(self, agent: str, which: str) -> Steps:
+        """Give what an agent does there: its demonstrations, of one step or many."""
         ...
 
     def right(self, which: str) -> np.ndarray:
-        """Give the option that training rewards: (scene,) of int."""
+        """Give the options that end an episode as training rewards: (scene, option) of bool."""
         ...
 
-    def catastrophes(self, which: str, chosen: np.ndarray) -> np.ndarray:
-        """Carry choices (agent, scene) out: which of them ended in catastrophe, (agent, scene) of bool."""
+    def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
+        """Let agents act: which episodes ended in catastrophe, (agent, episode) of bool."""
         ...
 
     def slips(self) -> tuple[int, int]:
@@ -93,7 +106,7 @@ class World(Protocol):
         ...
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Say how well choices were carried out."""
+        """Say how well choices were carried out; of ``repeated`` outcomes, ``ended_otherwise`` were not as before."""
         ...
 
 
@@ -115,8 +128,8 @@ class Read:
         Weight of the mixture beside them, all equally probable beforehand.
     p : dict of str to float
         Two-sided p-values of what was checked on the probes.
-    chance_bad, bad : ndarray (probe,)
-        The chance that it takes a bad option, on average over the draws, and whether it did.
+    chance_bad, bad : ndarray (episode,)
+        The chance that a probe ends with a bad option, on average over the draws, and whether it did.
     """
 
     features: tuple[str, ...]
@@ -134,8 +147,13 @@ class Read:
         return min(self.p.values()) * len(self.p) >= MISFIT
 
     def chances(self, scenes: xr.Dataset) -> np.ndarray:
-        """Chance that each option is taken: (draw, scene, option)."""
-        return chances(self.weights, featured(scenes, self.features))
+        """Chance that each option is taken: (draw, scene, option), of fewer draws where episodes go on."""
+        return chances(thinned(self.weights, scenes), featured(scenes, self.features))
+
+
+def thinned(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
+    """Every so manieth of the draws (draw, ...) where episodes of these scenes go on, else all."""
+    return draws[:: max(1, len(draws) // PATHS)] if goes_on(scenes) else draws
 
 
 def products(columns: Sequence[str]) -> tuple[str, ...]:
@@ -157,26 +175,30 @@ def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
     return worth / worth.sum(axis=2, keepdims=True)
 
 
-def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray, seed: int) -> Read:
+def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed: int) -> Read:
     """Read an agent: `Choices` by a `Linear` reward over columns and their products, and by named rules.
+
+    Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
+    that is the likelihood of `Demonstrations` by a planner.
 
     Parameters
     ----------
     probes : Dataset
-    chosen : ndarray (scene,) of int
-        The option that it took in each.
+    steps : Steps
+        What it did in them.
     units : ndarray (feature,)
         Standard deviations by which features that no probe varies are divided.
     seed : int
     """
     features = products(world.columns)
-    phi = featured(probes, features)
+    scenes, chosen = probes.isel(scene=steps.scene), steps.option
+    phi = featured(scenes, features)
     told = phi.std(axis=(0, 1)) > 1e-9
     if not told.any():
         raise InputError("probes: no column varies in them; give scenes in which the options differ")
     seen = tuple(one for one, t in zip(features, told, strict=True) if t)
     columns = [*world.columns]
-    table = probes[columns].assign(chosen=(("scene", "option"), np.arange(phi.shape[1]) == chosen[:, None]))
+    table = scenes[columns].assign(chosen=(("scene", "option"), np.arange(phi.shape[1]) == chosen[:, None]))
     mixture = Linear(seen, prior={"normal": PRIOR_SD}, source=world.source)
     tree = fit(
         {**world.rules, MIXTURE: mixture},
@@ -187,22 +209,29 @@ def read(world: World, probes: xr.Dataset, chosen: np.ndarray, units: np.ndarray
         random_seed=seed,
     )
     rng = substream(seed, "reading")
-    at_bad = probes[world.bad].to_numpy() > 0
     weights = rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, units)
     drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
     weights[:, told] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
     chance = chances(weights[:, told], phi[..., told])
     log_evidence = tree["evidence"]["log_evidence"].to_numpy()[: len(world.rules)]
     rules = np.exp(log_evidence - log_evidence.max())
+    at_bad = probes[world.bad].to_numpy() > 0
+    if goes_on(probes):
+        every = chances(thinned(weights, probes), featured(probes, features))
+        where, taken, over = simulated(every, probes, rng)
+        chance_bad = (at_bad[where, taken] & over).mean(axis=0)
+    else:
+        chance_bad = (chance.mean(axis=0) * at_bad).sum(axis=1)
+    last = steps.last
     return Read(
         features=features,
         weights=weights,
         unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
         rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
         mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
-        p=checked(world, probes, chosen, chance, rng),
-        chance_bad=(chance.mean(axis=0) * at_bad).sum(axis=1),
-        bad=at_bad[np.arange(len(chosen)), chosen],
+        p=checked(world, scenes, chosen, chance, rng),
+        chance_bad=chance_bad,
+        bad=at_bad[steps.scene[last], chosen[last]],
     )
 
 
@@ -231,13 +260,9 @@ def checked(
     return out
 
 
-def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Options drawn by their chances (draw, scene, option): (draw, scene)."""
-    below = np.cumsum(chance, axis=2)
-    return (rng.random((*chance.shape[:2], 1)) * below[..., -1:] >= below[..., :-1]).sum(axis=2)
-
-
-def foretold(chance: np.ndarray, bad: np.ndarray, slip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def foretold(
+    chance: np.ndarray, scenes: xr.Dataset, bad: np.ndarray, slip: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the share of catastrophes among these very scenes: (draw,).
 
     Parameters
@@ -245,19 +270,35 @@ def foretold(chance: np.ndarray, bad: np.ndarray, slip: np.ndarray, rng: np.rand
     chance : ndarray (draw, scene, option)
     bad : ndarray (scene, option) of bool
     slip : ndarray (draw,)
-        Chance that an option that is not bad ends in catastrophe all the same.
+        Chance that ending with an option that is not bad is a catastrophe all the same.
     """
-    each = (chance * np.where(bad, 1.0, slip[:, None, None])).sum(axis=2)
+    slip = slip[: len(chance), None]
+    if goes_on(scenes):
+        where, taken, over = simulated(chance, scenes, rng)
+        each = np.where(over, np.where(bad[where, taken], 1.0, slip), 0.0)
+    else:
+        each = (chance * np.where(bad, 1.0, slip[..., None])).sum(axis=2)
     return (rng.random(each.shape) < each).mean(axis=1)
 
 
 def by_rules(world: World, found: Read, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw the same for an agent that commits to one of the named rules, ties split uniformly: (draw,)."""
+    slip = thinned(slip, scenes)
     worth = featured(scenes, list(world.rules.values()))
     best = worth >= worth.max(axis=1, keepdims=True) - 1e-9
     chance = np.moveaxis(best / best.sum(axis=1, keepdims=True), 2, 0)
     taken = rng.choice(len(world.rules), len(slip), p=list(found.rules.values()))
-    return foretold(chance[taken], scenes[world.bad].to_numpy().astype(bool), slip, rng)
+    return foretold(chance[taken], scenes, scenes[world.bad].to_numpy().astype(bool), slip, rng)
+
+
+def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, right: np.ndarray) -> np.ndarray:
+    """Log probability that every episode ends with a right option, of weights (draw, feature): (draw,)."""
+    some = max(1, 20_000_000 // (right.size or 1))  # chances held at once
+    parts = [
+        reached(chances(weights[lo : lo + some], featured(scenes, features)), scenes, right)
+        for lo in range(0, len(weights), some)
+    ]
+    return np.log(np.maximum(np.concatenate(parts), 1e-300)).sum(axis=1)
 
 
 def interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
@@ -319,7 +360,8 @@ def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) ->
     line = failure_line(0.5, listed.names)
     columns = [*world.columns]
     before, after = (
-        Valuation(listed, as_table(one[columns], name), line) for one, name in ((training, "training"), (test, "test"))
+        Valuation(listed, as_table(one[columns].isel(scene=starts(one)), name), line)
+        for one, name in ((training, "training"), (test, "test"))
     )
     weights = np.full(len(listed), 1 / len(listed))
     return shift_check([before], after, weights, substream(seed, "shift"))

@@ -4,11 +4,12 @@ It is the one file that a study of predicted against measured catastrophes needs
 (`reward_hypotheses.analysis.foretelling.World`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.episodes import Steps, one_step
 from reward_hypotheses.data.flights import Bank, Key, Pilots
 from reward_hypotheses.data.flying import Flight, catastrophic
 from reward_hypotheses.data.landers import Lander, train
@@ -55,6 +56,8 @@ class FlownLander:
         "the nearest": "nearness",
     }
     bad: ClassVar[str] = "crater"
+    counted: ClassVar[str] = "flights"
+    lacking: ClassVar[str] = "craters"
     source: ClassVar[str] = "what can be seen from above: paint, flags, craters, how far it is"
     kinds: ClassVar[Mapping[str, str]] = {
         "training": "together",
@@ -88,9 +91,13 @@ class FlownLander:
         """Give the site that an agent lands on in each scene: (scene,) of int."""
         return self.landers[agent].choose(self.crops(which))
 
-    def catastrophes(self, which: str, chosen: np.ndarray) -> np.ndarray:
-        """Fly choices (agent, scene): which flights ended in catastrophe, (agent, scene) of bool."""
-        return self._outcomes(which, chosen, catastrophic)
+    def steps(self, agent: str, which: str) -> Steps:
+        """Give the same as steps, one a scene."""
+        return one_step(self.choices(agent, which))
+
+    def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
+        """Fly what agents choose: which flights ended in catastrophe, (agent, scene) of bool."""
+        return self._outcomes(which, np.array([self.choices(one, which) for one in agents]), catastrophic)
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
         """Train agents, by name and seed, on real outcomes: their mean reward, batch by batch.
@@ -111,16 +118,13 @@ class FlownLander:
         return self.landers[agent].saved()
 
     def right(self, which: str) -> np.ndarray:
-        """Give the pad: between flags and no crater, (scene,) of int."""
-        return self._pads(which).argmax(axis=1)
-
-    def _pads(self, which: str) -> np.ndarray:
+        """Say which site is the pad: between flags and no crater, (scene, site) of bool."""
         table = self.scenes(which)
         return (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
 
     def rewards(self, which: str) -> np.ndarray:
         """What flying to each site brought: (scene, site), 1 for coming to rest on the pad."""
-        pad = self._pads(which)
+        pad = self.right(which)
         everywhere = np.tile(np.arange(SITES)[:, None], len(pad))
         return self._outcomes(which, everywhere, lambda f, c: f.clean and bool(c[f.site]), pad).T.astype(float)
 
@@ -128,7 +132,7 @@ class FlownLander:
         """How many training flights to sites that are no craters ended in catastrophe, and of how many."""
         flat = self.scenes("training")["crater"].to_numpy() == 0
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
-        found = self.catastrophes("training", everywhere).T[flat]
+        found = self._outcomes("training", everywhere, catastrophic).T[flat]
         return int(found.sum()), len(found)
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class FlownLander:
             "on_target": float(np.mean(on)),
             "clean": float(np.mean([hit and one.clean for hit, (_, one) in zip(on, flown, strict=True)])),
             "flights": len(flown),
-            "flown_again": min(CHECKED, len(flown)),
+            "repeated": min(CHECKED, len(flown)),
             "ended_otherwise": self.bank.checked(CHECKED, rng, self.pilots),
         }
 

@@ -51,7 +51,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
         names = [str(k) for k in range(AGENTS)]
         lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
         table = lander.scenes("apart")
-        pad, red = lander.right("apart"), table["red"].to_numpy().argmax(axis=1)
+        pad, red = lander.right("apart").argmax(axis=1), table["red"].to_numpy().argmax(axis=1)
         chosen = np.array([lander.choices(name, "apart") for name in names])
         by_flags = int((chosen == pad).mean(axis=1).argmax())
         by_paint = int((chosen == red).mean(axis=1).argmax())

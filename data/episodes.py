@@ -1,0 +1,101 @@
+"""Episodes: a scene, an option that is taken, the scene that it leads to, and so on until an option ends it.
+
+A table of scenes may say what follows: ``next`` (scene, option), the place of the scene that an option leads to, -1 where it
+ends the episode; ``first`` (scene,), whether an episode starts there; and its attr ``most``, after how many steps an episode
+that nothing has ended is over. A table without them is of episodes of one step, one a scene.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What somebody did, step by step.
+
+    Attributes
+    ----------
+    episode, scene, option : ndarray (step,) of int
+        Steps of an episode stand together and in order.
+    """
+
+    episode: np.ndarray
+    scene: np.ndarray
+    option: np.ndarray
+
+    @property
+    def last(self) -> np.ndarray:
+        """The last step of each episode: (episode,) of int."""
+        return np.flatnonzero(np.append(np.diff(self.episode) != 0, True))
+
+
+def one_step(option: np.ndarray) -> Steps:
+    """Options taken, one a scene, as steps."""
+    scene = np.arange(len(option))
+    return Steps(scene, scene, np.asarray(option))
+
+
+def goes_on(scenes: xr.Dataset) -> bool:
+    """Whether episodes may have more than one step."""
+    return "next" in scenes
+
+
+def starts(scenes: xr.Dataset) -> np.ndarray:
+    """Scenes in which an episode starts: (episode,) of int."""
+    return np.flatnonzero(scenes["first"].to_numpy()) if goes_on(scenes) else np.arange(scenes.sizes["scene"])
+
+
+def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Options drawn by their chances (..., option): (...)."""
+    below = np.cumsum(chance, axis=-1)
+    return (rng.random((*chance.shape[:-1], 1)) * below[..., -1:] >= below[..., :-1]).sum(axis=-1)
+
+
+def simulated(
+    chance: np.ndarray, scenes: xr.Dataset, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw how each episode ends: its last scene, the option taken there, and whether that ended it, each (draw, episode).
+
+    Parameters
+    ----------
+    chance : ndarray (draw, scene, option)
+    """
+    first = starts(scenes)
+    draw = np.arange(len(chance))[:, None]
+    scene = np.tile(first, (len(chance), 1))
+    option = np.zeros_like(scene)
+    after = scenes["next"].to_numpy() if goes_on(scenes) else np.full(chance.shape[1:], -1)
+    going = np.ones(scene.shape, bool)
+    for _ in range(scenes.attrs.get("most", 1)):
+        d, e = np.nonzero(going)
+        here = scene[d, e]
+        taken = picked(chance[draw[d, 0], here], rng)
+        option[d, e] = taken
+        to = after[here, taken]
+        going[d, e] = to >= 0
+        scene[d[to >= 0], e[to >= 0]] = to[to >= 0]
+        if not going.any():
+            break
+    return scene, option, ~going
+
+
+def reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
+    """Probability that an episode is ended by an option of a kind: (draw, episode).
+
+    ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends it, else V_t-1(next(s, o)))``, for as many steps as an episode may have.
+
+    Parameters
+    ----------
+    chance : ndarray (draw, scene, option)
+    target : ndarray (scene, option) of bool
+    """
+    if not goes_on(scenes):
+        return (chance * target).sum(axis=2)
+    after = scenes["next"].to_numpy()
+    ends = after < 0
+    value = np.zeros(chance.shape[:2])
+    for _ in range(scenes.attrs["most"]):
+        value = (chance * np.where(ends, target, value[:, after])).sum(axis=2)
+    return value[:, starts(scenes)]
