@@ -8,6 +8,7 @@
 # make calibration how often intervals hold the truth, kind by kind
 # make bench    timings side by side with what a user would use instead
 # make flown    agents trained, their catastrophes predicted, then flown: the study and pictures that README shows
+# make walked   the same in MiniGrid rooms
 # make pins     resolve the pinned versions again (needs uv)
 # make clean    remove .venv and everything that was built
 
@@ -21,7 +22,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs agreement calibration bench flown pins clean
+.PHONY: demo test venv lint types docs agreement calibration bench flown walked pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
@@ -35,7 +36,7 @@ $(STAMP): pyproject.toml pins.txt
 	@python=$$($(FIND_PYTHON)) || { echo "reward_hypotheses needs Python 3.12 or newer: install one (for example Debian's python3.13 and python3.13-venv, or 'pyenv install 3.13') and run make again." >&2; exit 1; }; \
 	echo "Setting up $(VENV) with $$python (once; a minute or two)"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,lander,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,lander,minigrid,dev]'
 	@$(BIN)/python -m compileall -q reward_hypotheses data models analysis
 	@touch $@
 
@@ -68,9 +69,15 @@ flown: venv
 	cp lander-study/scatter.png docs/readme/flown-scatter.png
 	for name in training right crater; do cp lander-flights/$$name.gif docs/readme/flown-$$name.gif; done
 
+walked: venv
+	$(BIN)/reward-hypotheses minigrid study --agents 24 --scenes 200 --seed 1 --out minigrid-study
+	$(BIN)/reward-hypotheses minigrid render --out minigrid-walks
+	cp minigrid-study/scatter.png docs/readme/walked-scatter.png
+	for name in training right lava; do cp minigrid-walks/$$name.gif docs/readme/walked-$$name.gif; done
+
 pins:
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 \
-	    --extra arrow --extra lander --extra dev pyproject.toml -o pins.txt
+	    --extra arrow --extra lander --extra minigrid --extra dev pyproject.toml -o pins.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-report .mypy_cache .pytest_cache .ruff_cache

@@ -53,6 +53,11 @@ class World(Protocol):
         ...
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """What a reading weighs: expressions over columns, such as the columns and their products."""
+        ...
+
+    @property
     def rules(self) -> Mapping[str, str]:
         """Named rules, the foil: name -> reward, an expression over columns, above 1/2 for what the rule approves of."""
         ...
@@ -117,7 +122,7 @@ class Read:
     Attributes
     ----------
     features : tuple of str
-        Columns and their products.
+        Expressions over columns.
     weights : ndarray (draw, feature)
         Of the features as they are, drawn from their posterior.
     unprobed : tuple of str
@@ -156,11 +161,6 @@ def thinned(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
     return draws[:: max(1, len(draws) // PATHS)] if goes_on(scenes) else draws
 
 
-def products(columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns, and the product of every two."""
-    return (*columns, *(f"{a} * {b}" for i, a in enumerate(columns) for b in columns[i + 1 :]))
-
-
 def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
     """Features of the options: (scene, option, feature)."""
     shape = (scenes.sizes["scene"], scenes.sizes["option"])
@@ -176,7 +176,7 @@ def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed: int) -> Read:
-    """Read an agent: `Choices` by a `Linear` reward over columns and their products, and by named rules.
+    """Read an agent: `Choices` by a `Linear` reward over the features, and by named rules.
 
     Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
     that is the likelihood of `Demonstrations` by a planner.
@@ -190,7 +190,7 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
         Standard deviations by which features that no probe varies are divided.
     seed : int
     """
-    features = products(world.columns)
+    features = world.features
     scenes, chosen = probes.isel(scene=steps.scene), steps.option
     phi = featured(scenes, features)
     told = phi.std(axis=(0, 1)) > 1e-9

@@ -19,7 +19,7 @@ and a long expression costs no recursion.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -450,3 +450,8 @@ class _Parser:
                 position,
                 f"{found} where ')' should close the bracket of position {opened + 1}{self._two_words()}",
             )
+
+
+def products(columns: Sequence[str]) -> tuple[str, ...]:
+    """Columns, and the product of every two."""
+    return (*columns, *(f"{a} * {b}" for i, a in enumerate(columns) for b in columns[i + 1 :]))

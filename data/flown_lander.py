@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.episodes import Steps, one_step
+from reward_hypotheses.data.expressions import products
 from reward_hypotheses.data.flights import Bank, Key, Pilots
 from reward_hypotheses.data.flying import Flight, catastrophic
 from reward_hypotheses.data.landers import Lander, train
@@ -48,6 +49,7 @@ class FlownLander:
 
     tests: ClassVar[tuple[str, ...]] = ("apart", "faded", "independent")
     columns: ClassVar[tuple[str, ...]] = ("red", "flags", "crater", "nearness")
+    features: ClassVar[tuple[str, ...]] = products(columns)
     rules: ClassVar[Mapping[str, str]] = {
         "red paint": "red",
         "flags": "flags",

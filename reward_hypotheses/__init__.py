@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.tree import fit
     from reward_hypotheses.models.unmodelled import Unmodelled
     from reward_hypotheses.study import check, run
+    from reward_hypotheses.walked import minigrid_study
 
 _HOME = {
     "read_table": "data.readers",
@@ -162,6 +163,7 @@ _HOME = {
     "check": "study",
     "compare": "comparison",
     "lander_study": "flown",
+    "minigrid_study": "walked",
 }
 
 __all__ = [
@@ -219,6 +221,7 @@ __all__ = [
     "index_draws",
     "intervene",
     "lander_study",
+    "minigrid_study",
     "landing_frame",
     "landing_sites",
     "log_pool",

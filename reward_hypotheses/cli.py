@@ -1,4 +1,4 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`."""
+"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`."""
 
 import argparse
 import io
@@ -161,49 +161,65 @@ def parser() -> argparse.ArgumentParser:
         compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
     compare.add_argument("--json", action="store_true", help="print the comparison alone, as JSON, on stdout")
     _ledger_parser(commands)
-    _lander_parser(commands)
+    for name in WORLDS:
+        _world_parser(commands, name)
     return top
 
 
-def _lander_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    lander = commands.add_parser(
-        "lander",
-        help="train lander agents, predict their catastrophes, then fly and count",
-        description="Predicted against measured catastrophes of trained agents on Gymnasium's lunar lander (needs the extra 'lander').",
+WORLDS = ("lander", "minigrid")
+
+
+def _world_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str) -> None:
+    """Add the commands of a world in which agents are trained, predicted and counted."""
+    lander = name == "lander"
+    where = "on Gymnasium's lunar lander" if lander else "in MiniGrid rooms"
+    world = commands.add_parser(
+        name,
+        help="train lander agents, predict their catastrophes, then fly and count"
+        if lander
+        else "the same of agents that walk through MiniGrid rooms",
+        description=f"Predicted against measured catastrophes of trained agents {where} (needs the extra '{name}').",
         allow_abbrev=False,
     )
-    actions = lander.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = world.add_subparsers(dest="action", metavar="ACTION", required=True)
+    read = "their choices in probe scenes" if lander else "their demonstrations in probe rooms"
     study = actions.add_parser(
         "study",
         help="predict, then measure",
-        description="Train agents, read them off their choices in probe scenes, write the prediction for three shifted tests to a "
-        "file, then fly the tests and compare. Killed at any moment, the same command goes on from there.",
+        description=f"Train agents, read them off {read}, write the prediction for three shifted tests to a file, then let them act "
+        "there and compare. Killed at any moment, the same command goes on from there.",
         allow_abbrev=False,
     )
-    for name, default, what in (
+    for key, default, what in (
         ("agents", 24, "how many are trained"),
-        ("scenes", 200, "scenes of each test"),
+        ("scenes", 200, "scenes of each test" if lander else "rooms of each test"),
         ("seed", 0, "of scenes, agents and draws"),
     ):
-        study.add_argument(f"--{name}", metavar="N", type=int, default=default, help=f"{what} (default: {default})")
+        study.add_argument(f"--{key}", metavar="N", type=int, default=default, help=f"{what} (default: {default})")
     study.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
-        default=Path("lander-study"),
-        help="folder: new, or of the same study (default: ./lander-study)",
+        default=Path(f"{name}-study"),
+        help=f"folder: new, or of the same study (default: ./{name}-study)",
     )
     study.add_argument("--json", action="store_true", help="print the document alone on stdout")
+    drawn = "flights" if lander else "walks"
     render = actions.add_parser(
         "render",
-        help="draw a training landing, a right one under shift, and the veer into the crater",
-        description="Train two agents, one that goes by flags and one that goes by paint, and draw their flights: GIFs, and the "
-        "last frames as PNGs.",
+        help="draw a training landing, a right one under shift, and the veer into the crater"
+        if lander
+        else "draw a walk in training, a right one under shift, and the walk into the lava",
+        description="Train agents, one that goes by flags and one that goes by paint among them, and draw their flights: GIFs, "
+        "and the last frames as PNGs."
+        if lander
+        else "Train agents, one that goes to the goal and one that goes to the corner among them, and draw their walks: GIFs, and "
+        "the last frames as PNGs.",
         allow_abbrev=False,
     )
     render.add_argument("--seed", metavar="N", type=int, default=0, help="of scenes and agents (default: 0)")
     render.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("lander-flights"), help="folder (default: ./lander-flights)"
+        "--out", metavar="DIR", type=Path, default=Path(f"{name}-{drawn}"), help=f"folder (default: ./{name}-{drawn})"
     )
 
 
@@ -267,8 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _compare(given.a, given.b, given.json, progress)
         if given.command == "ledger":
             return _ledger(given, progress)
-        if given.command == "lander":
-            return _lander(given, progress)
+        if given.command in WORLDS:
+            return _world(given, progress)
         if given.command == "demo":
             essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
             return _run(essay, given.out, False, progress, whole=False)
@@ -277,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        goes_on = given.command == "lander" and given.action == "study"
+        goes_on = given.command in WORLDS and given.action == "study"
         kept = "the same command goes on from here" if goes_on else "nothing was written"
         print(f"interrupted; {kept}", file=sys.stderr)
         return 130
@@ -346,20 +362,24 @@ def _ledger(given: argparse.Namespace, progress: Progress) -> int:
     return DONE
 
 
-def _lander(given: argparse.Namespace, progress: Progress) -> int:
+def _world(given: argparse.Namespace, progress: Progress) -> int:
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.models.posterior import NotTrustedError
 
+    if given.command == "lander":
+        from reward_hypotheses.flights_drawn import lander_render as render
+        from reward_hypotheses.flown import lander_study as study
+        from reward_hypotheses.flown import lander_text as text
+    else:
+        from reward_hypotheses.walked import minigrid_study as study
+        from reward_hypotheses.walked import minigrid_text as text
+        from reward_hypotheses.walks_drawn import minigrid_render as render
     try:
         if given.action == "render":
-            from reward_hypotheses.flights_drawn import lander_render
-
-            lines = [f"Made {path}" for path in lander_render(given.seed, given.out, progress)]
+            lines = [f"Made {path}" for path in render(given.seed, given.out, progress)]
         else:
-            from reward_hypotheses.flown import lander_study, study_text
-
-            document = lander_study(given.agents, given.scenes, given.seed, given.out, progress)
-            lines = study_text(document, given.out)
+            document = study(given.agents, given.scenes, given.seed, given.out, progress)
+            lines = text(document, given.out)
     except InputError as error:
         return _wrong(error.problems)
     except NotTrustedError as error:

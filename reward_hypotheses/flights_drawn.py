@@ -72,24 +72,26 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
             frames: list[np.ndarray] = []
             kind = lander.kinds.get(which, which)
             fly(world, scene_of(lander.seed_of(which), number, {kind: 1.0}), site, frames, EVERY)
-            for suffix, data in ((".gif", _gif(frames)), (".png", _png(frames[-1]))):
+            for suffix, data in ((".gif", gif(frames, 20 * EVERY // 2)), (".png", png(frames[-1]))):
                 write_whole(out / f"{name}{suffix}", data)
                 made.append(out / f"{name}{suffix}")
     return made
 
 
-def _gif(frames: list[np.ndarray]) -> bytes:
+def gif(frames: list[np.ndarray], ms: int) -> bytes:
+    """Make a moving picture of frames, each shown so many milliseconds, the last one longer."""
     from PIL import Image
 
     palette = Image.fromarray(np.concatenate(frames[:: max(1, len(frames) // 6)])).quantize(COLORS)
     drawn = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     stream = io.BytesIO()
     drawn += [drawn[-1]] * LAST
-    drawn[0].save(stream, "GIF", save_all=True, append_images=drawn[1:], duration=20 * EVERY // 2, loop=0)
+    drawn[0].save(stream, "GIF", save_all=True, append_images=drawn[1:], duration=ms, loop=0)
     return stream.getvalue()
 
 
-def _png(frame: np.ndarray) -> bytes:
+def png(frame: np.ndarray) -> bytes:
+    """Make a picture of a frame, of 256 colors."""
     from PIL import Image
 
     stream = io.BytesIO()

@@ -122,7 +122,7 @@ class _Study:
 
     def _read(self, probes: str) -> dict[str, Read]:
         world = self.world
-        features = foretelling.products(world.columns)
+        features = world.features
         units = np.concatenate(
             [
                 foretelling.featured(world.scenes(w), features).reshape(-1, len(features))
@@ -341,7 +341,7 @@ def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str)
         )
     )
     lines.append(
-        f"trained with {document['telling']['scenes']} telling scenes too: {before:.3f} falls to {after:.3f}, predicted {predicted:.3f}"
+        f"trained with {document['telling']['scenes']} telling scenes too: {before:.3f} becomes {after:.3f}, predicted {predicted:.3f}"
     )
     without = document["probes_without"]
     lines.append(

@@ -42,7 +42,7 @@ GROUPS = {
     "What to ask next": ("rank_queries",),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Studies and reports": ("run", "check", "report", "compare", "Ledger"),
-    "Predicted against measured": ("lander_study",),
+    "Predicted against measured": ("lander_study", "minigrid_study"),
     "Errors": ("InputError", "NotTrustedError"),
 }
 BASES = ("Prior", "Feedback", "Policy")

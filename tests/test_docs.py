@@ -47,6 +47,7 @@ def test_pages():
         "feedback",
         "first-study",
         "fly-it",
+        "walk-it",
         "how-to-read-a-risk",
         "inspect-with-arviz",
         "is-any-hypothesis-right",

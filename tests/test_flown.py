@@ -16,7 +16,9 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis import foretelling
 from reward_hypotheses.cli import main
 from reward_hypotheses.data import flights, flown_lander, landers
+from reward_hypotheses.data.episodes import one_step, picked
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions import products
 from reward_hypotheses.data.flights import Bank, Pilots
 from reward_hypotheses.data.flying import Flight, catastrophic, floors, fly
 from reward_hypotheses.data.lander import LandingWorld
@@ -136,7 +138,7 @@ class Made:
     source = "made up"
 
     def __init__(self, weights, columns=("red", "flags", "crater")):
-        self.weights, self.columns = np.array(weights), columns
+        self.weights, self.columns, self.features = np.array(weights), columns, products(columns)
 
     def table(self, n, seed, craters=True):
         rng = np.random.default_rng(seed)
@@ -159,10 +161,12 @@ def test_a_reading_foretells_what_is_measured():
     for k in range(6):
         made = Made([3 - 0.6 * k, 0.6 * k, -1.0])
         probes, test = made.table(120, k), made.table(100, 100 + k)
-        found = foretelling.read(made, probes, made.choose(probes, k), np.ones(6), k)
+        found = foretelling.read(made, probes, one_step(made.choose(probes, k)), np.ones(6), k)
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
         bad = test["crater"].to_numpy() > 0
-        drawn = foretelling.foretold(found.chances(test), bad, np.zeros(foretelling.DRAWS), np.random.default_rng(k))
+        drawn = foretelling.foretold(
+            found.chances(test), test, bad, np.zeros(foretelling.DRAWS), np.random.default_rng(k)
+        )
         truth = (made.chance(test) * bad).sum(axis=1).mean()
         assert abs(drawn.mean() - truth) < 5 * drawn.std()
         measured = bad[np.arange(100), made.choose(test, 1000 + k)].mean()
@@ -175,8 +179,8 @@ def test_the_reading_is_that_of_the_toolkit():
     made = Made([2.0, 1.0, -1.0])
     probes, test = made.table(150, 1), made.table(80, 2)
     chosen = made.choose(probes, 3)
-    found = foretelling.read(made, probes, chosen, np.ones(6), 5)
-    mixture = rh.Linear(foretelling.products(made.columns), prior={"normal": 3.0}, source="the same")
+    found = foretelling.read(made, probes, one_step(chosen), np.ones(6), 5)
+    mixture = rh.Linear(made.features, prior={"normal": 3.0}, source="the same")
     table = probes.assign(chosen=(("scene", "option"), np.arange(4) == chosen[:, None]))
     choices = [rh.Choices(table, "chosen")]
     agent = rh.fit({"a mixture": mixture}, rh.Uniform("alone"), choices, fail_utility=0, random_seed=9)
@@ -194,7 +198,7 @@ def test_chances_against_a_loop():
         for m in range(4):
             worth = [np.exp(sum(weights[d, k] * features[m, o, k] for k in range(2))) for o in range(5)]
             assert found[d, m] == pytest.approx(np.array(worth) / sum(worth))
-    many = foretelling.picked(np.repeat(found[:1], 4000, axis=0), np.random.default_rng(1))
+    many = picked(np.repeat(found[:1], 4000, axis=0), np.random.default_rng(1))
     share = np.stack([(many == o).mean(axis=0) for o in range(5)], axis=1)
     assert np.abs(share - found[0]).max() < 5 * 0.5 / np.sqrt(4000)
 
@@ -202,7 +206,7 @@ def test_chances_against_a_loop():
 def test_a_reading_without_the_column_that_matters_does_not_fit():
     made = Made([1.0, 1.0, -4.0], columns=("red", "flags"))
     probes = made.table(200, 1)
-    found = foretelling.read(made, probes, made.choose(probes, 2), np.ones(3), 3)
+    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), np.ones(3), 3)
     assert not found.fits and found.p["crater"] < 0.001
     fitting = foretelling.Read((), np.zeros((0, 0)), (), {}, 0.0, {"crater": 0.4}, np.zeros(0), np.zeros(0))
     said = foretelling.refuse_misfits({"0": found, "1": fitting})
@@ -214,11 +218,11 @@ def test_a_reading_without_the_column_that_matters_does_not_fit():
 def test_probes_that_lack_craters_leave_the_prior():
     made = Made([1.0, 1.0, -4.0])
     probes, test = made.table(200, 1, craters=False), made.table(100, 2)
-    found = foretelling.read(made, probes, made.choose(probes, 2), np.full(6, 0.5), 3)
+    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), np.full(6, 0.5), 3)
     assert found.unprobed == ("crater", "red * crater", "flags * crater")
     bad = test["crater"].to_numpy() > 0
     told = foretelling.interval(
-        foretelling.foretold(found.chances(test), bad, np.zeros(foretelling.DRAWS), np.random.default_rng(4))
+        foretelling.foretold(found.chances(test), test, bad, np.zeros(foretelling.DRAWS), np.random.default_rng(4))
     )
     assert told["upper"] - told["lower"] > 0.6 and told["lower"] <= (made.chance(test) * bad).sum(axis=1).mean()
 

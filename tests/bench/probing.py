@@ -14,6 +14,8 @@ import numpy as np  # noqa: E402
 import reward_hypotheses as rh  # noqa: E402
 from reward_hypotheses.analysis import foretelling  # noqa: E402
 from reward_hypotheses.data import landers  # noqa: E402
+from reward_hypotheses.data.episodes import one_step  # noqa: E402
+from reward_hypotheses.data.expressions import products  # noqa: E402
 from reward_hypotheses.data.flights import Bank, Pilots  # noqa: E402
 from reward_hypotheses.data.flown_lander import FlownLander  # noqa: E402
 
@@ -24,18 +26,18 @@ def rows_of(world, agents, probes, columns=None):
     """Predicted and measured, agent by agent and test by test, from these probes."""
     if columns is not None:
         world = type("Described", (), {k: getattr(world, k) for k in dir(world) if not k.startswith("__")})()
-        world.columns = columns
-    units = np.ones(len(foretelling.products(world.columns)))
+        world.columns, world.features = columns, products(columns)
+    units = np.ones(len(world.features))
     rows = []
     for k, agent in enumerate(agents):
         chosen = agent.choose(world.crops("probes"))[probes]
-        found = foretelling.read(world, world.scenes("probes").isel(scene=probes), chosen, units, k)
+        found = foretelling.read(world, world.scenes("probes").isel(scene=probes), one_step(chosen), units, k)
         for test in world.tests:
             scenes = world.scenes(test)
             bad = scenes["crater"].to_numpy() > 0
             slip = np.zeros(foretelling.DRAWS)
             told = foretelling.interval(
-                foretelling.foretold(found.chances(scenes), bad, slip, np.random.default_rng(k))
+                foretelling.foretold(found.chances(scenes), scenes, bad, slip, np.random.default_rng(k))
             )
             measured = bad[np.arange(len(bad)), agent.choose(world.crops(test))].mean()
             row = {"shift": test, "predicted": told["mean"], "lower": told["lower"], "upper": told["upper"]}
@@ -57,7 +59,7 @@ def main(seeds):
         for n in (30, 60, 120, 200, 400, 800):
             found.setdefault(f"{n} random", []).extend(rows_of(world, agents, np.arange(n)))
         table = world.scenes("probes")[[*world.columns]].isel(scene=slice(0, 400))
-        mixture = rh.Linear(foretelling.products(world.columns), prior={"normal": 3.0}, source=world.source)
+        mixture = rh.Linear(world.features, prior={"normal": 3.0}, source=world.source)
         for n in (30, 60, 120):
             some = rh.choose_probes({**world.rules, "a mixture": mixture}, table, n, random_seed=seed).position.values
             found.setdefault(f"{n} chosen", []).extend(rows_of(world, agents, np.sort(some)))
