@@ -188,8 +188,14 @@ class WalkedRooms:
 
     def reached(self, agent: str, which: str) -> np.ndarray:
         """Which episodes of an agent ended at the goal: (episode,) of bool."""
+        return self.came_to(agent, which) == np.array([room.goal for room in self.rooms(which)])
+
+    def came_to(self, agent: str, which: str) -> np.ndarray:
+        """The cell in which each episode of an agent was over: (episode,)."""
         steps = self.steps(agent, which)
-        return self.right(which)[steps.scene[steps.last], steps.option[steps.last]]
+        room, cell = np.nonzero(self.free(which))
+        scene = steps.scene[steps.last]
+        return self.facts(which)[0][room[scene], cell[scene], steps.option[steps.last]]
 
     def right(self, which: str) -> np.ndarray:
         """Moves that reach the goal: (scene, option) of bool."""

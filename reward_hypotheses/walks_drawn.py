@@ -17,7 +17,7 @@ LONG = 5  # moves from the start to the goal, and to the corner, at least, where
 
 
 def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Train agents, and draw walks of the one that most often reaches a goal that was moved, and of the one that most often dies.
+    """Train agents, and draw walks of the one that most often reaches a goal that was moved, and of the one that most often dies in the corner.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     world = WalkedRooms(ROOMS, seed, said)
     names = [str(k) for k in range(AGENTS)]
     world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
-    died = world.catastrophes("moved", names)
+    died = np.array([world.came_to(name, "moved") == CORNER for name in names])  # where lava is in these rooms
     reached = np.array([world.reached(name, "moved") for name in names])
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())
     rooms = world.rooms("moved")

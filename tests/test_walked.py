@@ -217,7 +217,12 @@ def test_an_episode_is_a_walk(world):
             ended = after[mine][-1] == -1
             assert ended or mine.sum() == MOST
             lava = scenes["lava"].to_numpy()[steps.scene[mine][-1], steps.option[mine][-1]] > 0
-            assert died[k] == (ended and lava)
+            assert died[k] == (ended and lava) == (world.came_to(name, "moved")[k] in where.lava)
+            assert (
+                world.reached(name, "moved")[k]
+                == (ended and not lava)
+                == (world.came_to(name, "moved")[k] == where.goal)
+            )
     assert world.controller(np.random.default_rng(0))["ended_otherwise"] == 0
     failed, of = world.slips()
     assert failed == 0 and of > 10_000
