@@ -170,7 +170,7 @@ def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
 
 def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
     """``softmax(w phi)`` within each scene: (draw, scene, option)."""
-    worth = np.moveaxis(np.tensordot(weights, features, (1, 2)), 0, 0)
+    worth = np.tensordot(weights, features, (1, 2))
     worth = np.exp(worth - worth.max(axis=2, keepdims=True))
     return worth / worth.sum(axis=2, keepdims=True)
 
@@ -219,19 +219,27 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     if goes_on(probes):
         every = chances(thinned(weights, probes), featured(probes, features))
         where, taken, over = simulated(every, probes, rng)
-        chance_bad = (at_bad[where, taken] & over).mean(axis=0)
+        badly = at_bad[where, taken] & over
+        chance_bad = badly.mean(axis=0)
+        ends = {"ended": over, "ended badly": badly}
     else:
         chance_bad = (chance.mean(axis=0) * at_bad).sum(axis=1)
+        ends = {}
     last = steps.last
+    bad = at_bad[steps.scene[last], chosen[last]]
+    p = checked(world, scenes, chosen, chance, rng)
+    if ends:  # of an episode as a whole, too
+        did = {"ended": probes["next"].to_numpy()[steps.scene[last], chosen[last]] < 0, "ended badly": bad}
+        p |= {name: two_sided(drawn.mean(axis=1), did[name].mean()) for name, drawn in ends.items()}
     return Read(
         features=features,
         weights=weights,
         unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
         rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
         mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
-        p=checked(world, scenes, chosen, chance, rng),
+        p=p,
         chance_bad=chance_bad,
-        bad=at_bad[steps.scene[last], chosen[last]],
+        bad=bad,
     )
 
 
@@ -251,13 +259,14 @@ def checked(
         if column in probes:
             values = probes[column].to_numpy().astype(float)
             found[column] = (values[scene, drawn].mean(axis=1), np.full(len(chance), values[scene, chosen].mean()))
-    out = {}
-    for name, (replicated, observed) in found.items():
-        above = (np.sum(replicated > observed + 1e-12) + np.sum(np.abs(replicated - observed) <= 1e-12) / 2 + 0.5) / (
-            len(chance) + 1
-        )
-        out[name] = float(min(1.0, 2 * min(above, 1 - above)))
-    return out
+    return {name: two_sided(replicated, observed) for name, (replicated, observed) in found.items()}
+
+
+def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
+    """Posterior predictive p-value of a statistic, of replications (draw,) and as observed; ties count half."""
+    above = np.sum(replicated > observed + 1e-12) + np.sum(np.abs(replicated - observed) <= 1e-12) / 2
+    share = (above + 0.5) / (len(replicated) + 1)
+    return float(min(1.0, 2 * min(share, 1 - share)))
 
 
 def foretold(
