@@ -98,6 +98,8 @@ class Question:
         Every item that training could have held, where somebody declared it.
     known : dict
         Kept from one answer to another, so that nothing is weighed twice.
+    about : str
+        What the study is about, in a sentence or three; empty where it does not say.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -126,6 +128,7 @@ class Question:
     recorded: Recorded = Recorded()
     support: Table | None = None
     known: dict[Any, Any] = field(default_factory=dict)
+    about: str = ""
 
     @property
     def agent(self) -> np.ndarray:
@@ -191,6 +194,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     told = next((_line(posterior.hypotheses, valuation.told.only(own)) for valuation in question.tests.values()), line)
     document: Document = {
         "title": question.title,
+        "about": question.about or None,
         "study": dict(question.study) if question.study else None,
         "hypotheses": list(names),
         "rewards": {

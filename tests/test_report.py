@@ -52,7 +52,7 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nasty")
-    study = small(title=NASTY[0])
+    study = small(title=NASTY[0], about=f"{NASTY[1]}\nand {NASTY[2]}")
     study["hypotheses"] = {NASTY[0]: "where(red_paint, 100, -100)", NASTY[1]: "where(flags, 100, -100)"}
     study["hypotheses"][NASTY[2]] = "where(flags & red_paint, 50, -1)"
     study["values"] = {"weights": dict.fromkeys(study["hypotheses"], 1), "source": NASTY[1], "strength": 5}
@@ -149,6 +149,16 @@ def test_names_are_text_and_nothing_else(nasty):
     words = Tags(html(nasty)).words
     for name in NASTY:
         assert " ".join(name.split()) in words
+
+
+def test_what_a_study_is_about_stands_beneath_its_title(nasty, demo, untested):
+    assert results(nasty)["about"] == f"{NASTY[1]} and {' '.join(NASTY[2].split())}"
+    assert f"{results(nasty)['title']} {results(nasty)['about']}" in Tags(html(nasty)).words
+    said = results(demo)["about"]
+    assert said.startswith("A scene is a flight") and "\n" not in said and said in Tags(html(demo)).words
+    assert results(untested)["about"] is None and 'class="about"' not in html(untested)
+    without = {key: value for key, value in results(demo).items() if key != "about"}
+    assert 'class="about"' not in page(without, {}, {})  # of results that were saved before there was one
 
 
 def luminance(color):

@@ -181,6 +181,11 @@ def test_control_characters(tmp_path, capsys):
     for old, new, says in (
         ('"red paint"', '"red\\u0000paint"', "[hypotheses] 'red\\x00paint': the name holds control characters"),
         ('title = "small"', 'title = "\\u001b]0;pwn\\u0007"', "title: '\\x1b]0;pwn\\x07' holds control characters"),
+        (
+            'title = "small"',
+            'title = "small"\nabout = "\\u001b[2J"',
+            "about: '\\x1b[2J' holds control characters; write it in plain text",
+        ),
     ):
         assert old in text
         (tmp_path / "x.toml").write_text(text.replace(old, new))

@@ -134,6 +134,7 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     sections.append(Section("fit", "Does the model fit the training data?", _fit(document)))
     return _template().render(
         title=document["title"] or "A study of reward hypotheses",
+        about=document.get("about") or "",
         version=document["versions"].get("reward_hypotheses", ""),
         question=_question(document),
         headline=_headline(document),
