@@ -301,7 +301,7 @@ def test_nothing_without_a_test(tmp_path):
 
 
 def made_up(points, own=0):
-    """A document's frontier of the policies that ship, with such risks and rewards."""
+    """A document's frontier of the built-in policies, with such risks and rewards."""
     outcomes = [Outcome(risk, reward, 0.0, 0.1) for risk, reward in points]
     entries = [
         module.Entry(policy, outcome, k == own, None, best)
@@ -360,7 +360,7 @@ def test_what_the_page_says():
     )
     first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
     assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
-    assert "No policy that ships is safer" in point("frontier", first)[0]
+    assert "No built-in policy is safer" in point("frontier", first)[0]
     last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
     assert safest(last)[1] == "The safest earns no less."
     assert (
