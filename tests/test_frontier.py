@@ -326,19 +326,24 @@ def test_labels_of_the_figure_do_not_overlap(seed):
     with mpl.rc_context(figures.STYLE):
         figure = figures.frontier(document)
         figure.draw_without_rendering()
-        ax = figure.axes[0]
-        boxes = [mpl.text.Text.get_window_extent(mark) for mark in ax.texts]  # without the line to the mark
-        assert boxes and sum(len(mark.get_text()) for mark in ax.texts) > 150
+        ax, below = figure.axes
+        texts = [*ax.texts, *below.texts]
+        boxes = [mpl.text.Text.get_window_extent(mark) for mark in texts]  # without the line to the mark
+        assert boxes and sum(len(mark.get_text()) for mark in texts) > 150
         for one, other in itertools.combinations(boxes, 2):
             assert not one.overlaps(other)
+        page = figure.bbox
+        assert all(page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 and b.y1 <= page.y1 for b in boxes)
         whole = figure.get_tightbbox()
+    numbers = [mark.get_text() for mark in ax.texts]
+    assert numbers == [str(k + 1) for k in range(len(numbers))] == [mark.get_text() for mark in below.texts[::2]]
     assert whole.x0 >= 0 and whole.y0 >= 0
     assert whole.x1 <= figure.get_figwidth() <= figures.PAGE and whole.y1 <= figure.get_figheight() <= 9
     drawn = {
         (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in ax.lines if len(line.get_xdata()) == 1
     }
     assert points[0] in drawn  # the study's own is drawn where it is
-    said = " ".join(" ".join(mark.get_text() for mark in ax.texts).split())
+    said = " ".join(" ".join(mark.get_text() for mark in texts).split())
     assert said.count("(this study's)") == 1
     for policy in candidates(rh.Commit()):
         assert words_of(policy).removesuffix(", may abstain") in said

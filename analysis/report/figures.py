@@ -403,16 +403,15 @@ def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
             ax.plot(*ends, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
     stairs = sorted({(one["risk"], one["reward"]) for one in found if one["efficient"]})
     ax.step(*zip(*stairs, strict=True), where="post", color=BLUE, linewidth=1.2, zorder=2)
-    places = _clear([(spot[0]["risk"], spot[0]["reward"] / span) for spot in spots])
-    for number, spot in enumerate(spots, start=1):
+    marks = []
+    for spot in spots:
         own = any(one["own"] for one in spot)
         one = next((o for o in spot if o["own"]), spot[0])
         color = VERMILION if own else BLUE if any(o["efficient"] for o in spot) else MUTED
         face = "white" if all(o["abstain"] for o in spot) else color
         at = one["risk"], one["reward"]
         ax.plot(*at, "D" if own else "o", markerfacecolor=face, markeredgecolor=color, zorder=4 + own)
-        style: Any = {"fontsize": 7.5, "color": _ink(spot), "fontweight": "bold" if own else "normal", "zorder": 6}
-        ax.annotate(str(number), at, places[number - 1], textcoords="offset points", ha="center", va="center", **style)
+        marks.append(at)
     _shares(ax, "risk (% of test scenes)", most=max(max(one["risk"] for one in found), 0.01))
     ax.set_ylabel("expected reward\n(the judge's, units a scene)")
     ax.margins(y=0.1)
@@ -423,6 +422,8 @@ def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
     _key(ax, "D", VERMILION, "this study's")
     ax.plot([], [], color=BLUE, marker="o", label="no other is safer and earns as much")
     _legend(fig, columns=2)
+    fig.draw_without_rendering()  # so that it is known where the marks are
+    _numbered(ax, spots, marks)
     return fig
 
 
@@ -445,21 +446,44 @@ EACH_LINE = 0.135
 """Inches from one line of the policies' names to the next."""
 
 
-def _clear(marks: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Where beside each mark its number stands, in points: where the marks and the numbers before it are farthest."""
-    at = np.array(marks, float)
-    at *= np.array([250.0 / max(float(at[:, 0].max()), 0.01), 120.0])  # about as they stand in the figure, in points
-    taken, out = list(at), []
-    for k, mark in enumerate(at):
-        rest = np.array([*taken[:k], *taken[k + 1 :]]).reshape(-1, 2)
-        free = [min(float(np.hypot(*(rest - mark - by).T).min(initial=99.0)), 9.0) for by in BESIDE]
-        best = BESIDE[int(np.argmax(free))]
-        taken.append(mark + best)
-        out.append(best)
-    return out
+def _numbered(ax: Axes, spots: Sequence[Sequence[Mapping[str, Any]]], marks: Sequence[tuple[float, float]]) -> None:
+    """Number the marks, each number as near to its mark as it is clear of the other marks and numbers."""
+    scale = 72 / ax.figure.dpi
+    at = ax.transData.transform(np.array(marks)) * scale
+    low, high = ax.get_window_extent().get_points() * scale
+    half = np.array([5.5, 5.0])  # of a number of two digits, in points
+    taken = [(mark, np.array([4.0, 4.0])) for mark in at]
+    for number, (spot, mark) in enumerate(zip(spots, at, strict=True), start=1):
+        places = [
+            r * np.array([math.cos(angle), math.sin(angle)])
+            for r in (10.0, 12.0, 15.0, 20.0, 26.0, 33.0, 41.0, 50.0, 60.0, 75.0)
+            for angle in np.pi / 4 + np.pi / 8 * np.arange(16)
+        ]
 
+        def clear(by: np.ndarray, mark: np.ndarray = mark) -> bool:
+            where = mark + by
+            inside = bool((where - half > low).all() and (where - half < high + (2, 0)).all())
+            return inside and all((np.abs(where - other) >= half + size).any() for other, size in taken)
 
-BESIDE = ((8.0, 6.0), (8.0, -6.0), (-8.0, 6.0), (-8.0, -6.0), (0.0, 10.0), (0.0, -10.0))
+        by = next((place for place in places if clear(place)), places[0])
+        taken.append((mark + by, half))
+        own = any(one["own"] for one in spot)
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 3}
+        said = ax.annotate(
+            str(number),
+            marks[number - 1],
+            tuple(by),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            color=_ink(spot),
+            fontweight="bold" if own else "normal",
+            arrowprops=line if np.hypot(*by) > 13 else None,
+            annotation_clip=False,
+            zorder=6,
+        )
+        said.set_in_layout(False)
 
 
 def _ink(spot: Sequence[Mapping[str, Any]]) -> str:

@@ -39,11 +39,11 @@ def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
         return "No amount of information about human values brings the risk so low.", caption
     own = (document["value_bits_of_agent"] or {}).get(repr(float(curve["target"])))
     this = "" if own is None or abs(own - left) < 0.005 else f" (this study's agent {own:.2f})"
-    who = "an agent of uniform prior lacks"
-    seen = f"After {curve['sizes'][-1]:,} items of training {who} {left:.2f} bits of human values{this}"
+    short = f"an agent of uniform prior {left:.2f} bits of human values short{this}"
+    seen = f"{curve['sizes'][-1]:,} items of training leave {short}"
     flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
     if flat and document["silent_pairs"] and telling and left > telling[-1] + 0.05:
-        stays = f"{who} {left:.2f} bits of human values{this}, however much of it there is"
+        stays = f"it leaves {short}, however much of it there is"
         return f"More of this training soon stops helping: {stays}. Items that tell would help.", caption
     return f"{seen}.", caption
 
