@@ -86,7 +86,7 @@ def test_endless_training_is_named_where_it_helps(tmp_path):
     favoured = found["pairs"][0]["pair"][0]
     assert endless.cost == (
         f"training items without end; about {needed} in all are expected to favour 'flags' over 'red paint' at 20 to 1; the 3 "
-        f"there are do so at {factor if favoured == 'flags' else 1 / factor:.2g} to 1"
+        f"of training do so at {factor if favoured == 'flags' else 1 / factor:.2g} to 1"
     )
     said = sentences(found)
     assert "tells every two hypotheses apart; endless data of the same kind would lower the risk" in said["Evidence"]

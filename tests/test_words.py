@@ -122,9 +122,9 @@ def test_items_that_tell_are_those_of_the_feedback_that_tells_soonest_and_the_pa
     assert words.expected_items(few, 0.01).endswith(
         "about 7 in all are expected to favour 'a' over 'b' at 20 to 1; training has 4"
     )
-    assert words.expected_items(against, 0.01).endswith("; the 4 there are favour 'b'")
+    assert words.expected_items(against, 0.01).endswith("; the 4 of training favour 'b'")
     agreed = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": -np.log(3)}]}
-    assert words.expected_items(agreed, 0.01).endswith("; the 4 there are do so at 3 to 1")
+    assert words.expected_items(agreed, 0.01).endswith("; the 4 of training do so at 3 to 1")
     assert words.expected_items(few | {"telling": {"proxy": None}}, 0.01) == ""
     assert (
         words.expected_items(

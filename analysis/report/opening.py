@@ -197,7 +197,7 @@ def _policy(document: Mapping[str, Any]) -> Hinge:
     if not alike:
         return Hinge("Policy", "")
     others = [one for one in known if one["abstain"] != abstains]
-    who = "may abstain as it may" if abstains else "must act as it must"
+    who = "may abstain, as it may," if abstains else "must act, as it must,"
     said = f"With the agent's own weights, other policies that {who} have {_from_to(alike)}"
     if others:
         said += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"

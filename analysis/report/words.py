@@ -423,8 +423,8 @@ def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str) 
             if pair["pair"][0] == other:
                 factor = -factor
             if factor < 0:
-                return f"; the {n:,} there are favour {other!r}"
-            return f"; the {n:,} there are do so at {math.exp(min(factor, 700.0)):.2g} to 1"
+                return f"; the {n:,} of training favour {other!r}"
+            return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1"
     return f"; training has {n:,}"
 
 
