@@ -162,11 +162,12 @@ def _worse(
     for block in valuation.blocks():
         acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
         some = acts > 0
+        chance = acts[some]
         for h in range(limits.shape[1]):
             gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
             place = np.searchsorted(limits[:, h], gap, side="right")  # the first limit above it
-            mass[:, h] += np.bincount(place, acts[some], len(mass))
-            equal[h] += acts[some][np.abs(gap) <= tolerance[h]].sum()
+            mass[:, h] += np.bincount(place, chance, len(mass))
+            equal[h] += chance[np.abs(gap) <= tolerance[h]].sum()
     return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0)), np.minimum(equal, 1.0)
 
 
