@@ -38,6 +38,9 @@ class FailureCurve:
         Feedback that was weighed again.
     impossible : ndarray (step,) of bool
         Where the data are impossible under every hypothesis; the risk is NaN there.
+    on_line : float
+        Share of scenes in which the agent takes what is worth just what failing is, ``sum_j v_j mean_m sum_o A[m, o]
+        [r_j(m, o) = u_j]``, at the line as it was stated: however small a step up, these are catastrophes.
     """
 
     at: tuple[float, ...]
@@ -46,6 +49,7 @@ class FailureCurve:
     weights: np.ndarray
     refitted: tuple[str, ...]
     impossible: np.ndarray
+    on_line: float
 
 
 def failure_curve(
@@ -87,7 +91,7 @@ def failure_curve(
     unit = _spread(valuation, n)
     for h in np.flatnonzero(unit == 0):
         unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
-    by_truth = _worse(valuation, policy, agent, np.array(at)[:, None] * unit - valuation.tolerance[:n])
+    by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit, valuation.tolerance[:n])
     line = posterior.valuations[0].line
     feedback = [posterior.feedback[k] for k in resting]
     stated = np.array([e.log_evidence for e in posterior.evidence])
@@ -111,7 +115,7 @@ def failure_curve(
             continue
         risk[k] = float(weights[k] @ by_truth[k])
     names = tuple(str(one.name) for one in feedback)
-    return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk))
+    return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
 
 
 def _rewards(valuation: Valuation, h: int) -> np.ndarray:
@@ -139,25 +143,32 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
     return np.asarray(np.sqrt(squares / np.maximum(count, 1)))
 
 
-def _worse(valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """How often the agent picks what lies below each limit of ``r_h - u_h``: (limit, hypothesis).
+def _worse(
+    valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray, tolerance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How often the agent picks what lies below each limit of ``r_h - u_h``, (limit, hypothesis), and what has none: (hypothesis,).
 
     Parameters
     ----------
     limits : ndarray (limit, hypothesis)
         Ascending.
+    tolerance : ndarray (hypothesis,)
+        The difference up to which two rewards are equal.
     """
     weight, total = scene_weights(valuation)
     scales = within_scene_scale(valuation) if policy.needs_scale else None
-    mass = np.zeros((len(limits) + 1, limits.shape[1]))
+    mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
+    limits = limits - tolerance
     for block in valuation.blocks():
         acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
         some = acts > 0
+        chance = acts[some]
         for h in range(limits.shape[1]):
             gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
             place = np.searchsorted(limits[:, h], gap, side="right")  # the first limit above it
-            mass[:, h] += np.bincount(place, acts[some], len(mass))
-    return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0))
+            mass[:, h] += np.bincount(place, chance, len(mass))
+            equal[h] += chance[np.abs(gap) <= tolerance[h]].sum()
+    return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0)), np.minimum(equal, 1.0)
 
 
 def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
@@ -180,7 +191,7 @@ def curve_document(found: FailureCurve | str, names: Sequence[str], stated: floa
         The risk with the line as it was stated.
     """
     if isinstance(found, str):
-        return {"why_not": found, "unit": None, "at": None, "risk": None, "refitted": None, "lead": None}
+        return {"why_not": found} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
     risk = [stated if t == 0 else float(x) for t, x in zip(found.at, found.risk, strict=True)]
     lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in found.weights]
     return {
@@ -188,6 +199,7 @@ def curve_document(found: FailureCurve | str, names: Sequence[str], stated: floa
         "unit": dict(zip(names, found.unit.tolist(), strict=True)),
         "at": list(found.at),
         "risk": risk,
+        "on_line": found.on_line,
         "refitted": list(found.refitted),
         "lead": lead,
     }

@@ -210,6 +210,67 @@ def outcomes(valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray
     ]
 
 
+def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judge: np.ndarray) -> np.ndarray:
+    """Compute what the judge expects an agent certain of each hypothesis to earn, in one pass and without a matrix.
+
+    ``R_h = mean_m sum_j v_j (sum_o A_h[m, o] r_j[m, o] + a_h[m] u_j[m])``, reward units a scene, A_h what it does that is certain
+    of h and a_h whether it abstains. An agent of weights w, of a policy that draws one hypothesis, earns ``mixing(w) @ R``. Like
+    every mean over j it adds up rewards of different hypotheses as they stand. O(H M) a policy.
+
+    Parameters
+    ----------
+    valuation : Valuation
+        Of the test.
+    policies : sequence of Policy
+        Each draws one hypothesis.
+    judge : ndarray (hypothesis,)
+        Posterior weights of what counts as good.
+
+    Returns
+    -------
+    ndarray (policy, hypothesis)
+        NaN of a hypothesis that does not say what abstaining is worth to an agent that may, and of continuous weights whose
+        draws on so many items would take too long.
+    """
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if any(policy.needs_scale for policy in policies) else None
+    known = np.array([[_earns(valuation, policy, h) for h in range(len(judge))] for policy in policies])
+
+    def work(block: Block) -> np.ndarray:
+        options, scenes = block.shape
+        mass = weight[block.scenes]
+        value, failing = np.zeros(block.shape), np.zeros(scenes)
+        for h in np.flatnonzero(judge).tolist():
+            value += judge[h] * block.reward(h)
+            failing += judge[h] * block.failure(h)
+        value, failing = value * mass, failing * mass
+        kept: dict[Any, np.ndarray] = {}
+        views = [_Remembering(block, policy.abstain, scales, kept) for policy in policies]
+        found = np.zeros(known.shape)
+        for h in range(len(judge)):
+            for k, (policy, view) in enumerate(zip(policies, views, strict=True)):
+                if known[k, h]:
+                    chosen = policy.chances(view, h)
+                    found[k, h] = np.vdot(chosen[:options], value)
+                    if policy.abstain:
+                        found[k, h] += chosen[options] @ failing
+        return found
+
+    sums = np.zeros(known.shape)
+    for some in valuation.each(work):
+        sums += some
+    scale = float(judge @ valuation.tolerance) / EQUAL
+    earned = sums / total
+    return np.where(known, np.where(np.abs(earned) > 1e-12 * scale, earned, 0.0), np.nan)
+
+
+def _earns(valuation: Valuation, policy: Policy, h: int) -> bool:
+    """Whether what an agent certain of h earns is computed."""
+    reward = valuation.hypotheses.rewards[h]
+    long = isinstance(reward, Drawn) and len(reward.agents) * valuation.table.n_items > COSTLY
+    return not long and not (policy.abstain and valuation.told.values[h] is None)
+
+
 def _acts(block: Block, policies: Sequence[Policy], agent: np.ndarray, scales: Any) -> list[np.ndarray]:
     """What each policy does in a block, (choice, scene): hypothesis by hypothesis, so that each is looked at once."""
     kept: dict[Any, np.ndarray] = {}

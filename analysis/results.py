@@ -98,6 +98,8 @@ class Question:
         Every item that training could have held, where somebody declared it.
     known : dict
         Kept from one answer to another, so that nothing is weighed twice.
+    about : str
+        What the study is about, in a sentence or three; empty where it does not say.
     study, origins : dict
         What is known of the study file and of where its tables came from, for whoever reads the results.
     """
@@ -126,6 +128,7 @@ class Question:
     recorded: Recorded = Recorded()
     support: Table | None = None
     known: dict[Any, Any] = field(default_factory=dict)
+    about: str = ""
 
     @property
     def agent(self) -> np.ndarray:
@@ -191,6 +194,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     told = next((_line(posterior.hypotheses, valuation.told.only(own)) for valuation in question.tests.values()), line)
     document: Document = {
         "title": question.title,
+        "about": question.about or None,
         "study": dict(question.study) if question.study else None,
         "hypotheses": list(names),
         "rewards": {
@@ -334,6 +338,7 @@ TEST_KEYS = (
     "catastrophic_options",
     "risk_by_truth",
     "risk_by_agent_hypothesis",
+    "reward_by_agent_hypothesis",
     "dangerous_pairs",
     "riskiest_scenes",
     "value_bits",
@@ -458,6 +463,7 @@ def _measured(
     other = replace(policy, abstain=not policy.abstain)
     flipped, flipped_abstained = _scalar(valuation, other, foils, judge)
     abstained = _abstained_of(valuation, policy, foils, judge, risk)
+    earned, flipped_earned = _rewards(valuation, (policy, other), judge)
     bits, bits_by_truth, said = _bits(question, risk)
     impacts = _impacts(question, valuation.table)
     stays: list[Left] | None
@@ -513,9 +519,14 @@ def _measured(
         "risk_under_judged_line": _under_judged_line(question, valuation),
         "agents": {
             key: {
-                "acts": {"risk": flipped[key] if policy.abstain else ours[key], "abstained": 0.0},
+                "acts": {
+                    "risk": flipped[key] if policy.abstain else ours[key],
+                    "reward": _earned(policy, foils[key], flipped_earned if policy.abstain else earned),
+                    "abstained": 0.0,
+                },
                 "may_abstain": {
                     "risk": ours[key] if policy.abstain else flipped[key],
+                    "reward": _earned(policy, foils[key], earned if policy.abstain else flipped_earned),
                     "abstained": abstained[key] if policy.abstain else flipped_abstained[key],
                 },
                 **_around(question, valuation, risk, drawn, prior, foils[key]),
@@ -527,6 +538,9 @@ def _measured(
         "catastrophic_options": _by_name(names, risk.worse[:n]),
         "risk_by_truth": _by_name(names, risk.by_truth[:n]),
         "risk_by_agent_hypothesis": _by_name(question.names, risk.by_agent),
+        "reward_by_agent_hypothesis": None
+        if earned is None
+        else {name: None if math.isnan(x) else x for name, x in _by_name(question.names, earned).items()},
         "value_bits": bits,
         "value_bits_by_truth": bits_by_truth,
         "value_bits_of_agent": _bits_of_agent(question, risk),
@@ -926,6 +940,26 @@ def _abstained_of(
     if policy.draws_one:
         return {key: float(policy.mixing(w) @ risk.abstained_by_agent) for key, w in foils.items()}
     return _scalar(valuation, policy, foils, judge)[1]
+
+
+def _rewards(
+    valuation: Valuation, policies: Sequence[Policy], judge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """What agents certain of each hypothesis earn, by the policy and by the same of the other permission to abstain."""
+    if not policies[0].draws_one:
+        return None, None
+    earned, flipped = frontier.rewards_by_hypothesis(valuation, policies, judge)
+    return earned, flipped
+
+
+def _earned(policy: Policy, weights: np.ndarray, by_hypothesis: np.ndarray | None) -> float | None:
+    """What an agent of these weights earns, by what those certain of one hypothesis do; None where that is not known."""
+    if by_hypothesis is None:
+        return None
+    mixed = policy.mixing(weights)
+    drawn = mixed > 0
+    earned = float(mixed[drawn] @ by_hypothesis[drawn])
+    return None if math.isnan(earned) else earned
 
 
 def _bits(question: Question, risk: Risk) -> tuple[Document, Document, list[str]]:

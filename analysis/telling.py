@@ -214,7 +214,7 @@ def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """What is expected of more items of each feedback, as plain numbers; None for feedbacks that are not simulated."""
+    """What is expected of so many items of each feedback, weighed from scratch, as plain numbers; None for feedbacks that are not simulated."""
     names = posterior.hypotheses.names
     document: dict[str, Any] = {}
     for k, one in enumerate(posterior.feedback):

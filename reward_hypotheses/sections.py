@@ -64,6 +64,7 @@ POLICIES: Mapping[str, type[Policy]] = {
 }
 SECTIONS = (
     "title",
+    "about",
     "seed",
     "tables",
     "mdps",

@@ -59,6 +59,8 @@ class Study:
     ----------
     text : str
         The file, as it stands.
+    about : str
+        What the study is about, in a sentence or three; empty where the file does not say.
     agent_prior : Prior or None
         None: the judge's values.
     told : FailureLine
@@ -110,6 +112,7 @@ class Study:
     ledger: str | None = None
     recorded: Recorded = Recorded()
     support: Table | None = None
+    about: str = ""
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -296,6 +299,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
 
     return Question(
         title=study.title,
+        about=study.about,
         seed=study.seed,
         posterior=posterior,
         policy=study.policy if reading is None else reading.informed(study.policy, posterior),
@@ -362,8 +366,10 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
     top = Section(document, "", problems, SECTIONS)
     top.refuse_unknown()
     title = top.text("title", default=_readable(path.stem))
-    if _controls(title):
-        problems.add(f"title: {shown(title)} holds control characters; write it in plain text")
+    about = top.text("about")
+    for key, words in (("title", title), ("about", about)):
+        if _controls(words):
+            problems.add(f"{key}: {shown(words)} holds control characters; write it in plain text")
     seed = top.whole("seed", default=0, least=0, most=2**63 - 1)
 
     progress("reading tables")
@@ -478,6 +484,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
         path=path,
         text=text,
         title=title,
+        about=" ".join(about.split()),
         seed=seed,
         hypotheses=complete,
         prior=prior,

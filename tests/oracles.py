@@ -601,6 +601,38 @@ def endless_limit(agent_weights, judge_weights, matrix, classes, agent_prior, ju
     return answer
 
 
+def certain_rewards(
+    name, judge_weights, rewards, available, judge_u, agent_u, abstain, scene_weights=None, beta=None, share=None
+):
+    """Return what the judge expects an agent certain of each hypothesis to earn, by loops over scenes, choices and truths.
+
+    ``R_h = sum_m s_m sum_j v_j (sum_o A_h[m,o] r_j[m,o] + a_h[m] u_j[m])``; parameters as those of `risk_report`.
+    """
+    import mpmath
+
+    hypotheses, earned = range(len(rewards)), []
+    soft = name == "boltzmann"
+    with mpmath.workdps(DIGITS):
+        v = _normalised(judge_weights)
+        s = _normalised([1] * len(available) if scene_weights is None else scene_weights)
+        scales = None
+        if soft:
+            scales = [mpmath.sqrt(_mpf(boltzmann_scale(rewards[h], available, scene_weights)[0])) for h in hypotheses]
+        for h in hypotheses:
+            total = _mpf(0) if soft else Fraction(0)
+            for m, there in enumerate(available):
+                seen = [rewards[i][m] for i in hypotheses]
+                told = [agent_u[i][m] for i in hypotheses] if abstain else None
+                certain = [Fraction(int(i == h)) for i in hypotheses]
+                chosen = policy_probabilities(name, certain, seen, there, told, abstain, beta, scales, share)
+                for j in hypotheses:
+                    gets = [rewards[j][m][o] if there[o] else Fraction(0) for o in range(len(there))] + [judge_u[j][m]]
+                    for chance, reward in zip(chosen, gets, strict=False):
+                        total += chance * (_mpf(s[m] * v[j] * reward) if soft else s[m] * v[j] * reward)
+            earned.append(total)
+    return earned
+
+
 def risk_report(
     name,
     agent_weights,

@@ -208,6 +208,8 @@ CASES = {
         study(agent={"policy": {"name": "boltzmann", "beta": -1}}),
         [r"\[agent\] policy: beta: -1"],
     ),
+    "about that is a number": (study(about=3), [r"^study\.toml: about: 3 is no text; write it in quotes$"]),
+    "about that is empty": (study(about=""), [r"^study\.toml: about: '' is no text; write it in quotes$"]),
     "abstain that is a word": (
         study(agent={"policy": {"name": "commit", "abstain": "yes"}}),
         [r"abstain: 'yes'; give true or false"],

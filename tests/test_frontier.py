@@ -15,7 +15,15 @@ from test_policies import share, world
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis import frontier as module
-from reward_hypotheses.analysis.frontier import Outcome, candidates, efficient, frontier, telling, words_of
+from reward_hypotheses.analysis.frontier import (
+    Outcome,
+    candidates,
+    efficient,
+    frontier,
+    rewards_by_hypothesis,
+    telling,
+    words_of,
+)
 from reward_hypotheses.analysis.risk import catastrophe_risk
 from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.catastrophe import failure_line
@@ -75,6 +83,75 @@ def test_every_policy_against_enumeration(seed, kind):
             assert one.price is None and got.abstained == 0
     points = [(round(float(w[0]), 10), round(float(w[1]), 10)) for w in want]
     assert [one.efficient for one in found] == [not dominated(p, points) for p in points]
+
+
+DRAWING = [rh.Commit(), rh.MostProbable(), rh.Boltzmann(2.0), rh.Quantilize(0.3)]
+
+
+@pytest.mark.parametrize("kind", ["ragged", "weights", "failing"])
+@pytest.mark.parametrize("policy", DRAWING, ids=repr)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_agents_of_one_hypothesis_earn_by_enumeration(seed, policy, kind):
+    valuation, exact = world(seed + 90, scenes=5, weights=kind == "weights", failing=kind == "failing")
+    if kind == "failing":
+        exact["available"] = [here if any(here) else [True, *here[1:]] for here in exact["available"]]
+    both = (policy, replace(policy, abstain=True))
+    judge = np.array(exact["judge"], float)
+    found = rewards_by_hypothesis(valuation, both, judge)
+    for one, got in zip(both, found, strict=True):
+        want = oracles.certain_rewards(
+            one.name,
+            exact["judge"],
+            exact["rewards"],
+            exact["available"],
+            exact["judge_u"],
+            exact["agent_u"],
+            one.abstain,
+            scene_weights=exact["weights"],
+            beta=getattr(one, "beta", None),
+            share=share(one),
+        )
+        np.testing.assert_allclose(got, np.array(want, float), rtol=0, atol=1e-12)
+        agent = np.array(exact["agent"], float)
+        mixed = float(one.mixing(agent) @ got)
+        assert module.outcomes(valuation, [one], agent, judge)[0].reward == pytest.approx(mixed, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["commit", "most_probable", "quantilize", "boltzmann", "expected"])
+@pytest.mark.parametrize("abstain", [False, True])
+def test_rewards_in_the_results_are_those_of_studies_so_changed(tmp_path, name, abstain):
+    """Of an agent of another prior, and of the other permission, as its own study's frontier has it."""
+    policy = {"name": name, "abstain": abstain} | {"quantilize": {"q": 0.3}, "boltzmann": {"beta": 2}}.get(name, {})
+    changes = {"catastrophe": {"fail_utility": {"flags": 10, "red paint": -5}}}
+
+    def ran(prior, **other):
+        agent = {"policy": policy | other, "prior": prior}
+        return rh.run(write(tmp_path, small(agent=agent, **changes), training=TRAINING, test=TEST))
+
+    found = ran("uniform")
+    if name == "expected":
+        assert found["reward_by_agent_hypothesis"] is None
+        assert all(one["acts"]["reward"] is one["may_abstain"]["reward"] is None for one in found["agents"].values())
+        return
+    priors = {"uniform": "uniform", "values": "values"}
+    priors["simplicity, columns"] = {"name": "simplicity", "language": "columns"}
+    for key, prior in priors.items():
+        for word, may in (("acts", False), ("may_abstain", True)):
+            own = next(one for one in ran(prior, abstain=may)["frontier"] if one["own"])
+            assert found["agents"][key][word]["reward"] == pytest.approx(own["reward"], abs=1e-11)
+            assert found["agents"][key][word]["risk"] == pytest.approx(own["risk"], abs=1e-12)
+    if name == "commit":
+        mean = sum(found["agent_weights"][n] * found["reward_by_agent_hypothesis"][n] for n in found["hypotheses"])
+        assert mean == pytest.approx(found["agents"]["uniform"]["may_abstain" if abstain else "acts"]["reward"])
+
+
+def test_what_is_unknown_of_what_an_agent_earns_is_null(monkeypatch):
+    table = as_table({"x": np.array([[1.0, -1.0], [2.0, 0.5]]), "z": np.array([[0.0, 1.0], [1.0, 0.0]])})
+    listed = hypotheses_of({"x": "x", "z": "z"})
+    told = failure_line({"x": 0.0}, ("x", "z"), may_lack=["z"])
+    valuation = Valuation(listed, table, failure_line(0.0, ("x", "z")), told)
+    acts, may = rewards_by_hypothesis(valuation, (rh.Commit(), rh.Commit(abstain=True)), np.array([0.5, 0.5]))
+    assert acts.tolist() == [1.0, 0.75] and may[0] == 1.0 and np.isnan(may[1])
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -224,7 +301,7 @@ def test_nothing_without_a_test(tmp_path):
 
 
 def made_up(points, own=0):
-    """A document's frontier of the policies that ship, with such risks and rewards."""
+    """A document's frontier of the built-in policies, with such risks and rewards."""
     outcomes = [Outcome(risk, reward, 0.0, 0.1) for risk, reward in points]
     entries = [
         module.Entry(policy, outcome, k == own, None, best)
@@ -249,19 +326,24 @@ def test_labels_of_the_figure_do_not_overlap(seed):
     with mpl.rc_context(figures.STYLE):
         figure = figures.frontier(document)
         figure.draw_without_rendering()
-        ax = figure.axes[0]
-        boxes = [mpl.text.Text.get_window_extent(mark) for mark in ax.texts]  # without the line to the mark
-        assert boxes and sum(len(mark.get_text()) for mark in ax.texts) > 150
+        ax, below = figure.axes
+        texts = [*ax.texts, *below.texts]
+        boxes = [mpl.text.Text.get_window_extent(mark) for mark in texts]  # without the line to the mark
+        assert boxes and sum(len(mark.get_text()) for mark in texts) > 150
         for one, other in itertools.combinations(boxes, 2):
             assert not one.overlaps(other)
+        page = figure.bbox
+        assert all(page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 and b.y1 <= page.y1 for b in boxes)
         whole = figure.get_tightbbox()
+    numbers = [mark.get_text() for mark in ax.texts]
+    assert numbers == [str(k + 1) for k in range(len(numbers))] == [mark.get_text() for mark in below.texts[::2]]
     assert whole.x0 >= 0 and whole.y0 >= 0
     assert whole.x1 <= figure.get_figwidth() <= figures.PAGE and whole.y1 <= figure.get_figheight() <= 9
     drawn = {
         (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in ax.lines if len(line.get_xdata()) == 1
     }
     assert points[0] in drawn  # the study's own is drawn where it is
-    said = " ".join(" ".join(mark.get_text() for mark in ax.texts).split())
+    said = " ".join(" ".join(mark.get_text() for mark in texts).split())
     assert said.count("(this study's)") == 1
     for policy in candidates(rh.Commit()):
         assert words_of(policy).removesuffix(", may abstain") in said
@@ -283,7 +365,7 @@ def test_what_the_page_says():
     )
     first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
     assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
-    assert "No policy that ships is safer" in point("frontier", first)[0]
+    assert "No built-in policy is safer" in point("frontier", first)[0]
     last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
     assert safest(last)[1] == "The safest earns no less."
     assert (

@@ -178,6 +178,21 @@ def test_a_line_that_differs_by_scene_moves_as_a_whole(tmp_path):
         assert curve["risk"][curve["at"].index(t)] == pytest.approx(want, abs=1e-12)
 
 
+@pytest.mark.parametrize("policy", ["commit", "expected"])
+def test_what_is_taken_on_the_line_is_a_catastrophe_a_little_above_it(tmp_path, policy):
+    agent = {"policy": policy, "prior": "uniform"}
+    choices = [{"kind": "choices", "table": "training", "column": "is_pad"}]  # which say nothing of the line
+    training = "scene,option,red_paint,flags,slope,is_pad\n0,0,1,1,0.5,1\n0,1,0,0,2.5,0\n"
+
+    def ran(line):
+        study = small(agent=agent, feedback=choices, catastrophe={"fail_utility": line})
+        return rh.run(write(tmp_path, study, training=training, test=TEST))
+
+    on, above = ran(100), ran(100.001)
+    assert on["risk_by_line"]["on_line"] == pytest.approx(above["risk"]["mean"] - on["risk"]["mean"], abs=1e-12)
+    assert on["risk_by_line"]["on_line"] > 0.4 and above["risk_by_line"]["on_line"] == 0
+
+
 def test_where_there_is_no_curve_it_says_why(tmp_path):
     ratings = {"kind": "ratings", "table": "training", "column": "grade", "grades": ["bad", "good"]}
     training = "red_paint,flags,slope,is_pad,grade\n" + "1,1,0.5,1,good\n0,0,2.5,0,bad\n" * 4

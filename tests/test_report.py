@@ -15,6 +15,7 @@ from studies import TEST, TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figures
 from reward_hypotheses.analysis.report.page import page
+from reward_hypotheses.analysis.report.points import point
 from reward_hypotheses.cli import main
 
 CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
@@ -52,7 +53,7 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nasty")
-    study = small(title=NASTY[0])
+    study = small(title=NASTY[0], about=f"{NASTY[1]}\nand {NASTY[2]}")
     study["hypotheses"] = {NASTY[0]: "where(red_paint, 100, -100)", NASTY[1]: "where(flags, 100, -100)"}
     study["hypotheses"][NASTY[2]] = "where(flags & red_paint, 50, -1)"
     study["values"] = {"weights": dict.fromkeys(study["hypotheses"], 1), "source": NASTY[1], "strength": 5}
@@ -151,6 +152,16 @@ def test_names_are_text_and_nothing_else(nasty):
         assert " ".join(name.split()) in words
 
 
+def test_what_a_study_is_about_stands_beneath_its_title(nasty, demo, untested):
+    assert results(nasty)["about"] == f"{NASTY[1]} and {' '.join(NASTY[2].split())}"
+    assert f"{results(nasty)['title']} {results(nasty)['about']}" in Tags(html(nasty)).words
+    said = results(demo)["about"]
+    assert said.startswith("A scene is a flight") and "\n" not in said and said in Tags(html(demo)).words
+    assert results(untested)["about"] is None and 'class="about"' not in html(untested)
+    without = {key: value for key, value in results(demo).items() if key != "about"}
+    assert 'class="about"' not in page(without, {}, {})  # of results that were saved before there was one
+
+
 def luminance(color):
     channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -222,6 +233,39 @@ def test_figures_show_the_documents_numbers(demo):
     ]
     for one in document["agents"].values():
         assert one["acts"]["risk"] in points and one["limit"] in points
+
+
+def test_an_interval_that_is_a_point_is_a_tick(demo):
+    document = results(demo)
+    lines = figures.drawn(document)["risk_by_agent_prior"].axes[0].lines
+    ticks = [line for line in lines if line.get_marker() == "|" and line.get_markeredgewidth() > 4]
+    narrow = [one for one in document["agents"].values() if one["upper"] - one["lower"] < 0.005]
+    assert [tick.get_xdata()[0] for tick in ticks] == [one["lower"] for one in narrow] and len(ticks) == 2
+    assert "thick tick: the interval is a point" in point("risk_by_agent_prior", document)[1]
+    wide = document | {"agents": {k: one for k, one in document["agents"].items() if one not in narrow}}
+    assert "thick tick" not in point("risk_by_agent_prior", wide)[1]
+
+
+def test_stairs_are_spoken_of_where_there_are_some(demo):
+    document = results(demo)
+    assert "stairs" not in point("frontier", document)[1]
+    best = next(one for one in document["frontier"] if one["efficient"])
+    more = best | {"risk": best["risk"] + 0.1, "reward": best["reward"] + 10}
+    assert "On the stairs" in point("frontier", document | {"frontier": [*document["frontier"], more]})[1]
+
+
+def test_scenes_that_are_alike_in_risk_are_not_compared(demo):
+    document = results(demo)
+    drawn = {"riskiest_scenes": figures.drawn(document)["riskiest_scenes"]}
+    assert "figure-riskiest_scenes" not in page(document, drawn, {})  # the risk is the same in every scene
+    alike = [{"scene": str(k), "risk": 0.9} for k in range(10)]
+    text = page(document | {"riskiest_scenes": alike}, drawn, {})
+    assert "figure-riskiest_scenes" not in text
+    assert "At least 10 scenes have the highest risk, 90.0%, against 73.3% on average." in text
+    rows = text[text.index('aria-labelledby="table-riskiest_scenes">\n<thead') :].split("</table>")[0]
+    assert rows.count("<tr>") == 2 and "9 more stand in riskiest_scenes.csv" in text
+    text = page(document | {"riskiest_scenes": [*alike, {"scene": "10", "risk": 0.8}]}, drawn, {})
+    assert "figure-riskiest_scenes" in text and "At least 10 scenes" not in text
 
 
 def test_many_hypotheses_of_long_names_still_make_figures(demo):

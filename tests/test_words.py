@@ -59,6 +59,94 @@ def test_a_curve_that_still_falls_is_not_said_to_stop(tmp_path):
     assert "15 items of training leave" in point("bits_by_size", document)[0]
 
 
+def test_bits_are_said_of_somebody(tmp_path):
+    """This agent's first, and those of one of uniform prior where they are others."""
+    odd = {"policy": "commit", "prior": {"name": "simplicity", "language": {"name": "mine", "costs": {"flags": 3}}}}
+    found = answered(tmp_path, SILENT, PARTED, agent=odd)
+    own, uniform = found["value_bits_of_agent"]["0.01"], found["value_bits"]["0.01"]
+    assert abs(own - uniform) > 0.01
+    said = point("bits_by_size", found)[0]
+    assert f"an agent of uniform prior {uniform:.2f} bits of human values short (this study's agent {own:.2f})" in said
+    bits = [one for one in words.hinges(found) if "must be told" in one]
+    assert bits[0].startswith("What this agent must be told") and f"{own:.3g} bits for a risk of 1%" in bits[0]
+    assert bits[1].startswith("What an agent of uniform prior") and f"{uniform:.3g} bits for a risk of 1%" in bits[1]
+    same = answered(tmp_path, SILENT, PARTED, agent={"policy": "commit", "prior": "uniform"})
+    assert len([one for one in words.hinges(same) if "must be told" in one]) == 1
+    assert "this study's agent" not in point("bits_by_size", same)[0]
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ({"strength": 20}, "values as sure as 20 judgements"),
+        ({"strength": 1}, "values as sure as 1 judgement"),
+        ({"judges": [{"strength": 5}, {"strength": 2.5}, {}]}, "values as sure as 2.5 to 5 judgements, judge by judge"),
+        ({"judges": [{"strength": 5}, {"strength": 5}]}, "values as sure as 5 judgements, judge by judge"),
+        ({"judgements": {"answers": [{}, {}, {}]}}, "as 3 judgements leave it"),
+        ({"prior": "uniform"}, "by the strength declared for them"),
+    ],
+)
+def test_how_sure_values_are_is_said_in_judgements(values, said):
+    assert words.how_sure(values) == said
+
+
+def telling(needed, classes, pairs):
+    return {
+        "sizes": [1, 1000],
+        "classes": classes,
+        "pairs": [{"truth": t, "other": o, "items": {"20.0": n}} for (t, o), n in zip(pairs, needed, strict=True)],
+    }
+
+
+def test_items_that_tell_are_those_of_the_feedback_that_tells_soonest_and_the_pair_that_is_hardest():
+    both = [("a", "b"), ("b", "a"), ("a", "c")]
+    document = {
+        "weights": {"a": 0.6, "b": 0.3, "c": 0.1, "d": 0.0},
+        "agent_weights": {"a": 0.1, "b": 0.3, "c": 0.6},
+        "telling": {
+            "labels": telling([7, 900, None], [["a", "d"], ["b"], ["c"]], both),
+            "choices": telling([50, 900, 30], [["a", "d"], ["b"], ["c"]], both),
+            "proxy": None,
+        },
+        "n_items": {"labels": 4, "choices": 12, "proxy": 1},
+        "pairs": [],
+    }
+    said = words.expected_items(document, 0.01)
+    assert said == "about 30 of choices in all are expected to favour 'a' over 'c' at 20 to 1; training has 12"
+    alone = document | {"telling": {"labels": document["telling"]["labels"]}, "n_items": {"labels": 4}}
+    assert words.expected_items(alone, 0.01) == (
+        "more than 1,000 in all are expected to favour 'a' over 'c' at 20 to 1"
+    )
+    few = alone | {"agent_weights": {"a": 0.7, "b": 0.3, "c": 0.0}, "weights": {"a": 0.6, "b": 0.4, "c": 0.0, "d": 0.0}}
+    against = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": np.log(3)}]}
+    assert words.expected_items(few, 0.01).endswith(
+        "about 7 in all are expected to favour 'a' over 'b' at 20 to 1; training has 4"
+    )
+    assert words.expected_items(against, 0.01).endswith("; the 4 of training favour 'b'")
+    agreed = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": -np.log(3)}]}
+    assert words.expected_items(agreed, 0.01).endswith("; the 4 of training do so at 3 to 1")
+    assert words.expected_items(few | {"telling": {"proxy": None}}, 0.01) == ""
+    assert (
+        words.expected_items(
+            few | {"weights": dict.fromkeys("bcd", 0.0) | {"a": 1.0}, "agent_weights": {"a": 1.0}}, 0.01
+        )
+        == ""
+    )
+    settled = few | {"weights": {"a": 0.9, "b": 0.1, "c": 0.0, "d": 0.0}}
+    assert words.more_data(settled)[0].startswith(
+        "About 7 items of labels such as these in all can be expected, if 'a'"
+    )
+
+
+def test_a_part_of_the_risk_that_would_grow_says_why():
+    parts = {"agent": "a", "truth": "b", "silent": True, "risk": 0.12}
+    grows = {"risk_parts": {"pairs": [parts | {"left": 0.13}]}}
+    said = words.what_stays(grows, "a", "b")
+    assert said.endswith("would leave 13.0% here (more, because the weight of what it rules out moves to the others)")
+    shrinks = {"risk_parts": {"pairs": [parts | {"left": 0.1}]}}
+    assert words.what_stays(shrinks, "a", "b").endswith("would leave 10.0% here")
+
+
 def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
     telling = csv("red,flags,good", [(i % 2, i % 3 == 0, i % 2) for i in range(60)])
     telling = telling.replace("True", "1").replace("False", "0")
@@ -181,6 +269,11 @@ def test_control_characters(tmp_path, capsys):
     for old, new, says in (
         ('"red paint"', '"red\\u0000paint"', "[hypotheses] 'red\\x00paint': the name holds control characters"),
         ('title = "small"', 'title = "\\u001b]0;pwn\\u0007"', "title: '\\x1b]0;pwn\\x07' holds control characters"),
+        (
+            'title = "small"',
+            'title = "small"\nabout = "\\u001b[2J"',
+            "about: '\\x1b[2J' holds control characters; write it in plain text",
+        ),
     ):
         assert old in text
         (tmp_path / "x.toml").write_text(text.replace(old, new))

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from reward_hypotheses.analysis.report.points import no_wider_than_a_point
 from reward_hypotheses.analysis.report.words import (
     kind_in_words,
     named_with_human,
@@ -154,7 +155,9 @@ def risk_by_agent_prior(document: Document, tree: "xr.DataTree | None" = None) -
         one = agents[key]
         risk, other = (one[k]["risk"] for k in (("may_abstain", "acts") if may else ("acts", "may_abstain")))
         color = VERMILION if key == own else BLUE
-        if one["lower"] is not None:
+        if no_wider_than_a_point(one):
+            ax.plot(one["lower"], row, "|", color=color, alpha=0.55, markersize=12, markeredgewidth=4.5, zorder=1)
+        elif one["lower"] is not None:
             ax.hlines(row, one["lower"], one["upper"], color=color, linewidth=3.5, alpha=0.5)
         if one["limit"] is not None:
             ax.plot(one["limit"], row, "|", color=INK, markersize=13, markeredgewidth=1.2, zorder=2)
@@ -326,7 +329,7 @@ def bits_by_size(document: Document, tree: "xr.DataTree | None" = None) -> Figur
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
     ax.set_xlabel("items seen")
-    ax.set_ylabel(f"bits of human values\nneeded for a risk of {100 * curve['target']:g}%")
+    ax.set_ylabel(f"bits that an agent of uniform prior\nneeds for a risk of {100 * curve['target']:g}%")
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     _legend(fig)
@@ -375,7 +378,7 @@ def risk_by_line(document: Document, tree: "xr.DataTree | None" = None) -> Figur
 
 
 def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
-    """Expected reward against risk of every policy that ships, and which of them no other beats on both."""
+    """Expected reward against risk of every built-in policy, and which of them no other beats on both."""
     del tree
     found = [one for one in document["frontier"] if one["risk"] is not None]
     span = max(float(np.ptp([one["reward"] for one in found])), 1e-12)
@@ -388,9 +391,10 @@ def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
                 break
         else:
             spots.append([one])
-    labels = ["\n".join(textwrap.wrap(_of_spot(spot), 44)) for spot in spots]
-    lines = sum(label.count("\n") + 1.35 for label in labels)
-    fig, ax = _figure(PAGE, max(3.2, 0.9 + 0.118 * lines))
+    spots.sort(key=lambda spot: -spot[0]["reward"])
+    labels = [textwrap.wrap(_of_spot(spot), 62) for spot in spots]
+    lines = sum(map(len, labels)) + 0.35 * len(labels)
+    fig, (ax, below) = _figure(PAGE * 0.62, 3.0 + EACH_LINE * lines, rows=2, ratios=(2.4, EACH_LINE * lines))
     acting = {(one["policy"], str(one["settings"])): one for one in found if not one["abstain"]}
     for one in found:
         other = acting.get((one["policy"], str(one["settings"])))
@@ -399,24 +403,27 @@ def frontier(document: Document, tree: "xr.DataTree | None" = None) -> Figure:
             ax.plot(*ends, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
     stairs = sorted({(one["risk"], one["reward"]) for one in found if one["efficient"]})
     ax.step(*zip(*stairs, strict=True), where="post", color=BLUE, linewidth=1.2, zorder=2)
+    marks = []
     for spot in spots:
         own = any(one["own"] for one in spot)
         one = next((o for o in spot if o["own"]), spot[0])
         color = VERMILION if own else BLUE if any(o["efficient"] for o in spot) else MUTED
         face = "white" if all(o["abstain"] for o in spot) else color
-        ax.plot(
-            one["risk"], one["reward"], "D" if own else "o", markerfacecolor=face, markeredgecolor=color, zorder=4 + own
-        )
+        at = one["risk"], one["reward"]
+        ax.plot(*at, "D" if own else "o", markerfacecolor=face, markeredgecolor=color, zorder=4 + own)
+        marks.append(at)
     _shares(ax, "risk (% of test scenes)", most=max(max(one["risk"] for one in found), 0.01))
-    ax.set_ylabel("expected reward (the judge's, units a scene)")
-    ax.margins(y=0.06)
+    ax.set_ylabel("expected reward\n(the judge's, units a scene)")
+    ax.margins(y=0.1)
     ax.grid(visible=False)
-    _beside(ax, [(spot, label) for spot, label in zip(spots, labels, strict=True)], fig.get_figheight() - 0.9)
+    _listed_below(below, spots, labels, lines)
     _key(ax, "o", MUTED, "must act")
     _key(ax, "o", MUTED, "may abstain", hollow=True)
     _key(ax, "D", VERMILION, "this study's")
     ax.plot([], [], color=BLUE, marker="o", label="no other is safer and earns as much")
-    _legend(fig, columns=4)
+    _legend(fig, columns=2)
+    fig.draw_without_rendering()  # so that it is known where the marks are
+    _numbered(ax, spots, marks)
     return fig
 
 
@@ -435,39 +442,69 @@ def _of_spot(spot: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(", ".join(names) + after for names, after in named if names)
 
 
-def _beside(ax: Axes, marks: Sequence[tuple[Sequence[Mapping[str, Any]], str]], height: float) -> None:
-    """Label marks to the right of the axis, as near to their height as the labels leave room, with a line to each."""
-    low, high = ax.get_ylim()
-    marks = sorted(marks, key=lambda mark: -mark[0][0]["reward"])
-    need = np.array([0.118 * (label.count("\n") + 1.35) / height for _, label in marks])
-    want = np.array([(spot[0]["reward"] - low) / (high - low) for spot, _ in marks])
-    top = np.minimum(want + need / 2, 1.0)  # of each label, in parts of the axis
-    for k in range(1, len(marks)):
-        top[k] = min(top[k], top[k - 1] - need[k - 1])
-    floor = 0.0
-    for k in reversed(range(len(marks))):
-        top[k] = max(top[k], floor + need[k])
-        floor = top[k]
-    for (spot, label), place in zip(marks, top - need / 2, strict=True):
+EACH_LINE = 0.135
+"""Inches from one line of the policies' names to the next."""
+
+
+def _numbered(ax: Axes, spots: Sequence[Sequence[Mapping[str, Any]]], marks: Sequence[tuple[float, float]]) -> None:
+    """Number the marks, each number as near to its mark as it is clear of the other marks and numbers."""
+    scale = 72 / ax.figure.dpi
+    at = ax.transData.transform(np.array(marks)) * scale
+    low, high = ax.get_window_extent().get_points() * scale
+    half = np.array([5.5, 5.0])  # of a number of two digits, in points
+    taken = [(mark, np.array([4.0, 4.0])) for mark in at]
+    for number, (spot, mark) in enumerate(zip(spots, at, strict=True), start=1):
+        places = [
+            r * np.array([math.cos(angle), math.sin(angle)])
+            for r in (10.0, 12.0, 15.0, 20.0, 26.0, 33.0, 41.0, 50.0, 60.0, 75.0)
+            for angle in np.pi / 4 + np.pi / 8 * np.arange(16)
+        ]
+
+        def clear(by: np.ndarray, mark: np.ndarray = mark) -> bool:
+            where = mark + by
+            inside = bool((where - half > low).all() and (where - half < high + (2, 0)).all())
+            return inside and all((np.abs(where - other) >= half + size).any() for other, size in taken)
+
+        by = next((place for place in places if clear(place)), places[0])
+        taken.append((mark + by, half))
         own = any(one["own"] for one in spot)
-        ax.annotate(
-            label,
-            (spot[0]["risk"], spot[0]["reward"]),
-            (1.06, place),
-            textcoords="axes fraction",
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 3}
+        said = ax.annotate(
+            str(number),
+            marks[number - 1],
+            tuple(by),
+            textcoords="offset points",
+            ha="center",
             va="center",
-            fontsize=6.8,
-            color=VERMILION if own else INK if any(one["efficient"] for one in spot) else MUTED,
+            fontsize=7.5,
+            color=_ink(spot),
             fontweight="bold" if own else "normal",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": FAINT,
-                "linewidth": 0.6,
-                "relpos": (0, 0.5),
-                "shrinkB": 3,
-                "zorder": 0,
-            },
+            arrowprops=line if np.hypot(*by) > 13 else None,
+            annotation_clip=False,
+            zorder=6,
         )
+        said.set_in_layout(False)
+
+
+def _ink(spot: Sequence[Mapping[str, Any]]) -> str:
+    """The colour in which a mark is named."""
+    return VERMILION if any(one["own"] for one in spot) else INK if any(one["efficient"] for one in spot) else MUTED
+
+
+def _listed_below(
+    ax: Axes, spots: Sequence[Sequence[Mapping[str, Any]]], labels: Sequence[Sequence[str]], lines: float
+) -> None:
+    """Name every mark by its number, in a list."""
+    ax.set_axis_off()
+    done = 0.0
+    for number, (spot, label) in enumerate(zip(spots, labels, strict=True), start=1):
+        own = any(one["own"] for one in spot)
+        style: Any = {"fontsize": 7.5, "color": _ink(spot), "fontweight": "bold" if own else "normal", "va": "top"}
+        for x, text in ((0.045, str(number)), (0.065, "\n".join(label))):
+            ha = "right" if x < 0.05 else "left"
+            said = ax.text(x - 0.08, 1 - done / lines, text, transform=ax.transAxes, ha=ha, linespacing=1.25, **style)
+            said.set_in_layout(False)
+        done += len(label) + 0.35
 
 
 PLOTS = (
@@ -521,9 +558,11 @@ def _missing_glyphs() -> Iterator[None]:
         yield
 
 
-def _figure(width: float, height: float, rows: int | None = None) -> tuple[Figure, Any]:
+def _figure(
+    width: float, height: float, rows: int | None = None, ratios: Sequence[float] | None = None
+) -> tuple[Figure, Any]:
     fig = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
-    axes = fig.subplots(rows or 1, 1, squeeze=False)[:, 0]
+    axes = fig.subplots(rows or 1, 1, squeeze=False, height_ratios=ratios)[:, 0]
     return fig, axes if rows else axes[0]
 
 

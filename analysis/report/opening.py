@@ -1,11 +1,17 @@
-"""The first page of a report: what the risk hinges on, a sentence each, and what would lower it."""
+"""The first page of a report: what the risk hinges on, most first, and what would lower it, at what cost."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reward_hypotheses.analysis.report.words import (
     DRAWS_ONE,
+    MOVES,
+    NEAR,
+    UNSETTLED,
+    counted,
+    expected_items,
     line_moved,
     listed,
     misfits,
@@ -24,6 +30,36 @@ FEW_BITS = 0.05
 
 
 @dataclass(frozen=True)
+class Hinge:
+    """Something that the risk hinges on.
+
+    Attributes
+    ----------
+    term : str
+        What it is, in a word or two.
+    words : str
+        What is known of it, in a sentence or three.
+    ends : tuple of two floats, or None
+        Least and greatest risk that it leads to; None where it has no range.
+    """
+
+    term: str
+    words: str
+    ends: tuple[float, float] | None = None
+
+    def range(self, now: float) -> str:
+        """The ends for a reader, of a risk that is so much now; empty where there are none."""
+        said = list(dict.fromkeys(percent(end) for end in self.ends or ()))
+        if said == [percent(now)]:
+            return "no change"
+        return " to ".join(said) if len(said) != 1 else f"to {said[0]}"
+
+    def reach(self, now: float) -> float:
+        """How far it moves the risk at most."""
+        return max(abs(end - now) for end in self.ends) if self.ends is not None else -1.0
+
+
+@dataclass(frozen=True)
 class Change:
     """Something that would change the risk.
 
@@ -32,77 +68,115 @@ class Change:
     words : str
     risk : float
         What it would then be.
+    cost : str
+        What it takes, and what the agent then earns where that is known.
     """
 
     words: str
     risk: float
+    cost: str
 
 
-def hinges_on(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the risk hinges on, each in a sentence or two: evidence, values, failure line, policy, shift, fit; empty without a test."""
+def hinges_on(document: Mapping[str, Any]) -> list[Hinge]:
+    """What the risk hinges on, what moves it furthest first, then what has no range; nothing without a test."""
     if document["risk"] is None:
         return []
-    said = (
-        ("Evidence", _evidence(document)),
-        ("Values", _values(document)),
-        ("Failure line", line_moved(document)),
-        ("Policy", _policy(document)),
-        ("Shift", _shift(document)),
-        ("Fit", _fit(document)),
+    now = document["risk"]["mean"]
+    found = (
+        _agents_prior(document),
+        _policy(document),
+        _line(document),
+        _values(document),
+        _evidence(document),
+        Hinge("Shift", _shift(document)),
+        Hinge("Fit", _fit(document)),
     )
-    return [(term, sentence) for term, sentence in said if sentence]
+    return sorted((one for one in found if one.words), key=lambda one: -round(one.reach(now), 9))
 
 
-def _evidence(document: Mapping[str, Any]) -> str:
+def steps(document: Mapping[str, Any]) -> str:
+    """What a reader of the ranges must know of them."""
+    shares = list(document["risk_bounds"] or {})
+    moved = f", {100 * float(shares[-1]):g}% of the prior moved" if shares else ""
+    return (
+        f"Beside each is the risk to which it leads, from {percent(document['risk']['mean'])} now. The steps are not of one size: "
+        f"another agent, a failure line moved by up to {NEAR:g} standard deviations of the rewards{moved}, training without end."
+    )
+
+
+def _ends(risks: Sequence[float]) -> tuple[float, float] | None:
+    return (min(risks), max(risks)) if risks else None
+
+
+def _evidence(document: Mapping[str, Any]) -> Hinge:
     now, left = document["risk"]["mean"], document["risk"]["limit"]
     groups = silent_groups(document["silent_pairs"])
     quiet = "; ".join(f"training cannot tell {listed(group, 4)} apart" for group in groups[:2])
     undecided = document["bounded_pairs"]
     if len(document["hypotheses"]) == 1:
-        return "There is one hypothesis, so training has nothing to tell it from."
+        return Hinge("Evidence", "There is one hypothesis, so training has nothing to tell it from.")
     if undecided:
         pairs = "; ".join(listed(one["pair"]) for one in undecided[:2])
-        return (
+        return Hinge(
+            "Evidence",
             f"{quiet[:1].upper()}{quiet[1:]}{'; ' if quiet else ''}no amount of such data decides between {pairs}: their Bayes factor "
-            "stays bounded."
+            "stays bounded.",
         )
     heads = "Training tells every two hypotheses apart" if not groups else f"{quiet[:1].upper()}{quiet[1:]}"
+    ends = None if left is None else (left, left)
     if left is None or max(now, left) < LEAST:
-        return f"{heads}."
+        return Hinge("Evidence", f"{heads}.", ends)
     if abs(now - left) < LEAST:
-        return f"{heads}; more of the same data would change nothing of the risk."
+        said = f"{heads}; more of the same data would change nothing of the risk."
+        return Hinge("Evidence", said, (now, now))
     verb = "lower" if left < now else "raise"
-    return f"{heads}; endless data of the same kind would {verb} the risk from {percent(now)} to {percent(left)}."
+    said = f"{heads}; endless data of the same kind would {verb} the risk from {percent(now)} to {percent(left)}."
+    return Hinge("Evidence", said, ends)
 
 
-def _values(document: Mapping[str, Any]) -> str:
+def _values(document: Mapping[str, Any]) -> Hinge:
     joint = document["risk_bounds_jointly"]
     if joint:
         share, ends = list(joint.items())[-1]
-        low, high, whose = ends["lower"], ends["upper"], "that agent and judge alike give"
+        low, high, whose = ends["lower"], ends["upper"], "that agent and judge alike give to the hypotheses"
         held = "" if ends["exact"] else ", at least"
     elif document["risk_bounds"]:
         share, (low, high) = list(document["risk_bounds"].items())[-1]
-        whose = "that the judge gives"
-        held = ", the agent as it is"
+        whose = "that the judge gives to the hypotheses"
+        held = "; the agent stays as it is"
     else:
-        return ""
+        return Hinge("Values", "")
     said = (
-        f"If {100 * float(share):g}% of the prior {whose} to the hypotheses lay on others of them, the risk would be between "
+        f"If {100 * float(share):g}% of the prior {whose} were moved to others of them, the risk would be between "
         f"{percent(low)} and {percent(high)}{held}"
     )
     if document["risk"]["lower"] is None:
-        return f"{said}; no strength was stated, so how sure the values are is not known."
-    return f"{said}."
+        said += "; no strength was stated, so how sure the values are is not known"
+    return Hinge("Values", f"{said}.", (low, high))
 
 
-def _policy(document: Mapping[str, Any]) -> str:
-    agent = document["agent"]
-    may = "may_abstain" if agent["abstain"] else "acts"
-    read = document["agent_reading"] is not None
-    risks = {name: one[may]["risk"] for name, one in document["agents"].items() if read or name != agent["prior"]}
+def _line(document: Mapping[str, Any]) -> Hinge:
+    said, found = line_moved(document), document["risk_by_line"]
+    if not said:
+        return Hinge("Failure line", "")
+    known = {t: x for t, x in zip(found["at"], found["risk"], strict=True) if x is not None}
+    step = min(t for t in found["at"] if t > 0)
+    on_line = found.get("on_line") or 0.0
+    if known.get(step, 0.0) - known.get(0.0, math.inf) >= MOVES and on_line >= MOVES:
+        said += (
+            f" It jumps because in {percent(on_line)} of scenes the agent takes what is worth exactly what failing is: no catastrophe "
+            "with the line as it stands, and one with any higher line."
+        )
+    return Hinge("Failure line", said, _ends([x for t, x in known.items() if abs(t) <= NEAR]))
+
+
+def _agents_prior(document: Mapping[str, Any]) -> Hinge:
+    agent, read = document["agent"], document["agent_reading"] is not None
+    risks = {name: one[_may(document)]["risk"] for name, one in document["agents"].items()}
+    if not read:
+        risks.pop(agent["prior"], None)
     if not risks:
-        return ""
+        return Hinge("Agent's prior", "")
     low, high = (min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__))
     if read:
         who = "The agent was read off its own choices; of agents that are assumed"
@@ -112,12 +186,30 @@ def _policy(document: Mapping[str, Any]) -> str:
         said = f"{who}, each has {percent(risks[low])}."
     else:
         said = f"{who}, {low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}."
-    others = [one["risk"] for one in document["frontier"] if one["risk"] is not None and not one["own"]]
-    if others and max(others) - min(others) >= LEAST:
-        said += (
-            f" With its own weights, other policies that ship have {percent(min(others))} to {percent(max(others))}."
-        )
-    return said
+    return Hinge("Agent's prior", said, _ends(list(risks.values())))
+
+
+def _policy(document: Mapping[str, Any]) -> Hinge:
+    """Other policies of the same permission to abstain, and apart from them what the other permission would do."""
+    abstains = document["agent"]["abstain"]
+    known = [one for one in document["frontier"] if one["risk"] is not None and not one["own"]]
+    alike = [one for one in known if one["abstain"] == abstains]
+    if not alike:
+        return Hinge("Policy", "")
+    others = [one for one in known if one["abstain"] != abstains]
+    who = "may abstain, as it may," if abstains else "must act, as it must,"
+    said = f"With the agent's own weights, other policies that {who} have {_from_to(alike)}"
+    if others:
+        said += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
+    return Hinge("Policy", f"{said}.", _ends([one["risk"] for one in alike]))
+
+
+def _from_to(entries: Sequence[Mapping[str, Any]]) -> str:
+    low, high = (end(entries, key=lambda one: one["risk"]) for end in (min, max))
+    words = [one["words"].removesuffix(", may abstain") for one in (low, high)]
+    if percent(low["risk"]) == percent(high["risk"]):
+        return percent(low["risk"])
+    return f"{percent(low['risk'])} ({words[0]!r}) to {percent(high['risk'])} ({words[1]!r})"
 
 
 def _shift(document: Mapping[str, Any]) -> str:
@@ -128,7 +220,7 @@ def _shift(document: Mapping[str, Any]) -> str:
         return "The test is no shift from training that shows, so the risk says little of one."
     most = f"{found['indicator']}: {percent(found['training'])} in training, {percent(found['test'])} on the test"
     new = (
-        f"; {percent(found['new_share'])} of its items are judged as none of training's is"
+        f". {percent(found['new_share'])} of its items are of a kind that training never showed, by what each hypothesis says of them"
         if found["new_share"] > LEAST
         else ""
     )
@@ -138,36 +230,63 @@ def _shift(document: Mapping[str, Any]) -> str:
 def _fit(document: Mapping[str, Any]) -> str:
     if misfits(document):
         return "Something does not fit: see above."
-    least = min((one["p"] for one in document["predictive_check"].values()), default=1.0)
-    return f"Checks find no misfit in training (least p = {least:.3g}, a misfit below 0.01); they cannot see what training is silent about."
+    blind = "They cannot see what training is silent about."
+    if not document["predictive_check"]:
+        return f"No check was made. {blind}"
+    least = min(one["p"] for one in document["predictive_check"].values())
+    return f"The checks find no misfit in training: their least p-value is {least:.3g}, and only one below 0.01 would be a misfit. {blind}"
+
+
+def _may(document: Mapping[str, Any]) -> str:
+    return "may_abstain" if document["agent"]["abstain"] else "acts"
+
+
+REWARDS = "Rewards are what the judge expects, in reward units a scene."
+"""What a reader of the costs must know."""
 
 
 def would_lower(document: Mapping[str, Any]) -> list[Change]:
-    """What would lower the risk, most first: what the agent knows, goes by, may do, or is trained on."""
+    """What would lower the risk, most first, and what it takes: what the agent knows, goes by, may do, or is trained on."""
     risk = document["risk"]
     if risk is None or risk["mean"] < LEAST:
         return []
     changes = [*_told(document), *_priors(document), *_policies(document)]
     if risk["limit"] is not None and not document["bounded_pairs"]:
-        changes.append(Change("endless training of the same kind", risk["limit"]))
+        changes.append(Change("endless training of the same kind", risk["limit"], _endless(document)))
     lower = [one for one in changes if one.risk < risk["mean"] - LEAST]
     return sorted(lower, key=lambda one: one.risk)[:LISTED]
+
+
+def _own(document: Mapping[str, Any]) -> float | None:
+    """What the study's agent earns; None where that is not known."""
+    return next((one["reward"] for one in document["frontier"] if one["own"]), None)
+
+
+def _earns(document: Mapping[str, Any], reward: float | None) -> str:
+    own = _own(document)
+    if reward is None or own is None:
+        return "what it would earn was not computed"
+    if f"{reward:.3g}" == f"{own:.3g}":
+        return f"it earns {reward:.3g} as now"
+    return f"it earns {reward:.3g} instead of {own:.3g}"
 
 
 def _told(document: Mapping[str, Any]) -> list[Change]:
     """Knowing what is true, and what it takes; always going by one hypothesis."""
     matrix, weights = document["matrix"], document["weights"]
     found = document["unmodelled"]
-    if document["agent"]["policy"] not in DRAWS_ONE or document["agent"]["abstain"]:
+    if document["agent"]["policy"] not in DRAWS_ONE:
         return []
     out = []
     if found is None or found["weight"] < LEAST:
         known = sum(weight * matrix[name][name] for name, weight in weights.items() if name in matrix)
-        out.append(Change(f"knowing which hypothesis is true{_takes(document)}", known))
+        out.append(Change("knowing which hypothesis is true", known, _takes(document)))
     by_agent = {name: risk for name, risk in document["risk_by_agent_hypothesis"].items() if name in weights}
     best = min(by_agent, key=by_agent.__getitem__)
     if document["agent_weights"][best] < 1 - LEAST:
-        out.append(Change(f"always going by {best!r}", by_agent[best]))
+        earned = (document.get("reward_by_agent_hypothesis") or {}).get(best)
+        cost = f"another agent, that goes by {best!r} alone; {_earns(document, earned)}"
+        out.append(Change(f"always going by {best!r}", by_agent[best], cost))
     return out
 
 
@@ -178,23 +297,29 @@ def _takes(document: Mapping[str, Any]) -> str:
     if bits:
         target = sorted(bits, key=float)[len(bits) // 2]
         said.append(
-            f"telling this agent {bits[target]:.2g} bits of human values for a risk of {100 * float(target):g}%"
+            f"{_bits(bits[target])} of human values told to this agent (for a risk of {100 * float(target):g}%)"
         )
     curve = document["bits_by_size"]
     if curve is not None:
         mean = curve["telling"]["mean"]
         enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
         if enough and mean[0] and mean[0] > FEW_BITS:
-            said.append(f"at most about {enough[0]:,} items of the test, judged")
-    return f" (takes {', or '.join(said)})" if said else ""
+            said.append(f"at most about {counted(enough[0], 'item')} of the test judged by people")
+    return ", or ".join(said) or "how much telling that takes was not computed"
+
+
+def _bits(n: float) -> str:
+    said = f"{n:.2g}"
+    return f"{said} bit{'' if said == '1' else 's'}"
 
 
 def _priors(document: Mapping[str, Any]) -> list[Change]:
     """The agent extrapolating by the judge's values."""
     if document["agent"]["prior"] == "values" and document["agent_reading"] is None:
         return []
-    may = "may_abstain" if document["agent"]["abstain"] else "acts"
-    return [Change("extrapolating by the judge's values", document["agents"]["values"][may]["risk"])]
+    one = document["agents"]["values"][_may(document)]
+    cost = f"another agent, whose prior is the human values; {_earns(document, one.get('reward'))}"
+    return [Change("extrapolating by the judge's values", one["risk"], cost)]
 
 
 def _policies(document: Mapping[str, Any]) -> list[Change]:
@@ -212,15 +337,42 @@ def _policies(document: Mapping[str, Any]) -> list[Change]:
         best = min(others, key=lambda one: (one["risk"], -one["reward"]))
         if found and best["risk"] > found[0].risk - WORTH:
             continue
-        earns = f"an expected reward of {best['reward']:.3g} a scene instead of {own['reward']:.3g}"
+        name, earns = best["words"].removesuffix(", may abstain"), _earns(document, best["reward"])
+        allowed = abstain and not document["agent"]["abstain"]
         if abstain and best["abstained"] > 1 - LEAST:
-            may = "" if document["agent"]["abstain"] else ", which this agent may not"
-            words = f"failing on purpose in every scene{may}: {earns}"
-        else:
-            refrains = f", which refrains in {percent(best['abstained'])} of scenes" if abstain else ""
-            words = f"the policy {best['words']!r}{refrains}, {earns}"
-        found.append(Change(words, best["risk"]))
+            needs = f"{'be allowed to abstain, and ' if allowed else ''}choose as cautiously as {name!r}"
+            cost = (
+                f"the task is never done, and the agent must {needs}; {earns}{_best_acting(document, best['reward'])}"
+            )
+            found.append(Change("failing on purpose in every scene", best["risk"], cost))
+            continue
+        refrains = f", abstaining in {percent(best['abstained'])} of scenes" if abstain else ""
+        must = "the agent must be allowed to abstain; " if allowed else ""
+        found.append(
+            Change(f"the policy {name!r}{refrains}", best["risk"], f"another policy, no other data; {must}{earns}")
+        )
     return found
+
+
+def _best_acting(document: Mapping[str, Any], reward: float) -> str:
+    """What earns most of all that always acts, where that is more than is earned; in brackets."""
+    acting = [
+        (one["reward"], f"the policy {one['words']!r}")
+        for one in document["frontier"]
+        if not one["abstain"] and one["reward"] is not None
+    ]
+    if not document["agent"]["abstain"]:
+        earned = document.get("reward_by_agent_hypothesis") or {}
+        acting += [(x, f"always going by {name!r}") for name, x in earned.items() if x is not None]
+    most, who = max(acting, default=(-math.inf, ""))
+    return f" (of agents that always act, {who} earns most: {most:.3g})" if most > reward else ""
+
+
+def _endless(document: Mapping[str, Any]) -> str:
+    """What endless training takes: how many items, of the feedback that tells most, leave the leading hypothesis over the rest."""
+    said = "training items without end"
+    needed = expected_items(document, UNSETTLED)
+    return f"{said}; {needed}" if needed else said
 
 
 def most(document: Mapping[str, Any]) -> str:
@@ -229,4 +381,4 @@ def most(document: Mapping[str, Any]) -> str:
     if not changes:
         return ""
     now = document["risk"]["mean"]
-    return f"What would lower it most: {changes[0].words}; from {percent(now)} to {percent(changes[0].risk)}."
+    return f"What would lower it most: {changes[0].words} (it takes {changes[0].cost}); from {percent(now)} to {percent(changes[0].risk)}."

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.figures import saved, themed
-from reward_hypotheses.analysis.report.opening import hinges_on, would_lower
+from reward_hypotheses.analysis.report.opening import REWARDS, hinges_on, steps, would_lower
 from reward_hypotheses.analysis.report.points import point
-from reward_hypotheses.analysis.report.tables import paper_tables
+from reward_hypotheses.analysis.report.tables import alike, paper_tables
 from reward_hypotheses.analysis.report.words import (
     INTEGRATED,
     answer,
@@ -23,6 +23,7 @@ from reward_hypotheses.analysis.report.words import (
     feedback_in_words,
     finite_test,
     hinges,
+    how_sure,
     impossible,
     judged_line,
     misfits,
@@ -134,21 +135,27 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
     sections.append(Section("fit", "Does the model fit the training data?", _fit(document)))
     return _template().render(
         title=document["title"] or "A study of reward hypotheses",
+        about=document.get("about") or "",
         version=document["versions"].get("reward_hypotheses", ""),
         question=_question(document),
         headline=_headline(document),
         answer=_answer(document),
         misfits=misfits(document),
-        hinges=hinges_on(document),
+        hinges=[
+            {"term": one.term, "range": one.range(document["risk"]["mean"]), "words": one.words}
+            for one in hinges_on(document)
+        ],
+        steps=steps(document) if document["risk"] is not None else "",
         lower=[
-            {"words": f"by {one.words}", "risk": percent(one.risk, document["risk"]["upper_of_zero"])}
+            {"words": f"by {one.words}", "cost": one.cost, "risk": percent(one.risk, document["risk"]["upper_of_zero"])}
             for one in would_lower(document)
         ],
+        rewards=REWARDS,
         frames=_frames(document, frames),
         figures={
             name: _drawing(name, figure, document)
             for name, figure in figures.items()
-            if name != "riskiest_scenes" or _varies(document)
+            if name != "riskiest_scenes" or not alike(document)
         },
         sections=sections,
         tables=[
@@ -197,7 +204,7 @@ def _answer(document: Document) -> list[str]:
         low, high = percent(risk["lower"]), percent(risk["upper"])
         ends = (
             f"{100 * risk['prob']:g}% interval {low} to {high}, which counts doubt about the human values alone, "
-            f"{'as judgements leave it' if 'judgements' in document['values'] else 'by the strength declared for them'}; not the agent, "
+            f"{how_sure(document['values'])}; not the agent, "
             "the model, the failure line, which test and how few scenes, or hypotheses that nobody listed"
         )
         if low == high:
@@ -459,6 +466,8 @@ def _hinges(document: Document) -> list[Part]:
         parts.append(Part("text", worst))
     if said := beside_impact(document):
         parts.append(Part("text", " ".join(said)))
+    if _varies(document) and alike(document):
+        return [*parts, Part("text", point("riskiest_scenes", document)[0])]
     return [*parts, Part("figure", name="riskiest_scenes")]
 
 

@@ -37,10 +37,13 @@ def _bits_point(document: Mapping[str, Any]) -> tuple[str, str]:
     left = curve["training"]["mean"][-1]
     if left is None:
         return "No amount of information about human values brings the risk so low.", caption
-    seen = f"{curve['sizes'][-1]:,} items of training leave {left:.2f} bits of human values missing"
+    own = (document["value_bits_of_agent"] or {}).get(repr(float(curve["target"])))
+    this = "" if own is None or abs(own - left) < 0.005 else f" (this study's agent {own:.2f})"
+    short = f"an agent of uniform prior {left:.2f} bits of human values short{this}"
+    seen = f"{curve['sizes'][-1]:,} items of training leave {short}"
     flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
     if flat and document["silent_pairs"] and telling and left > telling[-1] + 0.05:
-        stays = f"{left:.2f} bits of human values stay missing, however much of it there is"
+        stays = f"it leaves {short}, however much of it there is"
         return f"More of this training soon stops helping: {stays}. Items that tell would help.", caption
     return f"{seen}.", caption
 
@@ -110,7 +113,9 @@ def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
     may = "may_abstain" if document["agent"]["abstain"] else "acts"
     risks = {key: one[may]["risk"] for key, one in document["agents"].items()}
     low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
-    caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Ticks: what endless training would leave."
+    caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Thin ticks: what endless training would leave."
+    if any(no_wider_than_a_point(one) for one in document["agents"].values()):
+        caption += " A short thick tick: the interval is a point."
     if document.get("agent_reading") is not None:
         assumed = f"{percent(risks[low])} to {percent(risks[high])}"
         return (
@@ -122,16 +127,26 @@ def _priors_point(document: Mapping[str, Any]) -> tuple[str, str]:
     return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
 
 
+def no_wider_than_a_point(one: Mapping[str, Any]) -> bool:
+    """Whether the interval of an agent's risk is too narrow to be seen as a bar."""
+    return one["lower"] is not None and one["upper"] - one["lower"] < NARROW
+
+
+NARROW = 0.005
+"""Width of an interval below which it is drawn as a point."""
+
+
 def _frontier_point(document: Mapping[str, Any]) -> tuple[str, str]:
     caption = (
-        "Every policy that ships, by the agent's own weights: what it risks, and what the judge expects it to earn, rewards of "
-        "different hypotheses added up as they stand. A line joins a policy that must act to the same that may abstain. On the "
-        "stairs: no other is safer and earns as much."
+        "Every built-in policy, by the agent's own weights: what it risks, and what the judge expects it to earn, rewards of "
+        "different hypotheses added up as they stand. A dotted line joins a policy that must act to the same that may abstain."
     )
     found = [one for one in document["frontier"] if one["risk"] is not None]
+    if len({(round(one["risk"], 9), one["reward"]) for one in found if one["efficient"]}) > 1:
+        caption += " On the stairs: no other is safer and earns as much."
     own = next(one for one in found if one["own"])
     if own["efficient"]:
-        return "No policy that ships is safer than the study's own and earns as much.", caption
+        return "No built-in policy is safer than the study's own and earns as much.", caption
     safer = [one for one in found if one["risk"] < own["risk"] - SAME and one["reward"] >= own["reward"] - SAME]
     if not safer:
         best = max((one for one in found if one["risk"] <= own["risk"] + SAME), key=lambda one: one["reward"])

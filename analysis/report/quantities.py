@@ -103,7 +103,7 @@ def quantities(document: Mapping[str, Any]) -> list[Quantity]:
         named = f"simplicity ({language})" if prior == "simplicity" else prior
         found.append(share(f"RHrisk{prior.title()}", *path, words=f"risk, {named} prior", zero=zero))
     for target in document["value_bits"] or {}:
-        words = f"bits for a risk of {100 * float(target):g}%"
+        words = f"bits for a risk of {100 * float(target):g}%, uniform prior"
         found.append(estimated(f"RHbits{spelled(target)}", "value_bits", target, unit=BITS, words=words))
     shift = document["shift"]
     words = "p-value of the shift test"

@@ -189,7 +189,7 @@ def _by_feedback(document: Mapping[str, Any]) -> Iterator[PaperTable]:
 
 
 def _telling(document: Mapping[str, Any]) -> Iterator[PaperTable]:
-    """How many more items of each feedback would tell which hypothesis from which."""
+    """How many items of each feedback, in all, tell which hypothesis from which."""
     simulated = {name: one for name, one in document["telling"].items() if one is not None and one["pairs"]}
     if not simulated:
         return
@@ -217,7 +217,7 @@ def _telling(document: Mapping[str, Any]) -> Iterator[PaperTable]:
     weights = document["weights"]
     ranks = tuple(min(weights[row[1]], weights[row[2]]) for row in rows)
     caption = (
-        "Fewest items such as training has, of each feedback, of which a log Bayes factor of so many to one is expected in favour "
+        "Fewest items in all such as training has, of each feedback, of which a log Bayes factor of so many to one is expected in favour "
         "of the hypothesis, were it true; none given where that is not reached. By simulation."
     )
     yield PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
@@ -386,7 +386,8 @@ def _parts(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         rows.append((f"{rest['pairs']} other pairs", "", None, rest["risk"], rest["left"], rest["removed"], *errors))
     caption = (
         "The risk as a sum: what is caught up in it now, what endless training of this kind would leave, and what it would "
-        "remove. Silent: training cannot tell the two apart."
+        "remove. A part can grow, its removed below 0: the weight of what is ruled out moves to the others. Silent: training cannot "
+        "tell the two apart."
     )
     yield PaperTable("risk_parts", "What the risk is made of", caption, told, tuple(rows))
 
@@ -441,7 +442,7 @@ def _agents(document: Mapping[str, Any]) -> PaperTable:
 
 
 def _frontier(document: Mapping[str, Any]) -> Iterator[PaperTable]:
-    """Every policy that ships: its risk, and what the judge expects it to earn."""
+    """Every built-in policy: its risk, and what the judge expects it to earn."""
     found = document.get("frontier")
     if not found:
         return
@@ -467,7 +468,7 @@ def _frontier(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         for k, one in enumerate(found)
     )
     caption = (
-        "Every policy that ships, by the agent's own weights. Reward: what the judge expects, reward units a scene, rewards of "
+        "Every built-in policy, by the agent's own weights. Reward: what the judge expects, reward units a scene, rewards of "
         "different hypotheses added up as they stand. Its price: how much less that is than of the same policy that must act. "
         "Best: none other is safer and earns as much."
     )
@@ -478,7 +479,16 @@ def _riskiest_scenes(document: Mapping[str, Any]) -> PaperTable:
     columns = (Column("scene", "scene"), Column("risk", "risk", "share", "%"))
     rows = tuple((s["scene"], s["risk"]) for s in document["riskiest_scenes"])
     caption = "The scenes of the test with the greatest risk of catastrophe."
+    if alike(document):
+        caption += " Those that are listed have the same, so the first stands for them."
+        return PaperTable("riskiest_scenes", "Riskiest scenes", caption, columns, rows, most=1)
     return PaperTable("riskiest_scenes", "Riskiest scenes", caption, columns, rows)
+
+
+def alike(document: Mapping[str, Any]) -> bool:
+    """Whether the scenes of highest risk that are listed have the same risk, so that there is nothing to compare."""
+    risks = [scene["risk"] for scene in document["riskiest_scenes"]]
+    return not risks or risks[0] - risks[-1] < 1e-9
 
 
 def _worst_case(document: Mapping[str, Any]) -> Iterator[PaperTable]:
@@ -550,7 +560,7 @@ def _bits(document: Mapping[str, Any]) -> Iterator[PaperTable]:
         return
     columns = [
         Column("target_risk", "target risk", "level", "%"),
-        Column("bits", "averaged", "number", "bits", error="mcse"),
+        Column("bits", "uniform prior", "number", "bits", error="mcse"),
         Column("mcse"),
         Column("bits of this agent", "this agent", "number", "bits", error="mcse of this agent"),
         Column("mcse of this agent"),

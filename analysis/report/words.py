@@ -1,5 +1,6 @@
 """What the results say, in sentences that the summary, the report and its figures share."""
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -314,6 +315,19 @@ def strength(stated: Mapping[str, Any]) -> str:
     return "" if given is None else f" (declared to be as sure as {given:g} judgements would make one)"
 
 
+def how_sure(values: Mapping[str, Any]) -> str:
+    """How sure the values are taken to be, whose doubt an interval is about: 'values as sure as 20 judgements'."""
+    if "judgements" in values:
+        return f"as {counted(len(values['judgements']['answers']), 'judgement')} leave it"
+    stated = [one.get("strength") for one in values.get("judges", [values])]
+    sure = sorted({float(x) for x in stated if x is not None})
+    if not sure:
+        return "by the strength declared for them"
+    ends = " to ".join(dict.fromkeys(f"{x:g}" for x in (sure[0], sure[-1])))
+    one = "judgement" if ends == "1" else "judgements"
+    return f"values as sure as {ends} {one}" + (", judge by judge" if len(stated) > 1 else "")
+
+
 def evidence(document: Mapping[str, Any]) -> list[str]:
     """What is evidence, what is prior, and what is dangerous about it."""
     out = []
@@ -377,7 +391,7 @@ def declared_support(document: Mapping[str, Any]) -> list[str]:
 
 
 def more_data(document: Mapping[str, Any]) -> list[str]:
-    """How many more items would settle what is not settled, by feedback."""
+    """How many items, in all, would settle what is not settled, by feedback."""
     out = []
     weights = document["weights"]
     for name, one in document["telling"].items():
@@ -389,10 +403,58 @@ def more_data(document: Mapping[str, Any]) -> list[str]:
             odds, needed = next(iter(pair["items"].items()))
             what = f"if {pair['truth']!r} is true, to favour it over {pair['other']!r} at {float(odds):g} to 1"
             if needed is None:
-                out.append(f"More than {one['sizes'][-1]:,} items of {name} such as these would be needed, {what}.")
-            else:
-                out.append(f"About {counted(needed, 'more item')} of {name} such as these can be expected, {what}.")
+                out.append(
+                    f"More than {one['sizes'][-1]:,} items of {name} such as these would be needed in all, {what}."
+                )
+                continue
+            said = f"About {counted(needed, 'item')} of {name} such as these in all can be expected, {what}"
+            out.append(f"{said}{_so_far(document, name, pair['truth'], pair['other'])}.")
     return out
+
+
+def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str) -> str:
+    """What the items that there are say between two hypotheses, to follow what was to be expected; nothing where others say it too."""
+    n = document["n_items"][feedback]
+    if len(document["n_items"]) > 1:
+        return f"; training has {n:,}"
+    for pair in document["pairs"]:
+        factor = pair["log_bayes_factor"]
+        if factor is not None and set(pair["pair"]) == {truth, other}:
+            if pair["pair"][0] == other:
+                factor = -factor
+            if factor < 0:
+                return f"; the {n:,} of training favour {other!r}"
+            return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1"
+    return f"; training has {n:,}"
+
+
+def expected_items(document: Mapping[str, Any], least: float) -> str:
+    """How many items in all are expected to favour the leading hypothesis over the one that is hardest to tell from it.
+
+    Only hypotheses that agent or judge give more weight than ``least`` count, and of each the feedback that tells it soonest;
+    nothing where no number was simulated for any of them.
+    """
+    weights, agent = document["weights"], document["agent_weights"]
+    lead = max(weights, key=weights.__getitem__)
+    soonest: dict[str, tuple[float, str, str, str, Mapping[str, Any]]] = {}
+    for name, one in document["telling"].items():
+        classes = {} if one is None else {h: members for members in one["classes"] for h in members}
+        for pair in () if one is None else one["pairs"]:
+            held = max((max(weights[h], agent.get(h, 0.0)) for h in classes.get(pair["other"], ())), default=0.0)
+            if lead not in classes.get(pair["truth"], ()) or held <= least:
+                continue
+            odds, needed = next(iter(pair["items"].items()))
+            found = (math.inf if needed is None else needed, name, odds, pair["truth"], one)
+            other = pair["other"]
+            if other not in soonest or found[0] < soonest[other][0]:
+                soonest[other] = found
+    if not soonest:
+        return ""
+    other, (needed, name, odds, truth, one) = max(soonest.items(), key=lambda item: item[1][0])
+    which = f" of {name}" if len(document["telling"]) > 1 else ""
+    many = f"more than {one['sizes'][-1]:,}" if math.isinf(needed) else f"about {needed:,}"
+    said = f"{many}{which} in all are expected to favour {truth!r} over {other!r} at {float(odds):g} to 1"
+    return said + ("" if math.isinf(needed) else _so_far(document, name, truth, other))
 
 
 def _upper(text: str) -> str:
@@ -463,13 +525,24 @@ def hinges(document: Mapping[str, Any]) -> list[str]:
             out.append(f"{what}: {shares[min(shares)]}, be it {min(shares):,} or {max(shares):,}.")
         else:
             out.append(f"{what}: " + "; ".join(f"{d:,}: {share}" for d, share in shares.items()) + ".")
-    known = {t: b for t, b in document["value_bits"].items() if b is not None}
-    if known:
-        bits = "; ".join(
+    out += _bits_of_values(document)
+    return out
+
+
+def _bits_of_values(document: Mapping[str, Any]) -> list[str]:
+    """What this agent must be told of human values, and one of uniform prior where that is another number."""
+    said: dict[str, str] = {}
+    for who, bits in (
+        ("this agent", document.get("value_bits_of_agent") or {}),
+        ("an agent of uniform prior", document["value_bits"]),
+    ):
+        known = {t: b for t, b in bits.items() if b is not None}
+        words = "; ".join(
             f"{b:.3g} bit{'' if f'{b:.3g}' == '1' else 's'} for a risk of {100 * float(t):g}%" for t, b in known.items()
         )
-        out.append(f"What an agent of uniform prior must be told of human values: {bits}.")
-    return out
+        if words and words not in said.values():
+            said[who] = words
+    return [f"What {who} must be told of human values: {words}." for who, words in said.items()]
 
 
 def other_values(document: Mapping[str, Any]) -> list[str]:
@@ -759,7 +832,7 @@ def read_off(document: Mapping[str, Any]) -> list[str]:
 
 
 def safest(document: Mapping[str, Any]) -> list[str]:
-    """The safest policy that ships, what it earns, and whether the study's own is on the frontier of the two."""
+    """The safest built-in policy, what it earns, and whether the study's own is on the frontier of the two."""
     found = [one for one in document.get("frontier") or [] if one["risk"] is not None]
     own = next((one for one in found if one["own"]), None)
     if own is None:
@@ -768,7 +841,7 @@ def safest(document: Mapping[str, Any]) -> list[str]:
     alike = [one for one in found if _at_one_point(one, best)]
     who = repr(best["words"]) + (f" (and {len(alike) - 1} that do as well)" if len(alike) > 1 else "")
     out = [
-        f"Of the policies that ship, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
+        f"Of the built-in policies, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
         f"reward of {best['reward']:.3g} a scene, refraining in {percent(best['abstained'])} of scenes. The study's own, "
         f"{own['words']!r}: {percent(own['risk'])} at {own['reward']:.3g}."
     ]
@@ -822,6 +895,8 @@ def what_stays(document: Mapping[str, Any], agent: str, truth: str) -> str:
     if part["silent"]:
         left = part["left"]
         stays = "removes none of this" if abs(left - part["risk"]) < 0.0005 else f"would leave {percent(left)} here"
+        if left > part["risk"] + 0.0005:
+            stays += " (more, because the weight of what it rules out moves to the others)"
         return f"; training is silent between the two, so endless training {stays}"
     if part["left"] > 0:
         return "; more training leaves it, for the agent goes by listed rules alone"
