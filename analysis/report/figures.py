@@ -532,7 +532,7 @@ def _outlines_alone() -> Iterator[None]:
     A PDF says where each glyph stands, so nothing reads them there, and to cut them to the glyphs at hand is most of the
     work of embedding a font.
     """
-    from fontTools import subset
+    from fontTools import subset  # type: ignore[import-untyped]
 
     load = subset.load_font
 
