@@ -176,7 +176,8 @@ def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.
             draws[key][:, :, c] = values[:, :, place]
         phi = np.stack([p.to_line(theta[k][:, :, place]) for k, p in part.feedback.nuisances.items()], axis=-1)
         rng = substream(seed, f"bridge {part.name} {part.names[c]}")
-        value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
+        with np.errstate(divide="ignore"):  # a proposal at an end of the support
+            value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
     by_hypothesis = {key: values[:, :, part.classes] for key, values in draws.items()}
     return Evidence(
         value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis, method="nuts"
@@ -211,9 +212,22 @@ def _nuts(
         }
         stats = {ours: tree["sample_stats"][theirs].to_numpy() for theirs, ours in STATS.items()}
         sampler = _judged(parts, theta, stats, accept)
-        if not sampler.problems:
+        if not sampler.problems or _beyond_floats(parts, theta):
             break
     return theta, sampler
+
+
+def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
+    """Whether a nuisance was drawn so near an end of its support that floats lose their digits.
+
+    There is mass where no float holds it, which neither smaller steps nor more draws change.
+    """
+    for part in parts:
+        for key, prior in part.feedback.nuisances.items():
+            values = theta[part.name][key]
+            if (np.abs(values - prior.low) < np.finfo(float).tiny).any() or not np.isfinite(values).all():
+                return True
+    return False
 
 
 def _judged(
@@ -265,8 +279,8 @@ def _compiled(parts: Sequence[_Part]) -> Any:
             f"{part.name}_counts": part.counts,
         }
     key = _graph_key(parts)
-    if key is None:
-        return nutpie.compile_pymc_model(_model(parts))
+    if key is None:  # for these data alone, as constants, which compile in half the time
+        return nutpie.compile_pymc_model(_model(parts), freeze_model=True)
     if key not in _COMPILED:
         while len(_COMPILED) >= _KEPT:
             _COMPILED.pop(next(iter(_COMPILED)))

@@ -13,6 +13,7 @@ from scipy.special import betainc, betaln, gammaln, logsumexp
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.cli import main
 from reward_hypotheses.models.shares import exact, gibbs
 
 RED, FLAGS = "where(red_paint, 100, -100)", "where(flags, 100, -100)"
@@ -412,7 +413,7 @@ def told_apart(n, rng):
     return made
 
 
-def test_choices_that_contradict_training(tmp_path):
+def test_choices_that_contradict_training(tmp_path, capsys):
     """An agent that goes by red, after training that speaks for flags: both weights, both risks, and a warning."""
     from reward_hypotheses.analysis.report.figures import risk_by_agent_prior
 
@@ -436,9 +437,8 @@ def test_choices_that_contradict_training(tmp_path):
     assert "by its choices alone it goes by 'red paint', with the training data by 'flags'" in read["contradiction"]
     chance = len(probes["chosen"]) * -math.log(3)
     assert picks[1] < chance and any("does not explain its own choices" in w for w in read["warnings"])
-    done = shell("run", tmp_path / "study.toml", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())
+    assert main(["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
     assert "But what the agent did and what the training data say" in said
     assert "By its own choices alone, without what the training data say of it, the agent's risk is" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -626,8 +626,8 @@ def test_the_report_says_what_the_agent_goes_by(tmp_path):
     assert b"red paint" in tables["agent_reading"].csv() and b"simplicity" in tables["agent_distance"].csv()
     plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))
     assert not read_off(plain) and "agent_reading" not in {table.name for table in paper_tables(plain)}
-    done = shell("run", study(tmp_path, probes_of(np.random.default_rng(21), 40)), "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    path = study(tmp_path, probes_of(np.random.default_rng(21), 40))
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What the agent goes by" in page and (tmp_path / "out" / "tables" / "agent_reading.tex").exists()
 

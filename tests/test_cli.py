@@ -71,7 +71,7 @@ def test_the_folder_of_a_run(study, tmp_path):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     assert json.loads((folder / "results.json").read_text()) == rh.run(study)
     first = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert shell("run", study, "--json", "--out", folder).returncode == 0
+    assert main(["run", str(study), "--json", "--out", str(folder)]) == 0
     assert {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["study", "study.toml", "test.csv", "training.csv"]
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import integrate, stats
-from studies import TEST, shell, small, write
+from studies import TEST, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.cli import main
 from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.feedback.base import Evidence
 from reward_hypotheses.models.nuisances import BetaBelowHalf, InverseGamma
@@ -229,8 +230,6 @@ def test_exact_and_sampled_agree(name, tmp_path):
 
 
 def test_what_is_printed_and_written_says_what_was_sampled(tmp_path, capsys):
-    from reward_hypotheses.cli import main
-
     errors = {}
     for method in ("exact", "nuts"):
         path = study(tmp_path, method, **STUDIES["labels, uncertain values"])
@@ -408,14 +407,15 @@ def test_predictive_check_of_ones_own_kind(good):
         assert check.p > 0.01 and not check.misfit
 
 
-def test_numbers_that_cannot_be_trusted(tmp_path):
+def test_numbers_that_cannot_be_trusted(tmp_path, capfd):
     """Mass that no float can hold: exit 3, nothing on stdout, nothing written."""
     never = {"kind": "labels", "table": "training", "column": "red_paint", "noise": [0.0001, 1]}
     path = study(tmp_path, "nuts", feedback=[never], values=FIXED)
-    done = shell("run", path, "--json", "--out", tmp_path / "out")
-    assert done.returncode == 3 and not done.stdout and not (tmp_path / "out").exists()
-    assert done.stderr.startswith(("study.toml: ", "["))
-    last = [line for line in done.stderr.splitlines() if line.startswith("study.toml: ")]
+    assert main(["run", str(path), "--json", "--out", str(tmp_path / "out")]) == 3
+    out, err = capfd.readouterr()
+    assert not out and not (tmp_path / "out").exists()
+    assert err.startswith(("study.toml: ", "["))
+    last = [line for line in err.splitlines() if line.startswith("study.toml: ")]
     assert last == [
         "study.toml: the sampled evidence of 'red paint', 'flags' is not a number: a nuisance reaches values that no float holds; "
         "where there is a closed form, method = 'auto' takes it"

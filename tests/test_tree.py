@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
-from studies import HERE, TEST, TRAINING, shell, small, write
+from studies import HERE, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.cli import main
 from reward_hypotheses.models.special import log_incomplete_beta
 
 EXAMPLE = HERE / "example"
@@ -280,7 +281,7 @@ def test_wrong_calls(train, test, tree):
 
 def test_run_writes_the_tree(tmp_path):
     study = write(tmp_path, small(), training=TRAINING, test=TEST)
-    assert shell("run", study, "--json", "--out", tmp_path / "out").returncode == 0
+    assert main(["run", str(study), "--json", "--out", str(tmp_path / "out")]) == 0
     document = json.loads((tmp_path / "out" / "results.json").read_text())
     with xr.open_datatree(tmp_path / "out" / "posterior.nc") as tree:
         risk = rh.catastrophe_risk(tree, rh.read_table(tmp_path / "test.csv"), agent=rh.Uniform())

@@ -45,6 +45,8 @@ DARKENING = LinearSegmentedColormap.from_list("pale to vermilion", ["#fff8f2", "
 MOST, MOST_LINES = 12, 6
 FAR = 30.0
 """Nats from which on a cell is no darker."""
+LAYOUT_TABLES = ("GDEF", "GPOS", "GSUB", "MATH", "kern")
+"""Tables of an OpenType font by which a program lays out text."""
 STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -528,7 +530,9 @@ def drawn(document: Document, tree: "xr.DataTree | None" = None) -> dict[str, Fi
     with mpl.rc_context(STYLE), _missing_glyphs():
         figures = {plot.name: plot.draw(document, tree) for plot in PLOTS if plot.has(document)}
         for figure in figures.values():  # once and for all, so that what is drawn first changes nothing
-            figure.draw_without_rendering()
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                engine.execute(figure)
             figure.set_layout_engine("none")
     return figures
 
@@ -545,7 +549,7 @@ def saved(figure: Figure, form: str) -> bytes:
         "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     }
     options: dict[str, Any] = {"dpi": 300, "facecolor": "white"} if form == "png" else {}
-    with mpl.rc_context(STYLE), _missing_glyphs():
+    with mpl.rc_context(STYLE), _missing_glyphs(), _outlines_alone():
         figure.savefig(stream, format=form, metadata=metadata[form], **options)
     return stream.getvalue()
 
@@ -556,6 +560,31 @@ def _missing_glyphs() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
+
+
+@contextmanager
+def _outlines_alone() -> Iterator[None]:
+    """Fonts are embedded without the tables by which text is laid out (ligatures, kerning, formulae).
+
+    A PDF says where each glyph stands, so nothing reads them there, and to cut them to the glyphs at hand is most of the
+    work of embedding a font.
+    """
+    from fontTools import subset  # type: ignore[import-untyped]
+
+    load = subset.load_font
+
+    def bare(*args: Any, **options: Any) -> Any:
+        font = load(*args, **options)
+        for tag in LAYOUT_TABLES:
+            if tag in font:
+                del font[tag]
+        return font
+
+    subset.load_font = bare
+    try:
+        yield
+    finally:
+        subset.load_font = load
 
 
 def _figure(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -102,8 +102,7 @@ class Labels(ClosedForm):
         wrong, _, where, _ = distinct(statistics[:, 0])
         right = n_items - wrong
         if isinstance(self.noise, tuple):
-            a, b = self.noise
-            return (log_incomplete_beta(0.5, a + wrong, b + right) - log_incomplete_beta(0.5, a, b))[where]
+            return _log_marginal(tuple(wrong.tolist()), n_items, *self.noise)[where]
         return (_times(wrong, self.noise) + right * math.log1p(-self.noise))[where]
 
     def eps_draws(self, wrong: np.ndarray, n_items: int, rng: np.random.Generator) -> np.ndarray:
@@ -189,6 +188,15 @@ class Labels(ClosedForm):
             return np.full(len(wrong), float(self.noise))
         p, q = self.noise[0] + wrong, self.noise[1] + n_items - wrong
         return np.exp(log_incomplete_beta(0.5, p + 1, q) - log_incomplete_beta(0.5, p, q))
+
+
+@lru_cache(maxsize=256)
+def _log_marginal(wrong: tuple[float, ...], n_items: int, a: float, b: float) -> np.ndarray:
+    """``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k: kept, for refits at other failure lines ask for few k."""
+    k = np.array(wrong)
+    found = log_incomplete_beta(0.5, a + k, b + n_items - k) - log_incomplete_beta(0.5, a, b)
+    found.flags.writeable = False
+    return found
 
 
 def _times(count: np.ndarray, probability: float) -> np.ndarray:

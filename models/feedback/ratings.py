@@ -105,19 +105,17 @@ class Ratings(OfItems):
         return {f"cutpoint_{k + 1}": cut for k, cut in enumerate(self.cuts(theta, np))}
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
-        z = self.beta(theta) * inputs
-        cuts = self.cuts(theta, xp)
-        total: Any = 0.0
-        for k in range(len(self.grades)):
-            said: Any = 0.0
-            if k < len(cuts):
-                said = said - _softplus(z - cuts[k], xp)  # log sigma(c_k - z)
-            if k > 0:
-                said = said - _softplus(cuts[k - 1] - z, xp)  # log sigma(z - c_{k-1})
-            if 0 < k < len(cuts):
-                said = said + xp.log(-xp.expm1(cuts[k - 1] - cuts[k]))
-            total = total + xp.where(xp.abs(observed - k) < 0.5, said, 0.0)
-        return total
+        beta, cuts = self.beta(theta), self.cuts(theta, xp)
+        if xp is np and np.ndim(observed) == 1:  # each unit by its own grade alone, not by all of them
+            given = [np.flatnonzero(np.abs(observed - k) < 0.5) for k in range(len(self.grades))]
+            out = np.zeros(np.broadcast_shapes(np.shape(inputs), np.shape(beta), *(np.shape(cut) for cut in cuts)))
+            for k, units in enumerate(given):
+                if len(units):
+                    out[..., units] = _log_chance(k, beta * inputs[..., units], cuts, np)
+            return out
+        z = beta * inputs
+        each = [xp.where(xp.abs(observed - k) < 0.5, _log_chance(k, z, cuts, xp), 0.0) for k in range(len(self.grades))]
+        return sum(each[1:], each[0])
 
     def chances(self, inputs: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         """Chance of each grade: (..., unit, grade)."""
@@ -151,6 +149,18 @@ def _grade(given: Any) -> str:
         return given.strip()
     number = float(given)
     return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _log_chance(k: int, z: Any, cuts: Sequence[Any], xp: Any) -> Any:
+    """``log (sigma(c_k - z) - sigma(c_{k-1} - z))``, of the grade in place k."""
+    said: Any = 0.0
+    if k < len(cuts):
+        said = said - _softplus(z - cuts[k], xp)  # log sigma(c_k - z)
+    if k > 0:
+        said = said - _softplus(cuts[k - 1] - z, xp)  # log sigma(z - c_{k-1})
+    if 0 < k < len(cuts):
+        said = said + xp.log(-xp.expm1(cuts[k - 1] - cuts[k]))
+    return said
 
 
 def _softplus(x: Any, xp: Any) -> Any:

@@ -14,6 +14,7 @@ from reward_hypotheses.models.policies.base import Policy, Rationality, View, Wi
 from reward_hypotheses.models.valuation import Members
 
 INFERRED = "inferred"
+CELLS = 1_000_000  # chances that are held at once
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,12 @@ class InferredBoltzmann(Policy):
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
         mine, worth = self.rationality[h], view.worth(h)
-        total = np.zeros(worth.shape)
-        for rate, share in zip(mine.rates.tolist(), mine.shares.tolist(), strict=True):
-            if share > 0:
-                total += share * softmax(view, worth, rate, 1.0)
+        there = np.flatnonzero(mine.shares > 0)
+        total, step = np.zeros(worth.shape), max(1, CELLS // max(worth.size, 1))
+        for lo in range(0, len(there), step):
+            some = there[lo : lo + step]
+            rates, shares = (values[some][:, None, None] for values in (mine.rates, mine.shares))
+            total += (shares * softmax(view, worth, rates, 1.0)).sum(axis=0)
         return total
 
     def certain_each(self, view: View, members: Members) -> np.ndarray:
@@ -122,9 +125,12 @@ def _most(view: View, members: Members) -> int:
 
 
 def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
-    """``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); nothing in a scene without any."""
+    """``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); nothing in a scene without any.
+
+    Of betas (beta, 1, 1), one a beta: (beta, choice, scene).
+    """
     top = np.maximum(worth.max(axis=0), -MAX_REWARD)
     odds = np.exp(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
     if view.mask is not None:
         odds = np.where(view.mask, odds, 0.0)
-    return np.asarray(odds / np.maximum(odds.sum(axis=0), 1e-300))
+    return np.asarray(odds / np.maximum(odds.sum(axis=-2, keepdims=True), 1e-300))
