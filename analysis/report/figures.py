@@ -10,7 +10,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -549,7 +549,8 @@ def saved(figure: Figure, form: str) -> bytes:
         "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     }
     options: dict[str, Any] = {"dpi": 300, "facecolor": "white"} if form == "png" else {}
-    with mpl.rc_context(STYLE), _missing_glyphs(), _outlines_alone():
+    bare = _outlines_alone() if form == "pdf" else nullcontext()
+    with mpl.rc_context(STYLE), _missing_glyphs(), bare:
         figure.savefig(stream, format=form, metadata=metadata[form], **options)
     return stream.getvalue()
 
