@@ -228,7 +228,8 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     last = steps.last
     bad = at_bad[steps.scene[last], chosen[last]]
     p = checked(world, scenes, chosen, chance, rng)
-    if ends:  # of an episode as a whole, too
+    if ends:  # episodes as a whole; what columns that are weighed add up to, a reading gets right whatever it misses
+        p = {name: one for name, one in p.items() if name not in features}
         did = {"ended": probes["next"].to_numpy()[steps.scene[last], chosen[last]] < 0, "ended badly": bad}
         p |= {name: two_sided(drawn.mean(axis=1), did[name].mean()) for name, drawn in ends.items()}
     return Read(

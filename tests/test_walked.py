@@ -281,6 +281,18 @@ def test_a_reading_of_demonstrations_foretells_episodes(world):
         assert log == pytest.approx(np.log(episodes.reached(true, test, world.right("moved"))).sum())
 
 
+def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
+    """Somebody who goes to the goal in every other room, and to the wall above in the rest: no column says which."""
+    probes = world.scenes("probes")
+    room, _ = np.nonzero(world.free("probes"))
+    move = np.where(room % 2 == 0, probes["goal"].to_numpy().argmax(axis=1), 3)
+    chance = np.full((len(room), 4), 0.01)
+    chance[np.arange(len(room)), move] = 0.97
+    found = foretelling.read(world, probes, walked_by(probes, chance, 4), np.ones(len(world.features)), 4)
+    assert found.p.keys() == {"log p", "ended", "ended badly"}
+    assert not found.fits and found.p["ended"] < 0.01
+
+
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = "from reward_hypotheses.data import walked_rooms, walkers\nwalked_rooms.TRAINING, walked_rooms.PROBES, walkers.BATCHES = 60, 25, 120\n"
 
