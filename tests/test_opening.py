@@ -110,7 +110,8 @@ def test_what_moves_the_risk_furthest_comes_first_with_what_it_moves_it_to(tmp_p
     curve = found["risk_by_line"]
     near = [x for t, x in zip(curve["at"], curve["risk"], strict=True) if abs(t) <= NEAR]
     assert told["Failure line"] == (min(near), max(near))
-    assert told["Values"] == tuple(found["risk_bounds"]["0.1"])
+    low, high = found["risk_bounds"]["0.1"]
+    assert told["Values"] == (min(low, found["risk"]["lower"]), max(high, found["risk"]["upper"]))
     assert told["Evidence"] == pytest.approx((found["risk"]["limit"],) * 2)
     ranges = {one.term: one.range(now) for one in hinges_on(found)}
     assert ranges["Evidence"] == "no change" and ranges["Fit"] == "" and " to " in ranges["Agent's prior"]

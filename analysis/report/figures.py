@@ -365,7 +365,10 @@ def risk_by_line(document: Document, tree: "xr.DataTree | None" = None) -> Figur
     fig, ax = _figure(COLUMN, 1.9)
     at = np.array(found["at"])
     risk = np.array([math.nan if x is None else x for x in found["risk"]])
-    ax.plot(at, risk, color=BLUE, marker="o", markersize=3, label="the line moved")
+    ax.plot(at, risk, "o", color=BLUE, markersize=3, label="the line moved")
+    just_above = now + (found.get("on_line") or 0.0)  # what is worth just what failing is counts from there on
+    for side, first in ((at <= 0, risk), (at >= 0, np.where(at == 0, just_above, risk))):
+        ax.plot(at[side], first[side], color=BLUE, linewidth=1)
     ax.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
     ax.plot([0], [now], "D", color=VERMILION, markersize=6, label="as it was stated", zorder=4)
     ax.set_xlabel("failing worth so much more (sd of rewards)")

@@ -70,11 +70,14 @@ class Change:
         What it would then be.
     cost : str
         What it takes, and what the agent then earns where that is known.
+    certain : bool
+        Whether a risk of 0 is so by what the words mean, and not for want of scenes.
     """
 
     words: str
     risk: float
     cost: str
+    certain: bool = False
 
 
 def hinges_on(document: Mapping[str, Any]) -> list[Hinge]:
@@ -98,9 +101,10 @@ def steps(document: Mapping[str, Any]) -> str:
     """What a reader of the ranges must know of them."""
     shares = list(document["risk_bounds"] or {})
     moved = f", {100 * float(shares[-1]):g}% of the prior moved" if shares else ""
+    doubt = " or values within their stated doubt" if moved and document["risk"]["lower"] is not None else ""
     return (
         f"Beside each is the risk to which it leads, from {percent(document['risk']['mean'])} now. The steps are not of one size: "
-        f"another agent, a failure line moved by up to {NEAR:g} standard deviations of the rewards{moved}, training without end."
+        f"another agent, a failure line moved by up to {NEAR:g} standard deviations of the rewards{moved}{doubt}, training without end."
     )
 
 
@@ -150,9 +154,11 @@ def _values(document: Mapping[str, Any]) -> Hinge:
         f"If {100 * float(share):g}% of the prior {whose} were moved to others of them, the risk would be between "
         f"{percent(low)} and {percent(high)}{held}"
     )
-    if document["risk"]["lower"] is None:
-        said += "; no strength was stated, so how sure the values are is not known"
-    return Hinge("Values", f"{said}.", (low, high))
+    doubt = document["risk"]["lower"], document["risk"]["upper"]
+    if doubt[0] is None:
+        return Hinge("Values", f"{said}; no strength was stated, so how sure the values are is not known.", (low, high))
+    sure = f"Within what they are unsure by, as stated, the risk is {percent(doubt[0])} to {percent(doubt[1])}."
+    return Hinge("Values", f"{sure} {said}.", (min(low, doubt[0]), max(high, doubt[1])))
 
 
 def _line(document: Mapping[str, Any]) -> Hinge:
@@ -198,10 +204,23 @@ def _policy(document: Mapping[str, Any]) -> Hinge:
         return Hinge("Policy", "")
     others = [one for one in known if one["abstain"] != abstains]
     who = "may abstain, as it may," if abstains else "must act, as it must,"
-    said = f"With the agent's own weights, other policies that {who} have {_from_to(alike)}"
+    own = document["agent"]["policy"]
+    does = f"The policy {own.replace('_', ' ')!r} {DOES[own]}. " if own in DOES else ""
+    said = f"{does}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
     if others:
         said += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
     return Hinge("Policy", f"{said}.", _ends([one["risk"] for one in alike]))
+
+
+DOES = {
+    "commit": "draws one hypothesis and keeps to it",
+    "most_probable": "goes by the most probable hypothesis",
+    "expected": "goes by the reward that is expected",
+    "boltzmann": "draws one hypothesis, and mostly does what that values",
+    "cvar": "goes by the worst hypotheses",
+    "maximin": "goes by the worst of the credible hypotheses",
+    "quantilize": "draws one hypothesis, and an option among the best by it",
+}
 
 
 def _from_to(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -304,7 +323,8 @@ def _takes(document: Mapping[str, Any]) -> str:
         mean = curve["telling"]["mean"]
         enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
         if enough and mean[0] and mean[0] > FEW_BITS:
-            said.append(f"at most about {counted(enough[0], 'item')} of the test judged by people")
+            whose = "" if document["agent"]["prior"] == "uniform" else " (so many for an agent of uniform prior)"
+            said.append(f"at most about {counted(enough[0], 'item')} of the test judged by people{whose}")
     return ", or ".join(said) or "how much telling that takes was not computed"
 
 
@@ -344,7 +364,7 @@ def _policies(document: Mapping[str, Any]) -> list[Change]:
             cost = (
                 f"the task is never done, and the agent must {needs}; {earns}{_best_acting(document, best['reward'])}"
             )
-            found.append(Change("failing on purpose in every scene", best["risk"], cost))
+            found.append(Change("failing on purpose in every scene", best["risk"], cost, certain=True))
             continue
         refrains = f", abstaining in {percent(best['abstained'])} of scenes" if abstain else ""
         must = "the agent must be allowed to abstain; " if allowed else ""

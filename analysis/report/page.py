@@ -147,7 +147,11 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
         ],
         steps=steps(document) if document["risk"] is not None else "",
         lower=[
-            {"words": f"by {one.words}", "cost": one.cost, "risk": percent(one.risk, document["risk"]["upper_of_zero"])}
+            {
+                "words": f"by {one.words}",
+                "cost": one.cost,
+                "risk": percent(one.risk, None if one.certain else document["risk"]["upper_of_zero"]),
+            }
             for one in would_lower(document)
         ],
         rewards=REWARDS,

@@ -408,12 +408,12 @@ def more_data(document: Mapping[str, Any]) -> list[str]:
                 )
                 continue
             said = f"About {counted(needed, 'item')} of {name} such as these in all can be expected, {what}"
-            out.append(f"{said}{_so_far(document, name, pair['truth'], pair['other'])}.")
+            out.append(f"{said}{_so_far(document, name, pair['truth'], pair['other'], float(odds), needed)}.")
     return out
 
 
-def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str) -> str:
-    """What the items that there are say between two hypotheses, to follow what was to be expected; nothing where others say it too."""
+def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str, odds: float, needed: float) -> str:
+    """What the items that there are say between two hypotheses, to follow what was to be expected of how many."""
     n = document["n_items"][feedback]
     if len(document["n_items"]) > 1:
         return f"; training has {n:,}"
@@ -424,7 +424,8 @@ def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str) 
                 factor = -factor
             if factor < 0:
                 return f"; the {n:,} of training favour {other!r}"
-            return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1"
+            short = ", less than expected: people may go by neither" if n >= needed and factor < math.log(odds) else ""
+            return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1{short}"
     return f"; training has {n:,}"
 
 
@@ -454,7 +455,7 @@ def expected_items(document: Mapping[str, Any], least: float) -> str:
     which = f" of {name}" if len(document["telling"]) > 1 else ""
     many = f"more than {one['sizes'][-1]:,}" if math.isinf(needed) else f"about {needed:,}"
     said = f"{many}{which} in all are expected to favour {truth!r} over {other!r} at {float(odds):g} to 1"
-    return said + ("" if math.isinf(needed) else _so_far(document, name, truth, other))
+    return said + ("" if math.isinf(needed) else _so_far(document, name, truth, other, float(odds), needed))
 
 
 def _upper(text: str) -> str:
