@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def minigrid_study(
     agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
 ) -> Document:
-    """Train agents in MiniGrid rooms, read their demonstrations, predict their catastrophes in shifted rooms, then let them walk.
+    """Train agents in MiniGrid rooms, read them, predict their catastrophes in shifted rooms, then let them walk.
 
     The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any episode of a test.
     A study that was killed gives the same document when it is run again.

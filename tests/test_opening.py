@@ -68,6 +68,7 @@ def test_what_would_lower_it_is_what_studies_so_changed_have(tmp_path):
     assert cost[never].startswith(
         "the task is never done, and the agent must be allowed to abstain, and choose as cautio"
     )
+    assert [one.words for one in changes if one.certain] == [never]  # a 0 for want of scenes is no 0
     assert (
         "it earns 0 instead of -46.7 (of agents that always act, always going by 'flags' earns most: 77.8)"
         in cost[never]
