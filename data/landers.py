@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.climbing import Adam, softmax
 from reward_hypotheses.data.seeds import substream
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
@@ -117,25 +118,20 @@ def train(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np
     bias, outer = np.zeros(HIDDEN), rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)
     made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), DIM))
     seen = made._seen(crops)
-    weights = [inner, bias, outer]
-    first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    adam = Adam([inner, bias, outer], RATE)
     history = np.empty(BATCHES)
-    for step in range(1, BATCHES + 1):
+    for batch in range(BATCHES):
         which = rng.integers(n, size=BATCH)
         x = seen[which]
         hidden = np.tanh(x @ inner + bias)
         score = hidden @ outer
-        chance = np.exp(score - score.max(axis=1, keepdims=True))
-        chance /= chance.sum(axis=1, keepdims=True)
+        chance = softmax(score)
         tried = (rng.random((BATCH, 1)) >= np.cumsum(chance, axis=1)[:, :-1]).sum(axis=1)
         got = rewards[which, tried]
-        history[step - 1] = got.mean()
+        history[batch] = got.mean()
         slope = ((np.arange(sites) == tried[:, None]) - chance) * (got - got.mean())[:, None] / BATCH
         back = slope[..., None] * outer * (1 - hidden**2)
         flat = back.reshape(-1, HIDDEN)
         gradients = [x.reshape(-1, pixels).T @ flat, flat.sum(axis=0), np.einsum("bsh,bs->h", hidden, slope)]
-        for w, g, m, v in zip(weights, gradients, first, second, strict=True):
-            m += 0.1 * (g - m)
-            v += 0.001 * (g**2 - v)
-            w += RATE * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        adam.climb(gradients)
     return made, history

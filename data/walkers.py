@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.climbing import Adam, softmax
 from reward_hypotheses.data.rooms import CELLS, MOST
 from reward_hypotheses.data.seeds import substream
 
@@ -49,7 +50,7 @@ class Walker:
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
         """Probability of each move: (..., move), of what is seen (..., move, block)."""
-        return _softmax(np.tanh(self.looked(seen) @ self.inner + self.turned * self.compass) @ self.outer)
+        return softmax(np.tanh(self.looked(seen) @ self.inner + self.turned * self.compass) @ self.outer)
 
     def looked(self, seen: np.ndarray) -> np.ndarray:
         """What is seen, normalised, through the lens."""
@@ -69,11 +70,6 @@ class Walker:
             spread=self.spread,
         )
         return stream.getvalue()
-
-
-def _softmax(score: np.ndarray) -> np.ndarray:
-    chance = np.exp(score - score.max(axis=-1, keepdims=True))
-    return chance / chance.sum(axis=-1, keepdims=True)
 
 
 def train(
@@ -110,16 +106,15 @@ def train(
     looked = made.looked(seen)
     begins = np.argwhere((to != np.arange(CELLS)[:, None]).any(axis=2))
     turned = np.float32(made.turned)
-    weights = [inner, compass, outer]
-    first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    adam = Adam([inner, compass, outer], RATE)
     history = np.empty(BATCHES)
-    for step in range(1, BATCHES + 1):
+    for batch in range(BATCHES):
         room, cell = begins[rng.integers(len(begins), size=BATCH)].T
         going, got, lived = np.arange(BATCH), np.zeros(BATCH, np.float32), []
         for t in range(1, MOST + 1):
             x = looked[room[going], cell[going]]
             hidden = np.tanh(x @ inner + turned * compass)
-            chance = _softmax(hidden @ outer)
+            chance = softmax(hidden @ outer)
             move = (rng.random((len(going), 1)) >= np.cumsum(chance, axis=1)[:, :-1]).sum(axis=1)
             lived.append((going, x, hidden, (np.arange(chance.shape[1]) == move[:, None]) - chance))
             here = room[going], cell[going], move
@@ -127,7 +122,7 @@ def train(
             cell[going], going = to[here], going[~ended[here]]
             if not len(going):
                 break
-        history[step - 1] = (got > 0).mean()
+        history[batch] = (got > 0).mean()
         whose, x, hidden, apart = (np.concatenate(parts) for parts in zip(*lived, strict=True))
         slope = (apart * (got - got.mean())[whose, None] / BATCH).astype(np.float32)
         back = slope[..., None] * outer * (1 - hidden**2)
@@ -136,8 +131,5 @@ def train(
             turned * back.sum(axis=0),
             np.einsum("nmh,nm->h", hidden, slope),
         ]
-        for w, g, m, v in zip(weights, gradients, first, second, strict=True):
-            m += 0.1 * (g - m)
-            v += 0.001 * (g**2 - v)
-            w += RATE * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        adam.climb(gradients)
     return made, history

@@ -72,14 +72,19 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
             frames: list[np.ndarray] = []
             kind = lander.kinds.get(which, which)
             fly(world, scene_of(lander.seed_of(which), number, {kind: 1.0}), site, frames, EVERY)
-            for suffix, data in ((".gif", gif(frames, 20 * EVERY // 2)), (".png", png(frames[-1]))):
-                write_whole(out / f"{name}{suffix}", data)
-                made.append(out / f"{name}{suffix}")
+            made += pictures(out / name, frames, 20 * EVERY // 2)
     return made
 
 
-def gif(frames: list[np.ndarray], ms: int) -> bytes:
-    """Make a moving picture of frames, each shown so many milliseconds, the last one longer."""
+def pictures(path: Path, frames: list[np.ndarray], ms: int) -> list[Path]:
+    """Write frames as a GIF, each shown so many milliseconds, and the last of them as a PNG; the two files."""
+    made = [path.with_suffix(suffix) for suffix in (".gif", ".png")]
+    for one, data in zip(made, (_gif(frames, ms), _png(frames[-1])), strict=True):
+        write_whole(one, data)
+    return made
+
+
+def _gif(frames: list[np.ndarray], ms: int) -> bytes:
     from PIL import Image
 
     palette = Image.fromarray(np.concatenate(frames[:: max(1, len(frames) // 6)])).quantize(COLORS)
@@ -90,8 +95,7 @@ def gif(frames: list[np.ndarray], ms: int) -> bytes:
     return stream.getvalue()
 
 
-def png(frame: np.ndarray) -> bytes:
-    """Make a picture of a frame, of 256 colors."""
+def _png(frame: np.ndarray) -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.flights import write_whole
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.flights_drawn import gif, png
+from reward_hypotheses.flights_drawn import pictures
 
 AGENTS, ROOMS = 16, 60
 FRAME_MS = 220
@@ -71,7 +70,5 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
         steps = world.steps(names[agent], which)
         for move in steps.option[steps.episode == number]:
             env.move(int(move), frames)
-        for suffix, data in ((".gif", gif(frames, FRAME_MS)), (".png", png(frames[-1]))):
-            write_whole(out / f"{name}{suffix}", data)
-            made.append(out / f"{name}{suffix}")
+        made += pictures(out / name, frames, FRAME_MS)
     return made
