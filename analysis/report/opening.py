@@ -7,6 +7,7 @@ from typing import Any
 
 from reward_hypotheses.analysis.report.words import (
     DRAWS_ONE,
+    LESS,
     MOVES,
     NEAR,
     UNSETTLED,
@@ -27,6 +28,8 @@ LISTED = 6
 WORTH = 0.005
 """By how much abstaining must lower the risk to be worth a line of its own."""
 FEW_BITS = 0.05
+GIVEN = 3
+"""Hypotheses whose prior is said."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,15 @@ def _values(document: Mapping[str, Any]) -> Hinge:
         f"If {100 * float(share):g}% of the prior {whose} were moved to others of them, the risk would be between "
         f"{percent(low)} and {percent(high)}{held}"
     )
+    most = sorted(document["prior"].items(), key=lambda one: -one[1])[:GIVEN]
+    given = ", ".join(f"{name!r} {percent(share)}" for name, share in most)
+    stated = f"As they were stated, they give {given}{', ...' if len(document['prior']) > GIVEN else ''}."
     doubt = document["risk"]["lower"], document["risk"]["upper"]
     if doubt[0] is None:
-        return Hinge("Values", f"{said}; no strength was stated, so how sure the values are is not known.", (low, high))
-    sure = f"Within what they are unsure by, as stated, the risk is {percent(doubt[0])} to {percent(doubt[1])}."
-    return Hinge("Values", f"{sure} {said}.", (min(low, doubt[0]), max(high, doubt[1])))
+        unsure = "no strength was stated, so how sure the values are is not known"
+        return Hinge("Values", f"{stated} {said}; {unsure}.", (low, high))
+    sure = f"Within the doubt that was stated, the risk is {percent(doubt[0])} to {percent(doubt[1])}."
+    return Hinge("Values", f"{stated} {sure} {said}.", (min(low, doubt[0]), max(high, doubt[1])))
 
 
 def _line(document: Mapping[str, Any]) -> Hinge:
@@ -253,6 +260,8 @@ def _fit(document: Mapping[str, Any]) -> str:
     if not document["predictive_check"]:
         return f"No check was made. {blind}"
     least = min(one["p"] for one in document["predictive_check"].values())
+    if LESS in expected_items(document, UNSETTLED):
+        blind += " And training tells hypotheses apart less than was to be expected: people may go by none of them."
     return f"The checks find no misfit in training: their least p-value is {least:.3g}, and only one below 0.01 would be a misfit. {blind}"
 
 

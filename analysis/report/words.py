@@ -424,7 +424,7 @@ def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str, 
                 factor = -factor
             if factor < 0:
                 return f"; the {n:,} of training favour {other!r}"
-            short = ", less than expected: people may go by neither" if n >= needed and factor < math.log(odds) else ""
+            short = f", {LESS}: people may go by neither" if n >= needed and factor < math.log(odds) else ""
             return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1{short}"
     return f"; training has {n:,}"
 
@@ -462,6 +462,7 @@ def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+LESS = "less than expected"
 UNSETTLED = 0.01
 """Posterior weight of either hypothesis above which a pair is not settled."""
 
