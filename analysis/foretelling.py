@@ -187,7 +187,7 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     steps : Steps
         What it did in them.
     units : ndarray (feature,)
-        Standard deviations by which features that no probe varies are divided.
+        Standard deviations by which features that no probe varies are divided; of 0, where nothing varies them, their weight is 0.
     seed : int
     """
     features = world.features
@@ -209,7 +209,9 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
         random_seed=seed,
     )
     rng = substream(seed, "reading")
-    weights = rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, units)
+    weights = (
+        rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, np.where(units > 0, units, np.inf))
+    )
     drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
     weights[:, told] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
     chance = chances(weights[:, told], phi[..., told])

@@ -218,7 +218,7 @@ def _nuts(
 
 
 def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
-    """Whether a nuisance was drawn so near an end of its support that floats lose their digits.
+    """Whether a nuisance was drawn so near the lower end of its support, or so far out, that floats lose their digits.
 
     There is mass where no float holds it, which neither smaller steps nor more draws change.
     """

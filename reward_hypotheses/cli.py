@@ -166,7 +166,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-WORLDS = ("lander", "minigrid")
+AGAIN = {"lander": "goes on from there", "minigrid": "starts again and gives the same document"}
+WORLDS = tuple(AGAIN)
 
 
 def _world_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str) -> None:
@@ -187,7 +188,7 @@ def _world_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "study",
         help="predict, then measure",
         description=f"Train agents, read them off {read}, write the prediction for three shifted tests to a file, then let them act "
-        "there and compare. Killed at any moment, the same command goes on from there.",
+        f"there and compare. Killed at any moment, the same command {AGAIN[name]}.",
         allow_abbrev=False,
     )
     for key, default, what in (
@@ -294,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except KeyboardInterrupt:
         goes_on = given.command in WORLDS and given.action == "study"
-        kept = "the same command goes on from here" if goes_on else "nothing was written"
+        kept = f"the same command {AGAIN[given.command]}" if goes_on else "nothing was written"
         print(f"interrupted; {kept}", file=sys.stderr)
         return 130
     finally:

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from reward_hypotheses.data.flights import Bank, Pilots, write_whole
 from reward_hypotheses.data.flown_lander import FlownLander
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.foretold import refuse_files
 
 AGENTS, SCENES = 16, 40
 EVERY, LAST = 8, 12  # steps from frame to frame, and how many times the last one is shown
@@ -46,6 +47,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     from reward_hypotheses.data.landing_sites import scene_of
 
     seed, out = whole(seed, "seed"), Path(out)
+    refuse_files(out)
     with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
         lander = FlownLander(SCENES, seed, Bank(Path(folder)), pilots, said)
         names = [str(k) for k in range(AGENTS)]
@@ -62,7 +64,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
             raise InputError(f"seed: {seed}: no scene in which its agents come apart; give another")
         scene = int(told[0])
         first = int(lander.choices(names[by_paint], "training")[0])
-        world, made = LandingWorld(), []
+        world, made = LandingWorld(), {}
         for name, which, number, site in (
             ("training", "training", 0, first),
             ("right", "apart", scene, int(pad[scene])),
@@ -72,16 +74,18 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
             frames: list[np.ndarray] = []
             kind = lander.kinds.get(which, which)
             fly(world, scene_of(lander.seed_of(which), number, {kind: 1.0}), site, frames, EVERY)
-            made += pictures(out / name, frames, 20 * EVERY // 2)
-    return made
+            made[name] = frames
+    return pictures(out, made, 20 * EVERY // 2)
 
 
-def pictures(path: Path, frames: list[np.ndarray], ms: int) -> list[Path]:
-    """Write frames as a GIF, each shown so many milliseconds, and the last of them as a PNG; the two files."""
-    made = [path.with_suffix(suffix) for suffix in (".gif", ".png")]
-    for one, data in zip(made, (_gif(frames, ms), _png(frames[-1])), strict=True):
-        write_whole(one, data)
-    return made
+def pictures(out: Path, drawn: Mapping[str, list[np.ndarray]], ms: int) -> list[Path]:
+    """Write frames by name as GIFs, each shown so many milliseconds, and the last of each as a PNG; the files."""
+    made = {}
+    for name, frames in drawn.items():
+        made[out / f"{name}.gif"], made[out / f"{name}.png"] = _gif(frames, ms), _png(frames[-1])
+    for path, data in made.items():  # when all are there
+        write_whole(path, data)
+    return list(made)
 
 
 def _gif(frames: list[np.ndarray], ms: int) -> bytes:

@@ -42,12 +42,14 @@ def settings_of(study: str, agents: int, scenes: int, seed: int, **versions: str
 def study_of(world: World, settings: Mapping[str, Any], out: Path, said: Callable[[str], None]) -> Document:
     """Predict and measure in any world: ``settings`` hold ``agents`` and ``seed``, and are written into the document.
 
-    Writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png`` and, last, ``results.json``.
+    Writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png``, ``results.sha256`` and, last, ``results.json``.
     """
     document = _Study(world, settings["agents"], settings["seed"], out, said).document(settings)
     said("drawing")
     write_whole(out / "scatter.png", _scatter(document))
-    write_whole(out / "results.json", _bytes(document))
+    data = _bytes(document)
+    write_whole(out / "results.sha256", f"{hashlib.sha256(data).hexdigest()}  results.json\n".encode())
+    write_whole(out / "results.json", data)
     return document
 
 
@@ -70,7 +72,7 @@ class _Study:
         reads = self._read("probes")
         prediction = self._predicted(reads)
         digest = self._committed(prediction)
-        # from here on tests are flown
+        # from here on tests are carried out
         rows, foil = prediction["agents"], prediction["foil"]
         counts = self._measured(rows + foil, self.names)
         ordinary = self._compared(prediction["ordinary"], self.names)
@@ -242,7 +244,7 @@ class _Study:
         digest = hashlib.sha256(data).hexdigest()
         path = self.out / "prediction.json"
         if path.exists():
-            if path.read_bytes() != data:
+            if _held(path) != data:
                 raise InputError(f"{path}: {CHANGED}")
         else:
             self.said("writing the prediction")
@@ -350,7 +352,11 @@ def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str)
     )
     lines.append(acted)
     lines += [f"mind: {warning}" for warning in document["warnings"]]
-    return [*lines, "", f"Written to {out}: results.json, prediction.json (before any test was flown), scatter.png"]
+    return [
+        *lines,
+        "",
+        f"Written to {out}: results.json, prediction.json (before any test was carried out), scatter.png",
+    ]
 
 
 def _scores(rows: list[Document]) -> Document:
@@ -362,30 +368,52 @@ def _bytes(document: Mapping[str, Any]) -> bytes:
 
 
 def done(out: Path) -> Document | None:
-    """The document of a study that is done, held against the prediction beside it; None of one that is not."""
+    """The document of a study that is done, held against the prediction and the digests beside it; None of one that is not."""
     path = out / "results.json"
     if not path.exists():
         return None
-    try:
-        document = json.loads(path.read_bytes())
-        digest = hashlib.sha256((out / "prediction.json").read_bytes()).hexdigest()
-        same = bool(document["digest"] == digest)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: cannot be read as this study's document; give another folder") from None
-    if not same:
+    data, written = _held(path), _held(out / "results.sha256").split()
+    if not written or written[0] != hashlib.sha256(data).hexdigest().encode():
+        raise InputError(f"{path}: not what this study wrote (see results.sha256); give another folder")
+    document: Document = json.loads(data)
+    if document["digest"] != hashlib.sha256(_held(out / "prediction.json")).hexdigest():
         raise InputError(f"{out / 'prediction.json'}: {CHANGED}")
+    if not (out / "scatter.png").exists():
+        write_whole(out / "scatter.png", _scatter(document))
     return document
+
+
+def _held(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give another folder") from None
 
 
 def claim(out: Path, settings: Mapping[str, Any]) -> None:
     """Make the folder this study's, or find that it is."""
     path = out / "study.json"
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: is a file; give a folder, new or of the same study")
+    refuse_files(out)
     if path.exists():
-        if path.read_bytes() != _bytes(settings):
+        if _held(path) != _bytes(settings):
             raise InputError(f"--out {out}: holds another study ({path.name} says which); give another folder")
         return
     if out.exists() and any(not p.name.startswith(".aside.") for p in out.iterdir()):
         raise InputError(f"--out {out}: holds files and no study.json, so no study wrote it; give another folder")
     write_whole(path, _bytes(settings))
+
+
+def refuse_files(out: Path) -> None:
+    """Refuse what cannot be a folder.
+
+    Raises
+    ------
+    InputError
+        It is a file, or no name of a folder.
+    """
+    try:
+        is_file = out.exists() and not out.is_dir()
+    except OSError as error:
+        raise InputError(f"--out {str(out)[:80]}: {error.strerror}; give another folder") from None
+    if is_file:
+        raise InputError(f"--out {out}: is a file; give a folder")

@@ -86,7 +86,10 @@ class Section:
     def text(self, name: str, default: str = "") -> str:
         """Give a text, or the default where it is missing or wrong."""
         value = self.given.get(name, default)
-        if not isinstance(value, str) or (name in self.given and not value.strip()):
+        if isinstance(value, str) and name in self.given and not value.strip():
+            self.problems.add(f"{self.where(name)}: {value!r} says nothing; write some text in quotes")
+            return default
+        if not isinstance(value, str):
             self.problems.add(f"{self.where(name)}: {value!r} is no text; write it in quotes")
             return default
         return value

@@ -9,6 +9,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.flights_drawn import pictures
+from reward_hypotheses.foretold import refuse_files
 
 AGENTS, ROOMS = 16, 60
 FRAME_MS = 220
@@ -42,6 +43,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     from reward_hypotheses.data.walked_rooms import WalkedRooms
 
     seed, out = whole(seed, "seed"), Path(out)
+    refuse_files(out)
     world = WalkedRooms(ROOMS, seed, said)
     names = [str(k) for k in range(AGENTS)]
     world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
@@ -58,7 +60,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     # the shortest pair of walks tells the story fastest
     long = np.sum([np.bincount(world.steps(names[k], "moved").episode) for k in (right, lost)], axis=0)
     room = int(told[int(np.argmin(long[told]))])
-    env, made = Rooms(render_mode="rgb_array", highlight=False, tile_size=40), []
+    env, made = Rooms(render_mode="rgb_array", highlight=False, tile_size=40), {}
     for name, agent, which, number in (
         ("training", lost, "ordinary", int(first[0])),
         ("right", right, "moved", room),
@@ -70,5 +72,5 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
         steps = world.steps(names[agent], which)
         for move in steps.option[steps.episode == number]:
             env.move(int(move), frames)
-        made += pictures(out / name, frames, FRAME_MS)
-    return made
+        made[name] = frames
+    return pictures(out, made, FRAME_MS)

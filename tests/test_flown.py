@@ -227,6 +227,15 @@ def test_probes_that_lack_craters_leave_the_prior():
     assert told["upper"] - told["lower"] > 0.6 and told["lower"] <= (made.chance(test) * bad).sum(axis=1).mean()
 
 
+def test_a_feature_that_nothing_varies_weighs_nothing():
+    made = Made([1.0, 1.0, 0.0])
+    probes, test = made.table(60, 1, craters=False), made.table(40, 2, craters=False)
+    units = np.array([0.4, 0.4, 0.0, 0.4, 0.0, 0.0])
+    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), units, 3)
+    assert not found.weights[:, [2, 4, 5]].any()
+    assert found.chances(test).sum(axis=2) == pytest.approx(1)
+
+
 def test_named_rules_commit():
     made = Made([0.0, 5.0, 0.0])
     test = made.table(300, 2)

@@ -218,3 +218,73 @@ def test_the_frontier_is_not_said_to_be_better_than_it_is(tmp_path):
     if "earns more" in said:
         assert any(one["reward"] > own["reward"] and one["words"] in said for one in entries)
     assert "beaten on both" not in said
+
+
+def test_one_hypothesis_has_nothing_to_move(tmp_path):
+    found = ran(
+        tmp_path,
+        hypotheses={"flags": "where(flags, 100, -100)"},
+        values={"weights": {"flags": 1}, "source": "a test"},
+    )
+    said = {one.term: one.words for one in hinges_on(found)}
+    assert said["Values"] == "There is one hypothesis, so values have nothing to weigh."
+    assert "moved to others" not in steps(found)
+
+
+def test_steps_are_those_of_the_rows_that_have_a_range(tmp_path):
+    found = ran(tmp_path)
+    assert "an agent of another prior" in steps(found) and "a failure line moved by up to 0.5" in steps(found)
+    none = {
+        "flags": "where(flags, 100, -100)",
+        "red paint": "where(red_paint, 100, -100)",
+        "none": {"unmodelled": 1, "source": "a test"},
+    }
+    values = {"weights": {"flags": 4, "red paint": 4, "none": 2}, "source": "a test"}
+    found = ran(tmp_path, hypotheses=none, values=values)
+    terms = {one.term for one in hinges_on(found) if one.ends is not None}
+    assert ("Failure line" in terms) == ("failure line" in steps(found))
+
+
+def test_policies_at_the_ends_of_their_settings(tmp_path):
+    for policy, said in (
+        ({"name": "boltzmann", "beta": 0}, "The policy 'boltzmann' takes any option alike."),
+        (
+            {"name": "boltzmann", "beta": 2},
+            "The policy 'boltzmann' draws one hypothesis, and mostly does what that values.",
+        ),
+        ({"name": "quantilize", "q": 1}, "The policy 'quantilize' takes any option alike."),
+        ({"name": "cvar", "tail": 1}, "The policy 'cvar' goes by the reward that is expected."),
+    ):
+        found = ran(tmp_path, agent={"policy": policy, "prior": "uniform"})
+        assert dict((one.term, one.words) for one in hinges_on(found))["Policy"].startswith(said)
+
+
+def test_items_that_tell_an_agent_of_uniform_prior_are_said_to_be_that(tmp_path):
+    own = ran(tmp_path, agent={"policy": "commit", "prior": "uniform"})
+    other = ran(tmp_path, agent={"policy": "commit", "prior": "uniform", "hypotheses": {"steep": "slope"}})
+    costs = [next(one.cost for one in would_lower(found) if one.words.startswith("knowing")) for found in (own, other)]
+    assert "judged by people" in costs[0] and "uniform prior" not in costs[0]
+    assert "(so many for an agent of uniform prior)" in costs[1]
+
+
+def test_a_noisy_agent_cannot_be_told_enough(tmp_path):
+    found = ran(tmp_path, agent={"policy": {"name": "boltzmann", "beta": 0.2}, "prior": "uniform"})
+    assert not any(found["value_bits_of_agent"].values())
+    known = [one for one in would_lower(found) if one.words.startswith("knowing")]
+    assert all("no amount of it brings the risk to 10%" in one.cost for one in known)
+
+
+def test_any_other_failure_line_may_be_impossible(tmp_path):
+    slopes = [0.5, 0.7, 0.9, 0.99, 1.01, 1.1, 1.3, 1.5]
+    training = "slope,is_pad\n" + "".join(f"{x},{int(x > 1)}\n" for x in slopes)
+    test = "scene,option,slope\n" + "".join(f"{m},0,0.5\n{m},1,1.5\n" for m in range(10))
+    study = small(
+        hypotheses={"steep": "slope", "square": "slope * slope"},
+        values={"weights": {"steep": 1, "square": 1}, "source": "a test"},
+        catastrophe={"fail_utility": 1},
+        feedback=[{"kind": "labels", "table": "training", "column": "is_pad", "noise": 0}],
+    )
+    path = write(tmp_path, study, training=training, test=test)
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "With the failure line moved at all, as far as was tried, the data are impossible" in page

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import threading
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -412,3 +414,25 @@ def test_it_prints(demo, browser, tmp_path):
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     tab.close()
+
+
+def test_fonts_are_cut_one_report_at_a_time():
+    from fontTools import subset
+
+    from reward_hypotheses.analysis.report import figures
+
+    before, order = subset.load_font, []
+
+    def one(k):
+        with figures._outlines_alone():
+            order.append((k, subset.load_font is before))
+            time.sleep(0.02)
+            order.append((k, subset.load_font is before))
+
+    threads = [threading.Thread(target=one, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert subset.load_font is before and not any(same for _, same in order)
+    assert [k for k, _ in order[::2]] == [k for k, _ in order[1::2]]

@@ -336,9 +336,14 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     for pattern in ("agents/*.npz", "*.json"):
         files = [{p.name: p.read_bytes() for p in folder.glob(pattern)} for folder in (whole, cut)]
         assert files[0] == files[1] and files[0]
+    (cut / "scatter.png").unlink()
+    assert minigrid_study(2, 20, 3, cut) == document and (cut / "scatter.png").exists()
     (cut / "prediction.json").write_bytes(first[0].replace(b"0.", b"1.", 1))
     with pytest.raises(InputError, match="not what this study predicts"):
         minigrid_study(2, 20, 3, cut)
+    (whole / "results.json").write_bytes(done.stdout.replace(b'"coverage": ', b'"coverage": 0.5', 1))
+    with pytest.raises(InputError, match=r"results.json: not what this study wrote"):
+        minigrid_study(2, 20, 3, whole)
 
 
 @pytest.mark.slow
@@ -375,6 +380,14 @@ def test_what_the_study_refuses(tmp_path, capsys, monkeypatch):
     (other / "study.json").write_text(json.dumps({"study": "lander", "agents": 24, "scenes": 200, "seed": 0}))
     assert main(["minigrid", "study", "--out", str(other)]) == 2
     assert "holds another study" in capsys.readouterr().err
+    (tmp_path / "odd" / "study.json").mkdir(parents=True)
+    (tmp_path / "file").write_text("mine")
+    for out, said in (("odd", "study.json: cannot be read"), ("a" * 300, "File name too long"), ("file", "is a file")):
+        assert main(["minigrid", "study", "--out", str(tmp_path / out)]) == 2
+        err = capsys.readouterr().err
+        assert said in err and err.count("\n") == 1
+    assert main(["minigrid", "render", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.strip().endswith("file: is a file; give a folder")
     for name in ("rooms", "walked_rooms"):
         monkeypatch.delitem(sys.modules, f"reward_hypotheses.data.{name}")
     monkeypatch.setitem(sys.modules, "minigrid.core.constants", None)

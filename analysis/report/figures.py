@@ -8,6 +8,7 @@ import io
 import math
 import re
 import textwrap
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -566,6 +567,9 @@ def _missing_glyphs() -> Iterator[None]:
         yield
 
 
+_FONTS = threading.Lock()
+
+
 @contextmanager
 def _outlines_alone() -> Iterator[None]:
     """Fonts are embedded without the tables by which text is laid out (ligatures, kerning, formulae).
@@ -575,20 +579,21 @@ def _outlines_alone() -> Iterator[None]:
     """
     from fontTools import subset  # type: ignore[import-untyped]
 
-    load = subset.load_font
+    with _FONTS:  # one at a time: the library's own function is another one meanwhile
+        load = subset.load_font
 
-    def bare(*args: Any, **options: Any) -> Any:
-        font = load(*args, **options)
-        for tag in LAYOUT_TABLES:
-            if tag in font:
-                del font[tag]
-        return font
+        def bare(*args: Any, **options: Any) -> Any:
+            font = load(*args, **options)
+            for tag in LAYOUT_TABLES:
+                if tag in font:
+                    del font[tag]
+            return font
 
-    subset.load_font = bare
-    try:
-        yield
-    finally:
-        subset.load_font = load
+        subset.load_font = bare
+        try:
+            yield
+        finally:
+            subset.load_font = load
 
 
 def _figure(

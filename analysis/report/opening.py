@@ -101,14 +101,22 @@ def hinges_on(document: Mapping[str, Any]) -> list[Hinge]:
 
 
 def steps(document: Mapping[str, Any]) -> str:
-    """What a reader of the ranges must know of them."""
+    """What a reader of the ranges must know of them; nothing where there are none."""
     shares = list(document["risk_bounds"] or {})
-    moved = f", {100 * float(shares[-1]):g}% of the prior moved" if shares else ""
-    doubt = " or values within their stated doubt" if moved and document["risk"]["lower"] is not None else ""
-    return (
-        f"Beside each is the risk to which it leads, from {percent(document['risk']['mean'])} now. The steps are not of one size: "
-        f"another agent, a failure line moved by up to {NEAR:g} standard deviations of the rewards{moved}{doubt}, training without end."
-    )
+    moved = f"{100 * float(shares[-1]):g}% of the prior moved" if shares else "values moved"
+    doubt = " or values within their stated doubt" if document["risk"]["lower"] is not None else ""
+    sizes = {
+        "Agent's prior": "an agent of another prior",
+        "Policy": "another policy",
+        "Failure line": f"a failure line moved by up to {NEAR:g} standard deviations of the rewards",
+        "Values": f"{moved}{doubt}",
+        "Evidence": "training without end",
+    }
+    said = [sizes[one.term] for one in hinges_on(document) if one.ends is not None]
+    if not said:
+        return ""
+    beside = f"Beside a row is the risk to which it leads, from {percent(document['risk']['mean'])} now."
+    return f"{beside} {'The steps are not of one size' if len(said) > 1 else 'The step'}: {', '.join(said)}."
 
 
 def _ends(risks: Sequence[float]) -> tuple[float, float] | None:
@@ -143,6 +151,8 @@ def _evidence(document: Mapping[str, Any]) -> Hinge:
 
 def _values(document: Mapping[str, Any]) -> Hinge:
     joint = document["risk_bounds_jointly"]
+    if len(document["hypotheses"]) == 1:
+        return Hinge("Values", "There is one hypothesis, so values have nothing to weigh.")
     if joint:
         share, ends = list(joint.items())[-1]
         low, high, whose = ends["lower"], ends["upper"], "that agent and judge alike give to the hypotheses"
@@ -211,12 +221,23 @@ def _policy(document: Mapping[str, Any]) -> Hinge:
         return Hinge("Policy", "")
     others = [one for one in known if one["abstain"] != abstains]
     who = "may abstain, as it may," if abstains else "must act, as it must,"
-    own = document["agent"]["policy"]
-    does = f"The policy {own.replace('_', ' ')!r} {DOES[own]}. " if own in DOES else ""
+    does = _does(document)
     said = f"{does}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
     if others:
         said += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
     return Hinge("Policy", f"{said}.", _ends([one["risk"] for one in alike]))
+
+
+def _does(document: Mapping[str, Any]) -> str:
+    """What the agent's own policy is, in a sentence; nothing of one that is not built in."""
+    own = document["agent"]["policy"]
+    settings: Mapping[str, Any] = next((one["settings"] for one in document["frontier"] if one["own"]), {})
+    said = DOES.get(own, "")
+    if own == "boltzmann" and settings.get("beta") == 0 or own == "quantilize" and settings.get("q") == 1:
+        said = "takes any option alike"
+    elif own == "cvar" and settings.get("tail") == 1:
+        said = DOES["expected"]
+    return f"The policy {own.replace('_', ' ')!r} {said}. " if said else ""
 
 
 DOES = {
@@ -332,9 +353,18 @@ def _takes(document: Mapping[str, Any]) -> str:
         mean = curve["telling"]["mean"]
         enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
         if enough and mean[0] and mean[0] > FEW_BITS:
-            whose = "" if document["agent"]["prior"] == "uniform" else " (so many for an agent of uniform prior)"
+            whose = "" if _uniform(document) else " (so many for an agent of uniform prior)"
             said.append(f"at most about {counted(enough[0], 'item')} of the test judged by people{whose}")
+    if document["value_bits_of_agent"] and not bits:
+        most = max(document["value_bits_of_agent"], key=float)
+        said.insert(0, f"telling this agent: no amount of it brings the risk to {100 * float(most):g}%")
     return ", or ".join(said) or "how much telling that takes was not computed"
+
+
+def _uniform(document: Mapping[str, Any]) -> bool:
+    """Whether the agent is the one of uniform prior over the study's hypotheses."""
+    whole = document["agent_weights"].keys() == document["weights"].keys()
+    return document["agent"]["prior"] == "uniform" and document["agent_reading"] is None and bool(whole)
 
 
 def _bits(n: float) -> str:

@@ -325,7 +325,8 @@ def how_sure(values: Mapping[str, Any]) -> str:
         return "by the strength declared for them"
     ends = " to ".join(dict.fromkeys(f"{x:g}" for x in (sure[0], sure[-1])))
     one = "judgement" if ends == "1" else "judgements"
-    return f"values as sure as {ends} {one}" + (", judge by judge" if len(stated) > 1 else "")
+    some = " of those that state it" if None in stated else ""
+    return f"values as sure as {ends} {one}" + (f", judge by judge{some}" if len(stated) > 1 else "")
 
 
 def evidence(document: Mapping[str, Any]) -> list[str]:
@@ -425,7 +426,7 @@ def _so_far(document: Mapping[str, Any], feedback: str, truth: str, other: str, 
             if factor < 0:
                 return f"; the {n:,} of training favour {other!r}"
             short = f", {LESS}: people may go by neither" if n >= needed and factor < math.log(odds) else ""
-            return f"; the {n:,} of training do so at {math.exp(min(factor, 700.0)):.2g} to 1{short}"
+            return f"; the {n:,} of training do so at {_odds(factor)} to 1{short}"
     return f"; training has {n:,}"
 
 
@@ -456,6 +457,14 @@ def expected_items(document: Mapping[str, Any], least: float) -> str:
     many = f"more than {one['sizes'][-1]:,}" if math.isinf(needed) else f"about {needed:,}"
     said = f"{many}{which} in all are expected to favour {truth!r} over {other!r} at {float(odds):g} to 1"
     return said + ("" if math.isinf(needed) else _so_far(document, name, truth, other, float(odds), needed))
+
+
+def _odds(log_odds: float) -> str:
+    """Odds that are not below 1, in two digits."""
+    if log_odds > math.log(1e6):
+        return "more than 1,000,000"
+    x = float(f"{math.exp(log_odds):.2g}")
+    return f"{x:,.0f}" if x >= 10 else f"{x:g}"
 
 
 def _upper(text: str) -> str:
@@ -593,6 +602,10 @@ def line_moved(document: Mapping[str, Any]) -> str:
         )
         for way, sign in (("lower", -1), ("higher", 1))
     }
+    if all(t == 0 for t, _ in known):
+        return (
+            "With the failure line moved at all, as far as was tried, the data are impossible under every hypothesis."
+        )
     step = min(abs(t) for t, _ in known if t)
     said = [
         f"{abs(one[0]):g} standard deviations of the rewards {way}{' (the least step tried)' if abs(one[0]) == step else ''} it is "
