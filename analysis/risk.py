@@ -15,6 +15,7 @@ from reward_hypotheses.models.valuation import GROUPS, Block, Valuation
 
 LEAST_PAIRED, PAIRED_CELLS = 50, 1e9  # draws of a family of which every pair is looked at: squared, times items
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
+KEPT_CELLS = 60_000_000  # of matrices between draws, of all agents and policies together
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,10 +203,22 @@ def _pairs(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
     if key not in valuation.averages:
         matrix, by_truth, *numbers = _between(valuation, policy, agent)
         rows, columns = (_groups(valuation, some) for some in numbers)
+        _make_room(valuation.averages, matrix.size)
         valuation.averages[key] = (matrix, by_truth, rows, columns, {})
     matrix, by_truth, rows, columns, known = valuation.averages[key]
     agents, truths = (_shares(valuation, role) for role in ("agents", "judges"))
     return Pairs(matrix, by_truth, rows, columns, agents, truths, known)
+
+
+def _make_room(averages: dict[Any, Any], cells: int) -> None:
+    """Forget the oldest pairs until so many cells more are not too many: other agents, other matrices."""
+    held = {key: found[0].size for key, found in averages.items() if isinstance(key, tuple) and key[0] == "pairs"}
+    over = sum(held.values()) + cells - KEPT_CELLS
+    for key, size in held.items():
+        if over <= 0:
+            return
+        del averages[key]
+        over -= size
 
 
 def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:

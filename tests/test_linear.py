@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis import risk as risk_arrays
 
 SOURCE = "a test"
 
@@ -454,3 +455,12 @@ def test_nuts_agrees(prior):
         assert (np.abs(apart) < 5 * error).all(), variable
         checked += apart.size
     assert checked == (4 if prior == "sphere" else 2)
+
+
+def test_matrices_of_other_agents_are_forgotten(monkeypatch):
+    monkeypatch.setattr(risk_arrays, "KEPT_CELLS", 30)
+    held = {("pairs", "policy", bytes([k])): (np.zeros(10), None) for k in range(5)} | {0: (np.zeros(1000), None)}
+    risk_arrays._make_room(held, 10)
+    assert list(held) == [("pairs", "policy", b"\x03"), ("pairs", "policy", b"\x04"), 0]
+    risk_arrays._make_room(held, 100)
+    assert list(held) == [0]
