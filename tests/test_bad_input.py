@@ -209,7 +209,7 @@ CASES = {
         [r"\[agent\] policy: beta: -1"],
     ),
     "about that is a number": (study(about=3), [r"^study\.toml: about: 3 is no text; write it in quotes$"]),
-    "about that is empty": (study(about=""), [r"^study\.toml: about: '' is no text; write it in quotes$"]),
+    "about that is empty": (study(about=""), [r"^study\.toml: about: '' says nothing; write some text in quotes$"]),
     "abstain that is a word": (
         study(agent={"policy": {"name": "commit", "abstain": "yes"}}),
         [r"abstain: 'yes'; give true or false"],

@@ -80,7 +80,10 @@ def test_bits_are_said_of_somebody(tmp_path):
     [
         ({"strength": 20}, "values as sure as 20 judgements"),
         ({"strength": 1}, "values as sure as 1 judgement"),
-        ({"judges": [{"strength": 5}, {"strength": 2.5}, {}]}, "values as sure as 2.5 to 5 judgements, judge by judge"),
+        (
+            {"judges": [{"strength": 5}, {"strength": 2.5}, {}]},
+            "values as sure as 2.5 to 5 judgements, judge by judge of those that state it",
+        ),
         ({"judges": [{"strength": 5}, {"strength": 5}]}, "values as sure as 5 judgements, judge by judge"),
         ({"judgements": {"answers": [{}, {}, {}]}}, "as 3 judgements leave it"),
         ({"prior": "uniform"}, "by the strength declared for them"),
