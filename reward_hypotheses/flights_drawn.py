@@ -42,6 +42,8 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     from reward_hypotheses.flown import needs_lander
 
     needs_lander()
+    from threadpoolctl import threadpool_limits
+
     from reward_hypotheses.data.flying import fly
     from reward_hypotheses.data.lander import LandingWorld
     from reward_hypotheses.data.landing_sites import scene_of
@@ -51,7 +53,8 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
         lander = FlownLander(SCENES, seed, Bank(Path(folder)), pilots, said)
         names = [str(k) for k in range(AGENTS)]
-        lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+        with threadpool_limits(1):  # as in a study
+            lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
         table = lander.scenes("apart")
         pad, red = lander.right("apart").argmax(axis=1), table["red"].to_numpy().argmax(axis=1)
         chosen = np.array([lander.choices(name, "apart") for name in names])

@@ -44,7 +44,10 @@ def study_of(world: World, settings: Mapping[str, Any], out: Path, said: Callabl
 
     Writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png``, ``results.sha256`` and, last, ``results.json``.
     """
-    document = _Study(world, settings["agents"], settings["seed"], out, said).document(settings)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # products divided among threads are rounded otherwise, and training makes much of that
+        document = _Study(world, settings["agents"], settings["seed"], out, said).document(settings)
     said("drawing")
     write_whole(out / "scatter.png", _scatter(document))
     data = _bytes(document)

@@ -39,6 +39,8 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     from reward_hypotheses.walked import needs_minigrid
 
     needs_minigrid()
+    from threadpoolctl import threadpool_limits
+
     from reward_hypotheses.data.rooms import CORNER, Rooms, apart
     from reward_hypotheses.data.walked_rooms import WalkedRooms
 
@@ -46,7 +48,8 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     refuse_files(out)
     world = WalkedRooms(ROOMS, seed, said)
     names = [str(k) for k in range(AGENTS)]
-    world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+    with threadpool_limits(1):  # as in a study
+        world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
     died = np.array([world.came_to(name, "moved") == CORNER for name in names])  # where lava is in these rooms
     reached = np.array([world.reached(name, "moved") for name in names])
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())
