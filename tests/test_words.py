@@ -1,6 +1,7 @@
 """What is said of the results holds for every study: sentences against the numbers they are about."""
 
 import json
+import math
 import os
 
 import numpy as np
@@ -316,3 +317,12 @@ def test_a_report_of_a_damaged_document_is_refused_or_made(tmp_path):
         if k % 3 == 0:
             with pytest.raises(rh.InputError, match="report: results: "):
                 rh.report({k: v for k, v in document.items() if k != key} | {"risk": {}})
+
+
+@pytest.mark.parametrize(
+    "odds, said",
+    [(1.0, "1"), (6.66, "6.7"), (11.4, "11"), (223.0, "220"), (1432.0, "1,400"), (2e6, "more than 1,000,000")],
+)
+def test_odds_in_two_digits(odds, said):
+    assert words._odds(math.log(odds)) == said
+    assert words._odds(1e4) == "more than 1,000,000"
