@@ -104,9 +104,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
             f"report: results: {shown(document.get('schema_version'))} is no schema_version of results that this version knows"
         )
     try:
-        page(
-            document, {}, frames
-        )  # what is no whole document is refused before the figures, which take most of the time
+        # what is no whole document is refused before the figures, which take most of the time
+        page(document, {}, frames)
         html = page(document, drawn(document, tree), frames)
     except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
         raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
