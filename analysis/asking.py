@@ -71,7 +71,7 @@ def asked_in_turn(
     runs, questions = whole(runs, "runs", 1), whole(questions, "questions", 1)
     case = case_of(tree, test, policy, agent, None, None)
     posterior, names = case.posterior, case.posterior.hypotheses.names
-    if posterior.families or case.valuation.tops:
+    if posterior.families or case.valuation.families:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     if posterior.learnt is not None:
         raise InputError("asked_in_turn: a hypothesis that is unmodelled; give hypotheses that are fixed rewards")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.feedback.base import ALIKE
-from reward_hypotheses.models.feedback.rational import OfScenes, Rational
+from reward_hypotheses.data.rounding import EPS, equal
+from reward_hypotheses.models.feedback.rational import SCALED, OfScenes, Rational
 from reward_hypotheses.models.nuisances import LogNormal
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.rationality import nodes_of
@@ -80,7 +80,7 @@ def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
         mine, other = one.scaled(valuation, i), one.scaled(valuation, j)
         if not (mine.any() or other.any()):
             continue  # both choose at chance here
-        a = _ratio(mine, other)
+        a = _ratio(mine, other, one.scaled_error(valuation, i), one.scaled_error(valuation, j))
         if a is None:
             return None
         variable = one.variable("rationality")
@@ -99,11 +99,11 @@ def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
     return Bounded(i, j, factors, math.fsum(limits.values())) if limits else None
 
 
-def _ratio(mine: np.ndarray, other: np.ndarray) -> float | None:
-    """The positive a with ``mine = a other``, to 1e-9 of the largest; None where there is none."""
+def _ratio(mine: np.ndarray, other: np.ndarray, of_mine: np.ndarray, of_other: np.ndarray) -> float | None:
+    """The positive a with ``mine = a other``, up to the rounding of both; None where there is none."""
     length = float(np.vdot(other, other))
     a = float(np.vdot(mine, other)) / length if length > 0 else 0.0
-    if a <= 0 or float(np.abs(mine - a * other).max()) > ALIKE * float(np.abs(mine).max()):
+    if a <= 0 or not equal(mine, a * other, of_mine, a * (of_other + SCALED * EPS * np.abs(other))).all():
         return None
     return a
 

@@ -101,7 +101,7 @@ def left_by_class(
             weights[: len(posterior.weights)] = posterior.acting(agent_prior)
             found.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
             continue
-        family = next((h for h in members.tolist() if h in valuation.tops), None)
+        family = next((h for h in members.tolist() if h in valuation.families), None)
         if family is not None and policy.draws_one:
             partly, none = _endless(valuation, policy, family)
             terms = np.array([[share * partly]])

@@ -91,7 +91,7 @@ def failure_curve(
     unit = _spread(valuation, n)
     for h in np.flatnonzero(unit == 0):
         unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
-    by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit, valuation.tolerance[:n])
+    by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit)
     line = posterior.valuations[0].line
     feedback = [posterior.feedback[k] for k in resting]
     stated = np.array([e.log_evidence for e in posterior.evidence])
@@ -140,11 +140,14 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
                 squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
                 mean[h] += apart * mine.size / both
                 count[h] = both
-    return np.asarray(np.sqrt(squares / np.maximum(count, 1)))
+    spread = np.sqrt(squares / np.maximum(count, 1))
+    return np.array(
+        [float(f"{sd:.12g}") for sd in spread.tolist()]
+    )  # without its rounding, so that u + t sd meets ties
 
 
 def _worse(
-    valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray, tolerance: np.ndarray
+    valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """How often the agent picks what lies below each limit of ``r_h - u_h``, (limit, hypothesis), and what has none: (hypothesis,).
 
@@ -152,22 +155,20 @@ def _worse(
     ----------
     limits : ndarray (limit, hypothesis)
         Ascending.
-    tolerance : ndarray (hypothesis,)
-        The difference up to which two rewards are equal.
     """
     weight, total = scene_weights(valuation)
     scales = within_scene_scale(valuation) if policy.needs_scale else None
     mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
-    limits = limits - tolerance
     for block in valuation.blocks():
         acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
         some = acts > 0
         chance = acts[some]
         for h in range(limits.shape[1]):
             gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
-            place = np.searchsorted(limits[:, h], gap, side="right")  # the first limit above it
+            near = np.broadcast_to(block.unequal(h), block.shape)[some]
+            place = np.searchsorted(limits[:, h], gap + near, side="right")  # the first limit above it
             mass[:, h] += np.bincount(place, chance, len(mass))
-            equal[h] += chance[np.abs(gap) <= tolerance[h]].sum()
+            equal[h] += chance[np.abs(gap) <= near].sum()
     return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0)), np.minimum(equal, 1.0)
 
 

@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.shift import Shift, shift_check
 from reward_hypotheses.data.episodes import Steps, goes_on, picked, reached, simulated, starts
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import parse
+from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models.catastrophe import failure_line
@@ -297,7 +298,8 @@ def by_rules(world: World, found: Read, scenes: xr.Dataset, slip: np.ndarray, rn
     """Draw the same for an agent that commits to one of the named rules, ties split uniformly: (draw,)."""
     slip = thinned(slip, scenes)
     worth = featured(scenes, list(world.rules.values()))
-    best = worth >= worth.max(axis=1, keepdims=True) - 1e-9
+    top = worth.max(axis=1, keepdims=True)
+    best = equal(worth, top, CALLABLE * np.abs(worth), CALLABLE * np.abs(top))
     chance = np.moveaxis(best / best.sum(axis=1, keepdims=True), 2, 0)
     taken = rng.choice(len(world.rules), len(slip), p=list(found.rules.values()))
     return foretold(chance[taken], scenes, scenes[world.bad].to_numpy().astype(bool), slip, rng)

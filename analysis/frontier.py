@@ -53,12 +53,15 @@ class Outcome:
         How much less that is than the best on offer, as of `Risk`.
     abstained : float
         Share of scenes in which it refrains.
+    size : float
+        What the reward adds up, in absolute value: rewards that differ by less than 1e-9 of it are equal.
     """
 
     risk: float
     reward: float
     regret: float
     abstained: float
+    size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,28 +131,30 @@ def frontier(valuation: Valuation, own: Policy, agent: np.ndarray, judge: np.nda
     wanted = [policy for policy, reason in zip(policies, why, strict=True) if reason is None]
     found = iter(outcomes(valuation, wanted, agent, judge))
     told = [None if reason else next(found) for reason in why]
-    scale = float(judge @ valuation.tolerance) / EQUAL
-    best = iter(efficient([one for one in told if one is not None], scale))
+    best = iter(efficient([one for one in told if one is not None]))
     entries = []
     for k, (policy, outcome, reason) in enumerate(zip(policies, told, why, strict=True)):
         acts = told[k - 1] if policy.abstain else None
-        price = None if outcome is None or acts is None else _nought(acts.reward - outcome.reward, scale)
+        price = None
+        if outcome is not None and acts is not None:
+            price = _nought(acts.reward - outcome.reward, acts.size + outcome.size)
         is_own = policy.abstain == own.abstain and _same(replace(policy, abstain=False), replace(own, abstain=False))
         entries.append(Entry(policy, outcome, is_own, price, outcome is not None and next(best), reason))
     return entries
 
 
-def _nought(x: float, scale: float) -> float:
-    """A difference of rewards, 0 where it is below their rounding."""
-    return x if abs(x) > 1e-12 * scale else 0.0
+def _nought(x: float, size: float) -> float:
+    """A sum of rewards, 0 where it is below the rounding of what it adds up."""
+    return x if abs(x) > 1e-12 * size else 0.0
 
 
-def efficient(outcomes: Sequence[Outcome], scale: float) -> list[bool]:
-    """Which outcomes no other one dominates; of two that are alike, both. ``scale``: of rewards, by which they are equal."""
+def efficient(outcomes: Sequence[Outcome]) -> list[bool]:
+    """Which outcomes no other one dominates; of two that are alike, both."""
     risk = np.array([one.risk for one in outcomes])
     reward = np.array([one.reward for one in outcomes])
     safer, richer = risk[:, None] - risk, reward - reward[:, None]  # (one, other): by how much the other is
-    near = EQUAL * scale
+    size = np.array([one.size for one in outcomes])
+    near = EQUAL * (size[:, None] + size)
     beaten = (safer >= -EQUAL) & (richer >= -near) & ((safer > EQUAL) | (richer > near))
     return (~beaten.any(axis=1)).tolist()
 
@@ -163,9 +168,9 @@ def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, own: bool)
             return (
                 f"hypothesis {names[h]!r} has no failure line, so nothing says what abstaining is worth to this agent"
             )
-        if h in valuation.tops and isinstance(policy, Maximin):
+        if h in valuation.families and isinstance(policy, Maximin):
             return f"hypothesis {names[h]!r} has continuous weights, of which there is no smallest set of the most probable"
-        if h in valuation.tops and isinstance(policy, Cvar) and not own:
+        if h in valuation.families and isinstance(policy, Cvar) and not own:
             return f"hypothesis {names[h]!r} has continuous weights, every draw of which would have to be put in order"
         reward = valuation.hypotheses.rewards[h]
         if isinstance(reward, Drawn) and not own and len(reward.agents) * valuation.table.n_items > COSTLY:
@@ -179,34 +184,43 @@ def outcomes(valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray
     scales = within_scene_scale(valuation) if any(policy.needs_scale for policy in policies) else None
     agent = telling(valuation, agent)
 
-    def work(block: Block) -> tuple[np.ndarray, float]:
+    def work(block: Block) -> tuple[np.ndarray, np.ndarray]:
         options, scenes = block.shape
         mass = weight[block.scenes]
-        judged, value = np.zeros(block.shape), np.zeros(block.shape)
-        best, failing = np.zeros(scenes), np.zeros(scenes)
+        judged, value, size = (np.zeros(block.shape) for _ in range(3))
+        best, failing, of_best, of_failing = (np.zeros(scenes) for _ in range(4))
         for h in np.flatnonzero(judge).tolist():
             judged += judge[h] * block.worse(h)
-            value += judge[h] * block.reward(h)
-            best += judge[h] * block.best(h)
-            failing += judge[h] * block.failure(h)
-        found = np.empty((len(policies), 3))
+            part, could, u = judge[h] * block.reward(h), judge[h] * block.best(h), judge[h] * block.failure(h)
+            value += part
+            size += np.abs(part)
+            best += could
+            of_best += np.abs(could)
+            failing += u
+            of_failing += np.abs(u)
+        found = np.empty((len(policies), 4))
         for k, acts in enumerate(_acts(block, policies, agent, scales)):
             refrains = acts[options] @ mass if policies[k].abstain else 0.0
-            earned = (acts[:options] * value).sum(axis=0)
+            earned, added = (acts[:options] * value).sum(axis=0), (acts[:options] * size).sum(axis=0)
             if policies[k].abstain:
-                earned = earned + acts[options] * failing
-            found[k] = (acts[:options] * judged).sum(axis=0) @ mass, earned @ mass, refrains
-        return found, float(best @ mass)
+                earned, added = earned + acts[options] * failing, added + acts[options] * of_failing
+            found[k] = (acts[:options] * judged).sum(axis=0) @ mass, earned @ mass, refrains, added @ mass
+        return found, np.array([best @ mass, of_best @ mass])
 
-    sums, best = np.zeros((len(policies), 3)), 0.0
+    sums, best = np.zeros((len(policies), 4)), np.zeros(2)
     for some, could in valuation.each(work):
         sums += some
         best += could
-    best /= total
-    scale = float(judge @ valuation.tolerance) / EQUAL
+    could, of_best = (best / total).tolist()
     return [
-        Outcome(min(max(risk, 0.0), 1.0), _nought(reward, scale), max(_nought(best - reward, scale), 0.0), refrained)
-        for risk, reward, refrained in (sums / total).tolist()
+        Outcome(
+            min(max(risk, 0.0), 1.0),
+            _nought(reward, size),
+            max(_nought(could - reward, of_best + size), 0.0),
+            refrained,
+            size,
+        )
+        for risk, reward, refrained, size in (sums / total).tolist()
     ]
 
 
@@ -239,29 +253,32 @@ def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judg
     def work(block: Block) -> np.ndarray:
         options, scenes = block.shape
         mass = weight[block.scenes]
-        value, failing = np.zeros(block.shape), np.zeros(scenes)
+        value, size = np.zeros(block.shape), np.zeros(block.shape)
+        failing, of_failing = np.zeros(scenes), np.zeros(scenes)
         for h in np.flatnonzero(judge).tolist():
-            value += judge[h] * block.reward(h)
-            failing += judge[h] * block.failure(h)
-        value, failing = value * mass, failing * mass
+            part, u = judge[h] * block.reward(h), judge[h] * block.failure(h)
+            value += part
+            size += np.abs(part)
+            failing += u
+            of_failing += np.abs(u)
+        value, failing, size, of_failing = value * mass, failing * mass, size * mass, of_failing * mass
         kept: dict[Any, np.ndarray] = {}
         views = [_Remembering(block, policy.abstain, scales, kept) for policy in policies]
-        found = np.zeros(known.shape)
+        found = np.zeros((*known.shape, 2))
         for h in range(len(judge)):
             for k, (policy, view) in enumerate(zip(policies, views, strict=True)):
                 if known[k, h]:
                     chosen = policy.chances(view, h)
-                    found[k, h] = np.vdot(chosen[:options], value)
+                    found[k, h] = np.vdot(chosen[:options], value), np.vdot(chosen[:options], size)
                     if policy.abstain:
-                        found[k, h] += chosen[options] @ failing
+                        found[k, h] += chosen[options] @ failing, chosen[options] @ of_failing
         return found
 
-    sums = np.zeros(known.shape)
+    sums = np.zeros((*known.shape, 2))
     for some in valuation.each(work):
         sums += some
-    scale = float(judge @ valuation.tolerance) / EQUAL
-    earned = sums / total
-    return np.where(known, np.where(np.abs(earned) > 1e-12 * scale, earned, 0.0), np.nan)
+    earned, added = np.moveaxis(sums / total, 2, 0)
+    return np.where(known, np.where(np.abs(earned) > 1e-12 * added, earned, 0.0), np.nan)
 
 
 def _earns(valuation: Valuation, policy: Policy, h: int) -> bool:
@@ -318,7 +335,7 @@ class _Remembering(View):
 
 def telling(valuation: Valuation, weights: np.ndarray) -> np.ndarray:
     """Weights without those too small, and at stake too little, to change anything that is given."""
-    stake = weights * valuation.told_tolerance
+    stake = weights * valuation.largest
     whole = float(stake.sum())
     both = np.maximum(weights, stake / whole) if whole > 0 else weights
     order = np.argsort(both, kind="stable")

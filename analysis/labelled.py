@@ -389,7 +389,7 @@ def predict(
 def _members(valuation: Valuation, drawn: np.ndarray, role: str, rng: np.random.Generator) -> np.ndarray:
     """Which draw of its family each hypothesis drawn stands for; -1 of a fixed reward: (draw,)."""
     out = np.full(len(drawn), -1)
-    for h in valuation.tops:
+    for h in valuation.families:
         reward = valuation.hypotheses.rewards[h]
         assert isinstance(reward, Drawn)
         mine = np.flatnonzero(drawn == h)

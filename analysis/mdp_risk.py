@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
 from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite, whole
+from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models import occupancy, planning
 from reward_hypotheses.models.catastrophe import EQUAL
@@ -35,16 +36,18 @@ class StateView(View):
     mask = None
     abstain = False
 
-    def __init__(self, q: np.ndarray, rewards: np.ndarray) -> None:
-        self._q = q
-        self.shape = (q.shape[2], q.shape[1])
-        self.tolerance = EQUAL * np.abs(q).max(axis=(1, 2))
-        varies = np.ptp(rewards, axis=1) > EQUAL * np.abs(rewards).max(axis=1)
-        self.scales = np.where(varies, rewards.std(axis=1), 0.0)
+    def __init__(self, plans: planning.Plans, rewards: np.ndarray, errors: np.ndarray) -> None:
+        self._plans = plans
+        self.shape = (plans.q.shape[2], plans.q.shape[1])
+        self.scales = np.where(all_equal(rewards, errors, axis=1), 0.0, rewards.std(axis=1))
 
     def worth(self, h: int) -> np.ndarray:
         """``Q_h`` (action, state)."""
-        return self._q[h].T
+        return self._plans.q[h].T
+
+    def error(self, h: int) -> np.ndarray:
+        """Bounds of the errors of ``Q_h``: (action, state)."""
+        return self._plans.error[h].T
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,8 @@ class Acting:
 
     Attributes
     ----------
-    rewards : ndarray (hypothesis, state)
+    rewards, errors : ndarray (hypothesis, state)
+        And bounds of their rounding errors.
     bad : ndarray (hypothesis, state) of bool
         States that are worse than failing under each.
     """
@@ -61,11 +65,12 @@ class Acting:
     mdp: MDP
     policy: Policy
     rewards: np.ndarray
+    errors: np.ndarray
     bad: np.ndarray
     start: np.ndarray
     horizon: int
 
-    def of(self, rewards: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def of(self, rewards: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Agents certain of these rewards (agent, state), under each hypothesis as the truth.
 
         Probability of at least one catastrophic step, and expected number of them, over the horizon; return, discounted:
@@ -77,8 +82,8 @@ class Acting:
         size = max(1, AT_ONCE // (mdp.n_states * mdp.n_actions))
         for lo in range(0, n, size):
             some = slice(lo, min(lo + size, n))
-            plans = planning.optimal(mdp, rewards[some])
-            view: Any = StateView(plans.q, rewards[some])
+            plans = planning.optimal(mdp, rewards[some], errors[some])
+            view: Any = StateView(plans, rewards[some], errors[some])
             acts = np.array([np.asarray(self.policy.certain(view, h)).T for h in range(len(plans.q))])
             steps[some] = occupancy.visits(mdp, acts, self.start, self.horizon) @ self.bad.T
             returns[some] = occupancy.discounted(mdp, acts, self.start) @ self.rewards.T
@@ -104,7 +109,7 @@ class Acting:
     @cached_property
     def certain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The same of agents certain of each hypothesis."""
-        return self.of(self.rewards)
+        return self.of(self.rewards, self.errors)
 
     def together(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of an agent with these weights: risk, steps and return by truth, three arrays (truth,)."""
@@ -112,7 +117,8 @@ class Acting:
             mixed = self.policy.mixing(weights)
             risk, steps, returns, _ = self.certain
             return mixed @ risk, mixed @ steps, mixed @ returns
-        risk, steps, returns, _ = self.of((self.policy.blend(weights) @ self.rewards)[None])
+        blend = self.policy.blend(weights)
+        risk, steps, returns, _ = self.of((blend @ self.rewards)[None], EQUAL * (blend @ np.abs(self.rewards))[None])
         return risk[0], steps[0], returns[0]
 
 
@@ -158,10 +164,9 @@ def mdp_risk(
         )
     if case.valuation.hypotheses.unmodelled is not None:
         raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
-    if case.valuation.hypotheses.families or case.valuation.tops:
+    if case.valuation.hypotheses.families or case.valuation.families:
         raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
-    rewards, bad = _of_states(case)
-    acting = Acting(mdp, case.policy, rewards, bad, where, horizon)
+    acting = Acting(mdp, case.policy, *_of_states(case), where, horizon)
     posterior, seed = case.posterior, int(tree.attrs["seed"])
     drawn = tree["posterior"]["weight"].to_numpy()
     n = max(drawn.shape[0] * drawn.shape[1], LEAST_DRAWS)
@@ -239,15 +244,21 @@ def mdp_risk(
     )
 
 
-def _of_states(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards, and what is worse than failing: two arrays (hypothesis, state)."""
+def _of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rewards, bounds of their rounding errors, and what is worse than failing: three arrays (hypothesis, state)."""
     n = len(case.valuation.hypotheses)
     blocks = list(case.valuation.blocks())
 
     def whole(what: Callable[[Any, int], np.ndarray]) -> np.ndarray:
-        return np.array([np.concatenate([what(block, h)[0] for block in blocks]) for h in range(n)])
+        return np.array(
+            [np.concatenate([np.broadcast_to(what(block, h), block.shape)[0] for block in blocks]) for h in range(n)]
+        )
 
-    return whole(lambda block, h: block.reward(h)), whole(lambda block, h: block.worse(h))
+    return (
+        whole(lambda block, h: block.reward(h)),
+        whole(lambda block, h: block.error(h)),
+        whole(lambda block, h: block.worse(h)),
+    )
 
 
 _NONE = arrays.Risk(

@@ -121,7 +121,7 @@ def rank_queries(
     posterior = case.posterior
     if posterior.learnt is not None or case.valuation.hypotheses.unmodelled is not None:
         raise InputError("rank_queries: an unmodelled hypothesis, under which no answer is predicted; give rules alone")
-    if posterior.families or case.valuation.tops:
+    if posterior.families or case.valuation.families:
         raise InputError("rank_queries: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     names = posterior.hypotheses.names
     table = tested(candidates, tree)
@@ -382,7 +382,11 @@ class Worth:
         flat, place = np.unique(whole.reshape(len(whole), -1), axis=0, return_inverse=True)
         self.mass = np.bincount(place.ravel(), weight / total, len(flat))
         self.rewards = np.ascontiguousarray(flat.reshape(len(flat), widest + 1, n).transpose(2, 1, 0))
-        self.unit = float(np.abs(self.rewards).max())
+        judge = case.posterior.weights @ self.rewards.reshape(n, -1)
+        taken = judge.reshape(self.rewards.shape[1:]).argmax(axis=0)
+        size = np.tensordot(case.posterior.weights, np.abs(self.rewards), 1)
+        self.unit = float(np.take_along_axis(size, taken[None], axis=0)[0] @ self.mass)
+        """What the judge's best policy adds up, in absolute value: differences far below it are rounding."""
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Worth of each row of weights (row, hypothesis): (row,), reward units a scene."""
@@ -477,4 +481,5 @@ def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.nda
 
 def best_first(fall: np.ndarray, told: np.ndarray, unit: float) -> np.ndarray:
     """Order questions: by the fall, of equals (within rounding) by the information, then the earlier."""
-    return np.lexsort((np.arange(len(fall)), -np.round(told / EQUAL), -np.round(fall / (EQUAL * max(unit, 1e-300)))))
+    step = EQUAL * max(unit, float(np.abs(fall).max(initial=0.0)), 1e-300)
+    return np.lexsort((np.arange(len(fall)), -np.round(told / EQUAL), -np.round(fall / step)))

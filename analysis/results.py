@@ -657,7 +657,7 @@ def _errors(question: Question, answers: Mapping[str, Document]) -> Document:
         for name, valuation in over.items():
             about = (valuation, asked.policy, asked.agent, asked.whole(moved.weights))
             measured, _ = _measured(asked, valuation, catastrophe_risk(*about), outcomes(*about), answers[name])
-            if not valuation.tops and not question.policy.sampled:
+            if not valuation.families and not question.policy.sampled:
                 for key in ("matrix", "catastrophic_options"):
                     del measured[key]  # they rest on no weight
             for key in EXACT_KEYS:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
@@ -124,7 +123,7 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
     n = len(valuation.hypotheses)
     matrix, by_truth, abstained_by_agent = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     by_scene = np.empty(valuation.n_scenes)
-    sums = np.zeros(3)  # floor, abstained, regret
+    sums = np.zeros(4)  # floor, abstained, regret, and what regret is the difference of, in absolute value
     worse, n_options = np.zeros(n), 0
 
     def work(
@@ -136,15 +135,18 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         bad = np.empty((n, options, scenes))
         picks = np.empty((n, options, scenes))
         refrains = np.zeros(n)
-        judged, value = np.zeros(block.shape), np.zeros(block.shape)
-        best, failing = np.zeros(scenes), np.zeros(scenes)
+        judged, value, size = (np.zeros(block.shape) for _ in range(3))
+        best, failing, stake = (np.zeros(scenes) for _ in range(3))
         for h in range(n):
             bad[h] = block.worse(h)
             if judge[h] > 0:
                 judged += judge[h] * bad[h]
-                value += judge[h] * block.reward(h)
-                best += judge[h] * block.best(h)
-                failing += judge[h] * block.failure(h)
+                part, could, u = judge[h] * block.reward(h), judge[h] * block.best(h), judge[h] * block.failure(h)
+                value += part
+                size += np.abs(part)
+                best += could
+                failing += u
+                stake += np.abs(could) + np.abs(u)
             chosen = policy.chances(view, h)
             picks[h] = chosen[:options]
             if policy.abstain:
@@ -160,7 +162,8 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         regret = best - (acts * value).sum(axis=0) - refrained * failing
         flat = bad.reshape(n, -1)
         truth = flat @ (acts * mass).ravel()
-        sums = np.array([least @ mass, refrained @ mass, regret @ mass])
+        stake = stake + (acts * size).sum(axis=0)
+        sums = np.array([least @ mass, refrained @ mass, regret @ mass, stake @ mass])
         real = np.ones(block.shape, bool) if block.options is None else block.options
         found = (bad[:, real].sum(axis=1), int(real.sum()))
         picked = picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T
@@ -176,8 +179,7 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         n_options += found[1]
     matrix = np.clip(matrix / total, 0.0, 1.0)
     by_truth = np.clip(by_truth / total, 0.0, 1.0)
-    floor, abstained, regret = (sums / total).tolist()
-    scale = float(judge @ valuation.tolerance) / EQUAL  # rewards that are added up; below its rounding is no regret
+    floor, abstained, regret, stake = (sums / total).tolist()
     if policy.draws_one:
         by_truth = np.clip(policy.mixing(agent) @ matrix, 0.0, 1.0)
     return Risk(
@@ -189,11 +191,11 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         floor=floor,
         abstained=abstained,
         abstained_by_agent=abstained_by_agent / total,
-        regret=regret if regret > 1e-12 * scale else 0.0,
+        regret=regret if regret > 1e-12 * stake else 0.0,  # below its rounding there is none
         worse=worse / max(n_options, 1),
         se_scenes=se_scenes(by_scene, weight, total),
         n_scenes=total**2 / float(weight @ weight),
-        members=_pairs(valuation, policy, agent) if valuation.tops else None,
+        members=_pairs(valuation, policy, agent) if valuation.families else None,
     )
 
 
@@ -226,7 +228,7 @@ def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
     owner: list[int] = []
     start = 0
     for h, n in enumerate(numbers):
-        groups = min(GROUPS, n) if h in valuation.tops else 1
+        groups = min(GROUPS, n) if h in valuation.families else 1
         owner.extend((start + np.arange(n) * groups // n).tolist())
         start += groups
     member = np.arange(start)[:, None] == np.array(owner)
@@ -259,7 +261,7 @@ def _between(
     paired = max(LEAST_PAIRED, int(math.sqrt(PAIRED_CELLS / max(valuation.table.n_items, 1))))
     n = {
         role: [
-            min(paired, len(getattr(valuation.hypotheses.rewards[h], role))) if h in valuation.tops else 1
+            min(paired, len(getattr(valuation.hypotheses.rewards[h], role))) if h in valuation.families else 1
             for h in names
         ]
         for role in ("agents", "judges")
@@ -271,7 +273,7 @@ def _between(
         options, mass = block.shape[0], weight[block.scenes]
         bad = [
             block.worse_each(block.members(h, "judges", slice(0, n["judges"][h])))
-            if h in valuation.tops
+            if h in valuation.families
             else block.worse(h)[None]
             for h in names
         ]
@@ -281,7 +283,7 @@ def _between(
             continue
         picks = [
             policy.certain_each(view, block.members(h, "agents", slice(0, n["agents"][h])))
-            if h in valuation.tops
+            if h in valuation.families
             else np.asarray(policy.certain(view, h), float)[None]
             for h in names
         ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.models.policies.base import View, greatest
+from reward_hypotheses.models.policies.base import View
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.valuation import Block, Valuation
 
@@ -201,7 +201,7 @@ class _Units:
             if block.options is not None:
                 chosen[:, -1] = block.options.any(axis=0)[keep]
             view = View(block, Commit())
-            best = np.array([greatest(view.worth(int(h)), float(valuation.tolerance[h])) for h in choosers], float)
+            best = np.array([view.best(int(h)) for h in choosers], float)
             best = best[:, :, keep]
             better = (classes[choosers] == 1)[:, :, keep]
             chosen[:, : k * k] = np.einsum("ios,jos->sij", best, better).reshape(-1, k * k)

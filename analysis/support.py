@@ -9,8 +9,8 @@ import numpy as np
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.feedback.base import ALIKE, Feedback
+from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
+from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import OfScenes, Rational
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.posterior import Posterior
@@ -133,7 +133,7 @@ def _apart(
         gap = np.abs(first - second)
     gap = np.where(np.isfinite(gap), gap, 0.0)
     gap = gap[moved.inside] if isinstance(moved, Rational) else gap.ravel()
-    return Apart(i, j, str(feedback[k].name), int(np.argmax(gap >= (1 - ALIKE) * gap.max())))
+    return Apart(i, j, str(feedback[k].name), int(np.argmax(gap >= (1 - EQUAL) * gap.max())))
 
 
 def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.rounding import Bound, bound_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Column:
             return self.vocabulary[value] if value >= 0 else ""
         number = float(value)
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+    @cached_property
+    def bound(self) -> Bound:
+        """The bound of each number's rounding error, (item,) or the number 0.0: half a unit in the last place, 0 of whole ones."""
+        return bound_of(self.values)
 
     def take(self, items: np.ndarray) -> "Column":
         """Give the same column for these items."""

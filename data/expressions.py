@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of, bound_of_result, settled
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
@@ -135,19 +136,54 @@ class Expression:
         ndarray of float64 of that shape, or a float where the expression names no feature. Where it is undefined
         (0/0, log of a negative number) it is NaN, also where what is undefined is compared.
         """
+        return self._run(column, None)[0]
+
+    def bounded(
+        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
+    ) -> tuple[np.ndarray | float, np.ndarray | float]:
+        """Evaluate item by item, with a bound of the rounding error beside each value.
+
+        Parameters
+        ----------
+        column : callable
+            As for `evaluate`.
+        bound : callable
+            name -> the bound of that column's cells, of the same shape.
+
+        Returns
+        -------
+        value, error
+            The value as `evaluate` gives it, and the bound of its error: 0.0 where every value is a whole number, else of
+            the value's shape.
+        """
+        value, found = self._run(column, bound)
+        return value, settled(found.error, value)
+
+    def _run(
+        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound] | None
+    ) -> tuple[np.ndarray | float, Bound]:
         stack: list[_Value] = []
+        bounds: list[Bound] = []  # beside the stack, where they are asked for
         with np.errstate(all="ignore"):
             for symbol in self.program:
                 if symbol.kind == "const":
                     stack.append((symbol.value, None))
+                    if bound is not None:
+                        bounds.append(bound_of(symbol.value))
                 elif symbol.kind == "column":
                     stack.append((column(symbol.name), None))
+                    if bound is not None:
+                        bounds.append(bound(symbol.name))
                 else:
                     n = symbol.arguments
                     arguments = stack[-n:]
                     del stack[-n:]
                     stack.append(_apply(symbol.kind, arguments))
-            return _number(stack.pop())
+                    if bound is not None:
+                        of_arguments = bounds[-n:]
+                        del bounds[-n:]
+                        bounds.append(_bound_of(symbol.kind, arguments, of_arguments, stack[-1]))
+            return _number(stack.pop()), bounds.pop() if bounds else TRUTH
 
 
 def parse(text: str) -> Expression:
@@ -230,6 +266,14 @@ def _select(
     chosen &= int(a) ^ int(b)
     chosen ^= int(b)
     return chosen.view(np.float64)
+
+
+def _bound_of(kind: str, arguments: list[_Value], bounds: list[Bound], result: _Value) -> Bound:
+    """Bound of what `_apply` gave: truth values are exact, for comparisons are taken as they are written."""
+    if kind in LOGIC or kind in COMPARISONS or _is_bool(result):
+        return TRUTH
+    numbers = [a[0] if kind == "where" and i == 0 else _number(a) for i, a in enumerate(arguments)]
+    return bound_of_result(kind, list(zip(numbers, bounds, strict=True)), _number(result))
 
 
 def _apply(kind: str, arguments: list[_Value]) -> _Value:

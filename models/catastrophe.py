@@ -13,7 +13,7 @@ from reward_hypotheses.data.expressions import MAX_REWARD, Expression, parse
 from reward_hypotheses.data.numbers import finite
 
 EQUAL = 1e-9
-"""Two rewards of h in one table are equal when they differ by at most this times max(\\|r_h\\|, \\|u_h\\|) over its items."""
+"""Two weights are equal within this of the largest; sums of rewards over hypotheses, within this of what they add up."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def _value(given: object, key: str) -> float | Expression:
     return value
 
 
-def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, tolerance: float) -> np.ndarray:
-    """Where ``r > u``, beyond the tolerance within which rewards are equal."""
-    return reward > failure + tolerance
+def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
+    """Where ``r > u``, beyond the difference within which the two are equal at that item."""
+    return reward - failure > tolerance
 
 
 def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
     """Where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
-    return reward < failure - tolerance
+    return failure - reward > tolerance

@@ -15,8 +15,9 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.expressions import MAX_REWARD
 from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL, failure_line
+from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.special import log_sum_exp
@@ -164,7 +165,7 @@ class FailureJudgements:
         for h, name in enumerate(names):
             rewards = self.asked.rewards(valuation, h)
             scale = float(rewards.std())
-            if not scale > EQUAL * float(np.abs(rewards).max()):
+            if all_equal(rewards, self.asked.errors(valuation, h)):
                 problems.append(
                     f"hypothesis {name!r}: every item that was asked about is worth {float(rewards[0]):g}, so it has no scale; "
                     "ask about items that differ"

@@ -10,6 +10,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
@@ -165,7 +166,7 @@ class Choosing(Term):
         s = self.scales(weights)
         largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return full * np.where(s > EQUAL * largest, 1 / np.where(s > 0, s, 1.0), 0.0)[:, None]
+        return full * np.where(s > len(full[0]) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0)[:, None]
 
     @property
     def holds(self) -> int:  # noqa: D102
@@ -241,10 +242,10 @@ class Whole(Term):
     def _predicted(self, weights: np.ndarray) -> np.ndarray:
         rewards = weights @ self.x.T
         line: Any = 0.0 if self.line is None else self.line
-        largest = np.maximum(
-            np.abs(rewards).max(axis=1), float(np.abs(line).max(initial=0.0)) if self.line is not None else 0.0
-        )
-        return self.feedback.predicted(rewards, line, EQUAL * largest[:, None])
+        if type(self.feedback).predicted is Feedback.predicted:
+            return rewards
+        error = self.x.shape[1] * EPS * (np.abs(weights) @ np.abs(self.x.T)) + EPS * np.abs(line)
+        return self.feedback.predicted(rewards, line, 2 * error)
 
     def symbolic(self, weights: Any, xp: Any) -> Any:
         """Rewards at one tensor of weights: (item,)."""

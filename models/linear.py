@@ -9,6 +9,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.rounding import EPS, Bound
 
 MOST_FEATURES = 256
 
@@ -150,6 +151,17 @@ class Combination(Expression):
             if coefficient:
                 total = total + coefficient * feature.evaluate(column)
         return total
+
+    def bounded(
+        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
+    ) -> tuple[np.ndarray | float, np.ndarray | float]:
+        """Add up, with the bound ``n eps sum_k |w_k x_k|`` of the rounding error of n features."""
+        del bound  # that of the sum covers those of the cells
+        pairs = zip(self.features, self.coefficients, strict=True)
+        size = sum(
+            (np.abs(coefficient * feature.evaluate(column)) for feature, coefficient in pairs if coefficient), 0.0
+        )
+        return self.evaluate(column), len(self.features) * EPS * size
 
 
 def combination(features: Sequence[Expression], coefficients: Any) -> Combination:

@@ -32,13 +32,19 @@ def discounted(mdp: MDP, policies: np.ndarray, start: np.ndarray) -> np.ndarray:
     return np.maximum(mdp.transitions.solve(policies, mdp.discount, from_start, transposed=True), 0.0)
 
 
-def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray) -> np.ndarray:
+def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray, errors: np.ndarray | float = 0.0) -> np.ndarray:
     """Visits, discounted, of the optimal policy of each reward (reward, state), ties split uniformly: (reward, state).
 
     What a proxy's optimal policy is worth under a hypothesis h is ``behaviour(...) @ r_h``; what it makes of a feature,
     ``behaviour(...) @ feature``.
+
+    Parameters
+    ----------
+    errors : float or ndarray (reward, state), optional
+        Bounds of the rewards' rounding errors.
     """
-    return discounted(mdp, greedy(optimal(mdp, rewards).q), start)
+    plans = optimal(mdp, rewards, errors)
+    return discounted(mdp, greedy(plans.q, plans.error), start)
 
 
 def visits(mdp: MDP, policies: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:

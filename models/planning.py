@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models.mdp import MDP
 
 FIRST, SWEEPS = 40, 16  # of value iteration, before the first policy is evaluated and before each of the others
@@ -27,23 +27,31 @@ class Plans:
     q : ndarray (reward, state, action)
         ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``, in reward units.
     v : ndarray (reward, state)
+    error : ndarray (reward, state, action)
+        Of optimal plans, bounds of the errors of `q`: 64 eps times the expected discounted sum of ``|r|`` from there on, the
+        errors of the rewards themselves, and what the planner leaves undone. Nothing that cannot be reached matters.
     """
 
     q: np.ndarray
     v: np.ndarray
+    error: np.ndarray
 
 
-def optimal(mdp: MDP, rewards: np.ndarray) -> Plans:
+def optimal(mdp: MDP, rewards: np.ndarray, errors: np.ndarray | float = 0.0) -> Plans:
     """Plan optimally: ``V(s) = max_a Q(s, a)``.
 
     Value iteration to a good first policy, then policy iteration (Howard 1960) with exact evaluation, all rewards of a
-    group at once; to about 1e-13 of the largest value.
+    group at once; until no other action is better by 1e-13 of what is added up from that state on.
 
     Parameters
     ----------
     rewards : ndarray (reward, state)
+    errors : float or ndarray (reward, state), optional
+        Bounds of the rewards' rounding errors.
     """
-    return _together(mdp, rewards, lambda some: _policy_iteration(mdp, some))
+    sizes = np.abs(rewards) + errors / CALLABLE
+    rows = np.concatenate([rewards, sizes], axis=1)
+    return _together(mdp, rows, lambda some: _policy_iteration(mdp, some[:, : mdp.n_states], some[:, mdp.n_states :]))
 
 
 def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone: bool = True) -> Plans:
@@ -81,17 +89,10 @@ def log_softmax(q: np.ndarray) -> np.ndarray:
     return apart - np.log(np.exp(apart).sum(axis=-1, keepdims=True))
 
 
-def greedy(q: np.ndarray, tolerance: np.ndarray | None = None) -> np.ndarray:
-    """Probabilities of actions that maximise, ties split uniformly: (..., state, action).
-
-    Parameters
-    ----------
-    tolerance : ndarray (...,), optional
-        Up to which two values are equal; 1e-9 of the largest of all unless given.
-    """
-    if tolerance is None:
-        tolerance = EQUAL * np.abs(q).max(axis=(-2, -1))
-    best = q >= q.max(axis=-1, keepdims=True) - np.asarray(tolerance)[..., None, None]
+def greedy(q: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
+    """Probabilities of actions that maximise, those equal up to their errors split uniformly: (..., state, action)."""
+    top = q.max(axis=-1, keepdims=True)
+    best = q >= top - 2 * (error + np.where(q == top, error, 0.0).max(axis=-1, keepdims=True))
     return best / best.sum(axis=-1, keepdims=True)
 
 
@@ -105,13 +106,14 @@ def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], a
     """Plan for rewards in groups, on every core where it is alone."""
     n = len(rows)
     q, v = np.empty((n, mdp.n_states, mdp.n_actions)), np.empty((n, mdp.n_states))
+    error = np.empty(q.shape)
     workers = min(os.cpu_count() or 1, 8) if alone else 1
     size = max(1, min(GROUP, -(-n // workers)))
     groups = [slice(lo, lo + size) for lo in range(0, n, size)]
 
     def plan(some: slice) -> None:
         found = work(rows[some])
-        q[some], v[some] = found.q, found.v
+        q[some], v[some], error[some] = found.q, found.v, found.error
 
     mdp.transitions.order, mdp.transitions._whole  # noqa: B018, once, before several threads ask for them
     if len(groups) < 2 or workers < 2 or n * mdp.n_states < 4000:
@@ -122,24 +124,28 @@ def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], a
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(plan, groups))
-    return Plans(q, v)
+    return Plans(q, v, error)
 
 
-def _policy_iteration(mdp: MDP, rewards: np.ndarray) -> Plans:
+def _policy_iteration(mdp: MDP, rewards: np.ndarray, sizes: np.ndarray) -> Plans:
     transitions, g = mdp.transitions, mdp.discount
     paid = np.ascontiguousarray(rewards.T)  # (state, reward)
     v = paid.copy()
     for _ in range(FIRST):
         v = paid + g * transitions.ahead(v).max(axis=0)
     policy = transitions.ahead(v).argmax(axis=0).T  # (reward, state)
-    values = np.empty(rewards.shape)
+    values, added = np.empty(rewards.shape), np.empty(rewards.shape)
     left = np.arange(len(rewards))
     for _ in range(ROUNDS):
         values[left] = transitions.solve(policy[left], g, rewards[left])
         v = np.ascontiguousarray(values[left].T)
         ahead = transitions.ahead(v)
-        gain = (paid[:, left] + g * ahead.max(axis=0) - v).max(axis=0)
-        better = gain > IMPROVES * np.abs(v).max(axis=0)
+        gain = paid[:, left] + g * ahead.max(axis=0) - v
+        better = gain.max(axis=0) > IMPROVES * np.abs(v).max(axis=0)
+        near = left[~better]  # beside the largest value nothing is better; is it beside what each state adds up itself?
+        if near.size:
+            added[near] = transitions.solve(policy[near], g, sizes[near])
+            better[~better] = (gain[:, ~better] > IMPROVES * added[near].T).any(axis=0)
         left = left[better]
         if not left.size:
             break
@@ -149,8 +155,14 @@ def _policy_iteration(mdp: MDP, rewards: np.ndarray) -> Plans:
             v = paid[:, left] + g * ahead.max(axis=0)
             ahead = transitions.ahead(v)
         policy[left] = ahead.argmax(axis=0).T
+    if left.size:  # cycling among what rounding cannot tell apart
+        added[left] = transitions.solve(policy[left], g, sizes[left])
+    undone = IMPROVES * np.maximum(transitions.solve(policy, g, added), 0.0)
     q = action_values(mdp, rewards, values)
-    return Plans(q, q.max(axis=2))
+    error = CALLABLE * action_values(mdp, sizes, added) + mdp.discount * np.moveaxis(
+        transitions.ahead(np.ascontiguousarray(undone.T)), (2, 1, 0), (0, 1, 2)
+    )
+    return Plans(q, q.max(axis=2), error)
 
 
 def _newton(mdp: MDP, scaled: np.ndarray, start: np.ndarray) -> Plans:
@@ -161,13 +173,13 @@ def _newton(mdp: MDP, scaled: np.ndarray, start: np.ndarray) -> Plans:
         log_policy = log_softmax(action_values(mdp, scaled[left], v[left]))
         policy = np.exp(log_policy)
         moved = transitions.solve(policy, g, scaled[left] - (policy * log_policy).sum(axis=2))
-        step = np.abs(moved - v[left]).max(axis=1)
+        step = np.abs(moved - v[left])
         v[left] = moved
         # the second derivative of log sum exp is a variance, so that an error e leaves e^2 / 2 (1 - g) at most
         rest = step * np.minimum(step / (1 - g), 1.0)
-        left = left[rest > SETTLED * np.maximum(np.abs(moved).max(axis=1), 1.0)]
+        left = left[(rest > SETTLED * np.maximum(np.abs(moved), 1.0)).any(axis=1)]
         if not left.size:
             break
     q = action_values(mdp, scaled, v)
     top = q.max(axis=2)
-    return Plans(q, top + np.log(np.exp(q - top[:, :, None]).sum(axis=2)))
+    return Plans(q, top + np.log(np.exp(q - top[:, :, None]).sum(axis=2)), np.zeros(q.shape))

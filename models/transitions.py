@@ -6,11 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.rounding import EPS
 
 BAND = 0.2
 """A system is eliminated along its band where that is narrower than this share of the states, else as a whole."""
 DENSE = 4_000_000  # numbers of a matrix that products may hold whole
 GROUP = 3_000_000  # numbers of the systems that are eliminated at once: of many, a core's cache holds the rows at work
+REFINED = 5  # times that a solution is refined, at most
 LEAST_GROUP, MOST_GROUP = 4, 64
 
 
@@ -143,7 +145,16 @@ class Transitions:
             matrix[which, states, index[:, :, k]] -= discount * weight[:, :, k]
         if transposed:
             matrix = np.swapaxes(matrix, 1, 2)
-        return np.linalg.solve(matrix, values[..., None])[..., 0]
+        found = np.linalg.solve(matrix, values[..., None])[..., 0]
+        for _round in range(REFINED):
+            # Pivots carry the rounding of a huge value to states that cannot reach it; its residual there shows (Skeel 1980).
+            left = values - np.einsum("pij,pj->pi", matrix, found)
+            own = np.abs(values) + np.einsum("pij,pj->pi", np.abs(matrix), np.abs(found))
+            wrong = (np.abs(left) > EPS * n * own).any(axis=1)
+            if not wrong.any():
+                break
+            found[wrong] += np.linalg.solve(matrix[wrong], left[wrong][..., None])[..., 0]
+        return found
 
     def _banded(
         self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool, order: np.ndarray, band: int

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,13 +13,16 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import MAX_REWARD, Expression
+from reward_hypotheses.data.rounding import CALLABLE, EPS, Bound, bound_of, equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL, FailureLine, better_than_failing, catastrophic
+from reward_hypotheses.models.catastrophe import FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Drawn, Linear, combination
 from reward_hypotheses.models.unmodelled import Unmodelled, Unseen, cell_codes
 
 T = TypeVar("T")
+type Error = np.ndarray | float
+"""A bound of rounding errors: 0.0 where every value is a whole number."""
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 LEAST_ITEMS = 65_536  # below this one block is enough
@@ -39,14 +43,22 @@ class Members:
     which : slice
         Which draws these are.
     rewards : ndarray (draw, option, scene)
-    tolerance : ndarray (draw,)
-        The difference up to which two rewards of a draw are equal.
+    most : ndarray (draw, 1, 1)
+        A bound of the rounding error of every reward of a draw.
+    exactly : callable
+        Gives the bound of each reward's own: (draw, option, scene).
     """
 
     hypothesis: int
     which: slice
     rewards: np.ndarray
-    tolerance: np.ndarray
+    most: np.ndarray
+    exactly: Callable[[], np.ndarray]
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """The bound of each reward's rounding error: (draw, option, scene)."""
+        return self.exactly()
 
 
 class Block:
@@ -72,7 +84,10 @@ class Block:
         if self.failing is not None:
             self.options = ~self.failing if self.available is None else self.available & ~self.failing
         self._columns: dict[str, np.ndarray] = {}
-        self._rewards: dict[int, np.ndarray] = {}
+        self._rewards: dict[int, tuple[np.ndarray, Error]] = {}
+        self._last: tuple[int, tuple[np.ndarray, Error]] | None = (
+            None  # where rewards are not kept, the one asked for last
+        )
         self._features: dict[int, np.ndarray] = {}
 
     @property
@@ -102,11 +117,22 @@ class Block:
     def _at_anchors(self, name: str) -> np.ndarray:
         return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
 
-    def line(self, value: float | Expression | None) -> np.ndarray | float:
-        """A failure line on this block, a float or (scene,); NaN where nobody gave one."""
+    def bound(self, name: str) -> Bound:
+        """Give the bound of a feature's rounding error."""
+        bound = self.valuation.table.columns[name].bound
+        return bound if bound.exact else Bound(self.gather(np.asarray(bound.error)), np.inf)
+
+    def _bound_at_anchors(self, name: str) -> Bound:
+        bound = self.valuation.table.columns[name].bound
+        return bound if bound.exact else Bound(np.asarray(bound.error)[self.valuation.anchors[self.scenes]], np.inf)
+
+    def line(self, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
+        """A failure line on this block and the bound of its rounding error, floats or (scene,); NaN where nobody gave one."""
         if value is None:
-            return math.nan
-        return value if isinstance(value, float) else value.evaluate(self._at_anchors)
+            return math.nan, 0.0
+        if isinstance(value, float):
+            return value, bound_of(value).error
+        return value.bounded(self._at_anchors, self._bound_at_anchors)
 
     def failure(self, h: int) -> np.ndarray | float:
         """``u_h`` by the judge: a float, or (scene,).
@@ -116,13 +142,13 @@ class Block:
         InputError
             A hypothesis with continuous weights that has none.
         """
-        return self._line(h, self.valuation.line.values[h])
+        return self._line(h, self.valuation.line.values[h])[0]
 
-    def told(self, h: int) -> np.ndarray | float:
-        """``u_h`` as the agent was told."""
+    def told(self, h: int) -> tuple[np.ndarray | float, Error]:
+        """``u_h`` as the agent was told, and the bound of its rounding error."""
         return self._line(h, self.valuation.told.values[h])
 
-    def _line(self, h: int, value: float | Expression | None) -> np.ndarray | float:
+    def _line(self, h: int, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
         if value is None:
             raise InputError(
                 f"hypothesis {self.valuation.hypotheses.names[h]!r} has no failure line, and something here asks what failing "
@@ -132,25 +158,44 @@ class Block:
 
     def reward(self, h: int) -> np.ndarray:
         """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
+        return self._valued(h)[0]
+
+    def error(self, h: int) -> Error:
+        """The bound of the rounding error of `reward`: (option, scene), or 0.0 where every one is a whole number."""
+        return self._valued(h)[1]
+
+    def _valued(self, h: int) -> tuple[np.ndarray, Error]:
         kept = self._rewards.get(h)
         if kept is not None:
             return kept
-        raw = self._raw(h)
+        last = self._last
+        if last is not None and last[0] == h:
+            return last[1]
+        raw, error = self._raw(h)
         if self.failing is not None:
-            raw = np.where(self.failing, self.failure(h), raw)
+            line, of_line = self._line(h, self.valuation.line.values[h])
+            raw = np.where(self.failing, line, raw)
+            if not (isinstance(error, float) and isinstance(of_line, float) and error == of_line == 0.0):
+                error = np.where(self.failing, of_line, error)
         if self.valuation.keeps:
-            self._rewards[h] = raw
-        return raw
+            self._rewards[h] = raw, error
+        else:
+            self._last = h, (raw, error)
+        return raw, error
+
+    def unequal(self, h: int) -> np.ndarray | float:
+        """What ``r_h`` and ``u_h`` differ by at most where they are equal: (option, scene), or 0.0."""
+        return 2 * (self.error(h) + self._line(h, self.valuation.line.values[h])[1])
 
     def better(self, h: int) -> np.ndarray:
         """Where ``r_h > u_h``, (option, scene): better than failing."""
-        if self._better is not None and not self.valuation.close[h]:
+        if self._better is not None:
             return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
-        return better_than_failing(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+        return better_than_failing(self.reward(h), self.failure(h), self.unequal(h))
 
     def better_bits(self, h: int) -> np.ndarray | None:
         """Give `better` packed eight to a byte, where that is what was kept, else None."""
-        return self._better[h] if self._better is not None and not self.valuation.close[h] else None
+        return self._better[h] if self._better is not None else None
 
     def worse(self, h: int) -> np.ndarray:
         """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, or an unmodelled one, how probably.
@@ -163,7 +208,7 @@ class Block:
         if self.valuation.line.values[h] is None:
             return np.zeros(self.shape, bool)
         if not isinstance(reward, Drawn):
-            return catastrophic(self.reward(h), self.failure(h), float(self.valuation.tolerance[h]))
+            return catastrophic(self.reward(h), self.failure(h), self.unequal(h))
         return self.average(h, "worse", lambda some: self.worse_each(some).astype(float))
 
     def cells(self, rules: Sequence[int]) -> np.ndarray:
@@ -174,7 +219,11 @@ class Block:
         """Where draws of a family call an option worse than failing: (draw, option, scene)."""
         if self.valuation.line.values[some.hypothesis] is None:
             return np.zeros(some.rewards.shape, bool)
-        return catastrophic(some.rewards, self.failure(some.hypothesis), some.tolerance[:, None, None])
+        line, of_line = self._line(some.hypothesis, self.valuation.line.values[some.hypothesis])
+        below = catastrophic(some.rewards, line, 0.0)
+        if np.array_equal(below, catastrophic(some.rewards, line, 2 * (some.most + of_line))):
+            return below  # nothing is so near to the line that its own error must be known
+        return catastrophic(some.rewards, line, 2 * (some.error + of_line))
 
     def best(self, h: int) -> np.ndarray:
         """``max(u_h, max_o r_h)``, (scene,): what could be had; of a family, its mean."""
@@ -196,13 +245,21 @@ class Block:
         if h not in self._features:
             values = [np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape) for e in reward.features]
             self._features[h] = np.stack([v.ravel() for v in values])
-        rewards = (coefficients @ self._features[h]).reshape(len(coefficients), *self.shape)
-        value = self.valuation.line.values[h]
-        top = 0.0 if value is None else _largest(self.line(value))
+        features = self._features[h]
+        rewards = (coefficients @ features).reshape(len(coefficients), *self.shape)
+        line: np.ndarray | float = 0.0
+        of_line: Error = 0.0
         if self.failing is not None:
-            rewards = np.where(self.failing, self.failure(h), rewards)
-        tolerance = EQUAL * np.maximum(np.abs(coefficients) @ self.valuation.tops[h], top)
-        return Members(h, which, rewards, tolerance)
+            line, of_line = self._line(h, self.valuation.line.values[h])
+            rewards = np.where(self.failing, line, rewards)
+        unit, size = len(features) * EPS, np.abs(coefficients)
+        most = unit * (size @ np.abs(features).max(axis=1)) + np.max(of_line, initial=0.0)
+
+        def exactly() -> np.ndarray:
+            error = unit * (size @ np.abs(features)).reshape(rewards.shape)
+            return error if self.failing is None else np.where(self.failing, of_line, error)
+
+        return Members(h, which, rewards, most[:, None, None], exactly)
 
     def average(
         self, h: int, what: Any, compute: Callable[["Members"], np.ndarray], role: str = "judges"
@@ -228,16 +285,17 @@ class Block:
                 valuation.averages[key] = groups
         return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
 
-    def _raw(self, h: int) -> np.ndarray:
+    def _raw(self, h: int) -> tuple[np.ndarray, Error]:
         reward = self.valuation.hypotheses.rewards[h]
         if isinstance(reward, Drawn):
             reward = combination(reward.features, reward.mean)
         if isinstance(reward, (Unmodelled, Unseen)):
-            return np.zeros(self.shape)  # indifferent between all options, and failing
+            return np.zeros(self.shape), 0.0  # indifferent between all options, and failing
         if isinstance(reward, Expression):
-            raw = reward.evaluate(self.column)
-            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw)
-        return self.gather(self.valuation.called[h])
+            raw, error = reward.bounded(self.column, self.bound)
+            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw), error
+        called = self.gather(self.valuation.called[h])
+        return called, CALLABLE * np.abs(called)
 
 
 class Valuation:
@@ -257,8 +315,8 @@ class Valuation:
 
     Attributes
     ----------
-    tolerance, told_tolerance : ndarray (hypothesis,)
-        The difference up to which two rewards of a hypothesis are equal, in its reward units.
+    largest : ndarray (hypothesis,)
+        Largest absolute reward or failure line of a hypothesis, in its reward units.
 
     Raises
     ------
@@ -290,34 +348,25 @@ class Valuation:
             self.anchors = np.where(inside, candidate, self.anchors)
         self.averages: dict[Any, Any] = {}
         self.shares: dict[tuple[int, str], np.ndarray] = {}
-        self.tops = {
-            h: np.array([_top(e, table) for e in r.features])
-            for h, r in enumerate(hypotheses.rewards)
-            if isinstance(r, Drawn)
-        }
+        self.families = frozenset(h for h, r in enumerate(hypotheses.rewards) if isinstance(r, Drawn))
         self.keeps = n * table.n_items <= KEEP_CELLS
         self.marks = for_labels and not self.keeps
         self.called = self._call()
         self._ranges = _ranges(table, int(np.clip(table.n_items // 8, LEAST_ITEMS, BLOCK_ITEMS)))
-        # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u. It stands unless some r
-        # comes so close to u that the tolerance, which is known only after the pass, may call them equal.
+        # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u.
         self.better_bits: dict[tuple[int, int], np.ndarray] = {}
-        self.close = np.ones(n, bool)
         self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
-        scale, gap, bad = np.zeros((3, n)), np.full(n, np.inf), np.full(n, -1)
+        self.largest, bad = np.zeros(n), np.full(n, -1)
         bits = {}
-        for span, (scales, gaps, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
-            np.maximum(scale, scales, out=scale)
-            np.minimum(gap, gaps, out=gap)
+        for span, (largest, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
+            np.maximum(self.largest, largest, out=self.largest)
             bad = np.where(bad < 0, first_bad, bad)
             bits[span] = better
         problems = self._refusals(bad)
         if problems:
             raise InputError(problems)
-        self.tolerance = EQUAL * np.maximum(scale[0], scale[1])
-        self.told_tolerance = EQUAL * np.maximum(scale[0], scale[2])
         if self.marks:
-            self.better_bits, self.close = bits, gap <= 2 * self.tolerance
+            self.better_bits = bits
 
     def share(self, h: int, role: str, n: int) -> np.ndarray:
         """Weights of n groups of draws of a family, adding up to 1."""
@@ -325,11 +374,11 @@ class Valuation:
 
     def resampled(self, rng: np.random.Generator) -> "Valuation":
         """The same with the groups of draws of each family drawn anew with replacement (the bootstrap): for Monte Carlo errors."""
-        if not self.tops:
+        if not self.families:
             return self
         other = copy.copy(self)
         other.shares = {}
-        for h in self.tops:
+        for h in self.families:
             reward = self.hypotheses.rewards[h]
             assert isinstance(reward, Drawn)
             for role, draws in (("agents", reward.agents), ("judges", reward.judges)):
@@ -344,7 +393,7 @@ class Valuation:
 
     def typical(self) -> "Valuation":
         """The same with each family at its mean weights."""
-        if not self.tops:
+        if not self.families:
             return self
         fixed = {
             h: combination(r.features, r.mean) for h, r in enumerate(self.hypotheses.rewards) if isinstance(r, Drawn)
@@ -409,49 +458,45 @@ class Valuation:
             called[h] = grid[scene, self.table.positions if self.table.has_options else 0]
         return called
 
-    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """By hypothesis: largest absolute reward and failure lines, least distance from the line, first wrong item, bits."""
+    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """By hypothesis: largest absolute reward or failure line, first wrong item, bits of what is better than failing."""
         n = len(self.hypotheses)
-        scale, gap, bad = np.zeros((3, n)), np.zeros(n), np.full(n, -1)
+        largest, bad = np.zeros(n), np.full(n, -1)
         bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
         for h in range(n):
-            line = block.line(self.line.values[h])
-            told = line if self.told is self.line else block.line(self.told.values[h])
+            lines = [block.line(self.line.values[h])]
+            lines += [] if self.told is self.line else [block.line(self.told.values[h])]
             reward = block.reward(h)
             # padded cells repeat an available item of their scene (none where the scene is empty)
             top = max(float(reward.max()), -float(reward.min()))
-            scale[:, h] = top, _largest(line), _largest(told)
-            uneven = self._uneven(block, h, line, told, top)
-            if not scale[:, h].max() <= MAX_REWARD or uneven is not None:
-                bad[h] = self._first_wrong(block, reward, line, told, uneven)
+            largest[h] = max([top, *(_largest(line) for line, _ in lines)])
+            uneven = self._uneven(block, h, lines)
+            finite = all(size <= MAX_REWARD for size in (top, *(_largest(line) for line, _ in lines)))
+            if not finite or uneven is not None:
+                bad[h] = self._first_wrong(block, reward, [line for line, _ in lines], uneven)
             if self.marks:
-                bits[h] = np.packbits(reward > line)
-                # nothing but exact ties (which no tolerance makes better) lies within so much of the line?
-                near = 8 * EQUAL * max(top, _largest(line))
-                above, below = np.count_nonzero(reward > line + near), np.count_nonzero(reward < line - near)
-                if above + below + np.count_nonzero(reward == line) == reward.size:
-                    gap[h] = near
-        return scale, gap, bad, bits
+                with np.errstate(invalid="ignore"):
+                    bits[h] = np.packbits(better_than_failing(reward, lines[0][0], 2 * (block.error(h) + lines[0][1])))
+        return largest, bad, bits
 
-    def _uneven(
-        self, block: Block, h: int, line: np.ndarray | float, told: np.ndarray | float, top: float
-    ) -> np.ndarray | None:
+    def _uneven(self, block: Block, h: int, lines: list[tuple[np.ndarray | float, Error]]) -> np.ndarray | None:
         """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
         out = None
-        for value, used in ((self.line.values[h], line), (self.told.values[h], told)):
-            spread = self._spread(block, value, used, top)
+        for value, (used, error) in zip((self.line.values[h], self.told.values[h]), lines, strict=False):
+            spread = self._spread(block, value, used, error)
             if spread is not None:
                 out = spread if out is None else out | spread
         return out
 
     def _spread(
-        self, block: Block, value: float | Expression | None, used: np.ndarray | float, top: float
+        self, block: Block, value: float | Expression | None, used: np.ndarray | float, error: Error
     ) -> np.ndarray | None:
         """Where one failure line differs from the one used for its scene, or None."""
         if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
             return None
+        found, of_found = value.bounded(block.column, block.bound)
         with np.errstate(invalid="ignore"):  # what is not finite is refused as such
-            spread = np.abs(value.evaluate(block.column) - used) > EQUAL * np.maximum(np.abs(used), top)
+            spread = ~equal(found, used, of_found, error)
         if block.options is not None:
             spread &= block.options
         return spread if spread.any() else None
@@ -460,12 +505,11 @@ class Valuation:
         self,
         block: Block,
         reward: np.ndarray,
-        line: np.ndarray | float,
-        told: np.ndarray | float,
+        lines: list[np.ndarray | float],
         uneven: np.ndarray | None,
     ) -> int:
         wrong = ~(np.abs(reward) <= MAX_REWARD)
-        for one in (line, told):
+        for one in lines:
             if not (isinstance(one, float) and math.isnan(one)):
                 wrong |= ~(np.abs(one) <= MAX_REWARD)
         if uneven is not None:
@@ -491,21 +535,22 @@ class Valuation:
                     f"{place} has a reward of {reward:g}; it must be a finite number below 1e150 on every available item"
                 )
                 continue
-            for key, value, line in (
-                ("[catastrophe] fail_utility", self.line.values[h], block.line(self.line.values[h])),
-                ("[agent] fail_utility", self.told.values[h], block.line(self.told.values[h])),
+            for key, value in (
+                ("[catastrophe] fail_utility", self.line.values[h]),
+                ("[agent] fail_utility", self.told.values[h]),
             ):
                 if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
                     continue
                 if key.startswith("[agent]") and self.told.values[h] == self.line.values[h]:
                     continue
                 blamed.add(f"{key} {value.text}")
+                line, error = block.line(value)
                 shown = float(np.max(line))
                 if not abs(shown) <= MAX_REWARD:
                     problems.append(
                         f"{place} has a {key} of {shown:g}; it must be a finite number below 1e150 in every scene"
                     )
-                elif self._spread(block, value, line, abs(reward)) is not None:
+                elif self._spread(block, value, line, error) is not None:
                     problems.append(
                         f"{table.source}: scene {table.scene_name(scene)}: {key} ({value.text}) of hypothesis {name!r} differs "
                         "between the options of the scene; it must be the same for all of them"
@@ -526,13 +571,6 @@ def _largest(line: np.ndarray | float) -> float:
     if isinstance(line, float):
         return 0.0 if math.isnan(line) else abs(line)  # nobody gave one
     return float(np.abs(line).max())
-
-
-def _top(feature: Expression, table: Table) -> float:
-    """Largest absolute value of a feature over the items of a table that are not failing itself."""
-    values = np.abs(np.asarray(feature.evaluate(lambda name: table.columns[name].values), float))
-    failing = table.failing()
-    return float(np.broadcast_to(values, table.n_items)[slice(None) if failing is None else ~failing].max(initial=0.0))
 
 
 def _ranges(table: Table, items: int) -> list[tuple[int, int]]:

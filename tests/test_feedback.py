@@ -172,10 +172,10 @@ def test_rewards_of_extreme_priors():
         assert got == pytest.approx(float(want), rel=1e-12)
 
 
-def test_rewards_that_nearly_agree_are_one_class():
-    texts = {"a": "slope", "b": "slope * (1 + 5e-10)", "c": "slope * (1 + 1e-7)", "d": "slope + 1e-12"}
+def test_rewards_that_agree_up_to_rounding_are_one_class():
+    texts = {"a": "slope", "b": "slope + 0.1 + 0.2 - 0.3", "c": "slope * (1 + 1e-7)", "d": "slope + 1e-12"}
     found = evidence(KINDS[2], texts=texts, line=failure_line(1e6, list(texts)))
-    assert found.classes.tolist() == [0, 0, found.classes[2], 0] and found.classes[2] != 0
+    assert found.classes[0] == found.classes[1] and len(set(found.classes.tolist())) == 3
 
 
 def test_large_tables_give_what_small_ones_do(monkeypatch):

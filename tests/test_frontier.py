@@ -157,14 +157,18 @@ def test_what_is_unknown_of_what_an_agent_earns_is_null(monkeypatch):
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(-6, 6)), min_size=1, max_size=12))
 def test_efficient_is_what_nothing_dominates(points):
-    found = efficient([Outcome(a / 6, b * 7.0, 0.0, 0.0) for a, b in points], 42.0)
+    found = efficient([Outcome(a / 6, b * 7.0, 0.0, 0.0, 42.0) for a, b in points])
     assert found == [not dominated(p, points) for p in points]
     assert any(found)
 
 
 def test_what_differs_by_rounding_alone_is_alike():
-    near = [Outcome(0.1, 5.0, 0, 0), Outcome(0.1 + 1e-15, 5.0 + 1e-14, 0, 0), Outcome(0.1, 5.0 - 1e-6, 0, 0)]
-    assert efficient(near, 100.0) == [True, True, False]
+    near = [
+        Outcome(0.1, 5.0, 0, 0, 5.0),
+        Outcome(0.1 + 1e-15, 5.0 + 1e-14, 0, 0, 5.0),
+        Outcome(0.1, 5.0 - 1e-6, 0, 0, 5.0),
+    ]
+    assert efficient(near) == [True, True, False]
 
 
 def test_the_agents_own_settings_are_among_them():
@@ -306,7 +310,7 @@ def made_up(points, own=0):
     entries = [
         module.Entry(policy, outcome, k == own, None, best)
         for k, (policy, outcome, best) in enumerate(
-            zip(candidates(rh.Commit()), outcomes, efficient(outcomes, 100.0), strict=True)
+            zip(candidates(rh.Commit()), outcomes, efficient(outcomes), strict=True)
         )
     ]
     return module.document_of(entries)

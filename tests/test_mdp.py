@@ -165,8 +165,8 @@ def test_occupancies_against_paths(seed):
 
 def test_ties_are_split():
     mdp = ring(4)
-    q = planning.optimal(mdp, np.ones((1, 4))).q
-    assert (planning.greedy(q) == 0.5).all()
+    plans = planning.optimal(mdp, np.ones((1, 4)))
+    assert (planning.greedy(plans.q, plans.error) == 0.5).all()
 
 
 FORMS = {

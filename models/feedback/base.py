@@ -12,12 +12,12 @@ import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation
 
-ALIKE = 1e-9
-"""Inputs of a likelihood within this, relative to the largest, are the same input."""
+SUMMED = 1e-12  # of what is added up: what the order of a sum changes, at most
 CHECKED = 1000  # replications of a predictive check
 
 
@@ -243,6 +243,13 @@ class Feedback(ABC):
         """What the likelihood of h depends on, (option, scene): its reward, unless the kind says otherwise."""
         return block.reward(h)
 
+    def input_error(self, block: Block, h: int) -> np.ndarray | float:
+        """Bound the rounding error of `inputs`, (option, scene) or 0.0: that of the reward; of other numbers 64 eps of them."""
+        if type(self).inputs is Feedback.inputs:
+            return block.error(h)
+        inputs = self.inputs(block, h)
+        return 0.0 if inputs.dtype == bool else CALLABLE * np.abs(inputs)
+
     def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
         """Say the same of rewards at hand (..., item) and their failure line: the rewards, unless the kind says otherwise.
 
@@ -375,6 +382,14 @@ class Feedback(ABC):
             parts.append(inputs.ravel() if block.available is None else inputs[block.available.T])
         return np.concatenate(parts)
 
+    def errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
+        """Bound the rounding error of `inputs` item by item: (item,), or 0.0 where every one is a whole number."""
+        found = [np.broadcast_to(self.input_error(block, h), block.shape).T for block in valuation.blocks()]
+        if not any(error.any() for error in found):
+            return 0.0
+        inside = [block.available for block in valuation.blocks()]
+        return np.concatenate([e.ravel() if i is None else e[i.T] for e, i in zip(found, inside, strict=True)])
+
     def _gathered(
         self, valuation: Valuation, gather: Callable[[Block], tuple[np.ndarray, Any]]
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -382,7 +397,7 @@ class Feedback(ABC):
         n = len(valuation.hypotheses)
         digests = [hashlib.blake2b(digest_size=16) for _ in range(n)]
         total: np.ndarray = np.zeros(1)
-        marks, scale = np.zeros(n), np.zeros(n)
+        marks, slack = np.zeros(n), np.zeros(n)
         floats = False
         for sums, keys in valuation.each(gather):
             total = total + sums
@@ -392,9 +407,9 @@ class Feedback(ABC):
             else:
                 floats = True
                 marks = marks + keys[0]
-                scale = np.maximum(scale, keys[1])
+                slack = slack + keys[1]
         if floats:
-            return total, self._alike(valuation, marks, scale)
+            return total, self._alike(valuation, marks, slack)
         place: dict[bytes, int] = {}
         return total, np.array([place.setdefault(d.digest(), len(place)) for d in digests])
 
@@ -418,43 +433,39 @@ class Feedback(ABC):
                 keys.append(np.packbits(inputs).tobytes())
             else:
                 if marks is None:
-                    marks, largest = np.zeros(n), np.zeros(n)
+                    marks, slack = np.zeros(n), np.zeros(n)
                     probe = np.random.default_rng(block.lo).random(block.shape)
                 marks[h] = np.vdot(inputs, probe)
-                largest[h] = max(float(inputs.max()), -float(inputs.min()))
-        return np.array(sums, float), keys if marks is None else (marks, largest)
+                error = self.input_error(block, h)
+                slack[h] = 2 * float((error * probe).sum()) + SUMMED * float(np.vdot(np.abs(inputs), probe))
+        return np.array(sums, float), keys if marks is None else (marks, slack)
 
-    def _alike(self, valuation: Valuation, marks: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """Group hypotheses whose inputs agree to 1e-9 relative on every item.
+    def _alike(self, valuation: Valuation, marks: np.ndarray, slack: np.ndarray) -> np.ndarray:
+        """Group hypotheses whose inputs are equal up to rounding on every item.
 
-        Inputs that agree have marks (their sums against random numbers) that nearly agree, so only neighbours among
-        the sorted marks are compared item by item.
+        Inputs that are equal have marks (their sums against random numbers) that are within their slack of one another, so
+        only these are compared item by item.
         """
         n = len(marks)
-        order = np.argsort(marks, kind="stable")
-        reach = 4 * ALIKE * np.maximum(scale[order][1:], scale[order][:-1]) * max(valuation.table.n_items, 1)
-        breaks = np.concatenate([[0], np.cumsum(np.diff(marks[order]) > reach)])
-        candidates = [sorted(order[breaks == g].tolist()) for g in range(int(breaks[-1]) + 1)]
+        candidates = overlapping(marks, slack)
         classes = np.arange(n)
         while candidates := [group for group in candidates if len(group) > 1]:
-            apart = np.zeros(n)
+            apart = np.zeros(n, bool)
 
-            def largest(block: Block, groups: list[list[int]] = candidates) -> np.ndarray:
-                out = np.zeros(n)
+            def differ(block: Block, groups: list[list[int]] = candidates) -> np.ndarray:
+                out = np.zeros(n, bool)
                 for group in groups:
-                    first = self.inputs(block, group[0])
+                    first, of_first = self.inputs(block, group[0]), self.input_error(block, group[0])
                     for h in group[1:]:
-                        difference = np.abs(self.inputs(block, h) - first)
-                        if block.available is not None:
-                            difference = np.where(block.available, difference, 0.0)
-                        out[h] = float(difference.max())
+                        differs = ~equal(self.inputs(block, h), first, self.input_error(block, h), of_first)
+                        out[h] = bool((differs if block.available is None else differs & block.available).any())
                 return out
 
-            for found in valuation.each(largest):
-                apart = np.maximum(apart, found)
+            for found in valuation.each(differ):
+                apart |= found
             rest = []
             for group in candidates:
-                same = {h for h in group[1:] if apart[h] <= ALIKE * max(scale[h], scale[group[0]])}
+                same = {h for h in group[1:] if not apart[h]}
                 for h in same:
                     classes[h] = group[0]
                 rest.append([h for h in group[1:] if h not in same])
@@ -483,6 +494,14 @@ class Feedback(ABC):
             code[items] = total
         _, first, cell, _ = distinct(code)
         return cell, first
+
+
+def overlapping(marks: np.ndarray, slack: np.ndarray) -> list[list[int]]:
+    """Group positions whose intervals ``marks +- slack`` overlap, or are linked by others that do; each in order."""
+    order = np.argsort(marks - slack, kind="stable")
+    ends = np.maximum.accumulate((marks + slack)[order])
+    breaks = np.flatnonzero((marks - slack)[order][1:] > ends[:-1]) + 1
+    return [sorted(group.tolist()) for group in np.split(order, breaks)]
 
 
 class ClosedForm(Feedback):

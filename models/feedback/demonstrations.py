@@ -13,17 +13,21 @@ import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.rounding import CALLABLE, EPS, all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
 from reward_hypotheses.models.feedback.rational import (
     CHECKED,
     CHECKED_UNITS,
     MANY,
+    SCALED,
     Part,
     Rational,
     alike,
     chosen_by,
+    length,
+    less_their_mean,
+    less_their_mean_error,
     log_chosen,
     score,
 )
@@ -34,8 +38,6 @@ from reward_hypotheses.models.quadrature import AGREE
 from reward_hypotheses.models.trajectories import Trajectories, trajectories_of
 from reward_hypotheses.models.valuation import Valuation
 
-ROUNDING = 1e-12
-"""Values within this of the best, relative to the largest of all, are equal to it but for rounding."""
 AT_ONCE = 8_000_000  # action values held at once
 NEAR_BETA, BETWEEN = 0.5, 5.0
 """How near a plan must be to be a good first guess of another, in log beta, and how near two between which it lies."""
@@ -248,14 +250,14 @@ class Demonstrations(Rational):
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
         """Of rewards (state,): s_h is their standard deviation."""
-        return (rewards - rewards.mean()) / math.sqrt(len(rewards))
+        return less_their_mean(rewards[None], np.ones((1, len(rewards)), bool))[0] / math.sqrt(len(rewards))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
         """The rewards themselves."""
         return rewards
 
     def _varies(self, valuation: Valuation, h: int, rewards: np.ndarray) -> bool:
-        return float(np.ptp(rewards)) > float(valuation.tolerance[h])
+        return not all_equal(rewards, self.errors(valuation, h))
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
@@ -271,6 +273,15 @@ class Demonstrations(Rational):
             return np.zeros(len(rewards))
         return rewards if self.scale == "raw" else rewards / self.spread(rewards)
 
+    def in_units_error(self, valuation: Valuation, h: int) -> np.ndarray:
+        """Bound the rounding errors of `in_units`: (state,)."""
+        rewards, error = self.state_rewards(valuation, h), self.errors(valuation, h)
+        if self.scale == "raw" or not self._varies(valuation, h, rewards):
+            return np.broadcast_to(error, rewards.shape)
+        s = self.spread(rewards)
+        of_scale = SCALED * EPS + length(np.broadcast_to(error, rewards.shape)) / math.sqrt(len(rewards)) / s
+        return error / s + np.abs(rewards / s) * of_scale
+
     @cached_property
     def _planned(self) -> "WeakKeyDictionary[Valuation, np.ndarray]":
         return WeakKeyDictionary()
@@ -281,20 +292,27 @@ class Demonstrations(Rational):
 
     def advantages(self, valuation: Valuation) -> np.ndarray:
         """``(Q_h - max_a Q_h) / s_h`` of optimal plans in the states visited: (hypothesis, visited, action)."""
+        return self._advantages(valuation)[0]
+
+    def _advantages(self, valuation: Valuation) -> np.ndarray:
+        """The same, 0 where an action is as good as the best, and bounds of the errors: (2, hypothesis, visited, action)."""
         with self._planning:
             if valuation not in self._planned:
                 n = len(valuation.hypotheses)
                 states, _ = self.visited
-                out = np.empty((n, len(states), self.mdp.n_actions))
+                out = np.empty((2, n, len(states), self.mdp.n_actions))
                 size = max(64, AT_ONCE // (self.mdp.n_states * self.mdp.n_actions))
                 for lo in range(0, n, size):
                     some = range(lo, min(lo + size, n))
-                    q = optimal(self.mdp, np.array([self.in_units(valuation, h) for h in some])).q
-                    apart = q[:, states] - q[:, states].max(axis=2, keepdims=True)
-                    nearly = ROUNDING * np.abs(q).max(axis=(1, 2))[:, None, None]
-                    out[lo : lo + size] = np.where(apart >= -nearly, 0.0, apart)
+                    scaled = np.array([self.in_units(valuation, h) for h in some])
+                    plans = optimal(self.mdp, scaled, np.array([self.in_units_error(valuation, h) for h in some]))
+                    q, error = plans.q[:, states], plans.error[:, states]
+                    top = q.max(axis=2, keepdims=True)
+                    error = error + np.where(q == top, error, 0.0).max(axis=2, keepdims=True)
+                    out[0, lo : lo + size] = np.where(q - top >= -2 * error, 0.0, q - top)
+                    out[1, lo : lo + size] = error
                 equal = [h for h in range(n) if not self._varies(valuation, h, self.state_rewards(valuation, h))]
-                out[equal] = 0.0
+                out[:, equal] = 0.0
                 self._planned[valuation] = out
             return self._planned[valuation]
 
@@ -350,18 +368,25 @@ class Demonstrations(Rational):
         """Hypotheses with the same choices at every beta, whatever was done in the states visited."""
         n = len(valuation.hypotheses)
         if self.planner == "optimal":
-            found = self.advantages(valuation)
-            return alike(lambda h: found[h], n)
+            found, of_found = self._advantages(valuation)
+            return alike(lambda h: found[h], lambda h: of_found[h], n)
         there = self._reachable
         endless = not self.mdp.transitions.ends[:, there].any()
+        everywhere = np.ones((1, int(there.sum())), bool)
 
         def marked(h: int) -> np.ndarray:
             mine = self.in_units(valuation, h)
             at_chance = float(np.ptp(mine)) == 0
-            mine = mine[there] - (mine[there].mean() if endless else 0.0)
+            mine = less_their_mean(mine[None, there], everywhere)[0] if endless else mine[there]
             return np.append(mine, float(at_chance and not endless))
 
-        return alike(marked, n)
+        def error(h: int) -> np.ndarray:
+            mine, of_mine = self.in_units(valuation, h)[there], self.in_units_error(valuation, h)[there]
+            if endless:
+                of_mine = less_their_mean_error(mine[None], of_mine[None], everywhere)[0]
+            return np.append(of_mine, 0.0)
+
+        return alike(marked, error, n)
 
     @cached_property
     def _reachable(self) -> np.ndarray:
@@ -395,7 +420,7 @@ class Demonstrations(Rational):
         return Part(self, inputs, said, counts, stages.steps(inputs))
 
     def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:  # noqa: D102
-        varies = np.ptp(rewards, axis=1) > EQUAL * np.abs(rewards).max(axis=1)
+        varies = ~all_equal(rewards, CALLABLE * np.abs(rewards), axis=1)
         s = rewards.std(axis=1) if self.scale == "unit" else np.ones(len(rewards))
         scaled = np.where(varies[:, None], rewards / np.where(varies, s, 1.0)[:, None], 0.0)
         states, (codes, counts) = self.visited[0], self.pairs

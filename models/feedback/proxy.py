@@ -11,11 +11,12 @@ import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import MAX_REWARD, Expression, parse
+from reward_hypotheses.data.expressions import MAX_REWARD, parse
+from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
-from reward_hypotheses.models.feedback.rational import Rational, chosen_by, log_chosen
+from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
+from reward_hypotheses.models.feedback.rational import SCALED, Rational, chosen_by, less_their_mean, log_chosen
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.hypotheses import check_columns
 from reward_hypotheses.models.mdp import MDP
@@ -30,12 +31,12 @@ class Proxy(Rational):
     Inverse reward design (Hadfield-Menell et al. 2017): a proxy is written for what it makes of the world that its designer
     had in mind, and is evidence of what was wanted there, not a reward to be taken literally elsewhere. In a table with
     options, ``E`` is the mean over scenes (by ``scene_weight``) of r_h of the option that the proxy would choose; in an MDP,
-    the expected discounted return under r_h of the proxy's optimal policy. Ties of a proxy are split uniformly: rewards of
-    it that differ by at most 1e-9 of its largest. ``s_h`` is the population standard deviation of E over the candidates; a
+    the expected discounted return under r_h of the proxy's optimal policy. Ties of a proxy, rewards of it that are equal up to
+    rounding, are split uniformly. ``s_h`` is the population standard deviation of E over the candidates; a
     hypothesis under which they all do equally well predicts at chance.
 
     Candidates that behave alike are one: in a table those that choose the same options with the same probabilities, to 1e-9
-    in every scene; in an MDP those that spend the same time in every state, to 1e-9 of the longest. An option that *is*
+    in every scene; in an MDP those that spend the same time in every state, to 1e-9 of it. An option that *is*
     failing is chosen only where a scene has no other; it is worth u_h.
 
     A proxy is silent between hypotheses under which the candidates do equally well in proportion, up to a constant.
@@ -114,18 +115,29 @@ class Proxy(Rational):
         sizes = {"states": self.mdp.n_states, "actions": self.mdp.n_actions, "discount": self.mdp.discount}
         return found | sizes | ({} if self.start is None else {"start": str(self.start)})
 
-    @cached_property
+    @property
     def proxies(self) -> np.ndarray:
         """What each candidate pays: (candidate, item)."""
+        return self._pays[0]
+
+    @property
+    def _proxy_errors(self) -> np.ndarray:
+        return self._pays[1]
+
+    @cached_property
+    def _pays(self) -> tuple[np.ndarray, np.ndarray]:
+        """What each candidate pays, and bounds of its rounding errors: two arrays (candidate, item)."""
         # 0 and 1 are taken for false and true here, whatever other tables hold: only this one is asked
         table = self.table.with_booleans(c for c, column in self.table.columns.items() if column.is_boolean())
         given = {f"candidate {name!r}": parse(text) for name, text in self.candidates.items()}
         if problems := check_columns([(table, given)]):
             raise InputError(problems)
         failing = table.failing()
-        out = np.empty((len(given), table.n_items))
+        out, errors = np.empty((2, len(given), table.n_items))
         for k, (who, expression) in enumerate(given.items()):
-            out[k] = _evaluated(expression, table)
+            out[k], errors[k] = expression.bounded(
+                lambda name: table.columns[name].values, lambda name: table.columns[name].bound
+            )
             wrong = ~(np.abs(out[k]) <= MAX_REWARD)
             if failing is not None:
                 wrong &= ~failing
@@ -135,21 +147,22 @@ class Proxy(Rational):
                     f"{table.source}: {table.where(item)}: {who} is {out[k, item]:g}; it must be a finite number below 1e150 on "
                     "every available item"
                 )
-        return out
+        return out, errors
 
     @cached_property
     def does(self) -> np.ndarray:
         """How probably each candidate chooses each option; in an MDP, for how long it is in each state: (candidate, item)."""
         if self.mdp is not None:
-            return behaviour(self.mdp, self.proxies, self._start)
+            return behaviour(self.mdp, self.proxies, self._start, self._proxy_errors)
         table, failing = self.table, self.table.failing()
         firsts = table.starts[:-1][np.diff(table.starts) > 0]
         lengths = np.diff(np.append(firsts, table.n_items))
         out = np.empty(self.proxies.shape)
-        for k, reward in enumerate(self.proxies):
+        for k, (reward, error) in enumerate(zip(self.proxies, self._proxy_errors, strict=True)):
             real = reward if failing is None else np.where(failing, -np.inf, reward)
-            tolerance = EQUAL * float(np.abs(real[real > -np.inf]).max(initial=0.0))
-            best = real >= np.repeat(np.maximum.reduceat(real, firsts), lengths) - tolerance
+            top = np.repeat(np.maximum.reduceat(real, firsts), lengths)
+            of_top = np.repeat(np.maximum.reduceat(np.where(real == top, error, 0.0), firsts), lengths)
+            best = real >= top - 2 * (error + of_top)
             out[k] = best / np.repeat(np.add.reduceat(best.astype(float), firsts), lengths)
         return out
 
@@ -164,8 +177,10 @@ class Proxy(Rational):
     def _merged(self) -> tuple[np.ndarray, np.ndarray]:
         """The class of each candidate (candidate,), and what each class does, by weight of the scene (class, item)."""
         does = self.does
-        top = ALIKE * (1.0 if self.mdp is None else float(does.max(initial=0.0)))
-        first = [int(np.argmax((np.abs(does[: k + 1] - one) <= top).all(axis=1))) for k, one in enumerate(does)]
+        first = [
+            int(np.argmax((np.abs(does[: k + 1] - one) <= EQUAL * np.maximum(does[: k + 1], one)).all(axis=1)))
+            for k, one in enumerate(does)
+        ]
         kept, _, place, _ = distinct(np.array(first))
         if self.mdp is not None:
             return place, does[kept]
@@ -217,26 +232,35 @@ class Proxy(Rational):
     def _known(self) -> "WeakKeyDictionary[Valuation, dict[int, np.ndarray]]":
         return WeakKeyDictionary()
 
-    def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
-        """``E[r_h of what each candidate would do]`` less the mean over candidates: (unit, candidate); 0 if they are equal."""
+    def _worth(self, valuation: Valuation, h: int) -> np.ndarray:
+        """What the candidates are worth less their mean, and bounds of the rounding errors: (2, unit, candidate)."""
         known = self._known.setdefault(valuation, {})
         if h not in known:
-            worth = self._got(Feedback.at(self, valuation, h))
-            longest = float(self._merged[1].sum(axis=1).max())
-            equal = float(np.ptp(worth)) <= float(valuation.tolerance[h]) * longest
-            known[h] = np.zeros((1, len(worth))) if equal else (worth - worth.mean())[None]
+            reward = Feedback.at(self, valuation, h)
+            error = self.errors(valuation, h) + SCALED * EPS * np.abs(reward)  # of each, and of their sum
+            worth, of_worth = self._got(reward), self._got(error)
+            known[h] = np.zeros((2, 1, len(worth)))
+            if not all_equal(worth, of_worth):
+                known[h] = np.stack([less_their_mean(worth[None], self.inside), of_worth[None]])
         return known[h]
+
+    def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
+        """``E[r_h of what each candidate would do]`` less the mean over candidates: (unit, candidate); 0 if they are equal."""
+        return self._worth(valuation, h)[0]
+
+    def reward_errors(self, valuation: Valuation, h: int) -> np.ndarray | float:  # noqa: D102
+        return self._worth(valuation, h)[1]
+
+    @property
+    def root_share(self) -> float:  # noqa: D102
+        return 1 / math.sqrt(self.inside.shape[1])
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
         """Of what the candidates are worth: s_h is their standard deviation."""
-        return self._less_their_mean(rewards) / math.sqrt(rewards.shape[1])
+        return less_their_mean(rewards, self.inside) / math.sqrt(rewards.shape[1])
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
-        return self._less_their_mean(rewards)
-
-    @staticmethod
-    def _less_their_mean(rewards: np.ndarray) -> np.ndarray:
-        return rewards - rewards.mean(axis=1, keepdims=True)
+        return less_their_mean(rewards, self.inside)
 
     def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
         return Stages(2.0 - said, inside, counts)
@@ -292,9 +316,3 @@ def _texts(given: Any) -> dict[str, str]:
     if problems:
         raise InputError(problems)
     return dict(given)
-
-
-def _evaluated(expression: Expression, table: Table) -> np.ndarray:
-    return np.broadcast_to(
-        np.asarray(expression.evaluate(lambda name: table.columns[name].values), float), table.n_items
-    )

@@ -1,5 +1,6 @@
 """Ratings: each item given one of a few grades."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -8,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import OfItems
+from reward_hypotheses.models.feedback.rational import OfItems, less_their_mean, less_their_mean_error
 from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
 from reward_hypotheses.models.valuation import Valuation
 
@@ -81,14 +83,25 @@ class Ratings(OfItems):
         return self.inside
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
-        """``r_h`` (unit,)."""
-        return Feedback.at(self, valuation, h)
+        """``r_h`` (unit,); where all are equal, to the last bit."""
+        rewards = Feedback.at(self, valuation, h)
+        return np.full_like(rewards, rewards[0]) if all_equal(rewards, self.errors(valuation, h)) else rewards
+
+    def reward_errors(self, valuation: Valuation, h: int) -> np.ndarray | float:  # noqa: D102
+        return self.errors(valuation, h)
+
+    @property
+    def root_share(self) -> float:  # noqa: D102
+        return 1 / math.sqrt(self.items.n_items)
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
-        return (rewards - rewards.mean()) / np.sqrt(len(rewards))
+        return less_their_mean(rewards[None], self.inside[None])[0] / np.sqrt(len(rewards))
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
-        return rewards - rewards.mean()
+        return less_their_mean(rewards[None], self.inside[None])[0]
+
+    def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:  # noqa: D102
+        return less_their_mean_error(rewards[None], error[None], self.inside[None])[0]
 
     def cuts(self, theta: Mapping[str, Any], xp: Any) -> list[Any]:
         """``c_k = logit(v_1 + (1 - v_1) v_2 + ...)``, lowest first."""

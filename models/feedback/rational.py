@@ -14,7 +14,8 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.models.feedback.base import ALIKE, Check, Evidence, Feedback
+from reward_hypotheses.data.rounding import EPS, all_equal, equal
+from reward_hypotheses.models.feedback.base import SUMMED, Check, Evidence, Feedback, overlapping
 from reward_hypotheses.models.feedback.joint import evidence_jointly
 from reward_hypotheses.models.feedback.stages import LARGEST, Stages, Steps
 from reward_hypotheses.models.nuisances import LogNormal, Nuisance
@@ -27,6 +28,8 @@ CHECKED, CHECKED_UNITS = 400, 2000
 KEPT_NODES = 257
 MANY = 20_000  # inputs above which a likelihood takes longer than deciding where to evaluate it
 SAMPLED = 1000  # units by which to tell whether many are alike
+SCALED = 40  # times a last place: what dividing by a root of a sum of squares adds, relative
+NAIVE = 64  # numbers up to which a sum is taken one after the other; of more in pairs, whose error is no larger
 SCANNED = 65  # points at which to look for another hill of a likelihood that may have several
 SHARPNESS = ("the place in the table", "how many options are left", "how far the rewards differ")
 """Where noise may be of different size: what `sharpness` looks at."""
@@ -167,10 +170,8 @@ class Rational(Feedback):
         """What ``s_h`` is the length of, linear in the rewards (unit, option) of options that are real (and not failing)."""
 
     def spread(self, rewards: np.ndarray) -> float:
-        """``s_h``: the root of the sum of squared deviations, scaled so that no square vanishes."""
-        apart = self.deviations(rewards).ravel()
-        largest = _largest(apart)
-        return largest * math.sqrt(float(np.einsum("i,i->", apart / largest, apart / largest))) if largest > 0 else 0.0
+        """``s_h``: the root of the sum of squared deviations."""
+        return length(self.deviations(rewards))
 
     @abstractmethod
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
@@ -232,8 +233,18 @@ class Rational(Feedback):
         return self.inside if failing is None else self.inside & ~self.grid(failing, False)
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
-        """``r_h`` (unit, option); 0 where there is no option."""
-        return self.grid(super().at(valuation, h), 0.0)
+        """``r_h`` (unit, option); 0 where there is no option. Those of a unit that are all equal are so to the last bit."""
+        rewards, error = self.grid(super().at(valuation, h), 0.0), self.reward_errors(valuation, h)
+        if not isinstance(error, float):
+            for there in (self.real, self.inside):
+                same = all_equal(rewards, error, there, axis=1)[:, None] & there
+                rewards = np.where(same, np.take_along_axis(rewards, there.argmax(axis=1)[:, None], axis=1), rewards)
+        return rewards
+
+    def reward_errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
+        """Bound the rounding errors of `rewards`: (unit, option), or 0.0 where every one is a whole number."""
+        error = self.errors(valuation, h)
+        return error if isinstance(error, float) else self.grid(error, 0.0)
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
@@ -255,13 +266,31 @@ class Rational(Feedback):
         """``(r_h - b) / s_h`` as in `at`, 0 where there is no option."""
         rewards = self.rewards(valuation, h)
         s = 1.0 if self.scale == "raw" else self.spread(rewards)
-        centred = self.centred(rewards, self.inside, valuation, h)
-        varies = _largest(centred) > ALIKE * max(_largest(rewards), 1e-300) and s > 0
-        return centred / s if varies else np.zeros(rewards.shape)
+        return self.centred(rewards, self.inside, valuation, h) / s if s > 0 else np.zeros(rewards.shape)
+
+    def scaled_error(self, valuation: Valuation, h: int) -> np.ndarray:
+        """Bound the rounding errors of `scaled`, those of the rewards and what centring and scaling add: (unit, option)."""
+        rewards, error = self.rewards(valuation, h), self.reward_errors(valuation, h)
+        s = 1.0 if self.scale == "raw" else self.spread(rewards)
+        if not s > 0:
+            return np.zeros(rewards.shape)
+        of_centred = self.centred_error(rewards, np.broadcast_to(error, rewards.shape))
+        of_scale = SCALED * EPS + (0.0 if self.scale == "raw" else length(of_centred * self.root_share) / s)
+        return of_centred / s + np.abs(self.centred(rewards, self.inside, valuation, h) / s) * of_scale
+
+    def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """Bound the rounding errors of `centred`, given those of the rewards: (unit, option)."""
+        return less_their_mean_error(rewards, error, self.inside)
+
+    @property
+    def root_share(self) -> np.ndarray | float:
+        """Root of what each square counts in ``s_h ** 2``, at most: (unit, option), or what broadcasts to it."""
+        return 1.0
 
     def classes(self, valuation: Valuation) -> np.ndarray:
-        """Hypotheses whose inputs agree to 1e-9 of the largest: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw)."""
-        return alike(lambda h: self.scaled(valuation, h), len(valuation.hypotheses))
+        """Hypotheses whose inputs are equal up to rounding: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw)."""
+        n = len(valuation.hypotheses)
+        return alike(lambda h: self.scaled(valuation, h), lambda h: self.scaled_error(valuation, h), n)
 
     def evidence(self, valuation: Valuation) -> Evidence:
         """Exact: a product where beta is given, else its integral by quadrature; once a silent class.
@@ -406,6 +435,10 @@ class OfScenes(Rational):
         share = share / share.sum() if share.any() else share
         return np.asarray(np.sqrt(share / np.maximum(count, 1))[:, None])
 
+    @property
+    def root_share(self) -> np.ndarray:  # noqa: D102
+        return np.where(self.real, self._share, 0.0)
+
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, self.real) * self._share
 
@@ -546,11 +579,33 @@ def _narrow(
 
 
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Rewards less the mean of their scene, over the options that are there."""
+    """Rewards less the mean of their scene, over the options that are there.
+
+    Less the first option before they are averaged, so that an offset of all of them takes no digit away.
+    """
     if inside.all():
-        return rewards - (np.einsum("ij->i", rewards) / inside.shape[1])[:, None]
-    some = np.where(inside, rewards, 0.0)
+        apart = rewards - rewards[:, :1]
+        total = np.einsum("ij->i", apart) if inside.shape[1] <= NAIVE else apart.sum(axis=1)
+        return apart - (total / inside.shape[1])[:, None]
+    some = np.where(inside, rewards - np.take_along_axis(rewards, inside.argmax(axis=1)[:, None], axis=1), 0.0)
     return np.where(inside, some - (some.sum(axis=1) / np.maximum(inside.sum(axis=1), 1))[:, None], 0.0)
+
+
+def less_their_mean_error(rewards: np.ndarray, error: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Bound the rounding errors of `less_their_mean`, given those of the rewards: (unit, option)."""
+    n = np.maximum(inside.sum(axis=1), 1)[:, None]
+    first = inside.argmax(axis=1)[:, None]
+    apart = np.where(inside, np.abs(rewards - np.take_along_axis(rewards, first, axis=1)), 0.0)
+    own = np.where(inside, error, 0.0) + EPS * apart
+    mean = (own + EPS * np.minimum(n, NAIVE) * apart).sum(axis=1, keepdims=True) / n
+    return np.where(inside, own + mean, 0.0)
+
+
+def length(apart: np.ndarray) -> float:
+    """Root of a sum of squares, scaled so that no square vanishes."""
+    flat = np.ravel(apart)
+    largest = _largest(flat) if flat.size else 0.0
+    return largest * math.sqrt(float(np.square(flat / largest).sum())) if largest > 0 else 0.0
 
 
 def softmax(beta: float, inputs: np.ndarray) -> np.ndarray:
@@ -582,37 +637,36 @@ def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndar
     )
 
 
-def alike(scaled: Callable[[int], np.ndarray], n: int) -> np.ndarray:
-    """Group hypotheses whose inputs agree to 1e-9 of the largest: (hypothesis,) of int.
+def alike(scaled: Callable[[int], np.ndarray], error: Callable[[int], np.ndarray], n: int) -> np.ndarray:
+    """Group hypotheses whose inputs are equal up to rounding, each with the first of its group: (hypothesis,) of int.
 
     Parameters
     ----------
-    scaled : callable
-        Of a hypothesis: what its likelihood depends on, of one shape for all.
+    scaled, error : callable
+        Of a hypothesis: what its likelihood depends on, of one shape for all, and bounds of its rounding errors.
     n : int
         How many hypotheses there are.
     """
-    probe = np.random.default_rng(17).random(scaled(0).size)
+    probe = np.random.default_rng(17).random(scaled(0).shape)
 
     def marked(h: int) -> tuple[float, float]:
         mine = scaled(h)
-        return float(np.einsum("i,i->", mine.ravel(), probe)), _largest(mine)
+        return float(np.vdot(mine, probe)), 2 * float(np.vdot(error(h), probe)) + SUMMED * float(
+            np.vdot(np.abs(mine), probe)
+        )
 
-    marks, largest = np.array(_each(marked, range(n), probe.size)).T
+    marks, slack = np.array(_each(marked, range(n), probe.size)).T
     classes = np.arange(n)
-    order = np.argsort(marks, kind="stable").tolist()
-    for place, h in enumerate(order):
-        mine: np.ndarray | None = None
-        for other in reversed(order[:place]):
-            top = max(largest[h], largest[other])
-            if marks[h] - marks[other] > 4 * ALIKE * top * probe.size:
-                break
-            if classes[other] != other:
-                continue
-            mine = scaled(h) if mine is None else mine
-            if _largest(mine - scaled(other)) <= ALIKE * top:
-                classes[h] = other
-                break
+    for group in overlapping(marks, slack):
+        firsts: list[tuple[int, np.ndarray, np.ndarray]] = []
+        for h in group if len(group) > 1 else []:
+            mine, of_mine = scaled(h), error(h)
+            for other, x, of_x in firsts:
+                if abs(marks[h] - marks[other]) <= slack[h] + slack[other] and equal(mine, x, of_mine, of_x).all():
+                    classes[h] = other
+                    break
+            else:
+                firsts.append((h, mine, of_mine))
     _, _, inverse, _ = distinct(classes)
     return inverse
 

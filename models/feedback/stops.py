@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import OfItems
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.valuation import Block, Valuation
-
-ULPS = 8 * 2.0**-52  # what rounding makes of a difference of two numbers, relative to these
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +37,13 @@ class Stops(OfItems):
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """How much better failing would be: ``u_h - r_h``."""
-        reward, line = block.reward(h), np.broadcast_to(block.failure(h), block.shape)
-        gap = line - reward
-        rounding = ULPS * np.maximum(np.abs(reward), np.abs(line))
-        return np.where(np.abs(gap) <= rounding, 0.0, gap)  # equal is equal, to the last bit
+        gap = np.broadcast_to(block.failure(h), block.shape) - block.reward(h)
+        return np.where(np.abs(gap) <= block.unequal(h), 0.0, gap)  # equal is equal, to the last bit
+
+    def input_error(self, block: Block, h: int) -> np.ndarray | float:
+        """That of both, and of their difference."""
+        unequal = block.unequal(h)
+        return unequal if isinstance(unequal, float) else unequal / 2 + EPS * np.abs(self.inputs(block, h))
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
         """``u_h - r_h`` (unit,)."""
@@ -53,8 +55,18 @@ class Stops(OfItems):
         failing = self.items.failing()
         return self.inside if failing is None else ~failing
 
+    def reward_errors(self, valuation: Valuation, h: int) -> np.ndarray | float:  # noqa: D102
+        return self.errors(valuation, h)
+
+    @property
+    def root_share(self) -> np.ndarray:  # noqa: D102
+        return self.real / np.sqrt(max(int(self.real.sum()), 1))
+
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
         return rewards[self.real] / np.sqrt(max(int(self.real.sum()), 1))
+
+    def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:  # noqa: D102
+        return error
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
         return rewards

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.valuation import Block, Members, Valuation
 
@@ -141,7 +141,6 @@ class View:
         Which choices there are, where not all.
     """
 
-    tolerance: Any
     scales: Any
 
     def __init__(self, block: Block, policy: Policy, scales: Any = None) -> None:
@@ -151,15 +150,18 @@ class View:
         self.mask = block.options
         if block.options is not None and policy.abstain:
             self.mask = np.vstack([block.options, np.ones((1, scenes), bool)])
-        self.tolerance = block.valuation.told_tolerance
 
     def worth(self, h: int) -> np.ndarray:
         """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
         return self.choices(self.block.reward(h), h)
 
+    def error(self, h: int) -> Any:
+        """The bound of the rounding error of what each choice is worth: (choice, scene), or 0.0; 0 where there is none."""
+        return self.errors(self.block.error(h), h)
+
     def best(self, h: int) -> np.ndarray:
         """Probabilities that maximise under h, ties split uniformly: (choice, scene)."""
-        return greatest(self.worth(h), self.tolerance[h])
+        return greatest(self.worth(h), self.error(h))
 
     def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """What is computed; a view that several policies share may keep it, so nobody writes in it."""
@@ -168,8 +170,18 @@ class View:
     def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
         """Rewards of the options (option, scene), with abstaining, worth what h says of failing: (choice, scene)."""
         if self.abstain:
-            reward = np.vstack([reward, np.broadcast_to(self.block.told(h), (1, self.shape[1]))])
+            reward = np.vstack([reward, np.broadcast_to(self.block.told(h)[0], (1, self.shape[1]))])
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
+
+    def errors(self, error: Any, h: int) -> Any:
+        """Bounds of the options' rounding errors, (option, scene) or 0.0, with that of abstaining: (choice, scene) or 0.0."""
+        of_failing = self.block.told(h)[1] if self.abstain else 0.0
+        if isinstance(error, float) and isinstance(of_failing, float) and error == of_failing == 0.0:
+            return 0.0
+        error = np.broadcast_to(error, self.block.shape)
+        if self.abstain:
+            error = np.vstack([error, np.broadcast_to(of_failing, (1, self.shape[1]))])
+        return error if self.mask is None else np.where(self.mask, error, 0.0)
 
 
 class WideView(View):
@@ -181,13 +193,13 @@ class WideView(View):
         self.block, self.abstain = view.block, view.abstain
         self.shape = (view.shape[0], n * scenes)
         self.mask = None if view.mask is None else np.tile(view.mask, (1, n))
-        self.tolerance = {h: np.repeat(members.tolerance, scenes)}
+        self.members = members
         self.scales = None
         if view.scales is not None:
             self.scales = {h: np.repeat(view.scales[h][members.which], scenes)}
         worth = np.moveaxis(members.rewards, 0, 1).reshape(options, -1)
         if self.abstain:
-            told = np.broadcast_to(view.block.told(h), (scenes,))
+            told = np.broadcast_to(view.block.told(h)[0], (scenes,))
             worth = np.vstack([worth, np.tile(told, n)[None]])
         self._worth = worth if self.mask is None else np.where(self.mask, worth, -np.inf)
 
@@ -195,23 +207,47 @@ class WideView(View):
         """What each choice is worth under each draw: (choice, draw * scene)."""
         return self._worth
 
+    def error(self, h: int) -> Any:
+        """The bound of the rounding error of each: (choice, draw * scene)."""
+        return self._spread(self.members.error, h)
 
-def greatest(worth: np.ndarray, tolerance: float | np.ndarray) -> np.ndarray:
-    """Probabilities that maximise, ties (within the tolerance, one or one a scene) split uniformly: (choice, scene)."""
+    def best(self, h: int) -> np.ndarray:
+        """Probabilities that maximise under each draw, ties split uniformly: (choice, draw * scene)."""
+        most = self._spread(np.broadcast_to(self.members.most, self.members.rewards.shape), h)
+        best = greatest(self._worth, most)
+        if best.dtype == bool:  # nothing is so near to the best that its own error must be known
+            return best
+        return greatest(self._worth, self.error(h))
+
+    def _spread(self, error: np.ndarray, h: int) -> np.ndarray:
+        n, scenes = len(error), self.block.shape[1]
+        out = np.moveaxis(error, 0, 1).reshape(self.block.shape[0], -1)
+        if self.abstain:
+            out = np.vstack([out, np.tile(np.broadcast_to(self.block.told(h)[1], (scenes,)), n)[None]])
+        return out if self.mask is None else np.where(self.mask, out, 0.0)
+
+
+def greatest(worth: np.ndarray, error: float | np.ndarray = 0.0) -> np.ndarray:
+    """Probabilities that maximise, ties split uniformly: (choice, scene).
+
+    Parameters
+    ----------
+    worth : ndarray (choice, scene)
+        -inf where there is no choice.
+    error : float or ndarray (choice, scene), optional
+        Bounds of the rounding errors: a choice ties with the best where it is equal to it.
+    """
     top = worth.max(axis=0)
-    best = worth >= top - tolerance
+    if isinstance(error, float):
+        best = worth >= top - 4 * error
+    else:
+        best = worth >= top - 2 * (error + np.where(worth == top, error, 0.0).max(axis=0))
     if not top.min(initial=0.0) > -np.inf:  # a scene without any choice: nothing is done there
         best &= top > -np.inf
         return best / np.maximum(best.sum(axis=0), 1)
     if np.count_nonzero(best) == best.shape[1]:
         return best
     return best / best.sum(axis=0)
-
-
-def nearly_greatest(worth: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
-    """The same where each choice has a tolerance of its own (choice, scene); the larger one of two counts."""
-    best = np.argmax(worth, axis=0)[None]
-    return greatest(worth, np.maximum(tolerance, np.take_along_axis(tolerance, best, axis=0)))
 
 
 def within_scene_scale(valuation: Valuation) -> Any:
@@ -223,7 +259,7 @@ def within_scene_scale(valuation: Valuation) -> Any:
     n = len(valuation.hypotheses)
     weights = valuation.table.scene_weights()
     total, mass = np.zeros(n), 0.0
-    unit = np.where(valuation.tolerance > 0, valuation.tolerance / EQUAL, 1.0)  # squares of 1e-200 would vanish
+    unit = np.where(valuation.largest > 0, valuation.largest, 1.0)  # squares of 1e-200 would vanish
     of_draws: dict[int, Any] = {}
 
     def measure(block: Block) -> tuple[np.ndarray, float]:
@@ -236,9 +272,9 @@ def within_scene_scale(valuation: Valuation) -> Any:
             reward = block.reward(h)
             mean = np.where(inside, reward, 0.0).sum(axis=0) / share
             apart = np.where(inside, reward - mean, 0.0) / unit[h]
-            apart[np.abs(apart) <= EQUAL] = 0.0
-            out[h] = ((apart**2).sum(axis=0) / share * weight).sum()
-        for h in valuation.tops:
+            varies = weight * ~all_equal(reward, block.error(h), inside)
+            out[h] = ((apart**2).sum(axis=0) / share * varies).sum()
+        for h in valuation.families:
             rewards = block.members(h, "agents").rewards
             mean = np.where(inside, rewards, 0.0).sum(axis=1, keepdims=True) / share
             squares = (np.where(inside, rewards - mean, 0.0) ** 2).sum(axis=1) / share * weight
@@ -249,6 +285,6 @@ def within_scene_scale(valuation: Valuation) -> Any:
         total += squares
         mass += count
     scales = unit * np.sqrt(total / mass) if mass else total
-    if not valuation.tops:
+    if not valuation.families:
         return scales
     return [np.sqrt(of_draws[h] / max(mass, 1e-300)) if h in of_draws else scales[h] for h in range(n)]

@@ -10,7 +10,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, nearly_greatest
+from reward_hypotheses.models.policies.base import Policy, View, greatest
 from reward_hypotheses.models.valuation import GROUPS
 
 CELLS = 400_000  # rewards sorted at once
@@ -56,9 +56,8 @@ def acts_of(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[n
     The view is that of an agent that may abstain if any of them may; of those that may not, the last choice is left out.
     """
     held = list(_held(view, weights))
-    mass = np.array([m for m, _, _ in held])
+    mass = np.array([m for m, _ in held])
     mass = mass / mass.sum()
-    tolerances = np.array([t for _, _, t in held])
     tails = np.array([policy.tail for policy in policies])
     # however they are ordered, the lowest so many have the mass of the greatest tail
     enough = int(np.searchsorted(np.cumsum(np.sort(mass)), tails.max() * (1 + EQUAL))) + 1
@@ -67,27 +66,28 @@ def acts_of(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[n
     step = max(1, CELLS // (len(held) * view.shape[0]))
     for lo in range(0, view.shape[1], step):
         some = slice(lo, lo + step)
-        worth = np.array([w[:, some] for _, w, _ in held])
+        worth = np.array([w[:, some] for _, w in held])
         there = worth[0] > -np.inf
         worth[:, ~there] = 0.0
         order = np.argsort(worth, axis=0)[:enough]
         worth = np.take_along_axis(worth, order, axis=0)
-        near, share = tolerances[order], mass[order]
+        share = mass[order]
         before = np.cumsum(share, axis=0) - share
         for policy, acts, width in zip(policies, out, widths, strict=True):
             taken = np.clip(policy.tail - before, 0.0, share) / policy.tail
             value = np.where(there, (taken * worth).sum(axis=0), -np.inf)
-            acts[:, some] = nearly_greatest(value[:width], (taken * near).sum(axis=0)[:width])
+            error = EQUAL * (taken * np.abs(worth)).sum(axis=0)  # the weights that add it up are no better
+            acts[:, some] = greatest(value[:width], error[:width])
     return out
 
 
-def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:
-    """Weight, worth (choice, scene) and tolerance of every reward that the agent holds possible."""
+def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """Weight and worth (choice, scene) of every reward that the agent holds possible."""
     valuation = view.block.valuation
     for h in np.flatnonzero(weights).tolist():
         reward: Any = valuation.hypotheses.rewards[h]
         if not isinstance(reward, Drawn):
-            yield float(weights[h]), view.worth(h), float(view.tolerance[h])
+            yield float(weights[h]), view.worth(h)
             continue
         members = view.block.members(h, "agents")
         n = len(members.rewards)
@@ -95,8 +95,4 @@ def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray, 
         share = valuation.share(h, "agents", groups)
         for k, some in enumerate(np.array_split(np.arange(n), groups)):
             for i in some.tolist():
-                yield (
-                    float(weights[h] * share[k] / len(some)),
-                    view.choices(members.rewards[i], h),
-                    float(members.tolerance[i]),
-                )
+                yield float(weights[h] * share[k] / len(some)), view.choices(members.rewards[i], h)

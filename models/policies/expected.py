@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 
@@ -13,7 +14,7 @@ class Expected(Policy):
     """Maximise ``sum_i w_i r_i`` in every scene; ties are split uniformly.
 
     Adding up rewards of different hypotheses says how much of one is worth how much of another: a human value too.
-    Sums are equal when they differ by at most ``sum_i w_i tolerance_i``: 0.5 * 100 - 0.5 * 100 is not exactly 0.
+    Sums are equal up to 1e-9 of ``sum_i w_i |r_i|`` at that option, for the weights are no better than that.
     """
 
     draws_one: ClassVar[bool] = False
@@ -26,7 +27,9 @@ class Expected(Policy):
         return weights
 
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
-        mean = np.zeros(view.shape)
+        mean, size = np.zeros(view.shape), np.zeros(view.shape)
         for h in np.flatnonzero(weights):
-            mean += weights[h] * view.worth(int(h))
-        return greatest(mean, float(weights @ view.tolerance))
+            part = weights[h] * view.worth(int(h))
+            mean += part
+            size += np.abs(part)
+        return greatest(mean, EQUAL * (size if view.mask is None else np.where(view.mask, size, 0.0)))

@@ -9,7 +9,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, nearly_greatest
+from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Maximin(Policy):
         return np.flatnonzero((weights >= last - EQUAL * weights.max()) & (weights > 0))
 
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
-        value, tolerance = np.full(view.shape, np.inf), np.zeros(view.shape)
+        value, error = np.full(view.shape, np.inf), np.zeros(view.shape)
         for h in self.believed(weights).tolist():
             if isinstance(view.block.valuation.hypotheses.rewards[h], Drawn):
                 name = view.block.valuation.hypotheses.names[h]
@@ -59,5 +59,5 @@ class Maximin(Policy):
             worth = view.worth(h)
             lower = worth < value
             value = np.where(lower, worth, value)
-            tolerance = np.where(lower, view.tolerance[h], tolerance)
-        return nearly_greatest(value, tolerance)
+            error = np.where(lower, view.error(h), error)
+        return greatest(value, error)

@@ -44,29 +44,31 @@ class Quantilize(Policy):
             raise InputError(problems)
 
     def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        whole, tolerance = view.worth(h), np.asarray(view.tolerance[h])
-        worth = whole[: len(whole) - view.abstain]
-        acting = view.once(h, ("quantilize", self.q), lambda: self._of_best(worth, tolerance))
+        whole, errors = view.worth(h), np.broadcast_to(view.error(h), view.shape)
+        worth, error = whole[: len(whole) - view.abstain], errors[: len(whole) - view.abstain]
+        acting = view.once(h, ("quantilize", self.q), lambda: self._of_best(worth, error))
         if not view.abstain:
             return acting
-        better = (worth > whole[-1] + tolerance).astype(float)
-        better += worth >= whole[-1] - tolerance
+        near = 2 * (error + errors[-1])
+        better = (worth - whole[-1] > near).astype(float)
+        better += worth - whole[-1] >= -near
         out = np.empty(whole.shape)
         np.multiply(acting, better / 2, out=out[:-1])
         out[-1] = 1.0 - out[:-1].sum(axis=0)
         return out
 
-    def _of_best(self, worth: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    def _of_best(self, worth: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Probabilities of the options (option, scene) where the agent must act."""
         there = worth > -np.inf
         n = there.sum(axis=0)
         taken = self.q * n  # so many options
         if taken.max(initial=0.0) <= 1:  # part of the best one
-            return greatest(worth, tolerance)
+            return greatest(worth, error)
         last = np.clip(np.ceil(taken).astype(int), 1, np.maximum(n, 1))  # of which this is the one at the boundary
         edge = _nth_greatest(worth, last)
-        above = worth > edge + tolerance
-        tied = (worth >= edge - tolerance) & ~above & there
+        near = 2 * (error + np.where(worth == edge, error, 0.0).max(axis=0))
+        above = worth > edge + near
+        tied = (worth >= edge - near) & ~above & there
         part = (taken - above.sum(axis=0)) / np.maximum(tied.sum(axis=0), 1)
         return np.asarray((above + tied * part) / np.maximum(taken, 1e-300))
 
