@@ -176,8 +176,8 @@ def test_exact_ties_of_the_mean_reward():
     np.testing.assert_array_equal(rh.Expected().act(view, np.array([0.5, 0.5]))[:, 0], [1 / 3, 1 / 3, 1 / 3])
 
 
-def test_rewards_equal_within_tolerance():
-    table = as_table({"a": np.array([[1.0, 1.0 + 5e-10, 1 - 2e-9]])})
+def test_rewards_equal_up_to_rounding():
+    table = as_table({"a": np.array([[1.0, np.nextafter(1.0, 2.0), 1 - 1e-14]])})
     h = hypotheses_of({"a": "a"})
     valuation = Valuation(h, table, failure_line(1.0, h.names))
     risk = catastrophe_risk(valuation, rh.Commit(), np.ones(1), np.ones(1))
