@@ -86,7 +86,11 @@ def by_grid(graded, scenes, name):
         found.append(special.logsumexp(grades) - math.log(len(v)) + chose)
     joint = np.array(found) - 0.5 * t**2 - 0.5 * math.log(2 * math.pi)
     share = np.exp(joint - special.logsumexp(joint))
-    return special.logsumexp(joint) + math.log(t[1] - t[0]), float(share @ t), math.sqrt(share @ t**2 - (share @ t) ** 2)
+    return (
+        special.logsumexp(joint) + math.log(t[1] - t[0]),
+        float(share @ t),
+        math.sqrt(share @ t**2 - (share @ t) ** 2),
+    )
 
 
 @pytest.mark.parametrize("method", ["laplace", "smc"])
@@ -122,7 +126,9 @@ def test_judgements_whose_quicker_integral_is_not_trusted(limit, value, monkeypa
     monkeypatch.setattr(judgements, limit, value)
     whole, errors = [], []
     for seed in range(RUNS):
-        monkeypatch.setattr(judgements, "substream", lambda _, name, seed=seed: np.random.default_rng([seed, len(name)]))
+        monkeypatch.setattr(
+            judgements, "substream", lambda _, name, seed=seed: np.random.default_rng([seed, len(name)])
+        )
         judgements.infer.cache_clear()
         found = rh.Judgements(SAID, "a test").inferred(("a", "b", "c"))
         assert found.method == "smc" and math.isnan(found.k_hat) and 0 < found.ess <= len(found.found.weights)
