@@ -165,7 +165,7 @@ def exactly(z, ranks):
 
 
 @pytest.mark.parametrize("linear", [False, True])
-@pytest.mark.parametrize("top", [170.0, 340.0, 680.0, 800.0, 5e4])
+@pytest.mark.parametrize("top", [20.0, 40.0, 170.0, 340.0, 680.0, 800.0, 5e4])
 def test_utilities_near_and_beyond_what_a_double_holds(top, linear):
     """Units of +-``top``, each alone and all at once (beside moderate ones), with ties and without, at several beta."""
     rng = np.random.default_rng(12)
