@@ -47,7 +47,7 @@ def test_ragged_scenes_by_a_grid(kind, at_once, monkeypatch):
         monkeypatch.setattr(family, "CELLS", 3 * at_once)
     linear = rh.Linear(["x", "y"], prior={"normal": sd}, source="a test")
     tree = rh.fit({"f": linear}, rh.Uniform("a test"), [one], 0.0, random_seed=2)
-    grid = np.linspace(-7 * sd, 7 * sd, 301)
+    grid = np.linspace(-7 * sd, 7 * sd, 161)
     w = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
     joint = log_likelihoods(table, kind, w) - 0.5 * (w**2).sum(axis=1) / sd**2 - math.log(2 * math.pi * sd**2)
     want = special.logsumexp(joint) + 2 * math.log(grid[1] - grid[0])

@@ -9,7 +9,6 @@ from scipy import special
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback import joint
-from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.posterior import Estimate, weigh
 from reward_hypotheses.models.priors import judgements
 from reward_hypotheses.models.tree import prepared
