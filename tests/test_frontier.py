@@ -183,6 +183,19 @@ def test_the_agents_own_settings_are_among_them():
     assert "maximin (80% credible)" in said(rh.Maximin(0.8)) and "quantilize (best 50%)" in said(rh.Quantilize(0.5))
 
 
+@pytest.mark.parametrize("rationality", [1.3, {"mu": 0.0, "sigma": 0.5}])
+def test_the_row_of_an_inferred_rationality_says_so(tmp_path, rationality):
+    """Also where it was declared: what the agent was asked for is what it was read from."""
+    probes = "scene,option,red_paint,flags,chosen\n0,0,1,0,1\n0,1,0,1,0\n1,0,1,0,1\n1,1,0,1,0\n"
+    said = {"kind": "choices", "table": "probes", "column": "chosen", "rationality": rationality}
+    agent = {"policy": {"name": "boltzmann", "beta": "inferred"}, "prior": "uniform", "feedback": [said]}
+    study = small(agent=agent, tables={"training": "training.csv", "test": "test.csv", "probes": "probes.csv"})
+    found = rh.run(write(tmp_path, study, training=TRAINING, test=TEST, probes=probes))["frontier"]
+    rows = [one for one in found if one["policy"] == "boltzmann"]
+    assert [one["settings"] for one in rows] == [{"beta": "inferred"}] * 2 and [r["own"] for r in rows] == [True, False]
+    assert rows[0]["words"] == "boltzmann (rationality inferred)"
+
+
 def test_one_of_its_own_kind_is_held_against_the_rest():
     class Timid(rh.Policy):
         """Takes the first option, whatever is true."""

@@ -16,7 +16,7 @@ from reward_hypotheses.data.table import as_table
 from reward_hypotheses.models import valuation as module
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.policies.base import View, within_scene_scale
+from reward_hypotheses.models.policies.base import Rationality, View, within_scene_scale
 from reward_hypotheses.models.valuation import Valuation
 
 POLICIES = [
@@ -366,3 +366,28 @@ def test_what_is_no_policy(given):
     )
     with pytest.raises(rh.InputError, match=r"policy: .* is no policy; give one such as rh.Commit\(\)"):
         rh.catastrophe_risk(tree, sites, given)
+
+
+def test_rates_of_a_rationality_known_in_points():
+    scales = [0.5, 2.0, 1.0, 1e-12, 0.0]
+    known = Rationality(np.full(5, 2.0), np.full(5, 0.2), np.array(scales), False)
+    assert known.rates.tolist() == [4.0, 1.0, 2.0, 2e12, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("credible", "kept"), [(0.35, [2]), (0.4, [2]), (0.45, [0, 1, 2]), (0.65, [0, 1, 2]), (1, [0, 1, 2])]
+)
+def test_maximin_keeps_whatever_ties_at_the_boundary(credible, kept):
+    """0.1 + 0.2 is 0.3 here, whichever of the two comes first; what has no weight is not credible."""
+    table = {f"r{h}": -5.0 * np.eye(4)[h : h + 1] for h in range(4)}  # under each hypothesis one option is bad
+    names = hypotheses_of({f"h{h}": f"r{h}" for h in range(4)})
+    valuation = Valuation(names, as_table(table), failure_line(-9.0, names.names))
+    for weights in ([0.1 + 0.2, 0.3, 0.4, 0], [0.3, 0.1 + 0.2, 0.4, 0]):
+        policy = rh.Maximin(credible)
+        assert policy.believed(np.array(weights)).tolist() == kept
+        (block,) = valuation.blocks()
+        chosen = policy.act(View(block, policy), np.array(weights))[:, 0]
+        want = [0 if o in kept else 1 / (4 - len(kept)) for o in range(4)]
+        assert chosen.tolist() == pytest.approx(want)
+    shares = np.array([8.0, 4.0, 3.0, 2.0]) / 17  # of which the first two make 12/17 but for rounding
+    assert rh.Maximin(12 / 17).believed(shares).tolist() == [0, 1]

@@ -2,20 +2,25 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.queries import best_first
+from reward_hypotheses.analysis.queries import _mean_below_half, best_first
+from reward_hypotheses.data.table import as_table
+from reward_hypotheses.models import valuation as module
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.valuation import Valuation
 
 LINE = 0.3
 
 
 def world(rng, n, options, hypotheses):
-    import xarray as xr
-
     data = {f"x{k}": (("scene", "option"), rng.normal(size=(n, options)).round(2)) for k in range(hypotheses)}
     return xr.Dataset(data)
 
@@ -257,6 +262,83 @@ def test_of_equals_the_more_informative_then_the_earlier_whatever_rounding_says(
     fall = np.array([2.0, 2.0 + 1e-15, 3.0, 0.0, 2.0 - 1e-15, 0.0])
     told = np.array([0.1, 0.1, 0.0, 0.2, 0.3, 0.2 + 1e-16])
     assert best_first(fall, told, 1.0).tolist() == [2, 4, 0, 1, 3, 5]
+
+
+@pytest.mark.parametrize(("a", "b"), [(2, 8), (1, 19), (0.5, 0.5), (30, 3)])
+def test_a_prior_of_the_noise_is_its_mean_below_one_half(a, b):
+    def mass(p):
+        return mpmath.betainc(p, b, 0, mpmath.mpf(1) / 2)
+
+    mean = float(mass(a + 1) / mass(a))
+    if (a, b) == (2, 8):
+        assert mean == pytest.approx(0.1928287, abs=1e-7)
+    assert _mean_below_half(a, b) == pytest.approx(mean, rel=1e-11)
+    tree, *_ = fitted(np.random.default_rng(57))
+    asked, test = (world(np.random.default_rng(k), 3, 2, 3) for k in (58, 59))
+    by_prior, by_mean = (rh.rank_queries(tree, asked, test, noise=noise) for noise in ((a, b), mean))
+    xr.testing.assert_allclose(by_prior, by_mean, rtol=1e-9, atol=1e-12)
+    assert float(by_prior["information"].max()) > 0
+
+
+def ragged(rng, widths, hypotheses=3, top=-1.0):
+    """A scene of each width, rewards below 0 unless told, and the rewards as lists (hypothesis, scene, option)."""
+    shape = (len(widths), max(widths))
+    data = {f"x{k}": (("scene", "option"), top - rng.random(shape)) for k in range(hypotheses)}
+    data["available"] = (("scene", "option"), np.arange(shape[1]) < np.array(widths)[:, None])
+    data = xr.Dataset(data)
+    return data, [[data[f"x{k}"].values[m, :w] for m, w in enumerate(widths)] for k in range(hypotheses)]
+
+
+@pytest.mark.parametrize("abstain", [False, True])
+@pytest.mark.parametrize("widths", [[2, 2, 4, 4, 1, 3], [4, 4, 2, 2, 1, 1], [3, 1, 1, 1, 1, 2]])
+def test_blocks_of_several_widths_give_what_one_block_does(widths, abstain, monkeypatch):
+    rng = np.random.default_rng(66)
+    tree, pi, likelihood = fitted(rng)
+    judge = normalised(pi * likelihood)
+    asked, (test, rewards) = world(rng, 3, 2, 3), ragged(rng, widths, top=0.8 if abstain else -1.0)
+    policy = rh.Commit(abstain=abstain)
+    whole = rh.rank_queries(tree, asked, test, policy, noise=0.02)
+    monkeypatch.setattr(module, "LEAST_ITEMS", 4)
+    assert float(whole["regret_fall"].max()) > 0
+    blocks = list(Valuation(hypotheses_of({"h": "x0"}), as_table(test), FailureLine((LINE,))).blocks())
+    assert len({block.shape[0] for block in blocks}) > 1
+    xr.testing.assert_allclose(rh.rank_queries(tree, asked, test, policy, noise=0.02), whole, rtol=1e-12, atol=1e-12)
+
+    def worth(weights):
+        of_scenes = []
+        for m in range(len(widths)):
+            mixed = [sum(w * rewards[h][m][o] for h, w in enumerate(weights)) for o in range(widths[m])]
+            of_scenes.append(max([*mixed, *([LINE * sum(weights)] if abstain else [])]))
+        return sum(of_scenes) / len(widths)
+
+    for k in np.flatnonzero(whole["kind"] == "label"):
+        one = whole.isel(query=k)
+        right = stacked(asked)[:, int(one["scene"]), int(one["option"])] > LINE
+        yes = np.where(right, 0.98, 0.02)
+        fall = worth(judge * yes) + worth(judge * (1 - yes)) - worth(judge)
+        assert float(one["regret_fall"]) == pytest.approx(fall, abs=1e-12)
+
+
+def test_a_scene_of_one_option_stops_no_question_about_the_others():
+    rng = np.random.default_rng(68)
+    tree, pi, likelihood = fitted(rng)
+    asked, rewards = ragged(rng, [2, 1, 3])
+    test = world(rng, 4, 3, 3)
+    found = rh.rank_queries(tree, asked, test, rationality=1.5)
+    choices = found.isel(query=np.flatnonzero(found["kind"] == "choice"))
+    assert sorted(choices["scene"].values.tolist()) == ["0", "2"]
+    spread = [math.sqrt((rewards[h][0].var() + rewards[h][2].var()) / 2) for h in range(3)]
+    judge = normalised(pi * likelihood)
+    assert float(choices["regret_fall"].max()) > 0 and float(choices["information"].min()) > 0
+    for k in range(2):
+        one = choices.isel(query=k)
+        odds = [np.exp(1.5 * rewards[h][int(one["scene"])] / spread[h]) for h in range(3)]
+        chance = np.array([o / o.sum() for o in odds]).T
+        fall, told, change = expected(chance, judge, judge, stacked(test), False)
+        for name, value in (("regret_fall", fall), ("information", told), ("risk_change", change)):
+            assert float(one[name]) == pytest.approx(value, abs=1e-9), name
+    alone, _ = ragged(rng, [1, 1])
+    assert "choice" not in rh.rank_queries(tree, alone, test, rationality=1.5)["kind"].values.tolist()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from scipy import integrate, special
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.rational import _integral
-from reward_hypotheses.models.feedback.stages import Stages
+from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.quadrature import log_integral, log_integral_of_one_hill
 
 
@@ -150,3 +151,40 @@ def test_what_is_no_narrow_hill_is_left_to_the_other_rule():
     assert log_integral_of_one_hill(flat, flat, -8, 8) is None
     found = log_integral_of_one_hill(hill, hill, -8, 8)
     assert found.value == pytest.approx(0.5 * math.log(math.pi / 1e5), abs=1e-8)
+
+
+def exactly(z, ranks):
+    """``log p`` of one ranking by sums over its orders in 60 digits."""
+    with mpmath.workdps(60):
+        w = [mpmath.exp(mpmath.mpf(float(v))) for v in z]
+        total = mpmath.mpf(0)
+        for order in itertools.permutations(range(len(z))):
+            if all(ranks[a] <= ranks[b] for a, b in itertools.pairwise(order)):
+                total += mpmath.fprod(w[i] / mpmath.fsum(w[j] for j in order[k:]) for k, i in enumerate(order))
+        return float(mpmath.log(total))
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("top", [20.0, 40.0, 170.0, 340.0, 680.0, 800.0, 5e4])
+def test_utilities_near_and_beyond_what_a_double_holds(top, linear):
+    """Units of +-``top``, each alone and all at once (beside moderate ones), with ties and without, at several beta."""
+    rng = np.random.default_rng(12)
+    signs = np.array(
+        [[1, -1, 0, 1], [-1, -1, 1, 1], [1, 1, 1, -1], [0, 0.5, -0.5, 1], [-1, -0.9, -0.8, 1], [0, 0, 0, 1e-3]]
+    )
+    z = top * signs
+    ranks = np.array([[4, 1, 2, 3], [1, 2, 3, 4], [1, 1, 1, 4], [2, 1, 1, 3], [1, 1, 3, 4], [2, 2, 1, 4]], float)
+    z = np.vstack([z, rng.normal(size=(2, 4))])
+    ranks = np.vstack([ranks, [[2, 3, 1, 4], [1, 1, 2, 3]]])
+    each = [exactly(z[m], ranks[m]) for m in range(len(z))]
+    half = [exactly(z[m] / 2, ranks[m]) for m in range(len(z))]
+
+    def found(some):
+        stages = Stages(ranks[some], np.ones((len(some), 4), bool))
+        if linear:
+            return LinearSteps(stages, z[some][:, :, None]).log_likelihoods(np.array([[1.0], [0.5]]))
+        return stages.steps(z[some]).log_likelihoods(np.array([1.0, 0.5]))
+
+    for some in [[m] for m in range(len(z))] + [list(range(len(z))), [0, 6], list(range(6)) * 30]:
+        want = [math.fsum(each[m] for m in some), math.fsum(half[m] for m in some)]
+        np.testing.assert_allclose(found(some), want, rtol=1e-12, atol=1e-13)
