@@ -14,6 +14,8 @@ FIRST, MOST, MOST_TOGETHER = 33, 4097, 40_001
 AGREE = 1e-10
 """Two rules, one with every other node of the other, agree to this many nats (or 1e-13 of the value)."""
 WIDEST = 700.0
+HILL = 1.0
+"""Nats above the line between two nodes from which something was missed between them."""
 DEGREES = (8, 16, 32, 64)
 """Of the polynomials by which a smooth log density is known between few points."""
 FINE = 257
@@ -77,8 +79,7 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     """
     found = [_around(f, lo, hi) for lo, hi in starts]
     best = max(found, key=lambda one: one.value)
-    lo, hi, value = float(best.nodes[0]), float(best.nodes[-1]), best.value
-    others = [one for one in found if one.value > value - FAR and (one.nodes[0] > hi or one.nodes[-1] < lo)]
+    others = [one for one in found if one is not best and _adds(one, best)]
     if not others:
         return best
     together = [best, *others]
@@ -88,6 +89,18 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     density = f(nodes)
     error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2]))
     return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
+
+
+def _adds(one: Integral, best: Integral) -> bool:
+    """Whether an integral holds mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
+    inside = (one.nodes >= best.nodes[0]) & (one.nodes <= best.nodes[-1])
+    step = float(one.nodes[1] - one.nodes[0])
+    if not inside.all():
+        beyond = log_sum_exp(one.log_density[~inside]) + math.log(step)
+        if beyond > best.value - FAR / 2:
+            return True
+    missed = one.log_density[inside] > np.interp(one.nodes[inside], best.nodes, best.log_density) + HILL
+    return bool((missed & (one.log_density[inside] > best.value - FAR - math.log(step))).any())
 
 
 def _around(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Integral:

@@ -87,6 +87,17 @@ def test_hills_of_very_different_widths():
     assert found.value == pytest.approx(math.log(2 * math.sqrt(2 * math.pi)), abs=EXACT)
 
 
+@pytest.mark.parametrize("height", [1.0, 100.0, 1e4])
+@pytest.mark.parametrize("starts", [((-0.1, 0.1), (10, 14)), ((10, 14), (-0.1, 0.1))])
+def test_a_narrow_hill_inside_the_window_of_a_wide_one(height, starts):
+    def f(t):
+        return np.logaddexp(math.log(height) - 0.5 * (t / 0.01) ** 2, -0.5 * (t - 12) ** 2)
+
+    found = log_integral(f, *starts)
+    assert found.value == pytest.approx(math.log((1 + height / 100) * math.sqrt(2 * math.pi)), abs=EXACT)
+    assert found.error == 0
+
+
 def test_a_second_hill_too_low_to_count():
     def f(t):
         return np.logaddexp(-0.5 * t**2, -60 - 0.5 * (t - 40) ** 2)
