@@ -96,7 +96,8 @@ def occupancy(mdp: MDP, policy: Any, start: Any = None, horizon: int | None = No
     InputError
         Probabilities that do not add up to 1, naming the state; a start that there is not.
     """
-    given = np.asarray(policy["policy"] if isinstance(policy, xr.Dataset) else policy, float)
+    policy = policy["policy"] if isinstance(policy, xr.Dataset) else policy
+    given = np.asarray(mdp.by_label("policy", policy, ("state", "action")), float)
     if given.shape != (mdp.n_states, mdp.n_actions):
         raise InputError(f"policy: shape {given.shape}; give (state, action), {(mdp.n_states, mdp.n_actions)}")
     wrong = ~(np.abs(given.sum(axis=1) - 1) <= EQUAL) | (given < 0).any(axis=1)
@@ -153,6 +154,7 @@ def demonstrate(
 def _reward(mdp: MDP, given: Any) -> np.ndarray:
     """A reward (state,), however it is given."""
     if not isinstance(given, str) and not callable(given):
+        given = mdp.by_label("reward", given, ("state",))
         try:
             found = np.asarray(given, float)
         except (TypeError, ValueError):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from reward_hypotheses.data.column import name_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.exported import Places
 from reward_hypotheses.data.table import Table, as_table
@@ -200,4 +201,5 @@ def _options(scenes: Any, table: Table) -> list[dict[str, int]]:
     else:
         named = [(table.option_names.text(i), int(table.positions[i])) for i in range(table.n_items)]
         listed = [named[a:b] for a, b in zip(table.starts[:-1], table.starts[1:], strict=True)]
-    return [{str(name): position for name, position in row if name != ""} for row in listed]
+    each = [[(name_of(name), position) for name, position in row] for row in listed]
+    return [{name: position for name, position in row if name} for row in each]

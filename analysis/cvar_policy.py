@@ -61,6 +61,7 @@ def cvar_policy(
     if not isinstance(mdp, MDP):
         raise InputError(f"mdp: a {type(mdp).__name__}; give an rh.MDP")
     n, m = mdp.n_states, mdp.n_actions
+    rewards = mdp.by_label("rewards", rewards, ("sample", "state", "action"))
     try:
         r = np.asarray(rewards, float)
     except (TypeError, ValueError):

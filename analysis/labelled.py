@@ -23,9 +23,10 @@ from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.stored import hypotheses_in, posterior_of, tested
+from reward_hypotheses.models.stored import hypotheses_in, in_order, posterior_of, tested
 from reward_hypotheses.models.tree import LEAST_DRAWS
 from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.variable_names import storable
 
 APART = 1e-11
 """The largest tie breaker: below every digit that matters."""
@@ -120,7 +121,8 @@ def catastrophe_risk(
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     posterior = case.posterior
     seed = int(tree.attrs["seed"])
-    draws = tree["posterior"]["weight"].to_numpy()
+    drawn = in_order(tree, "posterior")
+    draws = drawn["weight"].to_numpy()
     n = max(draws.shape[0] * draws.shape[1], LEAST_DRAWS)
 
     def measured(case: Case, judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
@@ -172,8 +174,8 @@ def catastrophe_risk(
         }
         | ({} if case.exact else {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}),
         coords={
-            "chain": tree["posterior"]["chain"].to_numpy(),
-            "draw": tree["posterior"]["draw"].to_numpy(),
+            "chain": drawn["chain"].to_numpy(),
+            "draw": drawn["draw"].to_numpy(),
             "hypothesis": names,
             "agent_hypothesis": list(case.agent_names),
             "true_hypothesis": names,
@@ -329,7 +331,8 @@ def predict(
     -------
     DataTree
         ArviZ's ``predictions``: ``option`` (-1 for abstaining) and ``catastrophe``, over (chain, draw, scene); and
-        ``predictions_constant_data``: the test.
+        ``predictions_constant_data``: the test; its attribute ``columns`` names columns that are spelt otherwise there,
+        such as ``km%2Fh``.
     """
     draws = whole(draws, "draws", 1)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
@@ -382,7 +385,7 @@ def predict(
     dims = ("chain", "draw", "scene")
     predictions = xr.Dataset({"option": (dims, option[None]), "catastrophe": (dims, bad[None])}, coords=coords)
     return xr.DataTree.from_dict(
-        {"predictions": predictions, "predictions_constant_data": case.valuation.table.to_dataset()}
+        {"predictions": predictions, "predictions_constant_data": storable(table.to_dataset())}
     )
 
 

@@ -25,6 +25,7 @@ from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
+from reward_hypotheses.models.stored import in_order
 from reward_hypotheses.models.tree import LEAST_DRAWS
 
 AT_ONCE = 8_000_000  # action values held at once
@@ -168,7 +169,7 @@ def mdp_risk(
         raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
     acting = Acting(mdp, case.policy, *_of_states(case), where, horizon)
     posterior, seed = case.posterior, int(tree.attrs["seed"])
-    drawn = tree["posterior"]["weight"].to_numpy()
+    drawn = in_order(tree, "posterior")["weight"].to_numpy()
     n = max(drawn.shape[0] * drawn.shape[1], LEAST_DRAWS)
     matrix, steps, returns, best = acting.certain
     agents, judges = case.agents, case.judges

@@ -21,6 +21,7 @@ from reward_hypotheses.models.posterior import Estimate, NotTrustedError, Poster
 from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.shares import held, shares_of
+from reward_hypotheses.models.stored import hypotheses_in, in_order
 from reward_hypotheses.models.tree import about, evidence_of, prepared
 
 FAMILY_DRAWS = 4000
@@ -194,9 +195,9 @@ def population_risk(
         hypotheses=hypotheses,
     )
     certain = found["by_agent"].to_numpy()
-    risk = population["posterior"]["share"].to_numpy().reshape(-1, len(certain)) @ certain
+    risk = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain)) @ certain
     lower, upper = np.quantile(risk, [(1 - prob) / 2, (1 + prob) / 2])
-    names = list(population["shares"]["hypothesis"].to_numpy())
+    names = list(hypotheses_in(population))
     return xr.Dataset(
         {
             "risk": ("draw", risk),
@@ -239,13 +240,13 @@ def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]
         if by not in table.columns:
             raise InputError(f"{table.source}: no column {by!r}, which says whose choices these are; "
                              f"{suggestion(by, table.columns)}")  # fmt: skip
-        column = table.columns[by]
+        column = table.columns[by].names
         gone = column.missing()
         if gone.any():
             raise InputError(
                 f"{table.source}: {table.where(int(np.argmax(gone)))}: column {by!r} is empty; name the agent"
             )
-        values = column.values.astype(float)
+        values = column.values
         scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
         uneven = values != values[np.minimum(table.starts[:-1], table.n_items - 1)][scene]
         if uneven.any():

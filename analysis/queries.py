@@ -21,7 +21,7 @@ from reward_hypotheses.models.policies.base import Policy, View, within_scene_sc
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_incomplete_beta
-from reward_hypotheses.models.stored import tested
+from reward_hypotheses.models.stored import in_order, tested
 from reward_hypotheses.models.valuation import Valuation
 
 BATCHES = 5
@@ -183,7 +183,7 @@ def _noise(tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int) -
         assert said is not None
         if not isinstance(said["noise"], list):
             return np.full((1, n), float(said["noise"]))
-        return _batches(tree["posterior"][f"{said['name']}_eps"].to_numpy().reshape(-1, n)).mean(axis=1)
+        return _batches(in_order(tree, "posterior")[f"{said['name']}_eps"].to_numpy().reshape(-1, n)).mean(axis=1)
     if isinstance(given, (tuple, list)):
         if len(given) != 2 or not all(1e-9 <= (finite(x) or 0) <= 1e9 for x in given):
             raise InputError(f"noise: {shown(given)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
@@ -217,10 +217,10 @@ def _rationality(
         return [[betas_of(given)] * n], None
     if said is None:
         return None
-    scales = tree["constant_data"][f"{said['name']}_scale"].to_numpy()
+    scales = in_order(tree, "constant_data")[f"{said['name']}_scale"].to_numpy()
     if not isinstance(said["rationality"], list):
         return [[(np.array([float(said["rationality"])]), np.ones(1))] * n], scales
-    draws = tree["posterior"][f"{said.get('human') or said['name']}_rationality"].to_numpy().reshape(-1, n)
+    draws = in_order(tree, "posterior")[f"{said.get('human') or said['name']}_rationality"].to_numpy().reshape(-1, n)
     return [[_gauss(batch[:, h]) for h in range(n)] for batch in _batches(draws)], scales
 
 

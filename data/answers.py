@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reward_hypotheses.data.column import name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.readers import read_bytes, read_csv
 
@@ -64,8 +65,9 @@ def answers_of(given: Any, source: str | None = None, hypotheses: Sequence[str] 
 def _of_file(path: Path, source: str) -> list[tuple[str, Any]]:
     table = read_csv(path, path.stem, source, read_bytes(path, source))
     _columns(list(table.columns), table.source)
+    names = {field: table.columns[field].names for field in FIELDS}
     return [
-        (f"{table.source}: {table.where(i)}", {field: table.columns[field].text(i) for field in FIELDS})
+        (f"{table.source}: {table.where(i)}", {field: names[field].text(i) for field in FIELDS})
         for i in range(table.n_items)
     ]
 
@@ -90,7 +92,7 @@ def _cells(row: Any) -> tuple[list[str], list[str]]:
         row = [row[field] for field in FIELDS]
     if isinstance(row, str) or not isinstance(row, Sequence) or len(row) != len(FIELDS):
         return [], [f"{shown(row)}; give judge, left, right and answer"]
-    return ["" if cell is None or cell != cell else str(cell).strip() for cell in row], []
+    return [name_of(cell) or "" for cell in row], []
 
 
 def _problems(cells: list[str], hypotheses: Sequence[str] | None) -> list[str]:

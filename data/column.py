@@ -1,13 +1,19 @@
-"""Column: numbers, booleans or text, and how cells become one of them."""
+"""Column: numbers, booleans or text, how cells become one of them, and the one rule of what a name is."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.rounding import Bound, bound_of
+
+EXACT = 2**53
+"""Whole numbers up to this size are told apart by floating point."""
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,21 @@ class Column:
         The distinct texts, in order of appearance.
     gone : ndarray (item,) of bool or None
         Where a boolean is missing.
+    words : bool
+        Whether 0 and 1 were written as false and true.
+    written : Column or None
+        The cells as names, text, where the values do not tell them: ``1.10`` beside ``1.1``, ``007``, whole numbers
+        beyond 2^53, the text ``NA`` in a DataFrame.
+    blanks : str or None
+        A name that is written both with and without blanks around it.
     """
 
     values: np.ndarray
     vocabulary: tuple[str, ...] | None = None
     gone: np.ndarray | None = None
+    words: bool = False
+    written: "Column | None" = None
+    blanks: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -51,8 +67,39 @@ class Column:
             return np.zeros(len(self.values), bool) if self.gone is None else self.gone
         return np.isnan(self.values)
 
+    @property
+    def names(self) -> "Column":
+        """The cells as names, by the rule of `name_of`: a column of text, missing (-1) where there is none."""
+        if self.written is not None:
+            return self.written
+        if self.is_text:
+            return self
+        there = np.flatnonzero(~self.missing())
+        known, first, place, _ = distinct(self.values[there])
+        order = np.argsort(first)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        codes = np.full(len(self.values), -1)
+        codes[there] = rank[place]
+        as_words = self.words and self.is_boolean()
+        return Column(codes, tuple(name_of(bool(x) if as_words else float(x)) or "" for x in known[order].tolist()))
+
+    def denoted_by(self, names: "Column") -> bool:
+        """Whether names are the cells of this column as they were written."""
+        texts = names.vocabulary or ()
+        if self.vocabulary is not None:
+            there = np.flatnonzero(self.values >= 0)
+            return all(names.text(i) == self.text(i) for i in there.tolist())
+        numbers = numbers_in(texts)
+        if numbers is None:
+            return False
+        values = np.array([*(numbers.get(t, np.nan) for t in texts), np.nan])[names.values]
+        return bool(np.array_equal(values, np.where(self.missing(), np.nan, self.values.astype(float)), equal_nan=True))
+
     def text(self, item: int) -> str:
         """Give the cell as a person would write it."""
+        if self.written is not None and self.written.values[item] >= 0:
+            return self.written.text(item)
         if self.gone is not None and self.gone[item]:
             return ""
         value = self.values[item]
@@ -68,47 +115,218 @@ class Column:
 
     def take(self, items: np.ndarray) -> "Column":
         """Give the same column for these items."""
-        return replace(self, values=self.values[items], gone=None if self.gone is None else self.gone[items])
+        return replace(
+            self,
+            values=self.values[items],
+            gone=None if self.gone is None else self.gone[items],
+            written=None if self.written is None else self.written.take(items),
+        )
+
+    def as_booleans(self) -> "Column":
+        """Give the same column with 1 as true and all other cells as false."""
+        if self.values.dtype == bool:
+            return self
+        gone = self.missing()
+        return replace(self, values=self.values == 1, gone=gone if gone.any() else None)
 
 
-def column_of(values: np.ndarray, where: str) -> Column:
-    """Make a Column of an array of booleans, numbers or text (None and NaN are missing)."""
-    values = np.asarray(values)
-    if values.dtype == bool:
-        return Column(values)
+def name_of(given: Any) -> str | None:
+    """Name a scene, option, rater, grade, trajectory, state or action as text; None where the name is missing.
+
+    Text is taken as it stands, without the blanks around it. A whole number is its digits, also where it is held as a
+    float; any other float is the shortest decimal that denotes it. A Boolean is ``true`` or ``false``. Missing are None,
+    NaN, NaT and pandas's NA. Nothing but floats is ever held as a float, so ``1.1`` and ``1.10``, ``007`` and ``7``, and
+    whole numbers beyond 2^53 stay apart.
+    """
+    if isinstance(given, str):
+        return str(given).strip()
+    if isinstance(given, (bool, np.bool_)):
+        return "true" if given else "false"
+    if isinstance(given, (int, np.integer)):
+        return str(int(given))
+    if isinstance(given, (float, np.floating)):
+        number = float(given)
+        return None if number != number else str(int(number)) if number.is_integer() else repr(number)
+    if given is None or type(given).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(given, bytes):
+        return given.decode("utf-8", "replace").strip()
+    if isinstance(given, (np.datetime64, np.timedelta64)):
+        return None if np.isnat(given) else str(given)
+    return str(given).strip()
+
+
+def plain(name: str) -> str:
+    """Write a decimal without the zeros at its end, so that ``1.0`` is found where ``1`` is listed; other names as they are."""
+    return name.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(name) else name
+
+
+def column_of(values: Any, name: str = "") -> Column:
+    """Make a Column of an array of anything (None, NaN, NA and what a mask hides are missing).
+
+    Parameters
+    ----------
+    name : str
+        Of the column. Those in `NAMES` keep every cell as it is written.
+    """
+    values, gone = _and_gone(values)
+    if name in PLACES:
+        return names_column(values, gone)
+    if values.dtype == bool and not gone.any():
+        return Column(values.copy(), words=True)
     if values.dtype.kind in "iuf":
-        return Column(values.astype(np.float64))
-    if values.dtype.kind in "OUST":
-        cells = ["" if v is None or v != v else str(v) for v in values.tolist()]
-        return text_column(cells)
-    raise InputError(f"{where}: holds {values.dtype}; a column holds booleans, numbers or text")
+        numbers = values.astype(np.float64)
+        numbers[gone] = np.nan
+        exact = values.dtype.kind == "f" or not (np.abs(numbers) >= EXACT).any()
+        return Column(numbers, written=None if exact else names_column(values, gone))
+    return text_column(_cells(values, gone), strict=name in NAMES)
+
+
+def names_column(values: Any, gone: np.ndarray | None = None) -> Column:
+    """Make a column of names, by the rule of `name_of`, of an array of anything."""
+    if gone is None:
+        values, gone = _and_gone(values)
+    if values.dtype.kind in "iufb":  # each distinct number once
+        known, first, place, _ = distinct(values[~gone])
+        order = np.argsort(first)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        codes = np.full(len(values), -1)
+        codes[~gone] = rank[place]
+        raw: Sequence[str | None] = [name_of(v) for v in known[order].tolist()]
+    else:
+        codes, raw = _coded(_cells(values, gone))
+    codes, texts, blanks = _stripped(codes, raw)
+    return Column(codes, texts, blanks=blanks)
+
+
+def _and_gone(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """An array (item,), and where it is masked or missing: (item,) of bool."""
+    if hasattr(values, "null_count") and hasattr(values, "to_pylist"):  # of Arrow
+        if values.null_count or not str(values.type).startswith(("int", "uint", "float", "double", "bool")):
+            listed = values.to_pylist()
+            values = np.empty(len(listed), object)
+            values[:] = listed
+        else:
+            values = values.to_numpy()
+    mask = getattr(values, "mask", None)
+    masked = mask if isinstance(mask, (np.ndarray, np.bool_)) else False
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if isinstance(values, (list, tuple)) and _mixed(values):
+        listed, values = values, np.empty(len(values), object)
+        values[:] = listed
+    values = np.asarray(values)
+    gone = np.broadcast_to(np.asarray(masked, bool), values.shape)
+    return values, gone | (values != values if values.dtype.kind in "fmM" else False)
+
+
+def _mixed(cells: Sequence[Any]) -> bool:
+    """Whether an array would change some cells: Booleans among numbers, whole numbers beyond 2^53 among floats."""
+    kinds = set(map(type, cells))
+    if kinds == {int, float}:
+        return any(type(v) is int and abs(v) >= EXACT for v in cells)
+    return len(kinds) > 1 and not any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds)
+
+
+def _cells(values: np.ndarray, gone: np.ndarray) -> Iterable[str | None]:
+    """Cells as text, with the blanks that stand around it."""
+    listed = list(values) if values.dtype.kind in "mM" else values.tolist()
+    return (
+        None if lost else v if isinstance(v, str) else name_of(v) for v, lost in zip(listed, gone.tolist(), strict=True)
+    )
 
 
 MISSING = frozenset(("", "NA", "NaN", "nan"))
 """Cells that are missing."""
+PLACES = ("scene", "option")
+"""Columns that hold nothing but names."""
+NAMES = ("option_name", "state", "next_state", "action", "trajectory", "judge", "left", "right", "answer")
+"""Columns that hold names wherever something uses them."""
 
 
-def text_column(cells: Iterable[str]) -> Column:
+def text_column(cells: Iterable[str | None], *, strict: bool = False) -> Column:
     """Read cells as text: numbers where all are numbers, booleans where all are true/false, else text."""
+    codes, raw = _coded(cells)
+    return from_codes(codes, raw, strict=strict)
+
+
+def _coded(cells: Iterable[str | None]) -> tuple[np.ndarray, list[str]]:
     code: dict[str, int] = {}
-    codes = np.fromiter((code.setdefault(c.strip(), len(code)) for c in cells), np.int64)
-    return from_codes(codes, tuple(code))
+    codes = np.fromiter((-1 if c is None else code.setdefault(c, len(code)) for c in cells), np.int64)
+    return codes, list(code)
 
 
-def from_codes(codes: np.ndarray, texts: tuple[str, ...]) -> Column:
-    """Give the column whose cells are ``texts[codes]``: numeric, boolean (as 0/1) or text."""
-    numeric = [is_number(t) or t in MISSING for t in texts]
-    words = [t.lower() in ("true", "false") for t in texts]
-    zero_one = all(w or t in MISSING or t in ("0", "1") for t, w in zip(texts, words, strict=True))
-    if all(numeric) or zero_one:
-        value = [
-            np.nan if t in MISSING else float(t.lower() == "true") if w else float(t)
-            for t, w in zip(texts, words, strict=True)
-        ]
-        return Column(np.array(value, np.float64)[codes])
+def _stripped(codes: np.ndarray, raw: Sequence[str | None]) -> tuple[np.ndarray, tuple[str, ...], str | None]:
+    """Codes into distinct texts without blanks around them, those texts, and one that stood both with blanks and without."""
+    if None not in raw and [text.strip() for text in raw if text is not None] == raw:
+        return codes, tuple(text for text in raw if text is not None), None
+    code: dict[str, int] = {}
+    places = [-1 if text is None else code.setdefault(text.strip(), len(code)) for text in raw]
+    firsts: dict[int, str | None] = {}
+    twice = next((t for t, at in zip(raw, places, strict=True) if at >= 0 and firsts.setdefault(at, t) != t), None)
+    return np.array([*places, -1], np.int64)[codes], tuple(code), None if twice is None else twice.strip()
+
+
+def names_from_codes(codes: np.ndarray, raw: Sequence[str]) -> Column:
+    """Give the names that cells of a text file are: ``raw[codes]``, missing where they are in `MISSING`."""
+    codes, texts, blanks = _stripped(codes, raw)
+    if not MISSING.isdisjoint(texts):
+        there = np.array([*(t not in MISSING for t in texts), False])
+        codes = np.where(there, np.cumsum(there) - 1, -1)[codes]
+        texts = tuple(t for t in texts if t not in MISSING)
+    return Column(codes, texts, blanks=blanks)
+
+
+def from_codes(codes: np.ndarray, raw: Sequence[str], *, in_file: bool = False, strict: bool = False) -> Column:
+    """Give the column whose cells are ``raw[codes]``, missing where the code is -1: numeric, boolean (as 0/1) or text.
+
+    Parameters
+    ----------
+    in_file : bool
+        Whether the cells `MISSING` are missing as names too; else they are missing as values alone.
+    strict : bool
+        Whether every cell is kept as it is written, and not only where two would be merged.
+    """
+    codes, texts, blanks = _stripped(codes, raw)
     present = [t for t in texts if t not in MISSING]
-    place = {t: i for i, t in enumerate(present)}
-    return Column(np.array([place.get(t, -1) for t in texts], np.int64)[codes], tuple(present))
+    lost = in_file or len(present) == len(texts)  # so that names are missing where values are
+    numbers = numbers_in(present)
+    if numbers is None:
+        found = names_from_codes(codes, texts)
+        return replace(found, written=None if lost else Column(codes, texts, blanks=blanks), blanks=blanks)
+    words = bool(present) and all(t.lower() in ("true", "false") for t in present)
+    values = np.array([*(numbers.get(t, np.nan) for t in texts), np.nan])[codes]
+    if lost and not loses(present, numbers, strict):
+        return Column(values, words=words)
+    names = names_from_codes(codes, texts) if in_file else Column(codes, texts)
+    return Column(values, words=words, written=replace(names, blanks=blanks), blanks=blanks)
+
+
+def numbers_in(texts: Iterable[str]) -> dict[str, float] | None:
+    """Numbers that texts denote, true and false being 1 and 0 where there is nothing else; None where one is none."""
+    present = [t for t in texts if t not in MISSING]
+    truth = {t: float(word == "true") for t in present if (word := t.lower()) in ("true", "false")}
+    if truth and not all(t in truth or t in ("0", "1") for t in present):
+        return None
+    if not all(t in truth or is_number(t) for t in present):
+        return None
+    return {t: truth[t] if t in truth else float(t) for t in present}
+
+
+def loses(present: Sequence[str], numbers: dict[str, float], strict: bool = False) -> bool:
+    """Whether numbers do not tell the names of distinct texts: two denote one number, or ``007`` would become ``7``.
+
+    Not strictly, ``1.50`` may become ``1.5``, and ``True`` true, where no other text denotes the same.
+    """
+    if len(set(numbers.values())) < len(present):
+        return True
+    if strict:
+        return any(name_of(x) != t for t, x in numbers.items())
+    if all(t.lower() in ("true", "false") for t in present):
+        return False
+    whole = {t: x for t, x in numbers.items() if x.is_integer() or x - x != 0}
+    return any(name_of(x) != t and not _DECIMAL.fullmatch(t) for t, x in whole.items())
 
 
 def is_number(text: str) -> bool:

@@ -103,8 +103,8 @@ def _chosen(table: Table, column: Column) -> np.ndarray:
 
 def _side_by_side(left: Column, right: Column) -> Column:
     """Cells of the two sides in turn."""
-    if left.is_text or right.is_text:
-        n = len(left.values)
-        return text_column(cell for i in range(n) for cell in (left.text(i), right.text(i)))
+    if any(side.is_text or side.written is not None for side in (left, right)):
+        sides = [(side.names, side.names.missing()) for side in (left, right)]
+        return text_column(None if gone[i] else names.text(i) for i in range(len(left.values)) for names, gone in sides)
     both = np.stack([np.where(c.missing(), np.nan, c.values.astype(float)) for c in (left, right)], axis=1).ravel()
     return Column(both)

@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.data.column import Column, column_of, is_number
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.formats import columns_of
+from reward_hypotheses.data.frames import columns_in
 
 SAID = ("chosen", "probability")
 """Columns that say something of an option; without either, each row is a choice."""
@@ -85,13 +86,11 @@ def export_of(given: Any) -> Export:
         return Export(str(given), *columns_of(Path(given), str(given)))
     if hasattr(given, "data_vars"):
         given = given.to_dataframe().reset_index()
-    if hasattr(given, "to_dict") and hasattr(given, "columns"):
-        given = {str(c): given[c].to_numpy() for c in given.columns}
-    arrays = {str(c): np.asarray(v) for c, v in given.items()}
-    shapes = {c: v.shape for c, v in arrays.items()}
+    arrays = columns_in(given, "agent", ("scene", "option"))
+    shapes = {c: np.shape(v) for c, v in arrays.items()}
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise InputError(f"agent: columns of shapes {shapes}; give one value a row, such as scene, option and chosen")
-    return Export("agent", {c: column_of(v, f"agent: column {c!r}") for c, v in arrays.items()})
+    return Export("agent", {c: column_of(v, c) for c, v in arrays.items()})
 
 
 def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
@@ -112,10 +111,11 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
         said = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
         what = "chosen option"
     scene, option = _placed(export, places, draws, said)
+    options = export.columns["option"].names
     taken = np.arange(len(export)) if said is None else np.flatnonzero(said)
     scene, option = scene[taken], option[taken]
     _refuse(
-        f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {export.columns['option'].text(row)!r} is "
+        f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {options.text(row)!r} is "
         "not available there"
         for row, m, o in zip(taken.tolist(), scene.tolist(), option.tolist(), strict=True)
         if o >= 0 and not places.available[m, o]
@@ -158,7 +158,8 @@ def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None)
             raise InputError(
                 f"scenes: {twice!r} stands several times, so that no row can name it; give each scene a name of its own"
             )
-        texts = [export.columns["scene"].text(row) for row in range(n)]
+        names = export.columns["scene"].names
+        texts = [names.text(row) for row in range(n)]
         problems += [
             f"{export.source}: {export.where(row)}: scene {text!r} is none of those asked about; {suggestion(text, known)}"
             for row, text in enumerate(texts)
@@ -173,8 +174,9 @@ def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None)
             )
         scene = np.repeat(np.arange(len(places.scenes)), draws)
     option = np.full(n, -1)
+    options = export.columns["option"].names
     for row in np.flatnonzero(scene >= 0).tolist():
-        text, own = export.columns["option"].text(row), places.options[scene[row]]
+        text, own = options.text(row), places.options[scene[row]]
         option[row] = own.get(text, -1 if text == "-1" else -2)
         at = f"{export.source}: {export.where(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
         if option[row] == -2 and (said is None or said[row]):
@@ -184,7 +186,7 @@ def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None)
         order = np.argsort(key, kind="stable")
         problems += [
             f"{export.source}: {export.where(int(b))}: scene {places.scenes[scene[b]]!r}: option "
-            f"{export.columns['option'].text(int(b))!r} stands there twice, in {export.where(int(a))} already; give it once"
+            f"{options.text(int(b))!r} stands there twice, in {export.where(int(a))} already; give it once"
             for a, b in zip(order[:-1], order[1:], strict=True)
             if key[a] == key[b] and option[a] > -2
         ]

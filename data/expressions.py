@@ -33,7 +33,7 @@ MAX_REWARD = 1e150
 """A reward beyond this is refused: its square would not be a finite number."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]*)`"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|`(?P<quoted>(?:[^`]|``)*)`"
     r"|(?P<op>\*\*|<=|>=|==|!=|[-+*/<>&|~(),]))"
 )
 FUNCTIONS = {"where": (3, 3), "min": (2, 99), "max": (2, 99), "abs": (1, 1), "exp": (1, 1)}
@@ -438,7 +438,7 @@ class _Parser:
         elif kind == "quoted":
             if not word:
                 raise ExpressionError(self.text, position, "an empty name between backticks")
-            self.out.append(Symbol("column", position, name=word))
+            self.out.append(Symbol("column", position, name=word.replace("``", "`")))
         elif kind == "name" and word not in LOGIC:
             self._name(word, position)
         elif kind == "op" and word == "(":

@@ -79,20 +79,8 @@ def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
     for column in table.column_names:
         if column.startswith("__index_level_"):
             continue
-        values = (
-            np.array(table[column].to_pylist(), dtype=object) if table[column].null_count else table[column].to_numpy()
-        )
-        columns[column] = column_of(_plain(values), f"{source}: column {column!r}")
+        columns[column] = column_of(table[column], column)
     return columns
-
-
-def _plain(values: np.ndarray) -> np.ndarray:
-    """Numbers with gaps as float64; anything else as it is."""
-    if values.dtype == object and all(
-        v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values
-    ):
-        return np.array([np.nan if v is None else float(v) for v in values])
-    return values
 
 
 def _dataset(path: Path, engine: str, name: str, source: str) -> Table:

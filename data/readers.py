@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import MISSING, Column, from_codes, is_number
+from reward_hypotheses.data.column import (
+    EXACT,
+    MISSING,
+    NAMES,
+    PLACES,
+    Column,
+    from_codes,
+    is_number,
+    loses,
+    names_from_codes,
+    numbers_in,
+)
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, from_rows
 
@@ -18,6 +30,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHUNK = 20_000  # rows converted at a time: their texts are still in the cache when they become numbers
+MOST_TEXTS = 10_000  # distinct cells of a column that are compared as names, not only as numbers
+_DIGITS = 10.0 ** np.arange(1, 17)
 ARROW_FROM = 4_000_000  # bytes from which the import of pyarrow pays for itself
 
 
@@ -27,7 +41,9 @@ def read_table(path: str | Path) -> "xr.Dataset":
     CSV, or by the ending of the name ``.parquet`` (with the extra ``arrow``), ``.nc`` or ``.zarr``. In CSV and Parquet
     each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can be
     chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
-    numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str.
+    numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str. Where the numbers do not tell the
+    names that a column may hold (``1.10`` beside ``1.1``, ``007``, whole numbers beyond 2^53), a coordinate
+    ``<column> as written`` holds them as text.
 
     Raises
     ------
@@ -37,7 +53,10 @@ def read_table(path: str | Path) -> "xr.Dataset":
     from reward_hypotheses.data.formats import read_any
 
     path = path_of(path, "a table")
-    return read_any(path, path.stem)[0].to_dataset()
+    table = read_any(path, path.stem)[0]
+    for sentence in table.blanks:
+        warnings.warn(sentence, stacklevel=2)
+    return table.to_dataset()
 
 
 def path_of(path: Any, what: str) -> Path:
@@ -160,14 +179,14 @@ def _header(text: str, source: str) -> tuple[list[str], int]:
 
 def _by_csv(text: str, header: Sequence[str], source: str, plain: bool) -> tuple[dict[str, Column], np.ndarray | None]:
     """Convert by the standard library; a column of numbers in which text turns up late is read again as text."""
-    as_text = {i for i, name in enumerate(header) if name in ("scene", "option")}
+    as_text = {i for i, name in enumerate(header) if name in (*PLACES, *NAMES)}
     while True:
         readers = [_Texts() if i in as_text else _Numbers() for i in range(len(header))]
         lines: list[int] | None = None if plain else []
         for chunk in _chunks(text, header, source, lines):
             for reader, cells in zip(readers, zip(*chunk, strict=True), strict=True):
                 reader.add(cells)
-        turned = {i for i, reader in enumerate(readers) if isinstance(reader, _Numbers) and reader.is_text}
+        turned = {i for i, reader in enumerate(readers) if isinstance(reader, _Numbers) and reader.loses()}
         if not turned:
             break
         as_text |= turned
@@ -222,40 +241,71 @@ class _Numbers:
         self.is_text = False
         self.words = False
         self.other = False
+        self.known: dict[str, float] = {}
+        self.many = False  # whether there are so many distinct cells that they are not kept
 
     def add(self, cells: Sequence[str]) -> None:
         if self.is_text:
             return
+        if not self.many:
+            new = set(cells).difference(self.known)
+            self.many = len(self.known) + len(new) > MOST_TEXTS
+        if self.many and self._added(cells):
+            return
+        for cell in set(cells).difference(self.known) if self.many else new:
+            value = self._value(cell.strip())
+            if value is None:
+                self.is_text = True
+                return
+            self.known[cell] = value
+        self.is_text = self.words and self.other
+        self.parts.append(np.fromiter(map(self.known.__getitem__, cells), np.float64, len(cells)))
+
+    def _added(self, cells: Sequence[str]) -> bool:
+        """Add cells that are all numbers; False where some are something else."""
         try:
             part = np.fromiter(map(float, cells), np.float64, len(cells))
-            joined = "".join(cells)
-            if "_" not in joined and joined.isascii() and not np.isnan(part).any():
-                self.parts.append(part)
-                self.other = self.other or not bool(((part == 0) | (part == 1)).all())
-                self.is_text = self.words and self.other
-                return
         except ValueError:
-            pass
-        known: dict[str, float] = {}
-        for cell in set(cells):
-            stripped = cell.strip()
-            word = stripped.lower()
-            if stripped in MISSING:
-                known[cell] = np.nan
-            elif word in ("true", "false"):
-                known[cell], self.words = float(word == "true"), True
-            else:
-                column = from_codes(np.zeros(1, np.int64), (stripped,))
-                if column.is_text:
-                    self.is_text = True
-                    return
-                known[cell] = float(column.values[0])
-                self.other = self.other or known[cell] not in (0.0, 1.0)
-        self.is_text = self.words and self.other
-        self.parts.append(np.array([known[cell] for cell in cells]))
+            return False
+        joined = "".join(cells)
+        if "_" in joined or not joined.isascii() or np.isnan(part).any():
+            return False
+        self.parts.append(part)
+        self.other = self.other or not bool(((part == 0) | (part == 1)).all())
+        whole = joined.replace("-", "").isdecimal()
+        self.is_text = (self.words and self.other) or (whole and not _as_digits(part, len(joined)))
+        return True
+
+    def _value(self, cell: str) -> float | None:
+        if cell in MISSING:
+            return np.nan
+        word = cell.lower()
+        if word in ("true", "false"):
+            self.words = True
+            return float(word == "true")
+        if not is_number(cell):
+            return None
+        self.other = self.other or float(cell) not in (0.0, 1.0)
+        return float(cell)
+
+    def loses(self) -> bool:
+        """Whether the column has to be read as text: it is text, or its numbers do not tell its names."""
+        if self.is_text or self.many:
+            return self.is_text
+        present = list(dict.fromkeys(c.strip() for c in self.known if c.strip() not in MISSING))
+        numbers = numbers_in(present)
+        return numbers is not None and loses(present, numbers)
 
     def column(self, name: str) -> Column:
-        return Column(np.concatenate(self.parts) if self.parts else np.empty(0))
+        values = np.concatenate(self.parts) if self.parts else np.empty(0)
+        return Column(values, words=self.words and not self.many and not {"0", "1"}.intersection(self.known))
+
+
+def _as_digits(numbers: np.ndarray, length: int) -> bool:
+    """Whether whole numbers that were written with so many characters in all are their digits, each exactly."""
+    size = np.abs(numbers)
+    written = len(numbers) + int(np.searchsorted(_DIGITS, size, side="right").sum()) + int((numbers < 0).sum())
+    return written == length and bool((size < EXACT).all())
 
 
 class _Texts:
@@ -267,20 +317,17 @@ class _Texts:
 
     def add(self, cells: Sequence[str]) -> None:
         code = self.code
-        self.parts.append(np.fromiter((code.setdefault(c.strip(), len(code)) for c in cells), np.int64, len(cells)))
+        self.parts.append(np.fromiter((code.setdefault(c, len(code)) for c in cells), np.int64, len(cells)))
 
     def column(self, name: str) -> Column:
         codes = np.concatenate(self.parts) if self.parts else np.empty(0, np.int64)
-        return _place_or_column(name, codes, tuple(self.code))
+        return _place_or_column(name, codes, list(self.code))
 
 
-def _place_or_column(name: str, codes: np.ndarray, texts: tuple[str, ...]) -> Column:
-    if name not in ("scene", "option"):
-        return from_codes(codes, texts)
-    if not MISSING.isdisjoint(texts):  # the place of an item is its text: '007' is not '7'
-        gone = np.array([t in MISSING for t in texts])
-        codes = np.where(gone[codes], -1, codes)
-    return Column(codes, texts)
+def _place_or_column(name: str, codes: np.ndarray, texts: Sequence[str]) -> Column:
+    if name in PLACES:
+        return names_from_codes(codes, texts)
+    return from_codes(codes, texts, in_file=True, strict=name in NAMES)
 
 
 def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
@@ -307,21 +354,30 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
     for name in header:
         if not name:
             continue
-        cells = table[name]
-        if name not in ("scene", "option"):
+        cells = table[name].combine_chunks()
+        if name not in (*PLACES, *NAMES) and pyarrow.compute.count_distinct(cells[:CHUNK]).as_py() > MOST_TEXTS:
             try:
                 gone = pyarrow.compute.is_in(cells, value_set=missing)
                 values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())
-                column = Column(values.to_numpy().astype(np.float64))
-                if int(column.missing().sum()) == int(pyarrow.compute.sum(gone).as_py()):
+                column = Column(values.to_numpy(zero_copy_only=False).astype(np.float64))
+                there = ~column.missing()
+                whole = column.values[there] == np.floor(column.values[there])
+                if int(pyarrow.compute.sum(gone).as_py()) == len(there) - int(there.sum()) and not (
+                    whole.all()
+                    and not _as_digits(column.values[there], _length(cells.filter(pyarrow.compute.invert(gone))))
+                ):
                     columns[name] = column
-                    continue  # else some odd spelling of NaN, which the other reader judges
+                    continue  # else some odd spelling of NaN, or of whole numbers, which the other reader judges
             except pyarrow.ArrowInvalid:
                 pass
-        coded = cells.combine_chunks().dictionary_encode()
-        raw = [str(t).strip() for t in coded.dictionary.to_pylist()]
-        texts = tuple(dict.fromkeys(raw))
-        place = {t: i for i, t in enumerate(texts)}
-        codes = np.array([place[t] for t in raw], np.int64)[coded.indices.to_numpy()]
-        columns[name] = _place_or_column(name, codes, texts)
+        coded = cells.dictionary_encode()
+        texts = [str(t) for t in coded.dictionary.to_pylist()]
+        columns[name] = _place_or_column(name, coded.indices.to_numpy().astype(np.int64), texts)
     return columns
+
+
+def _length(cells: Any) -> int:
+    """Characters of all cells of Arrow, together."""
+    import pyarrow.compute
+
+    return int(pyarrow.compute.sum(pyarrow.compute.utf8_length(cells)).as_py() or 0)

@@ -5,6 +5,7 @@ option names, or one scene with thousands of options, costs what it holds and no
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.column import Column, column_of, is_number
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.frames import cells_of, columns_in
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +24,9 @@ RESERVED = ("scene", "option", "available", "scene_weight", "is_failing")
 """Columns with a meaning of their own."""
 PLACES = ("scene", "option", "available")
 """Columns that say where an item is; every other column is a feature, or what some feedback names."""
+WRITTEN = " as written"
+"""What follows a column's name in that of the coordinate of a Dataset that holds its cells as names, where numbers do not
+tell them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Table:
         Position of each item in its scene, where some options were left out.
     unit : str
         What a scene is called: ``scene``, or ``state`` where they are an MDP's.
+    blanks : tuple of str
+        A sentence for each column of names in which names that differ in outer blanks alone were merged.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Table:
     column_order: tuple[str, ...] = field(default=())
     kept_positions: np.ndarray | None = None
     unit: str = "scene"
+    blanks: tuple[str, ...] = ()
 
     @property
     def n_scenes(self) -> int:
@@ -215,7 +222,7 @@ class Table:
         """Say which columns look like misspelt names of reserved ones, and are features all the same."""
         from difflib import get_close_matches
 
-        out = []
+        out = list(self.blanks)
         for name in self.columns:
             plain = name.strip().lower().replace(" ", "_").replace("-", "_")
             if name not in RESERVED and (near := get_close_matches(plain, RESERVED, 1, 0.9)):
@@ -231,9 +238,8 @@ class Table:
         """Hold these columns as booleans: they are 0/1 or true/false in every table."""
         columns = dict(self.columns)
         for name in names:
-            if name in columns and columns[name].values.dtype != bool:
-                gone = columns[name].missing()
-                columns[name] = Column(columns[name].values == 1, gone=gone if gone.any() else None)
+            if name in columns:
+                columns[name] = columns[name].as_booleans()
         return replace(self, columns=columns)
 
     def subset(self, keep: np.ndarray) -> "Table":
@@ -255,38 +261,9 @@ class Table:
         Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
         missing), text is str. Ragged scenes are padded and marked by ``available``.
         """
-        import xarray as xr
+        from reward_hypotheses.data.datasets import dataset_of
 
-        position = self.positions
-        width = int(position.max(initial=0)) + 1 if self.has_options else 1
-        scene = np.repeat(np.arange(self.n_scenes), np.diff(self.starts))
-        dims = (self.unit, "option") if self.has_options else (self.unit,)
-        shape = (self.n_scenes, width)
-        ragged = self.n_items < self.n_scenes * width
-
-        def padded(values: np.ndarray, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
-            grid = np.full(shape, empty, values.dtype)
-            grid[scene, position if self.has_options else 0] = values
-            return dims, grid if self.has_options else grid[:, 0]
-
-        variables = {}
-        for name, column in self.columns.items():
-            if column.vocabulary is not None:
-                texts = np.array([*column.vocabulary, ""], dtype=np.dtypes.StringDType())
-                variables[name] = padded(texts[column.values].astype(object), "")
-            elif column.is_boolean() and not column.missing().any():
-                variables[name] = padded(column.values.astype(bool), False)
-            elif not ragged and (np.floor(column.values) == column.values).all() and (abs(column.values) < 2**53).all():
-                variables[name] = padded(column.values.astype(np.int64), 0)
-            else:
-                variables[name] = padded(column.values.astype(float), np.nan)
-        if ragged:
-            variables["available"] = padded(np.ones(self.n_items, bool), False)
-        if self.option_names is not None and self.option_names.vocabulary is not None:
-            texts = np.array([*self.option_names.vocabulary, ""], dtype=np.dtypes.StringDType())
-            variables["option_name"] = padded(texts[self.option_names.values].astype(object), "")
-        coords = {} if self.scene_names is None else {self.unit: _as_integers(self.scene_names)}
-        return xr.Dataset(variables, coords=coords, attrs={"source": self.source})
+        return dataset_of(self)
 
 
 def from_rows(
@@ -309,66 +286,66 @@ def from_rows(
     line = np.arange(n) if rows is None else rows
     where = "line" if rows is not None else "row"
     has_options = "option" in columns
-
-    def code(place: str) -> np.ndarray:
-        column = columns[place]
-        missing = column.missing()
-        if missing.any():
+    named: dict[str, Column] = {place: columns[place].names for place in ("scene", "option") if place in columns}
+    for place, column in named.items():
+        if (missing := column.missing()).any():
             raise InputError(
                 f"{source}: {where} {int(line[np.argmax(missing)])}: column {place!r} is missing; every row needs its {place}"
             )
-        return column.values if column.is_text else _rank_of_appearance(column.values)
-
-    if "scene" in columns:
-        scene = code("scene")
-        n_scenes = int(scene.max()) + 1
-        first = np.full(n_scenes, n)
-        np.minimum.at(first, scene, np.arange(n))
-        names = tuple(columns["scene"].text(int(i)) for i in first)
+    if "scene" in named:
+        scene = named["scene"].values
+        names = named["scene"].vocabulary or ()
+        n_scenes = len(names)
     else:
-        scene, n_scenes, names = np.arange(n), n, None
+        scene, n_scenes = np.arange(n), n
     if "scene" in columns:
         key = scene.astype(np.int64)
         if has_options:
-            option = code("option")
+            option = named["option"].values
             key = key * (int(option.max()) + 1) + option
-        place = np.argsort(key, kind="stable")
-        same = np.flatnonzero(key[place][1:] == key[place][:-1])
+        by_key = np.argsort(key, kind="stable")
+        same = np.flatnonzero(key[by_key][1:] == key[by_key][:-1])
         if len(same):
-            a, b = int(place[same[0]]), int(place[same[0] + 1])
+            a, b = int(by_key[same[0]]), int(by_key[same[0] + 1])
             if has_options:
-                what = f"scene {columns['scene'].text(a)!r} has option {columns['option'].text(a)!r} twice"
+                what = f"scene {named['scene'].text(a)!r} has option {named['option'].text(a)!r} twice"
                 right = "each option once in a scene"
             else:
-                what = f"scene {columns['scene'].text(a)!r} stands twice"
+                what = f"scene {named['scene'].text(a)!r} stands twice"
                 right = "one row a scene, or a column 'option' that tells its rows apart"
             raise InputError(f"{source}: {where}s {int(line[a])} and {int(line[b])}: {what}; there must be {right}")
     order_of_items = np.arange(n) if (np.diff(scene) >= 0).all() else np.argsort(scene, kind="stable")
     starts = np.searchsorted(scene[order_of_items], np.arange(n_scenes + 1))
     trivial = order_of_items[0] == 0 and (np.diff(order_of_items) == 1).all()
 
-    def arranged(values: np.ndarray) -> np.ndarray:
-        return values if trivial else values[order_of_items]
+    def arranged(column: Column) -> Column:
+        return column if trivial else column.take(order_of_items)
 
     table = Table(
         name=name,
         source=source,
-        columns={c: replace(v, values=arranged(v.values)) for c, v in columns.items() if c not in ("scene", "option")},
+        columns={c: arranged(v) for c, v in columns.items() if c not in ("scene", "option")},
         starts=starts,
         has_options=has_options,
-        scene_names=names,
-        option_names=replace(columns["option"], values=arranged(columns["option"].values)) if has_options else None,
-        rows=None if rows is None else arranged(rows),
+        scene_names=names if "scene" in named else None,
+        option_names=arranged(named["option"]) if has_options else None,
+        rows=None if rows is None else rows if trivial else rows[order_of_items],
         column_order=order,
+        blanks=tuple(
+            f"{source}: column {c!r}: {v.blanks!r} is written with blanks around it and without; both are one name"
+            for c, v in (dict(columns) | named).items()
+            if v.blanks is not None
+        ),
     )
-    return _what_is_available(table)
+    return what_is_available(with_names(table))
 
 
 def as_table(data: Any, name: str = "table", source: str | None = None) -> Table:
-    """Take a Table, Dataset, DataFrame or dict of arrays as a Table.
+    """Take a Table, Dataset, DataFrame, Arrow table or dict of arrays as a Table.
 
-    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame (or a dict of
-    one-dimensional arrays) has one row an item, with the columns of a CSV file.
+    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame, an Arrow table or a dict
+    of one-dimensional arrays has one row an item, with the columns of a CSV file; ``scene`` and ``option`` may be levels of
+    a DataFrame's index. What a mask hides is missing. Nothing of what is given is kept: arrays are copied.
 
     Raises
     ------
@@ -377,31 +354,33 @@ def as_table(data: Any, name: str = "table", source: str | None = None) -> Table
     """
     if isinstance(data, Table):
         return data
+    made = _table_of(data, name)
+    for sentence in made.blanks:
+        warnings.warn(sentence, stacklevel=3)
+    return made if source is None else replace(made, source=source)
+
+
+def _table_of(data: Any, name: str) -> Table:
+    from reward_hypotheses.data.datasets import table_of_dataset, table_of_grids
+
     if hasattr(data, "data_vars"):
-        return replace(_from_dataset(data, name), source=name if source is None else source)
-    if hasattr(data, "to_dict") and hasattr(data, "columns"):
-        twice = sorted({str(c) for c in data.columns if [str(other) for other in data.columns].count(str(c)) > 1})
-        if twice:
-            raise InputError(f"{name}: column {twice[0]!r} stands twice; give each column a name of its own")
-        data = {str(c): data[c].to_numpy() for c in data.columns}
-    if not isinstance(data, Mapping):
-        raise InputError(
-            f"{name}: a {type(data).__name__} is not a table; give a Dataset, a DataFrame or a dict of arrays"
-        )
-    arrays = {str(c): np.asarray(v) for c, v in data.items()}
-    if not arrays:
+        return table_of_dataset(data, name)
+    columns = columns_in(data, name, ("scene", "option"))
+    if not columns:
         raise InputError(f"{name}: no columns; a table needs at least one")
-    shapes = {c: v.shape for c, v in arrays.items()}
+    arrays = {c: cells_of(v, f"{name}: column {c!r}") for c, v in columns.items()}
+    shapes = {c: np.shape(v) for c, v in arrays.items()}
     widest = max(shapes.values(), key=len)
-    if len(widest) == 2:
-        grid = {c: np.broadcast_to(v if v.ndim == 2 else v[:, None], widest) for c, v in arrays.items()}
-        return _from_grid(name, {c: np.ascontiguousarray(v) for c, v in grid.items()}, None, True)
+    if len(widest) == 2 and all(
+        shape == widest[: len(shape)] and shape or c == "option" for c, shape in shapes.items()
+    ):
+        return table_of_grids(name, arrays, widest)
     if len(set(shapes.values())) != 1 or len(widest) != 1:
         raise InputError(f"{name}: columns of different shapes, {shapes}; every column needs one value a row")
-    return from_rows(name, name, {c: column_of(v, f"{name}: column {c!r}") for c, v in arrays.items()})
+    return from_rows(name, name, {c: column_of(v, c) for c, v in arrays.items()})
 
 
-def _what_is_available(table: Table) -> Table:
+def what_is_available(table: Table) -> Table:
     """Leave out the items that are not available, and the column that says so."""
     if "available" not in table.columns:
         return table
@@ -412,56 +391,17 @@ def _what_is_available(table: Table) -> Table:
     return table if available.all() else table.subset(available)
 
 
-def _rank_of_appearance(values: np.ndarray) -> np.ndarray:
-    _, first, inverse, _ = distinct(values)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]
-
-
-def _as_integers(names: tuple[str, ...]) -> list[int] | list[str]:
-    if all(n.isdecimal() and n.isascii() and (n == "0" or n[0] != "0") for n in names):
-        return [int(n) for n in names]
-    return list(names)
-
-
-def _from_dataset(data: "xr.Dataset", name: str) -> Table:
-    if "scene" not in data.dims:
-        raise InputError(
-            f"{name}: dimensions {tuple(data.dims)}; a table needs 'scene', and 'option' where it has options"
-        )
-    has_options = "option" in data.dims
-    dims = ("scene", "option") if has_options else ("scene",)
-    inside = {str(k): v for k, v in data.data_vars.items() if set(v.dims) <= set(dims) and v.dims}
-    shape = tuple(data.sizes[d] for d in dims)
-    grid = {}
-    for key, variable in inside.items():
-        lacking = [d for d in dims if d not in variable.dims]
-        values = variable.expand_dims({d: data.sizes[d] for d in lacking}).transpose(*dims).to_numpy()
-        grid[key] = np.ascontiguousarray(values).reshape(shape)
-    names = tuple(str(s) for s in data["scene"].to_numpy().tolist()) if "scene" in data.coords else None
-    return _from_grid(name, grid, names, has_options)
-
-
-def _from_grid(
-    name: str, grid: Mapping[str, np.ndarray], scene_names: tuple[str, ...] | None, has_options: bool
-) -> Table:
-    if not grid:
-        raise InputError(f"{name}: no variables over 'scene'; a table needs at least one")
-    shape = next(iter(grid.values())).shape
-    n_scenes, width = shape[0], shape[1] if has_options else 1
-    if n_scenes * width == 0:
-        raise InputError(f"{name}: no items; a table needs at least one")
-    columns = {c: column_of(v.reshape(-1), f"{name}: {c!r}") for c, v in grid.items() if c not in ("option_name",)}
-    option_names = column_of(grid["option_name"].reshape(-1), name) if "option_name" in grid else None
-    table = Table(
-        name=name,
-        source=name,
-        columns=columns,
-        starts=np.arange(n_scenes + 1) * width,
-        has_options=has_options,
-        scene_names=scene_names,
-        option_names=option_names if option_names is not None and option_names.is_text else None,
-        column_order=tuple(c for c in columns if c not in PLACES),
-    )
-    return _what_is_available(table)
+def with_names(table: Table) -> Table:
+    """Take what a Dataset of this table would hold beside its columns: ``option_name``, and cells as they were written."""
+    columns, options = dict(table.columns), table.option_names
+    if table.has_options and "option_name" in columns:
+        options = columns.pop("option_name").names
+    for name in [c for c in columns if c.endswith(WRITTEN) and c.removesuffix(WRITTEN) in columns]:
+        column, names = columns[name.removesuffix(WRITTEN)], columns[name].names
+        if column.written is None and column.denoted_by(names):
+            columns[name.removesuffix(WRITTEN)] = replace(column, written=names)
+            del columns[name]
+    if len(columns) == len(table.columns):
+        return table
+    order = tuple(c for c in table.column_order if c in columns)
+    return replace(table, columns=columns, option_names=options, column_order=order)

@@ -5,7 +5,7 @@ With `models/catastrophe` and `models/priors` the third place where human values
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.expressions import MAX_REWARD
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.rounding import all_equal
-from reward_hypotheses.data.table import Table
+from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
@@ -113,7 +113,14 @@ class FailureJudgements:
 
     def __post_init__(self) -> None:
         problems = settings_problems(self.centre, self.spread, self.source)
+        for key in ("centre", "spread", "rationality"):
+            if isinstance(given := getattr(self, key), Mapping):
+                object.__setattr__(self, key, dict(given))
         try:
+            if not isinstance(self.table, Table):  # whoever reads a Table knows which of its columns are boolean
+                table = as_table(self.table)
+                booleans = [c for c, v in table.columns.items() if v.is_boolean()]
+                object.__setattr__(self, "table", table.with_booleans(booleans))
             _ = self.asked.observed
             failing = self.asked.items.failing()
             if failing is not None and failing.any():
@@ -130,11 +137,7 @@ class FailureJudgements:
     @cached_property
     def asked(self) -> Asked:
         """The answers, as items."""
-        asked = Asked(self.table, self.column, rationality=self.rationality, name="failure judgements")
-        if isinstance(self.table, Table):  # whoever read it knows which of its columns are boolean
-            return asked
-        booleans = [c for c, v in asked.table.columns.items() if v.is_boolean()]
-        return replace(asked, table=asked.table.with_booleans(booleans))
+        return Asked(self.table, self.column, rationality=self.rationality, name="failure judgements")
 
     def of_each(self, key: str, name: str) -> float:
         """Centre or spread of the prior of one hypothesis's line."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import Column, column_of
+from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.frames import columns_in
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.table import RESERVED, Table, as_table
+from reward_hypotheses.models.named import Named, by_label, is_digits, within
 from reward_hypotheses.models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -23,60 +25,6 @@ FORMS = (
     "an array (action, state, next_state), a sparse matrix (state, next_state) for each action, or a table with columns "
     "action, state, next_state, probability"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """Names of states or actions, or their numbers from 0.
-
-    Attributes
-    ----------
-    what : str
-        "state" or "action".
-    n : int
-    names : tuple of str or None
-        As they were given.
-    """
-
-    what: str
-    n: int
-    names: tuple[str, ...] | None = None
-
-    @cached_property
-    def _places(self) -> Mapping[str, int]:
-        return {name: i for i, name in enumerate(map(str, range(self.n)) if self.names is None else self.names)}
-
-    def name(self, i: int) -> str:
-        """Name of one, or its number."""
-        return str(i) if self.names is None else self.names[i]
-
-    @property
-    def coordinate(self) -> list[Any]:
-        """All of them, whole numbers as numbers."""
-        if self.names is None:
-            return list(range(self.n))
-        return [int(n) for n in self.names] if all(_is_number(n) for n in self.names) else list(self.names)
-
-    def place(self, given: Any) -> int:
-        """Which one is meant by a name or a number; a number is a place unless the names are numbers themselves.
-
-        Raises
-        ------
-        InputError
-            There is none of that name or number.
-        """
-        if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
-            numbers = self.names is not None and all(_is_number(n) for n in self.names)
-            if not numbers and 0 <= given < self.n:
-                return int(given)
-            if numbers and str(int(given)) in self._places:
-                return self._places[str(int(given))]
-            right = f"give one of {', '.join(map(str, self.coordinate[:8]))}" if numbers else f"from 0 to {self.n - 1}"
-            raise InputError(f"{self.what} {shown(given)}: there is none; {right}")
-        text = str(given).strip() if isinstance(given, (str, np.str_)) else ""
-        if text not in self._places:
-            raise InputError(f"{self.what} {shown(given)}: there is none; {suggestion(text, self._places)}")
-        return self._places[text]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -93,7 +41,8 @@ class MDP:
     states : Dataset over ``state``, DataFrame or dict of arrays
         One variable a feature. A coordinate or column ``state`` names them; else they are numbered from 0.
     transitions : ndarray (action, state, next_state), sequence of sparse matrices (state, next_state), or table
-        One matrix an action (anything with ``tocoo``, as SciPy's have); or a DataFrame or dict of columns ``action``,
+        One matrix an action (anything with ``tocoo``, as SciPy's have); a DataArray is read by its
+        labels; or a DataFrame or dict of columns ``action``,
         ``state``, ``next_state``, ``probability``, what is not listed being 0. Probabilities of an action in a state add
         up to 1, or to 0 where the episode ends, within 1e-9.
     discount : float
@@ -173,6 +122,10 @@ class MDP:
         object.__setattr__(other, "table", table)
         return other
 
+    def by_label(self, what: str, given: Any, dims: Sequence[str]) -> Any:
+        """Put a DataArray into the order of these dims and of the MDP's states and actions; anything else as it is."""
+        return by_label(what, given, dims, {"state": self.state, "action": self.action})
+
     def start(self, given: Any = None) -> np.ndarray:
         """Read where episodes start: a state, a distribution (state,), weights by name, or None, uniform: (state,).
 
@@ -186,12 +139,13 @@ class MDP:
             return np.full(n, 1.0 / n)
         out = np.zeros(n)
         if isinstance(given, (str, int, np.integer)):
-            out[_within("start", self.state.place, given)] = 1.0
+            out[within("start", self.state.place, given)] = 1.0
             return out
         if isinstance(given, Mapping):
             for key, value in given.items():
-                out[_within("start", self.state.place, key)] = np.nan if (w := finite(value)) is None else w
+                out[within("start", self.state.place, key)] = np.nan if (w := finite(value)) is None else w
         else:
+            given = self.by_label("start", given, ("state",))
             try:
                 out = np.asarray(given, float)
             except (TypeError, ValueError):
@@ -204,17 +158,6 @@ class MDP:
         return out / out.sum()
 
 
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
-
-
-def _within(where: str, read: Callable[[Any], int], given: Any) -> int:
-    try:
-        return read(given)
-    except InputError as error:
-        raise InputError([f"{where}: {p}" for p in error.problems]) from None
-
-
 def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
     """States as a table of one item each, and their names."""
     if isinstance(given, Table):
@@ -224,16 +167,15 @@ def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
         if hasattr(given, "data_vars"):
             if "state" not in given.dims:
                 raise InputError(f"{name}: dimensions {tuple(given.dims)}; the states of an MDP need 'state'")
-            own = [str(v) for v in given["state"].to_numpy().tolist()] if "state" in given.coords else None
+            own = given["state"].to_numpy() if "state" in given.coords else None
             if not given.data_vars:
                 raise InputError(f"{name}: no variables over 'state'; the states of an MDP need at least one feature")
             given = {str(c): v.to_numpy() for c, v in given.data_vars.items() if v.dims == ("state",)} | (
-                {} if own is None else {"state": np.array(own, object)}
+                {} if own is None else {"state": own}
             )
-        if hasattr(given, "to_dict") and hasattr(given, "columns"):
-            given = {str(c): given[c].to_numpy() for c in given.columns}
+        given = columns_in(given, name, ("state",))
         for reserved in RESERVED:
-            if isinstance(given, Mapping) and reserved in given:
+            if reserved in given:
                 raise InputError(f"{name}: column {reserved!r} has no meaning for states; name the feature otherwise")
         table = as_table(given, name)
         names = None
@@ -242,11 +184,11 @@ def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
             raise InputError(f"{name}: a state has no {reserved!r}; give one row a state, its features as columns")
     columns = dict(table.columns)
     if "state" in columns:
-        column = columns.pop("state")
+        column = columns.pop("state").names
         if column.missing().any():
             item = int(np.argmax(column.missing()))
             raise InputError(f"{table.source}: {table.where(item)}: column 'state' is missing; name every state")
-        names = tuple(column.text(i).strip() for i in range(table.n_items))
+        names = tuple(column.text(i) for i in range(table.n_items))
         seen: dict[str, int] = {}
         for i, one in enumerate(names):
             if one in seen:
@@ -263,11 +205,9 @@ def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
 
 def _read(given: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Transitions, tuple[str, ...] | None]:
     """Transitions however they are given, and the names of the actions."""
-    names = None if actions is None else tuple(str(a) for a in actions)
-    if names is not None and len(set(names)) < len(names):
-        raise InputError(f"actions: {list(names)}; name each action once")
-    if hasattr(given, "to_dict") and hasattr(given, "columns"):
-        given = {str(c): given[c].to_numpy() for c in given.columns}
+    names = None if actions is None else _actions(actions)
+    if hasattr(given, "columns") and not isinstance(given, Table):
+        given = columns_in(given, "transitions", COLUMNS)
     source, row_of = "transitions", lambda i: f"row {i + 1}"
     if isinstance(given, Table):
         source, row_of, given = given.source, given.where, given.columns
@@ -276,8 +216,8 @@ def _read(given: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Tran
     elif isinstance(given, (list, tuple)) and given and all(hasattr(one, "tocoo") for one in given):
         entries = _of_sparse(given, state)
     else:
-        if names is None and hasattr(given, "coords") and "action" in given.coords:
-            names = tuple(str(a) for a in given.coords["action"].to_numpy().tolist())
+        if hasattr(given, "dims"):
+            given, names = _of_labels(given, state, names)
         entries = _of_array(given, state)
     action, here, there, p, n_actions = entries
     if names is not None and len(names) != n_actions:
@@ -313,6 +253,25 @@ def _read(given: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Tran
 
 
 Entries = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
+
+
+def _actions(given: Any) -> tuple[str, ...]:
+    names = tuple(name_of(a) or "" for a in given)
+    if len(set(names)) < len(names):
+        raise InputError(f"actions: {list(names)}; name each action once")
+    return names
+
+
+def _of_labels(given: Any, state: Named, names: tuple[str, ...] | None) -> tuple[Any, tuple[str, ...] | None]:
+    """Put a DataArray into the order (action, state, next_state), of the states, and of the actions named, by its labels."""
+    dims = ("action", "state", "next_state")
+    if set(given.dims) != set(dims):
+        return given, names
+    if "action" in given.coords:
+        own = _actions(given["action"].to_numpy().tolist())
+        names = own if names is None or set(names) != set(own) else names
+    known = Named("action", given.sizes["action"], names)
+    return by_label("transitions", given, dims, {"action": known, "state": state, "next_state": state}), names
 
 
 def _of_array(given: Any, state: Named) -> Entries:
@@ -359,25 +318,23 @@ def _listed(
             f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of transitions has the columns "
             + ", ".join(COLUMNS)
         )
-    columns = {
-        c: v if isinstance(v := given[c], Column) else column_of(np.asarray(v), f"{source}: column {c!r}")
-        for c in COLUMNS
-    }
+    columns = {c: v if isinstance(v := given[c], Column) else column_of(v, c) for c in COLUMNS}
     lengths = {c: len(v.values) for c, v in columns.items()}
     if len(set(lengths.values())) > 1 or not lengths["action"]:
         raise InputError(f"{source}: columns of lengths {lengths}; give one row a transition, and at least one")
     n = lengths["action"]
-    for name, column in columns.items():
+    named = {c: columns[c].names for c in COLUMNS[:3]}
+    for name, column in (columns | named).items():
         if column.missing().any():
             raise InputError(
                 f"{source}: {row_of(int(np.argmax(column.missing())))}: column {name!r} is missing; every row needs its {name}"
             )
     if columns["probability"].vocabulary is not None:
         raise InputError(f"{source}: column 'probability' holds text; give numbers from 0 to 1")
-    texts = {c: [columns[c].text(i).strip() for i in range(n)] for c in COLUMNS[:3]}
+    texts = {c: [column.text(i) for i in range(n)] for c, column in named.items()}
     if names is None:
         names = tuple(dict.fromkeys(texts["action"]))
-        if all(_is_number(a) for a in names):
+        if all(is_digits(a) for a in names):
             names = tuple(sorted(names, key=int))
     action = Named("action", len(names), names)
     places = []
@@ -385,7 +342,7 @@ def _listed(
         at: dict[str, int] = {}
         for i, text in enumerate(texts[key]):
             if text not in at:
-                at[text] = _within(f"{source}: {row_of(i)}: column {key!r}", known.place, text)
+                at[text] = within(f"{source}: {row_of(i)}: column {key!r}", known.place, text)
         places.append(np.array([at[text] for text in texts[key]], np.int64))
     code = (places[0] * state.n + places[1]) * state.n + places[2]
     order = np.argsort(code, kind="stable")

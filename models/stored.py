@@ -102,14 +102,15 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
     own = hypotheses_in(tree)
     study = json.loads(tree.attrs["study"])
     given = own if hypotheses is None else dict(hypotheses)
-    if list(given) != list(own):
-        raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}, in this order")
+    if set(given) != set(own):
+        raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}")
+    given = {name: given[name] for name in own}
     for name, reward in given.items():
         if isinstance(reward, str) and reward.startswith("callable "):
             raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
     listed = hypotheses_of(given, study["columns"])
     line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
-    evidence = tree["evidence"]
+    evidence = in_order(tree, "evidence")
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
     opinions = _opinions(value, "opinion", [None] * len(value["opinion_share"]))
     judges = opinions
@@ -154,13 +155,14 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
     """What a tree holds of the weights of a family."""
     linear = listed.family(h)
     variable, dim = weight_names(listed, h)
-    drawn = tree["posterior"][variable].transpose("chain", "draw", dim).to_numpy()
+    posterior, constant = in_order(tree, "posterior"), in_order(tree, "constant_data")
+    drawn = posterior[variable].to_numpy()
     about = json.loads(tree.attrs["families"])[listed.names[h]]
-    by_draw = {str(n): a for n, a in tree["posterior"].data_vars.items() if a.dims == ("chain", "draw", "hypothesis")}
+    by_draw = {str(n): a for n, a in posterior.data_vars.items() if a.dims == ("chain", "draw", "hypothesis")}
     prefix, suffix = f"{variable}_", "_spread"
     return Fitted(
         linear,
-        tree["constant_data"][f"{variable}_scale"].to_numpy(),
+        constant[f"{variable}_scale"].to_numpy(),
         np.array(about["mean"]),
         drawn.reshape(-1, drawn.shape[-1]),
         {n: a.to_numpy()[..., h].ravel() for n, a in by_draw.items() if n not in ("weight", "value_prior")},
@@ -171,7 +173,7 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
         directions_only=about["directions_only"],
         spreads={
             str(n).removeprefix(prefix).removesuffix(suffix): a.to_numpy()
-            for n, a in tree["constant_data"].data_vars.items()
+            for n, a in constant.data_vars.items()
             if str(n).startswith(prefix) and str(n).endswith(suffix)
         },
     )
@@ -191,12 +193,12 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
     one = rational[0]
     variable = f"{one.get('human') or one['name']}_rationality"
     fixed = None if isinstance(one["rationality"], list) else float(one["rationality"])
-    scales = tree["constant_data"][f"{one['name']}_scale"].to_numpy()
+    scales = in_order(tree, "constant_data")[f"{one['name']}_scale"].to_numpy()
     n = len(scales)
     if fixed is not None:
         betas = np.full((1, n), fixed)
     else:
-        betas = tree["posterior"][variable].to_numpy().reshape(-1, n)
+        betas = in_order(tree, "posterior")[variable].to_numpy().reshape(-1, n)
     out = []
     for h in range(n):
         if h in posterior.families:
@@ -206,6 +208,48 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
         else:
             out.append(of_draws(betas[:, h], float(scales[h])))
     return out
+
+
+def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:
+    """Read a group of a tree by its labels: hypotheses and features in the order of `fit`, dims in that of `models.tree`.
+
+    Raises
+    ------
+    InputError
+        The group lacks a hypothesis or a feature of the tree, or holds another.
+    """
+    held, own = tree[group].to_dataset(), hypotheses_in(tree)
+    orders = {"hypothesis": list(own)}
+    linear = {name: r["linear"] for name, r in own.items() if isinstance(r, dict) and "linear" in r}
+    for name, features in linear.items():
+        orders["feature" if len(linear) == 1 else f"{name}_feature"] = features
+    if "judges" in held.attrs:
+        orders["judge"] = json.loads(held.attrs["judges"])
+    for dim, labels in orders.items():
+        if dim not in held.dims or dim not in held.coords:
+            continue
+        there = [str(label) for label in held[dim].to_numpy().tolist()]
+        if there == labels:
+            continue
+        if sorted(there) != sorted(labels):
+            raise InputError(f"the tree's group {group!r} holds {dim} {there}; it was fitted with {labels}")
+        held = held.isel({dim: [there.index(label) for label in labels]})
+    last = {dim: len(_DIMS) for dim in orders} | {dim: k for k, dim in enumerate(_DIMS)}
+
+    def rank(dim: Any) -> int:
+        ends = [k for k, end in enumerate(("_row", "_column")) if str(dim).endswith(end)]
+        return ends[0] - 2 if ends else last.get(dim, len(_FIRST))
+
+    def laid_out(variable: xr.DataArray) -> xr.DataArray:
+        variable = variable.transpose(*sorted(variable.dims, key=rank))
+        return variable.copy(data=np.ascontiguousarray(variable.to_numpy()))  # so that sums are added in one order
+
+    return held.map(laid_out, keep_attrs=True)
+
+
+_FIRST = ("chain", "draw", "held_opinion", "held_judge")
+_DIMS = (*_FIRST, "feedback", "opinion", "judge", "opinion_atom", "judge_atom", "hypothesis")
+"""Dims of a tree, in the order in which its variables have them."""
 
 
 def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import Column, column_of
+from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp import MDP
 
@@ -63,10 +64,8 @@ def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
         return given
     if isinstance(given, Table):
         parts = _of_table(given.columns, given.source)
-    elif hasattr(given, "to_dict") and hasattr(given, "columns"):
-        parts = _of_table({str(c): given[c].to_numpy() for c in given.columns}, "trajectories")
-    elif isinstance(given, Mapping):
-        parts = _of_table(given, "trajectories")
+    elif isinstance(given, Mapping) or hasattr(given, "columns"):
+        parts = _of_table(columns_in(given, "trajectories", COLUMNS), "trajectories")
     else:
         parts = _of_lists(given)
     found: dict[str, list[int]] = {key: [] for key in COLUMNS}
@@ -90,7 +89,7 @@ def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
 
 
 def _is_nothing(action: Any) -> bool:
-    return action is None or (isinstance(action, float) and action != action) or str(action).strip() in NOTHING
+    return name_of(action) in (None, *NOTHING)
 
 
 def _placed(mdp: MDP, what: str, given: Any, at: str) -> int:
@@ -130,19 +129,19 @@ def _of_table(given: Mapping[str, Any], source: str) -> list[Part]:
             f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of trajectories has the columns "
             + ", ".join(COLUMNS)
         )
-    columns = {
-        c: v if isinstance(v := given[c], Column) else column_of(np.asarray(v), f"{source}: column {c!r}")
-        for c in COLUMNS
-    }
+    columns = {c: v if isinstance(v := given[c], Column) else column_of(v, c) for c in COLUMNS}
     n = len(columns["step"].values)
     if columns["step"].vocabulary is not None:
         raise InputError(f"{source}: column 'step' holds text; number the steps of each trajectory from 0 or 1 on")
     by_name: dict[str, list[tuple[float, Any, Any]]] = {}
+    named = {c: columns[c].names for c in COLUMNS if c != "step"}
+    gone = named["trajectory"].missing() | columns["step"].missing()
+    if gone.any():
+        raise InputError(
+            f"{source}: row {int(np.argmax(gone)) + 1}: its trajectory or step is missing; every row needs both"
+        )
     for i in range(n):
-        name = columns["trajectory"].text(i).strip()
-        if columns["trajectory"].missing()[i] or columns["step"].missing()[i]:
-            raise InputError(f"{source}: row {i + 1}: its trajectory or step is missing; every row needs both")
-        state, action = (columns[c].text(i).strip() for c in ("state", "action"))
+        name, state, action = (named[c].text(i) for c in ("trajectory", "state", "action"))
         by_name.setdefault(name, []).append((float(columns["step"].values[i]), state, action))
     parts = []
     for name, steps in by_name.items():

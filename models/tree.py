@@ -1,7 +1,7 @@
 """fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedErro
 from reward_hypotheses.models.priors.base import Prior, named_judges
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.variable_names import variable_name
 
 LEAST_DRAWS = 4000
 """Draws from which the ends of an interval come, however few the tree holds."""
@@ -74,8 +75,9 @@ def fit(
         ``<feedback>_rationality_marginal``, whichever hypothesis is right;
         ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
-        ``constant_data``, ``sample_stats``. The draws of ``weight`` vary with the value prior alone (nuisances are
-        integrated out), and average to the posterior weight.
+        ``constant_data`` (of each column used ``<feedback>_<column>``, in a spelling that every format takes; its attribute
+        ``columns`` says which variable holds which column), ``sample_stats``. The draws of ``weight`` vary with the value prior
+        alone (nuisances are integrated out), and average to the posterior weight.
 
     Raises
     ------
@@ -112,11 +114,12 @@ def prepared(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any
 ) -> tuple[Hypotheses, FailureLine, list[Feedback]]:
     """Read and check what a model is made of; InputError with every problem."""
-    if isinstance(feedback, Feedback) or not all(isinstance(one, Feedback) for one in feedback):
+    given = [] if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable) else list(feedback)
+    if not all(isinstance(one, Feedback) for one in given) or not isinstance(feedback, Iterable):
         raise InputError("feedback: give a list of feedback, such as [rh.Labels(table, column, noise=(1, 19))]")
-    if not feedback:
+    if not given:
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
-    made = named(_with_booleans(list(feedback)))
+    made = named(_with_booleans(given))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
     line = failure_line(fail_utility, listed.names, may_lack=listed.may_lack_line)
     expressions = _expressions(listed, line)
@@ -287,7 +290,8 @@ def evidence_of(posterior: Posterior) -> xr.Dataset:
         | (_priors("judge", list(judges.values()), posterior.hypotheses) if len(judges) > 1 else {}),
         coords={"hypothesis": names, "feedback": [e.name for e in posterior.estimates]}
         | ({"judge": list(judges)} if len(judges) > 1 else {}),
-        attrs={"method": _method(posterior), "units": "nats"},
+        attrs={"method": _method(posterior), "units": "nats"}
+        | ({"judges": json.dumps(list(judges))} if len(judges) > 1 else {}),
     )
 
 
@@ -500,11 +504,13 @@ class _Groups:
         columns = dict.fromkeys(c for e in self.posterior.hypotheses.expressions().values() for c in e.columns)
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
+        held: dict[str, tuple[str, str]] = {}  # what feedback and column a variable holds
+        taken = self._names_beside_columns()
         for one, valuation, _ in self._each():
             laid = {c: one.laid_out(one.items.columns[c].values) for c in columns if c in one.items.columns}
             for column, values in laid.items():
-                dims = one.dims(values.shape)
-                variables[f"{one.name}_{column}"] = (dims, values)
+                dims, name = one.dims(values.shape), variable_name(f"{one.name}_{column}", taken | held.keys())
+                variables[name], held[name] = (dims, values), (str(one.name), column)
                 coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
             for key, values in one.constants().items():
                 variables[f"{one.name}_{key}"] = (one.dims(values.shape), values)
@@ -519,7 +525,18 @@ class _Groups:
             for key, spread in fitted.spreads.items():
                 variables[f"{variable}_{key}_spread"] = ((f"{dim}_row", f"{dim}_column"), spread)
             coords[dim] = list(fitted.linear.names)
-        return xr.Dataset(variables, coords=coords)
+        return xr.Dataset(variables, coords=coords, attrs={"columns": json.dumps(held)})
+
+    def _names_beside_columns(self) -> set[str]:
+        """What else the group ``constant_data`` holds: dims, scales, units of families and what the kinds keep."""
+        found = {"hypothesis"}
+        for one, _, _ in self._each():
+            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", *one.constants())}
+        for h, fitted in self.posterior.families.items():
+            variable, dim = weight_names(self.posterior.hypotheses, h)
+            found |= {f"{variable}_scale", dim, f"{dim}_row", f"{dim}_column"}
+            found |= {f"{variable}_{key}_spread" for key in fitted.spreads}
+        return found
 
     def log_likelihood(self) -> xr.Dataset:
         variables, coords = {}, self._coords()

@@ -452,6 +452,14 @@ class Valuation:
                     f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
                     f"{type(out).__name__}"
                 )
+            for dim in (d for d in out.dims if d in out.coords and d in dataset.coords):
+                if out.indexes[dim].equals(dataset.indexes[dim]):
+                    continue
+                if len(out.indexes[dim]) != dataset.sizes[dim] or not dataset.indexes[dim].isin(out.indexes[dim]).all():
+                    raise InputError(
+                        f"hypothesis {name!r}: its DataArray has other {dim}s than the table; give a reward for each"
+                    )
+                out = out.sel({dim: dataset[dim]})
             grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
             grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
             scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))

@@ -657,7 +657,8 @@ def _shown_pairs(document: Document) -> list[Mapping[str, Any]]:
 def _weight_intervals(tree: "xr.DataTree | None", names: Sequence[str], prob: float) -> np.ndarray | None:
     if tree is None:
         return None
-    drawn = tree["posterior"]["weight"].sel(hypothesis=list(names)).to_numpy().reshape(-1, len(names))
+    weight = tree["posterior"]["weight"].sel(hypothesis=list(names))
+    drawn = weight.transpose("chain", "draw", "hypothesis").to_numpy().reshape(-1, len(names))
     ends = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
     return ends if np.ptp(drawn, axis=0).max() > 1e-12 else None
 

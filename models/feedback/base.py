@@ -147,7 +147,7 @@ class Feedback(ABC):
         """Find the items that can be used: (item,) of bool, or None where all can."""
         if self.missing == "error":
             return None
-        gone = self.table.column(self.column).missing()
+        gone = self.unsaid()
         failing = self.table.failing() if self.needs else None
         for column in self.needs:
             if column in self.table.columns:
@@ -158,6 +158,10 @@ class Feedback(ABC):
                 f"{self.table.source}: column {self.column!r}, or a feature, is missing in every row; feedback needs at least one"
             )
         return ~gone if gone.any() else None
+
+    def unsaid(self) -> np.ndarray:
+        """Boolean (item,): where nothing was said."""
+        return self.table.column(self.column).missing()
 
     @cached_property
     def items(self) -> Table:

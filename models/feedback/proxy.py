@@ -1,5 +1,6 @@
 """Proxies: which reward a designer wrote, for a world that the designer had in mind (inverse reward design)."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -85,6 +86,7 @@ class Proxy(Rational):
             object.__setattr__(self, "table", self.mdp.table)
         super().__post_init__()
         object.__setattr__(self, "candidates", _texts(self.candidates))
+        object.__setattr__(self, "start", copy.deepcopy(self.start))
         if not isinstance(self.chosen, str) or self.chosen not in self.candidates:
             raise InputError(
                 f"chosen: {shown(self.chosen)} is no candidate; {suggestion(str(self.chosen), self.candidates)}"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.column import MISSING, name_of, plain
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.models.feedback.base import Feedback
@@ -64,18 +65,29 @@ class Ratings(OfItems):
     def observed(self) -> np.ndarray:
         """Place of each item's grade among the grades, from 0: (unit,)."""
         table = self.items
-        column = table.column(self.column)
-        place = {grade: i for i, grade in enumerate(self.grades)}
-        out, missing = np.empty(table.n_items, np.int64), column.missing()
-        for i in range(table.n_items):
-            said = "" if missing[i] else column.text(i).strip()
-            if said not in place:
-                what = f"is {said!r}, which is no grade; {suggestion(said, self.grades)}"
-                if not said:
-                    what = 'is missing; give each row a grade, or leave such rows out with missing = "drop"'
-                raise InputError(f"{table.source}: {table.where(i)}: column {self.column!r} {what}")
-            out[i] = place[said]
+        names = table.column(self.column).names
+        places = np.array([*(self._place(text) for text in names.vocabulary or ()), -1])
+        out = places[names.values]
+        if (out < 0).any():
+            i = int(np.argmax(out < 0))
+            said = names.text(i)
+            what = f"is {said!r}, which is no grade; {suggestion(said, self.grades)}"
+            if said in MISSING:
+                what = 'is missing; give each row a grade, or leave such rows out with missing = "drop"'
+            raise InputError(f"{table.source}: {table.where(i)}: column {self.column!r} {what}")
         return out
+
+    def unsaid(self) -> np.ndarray:
+        """Boolean (item,): where no grade was given; ``NA`` is missing unless it is a grade."""
+        names = self.table.column(self.column).names
+        return np.array([*(t in MISSING and self._place(t) < 0 for t in names.vocabulary or ()), True])[names.values]
+
+    def _place(self, text: str) -> int:
+        """Which grade a text is, from 0; -1 for none. ``2.0`` is also found as ``2``, and true and false as 1 and 0."""
+        if text in self.grades:
+            return list(self.grades).index(text)
+        short, wanted = [plain(grade) for grade in self.grades], plain({"true": "1", "false": "0"}.get(text, text))
+        return short.index(wanted) if short.count(wanted) == 1 else -1
 
     @cached_property
     def real(self) -> np.ndarray:
@@ -156,12 +168,10 @@ class Ratings(OfItems):
 
 
 def _grade(given: Any) -> str:
-    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+    name = name_of(given)
+    if name is None or isinstance(given, bool) or not isinstance(given, (str, int, float, np.number)):
         raise InputError(f"grades: {shown(given)}; a grade is a text or a number")
-    if isinstance(given, str):
-        return given.strip()
-    number = float(given)
-    return str(int(number)) if number.is_integer() else repr(number)
+    return name
 
 
 def _log_chance(k: int, z: Any, cuts: Sequence[Any], xp: Any) -> Any:

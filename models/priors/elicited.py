@@ -55,6 +55,7 @@ class Elicited(Prior):
             )
         if problems:
             raise InputError(problems)
+        object.__setattr__(self, "weights", dict(self.weights))
 
     def problems(self, names: tuple[str, ...]) -> list[str]:
         """Say which hypotheses lack a weight, and which weights are for nobody."""

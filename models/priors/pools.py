@@ -31,6 +31,8 @@ class LinearPool(Prior):
 
     def __post_init__(self) -> None:
         pool_shares(self.priors, self.weights)
+        object.__setattr__(self, "priors", tuple(self.priors))
+        object.__setattr__(self, "weights", None if self.weights is None else tuple(self.weights))
 
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
         with np.errstate(divide="ignore"):

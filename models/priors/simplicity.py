@@ -64,6 +64,7 @@ class Simplicity(Prior):
         for feature, bits in given["costs"].items():
             if not 0 <= (-1.0 if (number := finite(bits)) is None else number) <= 1e9:
                 raise InputError(f"language: costs: {feature!r} has {shown(bits)}; give bits, a number from 0 to 1e9")
+        object.__setattr__(self, "language", {"name": given["name"], "costs": dict(given["costs"])})
 
     @property
     def name(self) -> str:

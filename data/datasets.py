@@ -1,0 +1,137 @@
+"""Datasets over (scene, option), and dicts of two-dimensional arrays, as Tables and back."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column, column_of, names_column
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.table import PLACES, WRITTEN, Table, what_is_available, with_names
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def dataset_of(table: Table) -> "xr.Dataset":
+    """Give a Table as a Dataset; see `Table.to_dataset`."""
+    import xarray as xr
+
+    position = table.positions
+    width = int(position.max(initial=0)) + 1 if table.has_options else 1
+    scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+    dims = (table.unit, "option") if table.has_options else (table.unit,)
+    shape = (table.n_scenes, width)
+    ragged = table.n_items < table.n_scenes * width
+
+    def padded(values: np.ndarray, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
+        grid = np.full(shape, empty, values.dtype)
+        grid[scene, position if table.has_options else 0] = values
+        return dims, grid if table.has_options else grid[:, 0]
+
+    def texts(column: Column) -> tuple[tuple[str, ...], np.ndarray]:
+        assert column.vocabulary is not None
+        known = np.array([*column.vocabulary, ""], dtype=np.dtypes.StringDType())
+        return padded(known[column.values].astype(object), "")
+
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {} if table.scene_names is None else {table.unit: _as_integers(table.scene_names)}
+    for name, column in table.columns.items():
+        if column.written is not None:
+            coords[name + WRITTEN] = texts(column.written)
+        if column.vocabulary is not None:
+            variables[name] = texts(column)
+        elif column.is_boolean() and not column.missing().any():
+            variables[name] = padded(column.values.astype(bool), False)
+        elif not ragged and (np.floor(column.values) == column.values).all() and (abs(column.values) < 2**53).all():
+            variables[name] = padded(column.values.astype(np.int64), 0)
+        else:
+            variables[name] = padded(column.values.astype(float), np.nan)
+    if ragged:
+        variables["available"] = padded(np.ones(table.n_items, bool), False)
+    if table.option_names is not None:
+        variables["option_name"] = texts(table.option_names)
+    return xr.Dataset(variables, coords=coords, attrs={"source": table.source})
+
+
+def _as_integers(names: tuple[str, ...]) -> list[int] | list[str]:
+    if all(n.isdecimal() and n.isascii() and (n == "0" or n[0] != "0") and len(n) < 19 for n in names):
+        return [int(n) for n in names]
+    return list(names)
+
+
+def table_of_grids(name: str, arrays: Mapping[str, Any], shape: tuple[int, int]) -> Table:
+    """Make a Table of arrays over (scene, option) or over scene alone; ``scene`` and ``option`` are their names."""
+    columns, places = {}, {}
+    for c, v in arrays.items():
+        if c in ("scene", "option") and len(np.shape(v)) == 1:
+            places[c] = names_column(v)
+            if len(places[c].values) != shape[c == "option"]:
+                raise InputError(f"{name}: column {c!r} has {len(places[c].values)} names for {shape[c == 'option']}")
+        elif np.ndim(v) == 2:
+            values = v if hasattr(v, "mask") else np.asarray(v)
+            columns[c] = column_of(values.reshape(-1), c)
+        else:
+            columns[c] = column_of(v, c).take(np.repeat(np.arange(shape[0]), shape[1]))
+    return _from_grid(name, columns, shape, places.get("scene"), places.get("option"), True)
+
+
+def table_of_dataset(data: "xr.Dataset", name: str) -> Table:
+    """Make a Table of a Dataset over ``scene`` and, where it has options, ``option``; InputError where it is neither."""
+    if "scene" not in data.dims:
+        raise InputError(
+            f"{name}: dimensions {tuple(data.dims)}; a table needs 'scene', and 'option' where it has options"
+        )
+    has_options = "option" in data.dims
+    dims = ("scene", "option") if has_options else ("scene",)
+    shape = tuple(data.sizes[d] for d in dims)
+
+    def cells(variable: "xr.DataArray") -> np.ndarray:
+        lacking = [d for d in dims if d not in variable.dims]
+        grid = variable.expand_dims({d: data.sizes[d] for d in lacking}).transpose(*dims)
+        values = grid.to_numpy().reshape(-1)
+        # text of a Dataset has no missing cell but the empty one
+        if values.dtype.kind in "OUT":
+            values = values.astype(object)
+            values[values == ""] = None
+        return values
+
+    columns = {}
+    for key, variable in data.data_vars.items():
+        if set(variable.dims) <= set(dims) and variable.dims:
+            columns[str(key)] = column_of(cells(variable), str(key))
+    for key, variable in data.coords.items():
+        if str(key).endswith(WRITTEN) and set(variable.dims) <= set(dims):
+            columns[str(key)] = column_of(cells(variable))
+    scenes, options = (names_column(data[d].to_numpy()) if d in data.coords else None for d in ("scene", "option"))
+    return _from_grid(name, columns, shape, scenes, options if has_options else None, has_options)
+
+
+def _from_grid(
+    name: str,
+    columns: Mapping[str, Column],
+    shape: tuple[int, ...],
+    scenes: Column | None,
+    options: Column | None,
+    has_options: bool,
+) -> Table:
+    if not columns:
+        raise InputError(f"{name}: no variables over 'scene'; a table needs at least one")
+    n_scenes, width = shape[0], shape[1] if has_options else 1
+    if n_scenes * width == 0:
+        raise InputError(f"{name}: no items; a table needs at least one")
+    if scenes is not None and scenes.missing().any():
+        raise InputError(f"{name}: scene {int(np.argmax(scenes.missing()))} has no name; name every scene or none")
+    if options is not None and options.vocabulary == tuple(map(str, range(width))):
+        options = None  # their positions
+    table = Table(
+        name=name,
+        source=name,
+        columns=columns,
+        starts=np.arange(n_scenes + 1) * width,
+        has_options=has_options,
+        scene_names=None if scenes is None else tuple(scenes.text(m) for m in range(n_scenes)),
+        option_names=None if options is None else options.take(np.tile(np.arange(width), n_scenes)),
+        column_order=tuple(c for c in columns if c not in (*PLACES, "option_name")),
+    )
+    return what_is_available(with_names(table))

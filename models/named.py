@@ -1,0 +1,103 @@
+"""States and actions by name, and arrays over them by label."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import name_of, plain
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Names of states or actions, or their numbers from 0.
+
+    Attributes
+    ----------
+    what : str
+        "state" or "action".
+    n : int
+    names : tuple of str or None
+        As they were given.
+    """
+
+    what: str
+    n: int
+    names: tuple[str, ...] | None = None
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {name: i for i, name in enumerate(map(str, range(self.n)) if self.names is None else self.names)}
+
+    def name(self, i: int) -> str:
+        """Name of one, or its number."""
+        return str(i) if self.names is None else self.names[i]
+
+    @property
+    def coordinate(self) -> list[Any]:
+        """All of them, whole numbers as numbers."""
+        if self.names is None:
+            return list(range(self.n))
+        numbers = all(is_digits(n) and len(n) < 19 for n in self.names)
+        return [int(n) for n in self.names] if numbers else list(self.names)
+
+    def place(self, given: Any) -> int:
+        """Which one is meant by a name or a number; a number is a place unless the names are numbers themselves.
+
+        Raises
+        ------
+        InputError
+            There is none of that name or number.
+        """
+        if isinstance(given, (float, np.floating)) and float(given).is_integer():
+            given = int(given)
+        if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+            numbers = self.names is not None and all(is_digits(n) for n in self.names)
+            if not numbers and 0 <= given < self.n:
+                return int(given)
+            if numbers and str(int(given)) in self._places:
+                return self._places[str(int(given))]
+            right = f"give one of {', '.join(map(str, self.coordinate[:8]))}" if numbers else f"from 0 to {self.n - 1}"
+            raise InputError(f"{self.what} {shown(given)}: there is none; {right}")
+        text = name_of(given) or ""
+        if text not in self._places:
+            text = plain(text)
+        if text not in self._places:
+            raise InputError(f"{self.what} {shown(given)}: there is none; {suggestion(text, self._places)}")
+        return self._places[text]
+
+
+def is_digits(name: str) -> bool:
+    """Whether a name is a whole number as it is written."""
+    return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
+
+
+def by_label(what: str, given: Any, dims: Sequence[str], known: Mapping[str, Named]) -> Any:
+    """Put a DataArray into the order of these dims, and of what is known by its labels; anything else as it is.
+
+    Raises
+    ------
+    InputError
+        A label that is not known, or one that stands twice.
+    """
+    if not hasattr(given, "dims") or not set(given.dims) <= set(dims):
+        return given
+    for dim in given.dims:
+        if dim in known and dim in given.coords:
+            labels = given[dim].to_numpy().tolist()
+            places = [within(f"{what}: {dim}", known[dim].place, label) for label in labels]
+            if sorted(places) != list(range(known[dim].n)):
+                raise InputError(f"{what}: {dim} {labels}; give each {known[dim].what} once")
+            given = given.isel({dim: np.argsort(places)})
+    return given.transpose(*(dim for dim in dims if dim in given.dims))
+
+
+def within(where: str, read: Callable[[Any], int], given: Any) -> int:
+    """Read a name; what is wrong with it is told with where it stands."""
+    try:
+        return read(given)
+    except InputError as error:
+        raise InputError([f"{where}: {p}" for p in error.problems]) from None
