@@ -7,7 +7,8 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers import csv_columns, read_bytes, read_csv, sha256
+from reward_hypotheses.data.files import read_bytes
+from reward_hypotheses.data.readers import csv_columns, read_csv, sha256
 from reward_hypotheses.data.table import Table, as_table, from_rows
 
 

@@ -451,16 +451,11 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
 
 def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
     """Give the posterior as a tree, with the draws that the results used, and as NetCDF."""
-    import tempfile
-
     from reward_hypotheses.models.tree import tree_of
 
     study = found.study
     tree = tree_of(found.posterior, study.line, study.fit.draws, study.fit.chains, study.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "posterior.nc"
-        tree.to_netcdf(path, engine="h5netcdf")
-        return tree, path.read_bytes()
+    return tree, bytes(tree.to_netcdf(engine="h5netcdf"))  # in memory: HDF5 dies where the temporary folder is full
 
 
 def _not_trusted(study: Path, problems: Sequence[str]) -> int:

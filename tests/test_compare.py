@@ -324,7 +324,7 @@ def test_folders_whose_studies_cannot_be_read(tmp_path, how):
     elif how == "risk":
         documents[1]["risk"]["mean"] += 0.01
         total += 0.01
-        (folders[1] / "results.json").write_text(json.dumps(documents[1]))
+        write_folder(folders[1], {"results.json": json.dumps(documents[1]).encode()})
         said = "gives another risk with this version"
     else:
         given, said = documents, "a results document does not say where its study is"
