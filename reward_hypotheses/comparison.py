@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.folder import refuse_changed
-from reward_hypotheses.analysis.report.words import percent, plainly, safe
+from reward_hypotheses.analysis.report.words import percent, plainly
 from reward_hypotheses.analysis.results import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.changes import changes
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.readers import path_of
+from reward_hypotheses.data.text import visible
 from reward_hypotheses.mixing import PARTS, mixed
 from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.study import Study, answer, load, question_of
@@ -254,7 +255,7 @@ def comparison_text(found: Mapping[str, Any]) -> str:
     lines: list[str] = []
 
     def say(text: str, indent: str = "") -> None:
-        plain = safe(" ".join(text.split()))
+        plain = visible(" ".join(text.split()))
         lines.extend(textwrap.wrap(plain, WIDTH, subsequent_indent=indent, break_on_hyphens=False))
 
     for name in ("a", "b"):

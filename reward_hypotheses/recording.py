@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.folder import refuse_changed
-from reward_hypotheses.analysis.report.words import safe
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.ledger import Ledger
 from reward_hypotheses.data.readers import sha256
+from reward_hypotheses.data.text import visible
 from reward_hypotheses.study import Study, answer, load
 
 
@@ -72,7 +72,7 @@ def shown_ledger(path: Path, progress: Callable[[str], None]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return safe(" ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def _ledger(study: Study) -> Ledger:

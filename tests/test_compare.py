@@ -457,7 +457,10 @@ def test_inputs_that_are_none(tmp_path):
     (tmp_path / "b" / "study.toml").write_text(toml_text(small(catastrophe=None)))
     for given, said in (
         (tmp_path / "none.toml", "none.toml: no such file"),
-        (tmp_path / "none.json", "none.json: no such file; give the folder of a run, or a study file"),
+        (
+            tmp_path / "none.json",
+            "none.json: no such file; give the path of a run's results.json, its folder, or a study file",
+        ),
         (tmp_path / "a", "holds no results.json, so no run wrote it; give the folder of a run, or a study file"),
         (tmp_path / "a" / "test.csv", "not TOML"),
         (tmp_path / "b" / "study.toml", r"b/study.toml: \[catastrophe\]: the section is missing"),
