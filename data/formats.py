@@ -105,7 +105,7 @@ def _refuse_large(about: Any, source: str) -> None:
     cells = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
     rows = max([about.num_rows, *(group.num_rows for group in groups)])
     held = sum(group.total_byte_size for group in groups)
-    what = f"its table of {rows:,} rows and {about.num_columns:,} columns"
+    what = f"its table of {rows:,} rows of {about.num_columns:,} columns"
     refuse_beyond(max(CELL * max(cells, rows), held), source, what)
 
 
@@ -149,12 +149,13 @@ def _reading(source: str, kind: str) -> Iterator[None]:
 def _dataset(path: Path, engine: str, name: str, source: str) -> Table:
     import xarray as xr
 
+    how: dict[str, Any] = {"engine": engine} | ({"consolidated": False} if engine == "zarr" else {})
     with _reading(source, path.suffix[1:]):
-        with xr.open_dataset(path, engine=engine, decode_cf=False, create_default_indexes=False) as opened:
+        with xr.open_dataset(path, **how, decode_cf=False, create_default_indexes=False) as opened:
             held = sum(v.size * (CELL if v.dtype.kind == "O" else v.dtype.itemsize) for v in opened.variables.values())
             shape = " by ".join(f"{size:,} {dim}s" for dim, size in opened.sizes.items())
             refuse_beyond(held, source, f"its table of {shape}")
-        with xr.open_dataset(path, engine=engine) as opened:
+        with xr.open_dataset(path, **how) as opened:
             dataset = opened.load()
     return as_table(dataset, name, source)
 
