@@ -38,10 +38,12 @@ a study file (README.md describes every key):
   [hypotheses]                       # name = reward, an expression over columns
   "red paint" = "where(red_paint, 100, -100)"
   "flags" = "where(flags, 100, -100)"
+  # "any trade-off" = { linear = ["cost", "time"], prior = "sphere", source = "..." }
   [values]                           # the human-value prior
   weights = { "flags" = 8, "red paint" = 1 }
   source = "who was asked, when, and how"
   strength = 20                      # judgements that the weights are worth
+  # or several people: judges = [{ name = "...", weights = { ... }, source = "..." }, ...]
   [agent]
   policy = "commit"                  # most_probable, expected, maximin, { name = "boltzmann", beta = 2 },
                                      # { name = "cvar", tail = 0.05 }, { name = "quantilize", q = 0.1 }
@@ -56,9 +58,14 @@ a study file (README.md describes every key):
   column = "is_pad"
   noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2
 
-a table: CSV, one item a row; columns scene and option say which choice of which
-scene it is (a test needs them), available, scene_weight and is_failing are
-optional, every other column is a feature or what some feedback names.
+a table: CSV, Parquet, NetCDF or Zarr by its ending, one item a row; columns scene
+and option say which choice of which scene it is (a test needs them), available,
+scene_weight and is_failing are optional, every other column is a feature or what
+some feedback names. Other tables:
+  pairs = { path = "pairs.csv", comparisons = true }   one row a comparison: left_cost,
+                                     right_cost, ..., and chosen = left or right (which a
+                                     test needs not); its feedback is of kind "choices"
+  shifted = { from = "training", shift = [{ name = "decorrelate", features = ["flags"] }] }
 
 expressions: + - * / **  < <= > >= == !=  & | ~ and or not
   where(condition, a, b)  min max abs exp log sqrt clip  `a column with spaces`
