@@ -53,7 +53,7 @@ def within_memory() -> Iterator[None]:
     if held is None:
         yield
         return
-    most = int(held + max(memory_there(), 2e8))
+    most = int(held + memory_there())
     soft = most if limits[0] == resource.RLIM_INFINITY else min(most, limits[0])
     resource.setrlimit(resource.RLIMIT_DATA, (soft, limits[1]))
     try:
