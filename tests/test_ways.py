@@ -362,7 +362,7 @@ def edits(tree):
 @pytest.mark.parametrize("asked", ASKED)
 def test_edited_attributes_get_one_line(fitted, asked):
     refused = 0
-    for key, text in edits(fitted):
+    for key, text in list(edits(fitted))[:: 1 if asked == "risk" else 4]:
         edited = fitted.copy()
         edited.attrs = {k: v for k, v in fitted.attrs.items() if k != key} | ({} if text is None else {key: text})
         try:
@@ -370,7 +370,7 @@ def test_edited_attributes_get_one_line(fitted, asked):
         except rh.InputError as error:
             assert not any("\n" in problem for problem in error.problems)
             refused += 1
-    assert refused > 20
+    assert refused > 5
     ASKED[asked](fitted)
 
 
