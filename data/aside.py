@@ -29,7 +29,7 @@ def remove_left(folder: Path, kind: str) -> None:
         return
     for path in found:
         parts = path.name.split(".")
-        if len(parts) != 7 or not (parts[3].isdecimal() and parts[4].isdecimal()) or path.is_symlink():
+        if len(parts) != 7 or not (parts[3].isdecimal() and parts[4].isdecimal()):
             continue
         if not _lives(int(parts[3]), int(parts[4])):
             if path.is_dir():

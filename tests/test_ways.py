@@ -222,7 +222,7 @@ def test_what_would_not_fit_in_memory_is_refused_by_its_metadata(tmp_path, suffi
 def test_a_text_that_a_million_rows_repeat_is_held_once(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
     text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), pa.array(["x" * 1_000_000]))
-    pq.write_table(pa.table({"x": np.arange(20_000), "s": text}), path)
+    pq.write_table(pa.table({"x": np.arange(20_000), "s": text}), path, store_schema=False)
     monkeypatch.setattr(memory, "memory_there", lambda: 4e8)  # written out, it would be 20 GB
     found = read_any(path, "t")[0]
     assert found.n_items == 20_000 and found.columns["s"].vocabulary == ("x" * 1_000_000,)
@@ -311,6 +311,15 @@ def test_a_message_never_goes_where_results_go(tmp_path):
         timeout=60,
     )
     assert done.returncode == 2 and done.stdout == b""
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+    code = "import os, sys; from reward_hypotheses.streams import ready; ready(); sys.exit(os.open(sys.argv[1], os.O_RDONLY))"
+    (tmp_path / "a").write_text("a")
+    done = subprocess.run(
+        ["bash", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code, tmp_path / "a"], check=False
+    )
+    assert done.returncode > 2
 
 
 @pytest.mark.parametrize("text", [DEEP, '{"risk": ' + DEEP + "}", '{"schema_version": NaN}'])
@@ -592,7 +601,7 @@ def test_scores_of_features_have_no_unit(size):
 def test_extreme_legal_numbers_warn_of_nothing(fitted, tmp_path):
     huge = SHAPED | {"z": np.array([[1.7e308] * 3, [1.6e308] * 3, [5e-324] * 3, [0.0] * 3])}
     assert np.isfinite(rh.worst_case(fitted, huge, tail=0.5).features["difference"]).all()
-    assert 0 <= rh.catastrophe_risk(fitted, SHAPED, policy=rh.Boltzmann(1e100))["mean"] <= 1
+    assert 0 <= rh.catastrophe_risk(fitted, SHAPED, policy=rh.Boltzmann(1.7e308))["mean"] <= 1
     wide = {"x": np.array([[0.0, 1e149, -1e149], [5e-324, 0.0, 1.0]]), "y": np.ones((2, 3))}
     assert 0 <= rh.catastrophe_risk(fitted, wide, policy=rh.Boltzmann(1e100))["mean"] <= 1
     draws = InverseGamma(1e-3, 1.0).draws((1000,), np.random.default_rng(1))
@@ -603,7 +612,7 @@ def test_extreme_legal_numbers_warn_of_nothing(fitted, tmp_path):
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_ratings_of_items_with_a_feature_of_any_size(tmp_path):
-    rows = [f"{x},{big},{grade}" for x, big, grade in zip(range(8), [1.7e308, -1.7e308] * 4, "aabbabbb", strict=True)]
+    rows = [f"{x},{big},{grade}" for x, big, grade in zip(range(8), [1.7e308, 1.6e308] * 4, "aabbabbb", strict=True)]
     study = small(
         tables={"training": "training.csv"},
         hypotheses={"up": "x", "down": "-x"},
