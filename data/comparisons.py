@@ -56,8 +56,7 @@ def comparisons(table: Table) -> Table:
     for name, column in table.columns.items():
         side, _, feature = name.partition("_")
         if name == "chosen":
-            if not column.missing().all():  # of a test, of which nobody chose
-                columns[name] = Column(_chosen(table, column))
+            columns[name] = Column(_chosen(table, column))
         elif side in SIDES and feature:
             other = f"{SIDES[1 - SIDES.index(side)]}_{feature}"
             if other not in table.columns:
