@@ -12,6 +12,7 @@ from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.callables import kept
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.policies.base import Policy
@@ -134,7 +135,9 @@ def case_of(
     own = list(hypotheses_in(tree).items())
     # a family's weights are what each tree says of them, so two trees of one family are about different agents
     rectangular = bool(others) and (
-        list(others.items()) != own or any(isinstance(r, dict) and "linear" in r for _, r in own)
+        list(others.items()) != own
+        or any(isinstance(r, dict) and "linear" in r for _, r in own)
+        or (fitted is not None and hypotheses is None and kept(tree) != kept(fitted))
     )
     mine, theirs = hypotheses, None
     if rectangular and hypotheses is not None:  # callables of both may be given together

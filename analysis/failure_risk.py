@@ -1,6 +1,5 @@
 """The failure line that judgements leave, and the risk under it, as labelled Datasets."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +25,7 @@ from reward_hypotheses.models.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.stored import posterior_of
+from reward_hypotheses.models.stored import as_made, posterior_of, study_in
 
 
 def failure_line(
@@ -177,8 +176,9 @@ def _middle(judgements: FailureJudgements) -> Any:
     return dict(centre) if isinstance(centre, Mapping) else float(centre)
 
 
+@as_made
 def _refuse_what_rests_on_the_line(tree: xr.DataTree) -> None:
-    for one in json.loads(tree.attrs["study"])["feedback"]:
+    for one in study_in(tree)["feedback"]:
         why = why_it_rests(one["kind"], bool(one.get("failing")))
         if why:
             raise InputError(

@@ -69,7 +69,7 @@ def catastrophe_risk(
     prob : float
         Of the equal-tailed interval over the judge's uncertainty; its ends come from at least 4,000 draws.
     hypotheses : dict, optional
-        The hypotheses again, where some are callables.
+        The hypotheses again, where some are callables and the tree was read from a file or copied.
     start : state, dict or array (state,), optional
         In an MDP, where deployments start; uniform over its states unless given.
     horizon : int, optional

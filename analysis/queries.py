@@ -1,6 +1,5 @@
 """What to ask next: the label, the choice or the judgement about values from which most is expected."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from reward_hypotheses.models.policies.base import Policy, View, within_scene_sc
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.special import log_incomplete_beta
-from reward_hypotheses.models.stored import in_order, tested
+from reward_hypotheses.models.stored import as_made, in_order, study_in, tested
 from reward_hypotheses.models.valuation import Valuation
 
 BATCHES = 5
@@ -128,7 +127,7 @@ def rank_queries(
     if problems := check_columns([(table, posterior.hypotheses.expressions())]):
         raise InputError(problems)
     listed = Valuation(posterior.hypotheses, table, case.valuation.line.only(range(len(names))))
-    said = {one["kind"]: one for one in reversed(json.loads(tree.attrs["study"])["feedback"])}
+    said = {one["kind"]: one for one in reversed(study_in(tree)["feedback"])}
     asked: list[Queries] = []
     wrong = _noise(tree, said.get("labels"), noise, len(names))
     if wrong is not None:
@@ -175,6 +174,7 @@ def rank_queries(
     )
 
 
+@as_made
 def _noise(tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int) -> np.ndarray | None:
     """Mean share of wrong labels under each hypothesis, (batch, hypothesis); None where no labels are asked for."""
     if given is None and said is None:
@@ -209,6 +209,7 @@ Points = list[list[tuple[np.ndarray, np.ndarray]]]
 """Rationalities and their shares, by batch and hypothesis."""
 
 
+@as_made
 def _rationality(
     tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int
 ) -> tuple[Points, np.ndarray | None] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.outcomes import Outcomes, feature
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.arrays import distinct, within_one
 
 SAME = 1e-12
 """Risks of two scenes are the same up to this: no scene is worse than its equals by rounding."""
@@ -139,7 +139,8 @@ def what_sets_apart(acted: Outcomes, weights: np.ndarray, features: Sequence[str
     found = []
     for name in features:
         values = feature(table, name)
-        of_scene = np.bincount(scene, values * real, table.n_scenes)[some] / per_scene[some]
+        scaled, exponent = within_one(values)
+        of_scene = np.ldexp(np.bincount(scene, scaled * real, table.n_scenes)[some] / per_scene[some], exponent)
         varies = True
         if table.has_options:
             low = np.minimum.reduceat(np.where(real > 0, values, np.inf), starts)

@@ -23,6 +23,7 @@ from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.stored import study_in
 from reward_hypotheses.models.valuation import Valuation
 
 MOST_VALUES = 10_000  # of one feature
@@ -217,7 +218,7 @@ def _shared(
             raise InputError(f"shared: {name!r} is not in the box; {suggestion(str(name), box)}")
     read: set[str] = set(given)
     trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
-    lines = [json.loads(t.attrs["study"])["fail_utility"] for t in trees]
+    lines = [study_in(t)["fail_utility"] for t in trees]
     if agent_fail_utility is not None and not isinstance(agent_fail_utility, Mapping):
         lines.append({"": agent_fail_utility})
     elif agent_fail_utility is not None:
@@ -231,7 +232,7 @@ def _shared(
 
 def _not_boolean(tree: xr.DataTree, agent: Agent) -> set[str]:
     trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
-    return {column for t in trees for column in json.loads(t.attrs["study"])["not_boolean"]}
+    return {column for t in trees for column in study_in(t)["not_boolean"]}
 
 
 class _Grid:

@@ -1,6 +1,5 @@
 """Worst-case shift of a fitted tree's agent: a labelled layer over the arrays, and the test that it makes."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from reward_hypotheses.data.shifts import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.stored import as_made, study_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,9 +195,10 @@ def worst_case(
     )
 
 
+@as_made
 def feedback_columns(tree: xr.DataTree) -> set[str]:
     """Columns that some feedback of a tree names: observations, not features."""
-    return {one["column"] for one in json.loads(tree.attrs["study"])["feedback"] if one.get("column")}
+    return {one["column"] for one in study_in(tree)["feedback"] if one.get("column")}
 
 
 def _features(tree: xr.DataTree, case: Case, given: Sequence[str] | None) -> list[str]:

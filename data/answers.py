@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from reward_hypotheses.data.column import name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.readers import read_bytes, read_csv
+from reward_hypotheses.data.files import read_bytes
+from reward_hypotheses.data.readers import read_csv
 
 GRADES = ("right much", "right a little", "equal", "left a little", "left much")
 """Answers to "which of the two is likelier to be what people mean?", from the one end to the other."""

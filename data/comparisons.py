@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reward_hypotheses.data.column import Column, text_column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.formats import read_any
-from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.data.table import RESERVED, Table, as_table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 SIDES = ("left", "right")
 
 
-def read_comparisons(path: str | Path) -> "xr.Dataset":
+def read_comparisons(path: Any) -> "xr.Dataset":
     """Read comparisons, one a row, as scenes of two options.
 
     Columns ``left_x`` and ``right_x`` become the feature ``x`` of option 0 and of option 1, ``chosen`` (left or right)
-    becomes boolean, and every other column is repeated. Row i is scene i.
+    becomes boolean, and every other column is repeated. Row i is scene i. A test, of which nobody chose, needs no ``chosen``.
 
     Parameters
     ----------
-    path : str or Path
-        CSV, or Parquet, NetCDF or Zarr by its ending.
+    path : str, Path, DataFrame or dict
+        A file (CSV, or Parquet, NetCDF or Zarr by its ending), or the table itself, one row a comparison.
 
     Returns
     -------
@@ -36,9 +36,11 @@ def read_comparisons(path: str | Path) -> "xr.Dataset":
     Raises
     ------
     InputError
-        A file that cannot be read, no column ``chosen``, a cell of it that is neither left nor right, a ``left_x`` without
-        ``right_x``; names the column and row.
+        A file that cannot be read, what is no table, a cell of ``chosen`` that is neither left nor right, a ``left_x``
+        without ``right_x``; names the column and row.
     """
+    if not isinstance(path, (str, Path)):
+        return comparisons(as_table(path, "comparisons")).to_dataset()
     path = Path(path)
     return comparisons(read_any(path, path.stem)[0]).to_dataset()
 
@@ -49,10 +51,6 @@ def comparisons(table: Table) -> Table:
         raise InputError(
             f"{table.source}: comparisons have one row each, and no columns 'scene' and 'option'; give it as a plain table of "
             "options instead"
-        )
-    if "chosen" not in table.columns:
-        raise InputError(
-            f"{table.source}: no column 'chosen', which says left or right; {suggestion('chosen', table.columns)}"
         )
     columns = {}
     for name, column in table.columns.items():

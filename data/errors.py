@@ -19,7 +19,10 @@ class InputError(ValueError):
 
 def shown(value: object) -> str:
     """Give a value as it stands in a message: short."""
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of very many digits"
+    try:
+        text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of very many digits"
+    except RecursionError:
+        text = "a value nested very deeply"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

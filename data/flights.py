@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.aside import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.flying import Flight, fly
 from reward_hypotheses.data.landing_sites import scene_of
 
@@ -191,10 +192,10 @@ COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
 
 def _read(path: Path) -> Mapping[Key, Flight]:
     try:
-        held = json.loads(path.read_bytes())
+        held = json_of(read_bytes(path, str(path), "a batch of flights"))
         rows = held["flights"]
         return {(str(r[0]), int(r[1]), int(r[2]), int(r[3])): Flight(int(r[4]), bool(r[5]), int(r[6])) for r in rows}
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError):
         raise InputError(f"{path}: no batch of flights; give a folder that this tool wrote") from None
 
 
@@ -209,12 +210,12 @@ def write_whole(path: Path, data: bytes) -> None:
     aside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".aside.", delete=False) as stream:
-            aside = Path(stream.name)
+        remove_left(path.parent, "aside")
+        aside = path.parent / aside_name("aside")
+        with aside.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        aside.chmod(0o644)
         os.replace(aside, path)
         handle = os.open(path.parent, os.O_RDONLY)
         try:

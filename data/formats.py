@@ -1,14 +1,22 @@
 """Tables in other formats than CSV: Parquet, NetCDF and Zarr."""
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers import csv_columns, read_bytes, read_csv, sha256
+from reward_hypotheses.data.files import read_bytes, refuse_odd
+from reward_hypotheses.data.memory import refuse_beyond, within_memory
+from reward_hypotheses.data.readers import csv_columns, read_csv, sha256
 from reward_hypotheses.data.table import Table, as_table, from_rows
+
+CELL = 32
+"""Bytes that a cell takes while it is read."""
 
 
 def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, str]:
@@ -24,14 +32,16 @@ def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, s
     source = str(path) if source is None else source
     kind = path.suffix.lower()
     if kind == ".parquet":
-        data = read_bytes(path, source)
+        data = read_bytes(path, source, "a Parquet file")
         return _parquet(data, name, source), sha256(data)
     if kind == ".nc":
-        digest = sha256(read_bytes(path, source))
+        digest = sha256(read_bytes(path, source, "a NetCDF file"))
         return _dataset(path, "h5netcdf", name, source), digest
     if kind == ".zarr":
         if not path.is_dir():
             raise InputError(f"{source}: no such folder; give the path of a Zarr store")
+        for file in path.rglob("*"):
+            refuse_odd(file, f"{source}: {file.relative_to(path)}", "a Zarr store of plain files")
         return _dataset(path, "zarr", name, source), _digest_of_folder(path)
     data = read_bytes(path, source)
     return read_csv(path, name, source, data), sha256(data)
@@ -51,7 +61,7 @@ def columns_of(path: Path, source: str) -> tuple[dict[str, Column], np.ndarray |
     """Read the columns of a CSV or Parquet file, in its rows' order, and the line of each row, where it has lines."""
     kind = path.suffix.lower()
     if kind == ".parquet":
-        return _parquet_columns(read_bytes(path, source), source), None
+        return _parquet_columns(read_bytes(path, source, "a Parquet file"), source), None
     if kind in (".nc", ".zarr"):
         raise InputError(f"{source}: rows are needed here; give CSV or Parquet, or open it and give the Dataset")
     return csv_columns(path, source)
@@ -69,33 +79,75 @@ def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
         raise InputError(
             f"{source}: reading Parquet needs pyarrow; install the extra, pip install 'reward-hypotheses[arrow]'"
         ) from None
+    with _reading(source, "Parquet"):
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+        _refuse_large(file.metadata, source)
+        schema = file.schema
+        texts = [c.path for c in map(schema.column, range(len(schema))) if str(c.logical_type) == "String"]
+        table = pyarrow.parquet.read_table(
+            pyarrow.BufferReader(data),
+            read_dictionary=texts,  # a text that a million rows repeat is held once
+            page_checksum_verification=True,
+            use_threads=False,
+        )
+        table.validate(full=True)
+        columns = {}
+        for column in table.column_names:
+            if column.startswith("__index_level_"):
+                continue
+            columns[column] = column_of(_cells(table[column]), column)
+        return columns
+
+
+def _refuse_large(about: Any, source: str) -> None:
+    """Refuse a Parquet file whose rows would not fit in memory, by what its metadata declare."""
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    cells = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+    rows = max([about.num_rows, *(group.num_rows for group in groups)])
+    held = sum(group.total_byte_size for group in groups)
+    what = f"its table of {rows:,} rows of {about.num_columns:,} columns"
+    refuse_beyond(max(CELL * max(cells, rows), held), source, what)
+
+
+def _cells(column: Any) -> Any:
+    """Cells of a column of pyarrow; of texts an array of objects that equal cells share."""
+    import pyarrow
+
+    if not pyarrow.types.is_dictionary(column.type):
+        return column
+    whole = column.unify_dictionaries().combine_chunks()
+    texts = np.array([*whole.dictionary.to_pylist(), None], dtype=object)
+    return texts[whole.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
+
+
+@contextlib.contextmanager
+def _reading(source: str, kind: str) -> Iterator[None]:
+    """Take no more memory than there is, and raise InputError for whatever a reader of files raises."""
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
-    except pyarrow.ArrowException as error:
-        raise InputError(
-            f"{source}: cannot be read as Parquet ({str(error).splitlines()[0]}); give CSV text the ending .csv"
-        ) from None
-    columns = {}
-    for column in table.column_names:
-        if column.startswith("__index_level_"):
-            continue
-        columns[column] = column_of(table[column], column)
-    return columns
+        with within_memory():
+            yield
+    except InputError:
+        raise
+    except ImportError as error:
+        raise InputError(f"{source}: reading it needs a package that is missing ({error})") from None
+    except Exception as error:  # every reader raises its own kinds for files that are not its format
+        what = (str(error).splitlines() or [""])[0] or type(error).__name__
+        if isinstance(error, MemoryError):
+            what = f"its data take more memory than there is: {what}"
+        raise InputError(f"{source}: cannot be read as {kind} ({what}); give CSV text the ending .csv") from None
 
 
 def _dataset(path: Path, engine: str, name: str, source: str) -> Table:
     import xarray as xr
 
-    try:
-        with xr.open_dataset(path, engine=engine) as opened:
+    how: dict[str, Any] = {"engine": engine} | ({"consolidated": False} if engine == "zarr" else {})
+    with _reading(source, path.suffix[1:]):
+        with xr.open_dataset(path, **how, decode_cf=False, create_default_indexes=False) as opened:
+            held = sum(v.size * (CELL if v.dtype.kind == "O" else v.dtype.itemsize) for v in opened.variables.values())
+            shape = " by ".join(f"{size:,} {dim}s" for dim, size in opened.sizes.items())
+            refuse_beyond(held, source, f"its table of {shape}")
+        with xr.open_dataset(path, **how) as opened:
             dataset = opened.load()
-    except ImportError as error:
-        raise InputError(f"{source}: reading it needs a package that is missing ({error})") from None
-    except Exception as error:  # every engine raises its own kinds for files that are not its format
-        what = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{source}: cannot be read as {path.suffix[1:]} ({what}); give CSV text the ending .csv"
-        ) from None
     return as_table(dataset, name, source)
 
 

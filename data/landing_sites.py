@@ -180,7 +180,7 @@ def landing_frame(sites: "xr.Dataset", scene: int = 0) -> np.ndarray:
         raise InputError(f"landing_frame: scene: {shown(scene)}; give one of {min(numbers)} to {max(numbers)}")
     try:
         seed, shares = int(attrs["seed"]), shares_of(False, json.loads(attrs["mix"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise InputError(
             "landing_frame: sites: its attrs do not say how it was made; give what landing_sites returned"
         ) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.files import json_of, refuse_odd
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.readers import path_of, sha256
 
@@ -122,6 +123,7 @@ class Ledger:
         InputError
             A line that is no entry, does not follow from the one before or was cut off; a path that cannot be read.
         """
+        refuse_odd(self.path, self.path.name, "a ledger (JSON lines)")
         try:
             handle = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
@@ -219,6 +221,7 @@ class Ledger:
             raise InputError(
                 f"{self.path.name}: {str(inside)!r} is the folder of a run, which stays as it was written; keep the ledger beside it"
             )
+        refuse_odd(self.path, self.path.name, "a ledger (JSON lines)")
         is_new = not self.path.exists()
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
@@ -311,8 +314,8 @@ def digest_of(test: Any) -> str:
 def _entry(line: bytes) -> Entry | str:
     """Read an entry, or say why a line is none."""
     try:
-        found = json.loads(line.decode(), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        found = json_of(line.decode())
+    except ValueError:
         return "is no JSON"
     keys = [f.name for f in fields(Entry)]
     if not isinstance(found, dict) or sorted(found) != sorted(keys):
@@ -331,10 +334,6 @@ def _entry(line: bytes) -> Entry | str:
     }
     wrong = [key for key, is_right in right.items() if not is_right]
     return f"its {wrong[0]} is {shown(found[wrong[0]])}" if wrong else Entry(**found)
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(text)
 
 
 def _lines(data: bytes) -> list[bytes]:

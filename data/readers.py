@@ -24,6 +24,7 @@ from reward_hypotheses.data.column import (
     numbers_in,
 )
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.files import read_bytes
 from reward_hypotheses.data.table import Table, from_rows
 
 if TYPE_CHECKING:
@@ -65,23 +66,6 @@ def path_of(path: Any, what: str) -> Path:
         return Path(path)
     except TypeError:
         raise InputError(f"a {type(path).__name__} is no path; give the path of {what}") from None
-
-
-def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
-    """Read a whole file; InputError where it is missing, a folder or not readable, which says what it should be."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        near = f"; the folder {str(path.parent)!r} does not exist either" if not path.parent.exists() else ""
-        raise InputError(f"{source}: no such file{near}; give the path of {what}") from None
-    except ValueError:
-        raise InputError(f"{source!r}: is no path; give the path of {what}") from None
-    except IsADirectoryError:
-        raise InputError(f"{source}: is a folder; give the path of {what}") from None
-    except OSError as error:
-        raise InputError(
-            f"{source}: cannot be read ({error.strerror}); give the path of {what} that can be read"
-        ) from None
 
 
 def read_csv(path: Path, name: str, source: str | None = None, data: bytes | None = None) -> Table:

@@ -320,7 +320,7 @@ def shifts_of(data: Any) -> list[dict[str, Any]]:
     text = getattr(data, "attrs", {}).get("shifts", "[]")
     try:
         record = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         record = None
     if not isinstance(record, list) or not all(isinstance(entry, dict) and "name" in entry for entry in record):
         raise InputError(f"attribute 'shifts' is {shown(text)}; it must be the JSON that shifts leave, or absent")

@@ -84,6 +84,10 @@ class BetaBelowHalf(Nuisance):
         return pm.Truncated(name, beta, upper=self.high, dims=dims, default_transform=ends, initval=start)
 
 
+MOST = 1e300
+"""Largest variance drawn: draws of a very small shape are beyond all floats."""
+
+
 @dataclass(frozen=True)
 class InverseGamma(Nuisance):
     """Inverse gamma, shape a and scale b: a variance."""
@@ -102,7 +106,8 @@ class InverseGamma(Nuisance):
         return self.a * np.log(self.b) - float(log_gamma(self.a)) - (self.a + 1) * np.log(x) - self.b / x
 
     def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
-        return self.b / rng.standard_gamma(self.a, shape)
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.minimum(self.b / rng.standard_gamma(self.a, shape), MOST)
 
     def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
         import pymc as pm

@@ -1,7 +1,8 @@
 """A posterior read back from its tree."""
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.callables import kept
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Fitted
@@ -86,13 +88,40 @@ def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | 
     )
 
 
+def as_made[**P, T](read: Callable[P, T]) -> Callable[P, T]:
+    """Say that a tree was edited where what it holds cannot be read."""
+
+    @functools.wraps(read)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except InputError:
+            raise
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            AssertionError,
+            RecursionError,
+        ) as error:
+            what = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"the tree is not as fit() made it ({type(error).__name__}: {what}); fit it again, or read it from its file again"
+            ) from error
+
+    return inner
+
+
+@as_made
 def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
     """Give back the posterior of a tree, and its failure line.
 
     Parameters
     ----------
     hypotheses : dict, optional
-        Needed where some were callables, which a tree cannot hold.
+        Needed where some were callables and the tree was read from a file, which cannot hold them.
 
     Raises
     ------
@@ -100,14 +129,17 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
     """
     own = hypotheses_in(tree)
-    study = json.loads(tree.attrs["study"])
+    study, _ = study_in(tree), int(tree.attrs["seed"])
     given = own if hypotheses is None else dict(hypotheses)
     if set(given) != set(own):
         raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}")
     given = {name: given[name] for name in own}
+    alive = kept(tree)
     for name, reward in given.items():
         if isinstance(reward, str) and reward.startswith("callable "):
-            raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
+            if name not in alive:
+                raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
+            given = given | {name: alive[name]}
     listed = hypotheses_of(given, study["columns"])
     line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
     evidence = in_order(tree, "evidence")
@@ -179,6 +211,7 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
     )
 
 
+@as_made
 def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
     """What an agent's tree says of its beta under each hypothesis: by draws, with the ``s_h`` stored; of its first feedback with one.
 
@@ -187,7 +220,7 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
     InputError
         No feedback has a rationality.
     """
-    rational = [f for f in json.loads(tree.attrs["study"])["feedback"] if "rationality" in f]
+    rational = [f for f in study_in(tree)["feedback"] if "rationality" in f]
     if not rational:
         raise InputError(NOT_READ)
     one = rational[0]
@@ -256,7 +289,18 @@ def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
     """Names and rewards of a tree's hypotheses, as text."""
     if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
         raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
-    return dict(json.loads(tree.attrs["study"])["hypotheses"])
+    return dict(study_in(tree)["hypotheses"])
+
+
+@as_made
+def study_in(tree: xr.DataTree) -> dict[str, Any]:
+    """What a tree says of the study that made it; InputError where that is not what `fit` writes."""
+    study = study_in(tree)
+    names = [study["hypotheses"], study["fail_utility"]]
+    texts = [*study["columns"], *study["not_boolean"], *(one[k] for one in study["feedback"] for k in ("kind", "name"))]
+    if not all(isinstance(one, dict) and one for one in names) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its attribute 'study'")
+    return dict(study)
 
 
 def tested(test: Any, *trees: xr.DataTree) -> Table:
@@ -267,5 +311,5 @@ def tested(test: Any, *trees: xr.DataTree) -> Table:
             "table here"
         )
     table = as_table(test, "test")
-    other = {column for tree in trees for column in json.loads(tree.attrs["study"])["not_boolean"]}
+    other = {column for tree in trees for column in study_in(tree)["not_boolean"]}
     return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())

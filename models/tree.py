@@ -13,6 +13,7 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.callables import keep
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
 from reward_hypotheses.models.feedback.rational import Rational
@@ -104,6 +105,7 @@ def fit(
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
+    keep(tree, dict(zip(listed.names, listed.rewards, strict=True)))
     problems = posterior.untrusted()
     if problems:
         raise NotTrustedError(problems, tree)

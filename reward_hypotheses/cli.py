@@ -1,15 +1,16 @@
 """The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`."""
 
 import argparse
-import io
 import json
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from reward_hypotheses.streams import Progress, UnwrittenError, output, put, ready, say, tell
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,10 +38,12 @@ a study file (README.md describes every key):
   [hypotheses]                       # name = reward, an expression over columns
   "red paint" = "where(red_paint, 100, -100)"
   "flags" = "where(flags, 100, -100)"
+  # "any trade-off" = { linear = ["cost", "time"], prior = "sphere", source = "..." }
   [values]                           # the human-value prior
   weights = { "flags" = 8, "red paint" = 1 }
   source = "who was asked, when, and how"
   strength = 20                      # judgements that the weights are worth
+  # or several people: judges = [{ name = "...", weights = { ... }, source = "..." }, ...]
   [agent]
   policy = "commit"                  # most_probable, expected, maximin, { name = "boltzmann", beta = 2 },
                                      # { name = "cvar", tail = 0.05 }, { name = "quantilize", q = 0.1 }
@@ -55,46 +58,18 @@ a study file (README.md describes every key):
   column = "is_pad"
   noise = [1, 19]                    # share of wrong labels ~ Beta(1, 19) below 1/2
 
-a table: CSV, one item a row; columns scene and option say which choice of which
-scene it is (a test needs them), available, scene_weight and is_failing are
-optional, every other column is a feature or what some feedback names.
+a table: CSV, Parquet, NetCDF or Zarr by its ending, one item a row; columns scene
+and option say which choice of which scene it is (a test needs them), available,
+scene_weight and is_failing are optional, every other column is a feature or what
+some feedback names. Other tables:
+  pairs = { path = "pairs.csv", comparisons = true }   one row a comparison: left_cost,
+                                     right_cost, ..., and chosen = left or right (which a
+                                     test needs not); its feedback is of kind "choices"
+  shifted = { from = "training", shift = [{ name = "decorrelate", features = ["flags"] }] }
 
 expressions: + - * / **  < <= > >= == !=  & | ~ and or not
   where(condition, a, b)  min max abs exp log sqrt clip  `a column with spaces`
 """
-
-
-class Progress:
-    """Says on stderr what is being done, once the whole has taken two seconds."""
-
-    def __init__(self, after: float = 2.0) -> None:
-        self.start, self.after = time.monotonic(), after
-        self.doing = ""
-        self.timer: object = None
-
-    def __call__(self, what: str) -> None:
-        """Note what is being done now."""
-        self.doing = what
-        if time.monotonic() - self.start > self.after:
-            self.say()
-        elif self.timer is None:
-            from threading import Timer
-
-            timer = Timer(self.after, self.say)
-            timer.daemon = True
-            timer.start()
-            self.timer = timer
-
-    def say(self) -> None:
-        """Print it."""
-        if self.doing:
-            print(f"[{time.monotonic() - self.start:5.1f} s] {self.doing} ...", file=sys.stderr, flush=True)
-
-    def stop(self) -> None:
-        """Say no more."""
-        self.doing = ""
-        if self.timer is not None:
-            self.timer.cancel()  # type: ignore[attr-defined]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -262,20 +237,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     # Blocks run on our own threads; a second set inside BLAS costs start-up and fights them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    given = parser().parse_args(arguments)
-    if given.version:
-        from reward_hypotheses import __version__
-
-        print(f"reward-hypotheses {__version__}")
-        return DONE
-    if given.command is None:
-        parser().print_help()
-        return DONE
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows '?' instead of failing
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    ready()
+    try:
+        given = parser().parse_args(arguments)
+    except SystemExit:
+        with suppress(BrokenPipeError, UnwrittenError), output():
+            pass  # of help: what is still to be written
+        raise
     progress = Progress()
     try:
+        if given.version:
+            from reward_hypotheses import __version__
+
+            say([f"reward-hypotheses {__version__}"])
+            return DONE
+        if given.command is None:
+            say([parser().format_help().rstrip()])
+            return DONE
         if given.command == "new":
             return _new(given.name)
         if given.command == "check":
@@ -291,15 +269,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(essay, given.out, False, progress, whole=False)
         return _run(given.study, given.out, given.json, progress)
     except BrokenPipeError:  # the reader of stdout has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except UnwrittenError as error:
+        if not _told_alone(given):
+            return DONE
+        tell([f"stdout: cannot be written ({error}); nothing else holds what was to be there"])
+        return WRONG
+    except MemoryError as error:
+        tell(
+            [
+                f"there is not enough memory for this ({error or 'MemoryError'}); give fewer rows or columns, or more memory"
+            ]
+        )
+        return WRONG
     except KeyboardInterrupt:
         goes_on = given.command in WORLDS and given.action == "study"
         kept = f"the same command {AGAIN[given.command]}" if goes_on else "nothing was written"
-        print(f"interrupted; {kept}", file=sys.stderr)
+        tell([f"interrupted; {kept}"])
         return 130
     finally:
         progress.stop()
+
+
+def _told_alone(given: argparse.Namespace) -> bool:
+    """Whether what a command says stands on stdout alone, and is no mere word on what it did."""
+    if given.command == "run":
+        return given.json and given.out is None
+    return given.command == "compare" or (given.command == "ledger" and given.action == "show")
 
 
 def _check(study: Path, progress: Progress) -> int:
@@ -311,14 +307,17 @@ def _check(study: Path, progress: Progress) -> int:
     except InputError as error:
         return _wrong(error.problems)
     names = ", ".join(repr(n) for n in checked.hypotheses.names)
-    print(f"{study}: nothing wrong. Hypotheses: {names}; feedback: {', '.join(str(f.name) for f in checked.feedback)}.")
+    lines = [
+        f"{study}: nothing wrong. Hypotheses: {names}; feedback: {', '.join(str(f.name) for f in checked.feedback)}."
+    ]
     tables = {one.table.name: one.table for one in checked.feedback} | dict(checked.tests)
     for name, table in tables.items():
         kind = f"{table.n_scenes} scenes, " if table.has_options else ""
         weighted = ", weighted" if "scene_weight" in table.columns else ""
-        print(f"{name}: {kind}{table.n_items} items{weighted}")
-        for odd in table.odd_columns():
-            print(f"mind: {odd}")
+        lines.append(f"{name}: {kind}{table.n_items} items{weighted}")
+        lines += [f"mind: {odd}" for odd in table.odd_columns()]
+    progress.stop()
+    say(lines)
     return DONE
 
 
@@ -337,10 +336,9 @@ def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
     progress.stop()
     if as_json:
         text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        sys.stdout.buffer.write(text.encode(errors="replace"))
+        put(text.encode(errors="replace"))
     else:
-        print(comparison_text(found))
-    sys.stdout.flush()
+        say([comparison_text(found)])
     return DONE
 
 
@@ -359,7 +357,7 @@ def _ledger(given: argparse.Namespace, progress: Progress) -> int:
     except NotTrustedError as error:
         return _not_trusted(given.study, error.problems)
     progress.stop()
-    print("\n".join(lines))
+    say(lines)
     return DONE
 
 
@@ -387,10 +385,9 @@ def _world(given: argparse.Namespace, progress: Progress) -> int:
         return _not_trusted(given.out, error.problems)
     progress.stop()
     if given.action == "study" and given.json:
-        sys.stdout.buffer.write((given.out / "results.json").read_bytes())
+        put((given.out / "results.json").read_bytes())
     else:
-        print("\n".join(lines))
-    sys.stdout.flush()
+        say(lines)
     return DONE
 
 
@@ -402,8 +399,12 @@ def _new(folder: Path) -> int:
         copy_folder(Path(__file__).resolve().parent / "data" / "template", folder)
     except InputError as error:
         return _wrong(error.problems)
-    print(f"Made {folder}: a study that runs as it is, and whose comments say what to change.")
-    print(f"Next:  reward-hypotheses run {shlex.quote(str(folder / 'study.toml'))}")
+    say(
+        [
+            f"Made {folder}: a study that runs as it is, and whose comments say what to change.",
+            f"Next:  reward-hypotheses run {shlex.quote(str(folder / 'study.toml'))}",
+        ]
+    )
     return DONE
 
 
@@ -439,39 +440,31 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
         return _not_trusted(study, error.problems)
     progress.stop()
     if as_json:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
+        put(text.encode())
         return DONE
     from reward_hypotheses.analysis.report.summary import print_summary
 
-    print_summary(document, out, whole=whole)
-    sys.stdout.flush()
+    with output():
+        print_summary(document, out, whole=whole)
     return DONE
 
 
 def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
     """Give the posterior as a tree, with the draws that the results used, and as NetCDF."""
-    import tempfile
-
     from reward_hypotheses.models.tree import tree_of
 
     study = found.study
     tree = tree_of(found.posterior, study.line, study.fit.draws, study.fit.chains, study.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "posterior.nc"
-        tree.to_netcdf(path, engine="h5netcdf")
-        return tree, path.read_bytes()
+    return tree, bytes(tree.to_netcdf(engine="h5netcdf"))  # in memory: HDF5 dies where the temporary folder is full
 
 
 def _not_trusted(study: Path, problems: Sequence[str]) -> int:
-    for problem in problems:
-        print(f"{study.name}: {' '.join(problem.split())}", file=sys.stderr)
+    tell(f"{study.name}: {problem}" for problem in problems)
     return NOT_TRUSTED
 
 
 def _wrong(problems: Sequence[str]) -> int:
-    for problem in problems:
-        print(" ".join(problem.split()), file=sys.stderr)
+    tell(problems)
     return WRONG
 
 

@@ -8,11 +8,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.report.words import percent, plainly, safe
+from reward_hypotheses.analysis.report.folder import refuse_changed
+from reward_hypotheses.analysis.report.words import percent, plainly
 from reward_hypotheses.analysis.results import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.changes import changes
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.readers import path_of
+from reward_hypotheses.data.text import visible
 from reward_hypotheses.mixing import PARTS, mixed
 from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.study import Study, answer, load, question_of
@@ -177,6 +180,7 @@ def _side(given: Any, name: str, progress: Callable[[str], None]) -> Side:
     called = str(path)
     if path.is_dir() or path.suffix == ".json":
         results = path / "results.json" if path.is_dir() else path
+        refuse_changed(results.parent, called)
         document = _checked(_read(results, called, path.is_dir()), called)
         study, why = _study_beside(results.parent, document, progress)
         return Side(called, document, study, why)
@@ -196,19 +200,13 @@ def _once(error: InputError, called: str) -> list[str]:
 
 
 def _read(results: Path, called: str, is_folder: bool) -> Any:
+    if is_folder and not results.exists():
+        raise InputError(f"{called}: holds no results.json, so no run wrote it; {RIGHT}")
+    data = read_bytes(results, called, "a run's results.json, its folder, or a study file")
     try:
-        return json.loads(results.read_text(encoding="utf-8"), parse_constant=_refused)
-    except FileNotFoundError:
-        what = "holds no results.json, so no run wrote it" if is_folder else "no such file"
-        raise InputError(f"{called}: {what}; {RIGHT}") from None
-    except OSError as error:
-        raise InputError(f"{called}: cannot be read ({error.strerror}); {RIGHT}") from None
-    except (ValueError, RecursionError):
+        return json_of(data.decode())
+    except ValueError:
         raise InputError(f"{called}: its results are not JSON; {RIGHT}") from None
-
-
-def _refused(text: str) -> None:
-    raise ValueError(text)
 
 
 def _checked(document: Any, called: str) -> Mapping[str, Any]:
@@ -257,7 +255,7 @@ def comparison_text(found: Mapping[str, Any]) -> str:
     lines: list[str] = []
 
     def say(text: str, indent: str = "") -> None:
-        plain = safe(" ".join(text.split()))
+        plain = visible(" ".join(text.split()))
         lines.extend(textwrap.wrap(plain, WIDTH, subsequent_indent=indent, break_on_hyphens=False))
 
     for name in ("a", "b"):

@@ -12,6 +12,7 @@ from reward_hypotheses.analysis import foretelling
 from reward_hypotheses.analysis.foretelling import PROB, Read, World, interval
 from reward_hypotheses.data.episodes import starts
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.flights import write_whole
 from reward_hypotheses.data.numbers import whole
 from reward_hypotheses.data.seeds import substream
@@ -378,8 +379,12 @@ def done(out: Path) -> Document | None:
     data, written = _held(path), _held(out / "results.sha256").split()
     if not written or written[0] != hashlib.sha256(data).hexdigest().encode():
         raise InputError(f"{path}: not what this study wrote (see results.sha256); give another folder")
-    document: Document = json.loads(data)
-    if document["digest"] != hashlib.sha256(_held(out / "prediction.json")).hexdigest():
+    try:
+        document: Document = dict(json_of(data))
+        digest = document["digest"]
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path}: not the results of a study; give another folder") from None
+    if digest != hashlib.sha256(_held(out / "prediction.json")).hexdigest():
         raise InputError(f"{out / 'prediction.json'}: {CHANGED}")
     if not (out / "scatter.png").exists():
         write_whole(out / "scatter.png", _scatter(document))
@@ -387,10 +392,7 @@ def done(out: Path) -> Document | None:
 
 
 def _held(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give another folder") from None
+    return read_bytes(path, str(path), "a file that this study wrote")
 
 
 def claim(out: Path, settings: Mapping[str, Any]) -> None:

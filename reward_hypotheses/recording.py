@@ -1,14 +1,15 @@
 """Recording in a study's ledger what was decided from one of its tests, and showing what is recorded."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.report.words import safe
+from reward_hypotheses.analysis.report.folder import refuse_changed
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.files import json_of, read_bytes
 from reward_hypotheses.data.ledger import Ledger
 from reward_hypotheses.data.readers import sha256
+from reward_hypotheses.data.text import visible
 from reward_hypotheses.study import Study, answer, load
 
 
@@ -71,7 +72,7 @@ def shown_ledger(path: Path, progress: Callable[[str], None]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return safe(" ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def _ledger(study: Study) -> Ledger:
@@ -92,10 +93,12 @@ def _risk(study: Study, name: str, progress: Callable[[str], None]) -> float:
 
 def _of_the_run_beside(study: Study) -> dict[str, Any] | None:
     """Results of the run in its usual place; None where they are of another study or of other data, or none."""
+    folder = study.path.with_suffix("")
     try:
-        found = json.loads((study.path.with_suffix("") / "results.json").read_text(encoding="utf-8"))
+        refuse_changed(folder, str(folder))
+        found = json_of(read_bytes(folder / "results.json", "results.json").decode())
         same = found["study"]["sha256"] == sha256(study.text.encode()) and found["data_sha256"] == study.sources.digests
         means = [found, *found["also"].values()]
         return found if same and all(0 <= float(one["risk"]["mean"]) <= 1 for one in means) else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

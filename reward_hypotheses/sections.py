@@ -8,7 +8,8 @@ from typing import Any
 from reward_hypotheses.data.answers import Answer, answers_of
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.readers import read_bytes, sha256
+from reward_hypotheses.data.files import read_bytes
+from reward_hypotheses.data.readers import sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.line_judgements import LineJudgements, read_line_judgements
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line

@@ -18,8 +18,9 @@ from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.files import read_bytes
 from reward_hypotheses.data.ledger import Ledger, Recorded
-from reward_hypotheses.data.readers import path_of, read_bytes, sha256
+from reward_hypotheses.data.readers import path_of, sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
@@ -546,7 +547,7 @@ def _toml(path: Path) -> tuple[dict[str, Any], str]:
         near = sorted(p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
         hint = f"; {suggestion(path.name, near)}" if near else "; give the path of a study file (TOML)"
         raise InputError(f"{path}: no such file{hint}")
-    data = read_bytes(path, name)
+    data = read_bytes(path, name, "a study file (TOML)")
     try:
         text = data.decode("utf-8-sig")
         return tomllib.loads(text), text

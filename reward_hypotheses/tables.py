@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.files import read_bytes
 from reward_hypotheses.data.formats import digest_of_columns, read_any
-from reward_hypotheses.data.readers import read_bytes
 from reward_hypotheses.data.table import Table, as_table
 from reward_hypotheses.problems import Problems, Section
 

@@ -324,7 +324,7 @@ def test_folders_whose_studies_cannot_be_read(tmp_path, how):
     elif how == "risk":
         documents[1]["risk"]["mean"] += 0.01
         total += 0.01
-        (folders[1] / "results.json").write_text(json.dumps(documents[1]))
+        write_folder(folders[1], {"results.json": json.dumps(documents[1]).encode()})
         said = "gives another risk with this version"
     else:
         given, said = documents, "a results document does not say where its study is"
@@ -457,7 +457,10 @@ def test_inputs_that_are_none(tmp_path):
     (tmp_path / "b" / "study.toml").write_text(toml_text(small(catastrophe=None)))
     for given, said in (
         (tmp_path / "none.toml", "none.toml: no such file"),
-        (tmp_path / "none.json", "none.json: no such file; give the folder of a run, or a study file"),
+        (
+            tmp_path / "none.json",
+            "none.json: no such file; give the path of a run's results.json, its folder, or a study file",
+        ),
         (tmp_path / "a", "holds no results.json, so no run wrote it; give the folder of a run, or a study file"),
         (tmp_path / "a" / "test.csv", "not TOML"),
         (tmp_path / "b" / "study.toml", r"b/study.toml: \[catastrophe\]: the section is missing"),

@@ -190,7 +190,9 @@ def test_candidates_that_behave_alike_are_one():
     one = rh.Proxy(SCENES, chosen="on", candidates=WRITTEN)
     assert one.written == ("x = on", "y", "away") and one.observed.tolist() == [[True, False, False]]
     assert one.laid_out(one.table.columns["x"].values)[0] == pytest.approx([7 / 3, 1.0, 0.0], abs=1e-14)
-    tied = rh.Proxy(SCENES, chosen="y", candidates={"any": "0*x", "y": "y", "nearly": "1 + 1e-16*y", "less": "1 + 1e-12*y"})
+    tied = rh.Proxy(
+        SCENES, chosen="y", candidates={"any": "0*x", "y": "y", "nearly": "1 + 1e-16*y", "less": "1 + 1e-12*y"}
+    )
     assert tied.written == ("any = nearly", "y = less")
     assert tied.does[0].tolist() == pytest.approx([1 / 3] * 9, abs=1e-15)
 

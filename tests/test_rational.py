@@ -531,7 +531,6 @@ def test_comparisons(tmp_path):
     [
         ("left_x,right_x,chosen\n1,2,middle\n", "x.csv: line 2: column 'chosen' is 'middle'; it must be left or right"),
         ("left_x,right_x,chosen\n1,2,\n", "line 2: column 'chosen' is ''; it must be left or right"),
-        ("left_x,right_x\n1,2\n", "no column 'chosen', which says left or right"),
         ("left_x,right_y,chosen\n1,2,left\n", "column 'left_x' has no 'right_x' beside it"),
         ("x,chosen\n1,left\n", "no features of the two sides"),
         (

@@ -310,7 +310,7 @@ def test_a_whole_page_without_figures_or_frames(demo):
     ("given", "says"),
     [
         (3, "a int; give a run's folder"),
-        ("nowhere", "cannot be read"),
+        ("nowhere", "no such file"),
         ({}, "schema_version"),
         ({"schema_version": 2, "hypotheses": []}, "2 is no schema_version"),
         ({"schema_version": 1, "hypotheses": ["a"]}, "not a whole results document"),

@@ -31,6 +31,7 @@ from reward_hypotheses.analysis.report.words import (
     percent,
     weightiest,
 )
+from reward_hypotheses.data.text import visible
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -664,12 +665,12 @@ def _weight_intervals(tree: "xr.DataTree | None", names: Sequence[str], prob: fl
 
 
 def _short(text: str, most: int = 26) -> str:
-    text = text.strip()
+    text = visible(text.strip())
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _wrapped(text: str, width: int) -> str:
-    lines = textwrap.wrap(text, width)
+    lines = textwrap.wrap(visible(text), width)
     return "\n".join(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1] + " ..."])
 
 
@@ -686,4 +687,4 @@ def themed(svg: bytes, name: str, label: str) -> str:
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for color, role in ((INK, "ink"), (MUTED, "muted"), (FAINT, "faint"), (BLUE, "blue"), ("#ffffff", "paper")):
         text = text.replace(color, f"var(--{role})")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(visible(label))}" ', 1)

@@ -5,11 +5,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from reward_hypotheses.data.aside import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.files import json_of, read_bytes
 
 MANIFEST = "manifest.json"
 
@@ -28,29 +29,52 @@ def refuse_unless_ours(folder: Path) -> None:
             return
         if not folder.is_dir():
             raise InputError(f"--out {folder}: is a file; give a folder, new or written by an earlier run")
-        present = _entries(folder)
-        if not present:
-            return
-        remedy = "give another folder, or move it away; nothing was written"
-        if MANIFEST not in present:
-            raise InputError(f"--out {folder}: holds {present[0]!r} and no {MANIFEST}, so no run wrote it; {remedy}")
-        try:
-            listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            assert isinstance(listed, dict)
-        except (ValueError, AssertionError):
-            raise InputError(f"--out {folder}: its {MANIFEST} cannot be read; {remedy}") from None
-        for name in listed:
-            if name not in present:
-                raise InputError(f"--out {folder}: {name!r}, which its {MANIFEST} lists, is gone; {remedy}")
-        for name in present:
-            if name == MANIFEST:
-                continue
-            if name not in listed or (folder / name).is_symlink() or not (folder / name).is_file():
-                raise InputError(f"--out {folder}: holds {name!r}, which no run wrote; {remedy}")
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
-                raise InputError(f"--out {folder}: {name!r} was changed after the run that wrote it; {remedy}")
+        problem = unlike_manifest(folder)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be read ({error.strerror}); give another folder") from None
+    if problem is not None:
+        raise InputError(f"--out {folder}: {problem}; give another folder, or move it away; nothing was written")
+
+
+def refuse_changed(folder: Path, called: str) -> None:
+    """Refuse to read the folder of a run that is not as its manifest says; one without a manifest says nothing of itself.
+
+    Raises
+    ------
+    InputError
+        Naming the first file that is gone, was changed, or that no run wrote.
+    """
+    try:
+        problem = unlike_manifest(folder) if os.path.lexists(folder / MANIFEST) else None
+    except OSError as error:
+        raise InputError(f"{called}: cannot be read ({error.strerror}); give the folder of a run") from None
+    if problem is not None:
+        raise InputError(f"{called}: {problem}; run its study again")
+
+
+def unlike_manifest(folder: Path) -> str | None:
+    """Say what in a folder is not as its manifest says: a file that is gone, changed or not listed; None of an empty one."""
+    present = _entries(folder)
+    if not present:
+        return None
+    if MANIFEST not in present:
+        return f"holds {present[0]!r} and no {MANIFEST}, so no run wrote it"
+    try:
+        listed = json_of(read_bytes(folder / MANIFEST, MANIFEST, "a manifest"))
+        assert isinstance(listed, dict)
+    except (ValueError, AssertionError):
+        return f"its {MANIFEST} cannot be read"
+    for name in listed:
+        if name not in present:
+            return f"{name!r}, which its {MANIFEST} lists, is gone"
+    for name in present:
+        if name == MANIFEST:
+            continue
+        if name not in listed or (folder / name).is_symlink() or not (folder / name).is_file():
+            return f"holds {name!r}, which no run wrote"
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
+            return f"{name!r} was changed after the run that wrote it"
+    return None
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -67,8 +91,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     aside: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".run.", suffix=".partial", dir=target.parent))
-        os.chmod(aside, 0o777 & ~_umask())
+        remove_left(target.parent, "run")
+        aside = target.parent / aside_name("run")
+        aside.mkdir()
         manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
         whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
         for name, data in whole.items():
@@ -107,8 +132,9 @@ def copy_folder(source: Path, folder: Path) -> None:
     try:
         _refuse_path(folder, str(folder))
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".new.", suffix=".partial", dir=folder.absolute().parent))
-        os.chmod(aside, 0o777 & ~_umask())
+        remove_left(folder.absolute().parent, "new")
+        aside = folder.absolute().parent / aside_name("new")
+        aside.mkdir()
         for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
             with (aside / path.name).open("wb") as stream:
                 stream.write(path.read_bytes())
@@ -144,12 +170,6 @@ def _refuse_path(folder: Path, said: str) -> None:
         raise InputError(f"{said}: {str(above)!r} is a file, so no folder can be made in it; give another folder")
     if not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{said}: {str(above)!r} cannot be written to; give another folder")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _flush(folder: Path) -> None:

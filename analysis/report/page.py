@@ -49,6 +49,7 @@ from reward_hypotheses.analysis.report.words import (
     what_stays,
     worst_tenth,
 )
+from reward_hypotheses.data.text import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -181,8 +182,15 @@ def page(document: Document, figures: Mapping[str, "Figure"], frames: Mapping[st
 def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _shown(value: Any) -> Any:
+    """What a template writes: text that users brought with its control and bidirectional characters made visible."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _question(document: Document) -> str:

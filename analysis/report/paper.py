@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reward_hypotheses.analysis.report.rounding import Kind, shown
+from reward_hypotheses.data.column import is_number
 
 MOST_ROWS, MOST_HYPOTHESES = 40, 8
 
@@ -125,7 +126,7 @@ class PaperTable:
         """Give all columns and rows as a CSV file, numbers in full."""
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([column.key for column in self.columns])
+        writer.writerow([_full(column.key) for column in self.columns])
         for row in self.rows:
             writer.writerow([_full(value) for value in row])
         return stream.getvalue().encode()
@@ -163,9 +164,18 @@ def _heaviest(ranks: Sequence[float], most: int) -> list[int]:
     return sorted(range(len(ranks)), key=lambda i: -ranks[i])[:most]
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What cells begin with that spreadsheets run (OWASP, "CSV injection"), the wide forms among them."""
+
+
 def _full(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(float(value)) if isinstance(value, float) else str(value)
+    return repr(float(value)) if isinstance(value, float) else inert(str(value))
+
+
+def inert(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: with ``'`` before it where one would, unless it is a number."""
+    return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text

@@ -1,9 +1,7 @@
 """Everything that a run leaves for a reader, and the report made again from what was saved."""
 
 import io
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError
 
 from reward_hypotheses.analysis.report.figures import drawn, saved
-from reward_hypotheses.analysis.report.folder import MANIFEST
+from reward_hypotheses.analysis.report.folder import MANIFEST, refuse_changed
 from reward_hypotheses.analysis.report.page import page
 from reward_hypotheses.analysis.report.tables import table_files
+from reward_hypotheses.data.aside import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.files import json_of, read_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,7 +80,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     Raises
     ------
     InputError
-        No results there, or a path that cannot be written.
+        No results there, a folder of a run that is not as its manifest says, or a path that cannot be written.
     """
     frames: dict[str, bytes] = {}
     if isinstance(results, Mapping):
@@ -88,11 +88,12 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     elif isinstance(results, (str, Path)):
         path = Path(results)
         folder = path if path.is_dir() else path.parent
+        refuse_changed(folder, f"report: {folder}")
         document = _document(path / "results.json" if path.is_dir() else path)
         if path.is_dir():
             for role in FRAMES:
                 for found in sorted(folder.glob(f"figures/frame_{role}.*")):
-                    frames[role] = found.read_bytes()
+                    frames[role] = read_bytes(found, f"report: {found}", "a picture")
             if tree is None and (folder / "posterior.nc").is_file():
                 tree = _tree(folder / "posterior.nc")
     else:
@@ -107,7 +108,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         # what is no whole document is refused before the figures, which take most of the time
         page(document, {}, frames)
         html = page(document, drawn(document, tree), frames)
-    except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, TemplateError) as error:
         raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
     if out is not None:
         _write(Path(out), html)
@@ -115,12 +116,9 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
 
 
 def _document(path: Path) -> Document:
+    data = read_bytes(path, f"report: {path}", "a run's results.json, or its folder")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"report: {path}: cannot be read ({error.strerror}); give a run's folder or its results.json"
-        ) from None
+        found = json_of(data.decode())
     except ValueError:
         raise InputError(f"report: {path}: not JSON; give a run's folder or its results.json") from None
     if not isinstance(found, dict):
@@ -134,7 +132,7 @@ def _tree(path: Path) -> Any:
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             return opened.load()
-    except (OSError, ValueError) as error:
+    except Exception as error:  # every engine raises its own kinds for files that are not its format
         raise InputError(f"report: {path}: cannot be read as NetCDF ({error})") from None
 
 
@@ -146,12 +144,12 @@ def _write(path: Path, html: str) -> None:
         )
     aside = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".report.", delete=False) as stream:
-            aside = Path(stream.name)
+        remove_left(path.parent, "report")
+        aside = path.parent / aside_name("report")
+        with aside.open("xb") as stream:
             stream.write(html.encode())
             stream.flush()
             os.fsync(stream.fileno())
-        aside.chmod(0o644)
         os.replace(aside, path)
     except OSError as error:
         raise InputError(f"report: {path}: cannot be written ({error.strerror}); give another path") from None

@@ -19,10 +19,10 @@ from reward_hypotheses.analysis.report.words import (
     percent,
     read_off,
     risk_sentence,
-    safe,
     shift,
     spent,
 )
+from reward_hypotheses.data.text import visible
 
 WIDTH = 80
 BAR = 16
@@ -30,11 +30,16 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 LISTED = 12
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would leave with a code of its own
+
+
 def print_summary(
     document: Mapping[str, Any], out: Path | None = None, console: Console | None = None, whole: bool = True
 ) -> None:
     """Print what a results document says, readable at 80 columns and without colour; the answer alone unless `whole`."""
-    console = Console(markup=False, highlight=False, emoji=False) if console is None else console
+    console = _Terminal(markup=False, highlight=False, emoji=False) if console is None else console
     page = _Page(console)
     if document["title"]:
         page.line(document["title"], style="bold")
@@ -47,7 +52,7 @@ def print_summary(
         _print_why(page, document)
     if out is not None:
         page.gap()
-        console.print(f"Report: {safe(str(out / 'report.html'))}", soft_wrap=True)
+        console.print(f"Report: {visible(str(out / 'report.html'))}", soft_wrap=True)
         beside = "results.json, posterior.nc (for ArviZ), figures and tables for a paper"
         console.print(f"Beside it: {beside}", soft_wrap=True)
 
@@ -107,7 +112,7 @@ class _Page:
         self.width = min(WIDTH, console.width)
 
     def line(self, text: str, style: str = "") -> None:
-        for row in textwrap.wrap(safe(" ".join(text.split())), self.width, break_on_hyphens=False):
+        for row in textwrap.wrap(visible(" ".join(text.split())), self.width, break_on_hyphens=False):
             self.console.print(Text(row, style=style))
 
     def heading(self, text: str) -> None:
@@ -152,7 +157,7 @@ def _weights(document: Mapping[str, Any], unicode: bool) -> Table:
         cells.append(percent(document["agent_weights"][name]))
         if tested:
             cells.append(percent(document["risk_by_truth"][name], document["risk"]["upper_of_zero"]))
-        table.add_row(*(Text(safe(c), style="cyan" if i == 3 else "") for i, c in enumerate(cells)))
+        table.add_row(*(Text(visible(c), style="cyan" if i == 3 else "") for i, c in enumerate(cells)))
     if len(names) > len(shown):
         table.add_row(Text(f"and {len(names) - len(shown)} more"))
     return table
@@ -167,7 +172,7 @@ def _agents(document: Mapping[str, Any]) -> Table:
     for key, one in document["agents"].items():
         may, zero = one["may_abstain"], document["risk"]["upper_of_zero"]
         table.add_row(
-            Text(safe(key) + ("  <- this one" if key == own_prior(document) else "")),
+            Text(visible(key) + ("  <- this one" if key == own_prior(document) else "")),
             percent(one["acts"]["risk"], zero),
             percent(may["risk"], zero),
             percent(may["abstained"], zero),

@@ -1,14 +1,8 @@
 """What the results say, in sentences that the summary, the report and its figures share."""
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-
-def safe(text: str) -> str:
-    """A text without control characters, which a terminal would obey."""
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def percent(x: float | None, upper: float | None = None) -> str:

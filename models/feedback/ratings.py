@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import within_one
 from reward_hypotheses.data.column import MISSING, name_of, plain
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.rounding import all_equal
@@ -163,7 +164,7 @@ class Ratings(OfItems):
 
     def features(self, columns: list[np.ndarray]) -> np.ndarray:  # noqa: D102
         grade = np.arange(len(self.grades))
-        grids = [(column - column.mean())[:, None] * grade for column in columns]
+        grids = [(column - column.mean())[:, None] * grade for column, _ in map(within_one, columns)]
         return np.array(grids).reshape(len(columns), len(self.units), len(self.grades))
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.arrays import distinct, within_one
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.rounding import EPS, all_equal, equal
@@ -627,6 +627,7 @@ def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndar
     said, chance : ndarray (unit, option)
         Which option was chosen, and the model's chance of each.
     """
+    features, _ = within_one(features, axis=(1, 2))  # the score has no unit
     mean = (features * chance).sum(axis=-1)
     variance = ((features**2 * chance).sum(axis=-1) - mean**2).sum(axis=-1)
     apart = ((features * said).sum(axis=-1) - mean).sum(axis=-1)

@@ -130,7 +130,8 @@ def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
     Of betas (beta, 1, 1), one a beta: (beta, choice, scene).
     """
     top = np.maximum(worth.max(axis=0), -MAX_REWARD)
-    odds = np.exp(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
+    with np.errstate(over="ignore"):  # far below the best: no odds
+        odds = np.exp(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
     if view.mask is not None:
         odds = np.where(view.mask, odds, 0.0)
     return np.asarray(odds / np.maximum(odds.sum(axis=-2, keepdims=True), 1e-300))

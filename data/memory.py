@@ -1,0 +1,127 @@
+"""Memory that there is, and refusing what would not fit in it before it is read."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from reward_hypotheses.data.errors import InputError
+
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+ROOM = 0.9
+"""Share of the memory there is that reading may take."""
+
+
+def memory_there() -> float:
+    """Bytes that this process can still take: what the machine, the control group and the process's own limit leave."""
+    return max(min(_of_machine(), _of_control_group(), _of_process()), 0.0)
+
+
+def refuse_beyond(needed: float, source: str, what: str) -> None:
+    """Refuse what would not fit: InputError with the estimate and the memory there is.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes, estimated.
+    """
+    if needed < 1e7:  # not worth the asking
+        return
+    there = memory_there()
+    if needed > ROOM * there:
+        raise InputError(
+            f"{source}: {what} would take about {_size(needed)} of memory, and there are {_size(there)}; give fewer rows or "
+            "columns, or more memory"
+        )
+
+
+@contextlib.contextmanager
+def within_memory() -> Iterator[None]:
+    """Raise MemoryError (or what a library makes of it) where the code inside takes more than there is.
+
+    A limit of the process's data segment, where the system has one, so that what a file does not declare of itself (data that
+    decompress to more than their metadata say) is refused too, instead of taking all memory of the machine.
+    """
+    try:
+        import resource
+
+        limits = resource.getrlimit(resource.RLIMIT_DATA)
+        held = _kilobytes(PROC / "self" / "status", "VmData")
+    except (ImportError, OSError, ValueError):
+        held = None
+    if held is None:
+        yield
+        return
+    most = int(held + memory_there())
+    soft = most if limits[0] == resource.RLIM_INFINITY else min(most, limits[0])
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+def _size(n: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if n >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n / 1e6:.3g} MB"
+
+
+def _of_machine() -> float:
+    found = _kilobytes(PROC / "meminfo", "MemAvailable")
+    if found is not None:
+        return found
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def _of_process() -> float:
+    """What the limit of the address space leaves."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, OSError, ValueError):
+        return math.inf
+    held = _kilobytes(PROC / "self" / "status", "VmSize") or 0.0
+    return math.inf if limit == resource.RLIM_INFINITY else limit - held
+
+
+def _of_control_group() -> float:
+    """What the control group (of version 2 or 1) leaves, its cache of files counted as free."""
+    try:
+        lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
+    except OSError:
+        return math.inf
+    left = math.inf
+    for _, controllers, path in lines:
+        if controllers not in ("", "memory"):
+            continue
+        top = CGROUPS / controllers
+        names = (
+            ("memory.max", "memory.current") if not controllers else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        )
+        for folder in {top, top / path.lstrip("/")}:
+            try:
+                limit, used = ((folder / name).read_text().strip() for name in names)
+                stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                cache = float(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+                left = min(left, math.inf if limit == "max" else float(limit) - (float(used) - cache))
+            except (OSError, ValueError):
+                continue
+    return left
+
+
+def _kilobytes(path: Path, key: str) -> float | None:
+    """A figure of /proc in bytes; None where there is none."""
+    try:
+        for line in path.read_text().splitlines():
+            if line.startswith(f"{key}:"):
+                return 1024.0 * float(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return None

@@ -1,0 +1,112 @@
+"""What the shell reads: standard output and standard error, be they closed, full or gone."""
+
+import io
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from reward_hypotheses.data.text import visible
+
+
+class UnwrittenError(Exception):
+    """Standard output cannot be written, and its reader has not just gone: the disk is full."""
+
+
+def ready() -> None:
+    """Give every standard stream a place: what is closed goes nowhere, and what cannot be shown is shown as ``?``.
+
+    A closed descriptor would else be taken by the next file that is opened, which then reads as output.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Write to standard output, and to the end of it.
+
+    Raises
+    ------
+    BrokenPipeError
+        Its reader has gone.
+    UnwrittenError
+        It cannot be written.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+        raise
+    except OSError as error:
+        silence()
+        raise UnwrittenError(error.strerror) from None
+
+
+def put(data: bytes) -> None:
+    """Write a document to standard output, as it is; raises as `output`."""
+    with output():
+        sys.stdout.buffer.write(data)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Write lines to standard output, what a terminal would obey made visible; raises as `output`."""
+    with output():
+        for line in lines:
+            print(visible(line))
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Write lines to standard error, each on one line; nothing where it cannot be written."""
+    with suppress(OSError, ValueError):
+        for line in lines:
+            print(visible(" ".join(line.split())), file=sys.stderr, flush=True)
+
+
+def silence() -> None:
+    """Send what is still to be written to standard output nowhere, so that leaving does not try again."""
+    with suppress(OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Progress:
+    """Says on stderr what is being done, once the whole has taken two seconds."""
+
+    def __init__(self, after: float = 2.0) -> None:
+        self.start, self.after = time.monotonic(), after
+        self.doing = ""
+        self.timer: object = None
+
+    def __call__(self, what: str) -> None:
+        """Note what is being done now."""
+        self.doing = what
+        if time.monotonic() - self.start > self.after:
+            self.say()
+        elif self.timer is None:
+            from threading import Timer
+
+            timer = Timer(self.after, self.say)
+            timer.daemon = True
+            timer.start()
+            self.timer = timer
+
+    def say(self) -> None:
+        """Print it."""
+        if self.doing:
+            tell([f"[{time.monotonic() - self.start:5.1f} s] {self.doing} ..."])
+
+    def stop(self) -> None:
+        """Say no more."""
+        self.doing = ""
+        if self.timer is not None:
+            self.timer.cancel()  # type: ignore[attr-defined]
