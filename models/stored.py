@@ -295,7 +295,7 @@ def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
 @as_made
 def study_in(tree: xr.DataTree) -> dict[str, Any]:
     """What a tree says of the study that made it; InputError where that is not what `fit` writes."""
-    study = study_in(tree)
+    study = json.loads(tree.attrs["study"])
     names = [study["hypotheses"], study["fail_utility"]]
     texts = [*study["columns"], *study["not_boolean"], *(one[k] for one in study["feedback"] for k in ("kind", "name"))]
     if not all(isinstance(one, dict) and one for one in names) or not all(isinstance(text, str) for text in texts):
