@@ -41,8 +41,9 @@ def pymc_model(
     -------
     pymc.Model
         Coords ``hypothesis`` and ``<feedback>_item``; data ``<feedback>_inputs`` (hypothesis, item: predicted labels, or
-        rewards) and ``<feedback>_observed``, with counts ``<feedback>_counts``; random variables ``value_prior`` (or ``value_prior_<k>`` for each judge of a
-        linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or ``_sigma2`` (hypothesis);
+        rewards), ``<feedback>_observed`` and, with counts, ``<feedback>_counts``; random variables ``value_prior`` (or
+        ``value_prior_<k>`` for each judge of a linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or
+        ``_sigma2`` (hypothesis);
         ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it is a direction (of the
         normal ``reward_weight_vector``);
         deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the nuisances of

@@ -226,6 +226,11 @@ class Feedback(ABC):
         return values if (values != 1).any() else None
 
     @property
+    def said_columns(self) -> tuple[str, ...]:
+        """Columns of the table that hold what was said, and how often: no features."""
+        return tuple(c for c in (self.column, self.count) if self.in_column and c)
+
+    @property
     def counts(self) -> np.ndarray | None:
         """How often each answer was given, in the order of `observed`: (unit,); None where once each."""
         return self.item_counts
