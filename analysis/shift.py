@@ -73,7 +73,7 @@ def shift_check(
     would call a third of such tests shifted.)
 
     Of very many, the 256 most frequent vectors, the 24 weightiest hypotheses' best options and 100,000 scenes drawn at
-    random are used, which leaves the test valid.
+    random are used, which leaves the test valid: all of training or of the test, whichever has at most 50,000.
 
     Parameters
     ----------
@@ -86,19 +86,19 @@ def shift_check(
         unless counts differ within one, then items.
     """
     names = test.hypotheses.names
-    times = [*(counts or [None] * len(training)), None]
-    whole = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, times, strict=False))
+    of_tables: list[np.ndarray | None] = [*(counts or [None] * len(training)), None]
+    whole = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, of_tables, strict=False))
     choosers = np.array([], int)
     if whole and test.table.has_options:
         choosers = np.sort(np.argsort(-weights, kind="stable")[:MOST_CHOOSERS])
     tables = [*training, test]
-    copies = [_copies(v.table, whole, c) for v, c in zip(tables, times, strict=True)]
-    share = min(1.0, MOST_UNITS / sum(int(c.sum()) for c in copies))
-    kept = [_thinned(c, share, rng) if share < 1 else c for c in copies]
-    sides = [_Units(v, whole, choosers, k, c is not None) for v, k, c in zip(tables, kept, times, strict=True)]
+    copies = [_copies(v.table, whole, c) for v, c in zip(tables, of_tables, strict=True)]
+    of_training, of_test = _shares(sum(int(c.sum()) for c in copies[:-1]), int(copies[-1].sum()))
+    kept = [_thinned(c, of_training, rng) for c in copies[:-1]] + [_thinned(copies[-1], of_test, rng)]
+    sides = [_Units(v, whole, choosers, k, c is not None) for v, k, c in zip(tables, kept, of_tables, strict=True)]
 
     codes, first, place, _ = distinct(np.concatenate([s.codes for s in sides]))
-    of_items = [np.ones(v.table.n_items) if c is None else c for v, c in zip(tables, times, strict=True)]
+    of_items = [np.ones(v.table.n_items) if c is None else c for v, c in zip(tables, of_tables, strict=True)]
     frequent = np.sort(np.argsort(-np.bincount(place, np.concatenate(of_items)), kind="stable")[:MOST_VECTORS])
     vectors = np.array([_classes_at(sides, int(first[c])) for c in frequent])
     by_vector = [s.vector_counts(codes[frequent]) for s in sides]
@@ -107,10 +107,10 @@ def shift_check(
     mass = np.concatenate([s.n_items for s in sides])
     scenes = np.vstack([s.choices for s in sides])
     weight = np.concatenate([s.weight for s in sides])
-    times_of = np.concatenate([s.times for s in sides])
+    copies_of = np.concatenate([s.times for s in sides])
     side = np.repeat([i < len(training) for i in range(len(sides))], [len(s.weight) for s in sides])
-    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng, times_of)
-    weight = weight * times_of
+    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng, copies_of)
+    weight = weight * copies_of
     shares = [(weight * at) @ items[:, 3 * len(names) :] / ((weight * at) @ mass) for at in (side, ~side)]
     apart = np.argsort(-np.abs(shares[0] - shares[1]), kind="stable")[:MOST_KINDS]
 
@@ -158,8 +158,21 @@ def _copies(table: Table, whole: bool, counts: np.ndarray | None) -> np.ndarray:
     return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if whole else counts).astype(np.int64)
 
 
+def _shares(training: int, test: int) -> tuple[float, float]:
+    """Share of the units of training and of the test to look at: all of the fewer, where these are few enough."""
+    if training + test <= MOST_UNITS:
+        return 1.0, 1.0
+    half = MOST_UNITS / 2
+    if min(training, test) > half:
+        return half / training, half / test
+    rest = MOST_UNITS - min(training, test)
+    return (1.0, rest / test) if training < test else (rest / training, 1.0)
+
+
 def _thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """So many of the copies, each kept with a chance of its own."""
+    if share == 1:
+        return copies
     return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
 
 
@@ -348,15 +361,22 @@ def _permute(
         drawn = rng.multivariate_hypergeometric(count, int(times @ side), size=PERMUTATIONS, method="marginals")
         in_training = drawn @ values[first]
         exceeds = exceeding(in_training, total - in_training)
+    elif (
+        not once
+    ):  # with counts the scenes of training have no weights, so only who falls to which place of the test matters
+        ends, of_places = np.cumsum(times), np.repeat(weight[~side], times[~side])
+        moved = np.empty((2, PERMUTATIONS, values.shape[1]))
+        for row in range(PERMUTATIONS):
+            drawn = rng.choice(int(ends[-1]), len(of_places), replace=False)
+            on_test = values[np.searchsorted(ends, drawn, side="right")]
+            moved[:, row] = total - on_test.sum(axis=0), of_places @ on_test
+        exceeds = exceeding(*moved)
     else:
-        copies = int(times.sum())
-        places, starts = np.repeat(places, times, axis=1), np.cumsum(times) - times
-        step = max(1, 4_000_000 // copies)
+        step = max(1, 4_000_000 // len(values))
         for lo in range(0, PERMUTATIONS, step):
             n = min(step, PERMUTATIONS - lo)
-            order = rng.permuted(np.tile(np.arange(copies), (n, 1)), axis=1)
-            of_units = [p[order] if once else np.add.reduceat(p[order], starts, axis=1) for p in places]
-            exceeds += exceeding(of_units[0] @ values, of_units[1] @ values)
+            order = rng.permuted(np.tile(np.arange(len(values)), (n, 1)), axis=1)
+            exceeds += exceeding(places[0][order] @ values, places[1][order] @ values)
     at_training, at_test = means(observed)[:, which]
     return float(found.max()), which, float(at_training), float(at_test), (1 + exceeds) / (PERMUTATIONS + 1)
 

@@ -630,9 +630,9 @@ def _check_tables(
             with problems.at(f"[tables] {name}:"):
                 view.failing()
                 views.append((view, on_tests if name in tests else expressions))
-        with problems.at(f"[tables] {name}:"):
-            table.scene_weights()
         if name in tests:
+            with problems.at(f"[tables] {name}:"):
+                table.scene_weights()
             check_scenes(name, table, policy, problems)
     problems.extend(check_columns([*views, *asked_about], others))
 

@@ -188,7 +188,9 @@ class Demonstrations(Rational):
 
     def settings(self) -> dict[str, Any]:  # noqa: D102
         found = {key: value for key, value in super().settings().items() if key not in ("mdp", "trajectories")}
-        sizes = {"states": self.mdp.n_states, "actions": self.mdp.n_actions, "trajectories": len(self.trajectories)}
+        made = self._made
+        often = len(made) if made.counts is None else int(made.counts.sum())
+        sizes = {"states": self.mdp.n_states, "actions": self.mdp.n_actions, "trajectories": often}
         return found | {"discount": self.mdp.discount} | sizes
 
     @cached_property
