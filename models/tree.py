@@ -76,7 +76,10 @@ def fit(
         ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
         ``constant_data`` (of each column used ``<feedback>_<column>``, in a spelling that every format takes; its attribute
-        ``columns`` says which variable holds which column), ``sample_stats``. The draws of ``weight`` vary with the value prior
+        ``columns`` says which variable holds which column), ``sample_stats``. Of feedback with a column of counts, an item's
+        ``log_likelihood`` is the sum over its answers (leaving the item out leaves out all of them); the observed and predicted
+        data are how many of its answers are true, or choose each option, grade or action, or their mean (rewards), or one of
+        them (rankings); and ``constant_data`` holds ``<feedback>_counts``. The draws of ``weight`` vary with the value prior
         alone (nuisances are integrated out), and average to the posterior weight.
 
     Raises
