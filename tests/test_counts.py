@@ -521,7 +521,7 @@ def test_a_study_counts(tmp_path, capsys):
             {"red_paint": red, "flags": red, "slope": slope, "is_pad": red if k else 1 - red, "times": times[-1]}
         )
     test = [
-        {"scene": m, "option": o, "red_paint": int(o == 0), "flags": int(o == 1), "slope": 0.5 + o, "scene_weight": 1 + m % 2}
+        {"scene": m, "option": o, "red_paint": int(o == 0), "flags": int(o == 1), "slope": 0.5 + o, "times": o, "scene_weight": 1 + m % 2}
         for m in range(6)
         for o in range(3)
     ]  # fmt: skip
