@@ -3,12 +3,16 @@
 import itertools
 import json
 import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 from studies import csv_text, small, write
+from test_mdp_study import DEMOS, written
+from test_mdp_study import study as study_of_demos
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.contributions import contributions
@@ -550,3 +554,28 @@ def test_a_study_counts(tmp_path, capsys):
     assert main(["check", str(path)]) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1 and "[[feedback]]" in said[0] and 'count = "scene_weight"' in said[0]
+
+
+def test_a_study_counts_trajectories(tmp_path):
+    demos = DEMOS.splitlines()
+    times = ["times"] + ["3" if line.startswith("Ann") else "2" for line in demos[1:]]
+    entry = study_of_demos()["feedback"][0] | {"count": "times"}
+    text = "\n".join(",".join(row) for row in zip(demos, times, strict=True)) + "\n"
+    one = rh.check(written(tmp_path, study_of_demos(feedback=[entry]), demos=text)).feedback[0]
+    assert one.n_answers == 2 * 3 + 2 * 2  # of Ann's three steps the last is after the end
+    with pytest.raises(rh.InputError, match=r"\[\[feedback\]\] .*trajectory 'Bob': column 'times' is '2' and '5'"):
+        rh.check(written(tmp_path, study_of_demos(feedback=[entry]), demos=text[:-2] + "5\n"))
+
+
+@dataclass(frozen=True, eq=False)
+class Careless(rh.Labels):
+    kind: ClassVar[str] = "careless"
+
+    def evidence(self, valuation):
+        return rh.Labels.evidence(replace(self, count=None), valuation)
+
+
+def test_a_kind_that_loses_its_counts_does_not_conform():
+    table = {k: IN_ITEMS[k] for k in ("x", "y", "good")}
+    with pytest.raises(AssertionError, match=r"weigh each answer by self\.counts"):
+        rh.conforms(Careless(table, "good", noise=0.2), {"x": "x", "y": "y"}, fail_utility=0.3, replications=300)
