@@ -542,7 +542,7 @@ class _Groups:
         """What else the group ``constant_data`` holds: dims, scales, units of families and what the kinds keep."""
         found = {"hypothesis"}
         for one, _, _ in self._each():
-            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", *one.constants())}
+            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", "counts", *one.constants())}
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
             found |= {f"{variable}_scale", dim, f"{dim}_row", f"{dim}_column"}
