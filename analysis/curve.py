@@ -72,7 +72,7 @@ def bits_curve(
     training, telling = (np.zeros((n, len(sizes), n_hypotheses)) for _ in range(2))
     for one, valuation, parts in zip(feedback, posterior.valuations, parts_of, strict=True):
         observed = np.asarray(one.observed)
-        picked = np.array([rng.choice(len(observed), parts[-1], replace=False) for _ in range(n)])
+        picked = one.unit_of(np.array([rng.choice(one.n_answers, parts[-1], replace=False) for _ in range(n)]))
         inputs = _inputs(one, valuation, picked)
         training += _log_evidence(one, inputs, np.broadcast_to(observed[picked], inputs.shape[1:]), parts)
         drawn = _drawn(test, parts[-1], n, rng)

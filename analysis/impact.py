@@ -39,7 +39,13 @@ class Impact:
     flagged: np.ndarray
 
 
-def impact_of(training: Sequence[Table], test: Table, features: Sequence[str], level: float = LEVEL) -> Impact:
+def impact_of(
+    training: Sequence[Table],
+    test: Table,
+    features: Sequence[str],
+    level: float = LEVEL,
+    counts: Sequence[np.ndarray | None] = (),
+) -> Impact:
     """How far the items of a test lie from those of training, all rows of training pooled.
 
     With m and S the mean and covariance of training's items (scenes by their weights; items that are failing left out)::
@@ -51,8 +57,14 @@ def impact_of(training: Sequence[Table], test: Table, features: Sequence[str], l
     so that at most ``1 - level`` of training itself is flagged. A feature that is constant in training, or that always goes
     along with others there, adds nothing as long as it stays so, and makes an item infinitely far where it does not; how it
     is scaled makes no difference.
+
+    Parameters
+    ----------
+    counts : sequence of ndarray (item,) or None, optional
+        How often each item of a table of training stands there, one a table; once unless given.
     """
-    seen = [_rows(table, features) for table in training]
+    times = counts or [None] * len(training)
+    seen = [_rows(table, features, of_table) for table, of_table in zip(training, times, strict=True)]
     rows, weight = np.concatenate([r for r, _ in seen]), np.concatenate([w for _, w in seen])
     distance = _mahalanobis(rows, weight)
     return _judged(distance(rows), weight, distance(_matrix(test, features)), level)
@@ -74,11 +86,15 @@ def _matrix(table: Table, features: Sequence[str]) -> np.ndarray:
     return np.stack([feature(table, name) for name in features], axis=1)
 
 
-def _rows(table: Table, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Items of training that are not failing (item, feature), and the weights of their scenes, which average 1."""
+def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Items of training that are not failing (item, feature), and how much each counts: its count, or its scene's weight.
+
+    Weights average 1.
+    """
     lengths = np.diff(table.starts)
-    weight = table.scene_weights()
+    weight = table.scene_weights() if counts is None else None
     of_item = np.repeat(np.ones(len(lengths)) if weight is None else weight / weight[lengths > 0].mean(), lengths)
+    of_item = of_item if counts is None else counts
     failing = table.failing()
     keep = np.ones(table.n_items, bool) if failing is None else ~failing
     keep &= of_item > 0

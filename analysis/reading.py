@@ -312,7 +312,7 @@ def _looking_at_all(one: Feedback, every: Sequence[Feedback]) -> Feedback:
     """The same, to be checked against every feature of its table, for an agent may go by one that no hypothesis names."""
     if one.missing != "error":
         return one  # what it needs says which rows are left out
-    said = {other.column for other in every if other.in_column}
+    said = {c for other in every for c in other.said_columns}
     known = [c for c, v in one.items.columns.items() if c not in said and c not in RESERVED and not v.is_text]
     return replace(one, needs=tuple(dict.fromkeys([*one.needs, *known])))
 

@@ -84,7 +84,9 @@ class Question:
     agent_prior : Prior or None
         What the agent itself extrapolates by; None: the judge's values.
     training : tuple of Valuation
-        One a table, of all items that any feedback uses.
+        One a table, of all items that any feedback uses; one for each column of counts by which a table is used.
+    counts : tuple of ndarray (item,) or None
+        How often each item of these stands there; empty, or None, where once.
     tests : dict of str to Valuation
         The test first, then what else is asked about; empty where there is none.
     reading : Reading or None
@@ -114,6 +116,7 @@ class Question:
     targets: Sequence[float] = (0.1, 0.01, 0.001)
     contaminations: Sequence[float] = (0.01, 0.05, 0.1)
     prob: float = 0.95
+    counts: tuple[np.ndarray | None, ...] = ()
     deployments: Sequence[int] = (1, 10, 100, 1000)
     languages: Sequence[Simplicity] = ()
     draws: int = LEAST_DRAWS
@@ -262,7 +265,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
         "test_table": next(iter(question.tests), None),
         "ledger": _ledger(question),
         "spent": spent,
-        "training_tables": [v.table.name for v in question.training],
+        "training_tables": list(dict.fromkeys(v.table.name for v in question.training)),
         "tables": {
             table.name: _shape(table) | {"origin": question.origins.get(table.name)} for table in _tables(question)
         },
@@ -385,7 +388,7 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
         )
     told_apart = _judges(valuation.typical(), len(judge)).of_rules()
     training = [v.of_rules() for v in question.training]
-    shift = shift_check(training, told_apart, judge[rules], substream(question.seed, "shift"))
+    shift = shift_check(training, told_apart, judge[rules], substream(question.seed, "shift"), question.counts)
     if not shift.shifted:
         warnings.append(
             f"table {name!r} does not differ from training in what the hypotheses say about it (p = {shift.p:.3g}): a risk "
@@ -425,8 +428,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
 
 
 def _said_columns(question: Question) -> set[str]:
-    """Columns that feedback names: observations, not features."""
-    return {one.column for one in question.posterior.feedback if one.column}
+    """Columns that feedback names: observations and how often they were made, not features."""
+    return {column for one in question.posterior.feedback for column in one.said_columns}
 
 
 def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None:
@@ -435,9 +438,10 @@ def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None
     if key not in question.known:
         training = [valuation.table for valuation in question.training]
         features = usable_features([*training, test], question.posterior.hypotheses, _said_columns(question))
-        question.known[key] = (impact_of(training, test, features), features) if features else None
-    found: tuple[Impact, list[str]] | None = question.known[key]
-    return found
+        found = impact_of(training, test, features, counts=question.counts) if features else None
+        question.known[key] = None if found is None else (found, features)
+    known: tuple[Impact, list[str]] | None = question.known[key]
+    return known
 
 
 def _impact(question: Question, test: Table, acted: Outcomes, measured: Document | None) -> Document | None:
@@ -1076,8 +1080,8 @@ def _warnings(question: Question) -> list[str]:
             )
         if one.dropped:
             warnings.append(
-                f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} lack {one.column!r} or a "
-                "feature and were left out"
+                f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} lack {one.column!r}"
+                f"{'' if one.count is None else f', their {one.count!r}'} or a feature and were left out"
             )
     for name, value, prior in zip(posterior.hypotheses.names, posterior.log_evidence, posterior.log_prior, strict=True):
         if value == -np.inf:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import View
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.valuation import Block, Valuation
@@ -55,7 +56,13 @@ class Shift:
     kinds: tuple[tuple[tuple[str, ...], float, float], ...]
 
 
-def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndarray, rng: np.random.Generator) -> Shift:
+def shift_check(
+    training: Sequence[Valuation],
+    test: Valuation,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+    counts: Sequence[np.ndarray | None] = (),
+) -> Shift:
     """Check whether the test differs from training in what the hypotheses say about it.
 
     Indicators: for each hypothesis, and for each vector of classes that occurs, whether an item is worse than, equal
@@ -66,7 +73,7 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     would call a third of such tests shifted.)
 
     Of very many, the 256 most frequent vectors, the 24 weightiest hypotheses' best options and 100,000 scenes drawn at
-    random are used, which leaves the test valid.
+    random are used, which leaves the test valid: all of training or of the test, whichever has at most 50,000.
 
     Parameters
     ----------
@@ -74,20 +81,25 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
         One a table, of all items that any feedback uses.
     weights : ndarray (hypothesis,)
         Which hypotheses are the weightiest.
+    counts : sequence of ndarray (item,) or None, optional
+        How often each item of training stands there, one a table; once unless given. Copies are permuted one by one: scenes,
+        unless counts differ within one, then items.
     """
     names = test.hypotheses.names
-    whole = all(v.table.has_options for v in training)
+    of_tables: list[np.ndarray | None] = [*(counts or [None] * len(training)), None]
+    whole = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, of_tables, strict=False))
     choosers = np.array([], int)
     if whole and test.table.has_options:
         choosers = np.sort(np.argsort(-weights, kind="stable")[:MOST_CHOOSERS])
     tables = [*training, test]
-    n_units = [v.n_scenes if whole else v.table.n_items for v in tables]
-    share = min(1.0, MOST_UNITS / sum(n_units))
-    kept = [rng.random(n) < share if share < 1 else np.ones(n, bool) for n in n_units]
-    sides = [_Units(v, whole, choosers, k) for v, k in zip(tables, kept, strict=True)]
+    copies = [_copies(v.table, whole, c) for v, c in zip(tables, of_tables, strict=True)]
+    of_training, of_test = _shares(sum(int(c.sum()) for c in copies[:-1]), int(copies[-1].sum()))
+    kept = [_thinned(c, of_training, rng) for c in copies[:-1]] + [_thinned(copies[-1], of_test, rng)]
+    sides = [_Units(v, whole, choosers, k, c is not None) for v, k, c in zip(tables, kept, of_tables, strict=True)]
 
-    codes, first, _, counts = distinct(np.concatenate([s.codes for s in sides]))
-    frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_VECTORS])
+    codes, first, place, _ = distinct(np.concatenate([s.codes for s in sides]))
+    of_items = [np.ones(v.table.n_items) if c is None else c for v, c in zip(tables, of_tables, strict=True)]
+    frequent = np.sort(np.argsort(-np.bincount(place, np.concatenate(of_items)), kind="stable")[:MOST_VECTORS])
     vectors = np.array([_classes_at(sides, int(first[c])) for c in frequent])
     by_vector = [s.vector_counts(codes[frequent]) for s in sides]
 
@@ -95,8 +107,10 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     mass = np.concatenate([s.n_items for s in sides])
     scenes = np.vstack([s.choices for s in sides])
     weight = np.concatenate([s.weight for s in sides])
+    copies_of = np.concatenate([s.times for s in sides])
     side = np.repeat([i < len(training) for i in range(len(sides))], [len(s.weight) for s in sides])
-    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng)
+    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng, copies_of)
+    weight = weight * copies_of
     shares = [(weight * at) @ items[:, 3 * len(names) :] / ((weight * at) @ mass) for at in (side, ~side)]
     apart = np.argsort(-np.abs(shares[0] - shares[1]), kind="stable")[:MOST_KINDS]
 
@@ -129,6 +143,39 @@ def shift_check(training: Sequence[Valuation], test: Valuation, weights: np.ndar
     )
 
 
+def _constant(table: Table, counts: np.ndarray | None) -> bool:
+    """Whether counts (item,) are the same within each scene."""
+    if counts is None:
+        return True
+    first = np.minimum(table.starts[:-1], table.n_items - 1)
+    return bool((counts == np.repeat(counts[first], np.diff(table.starts))).all())
+
+
+def _copies(table: Table, whole: bool, counts: np.ndarray | None) -> np.ndarray:
+    """How many copies of each unit there are, (unit,) of int: of scenes, or of items."""
+    if counts is None:
+        return np.ones(table.n_scenes if whole else table.n_items, np.int64)
+    return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if whole else counts).astype(np.int64)
+
+
+def _shares(training: int, test: int) -> tuple[float, float]:
+    """Share of the units of training and of the test to look at: all of the fewer, where these are few enough."""
+    if training + test <= MOST_UNITS:
+        return 1.0, 1.0
+    half = MOST_UNITS / 2
+    if min(training, test) > half:
+        return half / training, half / test
+    rest = MOST_UNITS - min(training, test)
+    return (1.0, rest / test) if training < test else (rest / training, 1.0)
+
+
+def _thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """So many of the copies, each kept with a chance of its own."""
+    if share == 1:
+        return copies
+    return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
+
+
 def item_weights(valuation: Valuation) -> np.ndarray:
     """Weight of the scene of each item: (item,)."""
     weight = valuation.table.scene_weights()
@@ -149,19 +196,23 @@ class _Units:
         Last, whether the scene offers anything but failing; else it is in none of these means.
     n_items, weight : ndarray (unit,)
         Items, and the weight of the scene; weights average 1 over the table.
+    times : ndarray (unit,) of int
+        How many copies of it there are.
     """
 
-    def __init__(self, valuation: Valuation, whole: bool, choosers: np.ndarray, kept: np.ndarray) -> None:
-        self.valuation, self.whole, self.kept = valuation, whole, kept
+    def __init__(
+        self, valuation: Valuation, whole: bool, choosers: np.ndarray, kept: np.ndarray, counted: bool
+    ) -> None:
+        self.valuation, self.whole = valuation, whole
         table = valuation.table
-        weight = table.scene_weights()
+        weight = None if counted else table.scene_weights()
         lengths = np.diff(table.starts)
         scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight[lengths > 0].mean()
         self._scene = np.repeat(np.arange(table.n_scenes), lengths)
         unit_weight = scene_weight if whole else scene_weight[self._scene]
         length = lengths if whole else np.ones(table.n_items, int)
-        self.keep = kept & (length > 0)
-        self.weight = unit_weight[self.keep]
+        self.keep = (kept > 0) & (length > 0)
+        self.weight, self.times = unit_weight[self.keep], kept[self.keep]
         self.n_items = length[self.keep].astype(float)
         n = len(valuation.hypotheses)
         self._multiplier = _multipliers(n)
@@ -256,6 +307,7 @@ def _permute(
     weight: np.ndarray,
     side: np.ndarray,
     rng: np.random.Generator,
+    times: np.ndarray,
 ) -> tuple[float, int, float, float, float]:
     """Statistic, its indicator, that one's means in training and test, and the permutation p-value.
 
@@ -267,18 +319,21 @@ def _permute(
         Indicators of the unit itself and, last, whether it counts in their means.
     weight, side : ndarray (unit,)
         Weight of the place, and whether it is in training.
+    times : ndarray (unit,) of int
+        How many copies of it there are.
     """
     values = np.hstack([items, mass[:, None], scenes])
-    total = values.sum(axis=0)
+    once = bool((times == 1).all())
+    total = values.sum(axis=0) if once else times @ values
     k = items.shape[1]
 
     def means(sums: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.hstack([sums[:, :k] / sums[:, [k]], sums[:, k + 1 : -1] / sums[:, [-1]]])
 
-    square = np.concatenate(
-        [items.sum(axis=0) / mass.sum(), (scenes[:, :-1] ** 2).sum(axis=0) / max(scenes[:, -1].sum(), 1.0)]
-    )
+    squares = scenes[:, :-1] ** 2
+    squares = squares.sum(axis=0) if once else times @ squares
+    square = np.concatenate([total[:k] / total[k], squares / max(total[-1], 1.0)])
     variance = square - means(total[None, :])[0] ** 2
     varies = variance > 1e-12
     if not varies.any():
@@ -290,7 +345,7 @@ def _permute(
         return np.nan_to_num(apart, nan=0.0, posinf=0.0)
 
     places = np.vstack([weight * side, weight * ~side])  # (training or test, place)
-    observed = places @ values
+    observed = (places * times) @ values
     found = statistic(observed[:1], observed[1:])[0]
     which = int(np.flatnonzero(varies)[int(np.argmax(found))])
     threshold = float(found.max()) * (1 - 1e-9)
@@ -298,15 +353,24 @@ def _permute(
     def exceeding(in_training: np.ndarray, on_test: np.ndarray) -> int:
         return int((statistic(in_training, on_test).max(axis=1) >= threshold).sum())
 
-    first, count = (
-        _kinds(values) if (weight == weight[0]).all() else (np.arange(len(values)), np.ones(len(values), int))
-    )
+    alike = bool((weight == weight[0]).all())
+    first, count = _kinds(values, times) if alike else (np.arange(len(values)), times)
     exceeds = 0
-    if len(first) * 8 <= len(values):
+    if alike and (len(first) * 8 <= len(values) or not once):
         # how many of each kind fall to training is multivariate hypergeometric: the same distribution, and quicker
-        drawn = rng.multivariate_hypergeometric(count, int(side.sum()), size=PERMUTATIONS, method="marginals")
+        drawn = rng.multivariate_hypergeometric(count, int(times @ side), size=PERMUTATIONS, method="marginals")
         in_training = drawn @ values[first]
         exceeds = exceeding(in_training, total - in_training)
+    elif (
+        not once
+    ):  # with counts the scenes of training have no weights, so only who falls to which place of the test matters
+        ends, of_places = np.cumsum(times), np.repeat(weight[~side], times[~side])
+        moved = np.empty((2, PERMUTATIONS, values.shape[1]))
+        for row in range(PERMUTATIONS):
+            drawn = rng.choice(int(ends[-1]), len(of_places), replace=False)
+            on_test = values[np.searchsorted(ends, drawn, side="right")]
+            moved[:, row] = total - on_test.sum(axis=0), of_places @ on_test
+        exceeds = exceeding(*moved)
     else:
         step = max(1, 4_000_000 // len(values))
         for lo in range(0, PERMUTATIONS, step):
@@ -317,12 +381,12 @@ def _permute(
     return float(found.max()), which, float(at_training), float(at_test), (1 + exceeds) / (PERMUTATIONS + 1)
 
 
-def _kinds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each kind of rows that are alike, and how many there are, by a 64-bit hash of the row."""
+def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each kind of rows that are alike, and how many copies there are, by a 64-bit hash of the row."""
     drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=values.shape[1]))
     code = np.zeros(len(values), np.uint64)
     for column, odd in enumerate([int(x) | 1 for x in drawn.tolist()]):
         bits = (values[:, column] + 0.0).view(np.uint64) * odd
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
-    _, first, _, count = distinct(code)
-    return first, count
+    _, first, place, _ = distinct(code)
+    return first, np.bincount(place, times).astype(np.int64)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.feedback.labels import Labels
@@ -19,6 +20,7 @@ LEAST_GROUP = 5
 """Items that a subgroup has at least, and that it leaves out."""
 QUARTILES = (0.25, 0.5, 0.75)
 MOVED = 0.01  # share of items that a quartile may move past for the sake of its digits
+FEW_ROWS = 2000  # items with counts up to which labels are counted item by item, not one by one
 AT_ONCE = 4_000_000  # items of replications held at once
 LEVEL = 0.01
 
@@ -70,16 +72,23 @@ class Subgroups:
     ----------
     features : dict of str to ndarray (item,)
         Booleans or finite numbers.
+    times : ndarray (item,) of int, optional
+        How often each item stands there; `counts` then takes how many of these are wrong.
     """
 
-    def __init__(self, features: Mapping[str, np.ndarray]) -> None:
-        splits = [(k, *one) for k, (name, values) in enumerate(features.items()) for one in _splits(name, values)]
-        self.n_items = n = len(next(iter(features.values()))) if features else 0
-        self._halves = [_bits(half[None])[0] for _, half, _, _ in splits]
+    def __init__(self, features: Mapping[str, np.ndarray], times: np.ndarray | None = None) -> None:
+        splits = [
+            (k, *one) for k, (name, values) in enumerate(features.items()) for one in _splits(name, values, times)
+        ]
+        once = np.ones((1, len(next(iter(features.values()))) if features else 0), bool)
+        every = once if times is None else times[None]
+        self.n_items = n = int(every.sum())
+        self._counted = times is not None
+        self._halves = [half if self._counted else _bits(half[None])[0] for _, half, _, _ in splits]
         self._pairs = [
             (a, b) for a in range(len(splits)) for b in range(a + 1, len(splits)) if splits[a][0] != splits[b][0]
         ]
-        sizes = self._every(np.ones((1, n), bool))[0]
+        sizes = self._every(every)[0]
         self._kept = np.flatnonzero((sizes >= LEAST_GROUP) & (sizes <= n - LEAST_GROUP))
         self.sizes = sizes[self._kept]
         said = [(inside, outside) for _, _, inside, outside in splits]
@@ -91,17 +100,23 @@ class Subgroups:
         return len(self.words)
 
     def counts(self, wrong: np.ndarray) -> np.ndarray:
-        """How many items of each subgroup are wrong: (replication, item) of bool -> (replication, subgroup)."""
+        """How many items of each subgroup are wrong: (replication, item), of bool or int -> (replication, subgroup)."""
         return self._every(wrong)[:, self._kept]
 
     def _every(self, wrong: np.ndarray) -> np.ndarray:
         """The same of subgroups of any size, 64 items at a time: those of one half, in and out, then of two."""
-        bits = _bits(wrong)
+        bits = wrong.astype(float) if self._counted else _bits(wrong)
+
+        def inside(members: np.ndarray) -> np.ndarray:
+            if self._counted:
+                return (bits @ members).astype(np.int32)
+            return np.bitwise_count(bits & members).sum(axis=1, dtype=np.int32)
+
         whole = wrong.sum(axis=1, dtype=np.int32)
-        half = [np.bitwise_count(bits & one).sum(axis=1, dtype=np.int32) for one in self._halves]
+        half = [inside(one) for one in self._halves]
         out = [counted for one in half for counted in (one, whole - one)]
         for a, b in self._pairs:
-            both = np.bitwise_count(bits & (self._halves[a] & self._halves[b])).sum(axis=1, dtype=np.int32)
+            both = inside(self._halves[a] & self._halves[b])
             out += [both, half[a] - both, half[b] - both, whole - half[a] - half[b] + both]
         return np.array(out, np.int32).reshape(-1, len(wrong)).T
 
@@ -131,7 +146,7 @@ def subgroup_check(
     too: that is the correction for having looked (the posterior predictive distribution of the maximum; Gelman, Meng and
     Stern 1996). The statistic compares a subgroup with the other items, so that no rate of noise absorbs it.
 
-    Of more than 50,000 items so many are drawn at random, which leaves it valid; of more than 12 features those that
+    Of more than 50,000 labels so many are drawn at random, which leaves it valid; of more than 12 features those that
     hypotheses name come first.
 
     Parameters
@@ -151,10 +166,15 @@ def subgroup_check(
     one, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
     if not isinstance(one, Labels):
         return None
-    observed, n_items = one.observed, one.items.n_items
-    kept = np.sort(rng.choice(n_items, MOST_ITEMS, replace=False)) if n_items > MOST_ITEMS else np.arange(n_items)
+    observed, n = one.observed, one.n_answers
+    kept = one.unit_of(np.sort(rng.choice(n, MOST_ITEMS, replace=False)) if n > MOST_ITEMS else np.arange(n))
+    size, times = len(kept), None
+    if one.counts is not None:
+        rows, _, _, copies = distinct(kept)
+        if len(rows) <= FEW_ROWS:
+            kept, times = rows, copies
     named = dict.fromkeys(c for e in posterior.hypotheses.expressions().values() for c in e.columns)
-    groups = Subgroups(features_of(one.items, kept, list(named), {*besides, one.column}))
+    groups = Subgroups(features_of(one.items, kept, list(named), {*besides, *one.said_columns}), times)
     if not len(groups):
         return None
     weights = posterior.weights
@@ -165,13 +185,17 @@ def subgroup_check(
     step = max(1, AT_ONCE // len(kept))
     for lo in range(0, REPLICATIONS, step):
         some = slice(lo, lo + step)
-        wrong = rng.random((len(chance[some]), len(kept))) < chance[some, None]
+        if times is None:
+            wrong = rng.random((len(chance[some]), len(kept))) < chance[some, None]
+        else:
+            wrong = rng.binomial(times, chance[some, None])
         made[some] = groups.excess(groups.counts(wrong), wrong.sum(axis=1)).max(axis=1)
     classes, lead = evidence.classes, int(np.argmax(weights))
     worst: dict[int, float] = {}
     for alike in {int(c) for c in classes[[*drawn.tolist(), lead]]}:
         h = int(np.flatnonzero(classes == alike)[0])
         wrong = (one.at(valuation, h) != observed)[kept][None]
+        wrong = wrong if times is None else wrong * times
         counts = groups.counts(wrong)
         apart = groups.excess(counts, wrong.sum(axis=1))[0]
         worst[alike] = float(apart.max())
@@ -183,9 +207,9 @@ def subgroup_check(
     some_excess = worst[int(classes[lead])] > 0
     check = SubgroupCheck(
         words=groups.words[at] if some_excess else "",
-        n=n if some_excess else len(kept),
-        contradicted=inside / n if some_excess else total / len(kept),
-        elsewhere=(total - inside) / (len(kept) - n) if some_excess else math.nan,
+        n=n if some_excess else size,
+        contradicted=inside / n if some_excess else total / size,
+        elsewhere=(total - inside) / (size - n) if some_excess else math.nan,
         statistic=worst[int(classes[lead])],
         p=p,
         mcse=math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS),
@@ -200,7 +224,7 @@ def subgroup_check(
 
 def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[str]]:
     """Every feedback with labels, as plain numbers by name, and what does not fit, in words."""
-    besides = {one.column for one in posterior.feedback if one.in_column}
+    besides = {c for one in posterior.feedback for c in one.said_columns}
     document: Document = {}
     misfit: list[str] = []
     for k, one in enumerate(posterior.feedback):
@@ -246,29 +270,29 @@ def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _splits(name: str, values: np.ndarray) -> list[tuple[np.ndarray, str, str]]:
+def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> list[tuple[np.ndarray, str, str]]:
     """Halves of the items by one feature, and both in words."""
     if values.dtype == bool:
         return [(values, f"{name} = true", f"{name} = false")]
     out, taken = [], set()
+    every = values if times is None else np.repeat(values, times)
     for share in QUARTILES:
-        quartile = float(np.quantile(values, share, method="inverted_cdf"))
-        at, half = _as_written(values, quartile)
+        quartile = float(np.quantile(every, share, method="inverted_cdf"))
+        at = _as_written(every, quartile)
+        half = values > at
         if at not in taken and half.any() and not half.all():
             taken.add(at)
             out.append((half, f"{name} above {at:.6g}", f"{name} up to {at:.6g}"))
     return out
 
 
-def _as_written(values: np.ndarray, quartile: float) -> tuple[float, np.ndarray]:
-    """A quartile in so few digits that hardly an item changes sides, and what is above it."""
+def _as_written(values: np.ndarray, quartile: float) -> float:
+    """A quartile in so few digits that hardly an item is on another side of it."""
     above = values > quartile
     short = float(f"{quartile:.3g}")
-    half = values > short
-    if np.count_nonzero(half ^ above) <= MOVED * len(values):
-        return short, half
-    at = float(f"{quartile:.6g}")
-    return at, values > at
+    if np.count_nonzero((values > short) ^ above) <= MOVED * len(values):
+        return short
+    return float(f"{quartile:.6g}")
 
 
 def _bits(values: np.ndarray) -> np.ndarray:

@@ -109,9 +109,9 @@ def _moved(one: Feedback, table: Table) -> Feedback | None:
     if isinstance(one, OfScenes) and not table.has_options:
         starts = np.array([0, table.n_items])
         table = replace(table, starts=starts, has_options=True, scene_names=None, rows=None)
-    said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart
-    columns = {**table.columns, one.column: said}
-    return replace(one, table=replace(table, columns=columns), missing="error")
+    said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often
+    columns = {c: v for c, v in table.columns.items() if c != "scene_weight"} | {one.column: said}
+    return replace(one, table=replace(table, columns=columns), missing="error", count=None)
 
 
 def _apart(

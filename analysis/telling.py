@@ -132,7 +132,7 @@ def _in_closed_form(
     n, most = len(inputs), SIZES[-1]
     found = np.zeros((n, REPLICATIONS, n, len(SIZES)))
     for truth in range(n):
-        items = rng.integers(inputs.shape[1], size=(REPLICATIONS, most))
+        items = one.unit_of(rng.integers(one.n_answers, size=(REPLICATIONS, most)))
         said = np.empty((REPLICATIONS, most), np.asarray(one.observed).dtype)
         for row in range(REPLICATIONS):
             mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
@@ -161,7 +161,7 @@ def _by_quadrature(
     for truth in range(n):
         at = np.zeros((ROWS, n, len(sizes), 1 if rule is None else NODES))
         for row in range(ROWS):
-            units = rng.integers(inputs.shape[1], size=sizes[-1])
+            units = one.unit_of(rng.integers(one.n_answers, size=sizes[-1]))
             mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
             said = np.asarray(one.replicate_units(inputs[truth, units], mine, 1, rng, units))[0].astype(float)
             columns = {name: values[:, None] for name, values in theta.items()}

@@ -42,6 +42,9 @@ class Asked(Stops):
     def observed(self) -> np.ndarray:  # noqa: D102
         return self.items.booleans(self.column, what="true where a judge would rather it did nothing, else false")
 
+    def _instead_of_weights(self) -> str:
+        return "judgements of failing do not weigh scenes: leave the column out, or give a row for each answer"
+
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """``r_h``."""
         return np.broadcast_to(block.reward(h), block.shape)

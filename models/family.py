@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
-from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
+from reward_hypotheses.models.feedback.base import ClosedForm, Feedback, by_table, rows_used
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
@@ -131,7 +131,7 @@ class Choosing(Term):
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
         said = np.asarray(feedback.observed, float)
         self.counts: np.ndarray
-        self.x, self.said, self.counts = grouped(x, said) if group else (x, said, np.ones(len(x)))
+        self.x, self.said, self.counts = grouped(x, said, feedback.counts) if group else (x, said, feedback.times)
         self.inside = self.x[..., -1] > -np.inf
         self.x = np.where(self.inside[..., None], self.x, 0.0)
         self.everywhere = bool(self.inside.all())
@@ -216,6 +216,7 @@ class Whole(Term):
         super().__init__(feedback)
         self.seen, self.x, self.line = seen, seen.x, seen.line
         self.observed = np.asarray(feedback.observed)
+        self.counts = np.ones(len(seen.x)) if feedback.counts is None else feedback.counts
         self.smooth = bool(self._predicted(np.ones((1, self.x.shape[1]))).dtype != bool)
 
     @property
@@ -237,7 +238,7 @@ class Whole(Term):
 
     @property
     def gram(self) -> np.ndarray:  # noqa: D102
-        return self.x.T @ self.x
+        return (self.x * self.counts[:, None]).T @ self.x
 
     def _predicted(self, weights: np.ndarray) -> np.ndarray:
         rewards = weights @ self.x.T
@@ -258,16 +259,17 @@ class Whole(Term):
 
     def _sums(self, weights: np.ndarray) -> np.ndarray:
         assert isinstance(self.feedback, ClosedForm)
-        return self.feedback.terms(self._predicted(weights), self.observed).sum(axis=-1).T.astype(float)
+        terms = self.feedback.terms(self._predicted(weights), self.observed)
+        return (terms.sum(axis=-1) if self.feedback.counts is None else terms @ self.counts).T.astype(float)
 
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
         if isinstance(self.feedback, ClosedForm):
-            return np.asarray(self.feedback.log_marginal(self._sums(weights), len(self.x)))
+            return np.asarray(self.feedback.log_marginal(self._sums(weights), self.feedback.n_answers))
         mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
         found = self.feedback.log_likelihood(
             self._predicted(weights).astype(float), mine, self.observed.astype(float), np
         )
-        return np.broadcast_to(found, (len(weights), len(self.x))).sum(axis=1)
+        return np.broadcast_to(found, (len(weights), len(self.x))) @ self.counts
 
     def given(  # noqa: D102
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
@@ -278,7 +280,7 @@ class Whole(Term):
             return {}
         step = max(1, CELLS // len(self.x))
         sums = np.vstack([self._sums(weights[lo : lo + step]) for lo in range(0, len(weights), step)])
-        drawn = self.feedback.posterior_draws(sums, len(self.x), 1, rng)
+        drawn = self.feedback.posterior_draws(sums, self.feedback.n_answers, 1, rng)
         return {self.feedback.variable(key): values[0] for key, values in drawn.items()}
 
 
@@ -762,17 +764,15 @@ def _term(
 def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
     """Population standard deviation of each feature over the rows fitted: those that some feedback uses, once each.
 
+    Rows with a count stand there so often; a table that feedbacks use with different counts is one table for each of these.
     Options that *are* failing have no features that count.
     """
-    tables: dict[bytes, list[Feedback]] = {}
-    for one in feedback:
-        tables.setdefault(one.table.digest, []).append(one)
     columns: list[list[np.ndarray]] = [[] for _ in linear.features]
-    for uses in tables.values():
-        table = uses[0].table
-        if all(one.used is not None for one in uses):
-            table = table.subset(np.logical_or.reduce([np.asarray(one.used) for one in uses]))
+    times: list[np.ndarray] = []
+    for uses in by_table(feedback):
+        table, counts = rows_used([feedback[k] for k in uses])
         failing = table.failing()
+        times.append(counts if failing is None else counts[~failing])
         for found, feature in zip(columns, linear.features, strict=True):
             held = {column: table.columns[column].values for column in feature.columns}
             values = feature.evaluate(held.__getitem__)
@@ -784,10 +784,18 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
         if not np.isfinite(values).all():
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
         unit = max(float(np.abs(values).max()), 1e-300)
-        scale[k] = float((values / unit).std()) * unit  # no square overflows or vanishes
+        scale[k] = _deviation(values / unit, np.concatenate(times)) * unit  # no square overflows or vanishes
         if not scale[k] > EQUAL * float(np.abs(values).max()):
             raise InputError(
                 f"hypothesis {name!r}: feature {feature.text!r} is the same in every row that is fitted, so its weight has no "
                 "unit; leave it out"
             )
     return scale
+
+
+def _deviation(values: np.ndarray, times: np.ndarray) -> float:
+    """Population standard deviation of values each of which stands there so often."""
+    if (times == 1).all():
+        return float(values.std())
+    mean = values @ times / times.sum()
+    return math.sqrt(float((values - mean) ** 2 @ times / times.sum()))

@@ -206,7 +206,8 @@ class Posterior:
             fitted = self.families.get(h)
             if isinstance(one, ClosedForm):
                 statistics = statistics if statistics.shape[1] else np.zeros((len(places), 1))
-                statistics[i] = one.terms(one.at(over, i), observed).sum(axis=-1)
+                terms = one.terms(one.at(over, i), observed)
+                statistics[i] = terms.sum(axis=-1) if one.counts is None else terms @ one.counts
             for key in one.nuisances:
                 if fitted is None:
                     draws[key][0, :, i] = one.draws(evidence, np.array([h]), size, rng)[key][:, 0]
@@ -549,7 +550,9 @@ def _with_unmodelled(
         valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
     evidence, estimates, sampler = _evidence(feedback, [v.of_rules() for v in valuations], method, draws, chains, seed)
     codes = [cells_of(valuation, rules) for valuation in valuations]
-    learnt = learnt_of(unmodelled, none, rules, codes, [one.observed for one in feedback])
+    learnt = learnt_of(
+        unmodelled, none, rules, codes, [one.observed for one in feedback], [one.counts for one in feedback]
+    )
     place, n = {h: k for k, h in enumerate(rules)}, len(hypotheses)
     whole, before = [], 0.0
     for k, (one, found) in enumerate(zip(feedback, evidence, strict=True)):
@@ -606,8 +609,7 @@ def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n
         return out
 
     if evidence is None:
-        items = len(one.units) if isinstance(one, Rational) else one.items.n_items
-        evidence = Evidence(np.zeros(0), np.zeros(0, int), items)
+        evidence = Evidence(np.zeros(0), np.zeros(0, int), one.n_answers)
     classes = np.zeros(n, int)
     classes[at] = evidence.classes[named]
     classes[rest] = (int(evidence.classes.max()) + 1 if len(at) else 0) + np.arange(len(rest))

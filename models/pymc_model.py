@@ -41,8 +41,9 @@ def pymc_model(
     -------
     pymc.Model
         Coords ``hypothesis`` and ``<feedback>_item``; data ``<feedback>_inputs`` (hypothesis, item: predicted labels, or
-        rewards) and ``<feedback>_observed``; random variables ``value_prior`` (or ``value_prior_<k>`` for each judge of a
-        linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or ``_sigma2`` (hypothesis);
+        rewards), ``<feedback>_observed`` and, with counts, ``<feedback>_counts``; random variables ``value_prior`` (or
+        ``value_prior_<k>`` for each judge of a linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or
+        ``_sigma2`` (hypothesis);
         ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it is a direction (of the
         normal ``reward_weight_vector``);
         deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the nuisances of
@@ -124,6 +125,9 @@ def pymc_model(
             dims = (over, *one.dims(one.observed.shape))
             predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
             observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=one.dims(one.observed.shape))
+            times: Any = 1.0
+            if one.counts is not None:
+                times = pm.Data(f"{name}_counts", one.counts, dims=one.dims(one.observed.shape[:1]))
             theta = {}
             for key, nuisance in one.nuisances.items():
                 variable = one.variable(key)
@@ -139,14 +143,15 @@ def pymc_model(
                 theta[key] = value if value.ndim == 2 else value[:, None]
             of_fixed = theta if not families else {key: value[place] for key, value in theta.items()}
             if fixed:
-                found = one.log_likelihood(predicted, of_fixed, observed, pt).sum(axis=1)
+                found = (one.log_likelihood(predicted, of_fixed, observed, pt) * times).sum(axis=1)
                 total = total + found if not families else pt.inc_subtensor(total[place], found)
             for h in families:
                 at_h = keep.tolist().index(h)
                 mine = {key: value[at_h : at_h + 1] for key, value in theta.items()}
                 seen = terms[h][k].symbolic(weights[h], pt)[None]
                 reader = terms[h][k].feedback
-                total = pt.inc_subtensor(total[at_h], reader.log_likelihood(seen, mine, observed, pt).sum())
+                found = reader.log_likelihood(seen, mine, observed, pt) * times
+                total = pt.inc_subtensor(total[at_h], found.sum())
         total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
         log_weight = pt.log(pi) + total
         evidence = pt.logsumexp(log_weight)

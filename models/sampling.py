@@ -150,14 +150,15 @@ def _only(part: _Part, kept: np.ndarray) -> _Part:
 def _part(feedback: Feedback, valuation: Valuation, classes: np.ndarray) -> _Part:
     _, first, inverse, _ = distinct(classes)
     observed = np.asarray(feedback.observed, float)
-    items, counts = np.arange(len(observed)), np.ones(len(observed))
+    items, counts = np.arange(len(observed)), np.ones(len(observed)) if feedback.counts is None else feedback.counts
     if feedback.exchangeable:
         cell, _ = feedback.cells(valuation, classes)
         values, _, rank, _ = distinct(observed)
-        _, items, _, counts = distinct(cell.astype(np.int64) * len(values) + rank)
+        _, items, place, _ = distinct(cell.astype(np.int64) * len(values) + rank)
+        counts = np.bincount(place, counts)
     inputs = np.array([np.asarray(feedback.at(valuation, int(h)), float)[items] for h in first])
     names = tuple(valuation.hypotheses.names[int(h)] for h in first)
-    return _Part(feedback, inverse, names, inputs, observed[items], counts.astype(float))
+    return _Part(feedback, inverse, names, inputs, observed[items], counts)
 
 
 def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.ndarray | None, seed: int) -> Evidence:

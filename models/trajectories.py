@@ -9,10 +9,12 @@ import numpy as np
 from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.frames import columns_in
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp import MDP
 
 COLUMNS = ("trajectory", "step", "state", "action")
+LARGEST_COUNT = 1e12
 NOTHING = ("", "NA", "NaN", "nan", "None")
 
 
@@ -30,6 +32,8 @@ class Trajectories:
         The action is -1 where the episode has ended and none was named.
     names : tuple of str
         Of the trajectories.
+    counts : ndarray (trajectory,), optional
+        How often each was made; once each unless given.
     """
 
     trajectory: np.ndarray
@@ -37,6 +41,7 @@ class Trajectories:
     state: np.ndarray
     action: np.ndarray
     names: tuple[str, ...]
+    counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,8 +56,13 @@ class Trajectories:
         return out
 
 
-def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
+def trajectories_of(mdp: MDP, given: Any, count: Any = None) -> Trajectories:
     """Read trajectories: lists of (state, action), or a table of trajectory, step, state, action.
+
+    Parameters
+    ----------
+    count : str or sequence of int, optional
+        How often each trajectory was made: the column of the table that says so, or one number a trajectory.
 
     Raises
     ------
@@ -62,12 +72,15 @@ def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
     """
     if isinstance(given, Trajectories):
         return given
+    counts: np.ndarray | None = None
     if isinstance(given, Table):
-        parts = _of_table(given.columns, given.source)
+        parts, counts = _of_table(given.columns, given.source, count)
     elif isinstance(given, Mapping) or hasattr(given, "columns"):
-        parts = _of_table(columns_in(given, "trajectories", COLUMNS), "trajectories")
+        parts, counts = _of_table(columns_in(given, "trajectories", COLUMNS), "trajectories", count)
     else:
         parts = _of_lists(given)
+    if count is not None and counts is None:
+        counts = _counted(count, len(parts))
     found: dict[str, list[int]] = {key: [] for key in COLUMNS}
     names = []
     for i, (name, where, steps) in enumerate(parts):
@@ -83,7 +96,7 @@ def trajectories_of(mdp: MDP, given: Any) -> Trajectories:
     if not names:
         raise InputError("trajectories: there is none; give a list of them, each a list of (state, action)")
     which, step, state, action = (np.array(found[key], np.int64) for key in COLUMNS)
-    made = Trajectories(which, step, state, action, tuple(names))
+    made = Trajectories(which, step, state, action, tuple(names), counts)
     _check_moves(mdp, made, [where for _, where, _ in parts])
     return made
 
@@ -122,14 +135,63 @@ def _of_lists(given: Any) -> list[Part]:
     return parts
 
 
-def _of_table(given: Mapping[str, Any], source: str) -> list[Part]:
+def _counted(count: Any, n: int) -> np.ndarray:
+    """How often each of n trajectories was made, of one number each."""
+    right = f"give one whole number from 1 to 10^12 for each of the {n} trajectories"
+    if isinstance(count, str) or not isinstance(count, (Sequence, np.ndarray)):
+        raise InputError(f"count: {shown(count)}; {right}; a column can be named where the trajectories are a table")
+    if len(count) != n:
+        raise InputError(f"count: {len(count)} numbers; {right}")
+    for i, one in enumerate(count):
+        number = finite(one)
+        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+            raise InputError(f"count: trajectory {i}: {shown(one)}; {right}")
+    return np.array([float(one) for one in count])
+
+
+def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, source: str) -> np.ndarray:
+    """How often each trajectory was made, of a column that says so in each of its rows."""
+    out = []
+    for trajectory, rows in of_rows.items():
+        texts = [column.text(row).strip() for row in rows]
+        if len(set(texts)) > 1:
+            raise InputError(
+                f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r} and {next(t for t in texts if t != texts[0])!r}; "
+                "it says how often the trajectory was made, so it must be constant in a trajectory"
+            )
+        number = None if column.is_text or column.missing()[rows[0]] else float(column.values[rows[0]])
+        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+            raise InputError(
+                f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r}; it says how often the trajectory was made, a "
+                "whole number from 1 to 10^12"
+            )
+        out.append(number)
+    return np.array(out)
+
+
+def _of_table(given: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[Part], np.ndarray | None]:
     lacking = [c for c in COLUMNS if c not in given]
     if lacking:
         raise InputError(
             f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of trajectories has the columns "
             + ", ".join(COLUMNS)
         )
-    columns = {c: v if isinstance(v := given[c], Column) else column_of(v, c) for c in COLUMNS}
+    if isinstance(count, str) and count not in given:
+        raise InputError(f"{source}: no column {count!r}; {suggestion(count, given)}")
+    weights = ("scene_weight",) if "scene_weight" in given else ()
+    columns = {
+        c: v if isinstance(v := given[c], Column) else column_of(v, c)
+        for c in (*COLUMNS, *([count] if isinstance(count, str) else ()), *weights)
+    }
+    if (
+        weights
+        and count != "scene_weight"
+        and len(set(map(columns["scene_weight"].text, range(len(columns["step"].values))))) > 1
+    ):
+        raise InputError(
+            f"{source}: column 'scene_weight' is not the same everywhere; if it says how often each trajectory was made, write "
+            'count = "scene_weight"; otherwise leave the column out, for feedback does not weigh scenes'
+        )
     n = len(columns["step"].values)
     if columns["step"].vocabulary is not None:
         raise InputError(f"{source}: column 'step' holds text; number the steps of each trajectory from 0 or 1 on")
@@ -140,9 +202,11 @@ def _of_table(given: Mapping[str, Any], source: str) -> list[Part]:
         raise InputError(
             f"{source}: row {int(np.argmax(gone)) + 1}: its trajectory or step is missing; every row needs both"
         )
+    rows: dict[str, list[int]] = {}
     for i in range(n):
         name, state, action = (named[c].text(i) for c in ("trajectory", "state", "action"))
         by_name.setdefault(name, []).append((float(columns["step"].values[i]), state, action))
+        rows.setdefault(name, []).append(i)
     parts = []
     for name, steps in by_name.items():
         steps.sort(key=lambda step: step[0])
@@ -154,7 +218,7 @@ def _of_table(given: Mapping[str, Any], source: str) -> list[Part]:
                     "each once"
                 )
         parts.append((name, f"{source}: trajectory {name!r}", [(state, action) for _, state, action in steps]))
-    return parts
+    return parts, _counts_of(columns[count], rows, count, source) if isinstance(count, str) else None
 
 
 def _check_moves(mdp: MDP, made: Trajectories, where: list[str]) -> None:

@@ -77,7 +77,10 @@ def fit(
         ``evidence`` over hypothesis: ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``; ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
         ``constant_data`` (of each column used ``<feedback>_<column>``, in a spelling that every format takes; its attribute
-        ``columns`` says which variable holds which column), ``sample_stats``. The draws of ``weight`` vary with the value prior
+        ``columns`` says which variable holds which column), ``sample_stats``. Of feedback with a column of counts, an item's
+        ``log_likelihood`` is the sum over its answers (leaving the item out leaves out all of them); the observed and predicted
+        data are how many of its answers are true, or choose each option, grade or action, or their mean (rewards), or one of
+        them (rankings); and ``constant_data`` holds ``<feedback>_counts``. The draws of ``weight`` vary with the value prior
         alone (nuisances are integrated out), and average to the posterior weight.
 
     Raises
@@ -464,7 +467,7 @@ class _Groups:
 
     def predictive(self, group: str) -> xr.Dataset:
         chains, draws = self.shape
-        longest = max(one.observed.size for one in self.posterior.feedback)
+        longest = max(one.tally.size for one in self.posterior.feedback)
         kept = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
         rows = (np.arange(chains)[:, None] * draws + np.arange(kept)).ravel()
         truths = self.truths[group][rows]
@@ -472,34 +475,40 @@ class _Groups:
         for one, valuation, _ in self._each():
             name = str(one.name)
             rng = substream(self.seed, f"{group} predictive {name}")
-            out = np.empty((len(rows), *one.observed.shape), one.observed.dtype)
+            tally = one.tally
+            out = np.empty((len(rows), *tally.shape), tally.dtype)
             for h in sorted(set(truths.tolist())):
                 of_h = np.flatnonzero(truths == h)
                 if h == self.posterior.hypotheses.unmodelled:
-                    out[of_h] = rng.random((len(of_h), out.shape[1])) < self._by_cell(valuation, len(of_h), group, rng)
+                    chance = self._by_cell(valuation, len(of_h), group, rng)
+                    if one.counts is None:
+                        out[of_h] = rng.random((len(of_h), out.shape[1])) < chance
+                    else:
+                        out[of_h] = rng.binomial(one.counts.astype(np.int64), chance)
                     continue
                 for reader, inputs, some in self._inputs(one, valuation, h, group, rows[of_h]):
                     mine = of_h[some]
                     theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
-                    replicated = np.asarray(reader.replicate(inputs, theta, len(mine), rng))
+                    replicated = np.asarray(reader.tallies(inputs, theta, len(mine), rng))
                     if replicated.shape != out[mine].shape:
                         raise InputError(
                             f"{name}: replicate() gives shape {replicated.shape}; it must give one row a draw and one column an item, "
                             f"{out[mine].shape}"
                         )
                     out[mine] = replicated
-            dims = one.dims(one.observed.shape)
-            variables[name] = (("chain", "draw", *dims), out.reshape(chains, kept, *one.observed.shape))
-            coords |= {dim: np.arange(n) for dim, n in zip(dims, one.observed.shape, strict=True)}
+            dims = one.dims(tally.shape)
+            variables[name] = (("chain", "draw", *dims), out.reshape(chains, kept, *tally.shape))
+            coords |= {dim: np.arange(n) for dim, n in zip(dims, tally.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def observed(self) -> xr.Dataset:
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
         for one, _, _ in self._each():
-            dims = one.dims(one.observed.shape)
-            variables[str(one.name)] = (dims, one.observed)
-            coords |= {dim: np.arange(n) for dim, n in zip(dims, one.observed.shape, strict=True)}
+            tally = one.tally
+            dims = one.dims(tally.shape)
+            variables[str(one.name)] = (dims, tally)
+            coords |= {dim: np.arange(n) for dim, n in zip(dims, tally.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def constant(self) -> xr.Dataset:
@@ -516,6 +525,8 @@ class _Groups:
                 coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
             for key, values in one.constants().items():
                 variables[f"{one.name}_{key}"] = (one.dims(values.shape), values)
+            if one.counts is not None:
+                variables[f"{one.name}_counts"] = (one.dims(one.counts.shape), one.counts.astype(np.int64))
             scales = one.scales(valuation)
             if scales is not None:
                 scales[list(self.posterior.families)] = np.nan  # one for each of their weights
@@ -533,7 +544,7 @@ class _Groups:
         """What else the group ``constant_data`` holds: dims, scales, units of families and what the kinds keep."""
         found = {"hypothesis"}
         for one, _, _ in self._each():
-            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", *one.constants())}
+            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", "counts", *one.constants())}
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
             found |= {f"{variable}_scale", dim, f"{dim}_row", f"{dim}_column"}
@@ -542,23 +553,25 @@ class _Groups:
 
     def log_likelihood(self) -> xr.Dataset:
         variables, coords = {}, self._coords()
-        for one, valuation, evidence in self._each():
+        for one, valuation, _ in self._each():
             name = str(one.name)
-            n = self.shape[0] * self.shape[1]
-            out = np.empty((n, len(self.names), evidence.n_items))
+            n, n_units = self.shape[0] * self.shape[1], len(one.observed)
+            times = 1.0 if one.counts is None else one.counts
+            out = np.empty((n, len(self.names), n_units))
             for h in range(len(self.names)):
                 if h == self.posterior.hypotheses.unmodelled:
                     true = self._by_cell(valuation, n, "posterior", substream(self.seed, f"cells of {name}"))
-                    out[:, h] = np.where(one.observed, np.log(true), np.log1p(-true))
+                    out[:, h] = np.where(one.observed, np.log(true), np.log1p(-true)) * times
                     continue
                 for reader, inputs, some in self._inputs(one, valuation, h, "posterior", np.arange(n)):
                     theta = {k: v[some, h, None] for k, v in self.theta["posterior"][name].items()}
-                    out[some, h] = reader.log_likelihood(inputs.astype(float), theta, one.observed.astype(float), np)
+                    found = reader.log_likelihood(inputs.astype(float), theta, one.observed.astype(float), np)
+                    out[some, h] = found * times
             variables[name] = (
                 ("chain", "draw", "hypothesis", f"{name}_item"),
                 out.reshape(*self.shape, *out.shape[1:]),
             )
-            coords[f"{name}_item"] = np.arange(evidence.n_items)
+            coords[f"{name}_item"] = np.arange(n_units)
         return xr.Dataset(variables, coords=coords)
 
     def log_prior(self) -> xr.Dataset:

@@ -179,14 +179,15 @@ def learnt_of(
     rules: Sequence[int],
     codes: Sequence[np.ndarray],
     labels: Sequence[np.ndarray],
+    counts: Sequence[np.ndarray | None],
 ) -> Learnt:
-    """Count labels cell by cell: codes and labels (item,), one of each a feedback."""
+    """Count labels cell by cell: codes, labels and how often each was given (item,), one of each a feedback."""
     cells, _, place, _ = distinct(np.concatenate(codes))
     true, items = np.zeros((2, len(codes), len(cells)))
     lo = 0
-    for k, said in enumerate(labels):
+    for k, (said, times) in enumerate(zip(labels, counts, strict=True)):
         mine = place[lo : lo + len(said)]
-        true[k] = np.bincount(mine, said, minlength=len(cells))
-        items[k] = np.bincount(mine, minlength=len(cells))
+        true[k] = np.bincount(mine, said if times is None else said * times, minlength=len(cells))
+        items[k] = np.bincount(mine, times, minlength=len(cells))
         lo += len(said)
     return Learnt(unmodelled, hypothesis, tuple(rules), cells, true, items)

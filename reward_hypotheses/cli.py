@@ -315,6 +315,9 @@ def _check(study: Path, progress: Progress) -> int:
         kind = f"{table.n_scenes} scenes, " if table.has_options else ""
         weighted = ", weighted" if "scene_weight" in table.columns else ""
         lines.append(f"{name}: {kind}{table.n_items} items{weighted}")
+        for one in checked.feedback:
+            if one.table is table and one.counts is not None:
+                lines.append(f"{one.name}: {one.n_answers:,} answers, counted by {one.count!r}")
         lines += [f"mind: {odd}" for odd in table.odd_columns()]
     progress.stop()
     say(lines)

@@ -351,7 +351,7 @@ class Use:
         """Make the feedback, what was said judged; nothing where it is wrong, which has then been said."""
         with problems.at(self.where):
             one = self.kind(items, *([] if self.said is None else [said]), **self.options)
-            _ = one.observed
+            _ = one.observed, one.counts
             return [one]
         return []
 

@@ -25,7 +25,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.failure_judgements import FailureJudgements, Line
-from reward_hypotheses.models.feedback.base import Feedback, named
+from reward_hypotheses.models.feedback.base import Feedback, named, rows_used
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear, combination
@@ -297,7 +297,7 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
     import sys
 
     judged = None if study.judgements is None else judged_of(posterior, study.judgements, study.lines, study.seed)
-
+    pooled = _pooled(posterior)
     return Question(
         title=study.title,
         about=study.about,
@@ -305,7 +305,8 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
         posterior=posterior,
         policy=study.policy if reading is None else reading.informed(study.policy, posterior),
         agent_prior=study.agent_prior,
-        training=_pooled(posterior),
+        training=tuple(valuation for valuation, _ in pooled),
+        counts=tuple(counts for _, counts in pooled),
         reading=reading,
         judged=judged,
         support=study.support,
@@ -331,21 +332,26 @@ def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation]
     )
 
 
-def _pooled(posterior: Posterior) -> tuple[Valuation, ...]:
-    """Training as the shift check sees it: each table once, with every item that some feedback uses."""
-    by_table: dict[int, list[tuple[Feedback, Valuation]]] = {}
-    for one, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
-        by_table.setdefault(id(one.table), []).append((one, valuation))
+def _pooled(posterior: Posterior) -> list[tuple[Valuation, np.ndarray | None]]:
+    """Training as the shift check sees it: each table once, with every item that some feedback uses and its count.
+
+    A table that feedbacks use with different counts is one for each of these.
+    """
+    uses: dict[tuple[int, str | None], list[int]] = {}
+    for k, one in enumerate(posterior.feedback):
+        uses.setdefault((id(one.table), None if one.item_counts is None else one.count), []).append(k)
     out = []
-    for uses in by_table.values():
-        whole = [v for one, v in uses if one.used is None]
-        if whole or len(uses) == 1:
-            out.append((whole or [uses[0][1]])[0])
+    for some in uses.values():
+        whole = [k for k in some if posterior.feedback[k].used is None]
+        if whole or len(some) == 1:
+            k = (whole or some)[0]
+            out.append((posterior.valuations[k], posterior.feedback[k].item_counts))
             continue
-        table = uses[0][0].table
-        used = np.logical_or.reduce([np.asarray(one.used) for one, _ in uses])
-        out.append(Valuation(uses[0][1].hypotheses, table.subset(used), uses[0][1].line))
-    return tuple(out)
+        table, counts = rows_used([posterior.feedback[k] for k in some])
+        first = posterior.valuations[some[0]]
+        counted = posterior.feedback[some[0]].item_counts is not None
+        out.append((Valuation(first.hypotheses, table, first.line), counts if counted else None))
+    return out
 
 
 def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Study:
@@ -625,9 +631,9 @@ def _check_tables(
             with problems.at(f"[tables] {name}:"):
                 view.failing()
                 views.append((view, on_tests if name in tests else expressions))
-        with problems.at(f"[tables] {name}:"):
-            table.scene_weights()
         if name in tests:
+            with problems.at(f"[tables] {name}:"):
+                table.scene_weights()
             check_scenes(name, table, policy, problems)
     problems.extend(check_columns([*views, *asked_about], others))
 

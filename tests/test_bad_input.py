@@ -281,7 +281,9 @@ CASES = {
     "a test that is a number": (study(analysis={"test": 5}), [r"\[analysis\] test: 5 is no text"]),
     "a weight in training that is negative": (
         table("training", "scene_weight," + HEAD + "-1,1,1,1,1\n1,0,0,2,0\n"),
-        [r"\[tables\] training: training\.csv: line 2: scene_weight is negative"],
+        [
+            r"\[\[feedback\]\] training\.csv: column 'scene_weight' is not the same everywhere; .*count = \"scene_weight\""
+        ],
     ),
     "nothing available at all": (
         table("training", "available," + HEAD + "0,1,1,1,1\n0,0,0,2,0\n"),

@@ -85,20 +85,17 @@ def some_candidates(rng, least=3):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_evidence_in_tables(seed):
-    """Ragged scenes, some weighted, some with an option that is failing; ties and candidates that are alike."""
+    """Ragged scenes, some of equal weights, some with an option that is failing; ties and candidates that are alike."""
     rng = np.random.default_rng(seed)
     rows = []
     for scene in range(int(rng.integers(1, 5))):
-        weight = float(rng.uniform(0.2, 2))
         for option in range(int(rng.integers(1, 5)) + (scene == 0)):
             x, y = float(rng.integers(-3, 4)) / 2, float(rng.integers(0, 3))
             failing = seed % 3 == 0 and scene > 0 and option == 0
-            rows.append([scene, option, weight, failing, x, y])
+            rows.append([scene, option, 1.7, failing, x, y])
     frame = pd.DataFrame(rows, columns=["scene", "option", "scene_weight", "is_failing", "x", "y"])
-    if seed % 2:
-        frame["scene_weight"] = 1.0
-        frame = frame.drop(columns="scene_weight") if seed % 4 == 1 else frame
-    weights = {s: (r[2] if seed % 2 == 0 else 1.0) for r in rows for s in [r[0]]}
+    frame = frame.drop(columns="scene_weight") if seed % 4 == 1 else frame
+    weights = {r[0]: 1.0 for r in rows}
     while True:
         candidates = some_candidates(rng)
         does = []

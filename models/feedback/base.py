@@ -14,11 +14,14 @@ from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation
 
 SUMMED = 1e-12  # of what is added up: what the order of a sum changes, at most
 CHECKED = 1000  # replications of a predictive check
+CHECKED_ANSWERS = 1000  # answers that it looks at, of rows with counts
+LARGEST_COUNT = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class Evidence:
         Hypotheses of one class have the same likelihood whatever is said about these items: this feedback is silent
         between them, and their evidence is one number, computed once.
     n_items : int
-        Items that were used.
+        Answers that were used: items, or scenes, or steps, each as often as its count says.
     statistics : ndarray (hypothesis, k)
         The sufficient statistics of kinds that have some, in the order of the kind.
     mcse : ndarray (hypothesis,)
@@ -97,6 +100,9 @@ class Feedback(ABC):
         Whether items where nothing was said are wrong, or left out (and counted).
     name : str, optional
         Its kind, unless given.
+    count : str, optional
+        The column that says how often each answer was given, independently: whole numbers from 1 on, the same in all rows of
+        a scene where the kind is about scenes. Everything is as if each row (or scene) stood there so often, at no cost.
     needs : tuple of str
         Further columns whose missing cells leave an item out where ``missing="drop"``: the features that hypotheses
         name, which `fit` and `run` fill in.
@@ -125,6 +131,7 @@ class Feedback(ABC):
     _: KW_ONLY
     missing: str = "error"
     name: str | None = None
+    count: Any = None
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -136,7 +143,35 @@ class Feedback(ABC):
             raise InputError(f"missing: {self.missing!r}; it must be 'error' or 'drop'")
         if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
             raise InputError(f"name: {self.name!r}; give a name in quotes, or none")
+        if self.in_column and self.count is not None and (not isinstance(self.count, str) or not self.count):
+            raise InputError(
+                f"count: {shown(self.count)}; name the column that says how often each answer was given, in quotes"
+            )
+        if not self.in_column and self.count is not None and type(self).counts is Feedback.counts:
+            raise InputError(
+                f"count: {self.kind} has none, for its answers stand in no column of a table; leave it out"
+            )
         object.__setattr__(self, "table", as_table(self.table, "table"))
+        self._refuse_weights()
+
+    def _refuse_weights(self) -> None:
+        """Refuse weights of scenes, which no feedback goes by; those that are all equal, or are the counts, say nothing."""
+        column = self.table.columns.get("scene_weight")
+        if column is None or self.count == "scene_weight":
+            return
+        values = column.values.astype(float)
+        if column.missing().all() or float(np.ptp(values)) <= EQUAL * float(np.abs(values).max()):
+            return
+        raise InputError(
+            f"{self.table.source}: column 'scene_weight' is not the same everywhere; {self._instead_of_weights()}"
+        )
+
+    def _instead_of_weights(self) -> str:
+        """What to do about weights of scenes in the table, to follow what is wrong."""
+        return (
+            'if it says how often each answer was given, write count = "scene_weight"; otherwise leave the column out, for '
+            "feedback does not weigh scenes"
+        )
 
     @cached_property
     def used(self) -> np.ndarray | None:
@@ -147,7 +182,7 @@ class Feedback(ABC):
         """Find the items that can be used: (item,) of bool, or None where all can."""
         if self.missing == "error":
             return None
-        gone = self.unsaid()
+        gone = self.unsaid() | self.uncounted
         failing = self.table.failing() if self.needs else None
         for column in self.needs:
             if column in self.table.columns:
@@ -162,6 +197,52 @@ class Feedback(ABC):
     def unsaid(self) -> np.ndarray:
         """Boolean (item,): where nothing was said."""
         return self.table.column(self.column).missing()
+
+    @property
+    def uncounted(self) -> np.ndarray:
+        """Items that lack their count: (item,) of bool, or one False where there is no column of counts."""
+        return np.array(False) if self.count is None else self.table.column(self.count).missing()
+
+    @cached_property
+    def item_counts(self) -> np.ndarray | None:
+        """How often what was said of each item used was said, (item used,); None where once each.
+
+        Raises
+        ------
+        InputError
+            No such column, or a cell of it that is no whole number from 1 on; names the row.
+        """
+        if self.count is None or not self.in_column:
+            return None
+        table = self.items
+        values = table.numbers(self.count).astype(float)
+        wrong = ~((values >= 1) & (values <= LARGEST_COUNT) & (values == np.floor(values)))
+        if wrong.any():
+            item = int(np.argmax(wrong))
+            raise InputError(
+                f"{table.source}: {table.where(item)}: column {self.count!r} is {values[item]:.12g}; it says how often an answer "
+                "was given, a whole number from 1 to 10^12"
+            )
+        return values if (values != 1).any() else None
+
+    @property
+    def said_columns(self) -> tuple[str, ...]:
+        """Columns of the table that hold what was said, and how often: no features."""
+        return tuple(c for c in (self.column, self.count) if self.in_column and c)
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """How often each answer was given, in the order of `observed`: (unit,); None where once each."""
+        return self.item_counts
+
+    @property
+    def n_answers(self) -> int:
+        """How many answers there are, each as often as it was given."""
+        return len(self.observed) if self.counts is None else int(self.counts.sum())
+
+    def unit_of(self, answers: np.ndarray) -> np.ndarray:
+        """Unit of each answer: answers are numbered from 0 to `n_answers`, those of a unit one after another."""
+        return answers if self.counts is None else np.searchsorted(np.cumsum(self.counts), answers, side="right")
 
     @cached_property
     def items(self) -> Table:
@@ -186,6 +267,8 @@ class Feedback(ABC):
         """What the kind was asked for, by name: numbers, text and pairs of them, anything else as it is written."""
         fixed = ("table", "column", "name", "needs")
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in fixed}
+        if self.count is None:
+            del found["count"]
         return {name: value if _plain(value) else repr(value) for name, value in found.items()}
 
     @property
@@ -288,6 +371,17 @@ class Feedback(ABC):
     ) -> np.ndarray:
         """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
 
+    @property
+    def tally(self) -> np.ndarray:
+        """What was said, as a tree holds it: `observed`, or with counts how many answers said what, where the kind tells."""
+        return self.observed
+
+    def tallies(
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw `tally` n times from the model: (n, *tally.shape); with counts, of kinds that do not tell, one answer a unit."""
+        return self.replicate(inputs, theta, n, rng)
+
     def evidence(self, valuation: Valuation) -> Evidence | None:
         """Say exactly what the feedback says about each hypothesis; None where that takes sampling."""
         return None
@@ -324,6 +418,11 @@ class Feedback(ABC):
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
         lead = int(np.argmax(weights)) if lead is None else lead
+        units = np.arange(len(observed))
+        if self.counts is not None:
+            n = self.n_answers
+            units = self.unit_of(np.sort(rng.choice(n, min(n, CHECKED_ANSWERS), replace=False)))
+            observed = observed[units]
 
         def mean_log_likelihood(inputs: np.ndarray, rows: np.ndarray, h: int, said: np.ndarray) -> np.ndarray:
             columns = {name: values[rows, h][:, None] for name, values in theta.items()}
@@ -332,7 +431,7 @@ class Feedback(ABC):
 
         p, at_lead, replications = 0.0, np.nan, np.empty(CHECKED)
         for h in sorted({*drawn.tolist(), lead}):
-            inputs = np.asarray(self.at(valuation, h))
+            inputs = np.asarray(self.at(valuation, h))[units]
             rows = np.flatnonzero(drawn == h)
             if rows.size:
                 mine = {name: values[rows, h] for name, values in theta.items()}
@@ -421,10 +520,17 @@ class Feedback(ABC):
         """Sufficient statistics of a block, to be added up; none unless the kind has some."""
         return ()
 
+    def counted_sums(self, inputs: np.ndarray, observed: np.ndarray, times: np.ndarray) -> tuple[float, ...]:
+        """`sums` of items each of which stands there so many times."""
+        return ()
+
     def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Sums of a block by hypothesis, and what tells the inputs of one hypothesis from another's."""
         said = None if observed is None else block.gather(observed)
         inside = block.available
+        times = None
+        if said is not None and self.item_counts is not None:
+            times = block.gather(self.item_counts) * (1.0 if inside is None else inside)
         sums, keys = [], []
         marks: np.ndarray | None = None
         n = len(block.valuation.hypotheses)
@@ -432,7 +538,10 @@ class Feedback(ABC):
             inputs = self.inputs(block, h)
             if inside is not None:
                 inputs = np.where(inside, inputs, inputs.dtype.type(0))
-            sums.append(() if said is None else self.sums(inputs, said, inside))
+            if said is not None and times is not None:
+                sums.append(self.counted_sums(inputs, said, times))
+            else:
+                sums.append(() if said is None else self.sums(inputs, said, inside))
             if inputs.dtype == bool:
                 keys.append(np.packbits(inputs).tobytes())
             else:
@@ -526,6 +635,9 @@ class ClosedForm(Feedback):
     def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """What each item adds to those sums: (k, *shape given)."""
 
+    def counted_sums(self, inputs: np.ndarray, observed: np.ndarray, times: np.ndarray) -> tuple[float, ...]:  # noqa: D102
+        return tuple((self.terms(inputs, observed) * times).reshape(-1, times.size).sum(axis=1).tolist())
+
     @abstractmethod
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
         """``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
@@ -541,8 +653,8 @@ class ClosedForm(Feedback):
         total, classes = self._gathered(valuation, lambda block: self._gather(block, observed))
         _, first, inverse, _ = distinct(classes)
         statistics = total[first]
-        log_evidence = np.asarray(self.log_marginal(statistics, valuation.table.n_items))
-        return Evidence(log_evidence[inverse], inverse, valuation.table.n_items, statistics[inverse])
+        log_evidence = np.asarray(self.log_marginal(statistics, self.n_answers))
+        return Evidence(log_evidence[inverse], inverse, self.n_answers, statistics[inverse])
 
     def exact_draws(  # noqa: D102
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
@@ -551,6 +663,26 @@ class ClosedForm(Feedback):
         statistics = evidence.statistics[hypotheses][first]
         found = self.posterior_draws(statistics, evidence.n_items, n, rng)
         return {name: values[:, inverse] for name, values in found.items()}
+
+
+def by_table(feedback: Sequence[Feedback]) -> list[list[int]]:
+    """Positions of the feedbacks on the same table with the same counts, table by table."""
+    found: dict[Any, list[int]] = {}
+    for k, one in enumerate(feedback):
+        found.setdefault((one.table.digest, None if one.item_counts is None else one.count), []).append(k)
+    return list(found.values())
+
+
+def rows_used(uses: Sequence[Feedback]) -> tuple[Table, np.ndarray]:
+    """Items that some of the feedbacks on one table use, and how often each stands there, (item,)."""
+    table, used = uses[0].table, np.zeros(uses[0].table.n_items, bool)
+    counts = np.ones(table.n_items)
+    for one in uses:
+        mine = np.ones(table.n_items, bool) if one.used is None else one.used
+        used |= mine
+        if one.item_counts is not None:
+            counts[mine] = one.item_counts
+    return (table, counts) if used.all() else (table.subset(used), counts[used])
 
 
 def _plain(value: Any) -> bool:

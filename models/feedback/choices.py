@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.rational import OfScenes, chosen_by, log_chosen
+from reward_hypotheses.models.feedback.rational import OfScenes, chances_of, chosen_by, chosen_times, log_chosen
 from reward_hypotheses.models.feedback.stages import Stages
 
 
@@ -39,7 +39,7 @@ class Choices(OfScenes):
         table = self.table
         column = table.column(self.column)
         scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
-        lost = column.missing() | (~kept & (np.nan_to_num(column.values.astype(float)) == 1))
+        lost = column.missing() | self.uncounted | (~kept & (np.nan_to_num(column.values.astype(float)) == 1))
         whole = ~np.isin(scene, scene[lost])
         if not (kept & whole).any():
             raise InputError(
@@ -71,6 +71,18 @@ class Choices(OfScenes):
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         return log_chosen(self.beta(theta), inputs, observed, xp)
+
+    @property
+    def tally(self) -> np.ndarray:
+        """With counts: how many answers chose each option, (unit, option)."""
+        return self.tally_of_options()
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        return chosen_times(self.counts, chances_of(self.beta(theta), inputs, n), rng)
 
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree import prepared
@@ -32,6 +36,8 @@ def conforms(
     - PyMC computes the likelihood that numpy does, to 1e-9.
     - Priors of nuisances draw inside their supports, with finite densities.
     - The same reward under two names is silent: one class, one evidence to the last bit.
+    - A count of 2 gives the evidence of every row twice, of kinds with evidence of their own (where the answers stand in a
+      column; sampled evidence counts by itself).
     - The posterior's draws of nuisances are of the shape asked, and inside their supports.
 
     Parameters
@@ -70,6 +76,8 @@ def conforms(
     _one_model(one, valuation, replications, rng)
     if one.symbolic:
         _in_pymc(one, valuation, rng)
+    if one.in_column and one.count is None:
+        _counts(one, listed, failure)
     posterior = weigh(listed, Uniform("conformance"), [one], failure, seed=random_seed)
     last = len(listed) - 1
     for what, values in (("class", posterior.classes), ("log evidence", posterior.log_evidence)):
@@ -87,6 +95,34 @@ def conforms(
         assert ((values >= prior.low) & (values <= prior.high)).all(), (
             f"{one.name}: a draw of {key!r} is outside of its support"
         )
+
+
+def _counts(one: Feedback, listed: Hypotheses, failure: FailureLine) -> None:
+    items, twice = one.items, np.tile(np.arange(one.items.n_items), 2)
+    doubled = replace(
+        items,
+        columns={name: column.take(twice) for name, column in items.columns.items()},
+        starts=np.append(items.starts, items.starts[1:] + items.n_items),
+        scene_names=None,
+        option_names=None,
+        rows=None,
+        kept_positions=items.positions[twice],
+    )
+    name = "how often it was said"
+    counted = replace(items, columns={**items.columns, name: Column(np.full(items.n_items, 2.0))})
+    found = []
+    for table, count in ((doubled, None), (counted, name)):
+        again = replace(one, table=table, count=count)
+        found.append(again.evidence(Valuation(listed, again.items, failure, for_labels=True)))
+    by_rows, by_count = found
+    if by_rows is None or by_count is None:
+        return
+    off = np.abs(by_count.log_evidence - by_rows.log_evidence)
+    allowed = 1e-9 * np.abs(by_rows.log_evidence) + FAR * np.hypot(by_count.mcse, by_rows.mcse) + 1e-9
+    assert (off <= allowed).all(), (
+        f"{one.name}: with count = 2 in every row the log evidence is {by_count.log_evidence[0]:g}, and {by_rows.log_evidence[0]:g} "
+        "with every row twice; weigh each answer by self.counts"
+    )
 
 
 def _theta(one: Feedback, rng: np.random.Generator) -> dict[str, np.ndarray]:

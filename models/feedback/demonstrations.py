@@ -18,13 +18,14 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
 from reward_hypotheses.models.feedback.rational import (
     CHECKED,
-    CHECKED_UNITS,
     MANY,
     SCALED,
     Part,
     Rational,
     alike,
+    chances_of,
     chosen_by,
+    chosen_times,
     length,
     less_their_mean,
     less_their_mean_error,
@@ -134,6 +135,9 @@ class Demonstrations(Rational):
     planner : {"optimal", "soft"}
         Whether the demonstrator expects to choose optimally from the next step on, or as noisily as now. With "soft" Q
         depends on beta, so that the integral over it plans anew at some hundreds of them: it takes several hundred times as long.
+    count : str or sequence of int, optional
+        How often each trajectory was made, independently: one number a trajectory, or the column of their table that says so,
+        the same in all steps of a trajectory.
     rationality, scale, human, name
         As for every rational kind.
 
@@ -165,7 +169,9 @@ class Demonstrations(Rational):
         if self.planner == "soft" and self.mdp.discount >= 1:
             raise InputError("planner: 'soft' needs a discount below 1; this MDP's is 1, so give 'optimal'")
         object.__setattr__(self, "table", self.mdp.table)
-        object.__setattr__(self, "trajectories", trajectories_of(self.mdp, self.trajectories))
+        made = trajectories_of(self.mdp, self.trajectories, self.count)
+        object.__setattr__(self, "trajectories", made)
+        object.__setattr__(self, "count", self.count if self.count is None or isinstance(self.count, str) else "given")
         super().__post_init__()
         if not len(self.units):
             raise InputError(
@@ -182,7 +188,9 @@ class Demonstrations(Rational):
 
     def settings(self) -> dict[str, Any]:  # noqa: D102
         found = {key: value for key, value in super().settings().items() if key not in ("mdp", "trajectories")}
-        sizes = {"states": self.mdp.n_states, "actions": self.mdp.n_actions, "trajectories": len(self.trajectories)}
+        made = self._made
+        often = len(made) if made.counts is None else int(made.counts.sum())
+        sizes = {"states": self.mdp.n_states, "actions": self.mdp.n_actions, "trajectories": often}
         return found | {"discount": self.mdp.discount} | sizes
 
     @cached_property
@@ -204,8 +212,33 @@ class Demonstrations(Rational):
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Distinct (visited, action), as ``visited * actions + action``, and how often each was taken."""
-        codes, _, _, counts = distinct(self.visited[1] * self.mdp.n_actions + self._made.action[self.units])
-        return codes, counts.astype(float)
+        codes, _, place, _ = distinct(self.visited[1] * self.mdp.n_actions + self._made.action[self.units])
+        return codes, np.bincount(place, self.times)
+
+    @cached_property
+    def counts(self) -> np.ndarray | None:
+        """How often each step was taken, (unit,): as often as its trajectory was made."""
+        counts = self._made.counts
+        return None if counts is None or (counts == 1).all() else counts[self._made.trajectory[self.units]]
+
+    def _instead_of_weights(self) -> str:
+        return "states of an MDP have no weights (count says how often each trajectory was made): leave the column out"
+
+    @property
+    def tally(self) -> np.ndarray:
+        """With counts: how often each action was taken, (unit, action)."""
+        return self.tally_of_options()
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        beta = self.beta(theta)
+        if self.planner == "optimal":
+            return chosen_times(self.counts, chances_of(beta, inputs, n), rng)
+        logits = self.soft_logits(inputs, np.broadcast_to(np.asarray(beta, float), n).ravel())
+        return chosen_times(self.counts, np.exp(log_softmax(logits))[:, self.visited[1]], rng)
 
     @cached_property
     def inside(self) -> np.ndarray:
@@ -462,15 +495,13 @@ class Demonstrations(Rational):
         else from some step on.
         """
         lead = int(np.argmax(weights)) if lead is None else lead
-        units = np.arange(len(self.units))
-        if len(units) > CHECKED_UNITS:
-            units = np.sort(rng.choice(len(units), CHECKED_UNITS, replace=False))
+        units, nth = self._copies(self.checked_answers(rng))
         visited = self.visited[1][units]
         columns = {c: self.table.columns[c] for c in self.needs if c in self.table.columns}
         names = [c for c, column in columns.items() if not column.is_text]
         fixed = self._ahead([np.nan_to_num(columns[c].values.astype(float)) for c in names])[:, visited]
         made, steps = self._made, self.units[units]
-        clocks = {"as a trajectory goes on": made.step[steps], "from trajectory to trajectory": made.trajectory[steps]}
+        clocks = {"as a trajectory goes on": made.step[steps], "from trajectory to trajectory": nth}
         times = {words: (t - t.mean()) / t.std() for words, t in clocks.items() if np.ptp(t) > 0}
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         theta = self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
@@ -514,6 +545,22 @@ class Demonstrations(Rational):
             "largest score, in standard errors: actions going with a column, or with reward over time, beyond the model"
         )
         return Check(statistic, p, mcse, CHECKED, what, found, misfit)
+
+    def _copies(self, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Step of each answer, and how many-th trajectory it is of: two arrays (answer,).
+
+        Answers are numbered trajectory by trajectory, each as often as it was made, one copy after another.
+        """
+        trajectory = self._made.trajectory[self.units]
+        if self.counts is None:
+            return answers, trajectory[answers]
+        which, first, _, length = distinct(trajectory)
+        times = self.counts[first].astype(np.int64)
+        ends = np.cumsum(length * times)
+        place = np.searchsorted(ends, answers, side="right")
+        copy, step = np.divmod(answers - (ends - length * times)[place], length[place])
+        before = np.cumsum(np.asarray(self._made.counts, np.int64))[which] - times
+        return first[place] + step, before[place] + copy
 
     def _ahead(self, columns: list[np.ndarray]) -> np.ndarray:
         """What each action is expected to lead to, less the mean over actions: (column, visited, action)."""

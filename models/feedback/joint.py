@@ -59,7 +59,7 @@ def evidence_jointly(feedback: "Sequence[Rational]", valuations: Sequence[Valuat
         Evidence(
             values[inverse] if k == 0 else nothing,
             inverse,
-            len(one.units),
+            one.n_answers,
             mcse=errors[inverse] if k == 0 else nothing,
             draws={key: draws[one.variable(key)] for key in one.nuisances},
             method="smc" if "smc" in methods else "laplace",

@@ -89,7 +89,7 @@ class Labels(ClosedForm):
     def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Count on packed bits where they were kept: an eighth of the bytes, and nothing to unpack."""
         bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
-        if observed is None or any(b is None for b in bits):
+        if observed is None or self.item_counts is not None or any(b is None for b in bits):
             return super()._gather(block, observed)
         said = np.packbits(block.gather(observed))
         inside = np.packbits(np.ones(block.shape, bool) if block.available is None else block.available)
@@ -118,6 +118,19 @@ class Labels(ClosedForm):
         wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
         return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
 
+    @property
+    def tally(self) -> np.ndarray:
+        """With counts: how many of the labels of each item are true, (item,)."""
+        return self.observed if self.counts is None else (self.observed * self.counts).astype(np.int64)
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        eps = theta["eps"][:, None] if isinstance(self.noise, tuple) else np.full((n, 1), self.noise)
+        return rng.binomial(self.counts.astype(np.int64), np.where(inputs, 1 - eps, eps))
+
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
@@ -145,7 +158,7 @@ class Labels(ClosedForm):
         eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
         """
         cell, _ = self.cells(valuation, evidence.classes)
-        size = np.bincount(cell)
+        size, counts = np.bincount(cell, self.counts).astype(np.int64), 1.0 if self.counts is None else self.counts
         observed = self.observed
         drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
         eps = self.eps_draws(evidence.statistics[drawn, 0], evidence.n_items, rng)
@@ -156,7 +169,7 @@ class Labels(ClosedForm):
             one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
             if one not in rates:
                 wrong = self.at(valuation, one) != observed
-                rates[one] = float((np.bincount(cell, wrong) / size).max())
+                rates[one] = float((np.bincount(cell, wrong * counts) / size).max())
             rates[h] = rates[one]
         seen = np.array([rates[int(h)] for h in drawn])
         p = float((replicated >= seen - 1e-12).mean())

@@ -13,11 +13,20 @@ import numpy as np
 from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions import MAX_REWARD, parse
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
-from reward_hypotheses.models.feedback.rational import SCALED, Rational, chosen_by, less_their_mean, log_chosen
+from reward_hypotheses.models.feedback.base import LARGEST_COUNT, Check, Evidence, Feedback
+from reward_hypotheses.models.feedback.rational import (
+    SCALED,
+    Rational,
+    chances_of,
+    chosen_by,
+    chosen_times,
+    less_their_mean,
+    log_chosen,
+)
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.hypotheses import check_columns
 from reward_hypotheses.models.mdp import MDP
@@ -31,7 +40,7 @@ class Proxy(Rational):
 
     Inverse reward design (Hadfield-Menell et al. 2017): a proxy is written for what it makes of the world that its designer
     had in mind, and is evidence of what was wanted there, not a reward to be taken literally elsewhere. In a table with
-    options, ``E`` is the mean over scenes (by ``scene_weight``) of r_h of the option that the proxy would choose; in an MDP,
+    options, ``E`` is the mean over scenes of r_h of the option that the proxy would choose; in an MDP,
     the expected discounted return under r_h of the proxy's optimal policy. Ties of a proxy, rewards of it that are equal up to
     rounding, are split uniformly. ``s_h`` is the population standard deviation of E over the candidates; a
     hypothesis under which they all do equally well predicts at chance.
@@ -53,6 +62,8 @@ class Proxy(Rational):
     start : optional
         In an MDP, where episodes start: a state, weights by name, or an array (state,); unless given, any state that has not
         ended, each as likely.
+    count : int, optional
+        How many designers wrote it, each on their own: 1 unless given. A proxy is one answer, so no column holds it.
     rationality, scale, human, name
         As for every rational kind.
 
@@ -84,6 +95,13 @@ class Proxy(Rational):
             raise InputError(f"mdp: a {type(self.mdp).__name__}; give rh.MDP(states, transitions, discount)")
         if self.mdp is not None:
             object.__setattr__(self, "table", self.mdp.table)
+        number = 1 if self.count is None else finite(self.count)
+        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+            raise InputError(
+                f"count: {shown(self.count)}; a proxy is one answer, so no column holds its count: give how many designers wrote it, "
+                "a whole number from 1 to 10^12"
+            )
+        object.__setattr__(self, "count", None if number == 1 else int(number))
         super().__post_init__()
         object.__setattr__(self, "candidates", _texts(self.candidates))
         object.__setattr__(self, "start", copy.deepcopy(self.start))
@@ -177,7 +195,7 @@ class Proxy(Rational):
 
     @cached_property
     def _merged(self) -> tuple[np.ndarray, np.ndarray]:
-        """The class of each candidate (candidate,), and what each class does, by weight of the scene (class, item)."""
+        """The class of each candidate (candidate,), and what each class does in a scene drawn at random (class, item)."""
         does = self.does
         first = [
             int(np.argmax((np.abs(does[: k + 1] - one) <= EQUAL * np.maximum(does[: k + 1], one)).all(axis=1)))
@@ -186,9 +204,8 @@ class Proxy(Rational):
         kept, _, place, _ = distinct(np.array(first))
         if self.mdp is not None:
             return place, does[kept]
-        weight, filled = self.table.scene_weights(), np.diff(self.table.starts)
-        share = (filled > 0) * (1.0 if weight is None else weight)
-        return place, does[kept] * np.repeat(share / share.sum(), filled)
+        filled = np.diff(self.table.starts)
+        return place, does[kept] / int((filled > 0).sum())
 
     @cached_property
     def written(self) -> tuple[str, ...]:
@@ -203,6 +220,29 @@ class Proxy(Rational):
     def units(self) -> np.ndarray:
         """The one choice that was made, (unit,)."""
         return np.zeros(1, int)
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """How many designers wrote it: (unit,)."""
+        return None if self.count is None else np.array([float(self.count)])
+
+    def _instead_of_weights(self) -> str:
+        return (
+            "a proxy is about a world whose scenes count alike: leave the column out, or repeat the scenes that count for more, as "
+            "rh.resample does (count says how many designers wrote the proxy)"
+        )
+
+    @property
+    def tally(self) -> np.ndarray:
+        """With a count: how many designers wrote each candidate, (unit, candidate)."""
+        return self.tally_of_options()
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        return chosen_times(self.counts, chances_of(self.beta(theta), inputs, n), rng)
 
     @cached_property
     def inside(self) -> np.ndarray:

@@ -41,6 +41,7 @@ class Rankings(OfScenes):
         column = self.table.column(self.column)
         gone = column.missing()
         if self.missing == "drop":
+            gone = gone | self.uncounted
             failing = self.table.failing()
             for name in self.needs:
                 if name in self.table.columns:

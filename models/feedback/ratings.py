@@ -1,6 +1,5 @@
 """Ratings: each item given one of a few grades."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -11,9 +10,15 @@ import numpy as np
 from reward_hypotheses.data.arrays import within_one
 from reward_hypotheses.data.column import MISSING, name_of, plain
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.rounding import all_equal
+from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import OfItems, less_their_mean, less_their_mean_error
+from reward_hypotheses.models.feedback.rational import (
+    NAIVE,
+    OfItems,
+    chosen_times,
+    less_their_mean,
+    less_their_mean_error,
+)
 from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
 from reward_hypotheses.models.valuation import Valuation
 
@@ -104,17 +109,29 @@ class Ratings(OfItems):
         return self.errors(valuation, h)
 
     @property
-    def root_share(self) -> float:  # noqa: D102
-        return 1 / math.sqrt(self.items.n_items)
+    def root_share(self) -> np.ndarray:  # noqa: D102
+        return np.sqrt(self.times / self.times.sum())
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
-        return less_their_mean(rewards[None], self.inside[None])[0] / np.sqrt(len(rewards))
+        return self._less_mean(rewards) * self.root_share
 
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:  # noqa: D102
-        return less_their_mean(rewards[None], self.inside[None])[0]
+        return self._less_mean(rewards)
 
     def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:  # noqa: D102
-        return less_their_mean_error(rewards[None], error[None], self.inside[None])[0]
+        if self.counts is None:
+            return less_their_mean_error(rewards[None], error[None], self.inside[None])[0]
+        apart = np.abs(rewards - rewards[0])
+        own = error + EPS * apart
+        of_mean = own + EPS * (min(len(rewards), NAIVE) + 2) * apart
+        return own + float((of_mean * self.counts).sum() / self.counts.sum())
+
+    def _less_mean(self, values: np.ndarray) -> np.ndarray:
+        """Values less their mean over what was graded, each as often as it was."""
+        if self.counts is None:
+            return less_their_mean(values[None], self.inside[None])[0]
+        apart = values - values[0]
+        return apart - (apart * self.counts).sum() / self.counts.sum()
 
     def cuts(self, theta: Mapping[str, Any], xp: Any) -> list[Any]:
         """``c_k = logit(v_1 + (1 - v_1) v_2 + ...)``, lowest first."""
@@ -148,6 +165,24 @@ class Ratings(OfItems):
         each = [self.log_likelihood(inputs, theta, np.full(inputs.shape[-1], k), np) for k in range(len(self.grades))]
         return np.exp(np.stack(each, axis=-1))
 
+    @property
+    def tally(self) -> np.ndarray:
+        """With counts: how many graders gave each grade, (unit, grade)."""
+        if self.counts is None:
+            return self.observed
+        return (np.eye(len(self.grades))[self.observed] * self.counts[:, None]).astype(np.int64)
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        chances = self.chances(inputs, {name: np.reshape(values, (n, 1)) for name, values in theta.items()})
+        return chosen_times(self.counts, np.broadcast_to(chances, (n, len(inputs), len(self.grades))), rng)
+
+    def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: D102
+        return (f"{self.name}_item", f"{self.name}_grade")[: len(shape)]
+
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
@@ -164,7 +199,7 @@ class Ratings(OfItems):
 
     def features(self, columns: list[np.ndarray]) -> np.ndarray:  # noqa: D102
         grade = np.arange(len(self.grades))
-        grids = [(column - column.mean())[:, None] * grade for column, _ in map(within_one, columns)]
+        grids = [self._less_mean(column)[:, None] * grade for column, _ in map(within_one, columns)]
         return np.array(grids).reshape(len(columns), len(self.units), len(self.grades))
 
 

@@ -153,6 +153,15 @@ class Rational(Feedback):
         """The rationality: inferred, or the number that was given."""
         return theta["rationality"] if isinstance(self.rationality, tuple) else self.rationality
 
+    @property
+    def n_answers(self) -> int:  # noqa: D102
+        return len(self.units) if self.counts is None else int(self.counts.sum())
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """How often each answer was given: (unit,)."""
+        return np.ones(len(self.units)) if self.counts is None else self.counts
+
     def replicate_units(
         self,
         inputs: np.ndarray,
@@ -308,15 +317,15 @@ class Rational(Feedback):
         inputs, observed = self.at(valuation, h), np.asarray(self.observed, float)
         counts: np.ndarray | None = None
         if many_are_alike(inputs, observed):
-            inputs, observed, counts = grouped(inputs, observed)
+            inputs, observed, counts = grouped(inputs, observed, self.counts)
         stages = self.in_stages if counts is None else self.as_stages(observed, inputs > -np.inf, counts)
         steps = None if stages is None else stages.steps(self.options(inputs))
-        return Part(self, inputs, observed, np.ones(len(inputs)) if counts is None else counts, steps)
+        return Part(self, inputs, observed, self.times if counts is None else counts, steps)
 
     @cached_property
     def in_stages(self) -> Stages | None:
         """What was said, laid out for the likelihood of very many units."""
-        return self.as_stages(np.asarray(self.observed, float), self.inside, None)
+        return self.as_stages(np.asarray(self.observed, float), self.inside, self.counts)
 
     def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages | None:
         """What was said of some units as choices from what is left; None for kinds that are something else."""
@@ -354,10 +363,9 @@ class Rational(Feedback):
 
         That is whether choices go with a feature beyond what reward explains, or how noisy they are with where they were made.
         A rationality that is inferred absorbs noise, but not a human who follows something else, nor one who stops caring.
+        Of more than 2,000 answers so many are looked at, drawn at random.
         """
-        units = np.arange(len(self.units))
-        if len(units) > CHECKED_UNITS:
-            units = np.sort(rng.choice(len(units), CHECKED_UNITS, replace=False))
+        units = self.unit_of(self.checked_answers(rng))
         columns = self.items.columns
         names = [c for c in self.needs if c in columns and not columns[c].is_text]
         features = self.features([np.nan_to_num(columns[c].values.astype(float)) for c in names])[:, units]
@@ -396,6 +404,16 @@ class Rational(Feedback):
         )
         return Check(statistic, p, mcse, CHECKED, what_it_is, found, misfit)
 
+    def checked_answers(self, rng: np.random.Generator) -> np.ndarray:
+        """Number the answers that a check looks at: all, or so many of them at random."""
+        n = self.n_answers
+        return np.arange(n) if n <= CHECKED_UNITS else np.sort(rng.choice(n, CHECKED_UNITS, replace=False))
+
+    def tally_of_options(self) -> np.ndarray:
+        """`tally` of a kind that chooses one of some options: with counts, how many answers chose it, (unit, option)."""
+        said = np.asarray(self.observed)
+        return said if self.counts is None else (said * self.counts[:, None]).astype(np.int64)
+
     def exact_draws(  # noqa: D102
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
@@ -423,15 +441,42 @@ class OfScenes(Rational):
             )
 
     @cached_property
+    def counts(self) -> np.ndarray | None:
+        """How often each scene's answer was given, (unit,), the same in all of its rows; None where once each."""
+        by_item = self.item_counts
+        if by_item is None:
+            return None
+        table = self.items
+        starts = table.starts[:-1][self.units]
+        by_scene = by_item[starts]
+        differs = by_item != np.repeat(by_scene, np.diff(table.starts)[self.units])
+        if differs.any():
+            item = int(np.argmax(differs))
+            raise InputError(
+                f"{table.source}: {table.where(item)}: column {self.count!r} differs from the first option of its scene; it says how "
+                "often the scene's answer was given, so it must be constant in a scene"
+            )
+        return by_scene
+
+    @property
+    def uncounted(self) -> np.ndarray:
+        """Items of scenes that lack their count somewhere."""
+        lacking = super().uncounted
+        if not lacking.any():
+            return lacking
+        scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
+        return np.isin(scene, scene[lacking])
+
+    @cached_property
     def _share(self) -> np.ndarray:
         """Root of what each option of a scene counts in ``s_h ** 2``: (unit, 1)."""
-        weight, count = self.items.scene_weights(), self.real.sum(axis=1)
+        count = self.real.sum(axis=1)
         if not (count >= 2).any() and (self.inside.sum(axis=1) >= 2).any():
             raise InputError(
                 f"{self.table.source}: {self.name}: no scene has two options besides failing, so rewards have no spread to be "
                 "measured by; give scale = 'raw'"
             )
-        share = (count >= 2) * (1.0 if weight is None else weight[self.units])
+        share = (count >= 2) * self.times
         share = share / share.sum() if share.any() else share
         return np.asarray(np.sqrt(share / np.maximum(count, 1))[:, None])
 
@@ -499,7 +544,7 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         Evidence(
             values if k == 0 else np.zeros(len(classes)),
             inverse,
-            len(one.units),
+            one.n_answers,
             kept,
             errors if k == 0 else np.zeros(len(classes)),
         )
@@ -689,16 +734,19 @@ def sharpness(chance: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return z[:, :, None] * log_chance
 
 
-def grouped(inputs: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Units that are alike to the last bit are one, with a count: inputs, observed, counts."""
+def grouped(
+    inputs: np.ndarray, observed: np.ndarray, times: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units that are alike to the last bit are one, with a count: inputs, observed, counts; each stood for so many before."""
     flat = np.hstack([inputs.reshape(len(inputs), -1), observed.reshape(len(observed), -1)]) + 0.0
     drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=flat.shape[1]))
     code = np.zeros(len(flat), np.uint64)
     for column, factor in zip(np.ascontiguousarray(flat.T), [int(x) | 1 for x in drawn.tolist()], strict=True):
         bits = column.view(np.uint64) * factor
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * factor
-    _, first, _, counts = distinct(code)
-    return inputs[first], observed[first], counts.astype(float)
+    _, first, place, counts = distinct(code)
+    together = counts.astype(float) if times is None else np.bincount(place, times)
+    return inputs[first], observed[first], together
 
 
 def many_are_alike(inputs: np.ndarray, observed: np.ndarray) -> bool:
@@ -723,6 +771,20 @@ def chosen_by(beta: Any, inputs: np.ndarray, n: int, rng: np.random.Generator) -
     z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
     noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
     return noisy == noisy.max(axis=-1, keepdims=True)
+
+
+def chances_of(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
+    """``softmax(beta x)`` over options at betas (n,): (n, unit, option)."""
+    inside = inputs > -np.inf
+    z = np.where(inside, np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inside, inputs, 0.0), -np.inf)
+    odds = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+def chosen_times(times: np.ndarray, chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw how many of so many answers (unit,) choose each option, by its chance (n, unit, option): of that shape, int."""
+    n = np.broadcast_to(times.astype(np.int64), chances.shape[:-1])
+    return rng.multinomial(n, chances)
 
 
 def log_softmax_top(z: Any, inside: Any, xp: Any) -> Any:

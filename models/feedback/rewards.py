@@ -102,6 +102,13 @@ class Rewards(ClosedForm):
         scale = b + np.broadcast_to(statistics[:, 0], (n, len(statistics))) / 2
         return {"sigma2": scale / rng.standard_gamma(a + n_items / 2, scale.shape)}
 
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """With counts: the mean of each item's rewards."""
+        made = self.replicate(inputs, theta, n, rng)
+        return made if self.counts is None else inputs + (made - inputs) / np.sqrt(self.counts)
+
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
@@ -121,7 +128,7 @@ class Rewards(ClosedForm):
     ) -> Check:
         """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
         cell, _ = self.cells(valuation, evidence.classes)
-        size = np.bincount(cell)
+        size, counts = np.bincount(cell, self.counts), 1.0 if self.counts is None else self.counts
         n, cells = evidence.n_items, len(size)
         observed = self.observed
         drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
@@ -142,8 +149,8 @@ class Rewards(ClosedForm):
         seen_by: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
             residual = observed - self.at(valuation, h)
-            rms = math.sqrt(float(np.vdot(residual, residual)) / n)
-            means = np.abs(np.bincount(cell, residual)) / np.sqrt(size)
+            rms = math.sqrt(float(np.vdot(residual, residual * counts)) / n)
+            means = np.abs(np.bincount(cell, residual * counts)) / np.sqrt(size)
             # rewards repeated to the last digit leave nothing to check
             exact = rms <= 1e-9 * max(1e-300, float(np.abs(observed).max()))
             seen_by[h] = 0.0 if exact else float(means.max()) / rms

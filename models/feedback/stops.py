@@ -60,10 +60,11 @@ class Stops(OfItems):
 
     @property
     def root_share(self) -> np.ndarray:  # noqa: D102
-        return self.real / np.sqrt(max(int(self.real.sum()), 1))
+        times = np.where(self.real, self.times, 0.0)
+        return np.sqrt(times / max(float(times.sum()), 1.0))
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
-        return rewards[self.real] / np.sqrt(max(int(self.real.sum()), 1))
+        return (rewards * self.root_share)[self.real]
 
     def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:  # noqa: D102
         return error
@@ -90,6 +91,19 @@ class Stops(OfItems):
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         z = self.beta(theta) * inputs * (1 - 2 * observed)  # log(1 + exp(z)), without overflow
         return -(xp.maximum(z, 0) + xp.log1p(xp.exp(-abs(z))))
+
+    @property
+    def tally(self) -> np.ndarray:
+        """With counts: how often each item was stopped, (unit,)."""
+        return self.observed if self.counts is None else (self.observed * self.counts).astype(np.int64)
+
+    def tallies(  # noqa: D102
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        z = np.reshape(np.broadcast_to(self.beta(theta), n), (n, 1)) * inputs
+        return rng.binomial(self.counts.astype(np.int64), np.exp(-np.logaddexp(0.0, -z)))
 
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
