@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
@@ -30,6 +31,7 @@ LEAST_DRAWS, PRIOR_DRAWS = 4000, 100_000
 MOST_STAGES = 20_000  # from which the curvature is estimated
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
+ROUNDING = 2.0**-53
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
 STARTS, SEVERAL = 256, 5
@@ -121,14 +123,20 @@ class Choosing(Term):
         n = len(seen.probes.hypotheses) - 1
         raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
         raw[:n] = [one - raw[n] for one in raw[:n]]
+        inside = feedback.inside
+        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
+        for j in range(n):
+            if _top(worths[j]) <= ROUNDING * (64 + inside.shape[-1]) * _top(raw[j]):  # what a mean of equal numbers leaves
+                worths[j] = np.zeros(worths[j].shape)
+                raw[j] = np.zeros(raw[j].shape)
         self.spread = np.zeros((n + 1, n + 1))
         self.spread[n, n] = 1.0
         if feedback.scale == "unit":
             apart = np.stack([feedback.deviations(one).ravel() for one in raw])
             self.spread = apart @ apart.T
-        inside = feedback.inside
-        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
+        if feedback.idle.any():
+            x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
         said = np.asarray(feedback.observed, float)
         self.counts: np.ndarray
         self.x, self.said, self.counts = grouped(x, said) if group else (x, said, np.ones(len(x)))
@@ -394,6 +402,26 @@ class Gaussian(Space):
         return self.weights(at) + self.sd * rng.standard_normal((len(at), self.unseen.shape[1])) @ self.unseen.T
 
 
+class Unseen(Space):
+    """Weights none of which some feedback sees: all keep their prior, and are drawn from it."""
+
+    def __init__(self, linear: Linear, nuisances: Mapping[str, Nuisance]) -> None:
+        super().__init__(0, nuisances)
+        self.linear = linear
+
+    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return np.zeros((len(at), len(self.linear.features)))
+
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return np.zeros(len(at))
+
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return np.zeros((n, 0))
+
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return self.linear.prior_draws(len(at), rng)
+
+
 class Sphere(Space):
     """Directions: a Gaussian vector of which the length means nothing.
 
@@ -503,7 +531,7 @@ def fit_family(
     line: float | Expression | None,
     n: int,
     rng: np.random.Generator,
-    among: Sequence[Feedback] | None = None,
+    scale: np.ndarray | None = None,
 ) -> tuple[Fitted, float, float]:
     """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
 
@@ -517,15 +545,15 @@ def fit_family(
         Its failure line, if it has one.
     n : int
         Draws of the weights.
-    among : sequence of Feedback, optional
-        Those whose rows give features their unit, where it is not these alone.
+    scale : ndarray (feature,), optional
+        Unit of each feature, where the rows of these feedbacks do not give it.
 
     Raises
     ------
     InputError
-        A feature that does not vary, a kind of feedback that does not say what it depends on.
+        A feature that does not vary and has no unit, a kind of feedback that does not say what it depends on.
     """
-    scale, terms = terms_of(name, linear, feedback, line, among=among)
+    scale, terms = terms_of(name, linear, feedback, line, scale=scale)
     values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
@@ -593,6 +621,10 @@ def _integrate(
     def log_posterior(points: np.ndarray) -> np.ndarray:
         return log_prior(points) + log_likelihood(points)
 
+    if not space.dimension:  # no weight matters; where no nuisance does either, this is exact
+        found = from_prior(log_likelihood, space.prior_draws(least, rng))
+        if found.mcse == 0:
+            return "prior", replace(found, k_hat=math.nan)
     if all(term.smooth for term in terms):
         quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
         work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
@@ -698,6 +730,8 @@ def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.n
     nuisances: dict[str, Nuisance] = {}
     for term in terms:
         nuisances |= term.nuisances
+    if not seen.shape[1]:
+        return Unseen(linear, nuisances)
     if linear.sd is not None:
         return Gaussian(seen, unseen, linear.sd, nuisances)
     free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
@@ -707,6 +741,10 @@ def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.n
         if len(sees) and sees[0] > RANK * sees[-1]:  # the lead sees all that anybody does
             return Shell(seen, unseen, lead, nuisances)
     return Sphere(seen, unseen, nuisances)
+
+
+def _top(values: np.ndarray) -> float:
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _relative(gram: np.ndarray) -> np.ndarray:
@@ -720,10 +758,10 @@ def terms_of(
     feedback: Sequence[Feedback],
     line: float | Expression | None,
     group: bool = True,
-    among: Sequence[Feedback] | None = None,
+    scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[Term]]:
     """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
-    scale = feature_scale(name, linear, feedback if among is None else among)
+    scale = feature_scale(name, linear, feedback) if scale is None else scale
     return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
 
 
@@ -760,34 +798,77 @@ def _term(
 
 
 def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
-    """Population standard deviation of each feature over the rows fitted: those that some feedback uses, once each.
+    """Unit of each feature: as given, else its population standard deviation over the rows fitted, once each: (feature,).
 
-    Options that *are* failing have no features that count.
+    Rows are those that some feedback uses. Options that *are* failing have no features that count. The unit of an
+    intercept is its own size.
+
+    Raises
+    ------
+    InputError
+        A feature that is not finite, or is the same in every row and has no unit.
+    """
+    scale = units_in_training(name, linear, feedback)
+    lacking = [one for one, unit in zip(linear.names, scale.tolist(), strict=True) if not unit > 0]
+    if lacking:
+        more = len(lacking) > 1
+        every = ", ".join(map(repr, lacking))
+        raise InputError(
+            f"hypothesis {name!r}: {'features' if more else 'feature'} {every}: the same in every row that is fitted, so "
+            f"training gives {'their weights no units' if more else 'its weight no unit'}; give rh.Linear(..., "
+            f"unit={ {one: 1 for one in lacking}!r}), with the size that matters in place of 1, and the weight keeps its prior"
+        )
+    return scale
+
+
+def units_in_training(
+    name: str, linear: Linear, feedback: Sequence[Feedback], beside: Table | None = None
+) -> np.ndarray:
+    """Find the units of `feature_scale`, NaN of a feature that has none: (feature,).
+
+    Parameters
+    ----------
+    beside : Table, optional
+        A test: what is the same in every row fitted is measured over these rows and the test's together.
     """
     tables: dict[bytes, list[Feedback]] = {}
     for one in feedback:
         tables.setdefault(one.table.digest, []).append(one)
     columns: list[list[np.ndarray]] = [[] for _ in linear.features]
-    for uses in tables.values():
-        table = uses[0].table
-        if all(one.used is not None for one in uses):
-            table = table.subset(np.logical_or.reduce([np.asarray(one.used) for one in uses]))
+
+    def add(table: Table) -> None:
         failing = table.failing()
         for found, feature in zip(columns, linear.features, strict=True):
             held = {column: table.columns[column].values for column in feature.columns}
             values = feature.evaluate(held.__getitem__)
             values = np.broadcast_to(np.asarray(values, float), table.n_items)
             found.append(values if failing is None else values[~failing])
+
+    for uses in tables.values():
+        table = uses[0].table
+        if all(one.used is not None for one in uses):
+            table = table.subset(np.logical_or.reduce([np.asarray(one.used) for one in uses]))
+        add(table)
+    fitted = [len(found) for found in columns]
+    if beside is not None:
+        add(beside)
     scale = np.empty(len(linear.features))
-    for k, (found, feature) in enumerate(zip(columns, linear.features, strict=True)):
-        values = np.concatenate(found)
-        if not np.isfinite(values).all():
+    for k, (found, feature, unit) in enumerate(zip(columns, linear.features, linear.units, strict=True)):
+        if not all(np.isfinite(values).all() for values in found):
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
-        unit = max(float(np.abs(values).max()), 1e-300)
-        scale[k] = float((values / unit).std()) * unit  # no square overflows or vanishes
-        if not scale[k] > EQUAL * float(np.abs(values).max()):
-            raise InputError(
-                f"hypothesis {name!r}: feature {feature.text!r} is the same in every row that is fitted, so its weight has no "
-                "unit; leave it out"
-            )
+        scale[k] = (
+            unit
+            or _spread(np.concatenate(found[: fitted[k]]), feature)
+            or _spread(np.concatenate(found), feature)
+            or np.nan
+        )
     return scale
+
+
+def _spread(values: np.ndarray, feature: Expression) -> float:
+    """Population standard deviation, the size of an intercept; 0 of a feature that does not vary."""
+    largest = _top(values)
+    if not feature.columns or not largest:
+        return largest
+    sd = float((values / largest).std()) * largest  # no square overflows or vanishes
+    return sd if sd > EQUAL * largest else 0.0

@@ -79,6 +79,12 @@ class Rankings(OfScenes):
         return grid
 
     @cached_property
+    def idle(self) -> np.ndarray:
+        """Scenes in which no rank is better than another: nothing was ranked there."""
+        ranks = np.where(self.inside, self.observed, np.nan)
+        return np.asarray(np.nanmax(ranks, axis=1) == np.nanmin(ranks, axis=1))
+
+    @cached_property
     def ties(self) -> list[tuple[int, np.ndarray]]:
         """Ties before the last place: unit, and which options."""
         return _ties(self.observed)

@@ -61,6 +61,11 @@ class Part:
             out[lo : lo + step] = np.broadcast_to(ll, (min(step, n - lo), len(self.counts))) @ self.counts
         return out
 
+    @property
+    def at_chance(self) -> bool:
+        """Whether what was said is as likely at every rationality."""
+        return bool(self.inputs.size) and not np.where(self.inputs > -np.inf, self.inputs, 0.0).any()
+
     def sample(self) -> tuple[Steps, float]:
         """Some of the units, and how many times as many all are."""
         assert self.steps is not None
@@ -222,6 +227,11 @@ class Rational(Feedback):
         return 1
 
     @cached_property
+    def idle(self) -> np.ndarray:
+        """Units of which what was said is certain under every reward, so that it says nothing: (unit,) of bool."""
+        return np.zeros(len(self.units), bool)
+
+    @cached_property
     def full(self) -> bool:
         """Whether every place of the grid holds one."""
         return bool(self.inside.all())
@@ -306,6 +316,8 @@ class Rational(Feedback):
     def part(self, valuation: Valuation, h: int) -> Part:
         """What the likelihood of a hypothesis is made of; units that are alike are one, where many are."""
         inputs, observed = self.at(valuation, h), np.asarray(self.observed, float)
+        if self.idle.any():
+            inputs = np.where(self.idle[:, None] & (inputs > -np.inf), 0.0, inputs)
         counts: np.ndarray | None = None
         if many_are_alike(inputs, observed):
             inputs, observed, counts = grouped(inputs, observed)
@@ -487,6 +499,8 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         if not isinstance(prior, LogNormal):
             return float(sum(part.log_likelihoods({})[0] for part in parts)), 0.0, np.zeros(0)
         found = _integral(parts, prior)
+        if all(part.at_chance for part in parts):
+            return float(sum(part.log_likelihoods({"rationality": np.ones(1)})[0] for part in parts)), 0.0, _kept(found)
         return found.value, found.error, _kept(found)
 
     cells = sum(one.effort for one in feedback)
