@@ -126,7 +126,9 @@ class Choosing(Term):
         inside = feedback.inside
         worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
         for j in range(n):
-            if _top(worths[j]) <= ROUNDING * (64 + inside.shape[-1]) * _top(raw[j]):  # what a mean of equal numbers leaves
+            if _top(worths[j]) <= ROUNDING * (64 + inside.shape[-1]) * _top(
+                raw[j]
+            ):  # what a mean of equal numbers leaves
                 worths[j] = np.zeros(worths[j].shape)
                 raw[j] = np.zeros(raw[j].shape)
         self.spread = np.zeros((n + 1, n + 1))
@@ -198,7 +200,9 @@ class Choosing(Term):
     def symbolic(self, weights: Any, xp: Any) -> Any:
         """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
         full = xp.concatenate([weights, xp.ones(1)])
-        inputs = xp.dot(self.x, full) / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
+        inputs = xp.dot(self.x, full)
+        if self.spread.any():  # else there is nothing to compare
+            inputs = inputs / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
         return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
 
     def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -305,6 +309,8 @@ class Planned(Term):
         super().__init__(feedback)
         n = len(probes.hypotheses) - 1
         self.x = np.stack([Feedback.at(feedback, probes, j) for j in range(n)], axis=-1)
+        if feedback.idle.all():
+            self.x = np.zeros(self.x.shape)
 
     @property
     def cells(self) -> int:

@@ -300,6 +300,7 @@ def _told_alone(given: argparse.Namespace) -> bool:
 
 def _check(study: Path, progress: Progress) -> int:
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.readiness import minds
     from reward_hypotheses.study import check
 
     try:
@@ -316,6 +317,7 @@ def _check(study: Path, progress: Progress) -> int:
         weighted = ", weighted" if "scene_weight" in table.columns else ""
         lines.append(f"{name}: {kind}{table.n_items} items{weighted}")
         lines += [f"mind: {odd}" for odd in table.odd_columns()]
+    lines += [f"mind: {warning}" for warning in minds(checked)]
     progress.stop()
     say(lines)
     return DONE

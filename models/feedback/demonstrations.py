@@ -60,6 +60,10 @@ class SoftPart(Part):
     concave: ClassVar[bool] = False
     scaled: np.ndarray = field(default_factory=lambda: np.zeros(0))  # r / s (state,)
 
+    @property
+    def at_chance(self) -> bool:  # noqa: D102
+        return bool(self.feedback.idle.all()) or not self.scaled.any()
+
     @cached_property
     def _panels(self) -> dict[tuple[float, float], np.polynomial.Chebyshev | None]:
         return {}
@@ -222,6 +226,21 @@ class Demonstrations(Rational):
     def effort(self) -> int:
         """Of the optimal planner, whose plans are made by then, what remains; of the soft one each deserves a thread."""
         return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
+
+    @cached_property
+    def idle(self) -> np.ndarray:
+        """With a single action nothing is chosen: (unit,) of bool."""
+        return np.full(len(self.units), self.mdp.n_actions == 1)
+
+    def compares(self, valuation: Valuation, h: int) -> bool:  # noqa: D102
+        inputs = self.scaled(valuation, h) if self.planner == "optimal" else self.in_units(valuation, h)
+        return not self.idle.all() and bool(inputs.any())
+
+    @property
+    def nothing_to_compare(self) -> str:  # noqa: D102
+        if self.idle.all():
+            return "the MDP has a single action"
+        return "no hypothesis makes one action better than another in any state visited"
 
     @property
     def shift_free(self) -> bool:

@@ -127,6 +127,11 @@ class Rational(Feedback):
         return {"rationality": LogNormal(*self.rationality[1:])} if isinstance(self.rationality, tuple) else {}
 
     @property
+    def exact(self) -> bool:
+        """Of nuisances beside the rationality there is no exact integral."""
+        return not set(self.nuisances) - {"rationality"}
+
+    @property
     def shares(self) -> str | None:
         """The human, whose rationality is one."""
         return self.human
@@ -255,6 +260,18 @@ class Rational(Feedback):
         """Bound the rounding errors of `rewards`: (unit, option), or 0.0 where every one is a whole number."""
         error = self.errors(valuation, h)
         return error if isinstance(error, float) else self.grid(error, 0.0)
+
+    def compares(self, valuation: Valuation, h: int) -> bool:
+        """Whether a hypothesis makes any of what was said likelier than chance, at some rationality."""
+        rewards = self.rewards(valuation, h)
+        error = self.centred_error(rewards, np.broadcast_to(self.reward_errors(valuation, h), rewards.shape))
+        apart = self.centred(rewards, self.inside, valuation, h)
+        return bool((np.abs(apart) > 2 * error)[~self.idle].any())
+
+    @property
+    def nothing_to_compare(self) -> str:
+        """Why no hypothesis compares anything, as `compares` has it, in words."""
+        return "no hypothesis makes one option better than another in any of what was said"
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
@@ -450,6 +467,19 @@ class OfScenes(Rational):
     @property
     def root_share(self) -> np.ndarray:  # noqa: D102
         return np.where(self.real, self._share, 0.0)
+
+    @property
+    def nothing_to_compare(self) -> str:  # noqa: D102
+        if self.inside.shape[1] < 2:
+            return f"no scene of {self.table.name!r} has two options that are available"
+        if self.idle.all():
+            return f"no scene of {self.table.name!r} has one option ranked above another"
+        return f"no hypothesis makes one option better than another in any scene of {self.table.name!r}"
+
+    def refuse_no_spread(self) -> None:
+        """Raise InputError where rewards are to be scaled by their spread, and no scene gives them one."""
+        if self.scale == "unit":
+            _ = self._share
 
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, self.real) * self._share
