@@ -39,8 +39,8 @@ from reward_hypotheses.analysis.silence import silent_directions, silent_shares
 from reward_hypotheses.analysis.subgroups import subgroups_document
 from reward_hypotheses.analysis.support import support_document
 from reward_hypotheses.analysis.telling import telling_document
-from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.analysis.unlisted import unmodelled_document, unmodelled_risk, unmodelled_warnings
+from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
