@@ -10,6 +10,7 @@ import pytest
 from studies import csv_text, shell, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.readiness import minds
 from reward_hypotheses.study import check
 
 SOURCE = "a test"
@@ -58,7 +59,7 @@ def test_a_constant_feature_keeps_its_prior_and_its_danger():
     rng = np.random.default_rng(3)
     (agent, judge), lava = rng.choice(w, (2, 400_000), p=share), rng.normal(size=(2, 400_000))
     scale = np.std(GRASS["grass"])
-    rewards = [np.stack([g * 2 / scale, l * 3]) for g, l in ((agent, lava[0]), (judge, lava[1]))]
+    rewards = [np.stack([g * 2 / scale, b * 3]) for g, b in ((agent, lava[0]), (judge, lava[1]))]
     risk = (rewards[1][rewards[0].argmax(axis=0), np.arange(400_000)] < -2).mean()
     got = float(rh.catastrophe_risk(tree, TEST)["mean"])
     assert risk > 0.2 and got == pytest.approx(risk, abs=5 * math.sqrt(0.25 / 2000))
@@ -87,13 +88,13 @@ def test_the_unit_stays_in_the_tree(tmp_path):
 
 
 def test_without_a_unit_fit_says_what_to_write():
-    table = GRASS | {"km/h": np.full((3, 2), 7.0)}
-    features = ["grass", "lava", "`km/h`"]
-    with refused("hypothesis 'm': features 'lava', '`km/h`': the same in every row that is fitted") as error:
+    table = GRASS | {"km h": np.full((3, 2), 7.0)}
+    features = ["grass", "lava", "`km h`"]
+    with refused("hypothesis 'm': features 'lava', '`km h`': the same in every row that is fitted") as error:
         fitted({"m": linear(features)}, [rh.Choices(table, "chosen")], -2)
     written = re.search(r"unit=(\{.*?\})", str(error.value)).group(1)
     unit = json.loads(written.replace("'", '"'))
-    assert unit == {"lava": 1, "`km/h`": 1} and "leave" not in str(error.value)
+    assert unit == {"lava": 1, "`km h`": 1} and "leave" not in str(error.value)
     tree = fitted({"m": linear(features, unit=unit)}, [rh.Choices(table, "chosen")], -2, draws=50)
     assert tree["constant_data"]["reward_weight_scale"].values[1:].tolist() == [1.0, 1.0]
 
@@ -149,8 +150,7 @@ def test_a_study_measures_it_over_training_and_test(tmp_path):
     silent = results["silent_directions"]["m"]
     assert [d["words"] for d in silent["directions"]] == ["lava"]
     assert 0 < silent["directions"][0]["share"]["test"] == pytest.approx(silent["share"]["test"])
-    given = rh.run(lava_study(tmp_path, unit={"lava": 7}))
-    assert given["reward_weights"]["m"]["features"]["lava"]["unit"] == 7
+    assert check(lava_study(tmp_path, unit={"lava": 7})).hypotheses.family(0).unit == {"lava": 7.0}
 
 
 def test_what_never_varies_asks_for_a_unit_in_the_words_of_the_file(tmp_path):
@@ -160,20 +160,20 @@ def test_what_never_varies_asks_for_a_unit_in_the_words_of_the_file(tmp_path):
             do(lava_study(tmp_path, never))
     path = lava_study(tmp_path, never)
     path.write_text(path.read_text().replace('"source" = "a test" }', '"source" = "a test", unit = { lava = 1 } }', 1))
-    assert rh.run(path)["reward_weights"]["m"]["features"]["lava"]["unit"] == 1
+    assert check(path).hypotheses.family(0).unit == {"lava": 1.0}
 
 
 def test_features_that_nobody_reads_are_named(tmp_path):
     path = lava_study(tmp_path)
     said = [w for w in rh.run(path)["warnings"] if "never did in training" in w]
     assert len(said) == 1 and "columns 'city', 'is_new' of table 'test' vary" in said[0]
-    assert f"mind: {said[0]}" in shell("check", path).stdout
-    read = lava_study(
-        tmp_path, hypotheses={"m": {"linear": ["x", "city"], "source": SOURCE}, "a": "x - is_new * 0 + city"}
+    assert minds(check(path)) == said
+    path = lava_study(
+        tmp_path, hypotheses={"m": {"linear": ["x", "city"], "source": SOURCE}, "a": "where(is_new > 0, x, 1)"}
     )
-    path.write_text(read.read_text())
-    lacking = [w for w in shell("check", path).stdout.splitlines() if "never did" in w]
-    assert lacking == [] or "'city'" not in lacking[0]
+    flat = dict.fromkeys(("lava", "city", "is_new"), lambda s, o: 0)
+    (tmp_path / "training.csv").write_text(csv_text(rows(**flat)))
+    assert ["'lava'" in words and "'city'" not in words for words in minds(check(path))] == [True]
 
 
 def test_an_intercept_is_a_feature():
