@@ -10,9 +10,9 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
+from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
@@ -31,7 +31,6 @@ LEAST_DRAWS, PRIOR_DRAWS = 4000, 100_000
 MOST_STAGES = 20_000  # from which the curvature is estimated
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
-ROUNDING = 2.0**-53
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
 STARTS, SEVERAL = 256, 5
@@ -123,19 +122,13 @@ class Choosing(Term):
         n = len(seen.probes.hypotheses) - 1
         raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
         raw[:n] = [one - raw[n] for one in raw[:n]]
-        inside = feedback.inside
-        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
-        for j in range(n):
-            if _top(worths[j]) <= ROUNDING * (64 + inside.shape[-1]) * _top(
-                raw[j]
-            ):  # what a mean of equal numbers leaves
-                worths[j] = np.zeros(worths[j].shape)
-                raw[j] = np.zeros(raw[j].shape)
         self.spread = np.zeros((n + 1, n + 1))
         self.spread[n, n] = 1.0
         if feedback.scale == "unit":
             apart = np.stack([feedback.deviations(one).ravel() for one in raw])
             self.spread = apart @ apart.T
+        inside = feedback.inside
+        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
         if feedback.idle.any():
             x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
@@ -845,10 +838,9 @@ def units_in_training(
     def add(table: Table) -> None:
         failing = table.failing()
         for found, feature in zip(columns, linear.features, strict=True):
-            held = {column: table.columns[column].values for column in feature.columns}
-            values = feature.evaluate(held.__getitem__)
-            values = np.broadcast_to(np.asarray(values, float), table.n_items)
-            found.append(values if failing is None else values[~failing])
+            pair = feature.bounded(lambda c: table.columns[c].values, lambda c: table.columns[c].bound)
+            both = np.stack([np.broadcast_to(np.asarray(one, float), table.n_items) for one in pair])
+            found.append(both if failing is None else both[:, ~failing])
 
     for uses in tables.values():
         table = uses[0].table
@@ -860,21 +852,20 @@ def units_in_training(
         add(beside)
     scale = np.empty(len(linear.features))
     for k, (found, feature, unit) in enumerate(zip(columns, linear.features, linear.units, strict=True)):
-        if not all(np.isfinite(values).all() for values in found):
+        if not all(np.isfinite(values).all() for values, _ in found):
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
         scale[k] = (
-            unit
-            or _spread(np.concatenate(found[: fitted[k]]), feature)
-            or _spread(np.concatenate(found), feature)
-            or np.nan
+            unit or _spread(*np.hstack(found[: fitted[k]]), feature) or _spread(*np.hstack(found), feature) or np.nan
         )
     return scale
 
 
-def _spread(values: np.ndarray, feature: Expression) -> float:
-    """Population standard deviation, the size of an intercept; 0 of a feature that does not vary."""
+def _spread(values: np.ndarray, error: np.ndarray, feature: Expression) -> float:
+    """Population standard deviation, the size of an intercept; 0 of a feature that is the same everywhere up to rounding."""
     largest = _top(values)
     if not feature.columns or not largest:
         return largest
-    sd = float((values / largest).std()) * largest  # no square overflows or vanishes
-    return sd if sd > EQUAL * largest else 0.0
+    if all_equal(values, error):
+        return 0.0
+    apart = (values - values[0]) / largest  # no square overflows or vanishes, no offset takes a digit away
+    return float(apart.std()) * largest

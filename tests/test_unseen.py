@@ -114,6 +114,16 @@ def test_units_that_are_none(unit, wants):
         linear(["grass", "lava"], unit=unit)
 
 
+def test_rounding_and_offsets_are_no_spread_and_do_not_hide_one():
+    """0.3 a / a is the same up to rounding; clock times in microseconds are not, however far they are from 0."""
+    a = np.array([[1.1, 2.3], [3.7, 4.9], [5.3, 7.7]])
+    table = GRASS | {"a": a, "time": 1.7e15 + np.arange(6.0).reshape(3, 2)}
+    with refused("feature '0.3 * a / a': the same in every row"):
+        fitted({"m": linear(["grass", "0.3 * a / a"])}, [rh.Choices(table, "chosen")], -2)
+    tree = fitted({"m": linear(["grass", "time"])}, [rh.Choices(table, "chosen")], -2, draws=50)
+    assert tree["constant_data"]["reward_weight_scale"].values[1] == pytest.approx(np.arange(6).std(), rel=1e-12)
+
+
 def rows(seed=1, n=8, **columns):
     rng = np.random.default_rng(seed)
     out = []
