@@ -855,13 +855,14 @@ def units_in_training(
         if not all(np.isfinite(values).all() for values, _ in found):
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
         scale[k] = (
-            unit or _spread(*np.hstack(found[: fitted[k]]), feature) or _spread(*np.hstack(found), feature) or np.nan
+            unit or _spread(np.hstack(found[: fitted[k]]), feature) or _spread(np.hstack(found), feature) or np.nan
         )
     return scale
 
 
-def _spread(values: np.ndarray, error: np.ndarray, feature: Expression) -> float:
+def _spread(bounded: np.ndarray, feature: Expression) -> float:
     """Population standard deviation, the size of an intercept; 0 of a feature that is the same everywhere up to rounding."""
+    values, error = bounded
     largest = _top(values)
     if not feature.columns or not largest:
         return largest
