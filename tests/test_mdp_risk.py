@@ -130,7 +130,7 @@ def test_planning_by_name():
     assert float(noisy["v"].sel(state="0,0")) > 0.125 and noisy["policy"].sum("action").values == pytest.approx(
         np.ones(4)
     )
-    assert (rh.plan(mdp, np.ones(4), beta=3.0)["policy"] == 0.25).all()
+    assert (rh.plan(mdp, np.zeros(4), beta=3.0)["policy"] == 0.25).all()
 
 
 WORLD = rh.MDP({"x": [0.0, 1.0]}, np.stack([np.eye(2), 1 - np.eye(2)]), 0.9)
