@@ -676,7 +676,6 @@ def test_modes_far_apart_are_both_found(n, right, mu, sigma, x):
     assert tree["evidence"]["mcse"].values[0] < 1e-8
 
 
-@pytest.mark.filterwarnings("ignore:stops. no hypothesis makes")
 def test_what_a_review_found():
     rng = np.random.default_rng(11)
     x = rng.normal(size=(50, 3))
