@@ -8,7 +8,7 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.rounding import CALLABLE, all_equal
+from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models import occupancy as arrays
 from reward_hypotheses.models import planning
 from reward_hypotheses.models.catastrophe import EQUAL, failure_line
@@ -27,8 +27,9 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
     reward : str, callable or array (state,)
         An expression over the states' features, as a hypothesis is.
     beta : float, optional
-        How rational the policy is: ``softmax(beta Q / s)``, s the standard deviation of the reward over the states. Unless
-        given it maximises, ties (values equal up to rounding) split uniformly.
+        How rational the policy is: ``softmax(beta Q / s)``, s the standard deviation of the reward over the states, or the
+        absolute value of a reward that is equal in all of them where episodes end (where none ends, choices are at
+        chance). Unless given it maximises, ties (values equal up to rounding) split uniformly.
     planner : {"optimal", "soft"}
         ``V = max_a Q``; or ``V = (s/beta) log sum_a exp(beta Q / s)``, which asks for beta.
 
@@ -48,9 +49,8 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
     if (beta is not None and (number is None or number < 0)) or (planner == "soft" and not number):
         raise InputError(f"beta: {shown(beta)}; give the rationality, a positive number")
     r = _reward(mdp, reward)
-    varies = not all_equal(r, CALLABLE * np.abs(r))
-    s = float(r.std()) if varies else 1.0
-    if planner == "soft" and number and varies:
+    s = float(planning.scales(mdp, r[None], CALLABLE * np.abs(r[None]))[0])
+    if planner == "soft" and number and s > 0:
         found = planning.soft(mdp, number * r[None] / s)
         q, v = found.q[0] * s / number, found.v[0] * s / number
     else:
@@ -58,7 +58,7 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
         q, v = found.q[0], found.v[0]
     if number is None:
         policy = planning.greedy(q, found.error[0])
-    elif varies:
+    elif s > 0:
         policy = np.exp(planning.log_softmax(number * (q - q.max(axis=1, keepdims=True)) / s))
     else:
         policy = np.full(q.shape, 1.0 / mdp.n_actions)

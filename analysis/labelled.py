@@ -275,7 +275,8 @@ def silent_directions(tree: xr.DataTree, test: Any = None, hypothesis: str | Non
     Dataset
         ``coefficients`` (direction, feature), a basis in standard deviations of the features; coordinate ``direction``:
         each in words, "red_paint minus flags". With a test ``share``: of the variance that the prior gives to differences
-        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``.
+        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``; and ``shares`` (direction), that of
+        each alone.
 
     Raises
     ------
@@ -307,7 +308,8 @@ def silent_directions(tree: xr.DataTree, test: Any = None, hypothesis: str | Non
         if problems:
             raise InputError(problems)
         valuation = on_test(listed, {0: fitted}, table, lines)
-        out["share"] = silence.silent_share(valuation, 0, fitted)
+        shares = silence.silent_shares(valuation, 0, fitted)
+        out["share"], out["shares"] = shares.together, ("direction", shares.each)
     return out
 
 

@@ -15,7 +15,6 @@ from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
 from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models import occupancy, planning
 from reward_hypotheses.models.catastrophe import EQUAL
@@ -37,10 +36,10 @@ class StateView(View):
     mask = None
     abstain = False
 
-    def __init__(self, plans: planning.Plans, rewards: np.ndarray, errors: np.ndarray) -> None:
+    def __init__(self, plans: planning.Plans, scales: np.ndarray) -> None:
         self._plans = plans
         self.shape = (plans.q.shape[2], plans.q.shape[1])
-        self.scales = np.where(all_equal(rewards, errors, axis=1), 0.0, rewards.std(axis=1))
+        self.scales = scales
 
     def worth(self, h: int) -> np.ndarray:
         """``Q_h`` (action, state)."""
@@ -84,7 +83,7 @@ class Acting:
         for lo in range(0, n, size):
             some = slice(lo, min(lo + size, n))
             plans = planning.optimal(mdp, rewards[some], errors[some])
-            view: Any = StateView(plans, rewards[some], errors[some])
+            view: Any = StateView(plans, planning.scales(mdp, rewards[some], errors[some]))
             acts = np.array([np.asarray(self.policy.certain(view, h)).T for h in range(len(plans.q))])
             steps[some] = occupancy.visits(mdp, acts, self.start, self.horizon) @ self.bad.T
             returns[some] = occupancy.discounted(mdp, acts, self.start) @ self.rewards.T

@@ -35,11 +35,12 @@ from reward_hypotheses.analysis.risk import (
 )
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.analysis.shift import Shift, shift_check
-from reward_hypotheses.analysis.silence import silent_directions, silent_share
+from reward_hypotheses.analysis.silence import silent_directions, silent_shares
 from reward_hypotheses.analysis.subgroups import subgroups_document
 from reward_hypotheses.analysis.support import support_document
 from reward_hypotheses.analysis.telling import telling_document
 from reward_hypotheses.analysis.unlisted import unmodelled_document, unmodelled_risk, unmodelled_warnings
+from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
@@ -51,7 +52,7 @@ from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Fitted, Linear
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import NotTrustedError, Posterior
+from reward_hypotheses.models.posterior import NotTrustedError, Posterior, idle_warnings
 from reward_hypotheses.models.priors.base import Prior, Product, named_judges
 from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
@@ -386,6 +387,8 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
             f"every option of table {name!r} is worse than failing under every hypothesis, so only abstaining avoids "
             "catastrophe: is fail_utility in the units of the rewards?"
         )
+    if (unread := unread_warning([v.table for v in question.training], valuation.table, _read(question))) is not None:
+        warnings.append(unread)
     told_apart = _judges(valuation.typical(), len(judge)).of_rules()
     training = [v.of_rules() for v in question.training]
     shift = shift_check(training, told_apart, judge[rules], substream(question.seed, "shift"), question.counts)
@@ -430,6 +433,17 @@ def _on_test(question: Question, valuation: Valuation, name: str) -> tuple[Docum
 def _said_columns(question: Question) -> set[str]:
     """Columns that feedback names: observations and how often they were made, not features."""
     return {column for one in question.posterior.feedback for column in one.said_columns}
+
+
+def _read(question: Question) -> set[str]:
+    """Columns that a hypothesis, the agent's own among them, a failure line or a feedback names."""
+    read = question.reading
+    listed = question.posterior.hypotheses if read is None else read.listed
+    valuations = [*question.posterior.valuations, *question.tests.values()]
+    lines = [value for v in valuations for line in (v.line, v.told) for value in line.values]
+    expressions = [*listed.expressions().values(), *(value for value in lines if isinstance(value, Expression))]
+    probes = () if read is None else read.agent.feedback
+    return {c for e in expressions for c in e.columns} | _said_columns(question) | {one.column for one in probes}
 
 
 def _impacts(question: Question, test: Table) -> tuple[Impact, list[str]] | None:
@@ -788,12 +802,17 @@ def _acts(question: Question, test: Valuation | None) -> Document:
 def _silent(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
     """Directions of weight that training cannot see, and how much of the rewards' variety on each test lies there."""
     found = silent_directions(fitted)
+    shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
     return {
         "directions": [
-            {"words": words, "coefficients": dict(zip(fitted.linear.names, row.tolist(), strict=True))}
-            for words, row in zip(found.words, found.directions, strict=True)
+            {
+                "words": words,
+                "coefficients": dict(zip(fitted.linear.names, row.tolist(), strict=True)),
+                "share": {name: float(share.each[k]) for name, share in shares.items()},
+            }
+            for k, (words, row) in enumerate(zip(found.words, found.directions, strict=True))
         ],
-        "share": {name: silent_share(valuation, h, fitted) for name, valuation in tests.items()},
+        "share": {name: share.together for name, share in shares.items()},
     }
 
 
@@ -1073,16 +1092,12 @@ def _warnings(question: Question) -> list[str]:
                 f"{one.name}: column {one.column!r} of table {one.table.name!r} is used by another feedback too"
             )
         said.add((id(one.table), one.column))
-        if one.kind in ("choices", "rankings") and one.items.has_options and int(np.diff(one.items.starts).max()) < 2:
-            warnings.append(
-                f"{one.name}: no scene of {one.table.name!r} has two options that are available, so nothing was chosen between "
-                "them and it tells no hypothesis from another"
-            )
         if one.dropped:
             warnings.append(
                 f"{one.name}: {one.dropped} of {one.dropped + one.items.n_items} rows of {one.table.name!r} lack {one.column!r}"
                 f"{'' if one.count is None else f', their {one.count!r}'} or a feature and were left out"
             )
+    warnings.extend(idle_warnings(posterior.feedback, posterior.valuations))
     for name, value, prior in zip(posterior.hypotheses.names, posterior.log_evidence, posterior.log_prior, strict=True):
         if value == -np.inf:
             warnings.append(

@@ -38,12 +38,39 @@ def silent_directions(fitted: Fitted) -> Silent:
     return Silent(rows, tuple(_in_words(row, names) for row in rows))
 
 
-def silent_share(valuation: Valuation, h: int, fitted: Fitted) -> float:
-    """Share of the prior variance of reward differences on a test that lies in silent directions.
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """How much of what is at stake on a test lies in silent directions.
 
-    ``tr(P S) / tr(S)``, P the projection on them and S the mean covariance of the features, in standard deviations, within
-    scenes (over all items where there are no options; the weights' prior being alike in every direction).
+    Attributes
+    ----------
+    together : float
+        Share of the prior variance of reward differences in all of them, ``tr(P S) / tr(S)``: P the projection on them, S
+        the mean covariance of the features, in their units, within scenes (over all items where there are no options; the
+        weights' prior being alike in every direction). 0 where nothing differs.
+    each : ndarray (direction,)
+        The same of each direction alone. Directions that are not at right angles share what lies in both.
     """
+
+    together: float
+    each: np.ndarray
+
+
+def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
+    """Measure how much of the variance that the prior gives to reward differences on a test lies in silent directions."""
+    covariance = _at_stake(valuation, h, fitted)
+    whole = float(np.trace(covariance))
+    if not whole > 0:
+        return Shares(0.0, np.zeros(len(silent_directions(fitted).words)))
+    unseen = np.eye(len(covariance)) - fitted.seen @ fitted.seen.T
+    rows = silent_directions(fitted).directions.reshape(-1, len(covariance))
+    rows = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    each = ((rows @ covariance) * rows).sum(axis=1) / whole
+    return Shares(float(np.clip(np.trace(unseen @ covariance) / whole, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
+
+
+def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
+    """Mean covariance of the features, in their units, within scenes, or over all items: (feature, feature)."""
     reward = valuation.hypotheses.rewards[h]
     assert isinstance(reward, Drawn)
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
@@ -61,11 +88,7 @@ def silent_share(valuation: Valuation, h: int, fitted: Fitted) -> float:
             continue
         apart = np.where(inside, x - x.sum(axis=1, keepdims=True) / np.maximum(count, 1), 0.0)
         total += np.einsum("kos,los,s->kl", apart, apart, weight / np.maximum(count, 1))
-    if whole:
-        total = squares / mass - np.outer(first, first) / mass**2
-    unseen = np.eye(len(total)) - fitted.seen @ fitted.seen.T
-    spread = float(np.trace(total))
-    return float(np.clip(np.trace(unseen @ total) / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    return squares / mass - np.outer(first, first) / mass**2 if whole else total
 
 
 def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

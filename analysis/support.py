@@ -79,20 +79,20 @@ def on_support(
     """
     n = len(hypotheses)
     named = [h for h in range(n) if h not in hypotheses.families]
-    over = [_moved(one, table) for one in feedback]
+    over = [moved(one, table) for one in feedback]
     found = []
-    for moved, of_sample in zip(over, classes, strict=True):
+    for there, of_sample in zip(over, classes, strict=True):
         mine = of_sample
-        if moved is not None and named:
+        if there is not None and named:
             mine = n + np.arange(n)  # each family is a class of its own
-            valuation = Valuation(hypotheses.only(named), moved.items, line.only(named), for_labels=True)
-            mine[named] = moved.classes(valuation)
+            valuation = Valuation(hypotheses.only(named), there.items, line.only(named), for_labels=True)
+            mine[named] = there.classes(valuation)
         found.append(mine)
     sample, together = _as_one(classes), _as_one(found)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if sample[i] == sample[j]]
     silent = tuple((i, j) for i, j in pairs if together[i] == together[j])
     apart = tuple(_apart(hypotheses, line, feedback, over, found, i, j) for i, j in pairs if together[i] != together[j])
-    held = tuple(str(one.name) for one, moved in zip(feedback, over, strict=True) if moved is None)
+    held = tuple(str(one.name) for one, there in zip(feedback, over, strict=True) if there is None)
     return Support(together, silent, apart, held)
 
 
@@ -102,7 +102,7 @@ def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([place.setdefault(key, len(place)) for key in zip(*(c.tolist() for c in classes), strict=True)])
 
 
-def _moved(one: Feedback, table: Table) -> Feedback | None:
+def moved(one: Feedback, table: Table) -> Feedback | None:
     """The same feedback about the items of another table; None for kinds that are about something else."""
     if not one.in_column:
         return None
@@ -125,14 +125,14 @@ def _apart(
 ) -> Apart:
     """The item of the support at which a feedback's inputs of two hypotheses differ most."""
     k = next(k for k, mine in enumerate(classes) if mine[i] != mine[j])
-    moved = over[k]
-    assert moved is not None
-    valuation = Valuation(hypotheses.only([i, j]), moved.items, line.only([i, j]), for_labels=True)
-    first, second = (np.asarray(moved.at(valuation, h), float) for h in (0, 1))
+    there = over[k]
+    assert there is not None
+    valuation = Valuation(hypotheses.only([i, j]), there.items, line.only([i, j]), for_labels=True)
+    first, second = (np.asarray(there.at(valuation, h), float) for h in (0, 1))
     with np.errstate(invalid="ignore"):
         gap = np.abs(first - second)
     gap = np.where(np.isfinite(gap), gap, 0.0)
-    gap = gap[moved.inside] if isinstance(moved, Rational) else gap.ravel()
+    gap = gap[there.inside] if isinstance(there, Rational) else gap.ravel()
     return Apart(i, j, str(feedback[k].name), int(np.argmax(gap >= (1 - EQUAL) * gap.max())))
 
 

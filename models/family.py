@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.rounding import EPS
-from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
-from reward_hypotheses.models.feedback.base import ClosedForm, Feedback, by_table, rows_used
+from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
@@ -21,6 +21,7 @@ from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
 from reward_hypotheses.models.special import log_gamma
+from reward_hypotheses.models.units import feature_scale
 from reward_hypotheses.models.valuation import Valuation
 
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
@@ -129,6 +130,8 @@ class Choosing(Term):
         inside = feedback.inside
         worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
+        if feedback.idle.any():
+            x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
         said = np.asarray(feedback.observed, float)
         self.counts: np.ndarray
         self.x, self.said, self.counts = grouped(x, said, feedback.counts) if group else (x, said, feedback.times)
@@ -190,7 +193,9 @@ class Choosing(Term):
     def symbolic(self, weights: Any, xp: Any) -> Any:
         """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
         full = xp.concatenate([weights, xp.ones(1)])
-        inputs = xp.dot(self.x, full) / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
+        inputs = xp.dot(self.x, full)
+        if self.spread.any():  # else there is nothing to compare
+            inputs = inputs / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
         return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
 
     def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -299,6 +304,8 @@ class Planned(Term):
         super().__init__(feedback)
         n = len(probes.hypotheses) - 1
         self.x = np.stack([Feedback.at(feedback, probes, j) for j in range(n)], axis=-1)
+        if feedback.idle.all():
+            self.x = np.zeros(self.x.shape)
 
     @property
     def cells(self) -> int:
@@ -394,6 +401,26 @@ class Gaussian(Space):
 
     def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         return self.weights(at) + self.sd * rng.standard_normal((len(at), self.unseen.shape[1])) @ self.unseen.T
+
+
+class Unseen(Space):
+    """Weights none of which some feedback sees: all keep their prior, and are drawn from it."""
+
+    def __init__(self, linear: Linear, nuisances: Mapping[str, Nuisance]) -> None:
+        super().__init__(0, nuisances)
+        self.linear = linear
+
+    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return np.zeros((len(at), len(self.linear.features)))
+
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+        return np.zeros(len(at))
+
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return np.zeros((n, 0))
+
+    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return self.linear.prior_draws(len(at), rng)
 
 
 class Sphere(Space):
@@ -505,7 +532,7 @@ def fit_family(
     line: float | Expression | None,
     n: int,
     rng: np.random.Generator,
-    among: Sequence[Feedback] | None = None,
+    scale: np.ndarray | None = None,
 ) -> tuple[Fitted, float, float]:
     """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
 
@@ -519,15 +546,15 @@ def fit_family(
         Its failure line, if it has one.
     n : int
         Draws of the weights.
-    among : sequence of Feedback, optional
-        Those whose rows give features their unit, where it is not these alone.
+    scale : ndarray (feature,), optional
+        Unit of each feature, where the rows of these feedbacks do not give it.
 
     Raises
     ------
     InputError
-        A feature that does not vary, a kind of feedback that does not say what it depends on.
+        A feature that does not vary and has no unit, a kind of feedback that does not say what it depends on.
     """
-    scale, terms = terms_of(name, linear, feedback, line, among=among)
+    scale, terms = terms_of(name, linear, feedback, line, scale=scale)
     values, vectors = np.linalg.eigh(np.sum([_relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
@@ -595,6 +622,10 @@ def _integrate(
     def log_posterior(points: np.ndarray) -> np.ndarray:
         return log_prior(points) + log_likelihood(points)
 
+    if not space.dimension:  # no weight matters; where no nuisance does either, this is exact
+        found = from_prior(log_likelihood, space.prior_draws(least, rng))
+        if found.mcse == 0:
+            return "prior", replace(found, k_hat=math.nan)
     if all(term.smooth for term in terms):
         quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
         work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
@@ -700,6 +731,8 @@ def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.n
     nuisances: dict[str, Nuisance] = {}
     for term in terms:
         nuisances |= term.nuisances
+    if not seen.shape[1]:
+        return Unseen(linear, nuisances)
     if linear.sd is not None:
         return Gaussian(seen, unseen, linear.sd, nuisances)
     free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
@@ -722,10 +755,10 @@ def terms_of(
     feedback: Sequence[Feedback],
     line: float | Expression | None,
     group: bool = True,
-    among: Sequence[Feedback] | None = None,
+    scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[Term]]:
     """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
-    scale = feature_scale(name, linear, feedback if among is None else among)
+    scale = feature_scale(name, linear, feedback) if scale is None else scale
     return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
 
 
@@ -759,43 +792,3 @@ def _term(
             own = np.broadcast_to(block.failure(k), block.shape).T
             lines.append(own.ravel() if there is None else own[there])
     return Whole(one, Seen(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None))
-
-
-def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
-    """Population standard deviation of each feature over the rows fitted: those that some feedback uses, once each.
-
-    Rows with a count stand there so often; a table that feedbacks use with different counts is one table for each of these.
-    Options that *are* failing have no features that count.
-    """
-    columns: list[list[np.ndarray]] = [[] for _ in linear.features]
-    times: list[np.ndarray] = []
-    for uses in by_table(feedback):
-        table, counts = rows_used([feedback[k] for k in uses])
-        failing = table.failing()
-        times.append(counts if failing is None else counts[~failing])
-        for found, feature in zip(columns, linear.features, strict=True):
-            held = {column: table.columns[column].values for column in feature.columns}
-            values = feature.evaluate(held.__getitem__)
-            values = np.broadcast_to(np.asarray(values, float), table.n_items)
-            found.append(values if failing is None else values[~failing])
-    scale = np.empty(len(linear.features))
-    for k, (found, feature) in enumerate(zip(columns, linear.features, strict=True)):
-        values = np.concatenate(found)
-        if not np.isfinite(values).all():
-            raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
-        unit = max(float(np.abs(values).max()), 1e-300)
-        scale[k] = _deviation(values / unit, np.concatenate(times)) * unit  # no square overflows or vanishes
-        if not scale[k] > EQUAL * float(np.abs(values).max()):
-            raise InputError(
-                f"hypothesis {name!r}: feature {feature.text!r} is the same in every row that is fitted, so its weight has no "
-                "unit; leave it out"
-            )
-    return scale
-
-
-def _deviation(values: np.ndarray, times: np.ndarray) -> float:
-    """Population standard deviation of values each of which stands there so often."""
-    if (times == 1).all():
-        return float(values.std())
-    mean = values @ times / times.sum()
-    return math.sqrt(float((values - mean) ** 2 @ times / times.sum()))

@@ -19,31 +19,47 @@ class Linear:
     """A reward that adds up features, ``r_w(item) = sum_k w_k phi_k(item) / sd_k``, whose weights are not known.
 
     One hypothesis, whose weights are integrated out: feedbacks multiply inside the integral, for they share them. Each
-    feature is divided by its population standard deviation over the rows that were fitted, so that a weight means the
-    same in every unit.
+    feature is divided by its unit. Unless one is given, that is the population standard deviation of the feature over
+    the rows that were fitted, so that a weight means the same in every unit.
+
+    A feature that is the same in every row fitted has no such standard deviation. It may stand with a unit of its own:
+    training then says nothing about its weight (or, of kinds that compare with failing, what it says), and what training
+    does not say keeps its prior. An intercept is the feature ``"1"``, and its unit is its own size. A constant of an
+    alternative is a feature such as ``"where(is_bus, 1, 0)"``.
 
     Parameters
     ----------
     features : sequence of str
-        Expressions over columns.
+        Expressions over columns; a number is an intercept.
     prior : "sphere" or {"normal": sd}
         Uniform over directions, weights of length 1, and how rational the human is stays a nuisance of its own; or
         independent ``Normal(0, sd)``, whose length is the rationality (then ``s = 1`` and ``beta = 1`` in every kind).
     source : str
         Why these features and this prior: they are a human value.
+    unit : dict of str to float, optional
+        By feature, as it is written: what it is divided by in place of its standard deviation, in its own units.
 
     Raises
     ------
     InputError
-        No features, one that does not parse or stands twice, another prior, no source.
+        No features, one that does not parse or stands twice, another prior, no source, a unit that is not positive or is
+        of no feature.
     """
 
     features: tuple[Expression, ...]
     sd: float | None
     source: str
+    units: tuple[float | None, ...]
 
-    def __init__(self, features: Sequence[str], prior: Any = "sphere", source: str | None = None) -> None:
+    def __init__(
+        self,
+        features: Sequence[str],
+        prior: Any = "sphere",
+        source: str | None = None,
+        unit: Mapping[str, float] | None = None,
+    ) -> None:
         object.__setattr__(self, "features", _features(features))
+        object.__setattr__(self, "units", _units(unit, self.names))
         object.__setattr__(self, "sd", _sd(prior))
         if not isinstance(source, str) or not source.strip():
             raise InputError(
@@ -62,10 +78,20 @@ class Linear:
         return tuple(feature.text for feature in self.features)
 
     @property
+    def unit(self) -> dict[str, float]:
+        """The units that were given, by feature."""
+        return {name: unit for name, unit in zip(self.names, self.units, strict=True) if unit is not None}
+
+    @property
     def text(self) -> str:
         """The family in words."""
         what = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
-        return f"linear in {', '.join(self.names)}; weights {what}"
+        units = "".join(f"; unit of {name} {unit:g}" for name, unit in self.unit.items())
+        return f"linear in {', '.join(self.names)}; weights {what}{units}"
+
+    def in_units(self, unit: Mapping[str, float]) -> "Linear":
+        """The same family with units for further features."""
+        return Linear(self.names, self.prior, self.source, self.unit | dict(unit))
 
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draws of the weights from their prior: (n, feature)."""
@@ -78,18 +104,19 @@ class Linear:
 
     def written(self) -> dict[str, Any]:
         """As a study file has it."""
-        return {"linear": list(self.names), "prior": self.prior, "source": self.source}
+        units = {"unit": self.unit} if self.unit else {}
+        return {"linear": list(self.names), "prior": self.prior, "source": self.source, **units}
 
 
 def linear_of(given: Mapping[str, Any]) -> Linear:
-    """Read ``{ linear = [...], prior = ..., source = ... }``; InputError says what is wrong with it."""
-    known = ("linear", "prior", "source")
+    """Read ``{ linear = [...], prior = ..., source = ..., unit = ... }``; InputError says what is wrong with it."""
+    known = ("linear", "prior", "source", "unit")
     for key in given:
         if key not in known:
             raise InputError(f"{key!r} is unknown here; {suggestion(str(key), known)}")
     if "linear" not in given:
         raise InputError('give linear = ["cost", "time"], prior = "sphere", source = "..."')
-    return Linear(given["linear"], given.get("prior", "sphere"), given.get("source"))
+    return Linear(given["linear"], given.get("prior", "sphere"), given.get("source"), given.get("unit"))
 
 
 def _features(given: Any) -> tuple[Expression, ...]:
@@ -112,6 +139,25 @@ def _features(given: Any) -> tuple[Expression, ...]:
     if problems:
         raise InputError(problems)
     return tuple(found)
+
+
+def _units(given: Any, names: Sequence[str]) -> tuple[float | None, ...]:
+    if given is None:
+        return (None,) * len(names)
+    if not isinstance(given, Mapping):
+        raise InputError(f'linear: unit: {shown(given)}; give a unit by feature, such as {{ "{names[0]}" = 1 }}')
+    problems = [
+        f"linear: unit: {key!r} is no feature; {suggestion(str(key), names)}" for key in given if key not in names
+    ]
+    values = {name: finite(given[name]) for name in names if name in given}
+    problems += [
+        f"linear: unit: {name!r}: {shown(given[name])}; give the size of {name!r} to which one weight belongs, a positive number"
+        for name, value in values.items()
+        if value is None or not 1e-150 <= value <= 1e150
+    ]
+    if problems:
+        raise InputError(problems)
+    return tuple(values.get(name) for name in names)
 
 
 def _sd(given: Any) -> float | None:
@@ -177,7 +223,7 @@ class Fitted:
     ----------
     linear : Linear
     scale : ndarray (feature,)
-        Standard deviation of each feature over the rows fitted.
+        Unit of each feature: its standard deviation over the rows fitted, unless another was given.
     mean : ndarray (feature,)
         Posterior mean of the weights.
     weights : ndarray (draw, feature)

@@ -109,6 +109,11 @@ class MDP:
         """Number of actions."""
         return self.transitions.n_actions
 
+    @property
+    def ends(self) -> bool:
+        """Whether some action in some state ends the episode."""
+        return bool(self.transitions.ends.any())
+
     @cached_property
     def ended(self) -> np.ndarray:
         """States in which every action ends the episode: (state,) of bool."""

@@ -104,6 +104,6 @@ class Parts:
         feedback = [posterior.feedback[k] for k in sorted(some)]
         rng = substream(self.seed, f"weights of {name} by {sorted(some)}")
         line = posterior.valuations[0].line.values[h]
-        linear = posterior.families[h].linear
-        _, value, error = fit_family(name, linear, feedback, line, MEMBERS, rng, among=posterior.feedback)
+        fitted = posterior.families[h]
+        _, value, error = fit_family(name, fitted.linear, feedback, line, MEMBERS, rng, fitted.scale)
         return value, error

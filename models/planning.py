@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.rounding import CALLABLE
+from reward_hypotheses.data.rounding import CALLABLE, all_equal
 from reward_hypotheses.models.mdp import MDP
 
 FIRST, SWEEPS = 40, 16  # of value iteration, before the first policy is evaluated and before each of the others
@@ -100,6 +100,23 @@ def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
     """``r(s) + discount * sum_s' P(s' | s, a) V(s')``: (reward, state, action), of rewards and values (reward, state)."""
     ahead = mdp.transitions.ahead(np.ascontiguousarray(v.T))
     return rewards[:, :, None] + mdp.discount * np.moveaxis(ahead, (2, 1, 0), (0, 1, 2))
+
+
+def scales(mdp: MDP, rewards: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return ``s`` of rewards (reward, state), by which a rationality is measured in an MDP: (reward,).
+
+    The population standard deviation over the states. A reward that is equal in every state has none. Where episodes end,
+    such a reward still makes returns differ, and its s is its absolute value; where no episode ends, its s is 0: the
+    choices are at chance.
+
+    Parameters
+    ----------
+    errors : ndarray (reward, state)
+        Bounds of the rounding errors of the rewards, up to which they are equal.
+    """
+    varies = ~all_equal(rewards, errors, axis=1)
+    level = np.abs(rewards[:, 0]) if mdp.ends else np.zeros(len(rewards))
+    return np.where(varies, rewards.std(axis=1), level)
 
 
 def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], alone: bool = True) -> Plans:

@@ -406,6 +406,8 @@ def weigh(
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
+    if problems := method_problems(hypotheses, feedback, method):
+        raise InputError(problems)
     if hypotheses.unmodelled is not None:
         return _with_unmodelled(
             hypotheses, prior, feedback, line, valuations, method=method, draws=draws, chains=chains, seed=seed
@@ -424,14 +426,10 @@ def _evidence(
     """Evidence of hypotheses that are fixed rewards, one a feedback."""
     found = exactly(feedback, valuations, method)
     inexact = [
-        str(one.name or one.kind)
-        for one, e in zip(feedback, found, strict=True)
-        if one.nuisances and (e is None or e.method != "exact")
+        one for one, e in zip(feedback, found, strict=True) if one.nuisances and (e is None or e.method != "exact")
     ]
-    if inexact and method == "exact":
-        raise InputError(
-            f"method: 'exact', but the evidence of {', '.join(inexact)} has no exact form; use 'auto' or 'nuts'"
-        )
+    if inexact and method == "exact":  # a kind that says otherwise
+        raise InputError(_no_exact_form(inexact))
     to_sample = [
         k
         for k, (one, e) in enumerate(zip(feedback, found, strict=True))
@@ -475,11 +473,6 @@ def _with_families(
     stands with the first feedback, and 0 with the others.
     """
     families = hypotheses.families
-    if method != "auto":
-        names = ", ".join(repr(hypotheses.names[h]) for h in families)
-        how = "importance sampling or sequential Monte Carlo, which give the evidence too"
-        raise InputError(f"method: {method!r}, but the weights of {names} are integrated by {how}; use 'auto'")
-    check_lines(hypotheses, line, prior)
     named = [h for h in range(len(hypotheses)) if h not in families]
     n = len(hypotheses)
     evidence: list[Evidence] = []
@@ -509,6 +502,43 @@ def _with_families(
     valuations = [Valuation(typical, one.items, line, for_labels=True) for one in feedback]
     found = _posterior(hypotheses, prior, feedback, valuations, whole, every, sampler)
     return replace(found, families=fitted)
+
+
+def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method: str) -> list[str]:
+    """Say why a method cannot weigh hypotheses by feedback, without trying."""
+    if method == "auto":
+        return []
+    if hypotheses.families:
+        names = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
+        how = "importance sampling or sequential Monte Carlo, which give the evidence too"
+        return [f"method: {method!r}, but the weights of {names} are integrated by {how}; use 'auto'"]
+    if method == "nuts":
+        return [problem for one in feedback if one.nuisances and (problem := one.sampling_problem) is not None]
+    together = {one.shares for one in feedback if one.shares is not None and not one.exact}
+    inexact = [one for one in feedback if one.nuisances and (not one.exact or one.shares in together)]
+    return [_no_exact_form(inexact)] if inexact else []
+
+
+def _no_exact_form(feedback: Sequence[Feedback]) -> str:
+    names = ", ".join(str(one.name or one.kind) for one in feedback)
+    return f"method: 'exact', but the evidence of {names} has no exact form; use 'auto' or 'nuts'"
+
+
+def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[str]:
+    """Name the feedbacks that say nothing, for under every hypothesis what was said is at chance."""
+    return [
+        idle_warning(one)
+        for one, valuation in zip(feedback, valuations, strict=True)
+        if isinstance(one, Rational) and not any(one.compares(valuation, h) for h in valuation.hypotheses.rules)
+    ]
+
+
+def idle_warning(one: Rational) -> str:
+    """Say that a feedback leaves nothing to compare."""
+    return (
+        f"{one.name}: {one.nothing_to_compare}; every hypothesis has the same evidence from it, that of chance, and it leaves "
+        "the prior as it stands"
+    )
 
 
 def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:

@@ -82,10 +82,7 @@ def of_family(fitted: Fitted, variable: str, one: Rational | None = None) -> Rat
     if fitted.linear.sd is not None:
         return Rationality(np.ones(n), np.full(n, 1 / n), np.ones(n), True)
     if variable not in fitted.spreads or variable not in fitted.nuisances:
-        raise InputError(
-            f"policy: boltzmann: beta = 'inferred': of a reward with continuous weights {variable} is not inferred from choices "
-            "within scenes; give beta a number"
-        )
+        raise InputError(no_rationality(variable))
     betas = fitted.nuisances[variable][fitted.held]
     return Rationality(betas, np.full(n, 1 / n), fitted.scales(variable, weights), True)
 
@@ -97,3 +94,11 @@ def among(rationality: Sequence[Rationality], places: Sequence[int], n: int) -> 
     for place, one in zip(places, rationality, strict=True):
         out[place] = one
     return out
+
+
+def no_rationality(variable: str) -> str:
+    """Say that of a reward with continuous weights no rationality is read."""
+    return (
+        f"policy: boltzmann: beta = 'inferred': of a reward with continuous weights {variable} is not inferred from choices "
+        "within scenes; give beta a number"
+    )

@@ -1,6 +1,7 @@
 """fit(): the posterior as an xarray.DataTree, in the groups that ArviZ reads."""
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,16 @@ from reward_hypotheses.models.feedback.base import Evidence, Feedback, named
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns, hypotheses_of, weight_names
 from reward_hypotheses.models.linear import Linear
-from reward_hypotheses.models.posterior import METHODS, Estimate, NotTrustedError, Posterior, cells_of, weigh
+from reward_hypotheses.models.posterior import (
+    METHODS,
+    Estimate,
+    NotTrustedError,
+    Posterior,
+    cells_of,
+    check_lines,
+    idle_warnings,
+    weigh,
+)
 from reward_hypotheses.models.priors.base import Prior, named_judges
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
@@ -91,6 +101,12 @@ def fit(
         Sampling that did not work: a divergence, R-hat above 1.01 or an effective sample size below 400 of a nuisance, or
         a Monte Carlo error above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds
         what was sampled.
+
+    Warns
+    -----
+    UserWarning
+        Feedback that leaves nothing to compare, such as choices in scenes of one option: every hypothesis has the evidence
+        of chance.
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
@@ -106,12 +122,15 @@ def fit(
             "is, or why it stands for theirs"
         )
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    check_lines(listed, line, prior)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
     keep(tree, dict(zip(listed.names, listed.rewards, strict=True)))
     problems = posterior.untrusted()
     if problems:
         raise NotTrustedError(problems, tree)
+    for warning in idle_warnings(posterior.feedback, posterior.valuations):
+        warnings.warn(warning, stacklevel=2)
     return tree
 
 

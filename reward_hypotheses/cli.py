@@ -300,6 +300,7 @@ def _told_alone(given: argparse.Namespace) -> bool:
 
 def _check(study: Path, progress: Progress) -> int:
     from reward_hypotheses.data.errors import InputError
+    from reward_hypotheses.readiness import minds
     from reward_hypotheses.study import check
 
     try:
@@ -319,6 +320,7 @@ def _check(study: Path, progress: Progress) -> int:
             if one.table is table and one.counts is not None:
                 lines.append(f"{one.name}: {one.n_answers:,} answers, counted by {one.count!r}")
         lines += [f"mind: {odd}" for odd in table.odd_columns()]
+    lines += [f"mind: {warning}" for warning in minds(checked)]
     progress.stop()
     say(lines)
     return DONE

@@ -28,7 +28,7 @@ from reward_hypotheses.models.failure_judgements import FailureJudgements, Line
 from reward_hypotheses.models.feedback.base import Feedback, named, rows_used
 from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
-from reward_hypotheses.models.linear import Linear, combination
+from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, check_lines, check_shared, unmodelled_problems, weigh
 from reward_hypotheses.models.priors.base import Prior
@@ -36,6 +36,7 @@ from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 from reward_hypotheses.problems import Problems, Section
+from reward_hypotheses.readiness import ready, with_any_weights
 from reward_hypotheses.sections import (
     SECTIONS,
     Agent,
@@ -190,6 +191,7 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None, *
 def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) -> Question:
     """Weigh what a study lists, and give what it asks of that; raises as `run` does."""
     valuations, tests = evaluate(study, progress)
+    study = ready(study)
     progress("weighing the hypotheses")
     try:
         posterior = weigh(
@@ -239,7 +241,7 @@ def check(path: str | Path, progress: Callable[[str], None] = lambda _: None) ->
     """Validate a study file and its data without fitting: everything that `run` refuses but impossible data."""
     study = load(path, progress)
     evaluate(study, progress)
-    return study
+    return ready(study)
 
 
 def evaluate(
@@ -250,7 +252,7 @@ def evaluate(
     known: dict[tuple[int, bool], Valuation | None] = {}
     theirs = study.hypotheses
     whole = Hypotheses(theirs.names + study.own.names, theirs.rewards + study.own.rewards, theirs.columns)
-    listed, everything = _with_any_weights(theirs), _with_any_weights(whole)
+    listed, everything = with_any_weights(theirs), with_any_weights(whole)
 
     def valued(table: Table, told: FailureLine | None, of_agent: bool = False) -> Valuation | None:
         key = (id(table), told is not None or of_agent)
@@ -280,17 +282,6 @@ def evaluate(
     if problems:
         raise InputError([f"{study.path.name}: {p}" for p in problems])
     return [v for v in feedback if v is not None], {k: v for k, v in tests.items() if v is not None}
-
-
-def _with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
-    """Each family by some member of it: only whether its features are finite is asked."""
-    return hypotheses.instead(
-        {
-            h: combination(r.features, np.ones(len(r.features)))
-            for h, r in enumerate(hypotheses.rewards)
-            if isinstance(r, Linear)
-        }
-    )
 
 
 def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], reading: Reading | None) -> Question:

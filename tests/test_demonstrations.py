@@ -24,6 +24,13 @@ def rewards_of(name, s):
     return {"x": x, "twice x": 2 * x, "y": y, "mix": x - 2 * y, "minus x": -x, "nothing": 0 * x + 3}[name]
 
 
+def unit_of(r, p):
+    """By hand: s of a reward (state,) in an MDP (action, state, next_state); None where choices are at chance."""
+    if np.ptp(r) > 0:
+        return np.std(r)
+    return abs(r[0]) or None if (p.sum(axis=2) == 0).any() else None
+
+
 def walked(mdp, rng, n=3, steps=8):
     policy = rng.dirichlet(np.ones(mdp.n_actions), mdp.n_states)
     return list(sampled(mdp, policy, mdp.start(), n, steps, rng))
@@ -59,9 +66,8 @@ def test_optimal_evidence(seed):
     fixed = fitted([rh.Demonstrations(mdp, made, rationality=1.7, scale=scale)])
     for h, name in enumerate(HYPOTHESES):
         r = rewards_of(name, states)
-        q = oracle.optimal_q(p, r, mdp.discount) / (np.std(r) if scale == "unit" and np.ptp(r) > 0 else 1.0)
-        if np.ptp(r) == 0:
-            q = 0 * q
+        unit = unit_of(r, p)
+        q = oracle.optimal_q(p, 0 * r if unit is None else r, mdp.discount) / (unit or 1.0 if scale == "unit" else 1.0)
 
         def ll(beta, q=q):
             return oracle.log_likelihood(q, scored(mdp, made), beta)
@@ -81,10 +87,11 @@ def test_soft_evidence(seed):
     fixed = fitted([rh.Demonstrations(mdp, made, planner="soft", rationality=1.7)], few)
     for h, name in enumerate(few):
         r = rewards_of(name, states)
-        z = r / np.std(r) if np.ptp(r) > 0 else 0 * r
+        unit = unit_of(r, p)
+        z = 0 * r if unit is None else r / unit
 
         def ll(beta, z=z):
-            q = oracle.soft_q(p, z, mdp.discount, beta) if np.ptp(z) > 0 else np.zeros((len(z), len(p)))
+            q = oracle.soft_q(p, z, mdp.discount, beta) if z.any() else np.zeros((len(z), len(p)))
             return oracle.log_likelihood(q, scored(mdp, made), beta)
 
         assert fixed["evidence"]["log_evidence"].values[h] == pytest.approx(ll(1.7), rel=1e-10, abs=1e-10)

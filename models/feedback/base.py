@@ -254,9 +254,24 @@ class Feedback(ABC):
         return replace(self, table=table)
 
     @property
+    def exact(self) -> bool:
+        """Whether `evidence` integrates the nuisances exactly: no, where the kind does not write it."""
+        return type(self).evidence is not Feedback.evidence
+
+    @property
     def symbolic(self) -> bool:
         """Whether `log_likelihood` takes PyMC's tensors, as sampling asks."""
         return True
+
+    @property
+    def sampling_problem(self) -> str | None:
+        """Why NUTS and PyMC cannot take the likelihood; None where they can."""
+        if self.symbolic:
+            return None
+        return (
+            f"{self.name}: its likelihood is computed anew at each rationality and cannot be sampled; use method = 'auto', "
+            "which integrates it by quadrature"
+        )
 
     @property
     def dropped(self) -> int:
@@ -693,11 +708,8 @@ def _plain(value: Any) -> bool:
 
 def refuse_numeric(one: Feedback) -> None:
     """Refuse a feedback whose likelihood PyMC cannot take; InputError says so."""
-    if not one.symbolic:
-        raise InputError(
-            f"{one.name}: its likelihood is computed anew at each rationality and cannot be sampled; use method = 'auto', "
-            "which integrates it by quadrature"
-        )
+    if one.sampling_problem is not None:
+        raise InputError(one.sampling_problem)
 
 
 def named(feedback: list[Feedback]) -> list[Feedback]:

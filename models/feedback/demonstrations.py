@@ -34,7 +34,7 @@ from reward_hypotheses.models.feedback.rational import (
 )
 from reward_hypotheses.models.feedback.stages import Stages
 from reward_hypotheses.models.mdp import MDP
-from reward_hypotheses.models.planning import log_softmax, optimal, soft
+from reward_hypotheses.models.planning import log_softmax, optimal, scales, soft
 from reward_hypotheses.models.quadrature import AGREE
 from reward_hypotheses.models.trajectories import Trajectories, trajectories_of
 from reward_hypotheses.models.valuation import Valuation
@@ -60,6 +60,10 @@ class SoftPart(Part):
 
     concave: ClassVar[bool] = False
     scaled: np.ndarray = field(default_factory=lambda: np.zeros(0))  # r / s (state,)
+
+    @property
+    def at_chance(self) -> bool:  # noqa: D102
+        return bool(self.feedback.idle.all()) or not self.scaled.any()
 
     @cached_property
     def _panels(self) -> dict[tuple[float, float], np.polynomial.Chebyshev | None]:
@@ -119,8 +123,9 @@ class Demonstrations(Rational):
     ``Q_h(s, a) = r_h(s) + discount * sum_s' P(s' | s, a) V_h(s')``, with ``V = max_a Q`` for the planner ``"optimal"``, who
     errs now but expects not to (Ramachandran and Amir 2007), and ``V = (s_h/beta) log sum_a exp(beta Q / s_h)`` for
     ``"soft"``, who knows better (Ziebart 2010; discount below 1). ``s_h`` is the population standard deviation of r_h over
-    the MDP's states; a hypothesis under which they are all equal predicts at chance. Steps in states where the episode has
-    ended are not scored: nothing is chosen there.
+    the MDP's states. A reward that is equal in every state, such as -1 for every step, has none. Where episodes end, it
+    still makes returns differ: its ``s_h`` is its absolute value (1 if raw). Where no episode ends, and for a reward of 0,
+    the hypothesis predicts at chance. Steps in states where the episode has ended are not scored: nothing is chosen there.
 
     Demonstrations are silent between hypotheses whose advantages ``(Q - max_a Q) / s_h`` agree in every state visited; with
     the soft planner, between those whose ``r / s_h`` agree in every state that can be reached from these (up to a constant
@@ -255,10 +260,25 @@ class Demonstrations(Rational):
         """Of the optimal planner, whose plans are made by then, what remains; of the soft one each deserves a thread."""
         return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
 
+    @cached_property
+    def idle(self) -> np.ndarray:
+        """With a single action nothing is chosen: (unit,) of bool."""
+        return np.full(len(self.units), self.mdp.n_actions == 1)
+
+    def compares(self, valuation: Valuation, h: int) -> bool:  # noqa: D102
+        inputs = self.scaled(valuation, h) if self.planner == "optimal" else self.in_units(valuation, h)
+        return not self.idle.all() and bool(inputs.any())
+
+    @property
+    def nothing_to_compare(self) -> str:  # noqa: D102
+        if self.idle.all():
+            return "the MDP has a single action"
+        return "no hypothesis makes one action better than another in any state visited"
+
     @property
     def shift_free(self) -> bool:
         """Where an episode may end, a reward for every step is a reason to end it or not to."""
-        return not bool(self.mdp.transitions.ends.any())
+        return not self.mdp.ends
 
     @property
     def plan_size(self) -> int:
@@ -292,19 +312,22 @@ class Demonstrations(Rational):
     def _varies(self, valuation: Valuation, h: int, rewards: np.ndarray) -> bool:
         return not all_equal(rewards, self.errors(valuation, h))
 
-    def scale_of(self, valuation: Valuation, h: int) -> float:
-        """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
+    def _scaled_by(self, valuation: Valuation, h: int) -> tuple[np.ndarray, float]:
+        """Rewards (state,), and their ``s_h`` where they are scaled; 0 where the hypothesis predicts at chance."""
         rewards = self.state_rewards(valuation, h)
-        if self.scale == "raw":
-            return 1.0
-        return self.spread(rewards) if self._varies(valuation, h, rewards) else 0.0
+        if self._varies(valuation, h, rewards):
+            return rewards, self.spread(rewards)
+        level = float(rewards[0]) if self.mdp.ends else 0.0
+        return np.full(len(rewards), level), abs(level)
+
+    def scale_of(self, valuation: Valuation, h: int) -> float:
+        """``s_h``: 1 if raw; 0 where the hypothesis predicts at chance."""
+        return 1.0 if self.scale == "raw" else self._scaled_by(valuation, h)[1]
 
     def in_units(self, valuation: Valuation, h: int) -> np.ndarray:
-        """``r_h / s_h`` (state,); 0 where all rewards are equal."""
-        rewards = self.state_rewards(valuation, h)
-        if not self._varies(valuation, h, rewards):
-            return np.zeros(len(rewards))
-        return rewards if self.scale == "raw" else rewards / self.spread(rewards)
+        """``r_h / s_h`` (state,); 0 where the hypothesis predicts at chance."""
+        rewards, s = self._scaled_by(valuation, h)
+        return rewards if self.scale == "raw" or s == 0 else rewards / s
 
     def in_units_error(self, valuation: Valuation, h: int) -> np.ndarray:
         """Bound the rounding errors of `in_units`: (state,)."""
@@ -344,8 +367,6 @@ class Demonstrations(Rational):
                     error = error + np.where(q == top, error, 0.0).max(axis=2, keepdims=True)
                     out[0, lo : lo + size] = np.where(q - top >= -2 * error, 0.0, q - top)
                     out[1, lo : lo + size] = error
-                equal = [h for h in range(n) if not self._varies(valuation, h, self.state_rewards(valuation, h))]
-                out[:, equal] = 0.0
                 self._planned[valuation] = out
             return self._planned[valuation]
 
@@ -365,7 +386,7 @@ class Demonstrations(Rational):
         known = {} if known is None else known
         if 0.0 not in known:
             known[0.0] = optimal(self.mdp, scaled[None]).v[0]
-        if float(np.ptp(scaled)) == 0:
+        if not scaled.any():
             return np.zeros((len(beta), len(states), self.mdp.n_actions))
         first = beta[:, None] * known[0.0]
         betas = sorted(b for b in known if b > 0)
@@ -409,7 +430,7 @@ class Demonstrations(Rational):
 
         def marked(h: int) -> np.ndarray:
             mine = self.in_units(valuation, h)
-            at_chance = float(np.ptp(mine)) == 0
+            at_chance = not mine.any()
             mine = less_their_mean(mine[None, there], everywhere)[0] if endless else mine[there]
             return np.append(mine, float(at_chance and not endless))
 
@@ -453,16 +474,17 @@ class Demonstrations(Rational):
         return Part(self, inputs, said, counts, stages.steps(inputs))
 
     def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:  # noqa: D102
-        varies = ~all_equal(rewards, CALLABLE * np.abs(rewards), axis=1)
-        s = rewards.std(axis=1) if self.scale == "unit" else np.ones(len(rewards))
-        scaled = np.where(varies[:, None], rewards / np.where(varies, s, 1.0)[:, None], 0.0)
+        s = scales(self.mdp, rewards, CALLABLE * np.abs(rewards))
+        told = s > 0  # else at chance
+        divisor = np.where(told, s, 1.0) if self.scale == "unit" else np.ones(len(rewards))
+        scaled = np.where(told[:, None], rewards / divisor[:, None], 0.0)
         states, (codes, counts) = self.visited[0], self.pairs
         visited, action = np.divmod(codes, self.mdp.n_actions)
         plans = optimal(self.mdp, scaled)
         worth = beta[:, None, None] * plans.q[:, states]
         if self.planner == "soft":
             worth = soft(self.mdp, beta[:, None] * scaled, beta[:, None] * plans.v).q[:, states]
-        return log_softmax(np.where(varies[:, None, None], worth, 0.0))[:, visited, action] @ counts
+        return log_softmax(np.where(told[:, None, None], worth, 0.0))[:, visited, action] @ counts
 
     def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
         beta = self.beta(theta)

@@ -80,9 +80,24 @@ class Rankings(OfScenes):
         return grid
 
     @cached_property
+    def idle(self) -> np.ndarray:
+        """Scenes in which no rank is better than another: nothing was ranked there."""
+        ranks = np.where(self.inside, self.observed, np.nan)
+        return np.asarray(np.nanmax(ranks, axis=1) == np.nanmin(ranks, axis=1))
+
+    @cached_property
     def ties(self) -> list[tuple[int, np.ndarray]]:
         """Ties before the last place: unit, and which options."""
         return _ties(self.observed)
+
+    @property
+    def sampling_problem(self) -> str | None:  # noqa: D102
+        if not self.ties:
+            return super().sampling_problem
+        return (
+            f"{self.name}: ties before the last place are summed over their orders exactly; NUTS and PyMC do not take them, so "
+            "use method = 'auto'"
+        )
 
     def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
         return Stages(said, inside, counts)
@@ -99,10 +114,6 @@ class Rankings(OfScenes):
         costs = inside & (observed < observed.max(axis=-1, keepdims=True))
         total = xp.where(costs, z - left, 0.0).sum(axis=-1)
         if xp is not np:
-            if self.ties:
-                raise InputError(
-                    f"{self.name}: ties before the last place are summed over their orders exactly; NUTS and PyMC do not take them"
-                )
             return total
         for unit, members in _ties(np.asarray(observed)) if np.ndim(observed) == 2 else []:
             later = inside[unit] & (observed[unit] > observed[unit, members[0]])

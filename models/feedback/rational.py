@@ -61,6 +61,11 @@ class Part:
             out[lo : lo + step] = np.broadcast_to(ll, (min(step, n - lo), len(self.counts))) @ self.counts
         return out
 
+    @property
+    def at_chance(self) -> bool:
+        """Whether what was said is as likely at every rationality."""
+        return bool(self.inputs.size) and not np.where(self.inputs > -np.inf, self.inputs, 0.0).any()
+
     def sample(self) -> tuple[Steps, float]:
         """Some of the units, and how many times as many all are."""
         assert self.steps is not None
@@ -120,6 +125,11 @@ class Rational(Feedback):
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
         return {"rationality": LogNormal(*self.rationality[1:])} if isinstance(self.rationality, tuple) else {}
+
+    @property
+    def exact(self) -> bool:
+        """Of nuisances beside the rationality there is no exact integral."""
+        return not set(self.nuisances) - {"rationality"}
 
     @property
     def shares(self) -> str | None:
@@ -231,6 +241,11 @@ class Rational(Feedback):
         return 1
 
     @cached_property
+    def idle(self) -> np.ndarray:
+        """Units of which what was said is certain under every reward, so that it says nothing: (unit,) of bool."""
+        return np.zeros(len(self.units), bool)
+
+    @cached_property
     def full(self) -> bool:
         """Whether every place of the grid holds one."""
         return bool(self.inside.all())
@@ -254,6 +269,18 @@ class Rational(Feedback):
         """Bound the rounding errors of `rewards`: (unit, option), or 0.0 where every one is a whole number."""
         error = self.errors(valuation, h)
         return error if isinstance(error, float) else self.grid(error, 0.0)
+
+    def compares(self, valuation: Valuation, h: int) -> bool:
+        """Whether a hypothesis makes any of what was said likelier than chance, at some rationality."""
+        rewards = self.rewards(valuation, h)
+        error = self.centred_error(rewards, np.broadcast_to(self.reward_errors(valuation, h), rewards.shape))
+        apart = self.centred(rewards, self.inside, valuation, h)
+        return bool((np.abs(apart) > 2 * error)[~self.idle].any())
+
+    @property
+    def nothing_to_compare(self) -> str:
+        """Why no hypothesis compares anything, as `compares` has it, in words."""
+        return "no hypothesis makes one option better than another in any of what was said"
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
@@ -315,6 +342,8 @@ class Rational(Feedback):
     def part(self, valuation: Valuation, h: int) -> Part:
         """What the likelihood of a hypothesis is made of; units that are alike are one, where many are."""
         inputs, observed = self.at(valuation, h), np.asarray(self.observed, float)
+        if self.idle.any():
+            inputs = np.where(self.idle[:, None] & (inputs > -np.inf), 0.0, inputs)
         counts: np.ndarray | None = None
         if many_are_alike(inputs, observed):
             inputs, observed, counts = grouped(inputs, observed, self.counts)
@@ -484,6 +513,19 @@ class OfScenes(Rational):
     def root_share(self) -> np.ndarray:  # noqa: D102
         return np.where(self.real, self._share, 0.0)
 
+    @property
+    def nothing_to_compare(self) -> str:  # noqa: D102
+        if self.inside.shape[1] < 2:
+            return f"no scene of {self.table.name!r} has two options that are available"
+        if self.idle.all():
+            return f"no scene of {self.table.name!r} has one option ranked above another"
+        return f"no hypothesis makes one option better than another in any scene of {self.table.name!r}"
+
+    def refuse_no_spread(self) -> None:
+        """Raise InputError where rewards are to be scaled by their spread, and no scene gives them one."""
+        if self.scale == "unit":
+            _ = self._share
+
     def deviations(self, rewards: np.ndarray) -> np.ndarray:  # noqa: D102
         return less_their_mean(rewards, self.real) * self._share
 
@@ -532,6 +574,8 @@ def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[V
         if not isinstance(prior, LogNormal):
             return float(sum(part.log_likelihoods({})[0] for part in parts)), 0.0, np.zeros(0)
         found = _integral(parts, prior)
+        if all(part.at_chance for part in parts):
+            return float(sum(part.log_likelihoods({"rationality": np.ones(1)})[0] for part in parts)), 0.0, _kept(found)
         return found.value, found.error, _kept(found)
 
     cells = sum(one.effort for one in feedback)

@@ -163,7 +163,9 @@ class LinearSteps:
 
     def _left(self, weights: np.ndarray, layout: Layout, apart: np.ndarray, longest: float, costly: int) -> np.ndarray:
         n_steps, n_units, k = apart.shape
-        out = np.empty(len(weights))
+        out = np.zeros(len(weights))
+        if not n_steps:  # of a single option nothing is chosen
+            return out
         room = max(1, CELLS // max(n_steps * n_units, 1))
         farthest = longest * np.sqrt((weights**2).sum(axis=1))  # of Cauchy and Schwarz
         flat = apart.reshape(-1, k).T

@@ -52,12 +52,17 @@ class Maximin(Policy):
         for h in self.believed(weights).tolist():
             if isinstance(view.block.valuation.hypotheses.rewards[h], Drawn):
                 name = view.block.valuation.hypotheses.names[h]
-                raise InputError(
-                    f"policy: maximin: hypothesis {name!r} has continuous weights, of which there is no smallest set of the most "
-                    "probable; list rewards one by one, or use the policy 'cvar'"
-                )
+                raise InputError(no_credible_set(name))
             worth = view.worth(h)
             lower = worth < value
             value = np.where(lower, worth, value)
             error = np.where(lower, view.error(h), error)
         return greatest(value, error)
+
+
+def no_credible_set(name: str) -> str:
+    """Say that maximin cannot act by a hypothesis with continuous weights."""
+    return (
+        f"policy: maximin: hypothesis {name!r} has continuous weights, of which there is no smallest set of the most "
+        "probable; list rewards one by one, or use the policy 'cvar'"
+    )

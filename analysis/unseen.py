@@ -1,0 +1,66 @@
+"""Features that training never varied and no hypothesis reads: where a test may differ without any number showing it."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from reward_hypotheses.data.table import RESERVED, Table
+
+LISTED = 12
+"""Features that a warning names, at most."""
+
+
+def unread_features(training: Sequence[Table], test: Table, read: Collection[str]) -> list[str]:
+    """Columns of a test that vary over its items and training's together, not over training's, and that nobody reads.
+
+    Items that are failing itself and missing cells do not count. A column of text counts only where training has it too:
+    names and notes vary on every test.
+
+    Parameters
+    ----------
+    training : sequence of Table
+        Every item that some feedback uses.
+    read : collection of str
+        Columns that some hypothesis or failure line names, or some feedback.
+    """
+    found = []
+    for name in test.columns:
+        if name in RESERVED or name in read:
+            continue
+        known = {value for table in training if name in table.columns for value in _two_values(table, name)}
+        held = any(name in table.columns for table in training)
+        if len(known) > 1 or (test.columns[name].is_text and not held):
+            continue
+        if len(known | _two_values(test, name)) > 1:
+            found.append(name)
+    return found
+
+
+def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]) -> str | None:
+    """Name the features of `unread_features` in a sentence; None where there is none."""
+    found = unread_features(training, test, read)
+    if not found:
+        return None
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    several = len(found) > 1
+    return (
+        f"{'columns' if several else 'column'} {', '.join(map(repr, found[:LISTED]))}{more} of table {test.name!r} "
+        f"{'vary' if several else 'varies'} there and never did in training, and no hypothesis reads "
+        f"{'them' if several else 'it'}: if {'one of them' if several else 'it'} matters to people, the risk leaves that out"
+    )
+
+
+def _two_values(table: Table, name: str) -> set[str | float]:
+    """Two of the values that a column takes, or the one that it takes, or none: texts, or numbers."""
+    column = table.columns[name]
+    there = ~column.missing()
+    failing = table.failing()
+    if failing is not None:
+        there &= ~failing
+    values = column.values[there]
+    if not len(values):
+        return set()
+    ends = {values.min(), values.max()}
+    if column.vocabulary is not None:
+        return {column.vocabulary[int(code)] for code in ends}
+    return {float(np.float64(value)) for value in ends}
