@@ -58,6 +58,7 @@ from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.special import log_normalised
+from reward_hypotheses.models.spreads import different_units, reward_spreads
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
 
@@ -167,7 +168,8 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
     """
     posterior, names = question.posterior, question.posterior.hypotheses.names
     _refuse_untrusted(question)
-    warnings = _warnings(question)
+    spreads = reward_spreads(posterior.hypotheses, posterior.feedback)
+    warnings = [*_warnings(question), *different_units(posterior.valuations[0].line, posterior.hypotheses, spreads)]
     progress("checking the model against the training data")
     checks: Document = {}
     misfit: list[str] = []
@@ -219,6 +221,7 @@ def results_document(question: Question, progress: Callable[[str], None] = lambd
             "fail_utility": None if told == line else told,
         },
         "fail_utility": line,
+        "reward_sd": {n: None if np.isnan(sd) else sd for n, sd in zip(names, spreads.tolist(), strict=True)},
         "failure_line": None if question.judged is None else line_document(question.judged, names, question.prob),
         "agent_prior": _by_name(question.names, _agents_prior(question)),
         "agent_weights": _by_name(question.names, question.agent),

@@ -5,6 +5,7 @@ One of the two places where human values enter (the other is `models/priors`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,40 @@ EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
+class InSd:
+    """A failure line in standard deviations of each hypothesis's own rewards: ``u_h = sd * s_h``.
+
+    ``s_h`` is the population standard deviation of ``r_h`` over the training items, every row that some feedback uses once,
+    or as often as its count says. A reward in other units then has its line in these units. It is no distance from the mean
+    reward: ``InSd(0)`` is 0. Of a `Linear`, ``s_h`` is the root mean square over its prior.
+
+    Parameters
+    ----------
+    sd : float
+        How many standard deviations; -1 where failing is as bad as a reward of one standard deviation is good.
+
+    Raises
+    ------
+    InputError
+        A number that is not finite.
+    """
+
+    sd: float
+
+    def __post_init__(self) -> None:
+        number = finite(self.sd)
+        if number is None or abs(number) > MAX_REWARD:
+            raise InputError(
+                f"fail_utility: InSd({shown(self.sd)}); give a finite number of standard deviations, such as -1"
+            )
+        object.__setattr__(self, "sd", number)
+
+
+type Line = float | Expression | InSd | None
+"""What one hypothesis says failing is worth, as somebody stated it."""
+
+
+@dataclass(frozen=True)
 class FailureLine:
     """What failing completely is worth under each hypothesis, in that hypothesis's own reward units.
 
@@ -24,10 +59,16 @@ class FailureLine:
     ----------
     values : tuple of float, Expression or None
         One for each hypothesis; an expression gives a value for each scene. None for a hypothesis with continuous weights
-        of which nobody said what failing is worth: it says nothing about what is catastrophic.
+        of which nobody said what failing is worth: it says nothing about what is catastrophic. `InSd` until the training
+        items are known (`models.spreads`).
     """
 
-    values: tuple[float | Expression | None, ...]
+    values: tuple[Any, ...]
+
+    @property
+    def in_sd(self) -> bool:
+        """Whether some value stands in standard deviations of rewards, which are not known yet."""
+        return any(isinstance(value, InSd) for value in self.values)
 
     def only(self, which: Sequence[int]) -> "FailureLine":
         """That of some of the hypotheses."""
@@ -35,7 +76,11 @@ class FailureLine:
 
 
 def failure_line(
-    given: object, names: Sequence[str], key: str = "fail_utility", may_lack: Sequence[str] = ()
+    given: object,
+    names: Sequence[str],
+    key: str = "fail_utility",
+    may_lack: Sequence[str] = (),
+    in_sd: bool = False,
 ) -> FailureLine:
     """Read a failure line: a number or an expression for all, or a mapping that names every hypothesis.
 
@@ -43,6 +88,8 @@ def failure_line(
     ----------
     may_lack : sequence of str
         Hypotheses that need none: those with continuous weights.
+    in_sd : bool
+        Whether a value may stand in standard deviations of rewards (`InSd`): where the training items are at hand.
 
     Raises
     ------
@@ -52,18 +99,18 @@ def failure_line(
     if given is None and names and set(names) <= set(may_lack):
         given = {}
     if not isinstance(given, Mapping):
-        value = _value(given, key)
+        value = _value(given, key, in_sd)
         return FailureLine((value,) * len(names))
     asked = [name for name in names if name in given or name not in may_lack]
     problems = names_problems(given, asked, key, "value", "give one for every hypothesis") if names else []
-    values: list[float | Expression | None] = []
+    values: list[Line] = []
     for name in names:
         if name not in given or (given[name] is None and name in may_lack):
             if name in may_lack:
                 values.append(None)
             continue
         try:
-            values.append(_value(given[name], f"{key}: {name!r}"))
+            values.append(_value(given[name], f"{key}: {name!r}", in_sd))
         except InputError as error:
             problems.extend(error.problems)
     if problems:
@@ -71,7 +118,14 @@ def failure_line(
     return FailureLine(tuple(values))
 
 
-def _value(given: object, key: str) -> float | Expression:
+def _value(given: object, key: str, in_sd: bool) -> float | Expression | InSd:
+    if isinstance(given, InSd):
+        if not in_sd:
+            raise InputError(
+                f"{key}: {given!r}; standard deviations are those over the training items, which only fit() and study files "
+                "know; give the line in reward units"
+            )
+        return given
     if isinstance(given, str):
         try:
             return parse(given)

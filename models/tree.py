@@ -31,6 +31,7 @@ from reward_hypotheses.models.posterior import (
     weigh,
 )
 from reward_hypotheses.models.priors.base import Prior, named_judges
+from reward_hypotheses.models.spreads import different_units, in_reward_units, one_number, reward_spreads
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation
 from reward_hypotheses.models.variable_names import variable_name
@@ -63,8 +64,9 @@ def fit(
         The judge's, with its source.
     feedback : list of Feedback
         Each with its table.
-    fail_utility : float, str or dict
-        Failure line, in each hypothesis's own reward units: one for all, or one a hypothesis.
+    fail_utility : float, str, InSd or dict
+        Failure line, in each hypothesis's own reward units, or in standard deviations of its rewards (`InSd`): one for all,
+        or one a hypothesis.
     method : {"auto", "exact", "nuts"}
         auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
         rationality (choices, rankings, stops, proxies, demonstrations), by Laplace's approximation and importance sampling (ratings), else by NUTS
@@ -106,7 +108,8 @@ def fit(
     -----
     UserWarning
         Feedback that leaves nothing to compare, such as choices in scenes of one option: every hypothesis has the evidence
-        of chance.
+        of chance. One number other than 0 as the failure line of rewards whose standard deviations over the training items
+        differ by more than 1.2 times: they may stand in different units.
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
@@ -129,7 +132,10 @@ def fit(
     problems = posterior.untrusted()
     if problems:
         raise NotTrustedError(problems, tree)
-    for warning in idle_warnings(posterior.feedback, posterior.valuations):
+    said = idle_warnings(posterior.feedback, posterior.valuations)
+    if one_number(line):
+        said = [*said, *different_units(line, listed, reward_spreads(listed, made))]
+    for warning in said:
         warnings.warn(warning, stacklevel=2)
     return tree
 
@@ -145,13 +151,15 @@ def prepared(
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(given))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
-    line = failure_line(fail_utility, listed.names, may_lack=listed.may_lack_line)
+    line = failure_line(fail_utility, listed.names, may_lack=listed.may_lack_line, in_sd=True)
     expressions = _expressions(listed, line)
     features = tuple(dict.fromkeys(c for e in expressions.values() for c in e.columns))
     made = [replace(one, needs=features) for one in made]
     problems = check_columns([(one.items, expressions) for one in made])
     if problems:
         raise InputError(problems)
+    if line.in_sd:
+        line = in_reward_units(line, listed, reward_spreads(listed, made))
     return listed, line, made
 
 

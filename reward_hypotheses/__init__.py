@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.readers import read_table
     from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
     from reward_hypotheses.flown import lander_study
+    from reward_hypotheses.models.catastrophe import InSd
     from reward_hypotheses.models.failure_judgements import FailureJudgements
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
@@ -118,6 +119,7 @@ _HOME = {
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
     "Linear": "models.linear",
+    "InSd": "models.catastrophe",
     "Unmodelled": "models.unmodelled",
     "MDP": "models.mdp",
     "read_comparisons": "data.comparisons",
@@ -179,6 +181,7 @@ __all__ = [
     "Expected",
     "FailureJudgements",
     "Feedback",
+    "InSd",
     "InputError",
     "Judgements",
     "Labels",

@@ -36,7 +36,7 @@ def described(document: Document) -> dict[str, Any]:
 
 def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
     agent, analysis = raw.get("agent", {}), raw.get("analysis", {})
-    digests, line = document["data_sha256"], raw["catastrophe"]["fail_utility"]
+    digests, line = document["data_sha256"], _line(raw["catastrophe"])
     judged = raw["catastrophe"].get("judgements")
     also = [digests[name] for name in document["also"]]
     asked = {k: v for k, v in analysis.items() if k not in ("test", "also", "ledger", "support")}
@@ -55,7 +55,7 @@ def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
         "agent": {
             "policy": _policy(agent.get("policy", "commit")),
             "prior": _prior(agent.get("prior", "values")),
-            "fail_utility": agent.get("fail_utility"),
+            "fail_utility": _line(agent),
             "hypotheses": agent.get("hypotheses", {}),
             "feedback": {
                 str(k): _entry(one, document, raw, whole=True) for k, one in enumerate(agent.get("feedback", []), 1)
@@ -69,6 +69,15 @@ def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
     }
     assert tuple(found) == (*PARTS, *BESIDES)
     return found
+
+
+def _line(given: Mapping[str, Any]) -> Any:
+    """A failure line as a study file states it, in reward units or in standard deviations."""
+    return (
+        {"in standard deviations": given["fail_utility_sd"]}
+        if "fail_utility_sd" in given
+        else given.get("fail_utility")
+    )
 
 
 def changes(a: Document, b: Document) -> list[dict[str, Any]]:

@@ -50,7 +50,8 @@ a study file (README.md describes every key):
   # policy = { name = "commit", abstain = true }   lets it refrain, which is failing
   prior = "uniform"                  # what the agent itself extrapolates by
   [catastrophe]
-  fail_utility = 0                   # the reward that failing completely is worth
+  fail_utility = 0                   # the reward that failing completely is worth; or fail_utility_sd = -1,
+                                     # in standard deviations of each hypothesis's rewards
   [[feedback]]
   kind = "labels"                    # true: this item is better than failing; or
                                      # rewards, choices, rankings, ratings, stops

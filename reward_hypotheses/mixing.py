@@ -12,7 +12,7 @@ from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.posterior import check_lines, check_shared
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.problems import Problems, Section
-from reward_hypotheses.sections import SECTIONS, read_agent, read_catastrophe, read_values
+from reward_hypotheses.sections import LINES, SECTIONS, read_agent, read_catastrophe, read_values
 from reward_hypotheses.study import Study, check_priors, check_scenes, line_expressions, own_of
 
 PARTS = ("hypotheses", "failure line", "data and feedback", "values", "agent", "test", "fit")
@@ -39,7 +39,7 @@ def mixed(a: Study, b: Study, of_b: Collection[str]) -> Study:
     names = list(rules.hypotheses.names)
     rewards: dict[str, Any] = dict(zip(names, rules.hypotheses.rewards, strict=True))
     families = [name for name, reward in rewards.items() if isinstance(reward, Linear)]
-    stated = {"fail_utility": _raw(at)["catastrophe"]["fail_utility"]}
+    stated = {key: value for key, value in _raw(at)["catastrophe"].items() if key in LINES}
     may_lack = [name for name, reward in rewards.items() if isinstance(reward, (Linear, Unmodelled))]
     line, _ = read_catastrophe(_section({"catastrophe": stated}, problems), problems, names, families, may_lack, {})
     prior, values = read_values(_section(_raw(valued), problems), problems, names, valued.path.parent)

@@ -21,6 +21,7 @@ from reward_hypotheses.models.linear import Linear, combination
 from reward_hypotheses.models.policies.maximin import Maximin, no_credible_set
 from reward_hypotheses.models.posterior import idle_warning, method_problems
 from reward_hypotheses.models.rationality import no_rationality
+from reward_hypotheses.models.spreads import different_units, in_reward_units, one_number, reward_spreads
 from reward_hypotheses.models.units import units_in_training
 from reward_hypotheses.models.valuation import Valuation
 
@@ -51,6 +52,30 @@ def ready(study: "Study") -> "Study":
     if problems:
         raise InputError([f"{study.path.name}: {p}" for p in problems])
     return replace(study, hypotheses=judges, own=own)
+
+
+def in_units_of_rewards(study: "Study") -> "Study":
+    """Return the study with every failure line in reward units, those in standard deviations by the training items.
+
+    Raises
+    ------
+    InputError
+        A hypothesis whose rewards are all equal in training; a reward that is not finite; a feature without a unit.
+    """
+    if not any(line.in_sd for line in (study.line, study.told, study.own_line)):
+        return study
+    problems: list[str] = []
+    judges, own = _in_units(study, problems)
+    if not problems:
+        try:
+            spreads = reward_spreads(_together(judges, own), study.feedback)
+            mine, theirs = spreads[: len(judges)], spreads[len(judges) :]
+            line = in_reward_units(study.line, judges, mine)
+            told = line if study.told is study.line else in_reward_units(study.told, judges, mine)
+            return replace(study, line=line, told=told, own_line=in_reward_units(study.own_line, own, theirs))
+        except InputError as error:
+            problems.extend(error.problems)
+    raise InputError([f"{study.path.name}: {p}" for p in problems])
 
 
 def _together(first: Hypotheses, second: Hypotheses) -> Hypotheses:
@@ -189,6 +214,8 @@ def minds(study: "Study") -> list[str]:
     lines = [*study.line.values, *study.told.values, *study.own_line.values]
     expressions += [value for value in lines if isinstance(value, Expression)]
     read = {c for e in expressions for c in e.columns} | {one.column for _, one in _placed(study)}
+    if one_number(study.line):
+        found += different_units(study.line, study.hypotheses, reward_spreads(study.hypotheses, study.feedback))
     warned = [unread_warning([one.items for one in study.feedback], test, read) for test in study.tests.values()]
     return found + [words for words in warned if words is not None]
 

@@ -1,6 +1,6 @@
 """The sections of a study file, each read and judged by itself; what is wrong is collected, not raised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from reward_hypotheses.data.answers import Answer, answers_of
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.files import read_bytes
+from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.readers import sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.line_judgements import LineJudgements, read_line_judgements
-from reward_hypotheses.models.catastrophe import FailureLine, failure_line
+from reward_hypotheses.models.catastrophe import FailureLine, InSd, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.feedback.demonstrations import Demonstrations
@@ -77,6 +78,8 @@ SECTIONS = (
     "fit",
     "analysis",
 )
+LINES = ("fail_utility", "fail_utility_sd")
+"""Keys that state a failure line."""
 PRIORS = ("values", "uniform", "simplicity")
 Read = Expression | Linear | Unmodelled
 """A hypothesis as it was read."""
@@ -305,7 +308,7 @@ def read_catastrophe(
     """
     section = top.section(
         "catastrophe",
-        ("fail_utility", "judgements"),
+        (*LINES, "judgements"),
         required=True,
         why="state fail_utility, the reward that failing completely is worth",
     )
@@ -315,14 +318,29 @@ def read_catastrophe(
     asked = None
     if "judgements" in section.given:
         asked = read_line_judgements(section.given["judgements"], problems, names, families, tables)
-    if "fail_utility" not in section.given:
+    if not any(key in section.given for key in LINES):
         problems.add(
             "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
         )
         return None, asked
     with problems.at("[catastrophe]"):
-        return failure_line(section.given["fail_utility"], names, may_lack=may_lack), asked
+        return _stated_line(section.given, names, may_lack), asked
     return None, asked
+
+
+def _stated_line(given: Mapping[str, Any], names: Sequence[str], may_lack: Sequence[str]) -> FailureLine:
+    """Read ``fail_utility``, in reward units, or ``fail_utility_sd``, in standard deviations of each hypothesis's rewards."""
+    if all(key in given for key in LINES):
+        raise InputError("fail_utility_sd: stands beside fail_utility; give one of the two")
+    if "fail_utility" in given:
+        return failure_line(given["fail_utility"], names, may_lack=may_lack)
+    sds = given["fail_utility_sd"]
+    each = {f": {name!r}": value for name, value in sds.items()} if isinstance(sds, Mapping) else {"": sds}
+    wrong = [f"fail_utility_sd{where}: {shown(value)}" for where, value in each.items() if finite(value) is None]
+    if wrong:
+        raise InputError([f"{one}; give a finite number of standard deviations, such as -1" for one in wrong])
+    stated: Any = {name: InSd(value) for name, value in sds.items()} if isinstance(sds, Mapping) else InSd(sds)
+    return failure_line(stated, names, "fail_utility_sd", may_lack, in_sd=True)
 
 
 @dataclass(frozen=True)
@@ -464,7 +482,7 @@ def read_agent(
     hypotheses : (names, rewards)
         The judge's.
     """
-    section = top.section("agent", ("policy", "prior", "fail_utility", "hypotheses", "feedback"), required=False)
+    section = top.section("agent", ("policy", "prior", *LINES, "hypotheses", "feedback"), required=False)
     section.refuse_unknown()
     given = section.given
     names, rewards = hypotheses
@@ -490,10 +508,10 @@ def read_agent(
             'of its own, such as prior = "uniform"'
         )
     told = own_line = None
-    if "fail_utility" in given:
+    if any(key in given for key in LINES):
         may_lack = [n for n in names if isinstance(rewards.get(n), (Linear, Unmodelled))]
         with problems.at("[agent]"):
-            both = failure_line(given["fail_utility"], [*names, *own], may_lack=[*may_lack, *own])
+            both = _stated_line(given, [*names, *own], [*may_lack, *own])
             told, own_line = FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])
     return Agent(policy, prior, told, own, own_line, feedback)
 

@@ -36,7 +36,7 @@ from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.unmodelled import Unmodelled
 from reward_hypotheses.models.valuation import Valuation, empty_scenes
 from reward_hypotheses.problems import Problems, Section
-from reward_hypotheses.readiness import ready, with_any_weights
+from reward_hypotheses.readiness import in_units_of_rewards, ready, with_any_weights
 from reward_hypotheses.sections import (
     SECTIONS,
     Agent,
@@ -190,6 +190,7 @@ def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None, *
 
 def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) -> Question:
     """Weigh what a study lists, and give what it asks of that; raises as `run` does."""
+    study = in_units_of_rewards(study)
     valuations, tests = evaluate(study, progress)
     study = ready(study)
     progress("weighing the hypotheses")
@@ -239,7 +240,7 @@ def _read(study: Study, posterior: Posterior, progress: Callable[[str], None]) -
 
 def check(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Study:
     """Validate a study file and its data without fitting: everything that `run` refuses but impossible data."""
-    study = load(path, progress)
+    study = in_units_of_rewards(load(path, progress))
     evaluate(study, progress)
     return ready(study)
 

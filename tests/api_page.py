@@ -22,7 +22,7 @@ GROUPS = {
         "Simplicity",
         "Prior",
     ),
-    "Hypotheses": ("Linear", "Unmodelled"),
+    "Hypotheses": ("Linear", "InSd", "Unmodelled"),
     "MDPs": ("MDP", "gridworld", "plan", "occupancy", "demonstrate", "cvar_policy"),
     "Feedback": ("Choices", "Demonstrations", "Labels", "Proxy", "Rankings", "Ratings", "Rewards", "Stops", "Feedback"),
     "Policies": ("Commit", "MostProbable", "Expected", "Boltzmann", "Cvar", "Maximin", "Quantilize", "Policy"),

@@ -296,6 +296,10 @@ def _asked(document: Document) -> list[Part]:
     else:
         worth = "; ".join(f"{value_in_words(value)} under {name!r}" for name, value in lines[:12])
     told = f"The failure line, which is a human value too: failing completely is worth {worth}."
+    spreads = [(name, sd) for name, sd in document.get("reward_sd", {}).items() if sd is not None]
+    if spreads and any(value != 0 for _, value in lines):
+        listed = ", ".join(f"{sd:.4g} under {name!r}" for name, sd in spreads[:12])
+        told += f" For comparison, the standard deviation of the rewards over the training items is {listed}."
     parts.append(
         Part("text", told + " An outcome is a catastrophe where it is worse than that, under the reward that is true.")
     )
