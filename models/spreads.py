@@ -84,7 +84,9 @@ def in_reward_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarr
     """
     problems, values = [], []
     for name, value, spread in zip(hypotheses.names, line.values, spreads.tolist(), strict=True):
-        if isinstance(value, InSd):
+        if isinstance(value, InSd) and math.isnan(spread):
+            value = None  # of a hypothesis that is unmodelled, under which nothing is better than failing
+        elif isinstance(value, InSd):
             if not spread > 0:
                 problems.append(
                     f"fail_utility of {name!r}: in standard deviations, but its rewards are the same for every training item; give "

@@ -101,6 +101,16 @@ def test_what_cannot_be_in_standard_deviations():
         risk({"a": "x", "b": "y"}, 0, agent_fail_utility=rh.InSd(-1))
 
 
+def test_a_hypothesis_that_is_unmodelled_needs_no_line():
+    table = {"x": [1.0, -1.0, 2.0], "ok": [1, 0, 1]}
+    hypotheses = {"x": "x", "-x": "-x", "other": rh.Unmodelled(1.0, source="a test")}
+    found = [
+        rh.fit(hypotheses, rh.Uniform("a test"), [rh.Labels(table, "ok", noise=0.1)], line, random_seed=1)
+        for line in (rh.InSd(-0.1), {"x": rh.InSd(-0.1), "-x": rh.InSd(-0.1)})
+    ]
+    assert found[0]["evidence"].to_dataset().identical(found[1]["evidence"].to_dataset())
+
+
 def run(folder, **catastrophe):
     document = studies.small(catastrophe=catastrophe)
     document["hypotheses"] = {"red paint": "where(red_paint, 100, -100)", "flags": "where(flags, 30, -30)"}
