@@ -326,3 +326,25 @@ def test_regret_and_prices_are_not_lost_beside_a_penalty_that_is_avoided():
         tree = rh.fit(hypotheses, PRIOR, [rh.Rewards(train, "seen", sigma2=(2, 2))], fail_utility=-1, random_seed=1)
         found.append(float(rh.catastrophe_risk(tree, test, agent=rh.Elicited({"a": 1, "b": 0}, source="a"))["regret"]))
     assert found == pytest.approx([(1.0 + 0.1) / 4] * 2, rel=1e-12)
+
+
+def test_boltzmann_of_clock_times_is_that_of_the_times_since_the_first():
+    """An offset of all rewards takes no digit from the spread by which a policy scales them; scenes are ragged."""
+    rng = np.random.default_rng(6)
+    widths = [7, 1, 4, 7, 3, 2]
+    late = rng.integers(0, 6, size=sum(widths)).astype(float)
+    bad = (rng.random(len(late)) < 0.4).astype(float)
+    scene = np.repeat(np.arange(len(widths)), widths)
+    test = {"scene": scene, "option": np.arange(len(late)), "bad": bad}
+    train = {"t": [1.0, 2.0], "bad": [0.0, 0.0], "seen": [1.0, 2.0]}
+    parts = [late[scene == k] for k in range(len(widths))]
+    s = math.sqrt(np.mean([part.var() for part in parts if len(part) > 1]))
+    odds = [np.exp(3 * (part - part.max()) / s) for part in parts]
+    right = np.mean([o @ bad[scene == k] / o.sum() for k, o in enumerate(odds)])
+    hypotheses = {"late": "t", "harmless": "-bad"}
+    tree = rh.fit(hypotheses, rh.Uniform("a test"), [rh.Rewards(train, "seen", sigma2=(2, 2))], -0.5, random_seed=1)
+    for start in (0, 1_700_000_000_000_000):
+        table = test | {"t": late + start}
+        agent = rh.Elicited({"late": 1, "harmless": 0}, source="sure of late")
+        found = rh.catastrophe_risk(tree, table, policy=rh.Boltzmann(3.0), agent=agent)
+        assert float(found["by_truth"][1]) == pytest.approx(right, abs=1e-13)

@@ -268,16 +268,20 @@ def within_scene_scale(valuation: Valuation) -> Any:
         weight = (count >= 2) * (1.0 if weights is None else weights[block.scenes])
         out = np.zeros(n)
         share = np.maximum(count, 1)
+        first = inside.argmax(axis=0), np.arange(block.shape[1])
+
+        def variance(rewards: np.ndarray, unit: float = 1.0) -> np.ndarray:
+            """Of each scene, (..., scene); less the first option before they are averaged: an offset takes no digit away."""
+            apart = np.where(inside, rewards - rewards[..., *first][..., None, :], 0.0) / unit
+            mean = apart.sum(axis=-2, keepdims=True) / share
+            return np.asarray((np.where(inside, apart - mean, 0.0) ** 2).sum(axis=-2) / share)
+
         for h in range(n):
             reward = block.reward(h)
-            mean = np.where(inside, reward, 0.0).sum(axis=0) / share
-            apart = np.where(inside, reward - mean, 0.0) / unit[h]
             varies = weight * ~all_equal(reward, block.error(h), inside)
-            out[h] = ((apart**2).sum(axis=0) / share * varies).sum()
+            out[h] = (variance(reward, unit[h]) * varies).sum()
         for h in valuation.families:
-            rewards = block.members(h, "agents").rewards
-            mean = np.where(inside, rewards, 0.0).sum(axis=1, keepdims=True) / share
-            squares = (np.where(inside, rewards - mean, 0.0) ** 2).sum(axis=1) / share * weight
+            squares = variance(block.members(h, "agents").rewards) * weight
             of_draws[h] = of_draws.get(h, 0.0) + squares.sum(axis=1)
         return out, float(weight.sum())
 
