@@ -348,3 +348,28 @@ def test_boltzmann_of_clock_times_is_that_of_the_times_since_the_first():
         agent = rh.Elicited({"late": 1, "harmless": 0}, source="sure of late")
         found = rh.catastrophe_risk(tree, table, policy=rh.Boltzmann(3.0), agent=agent)
         assert float(found["by_truth"][1]) == pytest.approx(right, abs=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["choices", "rewards"])
+def test_many_hypotheses_are_told_apart_in_few_comparisons_beside_a_penalty(kind, monkeypatch):
+    """Of 300, two and two alike, each is compared with few others, although the penalty's rounding hides their sums."""
+    from reward_hypotheses.models.feedback import base, rational
+
+    compared = []
+    for module in (base, rational):
+        monkeypatch.setattr(module, "equal", lambda *args: compared.append(1) or equal(*args))
+    rng = np.random.default_rng(7)
+    x, y = rng.uniform(-3, 3, (2, 6, 3)).round(3)
+    crash = np.zeros((6, 3))
+    crash[0, 2] = 1
+    table = {"x": x, "y": y, "crash": crash, "chosen": x == x.max(axis=1, keepdims=True)}
+    hypotheses = {}
+    for k, (a, b) in enumerate(rng.normal(size=(150, 2)).round(3).tolist()):
+        hypotheses[f"{k}"] = f"where(crash > 0, -1e15, {a} * x + {b} * y)"
+        hypotheses[f"{k} again"] = f"where(crash > 0, -1e15, {b} * y + {a} * x + 0.1 + 0.2 - 0.3)"
+    feedback = rh.Choices(table, "chosen", rationality=1.0)
+    if kind == "rewards":
+        feedback = rh.Rewards({key: value.ravel() for key, value in table.items()}, "x", sigma2=(2, 2))
+    tree = rh.fit(hypotheses, rh.Uniform("a test"), [feedback], fail_utility=0, random_seed=1)
+    assert tree["evidence"]["silent_class"].to_numpy().tolist() == np.repeat(np.arange(150), 2).tolist()
+    assert 150 <= len(compared) < 1500

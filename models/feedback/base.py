@@ -3,7 +3,7 @@
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation
 
+FEW = 8  # candidates that are compared with one another as they are
 SUMMED = 1e-12  # of what is added up: what the order of a sum changes, at most
 CHECKED = 1000  # replications of a predictive check
 CHECKED_ANSWERS = 1000  # answers that it looks at, of rows with counts
@@ -563,9 +564,7 @@ class Feedback(ABC):
                 if marks is None:
                     marks, slack = np.zeros(n), np.zeros(n)
                     probe = np.random.default_rng(block.lo).random(block.shape)
-                marks[h] = np.vdot(inputs, probe)
-                error = self.input_error(block, h)
-                slack[h] = 2 * float((error * probe).sum()) + SUMMED * float(np.vdot(np.abs(inputs), probe))
+                marks[h], slack[h] = marked(inputs, self.input_error(block, h), probe)
         return np.array(sums, float), keys if marks is None else (marks, slack)
 
     def _alike(self, valuation: Valuation, marks: np.ndarray, slack: np.ndarray) -> np.ndarray:
@@ -575,7 +574,7 @@ class Feedback(ABC):
         only these are compared item by item.
         """
         n = len(marks)
-        candidates = overlapping(marks, slack)
+        candidates = self._narrowed(valuation, overlapping(marks, slack))
         classes = np.arange(n)
         while candidates := [group for group in candidates if len(group) > 1]:
             apart = np.zeros(n, bool)
@@ -599,6 +598,27 @@ class Feedback(ABC):
                 rest.append([h for h in group[1:] if h not in same])
             candidates = rest
         return classes
+
+    def _narrowed(self, valuation: Valuation, groups: list[list[int]]) -> list[list[int]]:
+        """Groups of candidates, the large ones told apart once more by marks in which every item counts alike.
+
+        Beside an item whose rewards are huge the marks of all hypotheses are within their slack of one another.
+        """
+        large = [group for group in groups if len(group) > FEW]
+        if not large:
+            return groups
+
+        def weighed(block: Block) -> np.ndarray:
+            out = np.zeros((2, len(valuation.hypotheses)))
+            probe = np.random.default_rng(block.lo).random(block.shape)
+            probe = probe if block.available is None else np.where(block.available, probe, 0.0)
+            for group in large:
+                each = evenly(probe, ((self.inputs(block, h), self.input_error(block, h)) for h in group))
+                for h in group:
+                    out[:, h] = marked(self.inputs(block, h), self.input_error(block, h), each)
+            return out
+
+        return narrowed(groups, *sum(valuation.each(weighed), np.zeros((2, len(valuation.hypotheses)))))
 
     def cells(self, valuation: Valuation, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distinct vectors of inputs over the hypotheses: the cell of each item (item,), and an item of each (cell,).
@@ -630,6 +650,29 @@ def overlapping(marks: np.ndarray, slack: np.ndarray) -> list[list[int]]:
     ends = np.maximum.accumulate((marks + slack)[order])
     breaks = np.flatnonzero((marks - slack)[order][1:] > ends[:-1]) + 1
     return [sorted(group.tolist()) for group in np.split(order, breaks)]
+
+
+def marked(inputs: np.ndarray, error: np.ndarray | float, probe: np.ndarray) -> tuple[float, float]:
+    """A sum of inputs against a probe, and what it may differ by, at most, from that of equal inputs: half as much each."""
+    slack = 2 * float((error * probe).sum()) + SUMMED * float(np.vdot(np.abs(inputs), probe))
+    return float(np.vdot(inputs, probe)), slack
+
+
+def evenly(probe: np.ndarray, inputs: Iterable[tuple[np.ndarray, np.ndarray | float]]) -> np.ndarray:
+    """A probe in which every item counts alike, however large its inputs, but for those that rounding hides."""
+    size = np.zeros(probe.shape)
+    for one, error in inputs:
+        np.maximum(size, np.maximum(np.abs(one), np.asarray(error) / SUMMED), out=size)
+    return probe / np.where(size > 1e-290, size, 1.0)
+
+
+def narrowed(groups: list[list[int]], marks: np.ndarray, slack: np.ndarray) -> list[list[int]]:
+    """Groups of candidates, those of more than `FEW` split by other marks."""
+    out = [group for group in groups if len(group) <= FEW]
+    for group in groups:
+        if len(group) > FEW:
+            out += [[group[i] for i in some] for some in overlapping(marks[group], slack[group])]
+    return out
 
 
 class ClosedForm(Feedback):

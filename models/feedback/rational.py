@@ -15,7 +15,7 @@ from reward_hypotheses.data.arrays import distinct, within_one
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 from reward_hypotheses.data.rounding import EPS, all_equal, equal
-from reward_hypotheses.models.feedback.base import SUMMED, Check, Evidence, Feedback, overlapping
+from reward_hypotheses.models.feedback.base import FEW, Check, Evidence, Feedback, evenly, marked, narrowed, overlapping
 from reward_hypotheses.models.feedback.joint import evidence_jointly
 from reward_hypotheses.models.feedback.stages import LARGEST, Stages, Steps
 from reward_hypotheses.models.nuisances import LogNormal, Nuisance
@@ -739,15 +739,19 @@ def alike(scaled: Callable[[int], np.ndarray], error: Callable[[int], np.ndarray
     """
     probe = np.random.default_rng(17).random(scaled(0).shape)
 
-    def marked(h: int) -> tuple[float, float]:
-        mine = scaled(h)
-        return float(np.vdot(mine, probe)), 2 * float(np.vdot(error(h), probe)) + SUMMED * float(
-            np.vdot(np.abs(mine), probe)
-        )
+    def marks_of(some: Sequence[int], probe: np.ndarray) -> np.ndarray:
+        return np.array(_each(lambda h: marked(scaled(h), error(h), probe), some, probe.size)).T
 
-    marks, slack = np.array(_each(marked, range(n), probe.size)).T
+    marks, slack = marks_of(range(n), probe)
+    groups = overlapping(marks, slack)
+    for group in groups:
+        if (
+            len(group) > FEW
+        ):  # beside a unit whose inputs are huge the marks of all are within their slack of one another
+            each = evenly(probe, ((scaled(h), error(h)) for h in group))
+            marks[group], slack[group] = marks_of(group, each)
     classes = np.arange(n)
-    for group in overlapping(marks, slack):
+    for group in narrowed(groups, marks, slack):
         firsts: list[tuple[int, np.ndarray, np.ndarray]] = []
         for h in group if len(group) > 1 else []:
             mine, of_mine = scaled(h), error(h)
