@@ -168,7 +168,7 @@ def _by_derivatives(kind: str, arguments: Sequence[tuple[Value, Bound]], result:
     errors = [np.asarray(bound.error, float) for _, bound in arguments]
     x = values[0]
     if kind == "/":
-        slopes = [1 / values[1], x / values[1] ** 2]
+        slopes = [1 / values[1], result / values[1]]  # a square may overflow
     elif kind == "**":
         slopes = [values[1] * x ** (values[1] - 1), result * np.log(np.abs(x))]
     else:

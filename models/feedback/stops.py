@@ -43,7 +43,8 @@ class Stops(OfItems):
     def input_error(self, block: Block, h: int) -> np.ndarray | float:
         """That of both, and of their difference."""
         unequal = block.unequal(h)
-        return unequal if isinstance(unequal, float) else unequal / 2 + EPS * np.abs(self.inputs(block, h))
+        exact = isinstance(unequal, float) and unequal == 0.0
+        return 0.0 if exact else unequal / 2 + EPS * np.abs(self.inputs(block, h))
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
         """``u_h - r_h`` (unit,)."""
