@@ -32,6 +32,7 @@ def half(x):
     [
         ("max(0.1, 5, 3.3)", 0.0),
         ("min(5, 0.1)", half(0.1)),
+        ("min(5, 0.1, 3.3)", half(0.1)),
         ("min(0.1, 5, 7.3)", half(0.1)),
         ("clip(0 - 1, 0.1, 5)", half(0.1)),
         ("clip(7, 0, 5.5)", half(5.5)),
@@ -52,6 +53,7 @@ def test_the_bound_of_an_operation(text, right):
 
 def test_the_bound_of_cells():
     assert bound_of(np.array([WHOLE + 2, 1.0, 0.5])).error.tolist() == [1.0, 0.0, half(0.5)]
+    assert bound_of(np.array([WHOLE + 2, 1.0])).error.tolist() == [1.0, 0.0]
     assert bound_of(np.array([np.nan, 3.0])).exact
     assert error_of("where(x > 0, 1, 9007199254740990) + where(x > 0, 1, 9007199254740990)", x=[1, -1]) == [0, 1]
     assert settled(np.array([np.nan, np.inf, 0.25]), np.array([1.0, 2.0, 3.0])).tolist() == [
@@ -131,8 +133,8 @@ def test_abstaining_ties_by_the_error_of_what_the_agent_was_told():
     """An option worth 0 against being told 0.1 + 0.2 - 0.3, the judge's own line being another and exact."""
     train = {"x": [1.0], "bad": [0.0], "seen": [1.0]}
     hypotheses = {"x": "x", "harmless": "-bad"}
-    prior = rh.Uniform(SOURCE)
-    tree = rh.fit(hypotheses, prior, [rh.Rewards(train, "seen", sigma2=(2, 2))], -0.5, random_seed=1)
+    prior, line = rh.Uniform(SOURCE), {"x": -7, "harmless": -0.5}
+    tree = rh.fit(hypotheses, prior, [rh.Rewards(train, "seen", sigma2=(2, 2))], line, random_seed=1)
     test = {"x": np.array([[0.0, -1.0], [0.0, -1e15]]), "bad": np.ones((2, 2))}
     for told, share in ((NOUGHT, 0.5), ("0.001", 0.0), ("-0.001", 1.0)):
         found = rh.catastrophe_risk(

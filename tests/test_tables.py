@@ -139,6 +139,93 @@ def test_text_that_turns_up_late(tmp_path, monkeypatch):
     assert t.columns["a"].is_boolean()
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a,b\n1,x\n2,y\n", [2, 3]),
+        ("\na,b\n1,x\n2,y\n", [3, 4]),
+        ("\r\na,b\r\n1,x\r\n2,y\r\n", [3, 4]),
+        ("a,b\r\n\r\n1,x\r\n2,y\r\n", [3, 4]),
+        ("a,b\n1,x\n\n\n\n\n2,y\n", [2, 7]),
+        ("a,b\n1,x\n2,y\n\n\n\n\n\n", [2, 3]),
+        ("a,b\n1,x\r\r2,y\n", [2, 4]),
+        ('a,b\n1,"x"\n2,y\n', [2, 3]),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 2, 20_000])
+def test_rows_know_their_lines(text, rows, chunk, tmp_path, monkeypatch):
+    """Lines with nothing on them count as lines, at the start of a file and where a whole chunk is made of them too."""
+    monkeypatch.setattr(readers, "CHUNK", chunk)
+    t = read(tmp_path, text)
+    assert t.rows.tolist() == rows
+    assert t.columns["a"].values.tolist() == [1, 2] and t.columns["b"].vocabulary == ("x", "y")
+
+
+@pytest.mark.parametrize(("blank", "line"), [("", 9), ("\n", 13)])
+def test_a_ragged_row_is_named_by_its_line(blank, line, tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "CHUNK", 3)
+    text = "a,b\n" + "1,2\n" * 2 + blank * 4 + "1,2\n" * 5
+    for wrong, cells in (("1\n", 1), ("1,2,3\n", 3)):
+        with pytest.raises(InputError, match=f"line {line}: {cells} cells where the header has 2 columns"):
+            read(tmp_path, text + wrong + "1,2\n")
+
+
+def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path):
+    for data, words in ((b"a,b\n1,2\n3,\0\n", "line 3: holds a NUL"), (b"a,b\n1,2\n3,\xe9\n", "line 3: byte 0xe9")):
+        (tmp_path / "wrong.csv").write_bytes(data)
+        with pytest.raises(InputError, match=words):
+            readers.read_csv(tmp_path / "wrong.csv", "wrong")
+
+
+@pytest.mark.parametrize(
+    ("cells", "vocabulary"),
+    [
+        (
+            ["2", "1", "1", "0", "0", "1", "true"],
+            ("2", "1", "0", "true"),
+        ),  # a number that is neither 0 nor 1, long before
+        (["0", "2", "1", "true"], ("0", "2", "1", "true")),
+        (["true", "", "0", "5", "1"], ("true", "0", "5", "1")),
+        (["NA", " 7 ", "0", "NA", "1", "0", "false"], ("7", "0", "1", "false")),
+        (["true", "1", "x"], ("true", "1", "x")),
+    ],
+)
+def test_words_among_numbers_other_than_0_and_1_are_text(cells, vocabulary, tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "CHUNK", 3)
+    column = read(tmp_path, "a,k\n" + "".join(f"{cell},1\n" for cell in cells)).columns["a"]
+    assert column.is_text and set(column.vocabulary) == set(vocabulary)
+
+
+def test_words_are_truth_values_where_all_else_is_0_and_1(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "CHUNK", 2)
+    column = read(tmp_path, "a,k\n" + "".join(f"{c},1\n" for c in ["0", "1", "TRUE", "False", " 1 ", "NA"])).columns[
+        "a"
+    ]
+    assert (
+        column.is_boolean()
+        and column.values[:5].tolist() == [0, 1, 1, 0, 1]
+        and column.missing().tolist() == [False] * 5 + [True]
+    )
+    assert read(tmp_path, "a,k\n1_0,1\n2,1\n").columns["a"].is_text
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_headers_and_names_of_both_readers(quick, tmp_path, monkeypatch):
+    """Unnamed columns are left out however many, a place is its stripped text, and a number alone names a column."""
+    monkeypatch.setattr(readers, "ARROW_FROM", 0 if quick else 10**9)
+    t = read(tmp_path, "scene, option ,,x,\n007, a ,9,1,9\n007,b,9,2,9\n7,a,9,3,9\n")
+    assert set(t.columns) == {"x"} and t.n_scenes == 2 and t.n_items == 3
+    with pytest.raises(InputError, match="line 3: column 'option' is missing"):
+        read(tmp_path, "scene,option,x\n0,a,1\n0,NA,2\n")
+    assert read(tmp_path, "1,x\n2,3\n").columns["1"].values.tolist() == [2]
+    with pytest.raises(InputError, match="header seems to be missing"):
+        read(tmp_path, "1,2\n3,4\n")
+    assert list(read(tmp_path, "a;b,c\n1,2\n").columns) == ["a;b", "c"]
+    for mark, what in (("\t", "tabs"), (";", "semicolons")):
+        with pytest.raises(InputError, match=f"separated by {what}"):
+            read(tmp_path, f"a{mark}b\n1{mark}2\n")
+
+
 CELLS = [
     "nan(1)",
     "NAN",
