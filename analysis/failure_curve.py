@@ -90,7 +90,8 @@ def failure_curve(
         return f"weighing {items:,} items again by {len(at)} lines of {n:,} hypotheses would take too long"
     unit = _spread(valuation, n)
     for h in np.flatnonzero(unit == 0):
-        unit[h] = float(np.concatenate([_rewards(v, int(h)) for v in posterior.valuations]).std())
+        rewards = np.concatenate([_rewards(v, int(h)) for v in posterior.valuations])
+        unit[h] = float((rewards - rewards[0]).std())
     by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit)
     line = posterior.valuations[0].line
     feedback = [posterior.feedback[k] for k in resting]

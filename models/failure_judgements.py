@@ -170,7 +170,7 @@ class FailureJudgements:
         found = []
         for h, name in enumerate(names):
             rewards = self.asked.rewards(valuation, h)
-            scale = float(rewards.std())
+            scale = float((rewards - rewards[0]).std())  # no offset takes a digit away
             if all_equal(rewards, self.asked.errors(valuation, h)):
                 problems.append(
                     f"hypothesis {name!r}: every item that was asked about is worth {float(rewards[0]):g}, so it has no scale; "

@@ -116,7 +116,7 @@ def scales(mdp: MDP, rewards: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """
     varies = ~all_equal(rewards, errors, axis=1)
     level = np.abs(rewards[:, 0]) if mdp.ends else np.zeros(len(rewards))
-    return np.where(varies, rewards.std(axis=1), level)
+    return np.where(varies, (rewards - rewards[:, :1]).std(axis=1), level)  # no offset takes a digit away
 
 
 def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], alone: bool = True) -> Plans:

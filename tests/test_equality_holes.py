@@ -10,7 +10,7 @@ from reward_hypotheses.data.expressions import parse
 from reward_hypotheses.data.rounding import WHOLE, all_equal, bound_of, equal, half_ulp, settled
 from reward_hypotheses.models import valuation
 from reward_hypotheses.models.feedback.base import overlapping
-from reward_hypotheses.models.planning import greedy, optimal, soft
+from reward_hypotheses.models.planning import greedy, optimal, scales, soft
 from reward_hypotheses.models.policies.base import greatest
 from reward_hypotheses.models.transitions import BAND
 
@@ -45,6 +45,10 @@ def half(x):
         ("7 * 0.1", 7 * half(0.1) + half(0.7)),
         ("0.1 * 7", 7 * half(0.1) + half(0.7)),
         ("-abs(0.1)", half(0.1)),
+        ("3 + 0.1", half(0.1) + half(3.1)),
+        ("0.1 - 3", half(0.1) + half(2.9)),
+        ("2 ** 100.1", 2**100.1 * np.log(2) * half(100.1) + 2 * half(2**100.1)),
+        ("sqrt(0.1)", half(0.1) / 2 / 0.1**0.5 + 2 * half(0.1**0.5)),
     ],
 )
 def test_the_bound_of_an_operation(text, right):
@@ -233,6 +237,13 @@ def test_plans_tie_by_the_errors_of_the_rewards():
     assert greedy(plans.q, plans.error)[0, 0].tolist() == [0.5, 0.5]
     plans = optimal(mdp, r)
     assert greedy(plans.q, plans.error)[0, 0].tolist() == [1.0, 0.0]
+
+
+def test_an_offset_of_all_rewards_takes_no_digit_from_the_scale_of_an_mdp():
+    mdp = rh.MDP({"r": np.zeros(7)}, np.eye(7)[None], 0.5)
+    rewards = np.array([[0.0, 3.0, 1.0, 5.0, 2.0, 0.0, 4.0]])
+    for start in (0, 1_700_000_000_000_000):
+        assert scales(mdp, rewards + start, np.zeros((1, 7))) == pytest.approx(rewards.std(), rel=1e-14)
 
 
 def test_overlapping_intervals_are_the_linked_ones():
