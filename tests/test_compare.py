@@ -355,9 +355,11 @@ def test_a_test_that_is_spent_is_said(tmp_path):
 def test_in_the_shell(tmp_path):
     paths, _ = pair(tmp_path, {"values": VALUES, "title": "b\x1b[31m".replace("\x1b", "") + "é"})
     done = shell("compare", *paths)
-    assert done.returncode == 0 and done.stderr == "" and "1. values" in done.stdout and "in all" in done.stdout
+    assert done.returncode == 0 and "1. values" in done.stdout and "in all" in done.stdout
     as_json = shell("compare", *paths, "--json")
-    assert as_json.returncode == 0 and as_json.stderr == ""
+    assert as_json.returncode == 0
+    progress = [*done.stderr.splitlines(), *as_json.stderr.splitlines()]  # where a machine takes long
+    assert all(line.startswith("[") for line in progress)
     assert json.loads(as_json.stdout) == json.loads(json.dumps(rh.compare(*map(str, paths))))
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["study.toml", "test.csv", "training.csv"]
 

@@ -512,6 +512,8 @@ def test_callables_of_both_are_given_together(scenes):
     own = {"steep": lambda d: 1.0 * (d["slope"] > 2)}
     agent = rh.fit(own, rh.Uniform("x"), [rh.Labels(DATA, "is_pad", noise=0.2)], fail_utility=0.5)
     judge = fitted("exact")
+    assert rh.catastrophe_risk(judge, scenes, agent=agent)["matrix"].shape == (1, 3)
+    del agent.attrs["callables"]  # as in another process
     with pytest.raises(rh.InputError, match="'steep' was a callable"):
         rh.catastrophe_risk(judge, scenes, agent=agent)
     found = rh.catastrophe_risk(judge, scenes, agent=agent, hypotheses={**TEXTS, **own})

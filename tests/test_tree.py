@@ -240,6 +240,8 @@ def test_callables_and_other_agents(train, test):
     own = texts | {"flags": lambda d: 200.0 * d["flags"] - 100 - 50 * d["crater"]}
     tree = rh.fit(own, ANN, [rh.Labels(train, "is_pad", noise=(1, 19))], fail_utility=0.0)
     np.testing.assert_array_equal(tree["evidence"]["log_evidence"], plain["evidence"]["log_evidence"])
+    np.testing.assert_array_equal(*(rh.catastrophe_risk(one, test)["mean"] for one in (tree, plain)))
+    del tree.attrs["callables"]  # as in another process
     with pytest.raises(rh.InputError, match="was a callable .*; pass hypotheses="):
         rh.catastrophe_risk(tree, test)
     risk = rh.catastrophe_risk(tree, test, hypotheses=own, agent=rh.Uniform())

@@ -384,7 +384,7 @@ def test_what_the_study_refuses(tmp_path, capsys, monkeypatch):
     assert "holds another study" in capsys.readouterr().err
     (tmp_path / "odd" / "study.json").mkdir(parents=True)
     (tmp_path / "file").write_text("mine")
-    for out, said in (("odd", "study.json: cannot be read"), ("a" * 300, "File name too long"), ("file", "is a file")):
+    for out, said in (("odd", "study.json: is a folder"), ("a" * 300, "File name too long"), ("file", "is a file")):
         assert main(["minigrid", "study", "--out", str(tmp_path / out)]) == 2
         err = capsys.readouterr().err
         assert said in err and err.count("\n") == 1
