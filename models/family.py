@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,19 @@ from reward_hypotheses.data.expressions import Expression
 from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
-from reward_hypotheses.models.feedback.rational import Rational, grouped, softmax
+from reward_hypotheses.models.feedback.rational import Rational, grouped, in_rows, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT, Base, Weighted, from_prior, laplace
+from reward_hypotheses.models.laplace import K_HAT, Base, Bell, Weighted, from_mixture, from_prior, laplace
 from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
 from reward_hypotheses.models.special import log_gamma
+from reward_hypotheses.models.tempering import bells_of_shell, tempered
 from reward_hypotheses.models.units import feature_scale
 from reward_hypotheses.models.valuation import Valuation
 
+MANY = 40  # dimensions above which only gradients lead anywhere
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
 WORK, MOST_DRAWS = 100_000_000, 16_000  # numbers that the draws of one integral cost, at most; draws
 QUICK_WORK, MOST_QUICK = 1_000_000_000, 48_000  # of likelihoods that are quick
@@ -56,6 +59,8 @@ class Term(ABC):
 
     smooth = True
     """Whether it has derivatives."""
+    sloped = False
+    """Whether `slopes` gives them."""
 
     def __init__(self, feedback: Feedback) -> None:
         self.feedback = feedback
@@ -87,6 +92,10 @@ class Term(ABC):
     @abstractmethod
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
+
+    def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable."""
+        raise NotImplementedError
 
     @property
     def scale_free(self) -> bool:
@@ -140,6 +149,7 @@ class Choosing(Term):
         self.everywhere = bool(self.inside.all())
         stages = feedback.as_stages(self.said, self.inside, self.counts)
         self.steps: LinearSteps | None = None
+        self.sloped = stages is not None
         if stages is not None:
             columns = [feedback.options(self.x[..., k]) for k in range(self.x.shape[-1])]
             blocks = Stages(stages.ranks, stages.inside, self._counts_or_none(), AT_ONCE)
@@ -166,10 +176,27 @@ class Choosing(Term):
 
     def scaled(self, weights: np.ndarray) -> np.ndarray:
         """``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
+        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
+        return full * self._per_scale(weights)[:, None]
+
+    def _per_scale(self, weights: np.ndarray) -> np.ndarray:
+        """``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
         s = self.scales(weights)
         largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
+        return np.asarray(np.where(s > len(full[0]) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
+
+    def slopes(  # noqa: D102
+        self, weights: np.ndarray, theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        assert self.steps is not None
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return full * np.where(s > len(full[0]) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0)[:, None]
+        per_scale = self._per_scale(weights)[:, None]
+        mine = {key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances}
+        beta = np.reshape(self.feedback.beta(mine), (-1, 1))
+        found = self.steps.slopes(full * per_scale * beta)
+        along = (found * full).sum(axis=1, keepdims=True) * per_scale
+        of_weights = beta * per_scale * (found - along * per_scale * (full @ self.spread))
+        return of_weights[:, :-1], {self.feedback.variable(key): along[:, 0] for key in mine}
 
     @property
     def holds(self) -> int:  # noqa: D102
@@ -205,13 +232,15 @@ class Choosing(Term):
         x, said, inside = self.x[some], self.said[some], self.inside[some]
         inputs = np.where(inside, x @ effective, -np.inf)
         given, _, unit = self.feedback.stages(inputs, said)
-        columns = [self.feedback.stages(np.where(inside, x[..., k], -np.inf), said)[0] for k in range(x.shape[-1])]
-        features = np.stack([np.where(given > -np.inf, column, 0.0) for column in columns], axis=-1)
-        chance = softmax(1.0, given)
-        features -= (chance[..., None] * features).sum(axis=1, keepdims=True)
-        weighted = features * (chance * self.counts[some][unit][:, None] / share)[..., None]
+        columns = [self.feedback.options(np.where(inside, x[..., k], 0.0)) for k in range(x.shape[-1])]
+        features = np.stack(columns, axis=-1)  # (unit, option, feature)
+        count = np.sqrt(self.counts[some] / share)
+        chances = in_rows(softmax(1.0, given), unit, len(some)) * count[:, None, None]
+        means = np.matmul(chances, features)
+        weighted = features * (chances.sum(axis=1) * count[:, None])[..., None]
         k = x.shape[-1]
-        return weighted.reshape(-1, k).T @ features.reshape(-1, k)
+        means = means.reshape(-1, k)
+        return weighted.reshape(-1, k).T @ features.reshape(-1, k) - means.T @ means
 
 
 class Whole(Term):
@@ -369,15 +398,46 @@ class Space(ABC):
         """Log prior density of points (point,)."""
         total = self.log_prior_of_weights(points[:, : self.dimension])
         for prior, column in zip(self.nuisances.values(), points[:, self.dimension :].T, strict=True):
-            value, jacobian = prior.from_line(column)
-            total = total + prior.log_density(value) + jacobian
+            total = total + _density_on_line(prior, column)
         return total
+
+    @abstractmethod
+    def slopes_of_weights(
+        self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
+
+        The latter from its gradient by weight (point, feature) and by nuisance (point,).
+        """
+
+    def slopes(
+        self, points: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+        of_prior, of_likelihood = self.slopes_of_weights(points[:, : self.dimension], of_weights, of_theta)
+        priors, likelihoods = [of_prior], [of_likelihood]
+        for (key, prior), column in zip(self.nuisances.items(), points[:, self.dimension :].T, strict=True):
+            jacobian = prior.from_line(column)[1]
+            priors.append(_slope(partial(_density_on_line, prior), column)[:, None])
+            likelihoods.append((of_theta[key] * np.exp(jacobian))[:, None])
+        return np.hstack(priors), np.hstack(likelihoods)
 
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Points drawn from the prior: (n, all dimensions)."""
         parts = [self.prior_draws_of_weights(n, rng)]
         parts += [prior.to_line(prior.draws((n,), rng))[:, None] for prior in self.nuisances.values()]
         return np.hstack(parts)
+
+
+def _density_on_line(prior: Nuisance, column: np.ndarray) -> np.ndarray:
+    """Log density of a nuisance that was mapped to the line: (point,)."""
+    value, jacobian = prior.from_line(column)
+    return np.asarray(prior.log_density(value) + jacobian)
+
+
+def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 1e-4) -> np.ndarray:
+    """Derivative of a function of one number at many, by differences: (point,)."""
+    return (f(at + step) - f(at - step)) / (2 * step)
 
 
 class Gaussian(Space):
@@ -395,6 +455,11 @@ class Gaussian(Space):
 
     def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
         return -0.5 * (at**2).sum(axis=1) - 0.5 * at.shape[1] * math.log(2 * math.pi)
+
+    def slopes_of_weights(  # noqa: D102
+        self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return -at, self.sd * of_weights @ self.basis
 
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         return rng.standard_normal((n, self.dimension))
@@ -454,6 +519,18 @@ class Sphere(Space):
         half = float(log_gamma(np.array([k / 2]))[0])
         return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - half
 
+    def slopes_of_weights(  # noqa: D102
+        self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        z, g, length = self._parts(at)
+        direction, of_direction = z / length[:, None], of_weights @ self.basis
+        along = (direction * of_direction).sum(axis=1)
+        of_z = (of_direction - along[:, None] * direction) / length[:, None]
+        if not self.rest:
+            return -z, of_z
+        of_g = np.stack([self.rest - g**2, -along * (g / length) ** 2])
+        return np.hstack([-z, of_g[0][:, None]]), np.hstack([of_z, of_g[1][:, None]])
+
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         z = rng.standard_normal((n, self.seen))
         return np.hstack([z, 0.5 * np.log(rng.chisquare(self.rest, n))[:, None]]) if self.rest else z
@@ -503,6 +580,16 @@ class Shell(Space):
         area = math.log(2.0) + 0.5 * r * math.log(math.pi) - float(log_gamma(np.array([r / 2]))[0])
         return np.where(np.isfinite(found), found - area, -np.inf)
 
+    def slopes_of_weights(  # noqa: D102
+        self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        weights = self.weights(at)
+        beta = self.lead.scales(weights)
+        of_log_beta = (weights @ self.lead.spread[:-1, :-1] / beta[:, None] ** 2) @ self.basis
+        rise = _slope(partial(_density_on_line, self.prior), np.log(beta))
+        of_prior = rise[:, None] * of_log_beta - self.dimension * at / (at**2).sum(axis=1, keepdims=True)
+        return of_prior, of_weights @ self.basis + (of_theta[self.variable] * beta)[:, None] * of_log_beta
+
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         at = rng.standard_normal((n, self.dimension))
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
@@ -513,6 +600,29 @@ class Shell(Space):
         at = vectors[:, :CORNERS].T * (self.prior.start / np.sqrt(np.maximum(values[:CORNERS], 1e-300)))[:, None]
         rest = [float(prior.to_line(np.array([prior.start]))[0]) for prior in self.nuisances.values()]
         return np.hstack([at, np.tile(rest, (len(at), 1))])
+
+    def bells(
+        self, log_likelihood: Callable[[np.ndarray], np.ndarray], information: Callable[[np.ndarray], np.ndarray]
+    ) -> list[Bell]:
+        """Approximate the posterior where there are many dimensions."""
+        rest = list(self.nuisances.values())
+        spread = self.basis.T @ self.lead.spread[:-1, :-1] @ self.basis
+        per_length = 0.5 * math.log(float(np.trace(spread)) / self.dimension)
+        log_median = float(self.prior.to_line(np.array([self.prior.start]))[0])
+        draws = self.prior.to_line(self.prior.draws((1000,), np.random.default_rng(0)))
+
+        def log_prior_of_rest(points: np.ndarray) -> np.ndarray:
+            return sum((_density_on_line(p, c) for p, c in zip(rest, points.T, strict=True)), np.zeros(len(points)))
+
+        start = [*np.zeros(self.dimension), *(float(p.to_line(np.array([p.start]))[0]) for p in rest)]
+        return bells_of_shell(
+            log_likelihood,
+            information,
+            log_prior_of_rest,
+            np.array(start),
+            self.dimension,
+            (log_median - per_length, float(draws.std())),
+        )
 
     def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Directions that are not seen as the prior has them, beside those that are."""
@@ -626,38 +736,92 @@ def _integrate(
         found = from_prior(log_likelihood, space.prior_draws(least, rng))
         if found.mcse == 0:
             return "prior", replace(found, k_hat=math.nan)
+
+    def slopes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return slopes_of(space, terms, points)
+
+    many = space.dimension > MANY
+    sloped = many and all(term.sloped for term in terms)
+    base = Base(log_prior, space.prior_draws)
+    bells: tuple[Bell, ...] = ()
     if all(term.smooth for term in terms):
-        quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
-        work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
-        draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, most)))
-        softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
-        staged = len(softmaxes) == len(terms)
-        curvature = _curvature(space, softmaxes, rng) if staged else None
-        one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
-        thorough = not one_hill and cells * space.dimension <= FEW_CELLS
-        starts = _starts(space, log_posterior, SEVERAL if thorough else 1, rng)
-        if thorough:
-            starts = np.vstack([starts, space.corners()])
-        found = laplace(
-            log_posterior,
-            starts,
-            rng,
-            curvature,
-            draws,
-            None if one_hill else Base(log_prior, space.prior_draws),
-            None if one_hill else space.mirrored,
-        )
-        if found.k_hat <= K_HAT and math.isfinite(found.value):
+        found = _approximated(space, terms, log_likelihood, log_posterior, base, least, rng)
+        bells = found.bells
+        enough = not sloped or 1 / float(found.weights @ found.weights) >= ENOUGH
+        if found.k_hat <= K_HAT and math.isfinite(found.value) and enough:
             return "laplace", found
     n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
-    found = from_prior(log_likelihood, space.prior_draws(n, rng))
-    if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
-        return "prior", found
+    points = space.prior_draws(n, rng)
+    pilot = from_prior(log_likelihood, points[:LEAST_DRAWS]) if sloped else None
+    if pilot is None or 1 / float(pilot.weights @ pilot.weights) >= ENOUGH * LEAST_DRAWS / n / 10:
+        found = from_prior(log_likelihood, points)
+        if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
+            return "prior", found
+    if sloped and bells:
+        one_peak = isinstance(space, (Gaussian, Shell))
+        found = tempered(
+            log_posterior,
+            lambda points: np.add(*slopes(points)),
+            bells,
+            None if one_peak else base,
+            lambda points: slopes(points)[0],
+            rng,
+        )
+        return "smc", found
     soft = [term.softened() for term in terms]
-    found = smc(log_prior, lambda points: log_likelihood_of(soft, points), space.prior_draws, rng)
+    found = smc(
+        log_prior,
+        lambda points: log_likelihood_of(soft, points),
+        space.prior_draws,
+        rng,
+        slopes if sloped else None,
+    )
     if any(one is not term for one, term in zip(soft, terms, strict=True)):
         found = _hardened(found, log_likelihood(found.points) - log_likelihood_of(soft, found.points))
     return "smc", found
+
+
+def slopes_of(space: Space, terms: Sequence[Term], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+    weights, theta = space.weights(points[:, : space.dimension]), space.theta(points)
+    of_weights: np.ndarray = np.zeros(weights.shape)
+    of_theta = {variable: np.zeros(len(points)) for variable in theta}
+    with np.errstate(all="ignore"):
+        for term in terms:
+            found, of_own = term.slopes(weights, theta)
+            of_weights = of_weights + found
+            for variable, slope in of_own.items():
+                of_theta[variable] = of_theta[variable] + slope
+        return space.slopes(points, of_weights, of_theta)
+
+
+def _approximated(
+    space: Space,
+    terms: Sequence[Term],
+    log_likelihood: Callable[[np.ndarray], np.ndarray],
+    log_posterior: Callable[[np.ndarray], np.ndarray],
+    base: Base,
+    least: int,
+    rng: np.random.Generator,
+) -> Weighted:
+    """By Laplace's approximation, corrected by importance sampling."""
+    cells = sum(term.cells for term in terms)
+    quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
+    work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
+    draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, most)))
+    softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
+    staged = len(softmaxes) == len(terms)
+    if staged and space.dimension > MANY and isinstance(space, Shell):
+        bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
+        return from_mixture(log_posterior, bells, rng, draws)
+    curvature = _curvature(space, softmaxes, rng) if staged else None
+    one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
+    thorough = not one_hill and cells * space.dimension <= FEW_CELLS
+    starts = _starts(space, log_posterior, SEVERAL if thorough else 1, rng)
+    if thorough:
+        starts = np.vstack([starts, space.corners()])
+    mirrored = None if one_hill else space.mirrored
+    return laplace(log_posterior, starts, rng, curvature, draws, None if one_hill else base, mirrored)
 
 
 def _starts(
@@ -691,6 +855,12 @@ def _hardened(found: Weighted, lost: np.ndarray) -> Weighted:
 
 def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
     """Minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's by differences."""
+    information = _information(space, terms, rng)
+    return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
+
+
+def _information(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
+    """Fisher information of the choices, by the coordinates of a space."""
     step = 1e-4
 
     def effective(points: np.ndarray, term: Choosing) -> np.ndarray:
@@ -708,7 +878,7 @@ def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator
             found = effective(around, term)
             slopes = (found[1 : d + 1] - found[d + 1 :]) / (2 * step)
             total += slopes @ term.information(found[0], rng) @ slopes.T
-        return total + _prior_curvature(space, at, step)
+        return total
 
     return of
 

@@ -35,6 +35,8 @@ class Weighted:
     points : ndarray (draw, dimension)
     weights : ndarray (draw,)
         Adding up to 1.
+    bells : tuple of Bell
+        The mixture from which the points were drawn, but for those of a base.
     """
 
     value: float
@@ -42,6 +44,7 @@ class Weighted:
     k_hat: float
     points: np.ndarray
     weights: np.ndarray
+    bells: "tuple[Bell, ...]" = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,13 @@ class Bell:
             - float(np.log(np.diag(self.root)).sum())
             - (degrees + d) / 2 * np.log1p(distance / degrees)
         )
+
+    def slopes(self, points: np.ndarray) -> np.ndarray:
+        """Gradient of `log_density` (point, dimension)."""
+        d, degrees = len(self.centre), self.degrees
+        apart = np.linalg.solve(self.root, (points - self.centre).T)
+        factor = (degrees + d) / (degrees + (apart**2).sum(axis=0))
+        return -np.linalg.solve(self.root.T, factor * apart).T
 
     def fitted(self, points: np.ndarray, weights: np.ndarray) -> "Bell":
         """Move to the mean and the spread of points, its part of each by the weights; as it is where these are few."""
@@ -149,6 +159,17 @@ def laplace(
     heights = np.array([height for height, _ in bells])
     shares = np.maximum(np.exp(heights - top), LEAST_SHARE) * (heights > top - NEGLIGIBLE)
     mixture = [replace(bell, share=float(a)) for (_, bell), a in zip(bells, shares, strict=True) if a > 0]
+    return from_mixture(f, mixture, rng, draws, base)
+
+
+def from_mixture(
+    f: Callable[[np.ndarray], np.ndarray],
+    mixture: list[Bell],
+    rng: np.random.Generator,
+    draws: int,
+    base: Base | None = None,
+) -> Weighted:
+    """Integrate exp(f) by importance sampling from a mixture, which is fitted again where it fits badly."""
     best, parts = _sampled(f, mixture, base, draws, rng)
     for i in range(ROUNDS):
         good = best.k_hat <= K_HAT and (
@@ -158,7 +179,7 @@ def laplace(
             break
         mixture = [bell.fitted(best.points, best.weights * part) for bell, part in zip(mixture, parts, strict=True)]
         best, parts = _sampled(f, mixture, base, draws, rng)
-    return best
+    return replace(best, bells=tuple(mixture))
 
 
 def _climbed(
@@ -169,7 +190,7 @@ def _climbed(
     seen: list[tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray | None:
     """Climb to a mode and add it, with the log of its mass, unless it is known already; where the climb led."""
-    mode = _mode(f, np.asarray(start, float), curvature)
+    mode = mode_of(f, np.asarray(start, float), curvature)
     if any(float((mode - at) @ precision @ (mode - at)) < SAME for at, precision in seen):
         return None
     try:
@@ -222,7 +243,7 @@ def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:
     return Weighted(top + math.log(mean), mcse, pareto_k(log_ratio), points, ratio / ratio.sum())
 
 
-def _mode(
+def mode_of(
     f: Callable[[np.ndarray], np.ndarray],
     at: np.ndarray,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,

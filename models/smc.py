@@ -22,6 +22,8 @@ def smc(
     draws: Callable[[int, np.random.Generator], np.ndarray],
     rng: np.random.Generator,
     gradients: Gradients | None = None,
+    particles: int = PARTICLES,
+    root: np.ndarray | None = None,
 ) -> Weighted:
     """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
 
@@ -38,15 +40,21 @@ def smc(
     gradients : callable, optional
         Of points: gradients of both (point, dimension). Particles are then moved by Hamiltonian steps, which in many
         dimensions go further for less.
+    particles : int, optional
+        Of an island.
+    root : ndarray (dimension, dimension), optional
+        A root of the covariance by which particles move, about; of the particles' own unless given. It is better given where
+        the particles of an island are not many times as many as the dimensions, for their own covariance then depends on
+        each of them.
     """
-    found = [_island(log_prior, log_likelihood, draws, rng, gradients) for _ in range(ISLANDS)]
+    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root) for _ in range(ISLANDS)]
     values = np.array([value for value, _ in found])
     total = log_sum_exp(values) - math.log(ISLANDS)
     if not total > -math.inf:
-        return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(PARTICLES, 1 / PARTICLES))
+        return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(particles, 1 / particles))
     share = np.exp(values - total)
     mcse = float(share.std(ddof=1)) / math.sqrt(ISLANDS)
-    weights = np.repeat(share / share.sum() / PARTICLES, PARTICLES)
+    weights = np.repeat(share / share.sum() / particles, particles)
     return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in found]), weights)
 
 
@@ -56,9 +64,11 @@ def _island(
     draws: Callable[[int, np.random.Generator], np.ndarray],
     rng: np.random.Generator,
     gradients: Gradients | None,
+    n: int,
+    given_root: np.ndarray | None,
 ) -> tuple[float, np.ndarray]:
     """Log evidence of one island, and its particles."""
-    points = draws(PARTICLES, rng)
+    points = draws(n, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
     power, value, d = 0.0, 0.0, points.shape[1]
     step = 2.38 / math.sqrt(d) if gradients is None else min(1.0, 1.4 * d**-0.25)
@@ -71,10 +81,13 @@ def _island(
         value += rise * top + math.log(float(odds.mean()))
         power = 1.0 if rise >= 1.0 - power else power + rise
         below = np.cumsum(odds) / odds.sum()
-        kept = np.minimum(np.searchsorted(below, (rng.random() + np.arange(PARTICLES)) / PARTICLES), PARTICLES - 1)
+        kept = np.minimum(np.searchsorted(below, (rng.random() + np.arange(n)) / n), n - 1)
         points, prior, likelihood = points[kept], prior[kept], likelihood[kept]
-        spread = np.cov(points.T).reshape(d, d)
-        root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
+        if given_root is None:
+            spread = np.cov(points.T).reshape(d, d)
+            root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
+        else:
+            root = given_root
         moved = 0.0
         for _ in range(TRAJECTORIES):
             if gradients is None:
@@ -83,7 +96,7 @@ def _island(
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
             with np.errstate(invalid="ignore"):
                 gain = at_prior - prior + power * (at_likelihood - likelihood) - loss
-            taken = np.log(rng.random(PARTICLES)) < gain
+            taken = np.log(rng.random(n)) < gain
             points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
             step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
         for _ in range(MOST_MOVES if gradients is None else 0):
@@ -91,7 +104,7 @@ def _island(
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
             with np.errstate(invalid="ignore"):
                 gain = at_prior - prior + power * (at_likelihood - likelihood)
-            taken = np.log(rng.random(PARTICLES)) < gain
+            taken = np.log(rng.random(n)) < gain
             points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
             rate = float(taken.mean())
             moved += rate * step**2

@@ -408,7 +408,7 @@ class Rational(Feedback):
             mine = {name: values[i : i + 1, h] for name, values in theta.items()}
             chance, chosen, unit = self.modelled(inputs[h], answers, mine)
             of_noise = score(sharpness(chance, unit), chosen, chance)
-            return np.abs(np.concatenate([score(features[:, unit], chosen, chance), of_noise]))
+            return np.abs(np.concatenate([score_by_unit(features, unit, chosen, chance), of_noise]))
 
         found, exceeds = np.zeros(CHECKED), 0
         for i, h in enumerate(drawn.tolist()):
@@ -667,6 +667,15 @@ def _narrow(
     return found
 
 
+def in_rows(values: np.ndarray, unit: np.ndarray, n: int) -> np.ndarray:
+    """Lay out the stages of each unit side by side: (unit, stage, option), zeros where a unit has fewer."""
+    first = np.searchsorted(unit, np.arange(n))
+    place = np.arange(len(unit)) - first[unit]
+    out = np.zeros((n, int(place.max(initial=0)) + 1, values.shape[1]))
+    out[unit, place] = values
+    return out
+
+
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Rewards less the mean of their scene, over the options that are there.
 
@@ -720,11 +729,32 @@ def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndar
     mean = (features * chance).sum(axis=-1)
     variance = ((features**2 * chance).sum(axis=-1) - mean**2).sum(axis=-1)
     apart = ((features * said).sum(axis=-1) - mean).sum(axis=-1)
-    return np.where(
-        variance > 1e-12 * np.maximum((features**2).sum(axis=(1, 2)), 1e-300),
-        apart / np.sqrt(np.maximum(variance, 1e-300)),
-        0.0,
-    )
+    return _standardised(apart, variance, (features**2).sum(axis=(1, 2)))
+
+
+def score_by_unit(features: np.ndarray, unit: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """`score` of features that all stages of a unit share, (feature, unit, option): (feature,).
+
+    Parameters
+    ----------
+    unit : ndarray (stage,) of int
+        Of each stage, in order.
+    said, chance : ndarray (stage, option)
+    """
+    n = features.shape[1]
+    chances = in_rows(chance, unit, n)
+    squares = np.einsum("fuo,fuo->fuo", features, features)
+    means = np.matmul(chances, np.moveaxis(features, 0, 2))  # (unit, stage, feature)
+    whole, apart = chances.sum(axis=1), in_rows(said - chance, unit, n).sum(axis=1)
+    variance = np.einsum("fuo,uo->f", squares, whole) - np.einsum("usf,usf->f", means, means)
+    size = squares.sum(axis=2) @ np.bincount(unit, minlength=n)
+    return _standardised(np.einsum("fuo,uo->f", features, apart), variance, size)
+
+
+def _standardised(apart: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Scores in standard errors, 0 where the variance is a rounding error of the size."""
+    varies = variance > 1e-12 * np.maximum(size, 1e-300)
+    return np.where(varies, apart / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
 
 
 def alike(scaled: Callable[[int], np.ndarray], error: Callable[[int], np.ndarray], n: int) -> np.ndarray:

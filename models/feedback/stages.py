@@ -14,6 +14,7 @@ CELLS = 262144  # numbers worked on at once: few enough for a core's cache, enou
 LARGEST = 690.0  # exp of it is a double, with room to spare
 EVEN = 4  # pieces that cores share, a multiple of it: as many for each
 SAMPLED = 2000  # units of a sample
+TINY = 1e-5  # step of differences
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +162,24 @@ class LinearSteps:
         """``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
         return -np.sum(list(in_threads(lambda part: self._left(weights, *part), self.parts)), axis=0)
 
+    def slopes(self, weights: np.ndarray) -> np.ndarray:
+        """Gradient of `log_likelihoods` with respect to the weights: (point, feature)."""
+        found = in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts)
+        return np.asarray(np.sum(list(found), axis=0))
+
+    def _slopes(self, weights: np.ndarray, layout: Layout, apart: np.ndarray) -> np.ndarray:
+        n_steps, n_units, k = apart.shape
+        out = np.empty((len(weights), k))
+        flat = apart.reshape(-1, k)
+        room = max(1, CELLS // max(n_steps * n_units, 1))
+        for lo in range(0, len(weights), room):
+            some = weights[lo : lo + room]
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                steps = np.moveaxis((some @ flat.T).reshape(len(some), n_steps, n_units), 1, 0)
+                found = slopes_left(np.ascontiguousarray(steps), layout)
+                out[lo : lo + room] = -np.moveaxis(found, 0, 1).reshape(len(some), -1) @ flat
+        return out
+
     def _left(self, weights: np.ndarray, layout: Layout, apart: np.ndarray, longest: float, costly: int) -> np.ndarray:
         n_steps, n_units, k = apart.shape
         out = np.zeros(len(weights))
@@ -255,6 +274,70 @@ def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndar
     for part in (safe, ~safe):
         out[part] = log_left(steps[:, part], layout, (reach[0][part], reach[1][part]))
     return out
+
+
+def slopes_left(steps: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return the derivative of `log_left` with respect to each step: (step, point, unit).
+
+    ``d log Q_k = p_k (d log Q_{k-1} + d step_k)`` with ``p_k = 1 - 1 / Q_k``, summed from the last step to the first.
+
+    Parameters
+    ----------
+    steps : ndarray (step, point, unit)
+        As in `log_left`, any numbers where shut. It is overwritten.
+    layout : Layout
+    """
+    if layout.shut is not None:
+        steps[np.broadcast_to(layout.shut[:, None, :], steps.shape)] = -np.inf
+    tied = [apart(steps, *tie) for tie in layout.ties]
+    log_q = np.empty(steps.shape) if tied else None
+    share, q = steps, np.zeros(steps.shape[1:])
+    if float(steps.max(initial=0.0)) * len(steps) + math.log(len(steps) + 1) <= LARGEST:  # every Q is a double
+        q += 1.0
+        np.exp(steps, out=share)
+        for k in range(len(steps)):
+            q *= share[k]
+            q += 1.0
+            if log_q is not None:
+                np.log(q, out=log_q[k])
+            np.divide(-1.0, q, out=share[k])
+        share += 1.0
+    else:
+        for k in range(len(steps)):
+            q = np.logaddexp(0.0, q + np.maximum(steps[k], -1e300))
+            if log_q is not None:
+                log_q[k] = q
+            share[k] = -np.expm1(-q)
+    added = None if log_q is None else _slopes_of_ties(layout, tied, log_q)
+    onward = np.zeros(steps.shape[1:])
+    for k in range(len(steps) - 1, -1, -1):
+        costs = layout.costs[k]
+        if costs is not False:
+            onward += costs
+        if added is not None:
+            onward += added[0][k]
+        onward *= share[k]
+        share[k] = onward if added is None else onward + added[1][k]
+    if layout.counts is not None:
+        share *= layout.counts
+    return share
+
+
+def _slopes_of_ties(layout: Layout, tied: list[np.ndarray], log_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivative of what ties add to `log_left`: with respect to log Q of each row, and to each step; by differences."""
+    of_q, of_step = np.zeros(log_q.shape), np.zeros(log_q.shape)
+    for (size, rows, units), z in zip(layout.ties, tied, strict=True):
+        rest = np.where(rows >= 2, log_q[np.maximum(rows - 2, 0), :, units].T, 0.0)
+        slope = np.empty(z.shape)
+        for i in range(size):
+            unit = TINY * (np.arange(size) == i)
+            slope[..., i] = (log_chances(z + unit, rest) - log_chances(z - unit, rest)) / (2 * TINY)
+        beyond = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # of this member and those after it
+        for i in range(size):
+            of_step[rows - 1 + i, :, units] += beyond[..., i].T
+        later = rows >= 2  # a common shift of all worths changes nothing
+        of_q[rows[later] - 2, :, units[later]] += beyond[..., 0].T[later]
+    return of_q, of_step
 
 
 def _by_products(steps: np.ndarray, layout: Layout, farthest: float, together: float) -> np.ndarray:
