@@ -1,6 +1,9 @@
 """The one error that wrong input raises, and the suggestions in its messages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+MOST_TOLD = 50  # of problems of one kind; the rest are counted
+MOST_NAMES = 2000  # among which the nearest is looked for
 
 
 class InputError(ValueError):
@@ -32,23 +35,42 @@ def names_problems(given: Iterable[str], names: Iterable[str], key: str, what: s
     One that is left out because its name was misspelt is not complained of twice.
     """
     given, names = list(given), list(names)
-    unknown = [name for name in given if name not in names]
-    said = [f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}" for name in unknown]
-    lacking = [name for name in names if name not in given and not any(f"mean {name!r}?" in s for s in said)]
-    return said + [f"{key}: hypothesis {name!r} has no {what}; {right}" for name in lacking]
+    here, known = set(given), set(names)
+    unknown = [name for name in given if name not in known]
+    said = first_few(
+        unknown,
+        lambda name: f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}",
+        lambda n: f"{key}: {n:,} more names are no hypotheses; name only what is listed",
+    )
+    meant = {s.split("did you mean ")[1].removesuffix("?") for s in said if "did you mean " in s}
+    lacking = [name for name in names if name not in here and repr(name) not in meant]
+    return said + first_few(
+        lacking,
+        lambda name: f"{key}: hypothesis {name!r} has no {what}; {right}",
+        lambda n: f"{key}: {n:,} more hypotheses have no {what}; {right}",
+    )
+
+
+def first_few[T](found: Sequence[T], message: Callable[[T], str], rest: Callable[[int], str]) -> list[str]:
+    """Give a message for each problem of one kind: for the first fifty, and how many more there are."""
+    said = [message(one) for one in found[:MOST_TOLD]]
+    return said + [rest(len(found) - MOST_TOLD)] if len(found) > MOST_TOLD else said
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Words that follow an unknown name: the nearest known one, or else what there is."""
     from difflib import get_close_matches
 
-    known = [str(k) for k in known]
+    every = known = [str(k) for k in known]
+    if len(known) > MOST_NAMES:  # comparing takes long: only those that begin alike and are about as long
+        start, size = name[:1].lower(), len(name)
+        known = [k for k in known if k[:1].lower() == start and abs(len(k) - size) < 3][:MOST_NAMES]
     near = get_close_matches(name, known, n=1, cutoff=0.6) or get_close_matches(
         name.lower(), [k for k in known if k.lower() == name.lower()], n=1
     )
     if near:
         return f"did you mean {near[0]!r}?"
-    if not known:
+    if not every:
         return "there is none to choose from"
-    shown = ", ".join(repr(k) for k in known[:12])
-    return f"there is {shown}" + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    shown = ", ".join(repr(k) for k in every[:12])
+    return f"there is {shown}" + (f" and {len(every) - 12} more" if len(every) > 12 else "")

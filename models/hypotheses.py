@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.errors import InputError, first_few, shown, suggestion
 from reward_hypotheses.data.expressions import Expression, parse
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.linear import Drawn, Linear, linear_of
@@ -177,13 +177,13 @@ def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], other
     for table, expressions in views:
         for who, expression in expressions.items():
             by_expression.setdefault(who, (expression, []))[1].append(table)
+    nowhere: dict[str, tuple[str, list[Table]]] = {}
     for who, (expression, tables) in by_expression.items():
         for column in expression.columns:
-            if column not in wrong and not any(column in t.columns for t in tables):
-                wrong.add(column)
-                known = dict.fromkeys(c for t in tables for c in t.columns)
-                where = ", ".join(dict.fromkeys(t.source for t in tables))
-                problems.append(f"{who}: no column {column!r} in {where}; {suggestion(column, known)}")
+            if column not in nowhere and not any(column in t.columns for t in tables):
+                nowhere[column] = who, tables
+    wrong |= set(nowhere)
+    problems += first_few(list(nowhere), lambda column: _no_column(column, *nowhere[column]), _no_columns)
     told: set[tuple[str, str]] = set()
     for table, expressions in views:
         failing = table.failing()
@@ -209,6 +209,16 @@ def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], other
                 problems.extend(f"{who}: {p}{_nearly_boolean(expression, [*tables, *others])}" for p in error.problems)
                 break
     return problems
+
+
+def _no_column(column: str, who: str, tables: Sequence[Table]) -> str:
+    known = dict.fromkeys(c for t in tables for c in t.columns)
+    where = ", ".join(dict.fromkeys(t.source for t in tables))
+    return f"{who}: no column {column!r} in {where}; {suggestion(column, known)}"
+
+
+def _no_columns(n: int) -> str:
+    return f"{n:,} more columns that expressions name are in no table; name those that there are"
 
 
 def _nearly_boolean(expression: Expression, tables: Sequence[Table]) -> str:

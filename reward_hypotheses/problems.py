@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.errors import InputError, first_few, shown, suggestion
 from reward_hypotheses.data.numbers import finite
 
 
@@ -12,13 +12,16 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.found: list[str] = []
+        self._found: dict[str, None] = {}
+
+    @property
+    def found(self) -> list[str]:
+        """Every problem noted."""
+        return list(self._found)
 
     def add(self, message: str) -> None:
         """Note one problem, once."""
-        full = f"{self.file}: {message}"
-        if full not in self.found:
-            self.found.append(full)
+        self._found[f"{self.file}: {message}"] = None
 
     def extend(self, messages: Iterable[str]) -> None:
         """Note several."""
@@ -31,7 +34,7 @@ class Problems:
 
     def refuse(self) -> None:
         """Raise InputError with every problem noted, if any."""
-        if self.found:
+        if self._found:
             raise InputError(self.found)
 
 
@@ -63,9 +66,14 @@ class Section:
 
     def refuse_unknown(self, besides: Iterable[str] = ()) -> None:
         """Note every key that is not known, with the nearest that is."""
-        for name in self.given:
-            if name not in self.known and name not in besides:
-                self.problems.add(f"{self.where(name)}: unknown key; {suggestion(name, self.known)}")
+        known = {*self.known, *besides}
+        self.problems.extend(
+            first_few(
+                [name for name in self.given if name not in known],
+                lambda name: f"{self.where(name)}: unknown key; {suggestion(name, self.known)}",
+                lambda n: f"{self.where(f'{n:,} more keys')}: unknown; leave them out",
+            )
+        )
 
     def section(self, name: str, known: Iterable[str], required: bool, why: str = "") -> "Section":
         """Give the section inside this one; empty where it is missing, which is noted if it is required."""

@@ -85,6 +85,22 @@ Read = Expression | Linear | Unmodelled
 """A hypothesis as it was read."""
 
 
+MOST_HYPOTHESES = 20_000
+
+
+def refuse_too_many(top: Section, problems: Problems) -> None:
+    """Refuse at once a study that lists more hypotheses than can be weighed in a reasonable time."""
+    agent = top.given.get("agent")
+    listed = {"[hypotheses]": top.given.get("hypotheses")}
+    listed["[agent] hypotheses"] = agent.get("hypotheses") if isinstance(agent, dict) else None
+    for where, given in listed.items():
+        if isinstance(given, dict) and len(given) > MOST_HYPOTHESES:
+            raise InputError(
+                f"{problems.file}: {where}: {len(given):,} are listed; up to {MOST_HYPOTHESES:,} can be, so leave out those that "
+                "other hypotheses stand for, or give a family with continuous weights (linear = [...])"
+            )
+
+
 def read_hypotheses(top: Section, problems: Problems) -> tuple[list[str], dict[str, Read]]:
     """Read [hypotheses]: every name given, and the expressions and families that can be read."""
     section = top.section(

@@ -49,8 +49,14 @@ from reward_hypotheses.sections import (
     read_fit,
     read_hypotheses,
     read_values,
+    refuse_too_many,
 )
 from reward_hypotheses.tables import Tables, read_tables
+
+MOST_DOTS = 100
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+DEEP = re.compile(rf"(?m)(?:^[ \t]*+\[{{0,2}}[ \t]*+|(?<![\w.'\"-]))(?:{_PART}[ \t]*+\.[ \t]*+){{{MOST_DOTS}}}")
+"""A dotted key that goes very deep, for which a TOML parser takes a time that grows as the square of its parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,6 +370,7 @@ def load(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, 
     problems = Problems(path.name)
     top = Section(document, "", problems, SECTIONS)
     top.refuse_unknown()
+    refuse_too_many(top, problems)
     title = top.text("title", default=_readable(path.stem))
     about = top.text("about")
     for key, words in (("title", title), ("about", about)):
@@ -548,6 +555,11 @@ def _toml(path: Path) -> tuple[dict[str, Any], str]:
     data = read_bytes(path, name, "a study file (TOML)")
     try:
         text = data.decode("utf-8-sig")
+        if deep := DEEP.search(text):
+            line = text.count("\n", 0, deep.start()) + 1
+            raise InputError(
+                f"{name}: line {line}: a key of more than {MOST_DOTS} parts; a study has keys of 3 parts at most"
+            )
         return tomllib.loads(text), text
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -556,6 +568,8 @@ def _toml(path: Path) -> tuple[dict[str, Any], str]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: {_toml_words(str(error), text)}") from None
+    except InputError:
+        raise
     except (RecursionError, ValueError) as error:
         raise InputError(f"{name}: not a TOML file that can be read ({error})") from None
 
@@ -590,11 +604,11 @@ def line_expressions(line: FailureLine | None, names: list[str], key: str) -> di
     """Every distinct expression of a failure line, by what names it in messages."""
     if line is None:
         return {}
-    distinct: dict[str, Expression] = {}
+    distinct: dict[str, tuple[str, Expression]] = {}
     for name, value in zip(names, line.values, strict=True):
-        if isinstance(value, Expression) and value.text not in [e.text for e in distinct.values()]:
-            distinct[f"{key} of {name!r}"] = value
-    return distinct
+        if isinstance(value, Expression):
+            distinct.setdefault(value.text, (f"{key} of {name!r}", value))
+    return dict(distinct.values())
 
 
 def _check_tables(
