@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-DEGREES = 5.0  # of freedom of the proposal, so that its tails are heavier than most posteriors'
+DEGREES, FEW = (
+    5.0,
+    4,
+)  # of freedom of the proposal, so that its tails are heavier than most posteriors'; dimensions above
+# which there are as many more, for in many dimensions a heavy tail is all that there is to draw
 ITERATIONS = 1000
 
 
@@ -44,16 +48,17 @@ def _one_way(
 
     chains, length, d = draws.shape
     n = chains * length
+    degrees = DEGREES + max(0, d - FEW)
     fitted = shape.reshape(-1, d)
     mean = fitted.mean(axis=0)
-    scale = np.linalg.cholesky(np.atleast_2d(np.cov(fitted.T)) * (DEGREES - 2) / DEGREES + 1e-300 * np.eye(d))
-    normal, chi = rng.standard_normal((n, d)), rng.chisquare(DEGREES, n)
-    proposed = mean + (normal @ scale.T) * np.sqrt(DEGREES / chi)[:, None]
+    scale = np.linalg.cholesky(np.atleast_2d(np.cov(fitted.T)) * (degrees - 2) / degrees + 1e-300 * np.eye(d))
+    normal, chi = rng.standard_normal((n, d)), rng.chisquare(degrees, n)
+    proposed = mean + (normal @ scale.T) * np.sqrt(degrees / chi)[:, None]
 
     def log_proposal(x: np.ndarray) -> np.ndarray:
         squares = (np.linalg.solve(scale, (x - mean).T) ** 2).sum(axis=0)
-        constant = math.lgamma((DEGREES + d) / 2) - math.lgamma(DEGREES / 2) - d / 2 * math.log(DEGREES * math.pi)
-        return constant - np.log(np.diag(scale)).sum() - (DEGREES + d) / 2 * np.log1p(squares / DEGREES)
+        constant = math.lgamma((degrees + d) / 2) - math.lgamma(degrees / 2) - d / 2 * math.log(degrees * math.pi)
+        return constant - np.log(np.diag(scale)).sum() - (degrees + d) / 2 * np.log1p(squares / degrees)
 
     flat = draws.reshape(-1, d)
     at_draws = log_target(flat) - log_proposal(flat)

@@ -17,7 +17,7 @@ from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, in_rows, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT, Base, Bell, Weighted, from_mixture, from_prior, laplace
+from reward_hypotheses.models.laplace import K_HAT, Base, Bell, Weighted, from_mixture, from_prior, gradient_of, laplace
 from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
@@ -26,6 +26,7 @@ from reward_hypotheses.models.tempering import bells_of_shell, tempered
 from reward_hypotheses.models.units import feature_scale
 from reward_hypotheses.models.valuation import Valuation
 
+TOO_LARGE = 0.1  # Monte Carlo error of a log evidence, nats, above which another way is tried
 MANY = 40  # dimensions above which only gradients lead anywhere
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
 WORK, MOST_DRAWS = 100_000_000, 16_000  # numbers that the draws of one integral cost, at most; draws
@@ -52,6 +53,16 @@ class Seen:
     probes: Valuation
     x: np.ndarray
     line: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Nuts:
+    """How NUTS is to sample a family, and whether from the first or only where nothing quicker can be trusted."""
+
+    first: bool = False
+    draws: int = 1000
+    chains: int = 4
+    seed: int = 0
 
 
 class Term(ABC):
@@ -251,7 +262,7 @@ class Whole(Term):
         self.seen, self.x, self.line = seen, seen.x, seen.line
         self.observed = np.asarray(feedback.observed)
         self.counts = np.ones(len(seen.x)) if feedback.counts is None else feedback.counts
-        self.smooth = bool(self._predicted(np.ones((1, self.x.shape[1]))).dtype != bool)
+        self.smooth = not in_steps(feedback)
 
     @property
     def nuisances(self) -> dict[str, Nuisance]:  # noqa: D102
@@ -635,6 +646,13 @@ class Shell(Space):
         return full / np.sqrt((full**2).sum(axis=1, keepdims=True))
 
 
+def in_steps(feedback: Feedback) -> bool:
+    """Return whether what a feedback depends on jumps as weights move, so that it has no gradient."""
+    if isinstance(feedback, Rational) or type(feedback).predicted is Feedback.predicted:
+        return False
+    return bool(feedback.predicted(np.zeros((1, 1)), 0.0, 0.0).dtype == bool)
+
+
 def fit_family(
     name: str,
     linear: Linear,
@@ -643,12 +661,15 @@ def fit_family(
     n: int,
     rng: np.random.Generator,
     scale: np.ndarray | None = None,
+    nuts: Nuts | None = None,
 ) -> tuple[Fitted, float, float]:
     """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
 
     ``log integral p(w) prod_k [integral p(D_k | r_w, theta_k) p(theta_k) dtheta_k] dw``. By Laplace's approximation
     corrected by importance sampling; where its Pareto k-hat is above 0.7, by importance sampling from the prior if that
-    leaves 1,000 effective draws; else by sequential Monte Carlo.
+    leaves 1,000 effective draws; else by sequential Monte Carlo. With more than 40 weights Laplace's approximation is
+    to leave 1,000 effective draws too, sequential Monte Carlo starts from it where there are gradients, and where its error
+    is above 0.1 nats NUTS and bridge sampling take over.
 
     Parameters
     ----------
@@ -658,6 +679,8 @@ def fit_family(
         Draws of the weights.
     scale : ndarray (feature,), optional
         Unit of each feature, where the rows of these feedbacks do not give it.
+    nuts : Nuts, optional
+        How NUTS is to sample.
 
     Raises
     ------
@@ -680,7 +703,7 @@ def fit_family(
             out[lo : lo + step] = np.where(np.isnan(found), -np.inf, found)
         return out
 
-    method, found = _integrate(space, terms, log_likelihood_of, n, rng)
+    method, found, sampler = _integrate(name, space, terms, log_likelihood_of, n, rng, Nuts() if nuts is None else nuts)
     below = np.cumsum(found.weights)
     evenly = (rng.random() + np.arange(n)) / n * below[-1]  # as near to their weights as whole numbers of copies can be
     kept = found.points[rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))]
@@ -707,17 +730,20 @@ def fit_family(
             for term in reversed(terms)
             if isinstance(term, Choosing) and "rationality" in term.feedback.nuisances
         },
+        sampler,
     )
     return fitted, found.value, found.mcse
 
 
 def _integrate(
+    name: str,
     space: Space,
     terms: Sequence[Term],
     log_likelihood_of: Callable[[Sequence[Term], np.ndarray], np.ndarray],
     least: int,
     rng: np.random.Generator,
-) -> tuple[str, Weighted]:
+    nuts: Nuts,
+) -> tuple[str, Weighted, Any]:
     """By the quickest way that can be trusted."""
     cells = sum(term.cells for term in terms)
 
@@ -747,16 +773,19 @@ def _integrate(
     if all(term.smooth for term in terms):
         found = _approximated(space, terms, log_likelihood, log_posterior, base, least, rng)
         bells = found.bells
+        if nuts.first:
+            sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
+            return "nuts", sampled, sampler
         enough = not sloped or 1 / float(found.weights @ found.weights) >= ENOUGH
         if found.k_hat <= K_HAT and math.isfinite(found.value) and enough:
-            return "laplace", found
+            return "laplace", found, None
     n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
     points = space.prior_draws(n, rng)
     pilot = from_prior(log_likelihood, points[:LEAST_DRAWS]) if sloped else None
     if pilot is None or 1 / float(pilot.weights @ pilot.weights) >= ENOUGH * LEAST_DRAWS / n / 10:
         found = from_prior(log_likelihood, points)
         if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
-            return "prior", found
+            return "prior", found, None
     if sloped and bells:
         one_peak = isinstance(space, (Gaussian, Shell))
         found = tempered(
@@ -767,7 +796,11 @@ def _integrate(
             lambda points: slopes(points)[0],
             rng,
         )
-        return "smc", found
+        if found.mcse > TOO_LARGE:
+            sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
+            if not sampler.problems and sampled.mcse < found.mcse:
+                return "nuts", sampled, sampler
+        return "smc", found, None
     soft = [term.softened() for term in terms]
     found = smc(
         log_prior,
@@ -778,7 +811,32 @@ def _integrate(
     )
     if any(one is not term for one, term in zip(soft, terms, strict=True)):
         found = _hardened(found, log_likelihood(found.points) - log_likelihood_of(soft, found.points))
-    return "smc", found
+    return "smc", found, None
+
+
+def _by_nuts(
+    name: str,
+    space: Space,
+    terms: Sequence[Term],
+    log_posterior: Callable[[np.ndarray], np.ndarray],
+    bells: Sequence[Bell],
+    how: Nuts,
+) -> tuple[Weighted, Any]:
+    """By NUTS and a bridge, in coordinates in which the best approximation is round; of the prior where there is none."""
+    from reward_hypotheses.models.family_nuts import nuts
+
+    if bells:
+        bell = max(bells, key=lambda one: one.share)
+    else:
+        points = space.prior_draws(STARTS * 10, np.random.default_rng(how.seed))
+        bell = Bell(points.mean(axis=0), np.linalg.cholesky(np.cov(points.T).reshape(points.shape[1], -1)), 1.0)
+
+    def slopes(points: np.ndarray) -> np.ndarray:
+        if all(term.sloped for term in terms):
+            return np.add(*slopes_of(space, terms, points))
+        return np.array([gradient_of(log_posterior, point) for point in points])
+
+    return nuts(name, log_posterior, slopes, bell, how.draws, how.chains, how.seed)
 
 
 def slopes_of(space: Space, terms: Sequence[Term], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -254,7 +254,7 @@ def mode_of(
             gradient, hessian = _derivatives(f, at)
             precision = -hessian
         else:
-            gradient, precision = _gradient(f, at), curvature(at)
+            gradient, precision = gradient_of(f, at), curvature(at)
         values, vectors = np.linalg.eigh(precision)
         step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-6))
         length = float(np.abs(step).max())
@@ -270,7 +270,7 @@ def mode_of(
     return at
 
 
-def _gradient(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
+def gradient_of(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
     """Gradient by central differences."""
     unit = STEP * np.eye(len(at))
     y = f(np.vstack([at + unit, at - unit]))

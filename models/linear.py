@@ -230,11 +230,11 @@ class Fitted:
         Draws of the weights from ``p(w | D)``, exchangeable.
     nuisances : dict of str to ndarray (draw,)
         The nuisances drawn with them, by the variable that holds them.
-    method : {"laplace", "prior", "smc"}
+    method : {"laplace", "prior", "smc", "nuts"}
         How the evidence was come by: Laplace's approximation and importance sampling, importance sampling from the prior,
-        or sequential Monte Carlo.
+        sequential Monte Carlo, or NUTS and bridge sampling.
     k_hat : float
-        Pareto shape of the importance weights; NaN of sequential Monte Carlo.
+        Pareto shape of the importance weights; NaN of sequential Monte Carlo and of NUTS.
     ess : float
         Effective number of draws behind `weights`.
     seen : ndarray (feature, rank)
@@ -243,6 +243,8 @@ class Fitted:
         Whether of these feedback sees the direction alone, not how large a part of the weights they are.
     spreads : dict of str to ndarray (feature + 1, feature + 1)
         By variable of a rationality: ``s(w)^2 = (w, 1)' spread (w, 1)``, where rewards were scaled so.
+    sampler : Sampler or None
+        What NUTS reports, where it ran.
     """
 
     linear: Linear
@@ -256,6 +258,7 @@ class Fitted:
     seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     directions_only: bool = False
     spreads: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sampler: Any = None
 
     def scales(self, variable: str, weights: np.ndarray) -> np.ndarray:
         """``s(w)`` of weights (draw, feature), as the feedback of that rationality scaled them: (draw,)."""

@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.family import fit_family
+from reward_hypotheses.models.family import Nuts, fit_family, in_steps
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, Feedback
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rational import Rational
@@ -488,7 +488,15 @@ def _with_families(
         linear = hypotheses.family(h)
         rng = substream(seed, f"weights of {hypotheses.names[h]}")
         size = max(draws * chains, LEAST_FAMILY_DRAWS)
-        fitted[h], total[h], error[h] = fit_family(hypotheses.names[h], linear, feedback, line.values[h], size, rng)
+        nuts = Nuts(method == "nuts", draws, chains, seed)
+        fitted[h], total[h], error[h] = fit_family(
+            hypotheses.names[h], linear, feedback, line.values[h], size, rng, nuts=nuts
+        )
+    ran = [one for one in (sampler, *(f.sampler for f in fitted.values())) if one is not None]
+    if ran:
+        from reward_hypotheses.models.sampling import together
+
+        sampler = together(ran)
     place = {h: k for k, h in enumerate(named)}
     whole = [_among(evidence[k] if named else None, one, place, n) for k, one in enumerate(feedback)]
     of_named, first = whole.copy(), whole[0]
@@ -508,12 +516,18 @@ def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method
     """Say why a method cannot weigh hypotheses by feedback, without trying."""
     if method == "auto":
         return []
-    if hypotheses.families:
-        names = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
-        how = "importance sampling or sequential Monte Carlo, which give the evidence too"
-        return [f"method: {method!r}, but the weights of {names} are integrated by {how}; use 'auto'"]
+    families = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
     if method == "nuts":
-        return [problem for one in feedback if one.nuisances and (problem := one.sampling_problem) is not None]
+        named = [one for one in feedback if one.nuisances] if len(hypotheses.families) < len(hypotheses) else []
+        return [problem for one in named if (problem := one.sampling_problem) is not None] + [
+            f"method: 'nuts', but {one.name}: {one.kind} are steps in the weights of {families}, which NUTS cannot climb; "
+            "use 'auto', which integrates them by sequential Monte Carlo"
+            for one in feedback
+            if families and in_steps(one)
+        ]
+    if families:
+        how = "importance sampling, sequential Monte Carlo or NUTS"
+        return [f"method: {method!r}, but the weights of {families} are integrated by {how}; use 'auto' or 'nuts'"]
     together = {one.shares for one in feedback if one.shares is not None and not one.exact}
     inexact = [one for one in feedback if one.nuisances and (not one.exact or one.shares in together)]
     return [_no_exact_form(inexact)] if inexact else []

@@ -237,6 +237,20 @@ def _judged(
     stats: Mapping[str, np.ndarray],
     accept: float,
 ) -> Sampler:
+    return judged(
+        {
+            f"{part.name}_{key} of {name!r}": values[:, :, c]
+            for part in parts
+            for key, values in theta[part.name].items()
+            for c, name in enumerate(part.names)
+        },
+        stats,
+        accept,
+    )
+
+
+def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float) -> Sampler:
+    """Judge draws (chain, draw) of variables, by what names them in messages."""
     from arviz_stats.base import array_stats
 
     problems = []
@@ -246,22 +260,31 @@ def _judged(
             f"{divergences} of {stats['diverging'].size} NUTS draws diverged, at target acceptance {accept}"
         )
     worst_r, worst_ess = 1.0, np.inf
-    for part in parts:
-        for key, values in theta[part.name].items():
-            for c, name in enumerate(part.names):
-                one = values[:, :, c]
-                if np.ptp(one) == 0:
-                    continue
-                r_hat = float(array_stats.rhat(one, chain_axis=0, draw_axis=1))
-                bulk = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="bulk"))
-                tail = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
-                worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
-                which = f"{part.name}_{key} of {name!r}"
-                if not r_hat <= R_HAT:
-                    problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
-                if not min(bulk, tail) >= ESS:
-                    problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
+    for which, one in sampled.items():
+        if np.ptp(one) == 0:
+            continue
+        r_hat = float(array_stats.rhat(one, chain_axis=0, draw_axis=1))
+        bulk = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="bulk"))
+        tail = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
+        worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
+        if not r_hat <= R_HAT:
+            problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
+        if not min(bulk, tail) >= ESS:
+            problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
     return Sampler(stats, divergences, worst_r, worst_ess, accept, tuple(problems))
+
+
+def together(samplers: Sequence[Sampler]) -> Sampler | None:
+    """What several runs report: the first one's statistics draw by draw, and the worst of all."""
+    if not samplers:
+        return None
+    return replace(
+        samplers[0],
+        divergences=sum(one.divergences for one in samplers),
+        r_hat=max(one.r_hat for one in samplers),
+        ess=min(one.ess for one in samplers),
+        problems=tuple(problem for one in samplers for problem in one.problems),
+    )
 
 
 _COMPILED: dict[Any, Any] = {}

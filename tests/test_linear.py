@@ -300,7 +300,6 @@ BAD = {
     "logic on numbers": (lambda: _fit(["x & y"]), "takes true or false"),
     "a feature that is not finite": (lambda: _fit(["x", "1/(x - x)"]), "finite|must be"),
     "asked exactly": (lambda: _fit(["x"], method="exact"), "'exact', but the weights of 'family' are integrated by.*use 'auto'"),
-    "asked by NUTS": (lambda: _fit(["x"], method="nuts"), "'nuts', but the weights of 'family' are integrated by.*use 'auto'"),
     "two of a name with /": (lambda: _two("a/b", "c"), "'a/b': a '/' in it"),
     "as a simplicity prior": (lambda: _fit(["x"], values=rh.Simplicity(source=SOURCE)), "has continuous weights and has no length"),
 }  # fmt: skip
