@@ -10,9 +10,10 @@ from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.laplace import Bell, Weighted
 from reward_hypotheses.models.posterior import NotTrustedError
-from reward_hypotheses.models.sampling import ATTEMPTS, LEAST_CHAINS, LEAST_DRAWS, STATS, TUNE, Sampler, judged
+from reward_hypotheses.models.sampling import ATTEMPTS, LEAST_CHAINS, LEAST_DRAWS, STATS, Sampler, judged
 
 Function = Callable[[np.ndarray], np.ndarray]
+TUNE = 500  # draws: the space is round already
 NEAR = 0.5  # of standard deviations around the mode: where chains begin
 
 

@@ -24,6 +24,7 @@ def smc(
     gradients: Gradients | None = None,
     particles: int = PARTICLES,
     root: np.ndarray | None = None,
+    left: float = LEFT,
 ) -> Weighted:
     """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
 
@@ -46,8 +47,10 @@ def smc(
         A root of the covariance by which particles move, about; of the particles' own unless given. It is better given where
         the particles of an island are not many times as many as the dimensions, for their own covariance then depends on
         each of them.
+    left : float, optional
+        Share of effective particles that a step of tempering leaves.
     """
-    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root) for _ in range(ISLANDS)]
+    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left) for _ in range(ISLANDS)]
     values = np.array([value for value, _ in found])
     total = log_sum_exp(values) - math.log(ISLANDS)
     if not total > -math.inf:
@@ -66,6 +69,7 @@ def _island(
     gradients: Gradients | None,
     n: int,
     given_root: np.ndarray | None,
+    left: float,
 ) -> tuple[float, np.ndarray]:
     """Log evidence of one island, and its particles."""
     points = draws(n, rng)
@@ -76,7 +80,7 @@ def _island(
         top = float(likelihood.max())
         if not top > -math.inf:
             return -math.inf, points
-        rise = _rise(likelihood, 1.0 - power)
+        rise = _rise(likelihood, 1.0 - power, left)
         odds = np.exp(rise * (likelihood - top))
         value += rise * top + math.log(float(odds.mean()))
         power = 1.0 if rise >= 1.0 - power else power + rise
@@ -137,17 +141,17 @@ def _trajectory(
     return at, ((pushed**2).sum(axis=1) - start) / 2
 
 
-def _rise(log_likelihood: np.ndarray, most: float) -> float:
-    """Greatest rise of the power, up to `most`, that leaves half of the particles effective."""
+def _rise(log_likelihood: np.ndarray, most: float, left: float) -> float:
+    """Greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
 
     def effective(rise: float) -> float:
         odds = np.exp(rise * (log_likelihood - log_likelihood.max()))
         return float(odds.sum()) ** 2 / float(odds @ odds) / len(odds)
 
-    if effective(most) >= LEFT:
+    if effective(most) >= left:
         return most
     lo, hi = 0.0, most
     for _ in range(60):
         middle = (lo + hi) / 2
-        lo, hi = (middle, hi) if effective(middle) >= LEFT else (lo, middle)
+        lo, hi = (middle, hi) if effective(middle) >= left else (lo, middle)
     return max(lo, 1e-300)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from reward_hypotheses.models.laplace import BASE_SHARE, Base, Bell, Weighted, mode_of
+from reward_hypotheses.models.laplace import BASE_SHARE, LEAST_SHARE, Base, Bell, Weighted, mode_of
 from reward_hypotheses.models.smc import smc
 
-PARTICLES = 500  # of an island
+PARTICLES, LEFT = 500, 0.8  # of an island; effective share after a step, high because few particles feel a tail
 RADII, NEARBY = 30, 0.1  # steps to the best radius, and how far from it to look for its spread
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -69,7 +69,7 @@ def tempered(
         return log_target(points) - log_start(points)
 
     root = bells[int(np.argmax(shares))].root
-    return smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root)
+    return smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT)
 
 
 def bells_of_shell(
@@ -86,7 +86,7 @@ def bells_of_shell(
     peak near 0, to which Newton's steps may lead. In many dimensions a direction that is uniform is nearly a normal vector:
     the prior is nearly a mixture of ``Normal(0, e^(2 t) / r)`` over ``t = log |v|``. Under each of these a likelihood that is
     log-concave has one mode. The evidence of t by Laplace's approximation has its highest point where ``r (m / e^(2 t) - 1)``
-    balances the slope of the prior of t, with m the mean of ``|v|^2`` (MacKay 1992); the bells are there and two standard
+    balances the slope of the prior of t, with m the mean of ``|v|^2`` (MacKay 1992); the bells are there and up to four standard
     deviations around it.
 
     Parameters
@@ -138,7 +138,7 @@ def bells_of_shell(
     bend = (2 * found[0][2] - found[-1][2] - found[1][2]) / NEARBY**2
     spread = min(1 / math.sqrt(max(bend, 1e-6)), sd)
     bells = []
-    for z in (-2.0, -1.0, 0.0, 1.0, 2.0):
+    for z in (-4.0, -2.5, -1.2, 0.0, 1.2, 2.5, 4.0):
         centre, covariance, _ = at(t + z * spread, mode)
-        bells.append(Bell(centre, np.linalg.cholesky(covariance), math.exp(-0.5 * z**2)))
+        bells.append(Bell(centre, np.linalg.cholesky(covariance), max(math.exp(-0.5 * z**2), LEAST_SHARE)))
     return bells
