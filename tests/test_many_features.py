@@ -172,6 +172,7 @@ def test_tempering_from_a_mixture_that_is_off():
     assert abs(same.value - exact) < 5 * same.mcse
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["sphere", {"normal": 1.0}])
 def test_nuts_and_bridge_agree_with_importance_sampling(prior):
     table = ragged(False)
