@@ -871,7 +871,7 @@ def _approximated(
     staged = len(softmaxes) == len(terms)
     if staged and space.dimension > MANY and isinstance(space, Shell):
         bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
-        return from_mixture(log_posterior, bells, rng, draws, base)
+        return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base)
     curvature = _curvature(space, softmaxes, rng) if staged else None
     one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
     thorough = not one_hill and cells * space.dimension <= FEW_CELLS

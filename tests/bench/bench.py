@@ -113,6 +113,7 @@ def main() -> None:
         ("worst case with its features, M=1e5, 4 options, H=64", "3 s"),
         ("expected reward and risk of 18 policies, M=1e4, 5 options, H=256", ""),
         ("what to ask next, 1e4 labels, H=64", "5 s"),
+        ("100 continuous weights, rankings of 36 races of 40", "30 s"),
         ("100 demonstrated steps, 400 states, H=1000", "5 s"),
         ("100 demonstrated steps, 400 states, H=10, soft", ""),
     ):

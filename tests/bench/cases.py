@@ -365,6 +365,7 @@ CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "what to ask next, 1e4 labels, H=64": lambda: queries(10_000, 64),
     "evidence or prior, and other values, M=1e4, 3 options, H=256": lambda: argument(10_000, 256),
     "worst case with its features, M=1e5, 4 options, H=64": lambda: worst(100_000, 64),
+    "100 continuous weights, rankings of 36 races of 40": many_features,
     "100 demonstrated steps, 400 states, H=1000": lambda: demonstrations(1000, "optimal"),
     "100 demonstrated steps, 400 states, H=10, soft": lambda: demonstrations(10, "soft"),
 }
