@@ -351,6 +351,20 @@ def csv_rows(with_arrow: bool) -> float:
         return timed(lambda: readers.read_csv(path, "rows"), 3)
 
 
+def many_features():
+    """Seconds of a fit of 100 features, directions uniform and the rationality inferred."""
+    import reward_hypotheses as rh
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(36, 40, 100))
+    worth = x @ rng.normal(size=100) / 10 + rng.gumbel(size=(36, 40))
+    table = {f"f{k}": x[..., k] for k in range(100)} | {"rank": (-worth).argsort(axis=1).argsort(axis=1) + 1.0}
+    family = rh.Linear([f"f{k}" for k in range(100)], source="a bench")
+    start = time.perf_counter()
+    rh.fit({"family": family}, rh.Uniform("a bench"), [rh.Rankings(table, "rank")], fail_utility=0.0)
+    return time.perf_counter() - start
+
+
 CASES: dict[str, Callable[[], float | tuple[float, float]]] = {
     "NUTS on new data, model compiled before, vs pm.sample": sampled_again,
     "csv, 1e6 rows, pyarrow": lambda: csv_rows(True),
