@@ -194,7 +194,7 @@ class Choosing(Term):
         """``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
         s = self.scales(weights)
         largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
-        return np.asarray(np.where(s > len(full[0]) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
+        return np.asarray(np.where(s > (weights.shape[1] + 1) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
 
     def slopes(  # noqa: D102
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray]
