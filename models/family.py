@@ -17,7 +17,7 @@ from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, in_rows, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT, Base, Bell, Weighted, from_mixture, from_prior, gradient_of, laplace
+from reward_hypotheses.models.laplace import FITS, K_HAT, Base, Bell, Weighted, from_mixture, from_prior, gradient_of, laplace
 from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
@@ -37,6 +37,8 @@ RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
+FEWEST = 200.0
+"""Effective draws with which Laplace's approximation is good enough in many dimensions."""
 STARTS, SEVERAL = 256, 5
 """Draws from the prior among which to look for places to climb from, and how many of these there are."""
 CORNERS = 8
@@ -776,7 +778,13 @@ def _integrate(
         if nuts.first:
             sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
             return "nuts", sampled, sampler
-        enough = not sloped or 1 / float(found.weights @ found.weights) >= ENOUGH
+        if many and math.isfinite(found.value):
+            enough = 1 / float(found.weights @ found.weights) >= FEWEST
+            if enough and found.k_hat <= K_HAT:  # judged by these draws, and so not estimated from them
+                one_hill = None if isinstance(space, Gaussian) else base
+                found = from_mixture(log_posterior, list(bells), rng, len(found.points), one_hill, fits=0)
+        else:
+            enough = True
         if found.k_hat <= K_HAT and math.isfinite(found.value) and enough:
             return "laplace", found, None
     n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
@@ -871,7 +879,7 @@ def _approximated(
     staged = len(softmaxes) == len(terms)
     if staged and space.dimension > MANY and isinstance(space, Shell):
         bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
-        return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base)
+        return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base, fits=0)
     curvature = _curvature(space, softmaxes, rng) if staged else None
     one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
     thorough = not one_hill and cells * space.dimension <= FEW_CELLS
@@ -879,7 +887,8 @@ def _approximated(
     if thorough:
         starts = np.vstack([starts, space.corners()])
     mirrored = None if one_hill else space.mirrored
-    return laplace(log_posterior, starts, rng, curvature, draws, None if one_hill else base, mirrored)
+    fits = FITS if space.dimension <= MANY else 0
+    return laplace(log_posterior, starts, rng, curvature, draws, None if one_hill else base, mirrored, fits)
 
 
 def _starts(

@@ -25,12 +25,13 @@ def smc(
     particles: int = PARTICLES,
     root: np.ndarray | None = None,
     left: float = LEFT,
+    islands: int = ISLANDS,
 ) -> Weighted:
     """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
 
     Particles drawn from the prior are weighed by a power of the likelihood that leaves half of them effective, resampled,
     and moved by random-walk Metropolis steps of their own covariance, until the power is 1 (Del Moral, Doucet and Jasra
-    2006). Eight islands run apart; their spread is the Monte Carlo error of the evidence.
+    2006). Islands run apart; their spread is the Monte Carlo error of the evidence.
 
     Parameters
     ----------
@@ -49,14 +50,15 @@ def smc(
         each of them.
     left : float, optional
         Share of effective particles that a step of tempering leaves.
+    islands : int, optional
     """
-    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left) for _ in range(ISLANDS)]
+    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left) for _ in range(islands)]
     values = np.array([value for value, _ in found])
-    total = log_sum_exp(values) - math.log(ISLANDS)
+    total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
         return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(particles, 1 / particles))
     share = np.exp(values - total)
-    mcse = float(share.std(ddof=1)) / math.sqrt(ISLANDS)
+    mcse = float(share.std(ddof=1)) / math.sqrt(islands)
     weights = np.repeat(share / share.sum() / particles, particles)
     return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in found]), weights)
 

@@ -8,7 +8,8 @@ import numpy as np
 from reward_hypotheses.models.laplace import BASE_SHARE, LEAST_SHARE, Base, Bell, Weighted, mode_of
 from reward_hypotheses.models.smc import smc
 
-PARTICLES, LEFT = 500, 0.8  # of an island; effective share after a step, high because few particles feel a tail
+ISLANDS, PARTICLES = 16, 250  # of an island: many islands, for they tell the error
+LEFT = 0.8  # effective share after a step, high because few particles feel a tail
 RADII, NEARBY = 30, 0.1  # steps to the best radius, and how far from it to look for its spread
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -39,15 +40,16 @@ def tempered(
     shares = np.array([bell.share for bell in bells])
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
 
-    def parts(points: np.ndarray) -> np.ndarray:
-        """Log density of each part of q: (part, point)."""
-        logs = [math.log(a) + bell.log_density(points) for bell, a in zip(bells, shares, strict=True)]
+    def parts(points: np.ndarray, slopes: bool = False) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Log density of each part of q (part, point), and the gradients of those of the bells."""
+        found = [bell.quickly(points, slopes) for bell in bells]
+        logs = [math.log(a) + log for (log, _), a in zip(found, shares, strict=True)]
         if base is not None:
             logs.append(math.log(BASE_SHARE) + np.nan_to_num(base.log_density(points), nan=-np.inf))
-        return np.array(logs)
+        return np.array(logs), [slope for _, slope in found]
 
     def log_start(points: np.ndarray) -> np.ndarray:
-        return np.asarray(np.logaddexp.reduce(parts(points), axis=0))
+        return np.asarray(np.logaddexp.reduce(parts(points)[0], axis=0))
 
     def draws(n: int, rng: np.random.Generator) -> np.ndarray:
         chance = [*shares, BASE_SHARE] if base is not None else shares
@@ -58,9 +60,9 @@ def tempered(
         return np.asarray(rng.permutation(np.concatenate(drawn)))
 
     def gradients(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logs = parts(points)
+        logs, slopes = parts(points, True)
         chance = np.exp(logs - np.logaddexp.reduce(logs, axis=0))[..., None]
-        of_start = sum(share * bell.slopes(points) for share, bell in zip(chance, bells, strict=False))
+        of_start = sum(share * slope for share, slope in zip(chance, slopes, strict=False))
         if base is not None:
             of_start = of_start + chance[-1] * slopes_of_base(points)
         return of_start, slopes_of_target(points) - of_start
@@ -69,7 +71,7 @@ def tempered(
         return log_target(points) - log_start(points)
 
     root = bells[int(np.argmax(shares))].root
-    return smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT)
+    return smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT, ISLANDS)
 
 
 def bells_of_shell(
