@@ -13,6 +13,8 @@ LEFT = 0.5
 """Share of effective particles that a step of tempering leaves."""
 MOST_TEMPERATURES, MOST_MOVES = 1000, 200
 TRAJECTORIES, MOST_LEAPS = 3, 12
+Plan = list[tuple[float, float]]
+"""Of each temperature, how far the power of the likelihood rises, and the length of a Hamiltonian step."""
 Gradients = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -26,6 +28,7 @@ def smc(
     root: np.ndarray | None = None,
     left: float = LEFT,
     islands: int = ISLANDS,
+    planned: bool = False,
 ) -> Weighted:
     """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
 
@@ -51,8 +54,17 @@ def smc(
     left : float, optional
         Share of effective particles that a step of tempering leaves.
     islands : int, optional
+    planned : bool, optional
+        Whether another island, which does not count, settles the powers and the lengths of steps for all. An island that
+        settles its own from its particles is biased, in proportion to 1 / particles.
     """
-    found = [_island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left) for _ in range(islands)]
+    plan: Plan | None = None
+    if planned:
+        plan = []
+        _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
+    found = [
+        _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan) for _ in range(islands)
+    ]
     values = np.array([value for value, _ in found])
     total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
@@ -72,8 +84,10 @@ def _island(
     n: int,
     given_root: np.ndarray | None,
     left: float,
+    plan: Plan | None = None,
 ) -> tuple[float, np.ndarray]:
-    """Log evidence of one island, and its particles."""
+    """Log evidence of one island, and its particles; by a plan, which an island that is given an empty one fills."""
+    followed = iter(plan) if plan else None
     points = draws(n, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
     power, value, d = 0.0, 0.0, points.shape[1]
@@ -82,7 +96,12 @@ def _island(
         top = float(likelihood.max())
         if not top > -math.inf:
             return -math.inf, points
-        rise = _rise(likelihood, 1.0 - power, left)
+        if followed is None:
+            rise = _rise(likelihood, 1.0 - power, left)
+            if plan is not None:
+                plan.append((rise, step))
+        else:
+            rise, step = next(followed)
         odds = np.exp(rise * (likelihood - top))
         value += rise * top + math.log(float(odds.mean()))
         power = 1.0 if rise >= 1.0 - power else power + rise
@@ -104,7 +123,8 @@ def _island(
                 gain = at_prior - prior + power * (at_likelihood - likelihood) - loss
             taken = np.log(rng.random(n)) < gain
             points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
-            step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
+            if followed is None:
+                step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
         for _ in range(MOST_MOVES if gradients is None else 0):
             tried = points + step * rng.standard_normal(points.shape) @ root.T
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)

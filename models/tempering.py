@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -71,7 +72,8 @@ def tempered(
         return log_target(points) - log_start(points)
 
     root = bells[int(np.argmax(shares))].root
-    return smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT, ISLANDS)
+    found = smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT, ISLANDS, planned=True)
+    return replace(found, mcse=found.mcse * math.sqrt((ISLANDS - 1) / (ISLANDS - 3)))  # Student's t, of few islands
 
 
 def bells_of_shell(
