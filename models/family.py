@@ -17,7 +17,17 @@ from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Rational, grouped, in_rows, softmax
 from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import FITS, K_HAT, Base, Bell, Weighted, from_mixture, from_prior, gradient_of, laplace
+from reward_hypotheses.models.laplace import (
+    FITS,
+    K_HAT,
+    Base,
+    Bell,
+    Weighted,
+    from_mixture,
+    from_prior,
+    gradient_of,
+    laplace,
+)
 from reward_hypotheses.models.linear import Fitted, Linear, combination
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.smc import smc
@@ -39,6 +49,8 @@ ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
 FEWEST = 200.0
 """Effective draws with which Laplace's approximation is good enough in many dimensions."""
+QUICK_NUTS, MOST_NUTS = 100_000, 1_000_000
+"""Features times items up to which NUTS is fallen back to, which takes about a minute, and up to which it may be asked for."""
 STARTS, SEVERAL = 256, 5
 """Draws from the prior among which to look for places to climb from, and how many of these there are."""
 CORNERS = 8
@@ -804,7 +816,7 @@ def _integrate(
             lambda points: slopes(points)[0],
             rng,
         )
-        if found.mcse > TOO_LARGE:
+        if found.mcse > TOO_LARGE and space.dimension * cells <= QUICK_NUTS:
             sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
             if not sampler.problems and sampled.mcse < found.mcse:
                 return "nuts", sampled, sampler

@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.seeds import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.family import Nuts, fit_family, in_steps
+from reward_hypotheses.models.family import MOST_NUTS, Nuts, fit_family, in_steps
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, Feedback
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.rational import Rational
@@ -519,18 +519,32 @@ def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method
     families = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
     if method == "nuts":
         named = [one for one in feedback if one.nuisances] if len(hypotheses.families) < len(hypotheses) else []
-        return [problem for one in named if (problem := one.sampling_problem) is not None] + [
-            f"method: 'nuts', but {one.name}: {one.kind} are steps in the weights of {families}, which NUTS cannot climb; "
-            "use 'auto', which integrates them by sequential Monte Carlo"
-            for one in feedback
-            if families and in_steps(one)
-        ]
+        return (
+            [problem for one in named if (problem := one.sampling_problem) is not None]
+            + [
+                f"method: 'nuts', but {one.name}: {one.kind} are steps in the weights of {families}, which NUTS cannot climb; "
+                "use 'auto', which integrates them by sequential Monte Carlo"
+                for one in feedback
+                if families and in_steps(one)
+            ]
+            + _too_much_for_nuts(hypotheses, feedback)
+        )
     if families:
         how = "importance sampling, sequential Monte Carlo or NUTS"
         return [f"method: {method!r}, but the weights of {families} are integrated by {how}; use 'auto' or 'nuts'"]
     together = {one.shares for one in feedback if one.shares is not None and not one.exact}
     inexact = [one for one in feedback if one.nuisances and (not one.exact or one.shares in together)]
     return [_no_exact_form(inexact)] if inexact else []
+
+
+def _too_much_for_nuts(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:
+    items = sum(one.items.n_items for one in feedback)
+    return [
+        f"method: 'nuts', but {hypotheses.names[h]!r} has {k:,} features and feedback {items:,} items: NUTS takes up to "
+        f"{MOST_NUTS:,} features times items; use 'auto'"
+        for h in hypotheses.families
+        if (k := len(hypotheses.family(h).features)) * items > MOST_NUTS
+    ]
 
 
 def _no_exact_form(feedback: Sequence[Feedback]) -> str:
