@@ -14,6 +14,7 @@ from reward_hypotheses.models.sampling import ATTEMPTS, LEAST_CHAINS, LEAST_DRAW
 
 Function = Callable[[np.ndarray], np.ndarray]
 TUNE = 500  # draws: the space is round already
+DEPTH = 7  # doublings of a trajectory at most, for each step takes a millisecond or so
 NEAR = 0.5  # of standard deviations around the mode: where chains begin
 
 
@@ -74,7 +75,8 @@ def nuts(
     )
     start = int(substream(seed, f"nuts of {name}").integers(2**31))
     chains = max(chains, LEAST_CHAINS)
-    settings: dict[str, Any] = {"cores": min(chains, os.cpu_count() or 1), "save_warmup": False, "progress_bar": False}
+    settings: dict[str, Any] = {"cores": min(chains, os.cpu_count() or 1), "save_warmup": False}
+    settings |= {"progress_bar": False, "maxdepth": DEPTH}
     for accept, factor in ATTEMPTS:
         n = max(draws, LEAST_DRAWS) * factor
         try:

@@ -68,7 +68,9 @@ def fit(
         Failure line, in each hypothesis's own reward units, or in standard deviations of its rewards (`InSd`): one for all,
         or one a hypothesis.
     method : {"auto", "exact", "nuts"}
-        auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
+        Continuous weights: auto takes importance sampling, else sequential Monte Carlo, which above 40 features starts from Laplace's
+        approximation where the likelihood has gradients; nuts takes NUTS and a bridge, for up to 1,000,000 features times
+        items. Other hypotheses: auto: the evidence of each feedback exactly where it has a closed form (labels, rewards) or an integral over one
         rationality (choices, rankings, stops, proxies, demonstrations), by Laplace's approximation and importance sampling (ratings), else by NUTS
         and a bridge. exact: so or not at all. nuts: sampled wherever there is a nuisance. The attribute ``methods`` says which
         and why. Sampled evidence carries its Monte Carlo error, in ``evidence`` and into every risk.

@@ -202,6 +202,7 @@ INTEGRATED = {
     "laplace": "Laplace's approximation, corrected by importance sampling",
     "prior": "importance sampling from the prior",
     "smc": "sequential Monte Carlo",
+    "nuts": "NUTS, and a bridge",
 }
 
 
