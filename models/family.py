@@ -509,6 +509,11 @@ class Unseen(Space):
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         return np.zeros((n, 0))
 
+    def slopes_of_weights(  # noqa: D102
+        self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return at, at
+
     def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
         return self.linear.prior_draws(len(at), rng)
 
@@ -782,7 +787,7 @@ def _integrate(
     if not space.dimension:  # no weight matters; where no nuisance does either, this is exact
         found = from_prior(log_likelihood, space.prior_draws(least, rng))
         if found.mcse == 0:
-            return "prior", replace(found, k_hat=math.nan)
+            return "prior", replace(found, k_hat=math.nan), None
 
     def slopes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return slopes_of(space, terms, points)
