@@ -4,7 +4,7 @@ One of the two places where human values enter (the other is `models/priors`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,9 +61,12 @@ class FailureLine:
         One for each hypothesis; an expression gives a value for each scene. None for a hypothesis with continuous weights
         of which nobody said what failing is worth: it says nothing about what is catastrophic. `InSd` until the training
         items are known (`models.spreads`).
+    for_all : bool
+        Whether one value was stated for every hypothesis, in place of one for each.
     """
 
     values: tuple[Any, ...]
+    for_all: bool = False
 
     @property
     def in_sd(self) -> bool:
@@ -72,7 +75,7 @@ class FailureLine:
 
     def only(self, which: Sequence[int]) -> "FailureLine":
         """That of some of the hypotheses."""
-        return FailureLine(tuple(self.values[h] for h in which))
+        return replace(self, values=tuple(self.values[h] for h in which))
 
 
 def failure_line(
@@ -100,7 +103,7 @@ def failure_line(
         given = {}
     if not isinstance(given, Mapping):
         value = _value(given, key, in_sd)
-        return FailureLine((value,) * len(names))
+        return FailureLine((value,) * len(names), for_all=True)
     asked = [name for name in names if name in given or name not in may_lack]
     problems = names_problems(given, asked, key, "value", "give one for every hypothesis") if names else []
     values: list[Line] = []

@@ -100,9 +100,9 @@ def in_reward_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarr
 
 
 def one_number(line: FailureLine) -> bool:
-    """Return whether one number other than 0, which is the same in every unit, is the line of several hypotheses."""
+    """Return whether one number other than 0, which is the same in every unit, was stated for several hypotheses."""
     stated = [value for value in line.values if value is not None]
-    return len(stated) > 1 and isinstance(stated[0], float) and stated[0] != 0 and len(set(map(str, stated))) == 1
+    return line.for_all and len(stated) > 1 and isinstance(stated[0], float) and stated[0] != 0
 
 
 def different_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarray) -> list[str]:

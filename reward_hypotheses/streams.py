@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from reward_hypotheses.data.text import visible
 
@@ -46,10 +47,10 @@ def output() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        silence()
+        silence(sys.stdout)
         raise
     except OSError as error:
-        silence()
+        silence(sys.stdout)
         raise UnwrittenError(error.strerror) from None
 
 
@@ -68,15 +69,17 @@ def say(lines: Iterable[str]) -> None:
 
 def tell(lines: Iterable[str]) -> None:
     """Write lines to standard error, each on one line; nothing where it cannot be written."""
-    with suppress(OSError, ValueError):
+    try:
         for line in lines:
             print(visible(" ".join(line.split())), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        silence(sys.stderr)
 
 
-def silence() -> None:
-    """Send what is still to be written to standard output nowhere, so that leaving does not try again."""
+def silence(stream: TextIO) -> None:
+    """Send what is still to be written to a stream nowhere, so that leaving does not try again."""
     with suppress(OSError, ValueError, AttributeError, io.UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 AGAIN_AFTER = 10.0  # seconds

@@ -177,7 +177,7 @@ def test_features_that_nobody_reads_are_named(tmp_path):
     path = lava_study(tmp_path)
     said = [w for w in rh.run(path)["warnings"] if "never did in training" in w]
     assert len(said) == 1 and "columns 'city', 'is_new' of table 'test' vary" in said[0]
-    assert minds(check(path)) == said
+    assert [w for w in minds(check(path)) if "never did in training" in w] == said
     path = lava_study(
         tmp_path, hypotheses={"m": {"linear": ["x", "city"], "source": SOURCE}, "a": "where(is_new > 0, x, 1)"}
     )
