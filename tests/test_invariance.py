@@ -66,7 +66,7 @@ def test_the_order_of_rows_changes_no_number(name, plain, tmp_path):
 @pytest.mark.parametrize("name", EXACT)
 def test_names_of_hypotheses_change_no_number(name, plain, tmp_path):
     study = copied(EXACT[name], tmp_path)
-    names = rh.run(EXACT[name])["hypotheses"]
+    names = [path.split("/")[2] for path in plain[name] if path.startswith("/log_evidence/")]
     text = study.read_text()
     new = {old: f"{'zyxwvu'[i]} ({i})" for i, old in enumerate(names)}
     for old, renamed in new.items():
@@ -78,7 +78,7 @@ def test_names_of_hypotheses_change_no_number(name, plain, tmp_path):
     assert_same(plain[name], named)
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", ["example", "read"])
 def test_one_thread_and_two_give_the_same_bytes(name):
     """Threads of linear algebra, and of the toolkit's own."""
     command = [sys.executable, "-m", "reward_hypotheses.cli", "run", str(EXACT[name]), "--json"]
