@@ -119,8 +119,11 @@ class Term(ABC):
         """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
 
     def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable."""
-        raise NotImplementedError
+        """Gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable.
+
+        Only terms that are `sloped` are asked.
+        """
+        raise InputError(f"{self.feedback.name}: {self.feedback.kind} give no gradient by continuous weights")
 
     @property
     def scale_free(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.rational import OfScenes, chances_of, chosen_by, chosen_times, log_chosen
+from reward_hypotheses.models.feedback.rational import OfScenes, chosen_by, log_chosen
 from reward_hypotheses.models.feedback.stages import Stages
 
 
@@ -80,9 +80,7 @@ class Choices(OfScenes):
     def tallies(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
-        if self.counts is None:
-            return self.replicate(inputs, theta, n, rng)
-        return chosen_times(self.counts, chances_of(self.beta(theta), inputs, n), rng)
+        return self.tallies_of_options(inputs, theta, n, rng)
 
     def replicate(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator

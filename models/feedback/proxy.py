@@ -21,9 +21,7 @@ from reward_hypotheses.models.feedback.base import LARGEST_COUNT, Check, Evidenc
 from reward_hypotheses.models.feedback.rational import (
     SCALED,
     Rational,
-    chances_of,
     chosen_by,
-    chosen_times,
     less_their_mean,
     log_chosen,
 )
@@ -240,9 +238,7 @@ class Proxy(Rational):
     def tallies(  # noqa: D102
         self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
     ) -> np.ndarray:
-        if self.counts is None:
-            return self.replicate(inputs, theta, n, rng)
-        return chosen_times(self.counts, chances_of(self.beta(theta), inputs, n), rng)
+        return self.tallies_of_options(inputs, theta, n, rng)
 
     @cached_property
     def inside(self) -> np.ndarray:

@@ -443,6 +443,14 @@ class Rational(Feedback):
         said = np.asarray(self.observed)
         return said if self.counts is None else (said * self.counts[:, None]).astype(np.int64)
 
+    def tallies_of_options(
+        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw `tally_of_options` n times from the model: (n, unit, option)."""
+        if self.counts is None:
+            return self.replicate(inputs, theta, n, rng)
+        return chosen_times(self.counts, chances_of(self.beta(theta), inputs, n), rng)
+
     def exact_draws(  # noqa: D102
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
