@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.numbers import finite, whole
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models import occupancy as arrays
 from reward_hypotheses.models import planning

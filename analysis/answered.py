@@ -9,8 +9,9 @@ import xarray as xr
 
 from reward_hypotheses.data.column import name_of
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.exported import Places
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.readers.exported_choices import Places
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
 
 TOLERANCE = 1e-3
 """How far from 1 probabilities may add up (half precision rounds so), before they are rescaled."""

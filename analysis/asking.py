@@ -8,8 +8,8 @@ import xarray as xr
 from reward_hypotheses.analysis.case import Agent, case_of
 from reward_hypotheses.analysis.queries import Risks, Worth, best_first, labels, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses import check_columns
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.stored import tested

@@ -9,8 +9,8 @@ import xarray as xr
 from reward_hypotheses.analysis.contributions import contributions
 from reward_hypotheses.analysis.support import on_support
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numbers import whole
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import check_columns
 from reward_hypotheses.models.posterior import weigh

@@ -10,8 +10,8 @@ import xarray as xr
 from reward_hypotheses.analysis import risk as arrays
 from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.callables import kept
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.evidence import MOST
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.feedback.base import Check
 from reward_hypotheses.models.parts import Parts

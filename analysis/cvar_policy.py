@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.posterior import NotTrustedError

@@ -9,7 +9,7 @@ import numpy as np
 from reward_hypotheses.analysis.judged_line import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression, Symbol
+from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, posterior_weights

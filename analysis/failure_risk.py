@@ -19,8 +19,8 @@ from reward_hypotheses.analysis.judged_line import (
     why_it_rests,
 )
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.policies.base import Policy

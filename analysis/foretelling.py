@@ -11,12 +11,12 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.shift import Shift, shift_check
-from reward_hypotheses.data.episodes import Steps, goes_on, picked, reached, simulated, starts
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import parse
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
-from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.worlds.episodes import Steps, goes_on, picked, reached, simulated, starts
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.hypotheses import hypotheses_of

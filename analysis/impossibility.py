@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.valuation import Valuation
 
 LARGEST = 200_000  # kinds of option times kinds of scene of which a linear program is made

@@ -8,10 +8,10 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import quantile, scene_weights
 from reward_hypotheses.analysis.variance_shares import Shares, shares_of_variance
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.failure_judgements import FailureJudgements, Line, log_mean
 from reward_hypotheses.models.feedback.base import Feedback

@@ -9,7 +9,7 @@ import xarray as xr
 from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.opinions import opinion, weights_or_nan
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import named_judges

@@ -13,8 +13,8 @@ from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.analysis.mdp_risk import mdp_risk
 from reward_hypotheses.analysis.unlisted import unmodelled_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses import check_columns, weight_names
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.mdp import MDP

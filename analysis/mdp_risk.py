@@ -14,8 +14,8 @@ from reward_hypotheses.analysis import values
 from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
 from reward_hypotheses.analysis.endless import left_by_class, limit
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models import occupancy, planning
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.mdp import MDP

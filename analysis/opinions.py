@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import interval, judges_weights
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 

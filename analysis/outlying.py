@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.outcomes import outcomes, usable_features
 from reward_hypotheses.analysis.worst_shift import feedback_columns
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior

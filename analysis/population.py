@@ -10,8 +10,8 @@ import xarray as xr
 from reward_hypotheses.analysis.case import policy_of
 from reward_hypotheses.analysis.labelled import catastrophe_risk
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses, weight_names

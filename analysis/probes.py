@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.rational import DEFAULT, prior_of_rationality
 from reward_hypotheses.models.hypotheses import Hypotheses, Reward, check_columns, hypotheses_of

@@ -11,10 +11,10 @@ import xarray as xr
 
 from reward_hypotheses.analysis.answered import Answers, Probes, probes_of
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.exported import chances_in, choices_in, export_of
-from reward_hypotheses.data.numbers import whole
-from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.data.shifts import add_options
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.exported_choices import chances_in, choices_in, export_of
+from reward_hypotheses.data.shifts.scenes import add_options
 
 TIED = 1e-9
 """Probabilities this close to the largest, relatively, are tied."""

@@ -11,8 +11,8 @@ from reward_hypotheses.analysis.case import Agent, Case, case_of
 from reward_hypotheses.analysis.probes import betas_of, laid_out
 from reward_hypotheses.analysis.risk import catastrophe_risk, scene_weights
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.hypotheses import check_columns

@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.contributions import CONTRADICTION, agreement, s
 from reward_hypotheses.analysis.endless import Left, left_within
 from reward_hypotheses.analysis.evidence import pairs
 from reward_hypotheses.analysis.risk import Risk
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback

@@ -44,9 +44,9 @@ from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds, value_bits
 from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.hypotheses import Hypotheses

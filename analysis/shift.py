@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import View
 from reward_hypotheses.models.policies.commit import Commit

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.posterior import Posterior

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.column import Column
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import Feedback

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
 from reward_hypotheses.models.feedback.rational import Part, Rational
 from reward_hypotheses.models.nuisances import LogNormal

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.outcomes import Outcomes, feature
-from reward_hypotheses.data.arrays import distinct, within_one
+from reward_hypotheses.data.numerics import distinct, within_one
 
 SAME = 1e-12
 """Risks of two scenes are the same up to this: no scene is worse than its equals by rounding."""

@@ -15,10 +15,10 @@ from reward_hypotheses.analysis.outcomes import outcomes
 from reward_hypotheses.analysis.worst_case import SAME
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.numbers import finite, whole
-from reward_hypotheses.data.seeds import substream
-from reward_hypotheses.data.shifts import recorded
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.policies.base import Policy

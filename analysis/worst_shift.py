@@ -20,8 +20,8 @@ from reward_hypotheses.analysis.worst_case import (
     worst_within,
 )
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.data.shifts import recorded
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import Bound, bound_of
 
 EXACT = 2**53

@@ -1,7 +1,12 @@
-"""The one error that wrong input raises, and the suggestions in its messages."""
+"""The one error that wrong input raises, the suggestions in its messages, and text made safe to show."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
+CONTROLS = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+"""Control characters but tabs and line ends, surrogates, and what sets the direction of text (Unicode annex 9)."""
 MOST_TOLD = 50  # of problems of one kind; the rest are counted
 MOST_NAMES = 2000  # among which the nearest is looked for
 
@@ -74,3 +79,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
         return "there is none to choose from"
     shown = ", ".join(repr(k) for k in every[:12])
     return f"there is {shown}" + (f" and {len(every) - 12} more" if len(every) > 12 else "")
+
+
+def visible(text: str) -> str:
+    """A text whose control and bidirectional characters are marks such as ``<U+202E>``, which no terminal or browser obeys."""
+    return CONTROLS.sub(lambda found: f"<U+{ord(found[0]):04X}>", text.replace("\r\n", "\n"))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.files import json_of, refuse_odd
-from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.data.readers import path_of, sha256
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.readers.csv import path_of, sha256
+from reward_hypotheses.data.readers.file_bytes import json_of, refuse_odd
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -299,8 +299,8 @@ def digest_of(test: Any) -> str:
     InputError
         A path without a table, or what is no table.
     """
-    from reward_hypotheses.data.formats import digest_of_columns, read_any
-    from reward_hypotheses.data.table import as_table
+    from reward_hypotheses.data.readers.files import digest_of_columns, read_any
+    from reward_hypotheses.data.readers.in_memory import as_table
 
     if isinstance(test, str) and DIGEST.fullmatch(test):
         return test

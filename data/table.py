@@ -5,7 +5,6 @@ option names, or one scene with thousands of options, costs what it holds and no
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import Column, column_of, is_number
+from reward_hypotheses.data.column import Column, is_number
 from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.data.frames import cells_of, columns_in
 
 if TYPE_CHECKING:
     import xarray as xr
+
 
 RESERVED = ("scene", "option", "available", "scene_weight", "is_failing")
 """Columns with a meaning of their own."""
@@ -261,123 +260,7 @@ class Table:
         Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
         missing), text is str. Ragged scenes are padded and marked by ``available``.
         """
-        from reward_hypotheses.data.datasets import dataset_of
-
         return dataset_of(self)
-
-
-def from_rows(
-    name: str,
-    source: str,
-    columns: Mapping[str, Column],
-    rows: np.ndarray | None = None,
-) -> Table:
-    """Make a Table of rows, one an item, whose columns ``scene``, ``option`` and ``available`` say where each is.
-
-    Raises
-    ------
-    InputError
-        A missing scene or option, a (scene, option) given twice, ``available`` that is not boolean, no rows.
-    """
-    n = len(next(iter(columns.values())).values) if columns else 0
-    if n == 0:
-        raise InputError(f"{source}: no rows below the header; a table needs at least one")
-    order = tuple(c for c in columns if c not in PLACES)
-    line = np.arange(n) if rows is None else rows
-    where = "line" if rows is not None else "row"
-    has_options = "option" in columns
-    named: dict[str, Column] = {place: columns[place].names for place in ("scene", "option") if place in columns}
-    for place, column in named.items():
-        if (missing := column.missing()).any():
-            raise InputError(
-                f"{source}: {where} {int(line[np.argmax(missing)])}: column {place!r} is missing; every row needs its {place}"
-            )
-    if "scene" in named:
-        scene = named["scene"].values
-        names = named["scene"].vocabulary or ()
-        n_scenes = len(names)
-    else:
-        scene, n_scenes = np.arange(n), n
-    if "scene" in columns:
-        key = scene.astype(np.int64)
-        if has_options:
-            option = named["option"].values
-            key = key * (int(option.max()) + 1) + option
-        by_key = np.argsort(key, kind="stable")
-        same = np.flatnonzero(key[by_key][1:] == key[by_key][:-1])
-        if len(same):
-            a, b = int(by_key[same[0]]), int(by_key[same[0] + 1])
-            if has_options:
-                what = f"scene {named['scene'].text(a)!r} has option {named['option'].text(a)!r} twice"
-                right = "each option once in a scene"
-            else:
-                what = f"scene {named['scene'].text(a)!r} stands twice"
-                right = "one row a scene, or a column 'option' that tells its rows apart"
-            raise InputError(f"{source}: {where}s {int(line[a])} and {int(line[b])}: {what}; there must be {right}")
-    order_of_items = np.arange(n) if (np.diff(scene) >= 0).all() else np.argsort(scene, kind="stable")
-    starts = np.searchsorted(scene[order_of_items], np.arange(n_scenes + 1))
-    trivial = order_of_items[0] == 0 and (np.diff(order_of_items) == 1).all()
-
-    def arranged(column: Column) -> Column:
-        return column if trivial else column.take(order_of_items)
-
-    table = Table(
-        name=name,
-        source=source,
-        columns={c: arranged(v) for c, v in columns.items() if c not in ("scene", "option")},
-        starts=starts,
-        has_options=has_options,
-        scene_names=names if "scene" in named else None,
-        option_names=arranged(named["option"]) if has_options else None,
-        rows=None if rows is None else rows if trivial else rows[order_of_items],
-        column_order=order,
-        blanks=tuple(
-            f"{source}: column {c!r}: {v.blanks!r} is written with blanks around it and without; both are one name"
-            for c, v in (dict(columns) | named).items()
-            if v.blanks is not None
-        ),
-    )
-    return what_is_available(with_names(table))
-
-
-def as_table(data: Any, name: str = "table", source: str | None = None) -> Table:
-    """Take a Table, Dataset, DataFrame, Arrow table or dict of arrays as a Table.
-
-    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame, an Arrow table or a dict
-    of one-dimensional arrays has one row an item, with the columns of a CSV file; ``scene`` and ``option`` may be levels of
-    a DataFrame's index. What a mask hides is missing. Nothing of what is given is kept: arrays are copied.
-
-    Raises
-    ------
-    InputError
-        Something else, arrays of different lengths, or what `from_rows` refuses.
-    """
-    if isinstance(data, Table):
-        return data
-    made = _table_of(data, name)
-    for sentence in made.blanks:
-        warnings.warn(sentence, stacklevel=3)
-    return made if source is None else replace(made, source=source)
-
-
-def _table_of(data: Any, name: str) -> Table:
-    from reward_hypotheses.data.datasets import table_of_dataset, table_of_grids
-
-    if hasattr(data, "data_vars"):
-        return table_of_dataset(data, name)
-    columns = columns_in(data, name, ("scene", "option"))
-    if not columns:
-        raise InputError(f"{name}: no columns; a table needs at least one")
-    arrays = {c: cells_of(v, f"{name}: column {c!r}") for c, v in columns.items()}
-    shapes = {c: np.shape(v) for c, v in arrays.items()}
-    widest = max(shapes.values(), key=len)
-    if len(widest) == 2 and all(
-        shape == widest[: len(shape)] and shape or c == "option" for c, shape in shapes.items()
-    ):
-        return table_of_grids(name, arrays, widest)
-    if len(set(shapes.values())) != 1 or len(widest) != 1:
-        raise InputError(f"{name}: columns of different shapes, {shapes}; every column needs one value a row")
-    return from_rows(name, name, {c: column_of(v, c) for c, v in arrays.items()})
 
 
 def what_is_available(table: Table) -> Table:
@@ -405,3 +288,50 @@ def with_names(table: Table) -> Table:
         return table
     order = tuple(c for c in table.column_order if c in columns)
     return replace(table, columns=columns, option_names=options, column_order=order)
+
+
+def dataset_of(table: Table) -> "xr.Dataset":
+    """Give a Table as a Dataset; see `Table.to_dataset`."""
+    import xarray as xr
+
+    position = table.positions
+    width = int(position.max(initial=0)) + 1 if table.has_options else 1
+    scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+    dims = (table.unit, "option") if table.has_options else (table.unit,)
+    shape = (table.n_scenes, width)
+    ragged = table.n_items < table.n_scenes * width
+
+    def padded(values: np.ndarray, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
+        grid = np.full(shape, empty, values.dtype)
+        grid[scene, position if table.has_options else 0] = values
+        return dims, grid if table.has_options else grid[:, 0]
+
+    def texts(column: Column) -> tuple[tuple[str, ...], np.ndarray]:
+        assert column.vocabulary is not None
+        known = np.array([*column.vocabulary, ""], dtype=np.dtypes.StringDType())
+        return padded(known[column.values].astype(object), "")
+
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {} if table.scene_names is None else {table.unit: _as_integers(table.scene_names)}
+    for name, column in table.columns.items():
+        if column.written is not None:
+            coords[name + WRITTEN] = texts(column.written)
+        if column.vocabulary is not None:
+            variables[name] = texts(column)
+        elif column.is_boolean() and not column.missing().any():
+            variables[name] = padded(column.values.astype(bool), False)
+        elif not ragged and (np.floor(column.values) == column.values).all() and (abs(column.values) < 2**53).all():
+            variables[name] = padded(column.values.astype(np.int64), 0)
+        else:
+            variables[name] = padded(column.values.astype(float), np.nan)
+    if ragged:
+        variables["available"] = padded(np.ones(table.n_items, bool), False)
+    if table.option_names is not None:
+        variables["option_name"] = texts(table.option_names)
+    return xr.Dataset(variables, coords=coords, attrs={"source": table.source})
+
+
+def _as_integers(names: tuple[str, ...]) -> list[int] | list[str]:
+    if all(n.isdecimal() and n.isascii() and (n == "0" or n[0] != "0") and len(n) < 19 for n in names):
+        return [int(n) for n in names]
+    return list(names)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown
-from reward_hypotheses.data.expressions import MAX_REWARD, Expression, parse
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
+from reward_hypotheses.data.numerics import finite
 
 EQUAL = 1e-9
 """Two weights are equal within this of the largest; sums of rewards over hypotheses, within this of what they add up."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, names_problems, shown
-from reward_hypotheses.data.expressions import MAX_REWARD
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD
+from reward_hypotheses.data.numerics import distinct, finite
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import all_equal
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.stops import Stops
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns

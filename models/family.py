@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.laplace import Bell, Weighted
 from reward_hypotheses.models.posterior import NotTrustedError

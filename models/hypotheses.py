@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, first_few, shown, suggestion
-from reward_hypotheses.data.expressions import Expression, parse
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.linear import Drawn, Linear, linear_of
 from reward_hypotheses.models.unmodelled import Unmodelled, Unseen, unmodelled_of

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import Expression, parse
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.rounding import EPS, Bound
 
 MOST_FEATURES = 256

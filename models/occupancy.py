@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.mdp import MDP
 from reward_hypotheses.models.planning import greedy, optimal
 from reward_hypotheses.models.transitions import Transitions

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.family import fit_family
 from reward_hypotheses.models.posterior import Posterior, exactly
 from reward_hypotheses.models.valuation import Valuation

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.family import MOST_NUTS, Nuts, fit_family, in_steps

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.feedback.base import Evidence, Feedback, refuse_numeric
 from reward_hypotheses.models.posterior import NotTrustedError

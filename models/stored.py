@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.callables import kept
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of, weight_names

@@ -8,8 +8,8 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.frames import columns_in
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp import MDP
 

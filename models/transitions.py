@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import EPS
 
 BAND = 0.2

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.numbers import whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import distinct, whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.callables import keep
 from reward_hypotheses.models.catastrophe import FailureLine, failure_line
 from reward_hypotheses.models.feedback.base import Evidence, Feedback, named

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback, by_table, rows_used

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.special import log_beta
 
 LEAST, MOST = 1e-6, 1e6

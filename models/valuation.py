@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import MAX_REWARD, Expression
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
 from reward_hypotheses.data.rounding import CALLABLE, EPS, Bound, bound_of, equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine, better_than_failing, catastrophic

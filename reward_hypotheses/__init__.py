@@ -41,14 +41,15 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.worst_scene import search_worst
     from reward_hypotheses.analysis.worst_shift import worst_case
     from reward_hypotheses.comparison import compare
-    from reward_hypotheses.data.combinations import combinations
-    from reward_hypotheses.data.comparisons import read_comparisons
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.data.gridworld import gridworld
-    from reward_hypotheses.data.landing_sites import landing_frame, landing_sites
     from reward_hypotheses.data.ledger import Ledger
-    from reward_hypotheses.data.readers import read_table
-    from reward_hypotheses.data.shifts import add_options, decorrelate, fade, intervene, repaint, resample, reweight
+    from reward_hypotheses.data.readers.factorial import combinations
+    from reward_hypotheses.data.readers.files import read_table
+    from reward_hypotheses.data.readers.pairwise import read_comparisons
+    from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene, repaint
+    from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
+    from reward_hypotheses.data.worlds.gridworld import gridworld
+    from reward_hypotheses.data.worlds.lander.scenes import landing_frame, landing_sites
     from reward_hypotheses.flown import lander_study
     from reward_hypotheses.models.catastrophe import InSd
     from reward_hypotheses.models.failure_judgements import FailureJudgements
@@ -87,19 +88,19 @@ if TYPE_CHECKING:
     from reward_hypotheses.walked import minigrid_study
 
 _HOME = {
-    "read_table": "data.readers",
-    "landing_sites": "data.landing_sites",
-    "landing_frame": "data.landing_sites",
-    "repaint": "data.shifts",
-    "decorrelate": "data.shifts",
-    "intervene": "data.shifts",
-    "reweight": "data.shifts",
-    "resample": "data.shifts",
-    "add_options": "data.shifts",
-    "fade": "data.shifts",
+    "read_table": "data.readers.files",
+    "landing_sites": "data.worlds.lander.scenes",
+    "landing_frame": "data.worlds.lander.scenes",
+    "repaint": "data.shifts.features",
+    "decorrelate": "data.shifts.features",
+    "intervene": "data.shifts.features",
+    "reweight": "data.shifts.scenes",
+    "resample": "data.shifts.scenes",
+    "add_options": "data.shifts.scenes",
+    "fade": "data.shifts.features",
     "InputError": "data.errors",
     "Ledger": "data.ledger",
-    "gridworld": "data.gridworld",
+    "gridworld": "data.worlds.gridworld",
     "Prior": "models.priors.base",
     "Elicited": "models.priors.elicited",
     "elicit": "models.priors.quantiles",
@@ -122,7 +123,7 @@ _HOME = {
     "InSd": "models.catastrophe",
     "Unmodelled": "models.unmodelled",
     "MDP": "models.mdp",
-    "read_comparisons": "data.comparisons",
+    "read_comparisons": "data.readers.pairwise",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
     "MostProbable": "models.policies.most_probable",
@@ -144,7 +145,7 @@ _HOME = {
     "FailureJudgements": "models.failure_judgements",
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
-    "combinations": "data.combinations",
+    "combinations": "data.readers.factorial",
     "evidence_by_feedback": "analysis.by_feedback",
     "silent_pairs": "analysis.by_feedback",
     "cvar_policy": "analysis.cvar_policy",

@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command in WORLDS:
             return _world(given, progress)
         if given.command == "demo":
-            essay = Path(__file__).resolve().parent / "data" / "essay" / "study.toml"
+            essay = Path(__file__).resolve().parent / "data" / "examples" / "essay" / "study.toml"
             return _run(essay, given.out, False, progress, whole=False)
         return _run(given.study, given.out, given.json, progress)
     except BrokenPipeError:  # the reader of stdout has gone
@@ -402,7 +402,7 @@ def _new(folder: Path) -> int:
     from reward_hypotheses.data.errors import InputError
 
     try:
-        copy_folder(Path(__file__).resolve().parent / "data" / "template", folder)
+        copy_folder(Path(__file__).resolve().parent / "data" / "examples" / "template", folder)
     except InputError as error:
         return _wrong(error.problems)
     say(

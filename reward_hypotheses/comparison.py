@@ -12,10 +12,9 @@ from reward_hypotheses.analysis.report.folder import refuse_changed
 from reward_hypotheses.analysis.report.words import percent, plainly
 from reward_hypotheses.analysis.results import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.changes import changes
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.files import json_of, read_bytes
-from reward_hypotheses.data.readers import path_of
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.errors import InputError, shown, visible
+from reward_hypotheses.data.readers.csv import path_of
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.mixing import PARTS, mixed
 from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.study import Study, answer, load, question_of

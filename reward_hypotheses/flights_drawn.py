@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.flights import Bank, Pilots, write_whole
-from reward_hypotheses.data.flown_lander import FlownLander
-from reward_hypotheses.data.numbers import whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots, write_whole
+from reward_hypotheses.data.worlds.lander.world import FlownLander
 from reward_hypotheses.foretold import refuse_files
 
 AGENTS, SCENES = 16, 40
@@ -44,9 +44,9 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     needs_lander()
     from threadpoolctl import threadpool_limits
 
-    from reward_hypotheses.data.flying import fly
-    from reward_hypotheses.data.lander import LandingWorld
-    from reward_hypotheses.data.landing_sites import scene_of
+    from reward_hypotheses.data.worlds.lander.autopilot import fly
+    from reward_hypotheses.data.worlds.lander.scenes import scene_of
+    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)

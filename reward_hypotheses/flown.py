@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.data.flights import Bank, Pilots
-from reward_hypotheses.data.flown_lander import FlownLander
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
+from reward_hypotheses.data.worlds.lander.world import FlownLander
 from reward_hypotheses.foretold import TELLING, Document, claim, done, settings_of, study_of, study_text
 
 
@@ -66,7 +66,7 @@ def lander_text(document: Mapping[str, Any], out: Path) -> list[str]:
 
 def needs_lander() -> str:
     """Give Gymnasium's version; MissingExtraError where the lander is not installed."""
-    from reward_hypotheses.data.landing_sites import MissingExtraError, gymnasium_version
+    from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, gymnasium_version
 
     try:
         import gymnasium.envs.box2d  # noqa: F401

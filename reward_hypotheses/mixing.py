@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
 from reward_hypotheses.models.linear import Linear

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, first_few, shown, suggestion
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 
 
 class Problems:

@@ -11,7 +11,7 @@ import numpy as np
 from reward_hypotheses.analysis.support import moved
 from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import Expression
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.folder import refuse_changed
-from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.data.files import json_of, read_bytes
+from reward_hypotheses.data.errors import InputError, suggestion, visible
 from reward_hypotheses.data.ledger import Ledger
-from reward_hypotheses.data.readers import sha256
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.readers.csv import sha256
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.study import Study, answer, load
 
 

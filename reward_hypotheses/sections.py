@@ -5,12 +5,12 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.data.answers import Answer, answers_of
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.files import read_bytes
-from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.data.readers import sha256
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.readers.csv import sha256
+from reward_hypotheses.data.readers.elicitation import Answer, answers_of
+from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.line_judgements import LineJudgements, read_line_judgements
 from reward_hypotheses.models.catastrophe import FailureLine, InSd, failure_line

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.errors import visible
 
 
 class UnwrittenError(Exception):

@@ -17,10 +17,10 @@ from reward_hypotheses.analysis.judged_line import judged_of
 from reward_hypotheses.analysis.reading import Reading, read_agent_of
 from reward_hypotheses.analysis.results import Document, Question, results_document
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import Expression
-from reward_hypotheses.data.files import read_bytes
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Ledger, Recorded
-from reward_hypotheses.data.readers import path_of, sha256
+from reward_hypotheses.data.readers.csv import path_of, sha256
+from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
 from reward_hypotheses.models.catastrophe import FailureLine

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.files import read_bytes
-from reward_hypotheses.data.formats import digest_of_columns, read_any
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.readers.file_bytes import read_bytes
+from reward_hypotheses.data.readers.files import digest_of_columns, read_any
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.problems import Problems, Section
 
 KEYS = {
@@ -51,7 +52,7 @@ class Tables:
         if "landing_sites" not in origin:
             return self.pictures.get(name)
         from reward_hypotheses.analysis.report.report import png
-        from reward_hypotheses.data.landing_sites import drawn
+        from reward_hypotheses.data.worlds.lander.scenes import drawn
 
         return png(drawn(origin["seed"], int(scene or 0), origin["mix"]))
 
@@ -111,7 +112,7 @@ def _file(found: Tables, name: str, part: Section, study: Path) -> None:
         raise InputError(f"{shown(given)} is no path; give the path of a CSV, Parquet, NetCDF or Zarr table, in quotes")
     table, found.digests[name] = read_any(study.parent / given, name, given)
     if part.truth("comparisons", False):
-        from reward_hypotheses.data.comparisons import comparisons
+        from reward_hypotheses.data.readers.pairwise import comparisons
 
         table = comparisons(table)
     found.tables[name] = table
@@ -129,7 +130,7 @@ def _file(found: Tables, name: str, part: Section, study: Path) -> None:
 def _landing_sites(found: Tables, name: str, part: Section, problems: Problems) -> None:
     import json
 
-    from reward_hypotheses.data.landing_sites import MissingExtraError, landing_sites
+    from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, landing_sites
 
     given = part.given
     n, seed, shifted = given["landing_sites"], given.get("seed", 0), given.get("shifted", False)
@@ -148,7 +149,7 @@ def _landing_sites(found: Tables, name: str, part: Section, problems: Problems) 
 
 
 def _combined(found: Tables, name: str, part: Section) -> None:
-    from reward_hypotheses.data.combinations import combinations_of
+    from reward_hypotheses.data.readers.factorial import combinations_of
 
     where = part.given.get("where")
     _made(found, name, combinations_of(part.given["combinations"], where, name))
@@ -159,7 +160,8 @@ def _shifted(found: Tables, name: str, part: Section, seed: int) -> None:
     """Make a table of another by shifts, in order."""
     import inspect
 
-    from reward_hypotheses.data.shifts import SHIFTS, shifts_of
+    from reward_hypotheses.data.shifts.base import shifts_of
+    from reward_hypotheses.data.shifts.registry import SHIFTS
 
     source = part.given["from"]
     table = found.tables.get(source)

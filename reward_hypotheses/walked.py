@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.data.landing_sites import MissingExtraError
+from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
 from reward_hypotheses.foretold import TELLING, Document, claim, done, settings_of, study_of, study_text
 
 if TYPE_CHECKING:
-    from reward_hypotheses.data.walked_rooms import WalkedRooms
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
 
 
 def minigrid_study(
@@ -60,7 +60,7 @@ def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
 
 
 def _rooms() -> "type[WalkedRooms]":
-    from reward_hypotheses.data.walked_rooms import WalkedRooms
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
 
     return WalkedRooms
 

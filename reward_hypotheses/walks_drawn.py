@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numbers import whole
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.flights_drawn import pictures
 from reward_hypotheses.foretold import refuse_files
 
@@ -41,8 +41,8 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     needs_minigrid()
     from threadpoolctl import threadpool_limits
 
-    from reward_hypotheses.data.rooms import CORNER, Rooms, apart
-    from reward_hypotheses.data.walked_rooms import WalkedRooms
+    from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, apart
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)

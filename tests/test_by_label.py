@@ -9,7 +9,7 @@ import xarray as xr
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 
 RNG = np.random.default_rng(5)
 ROWS = {

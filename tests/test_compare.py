@@ -177,7 +177,7 @@ def test_effects_depend_on_the_order(tmp_path):
 
 @pytest.mark.parametrize("name", ["mixed", "travel"])
 def test_studies_of_many_kinds_of_feedback(tmp_path, name):
-    study = ROOT / "data" / name / "study.toml"
+    study = ROOT / "data" / "examples" / name / "study.toml"
     other = tmp_path / name
     other.mkdir()
     for path in study.parent.iterdir():

@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.shift import shift_check
 from reward_hypotheses.analysis.subgroups import subgroup_check
 from reward_hypotheses.analysis.telling import telling
 from reward_hypotheses.cli import main
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models import sampling
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback import demonstrations, labels, rational, rewards

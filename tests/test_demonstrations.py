@@ -264,7 +264,7 @@ def followed(mdp, reward, beta, start, steps, rng):
 
 
 def checked(mdp, made, seed=1, planner="optimal"):
-    from reward_hypotheses.data.seeds import substream
+    from reward_hypotheses.data.random_streams import substream
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.tree import prepared
 

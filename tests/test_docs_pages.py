@@ -220,7 +220,7 @@ def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
     found = {name: results_of(folder / name, study) for name, study in STUDIES.items()}
     for name in ("essay", "mixed", "penguins", "travel"):
-        found[name] = json.loads(json.dumps(rh.run(ROOT / "data" / name / "study.toml")))
+        found[name] = json.loads(json.dumps(rh.run(ROOT / "data" / "examples" / name / "study.toml")))
     return found
 
 

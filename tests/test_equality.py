@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.data.expressions import parse
+from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.rounding import WHOLE, all_equal, bound_of, equal
 
 PENALTIES = (1e3, 1e9, 1e11, 1e15)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.data.expressions import parse
+from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.rounding import WHOLE, all_equal, bound_of, equal, half_ulp, settled
 from reward_hypotheses.models import valuation
 from reward_hypotheses.models.feedback.base import overlapping

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import ExpressionError, parse
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import ExpressionError
 
 COLUMNS = {
     "red": np.array([True, False, True, False]),

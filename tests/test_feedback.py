@@ -13,7 +13,7 @@ from scipy import stats
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.feedback.labels import largest_rate

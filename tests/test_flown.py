@@ -15,14 +15,16 @@ import xarray as xr
 import reward_hypotheses as rh
 from reward_hypotheses.analysis import foretelling
 from reward_hypotheses.cli import main
-from reward_hypotheses.data import flights, flown_lander, landers
-from reward_hypotheses.data.episodes import one_step, picked
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import products
-from reward_hypotheses.data.flights import Bank, Pilots
-from reward_hypotheses.data.flying import Flight, catastrophic, floors, fly
-from reward_hypotheses.data.lander import LandingWorld
-from reward_hypotheses.data.landing_sites import scene_of
+from reward_hypotheses.data.expressions.parser import products
+from reward_hypotheses.data.worlds.episodes import one_step, picked
+from reward_hypotheses.data.worlds.lander import agents as landers
+from reward_hypotheses.data.worlds.lander import rollouts as flights
+from reward_hypotheses.data.worlds.lander import world as flown_lander
+from reward_hypotheses.data.worlds.lander.autopilot import Flight, catastrophic, floors, fly
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
+from reward_hypotheses.data.worlds.lander.scenes import scene_of
+from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 from reward_hypotheses.flown import lander_study
 
 
@@ -310,7 +312,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
 
     code = (
         "import sys\n"
-        "from reward_hypotheses.data import flown_lander\n"
+        "from reward_hypotheses.data.worlds.lander import world as flown_lander\n"
         "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), 60\n"
         "from reward_hypotheses.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"

@@ -25,7 +25,7 @@ from reward_hypotheses.analysis.frontier import (
     words_of,
 )
 from reward_hypotheses.analysis.risk import catastrophe_risk
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.valuation import Valuation

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.data import landing_sites as made
-from reward_hypotheses.data.lander import HEIGHT, LandingWorld, Scene
+from reward_hypotheses.data.worlds.lander import scenes as made
+from reward_hypotheses.data.worlds.lander.terrain import HEIGHT, LandingWorld, Scene
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,7 @@ def documents(tmp_path_factory):
     nasty = {NASTY: "where(red_paint, 100, -100)", NASTY_TOO: "where(flags & (slope < 2), 100, -100)"}
     steep = {f"above {i}_%": f"where(slope > {i / 20}, 100, -100)" for i in range(60)}
     return {
-        "penguins": rh.run(ROOT / "data" / "penguins" / "study.toml"),
+        "penguins": rh.run(ROOT / "data" / "examples" / "penguins" / "study.toml"),
         "nasty": made(
             "nasty",
             title=NASTY + NASTY_TOO,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.data import make_mixed
+from reward_hypotheses.data.examples import make_mixed
 
 DATA = Path(make_mixed.__file__).resolve().parent / "mixed"
 KINDS = {"labels", "choices", "rankings", "proxy", "demonstrations"}

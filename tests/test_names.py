@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.data import readers
 from reward_hypotheses.data.column import MISSING, name_of
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions import parse
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.readers import csv as readers
+from reward_hypotheses.data.readers.in_memory import as_table
 
 PAIRS = [
     ("1.1", "1.10"), ("007", "7"), ("1e5", "100000"), ("9007199254740993", "9007199254740992"), ("True", "1"),
@@ -220,7 +220,7 @@ def test_states_actions_and_trajectories_are_names(tmp_path):
         some = [f.astype({c: "category" for c in f if f[c].dtype == object}) if kind == "category" else
                 written(f, kind, tmp_path) for f in (states, moves, steps)]  # fmt: skip
         if kind in ("csv", "parquet"):
-            from reward_hypotheses.data.formats import read_any
+            from reward_hypotheses.data.readers.files import read_any
 
             some = []
             for f in (states, moves, steps):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.data import make_penguins
+from reward_hypotheses.data.examples import make_penguins
 
-DATA = Path(make_penguins.__file__).resolve().parent
+DATA = Path(make_penguins.__file__).resolve().parent / "penguins"
 
 
 def rows(path):

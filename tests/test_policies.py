@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models import valuation as module
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.hypotheses import hypotheses_of

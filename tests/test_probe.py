@@ -13,9 +13,9 @@ from pages import ROOT, RUNTIME
 from scipy.stats import binom
 
 import reward_hypotheses as rh
-from reward_hypotheses.data import make_network
+from reward_hypotheses.data.examples import make_network
 
-NETWORK = ROOT / "data" / "network" / "agent.onnx"
+NETWORK = ROOT / "data" / "examples" / "network" / "agent.onnx"
 RED, FLAGS = "where(red, 100, -100)", "where(flags, 100, -100)"
 
 

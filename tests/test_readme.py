@@ -30,7 +30,7 @@ def demo_output(folder, monkeypatch, capsys):
 def test_the_study_file_is_the_one_shown():
     shown = [content for language, before, content in blocks(README.read_text()) if before.startswith("<!-- file:")]
     assert len(shown) == 1
-    assert same(shown[0], (ROOT / "data" / "essay" / "study.toml").read_text())
+    assert same(shown[0], (ROOT / "data" / "examples" / "essay" / "study.toml").read_text())
 
 
 def test_the_output_of_demo_is_the_one_shown(tmp_path, monkeypatch, capsys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reward_hypotheses.analysis.shift import shift_check
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models import valuation as module
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.hypotheses import hypotheses_of

@@ -16,18 +16,11 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.shifts import (
-    SHIFTS,
-    add_options,
-    decorrelate,
-    fade,
-    intervene,
-    repaint,
-    resample,
-    reweight,
-    shifts_of,
-)
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.shifts.base import shifts_of
+from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene, repaint
+from reward_hypotheses.data.shifts.registry import SHIFTS
+from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
 
 GRID = ("scene", "option")
 SCENES, OPTIONS = 30, 4
@@ -217,7 +210,7 @@ def test_tables_without_options():
 
 
 def test_importing_shifts_leaves_xarray_alone():
-    code = "import sys, reward_hypotheses.data.shifts; sys.exit('xarray' in sys.modules)"
+    code = "import sys, reward_hypotheses.data.shifts.base; sys.exit('xarray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

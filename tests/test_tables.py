@@ -8,9 +8,10 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.data import readers
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.readers import csv as readers
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
 
 
 def read(tmp_path, text, name="t.csv"):

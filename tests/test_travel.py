@@ -10,9 +10,9 @@ from scipy.integrate import quad
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.opening import hinges_on
-from reward_hypotheses.data import make_travel
+from reward_hypotheses.data.examples import make_travel
 
-DATA = Path(make_travel.__file__).resolve().parent
+DATA = Path(make_travel.__file__).resolve().parent / "travel"
 A_HEAD, PARTY, TIME = "cost a head", "cost of the party", "time"
 
 

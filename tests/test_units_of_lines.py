@@ -10,7 +10,7 @@ import studies
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import hypotheses_of
 from reward_hypotheses.models.spreads import reward_spreads
 

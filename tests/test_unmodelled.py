@@ -11,7 +11,7 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.words import answer, unmodelled_source
-from reward_hypotheses.data.table import as_table
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree import prepared
 from reward_hypotheses.models.unmodelled import cell_codes

@@ -18,10 +18,13 @@ import reward_hypotheses as rh
 from reward_hypotheses import walks_drawn
 from reward_hypotheses.analysis import foretelling
 from reward_hypotheses.cli import main
-from reward_hypotheses.data import episodes, rooms, walked_rooms, walkers
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.rooms import CELLS, CORNER, MOST, SIZE, Room, Rooms
-from reward_hypotheses.data.walked_rooms import WalkedRooms
+from reward_hypotheses.data.worlds import episodes
+from reward_hypotheses.data.worlds.minigrid import agents as walkers
+from reward_hypotheses.data.worlds.minigrid import rooms
+from reward_hypotheses.data.worlds.minigrid import world as walked_rooms
+from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, CORNER, MOST, SIZE, Room, Rooms
+from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
 from reward_hypotheses.walked import minigrid_study
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
@@ -296,7 +299,10 @@ def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
 
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
-SMALL = "from reward_hypotheses.data import walked_rooms, walkers\nwalked_rooms.TRAINING, walked_rooms.PROBES, walkers.BATCHES = 60, 25, 120\n"
+SMALL = (
+    "from reward_hypotheses.data.worlds.minigrid import world as walked_rooms, agents as walkers\n"
+    "walked_rooms.TRAINING, walked_rooms.PROBES, walkers.BATCHES = 60, 25, 120\n"
+)
 
 
 @pytest.mark.slow

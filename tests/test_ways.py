@@ -29,9 +29,10 @@ from reward_hypotheses.analysis.report.folder import write_folder
 from reward_hypotheses.analysis.report.page import page
 from reward_hypotheses.analysis.report.paper import Column, PaperTable
 from reward_hypotheses.cli import main
-from reward_hypotheses.data import aside, memory
-from reward_hypotheses.data.formats import read_any
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data import atomic_write as aside
+from reward_hypotheses.data.errors import visible
+from reward_hypotheses.data.readers import memory
+from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.models import callables
 from reward_hypotheses.models.feedback.rational import score
 from reward_hypotheses.models.nuisances import InverseGamma

@@ -12,7 +12,7 @@ from studies import TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.tables import table_files
 from reward_hypotheses.analysis.report.words import beside_impact, worst_tenth
-from reward_hypotheses.data.readers import read_csv
+from reward_hypotheses.data.readers.csv import read_csv
 
 MIXED = "scene,option,red_paint,flags,slope\n" + "".join(
     f"{m},0,1,{int(m >= 4)},{0.5 + m / 50}\n{m},1,0,{int(m < 4)},1.5\n" for m in range(20)

@@ -31,7 +31,7 @@ from reward_hypotheses.analysis.report.words import (
     percent,
     weightiest,
 )
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.errors import visible
 
 if TYPE_CHECKING:
     import xarray as xr

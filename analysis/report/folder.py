@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from reward_hypotheses.data.aside import aside_name, remove_left
+from reward_hypotheses.data.atomic_write import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.files import json_of, read_bytes
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 
 MANIFEST = "manifest.json"
 

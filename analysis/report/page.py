@@ -49,7 +49,7 @@ from reward_hypotheses.analysis.report.words import (
     what_stays,
     worst_tenth,
 )
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.errors import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -12,9 +12,9 @@ from reward_hypotheses.analysis.report.figures import drawn, saved
 from reward_hypotheses.analysis.report.folder import MANIFEST, refuse_changed
 from reward_hypotheses.analysis.report.page import page
 from reward_hypotheses.analysis.report.tables import table_files
-from reward_hypotheses.data.aside import aside_name, remove_left
+from reward_hypotheses.data.atomic_write import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.files import json_of, read_bytes
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.report.words import (
     shift,
     spent,
 )
-from reward_hypotheses.data.text import visible
+from reward_hypotheses.data.errors import visible
 
 WIDTH = 80
 BAR = 16

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
-from reward_hypotheses.data.table import Table, as_table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.nuisances import Nuisance
 from reward_hypotheses.models.valuation import Block, Valuation

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.column import Column
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses import Hypotheses

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import CALLABLE, EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
+from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.feedback.base import Evidence
 from reward_hypotheses.models.laplace import DRAWS, K_HAT, Base, Weighted, laplace
 from reward_hypotheses.models.nuisances import Nuisance

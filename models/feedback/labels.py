@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.catastrophe import better_than_failing
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.nuisances import BetaBelowHalf, Nuisance, beta_below_half

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import MAX_REWARD, parse
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD
+from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.catastrophe import EQUAL

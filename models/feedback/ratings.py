@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import within_one
 from reward_hypotheses.data.column import MISSING, name_of, plain
 from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numerics import within_one
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.rational import (

@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct, within_one
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import distinct, finite, within_one
 from reward_hypotheses.data.rounding import EPS, all_equal, equal
 from reward_hypotheses.models.feedback.base import FEW, Check, Evidence, Feedback, evenly, marked, narrowed, overlapping
 from reward_hypotheses.models.feedback.joint import evidence_jointly

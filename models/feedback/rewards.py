@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.arrays import distinct
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
 from reward_hypotheses.models.nuisances import InverseGamma, Nuisance
 from reward_hypotheses.models.special import log_beta, regularized_gamma_q

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions import MAX_REWARD
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, Rationality, View, WideView
 from reward_hypotheses.models.valuation import Members

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 BASES = ("uniform",)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.special import log_normalised, normalise_log
 

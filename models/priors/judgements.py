@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.answers import GRADES, Answer, answers_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numbers import finite
-from reward_hypotheses.data.seeds import substream
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.elicitation import GRADES, Answer, answers_of
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.priors.base import Held, Prior

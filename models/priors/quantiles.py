@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.special import log_beta, log_incomplete_beta
 

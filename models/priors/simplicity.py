@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions import ALPHABET, Expression
-from reward_hypotheses.data.numbers import finite
+from reward_hypotheses.data.expressions.operators import ALPHABET
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses import Hypotheses
 from reward_hypotheses.models.linear import Linear
 from reward_hypotheses.models.priors.base import Prior

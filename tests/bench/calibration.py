@@ -9,7 +9,7 @@ import numpy as np
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.reading import read_agent_of
-from reward_hypotheses.data.answers import GRADES
+from reward_hypotheses.data.readers.elicitation import GRADES
 from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.hypotheses import Hypotheses, hypotheses_of

@@ -331,7 +331,7 @@ def csv_rows(with_arrow: bool) -> float:
     """1e6 rows of six columns."""
     import tempfile
 
-    from reward_hypotheses.data import readers
+    from reward_hypotheses.data.readers import csv as readers
 
     rng = np.random.default_rng(3)
     n = 1_000_000

@@ -4,9 +4,9 @@ import json
 import sys
 import time
 
-from reward_hypotheses.data.flying import fly
-from reward_hypotheses.data.lander import LandingWorld
-from reward_hypotheses.data.landing_sites import scene_of
+from reward_hypotheses.data.worlds.lander.autopilot import fly
+from reward_hypotheses.data.worlds.lander.scenes import scene_of
+from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 
 WINDS = (0.0, 10.0, 15.0, 20.0)
 

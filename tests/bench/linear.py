@@ -24,7 +24,7 @@ def data(n, k, repeated):
 
 
 def ours(x, second):
-    from reward_hypotheses.data.table import as_table
+    from reward_hypotheses.data.readers.in_memory import as_table
     from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.base import named
     from reward_hypotheses.models.feedback.choices import Choices

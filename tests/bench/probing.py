@@ -13,11 +13,11 @@ import numpy as np  # noqa: E402
 
 import reward_hypotheses as rh  # noqa: E402
 from reward_hypotheses.analysis import foretelling  # noqa: E402
-from reward_hypotheses.data import landers  # noqa: E402
-from reward_hypotheses.data.episodes import one_step  # noqa: E402
-from reward_hypotheses.data.expressions import products  # noqa: E402
-from reward_hypotheses.data.flights import Bank, Pilots  # noqa: E402
-from reward_hypotheses.data.flown_lander import FlownLander  # noqa: E402
+from reward_hypotheses.data.expressions.parser import products  # noqa: E402
+from reward_hypotheses.data.worlds.episodes import one_step  # noqa: E402
+from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots  # noqa: E402
+from reward_hypotheses.data.worlds.lander.world import FlownLander  # noqa: E402
 
 AGENTS, CANDIDATES = 12, 800
 

@@ -18,7 +18,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KEPT = HERE / "kept"
 SAMPLED = ("nuts",)  # by Markov chains, which other rounding leads elsewhere
-BUNDLED = {name: ROOT / "data" / name / "study.toml" for name in ("essay", "penguins", "travel", "mixed", "template")}
+BUNDLED = {
+    name: ROOT / "data" / "examples" / name / "study.toml"
+    for name in ("essay", "penguins", "travel", "mixed", "template")
+}
 STUDIES = (
     BUNDLED
     | {f"example-{name}": ROOT / "tests" / "example" / f"{name}.toml" for name in ("study", "abstain")}

@@ -1,0 +1,80 @@
+"""Make the network of ``docs/bring-your-agent.md``, an agent in ONNX that picks a landing site.
+
+It scores each site by what it sees of it, ``w2 . tanh(W1 x + b1)`` with x the site's red paint, flags and depth, and picks by
+softmax. It learned from the essay's training scenes to pick the pad, where paint and flags coincide; it saw both through
+noise, the flags through more, so that paint was the better guide. Nothing told it a rule.
+
+Run as ``python -m reward_hypotheses.data.examples.make_network [FOLDER]``, with the package ``onnx``.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from reward_hypotheses.data.worlds.lander.scenes import landing_sites
+
+HERE = Path(__file__).resolve().parent
+SEEN = ("red_paint", "flags", "depth")
+BLUR = (0.45, 0.7, 0.0)
+"""Standard deviation of the noise through which it saw each in training."""
+HIDDEN, STEPS, RATE = 8, 400, 0.03
+Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of the hidden units (feature, hidden), their biases (hidden,), and what each adds to a score (hidden,)."""
+
+
+def probabilities(sites: np.ndarray, weights: Weights) -> np.ndarray:
+    """What the network does: sites (scene, option, feature) -> probabilities (scene, option)."""
+    score = np.tanh(sites @ weights[0] + weights[1]) @ weights[2]
+    odds = np.exp(score - score.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def trained(seed: int = 0) -> Weights:
+    """Train on 300 scenes, by Adam's rule on the mean log probability of the pad."""
+    rng = np.random.default_rng(seed)
+    scenes = landing_sites(300, seed=seed)
+    sites = np.stack([scenes[name].to_numpy().astype(float) for name in SEEN], axis=-1)
+    sites += BLUR * rng.normal(size=sites.shape)
+    pad = scenes["is_pad"].to_numpy().astype(float)
+    weights = [rng.normal(size=(len(SEEN), HIDDEN)) / 2, np.zeros(HIDDEN), rng.normal(size=HIDDEN) / 2]
+    first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    for step in range(1, STEPS + 1):
+        hidden = np.tanh(sites @ weights[0] + weights[1])
+        missed = (pad - probabilities(sites, (weights[0], weights[1], weights[2]))) / len(pad)
+        inner = missed[..., None] * weights[2] * (1 - hidden**2)
+        slopes = [np.einsum("mof,moh->fh", sites, inner), inner.sum((0, 1)), np.einsum("mo,moh->h", missed, hidden)]
+        for w, slope, m, v in zip(weights, slopes, first, second, strict=True):
+            m += 0.1 * (slope - m)
+            v += 0.001 * (slope**2 - v)
+            w += RATE * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+    return weights[0], weights[1], weights[2]
+
+
+def main(folder: Path) -> None:
+    """Write agent.onnx."""
+    from onnx import TensorProto, checker, helper, numpy_helper, save
+
+    names = ("hidden_weight", "hidden_bias", "score_weight")
+    given = [w.astype(np.float32) for w in trained()]
+    nodes = [
+        helper.make_node("MatMul", ["sites", names[0]], ["raised"]),
+        helper.make_node("Add", ["raised", names[1]], ["shifted"]),
+        helper.make_node("Tanh", ["shifted"], ["hidden"]),
+        helper.make_node("MatMul", ["hidden", names[2]], ["score"]),
+        helper.make_node("Softmax", ["score"], ["probability"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "landing",
+        [helper.make_tensor_value_info("sites", TensorProto.FLOAT, ["scene", "option", len(SEEN)])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["scene", "option"])],
+        [numpy_helper.from_array(w, name) for w, name in zip(given, names, strict=True)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    save(model, str(folder / "agent.onnx"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "network")

@@ -1,0 +1,61 @@
+"""Numbers as people write them, and small array tools."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, shown
+
+
+def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct values in order, the first position, the place of each value among them, and how often each occurs.
+
+    As ``np.unique`` with everything returned, which however imports ``numpy.ma`` on its first call: a twentieth of a
+    whole short run.
+    """
+    values = np.asarray(values).ravel()
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(values) else order
+    counts = np.diff(np.append(starts, len(values)))
+    inverse = np.empty(len(values), np.int64)
+    inverse[order] = np.repeat(np.arange(len(starts)), counts)
+    return ordered[starts], order[starts], inverse, counts
+
+
+def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Divide by a power of two, so that the largest of them is from 1/2 to 1 and their squares and sums stay finite.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, optional
+        Axes that share a power; all of them, unless given.
+
+    Returns
+    -------
+    scaled, exponent : ndarray
+        ``values = ldexp(scaled, exponent)``, exactly but where a value is below the smallest float beside the largest.
+    """
+    values = np.asarray(values, float)
+    exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))[1]
+    return np.ldexp(values, -exponent), exponent
+
+
+def finite(value: Any) -> float | None:
+    """Give a finite number as a float; None for anything else, a boolean or an integer of 400 digits among it."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole(value: object, what: str, least: int = 0) -> int:
+    """Give a whole number of at least so many, bools not counted; InputError naming it otherwise."""
+    number = value if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
+    if number is None or number < least:
+        raise InputError(f"{what}: {shown(value)}; give a whole number from {least} on")
+    return int(number)

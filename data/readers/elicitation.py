@@ -1,0 +1,114 @@
+"""Answers: which of two hypotheses a judge thinks likelier to be meant, and by how much."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reward_hypotheses.data.column import name_of
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.readers.csv import read_csv
+from reward_hypotheses.data.readers.file_bytes import read_bytes
+
+GRADES = ("right much", "right a little", "equal", "left a little", "left much")
+"""Answers to "which of the two is likelier to be what people mean?", from the one end to the other."""
+FIELDS = ("judge", "left", "right", "answer")
+
+
+class Answer(NamedTuple):
+    """One answer of one judge: left or right, much or a little, or equal."""
+
+    judge: str
+    left: str
+    right: str
+    answer: str
+
+
+def answers_of(given: Any, source: str | None = None, hypotheses: Sequence[str] | None = None) -> tuple[Answer, ...]:
+    """Read answers: the path of a CSV file, a DataFrame, or rows (judge, left, right, answer) as dicts or tuples.
+
+    Parameters
+    ----------
+    source : str, optional
+        What messages call a file.
+    hypotheses : sequence of str, optional
+        Those that can be meant; any, where not given.
+
+    Raises
+    ------
+    InputError
+        What is wrong with each row, which it names: a cell that is blank, an answer that is no grade, a hypothesis compared
+        with itself; no rows.
+    """
+    if isinstance(given, (str, Path)):
+        rows = _of_file(Path(given), str(given) if source is None else source)
+    elif hasattr(given, "to_dict") and hasattr(given, "columns"):
+        _columns(list(given.columns), "answers")
+        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(given[list(FIELDS)].to_dict("records"))]
+    elif isinstance(given, Sequence):
+        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(given)]
+    else:
+        raise InputError(f"answers: {shown(given)}; give rows (judge, left, right, answer), or the path of a CSV file")
+    if not rows:
+        raise InputError("answers: there is none; give at least one row (judge, left, right, answer)")
+    problems: list[str] = []
+    found: list[Answer] = []
+    for where, row in rows:
+        cells, wrong = _cells(row)
+        wrong = wrong or _problems(cells, hypotheses)
+        problems += [f"{where}: {p}" for p in wrong]
+        if not wrong:
+            found.append(Answer(*cells))
+    if problems:
+        raise InputError(problems)
+    return tuple(found)
+
+
+def _of_file(path: Path, source: str) -> list[tuple[str, Any]]:
+    table = read_csv(path, path.stem, source, read_bytes(path, source))
+    _columns(list(table.columns), table.source)
+    names = {field: table.columns[field].names for field in FIELDS}
+    return [
+        (f"{table.source}: {table.where(i)}", {field: names[field].text(i) for field in FIELDS})
+        for i in range(table.n_items)
+    ]
+
+
+def _columns(given: list[Any], where: str) -> None:
+    lacking = [field for field in FIELDS if field not in given]
+    if lacking:
+        there = ", ".join(map(repr, given))
+        raise InputError(f"{where}: no column {', '.join(map(repr, lacking))}; there is {there}")
+
+
+def _cells(row: Any) -> tuple[list[str], list[str]]:
+    """The four cells of a row as text, or what is wrong with it."""
+    if isinstance(row, Mapping):
+        unknown = [key for key in row if key not in FIELDS]
+        lacking = [field for field in FIELDS if field not in row]
+        if unknown or lacking:
+            said = [f"{key!r} is no part of an answer; {suggestion(str(key), FIELDS)}" for key in unknown]
+            return [], said + [
+                f"{key}: missing; a row has judge, left, right and answer" for key in lacking if not said
+            ]
+        row = [row[field] for field in FIELDS]
+    if isinstance(row, str) or not isinstance(row, Sequence) or len(row) != len(FIELDS):
+        return [], [f"{shown(row)}; give judge, left, right and answer"]
+    return [name_of(cell) or "" for cell in row], []
+
+
+def _problems(cells: list[str], hypotheses: Sequence[str] | None) -> list[str]:
+    judge, left, right, answer = cells
+    problems = [
+        f"{field}: blank; say {what}" for field, cell, what in zip(FIELDS, cells, _WHAT, strict=True) if not cell
+    ]
+    if answer and answer not in GRADES:
+        problems.append(f"answer: {answer!r} is no answer; {suggestion(answer, GRADES)}")
+    if left and left == right:
+        problems.append(f"left, right: {left!r} is compared with itself; name two hypotheses")
+    for field, name in (("left", left), ("right", right)):
+        if name and hypotheses and name not in hypotheses:
+            problems.append(f"{field}: {name!r} is no hypothesis; {suggestion(name, hypotheses)}")
+    return problems
+
+
+_WHAT = ("who answered", "which hypothesis was on the left", "which was on the right", "which was preferred")

@@ -1,0 +1,222 @@
+"""Exported choices: what an agent did in scenes, as somebody else wrote it down, matched to the scenes by their names."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column, column_of, is_number
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.readers.files import columns_of
+from reward_hypotheses.data.readers.frames import columns_in
+
+SAID = ("chosen", "probability")
+"""Columns that say something of an option; without either, each row is a choice."""
+TRUTH = {"true": 1.0, "false": 0.0}
+TOLD = 20
+"""Problems of an export that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Rows, each of an option of a scene.
+
+    Attributes
+    ----------
+    source : str
+        The file, or what else messages call it.
+    columns : dict of str to Column
+        ``option``, ``scene`` (where rows do not follow the scenes' order), and one of `SAID`, or none.
+    lines : ndarray (row,) or None
+        Lines of the file, where it has some.
+    """
+
+    source: str
+    columns: Mapping[str, Column]
+    lines: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if "option" not in self.columns:
+            raise InputError(
+                f"{self.source}: no column 'option', which says what a row is about; {suggestion('option', self.columns)}"
+            )
+        if not len(self):
+            raise InputError(f"{self.source}: no rows; give what the agent chose in each scene")
+        if all(c in self.columns for c in SAID):
+            raise InputError(f"{self.source}: columns 'chosen' and 'probability' both; leave out one of them")
+        if self.said is not None and "scene" not in self.columns:
+            raise InputError(f"{self.source}: no column 'scene', which says what scene the options of a row are of")
+
+    def __len__(self) -> int:
+        return len(self.columns["option"].values)
+
+    @property
+    def said(self) -> str | None:
+        """What the rows say of an option."""
+        return next((c for c in SAID if c in self.columns), None)
+
+    def where(self, row: int) -> str:
+        """Name a row in a message."""
+        return f"row {row}" if self.lines is None else f"line {int(self.lines[row])}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Scenes and options that an export may name.
+
+    Attributes
+    ----------
+    scenes : list of str
+        Names of the scenes.
+    options : list of dict of str to int
+        Of each scene, the position of each option.
+    available : ndarray (scene, option) of bool
+    """
+
+    scenes: Sequence[str]
+    options: Sequence[Mapping[str, int]]
+    available: np.ndarray
+
+
+def export_of(given: Any) -> Export:
+    """Take the path of a CSV or Parquet file, a DataFrame, a dict of columns or a Dataset as rows of choices."""
+    if isinstance(given, (str, Path)):
+        return Export(str(given), *columns_of(Path(given), str(given)))
+    if hasattr(given, "data_vars"):
+        given = given.to_dataframe().reset_index()
+    arrays = columns_in(given, "agent", ("scene", "option"))
+    shapes = {c: np.shape(v) for c, v in arrays.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise InputError(f"agent: columns of shapes {shapes}; give one value a row, such as scene, option and chosen")
+    return Export("agent", {c: column_of(v, c) for c, v in arrays.items()})
+
+
+def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
+    """Give the positions of the options taken, -1 for abstaining: (scene, draw).
+
+    Raises
+    ------
+    InputError
+        Every row whose scene or option there is not, or is not available, and every scene with too few choices or too many.
+    """
+    said, what = None, "row"
+    if export.said == "chosen" and draws > 1:
+        raise InputError(
+            f"{export.source}: column 'chosen' tells one choice a scene; for several draws give a row a choice, with 'scene' and "
+            "'option' alone"
+        )
+    if export.said == "chosen":
+        said = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
+        what = "chosen option"
+    scene, option = _placed(export, places, draws, said)
+    options = export.columns["option"].names
+    taken = np.arange(len(export)) if said is None else np.flatnonzero(said)
+    scene, option = scene[taken], option[taken]
+    _refuse(
+        f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {options.text(row)!r} is "
+        "not available there"
+        for row, m, o in zip(taken.tolist(), scene.tolist(), option.tolist(), strict=True)
+        if o >= 0 and not places.available[m, o]
+    )
+    count = np.bincount(scene, minlength=len(places.scenes))
+    right = "exactly one" if draws == 1 else f"{draws}, one a draw"
+    hint = "; with draws=n it may have n" if export.said is None and draws == 1 else ""
+    _refuse(
+        f"{export.source}: scene {places.scenes[m]!r}: {_counted(int(count[m]), what)}; there must be {right}{hint if count[m] > 1 else ''}"
+        for m in np.flatnonzero(count != draws).tolist()
+    )
+    return option[np.argsort(scene, kind="stable")].reshape(-1, draws)
+
+
+def chances_in(export: Export, places: Places) -> np.ndarray:
+    """Give the probabilities, (scene, option) and abstaining last; 0 of what has no row."""
+    chance = _numbers(export, "probability", np.isfinite, "a finite number")
+    scene, option = _placed(export, places, 1, chance)
+    width = places.available.shape[1]
+    out = np.zeros((len(places.scenes), width + 1))
+    some = chance != 0
+    out[scene[some], option[some]] = chance[some]  # abstaining is -1, the last
+    told = np.zeros(len(out), bool)
+    told[scene] = True
+    _refuse(
+        f"{export.source}: scene {places.scenes[m]!r}: no row; give the probability of each of its options"
+        for m in np.flatnonzero(~told).tolist()
+    )
+    return out
+
+
+def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scene and position of each row; an option that there is not may stand where 0 is said of it, and is -2."""
+    n = len(export)
+    problems: list[str] = []
+    if "scene" in export.columns:
+        known = {name: m for m, name in enumerate(places.scenes)}
+        if len(known) < len(places.scenes):
+            twice = next(name for name in known if list(places.scenes).count(name) > 1)
+            raise InputError(
+                f"scenes: {twice!r} stands several times, so that no row can name it; give each scene a name of its own"
+            )
+        names = export.columns["scene"].names
+        texts = [names.text(row) for row in range(n)]
+        problems += [
+            f"{export.source}: {export.where(row)}: scene {text!r} is none of those asked about; {suggestion(text, known)}"
+            for row, text in enumerate(texts)
+            if text not in known
+        ]
+        scene = np.array([known.get(text, -1) for text in texts])
+    else:
+        if n != draws * len(places.scenes):
+            raise InputError(
+                f"{export.source}: {n} rows for {draws * len(places.scenes)} choices; give one row for each, in the scenes' order, or a "
+                "column 'scene' that names them"
+            )
+        scene = np.repeat(np.arange(len(places.scenes)), draws)
+    option = np.full(n, -1)
+    options = export.columns["option"].names
+    for row in np.flatnonzero(scene >= 0).tolist():
+        text, own = options.text(row), places.options[scene[row]]
+        option[row] = own.get(text, -1 if text == "-1" else -2)
+        at = f"{export.source}: {export.where(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
+        if option[row] == -2 and (said is None or said[row]):
+            problems.append(f"{at} is none of its options; {suggestion(text, own)}")
+    if export.said is not None and not problems:
+        key = scene * (places.available.shape[1] + 2) + option
+        order = np.argsort(key, kind="stable")
+        problems += [
+            f"{export.source}: {export.where(int(b))}: scene {places.scenes[scene[b]]!r}: option "
+            f"{options.text(int(b))!r} stands there twice, in {export.where(int(a))} already; give it once"
+            for a, b in zip(order[:-1], order[1:], strict=True)
+            if key[a] == key[b] and option[a] > -2
+        ]
+    _refuse(problems)
+    return scene, option
+
+
+def _numbers(export: Export, name: str, right: Callable[[np.ndarray], np.ndarray], what: str) -> np.ndarray:
+    """A column as numbers, true and false being 1 and 0."""
+    column = export.columns[name]
+    gone = column.missing()
+    if column.vocabulary is None:
+        values = np.where(gone, np.nan, column.values.astype(float))
+    else:  # some cells are words
+        known = [float(text) if is_number(text) else TRUTH.get(text.lower(), np.nan) for text in column.vocabulary]
+        values = np.array([*known, np.nan])[column.values]
+    _refuse(
+        f"{export.source}: {export.where(row)}: column {name!r} is {'missing' if gone[row] else repr(column.text(row))}; it must be {what}"
+        for row in np.flatnonzero(~right(values)).tolist()
+    )
+    return values
+
+
+def _counted(count: int, what: str) -> str:
+    return f"no {what}" if count == 0 else f"{count} {what}s"
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise where there are problems, the first of them one by one."""
+    listed = list(problems)
+    if listed:
+        more = [f"{len(listed) - TOLD} more problems of this kind"] if len(listed) > TOLD else []
+        raise InputError([*listed[:TOLD], *more])

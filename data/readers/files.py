@@ -1,0 +1,186 @@
+"""Tables in other formats than CSV: Parquet, NetCDF and Zarr."""
+
+import contextlib
+import hashlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column, column_of
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.readers.csv import csv_columns, path_of, read_csv, sha256
+from reward_hypotheses.data.readers.file_bytes import read_bytes, refuse_odd
+from reward_hypotheses.data.readers.in_memory import as_table, from_rows
+from reward_hypotheses.data.readers.memory import refuse_beyond, within_memory
+from reward_hypotheses.data.table import Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+CELL = 32
+"""Bytes that a cell takes while it is read."""
+
+
+def read_table(path: str | Path) -> "xr.Dataset":
+    """Read a table as a Dataset over ``scene`` and, where it has options, ``option``.
+
+    CSV, or by the ending of the name ``.parquet`` (with the extra ``arrow``), ``.nc`` or ``.zarr``. In CSV and Parquet
+    each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can be
+    chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
+    numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str. Where the numbers do not tell the
+    names that a column may hold (``1.10`` beside ``1.1``, ``007``, whole numbers beyond 2^53), a coordinate
+    ``<column> as written`` holds them as text.
+
+    Raises
+    ------
+    InputError
+        No such file, not of its format, ragged rows, a (scene, option) given twice; each names the file and the line.
+    """
+    path = path_of(path, "a table")
+    table = read_any(path, path.stem)[0]
+    for sentence in table.blanks:
+        warnings.warn(sentence, stacklevel=2)
+    return table.to_dataset()
+
+
+def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, str]:
+    """Read a table by the ending of its name (CSV unless ``.parquet``, ``.nc`` or ``.zarr``), and its digest.
+
+    The digest is the SHA-256 of the file's bytes; of a Zarr folder, that of its files' names and bytes, sorted by name.
+
+    Raises
+    ------
+    InputError
+        A file that is missing or not of its format, a package that is missing, or what is wrong with the table.
+    """
+    source = str(path) if source is None else source
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        data = read_bytes(path, source, "a Parquet file")
+        return _parquet(data, name, source), sha256(data)
+    if kind == ".nc":
+        digest = sha256(read_bytes(path, source, "a NetCDF file"))
+        return _dataset(path, "h5netcdf", name, source), digest
+    if kind == ".zarr":
+        if not path.is_dir():
+            raise InputError(f"{source}: no such folder; give the path of a Zarr store")
+        for file in path.rglob("*"):
+            refuse_odd(file, f"{source}: {file.relative_to(path)}", "a Zarr store of plain files")
+        return _dataset(path, "zarr", name, source), _digest_of_folder(path)
+    data = read_bytes(path, source)
+    return read_csv(path, name, source, data), sha256(data)
+
+
+def digest_of_columns(table: Table) -> str:
+    """SHA-256 of a table that no file holds: of its scenes and columns."""
+    digest = [table.starts.tobytes()]
+    for column, values in table.columns.items():
+        digest += [column.encode(), values.values.tobytes()]
+        digest += [] if values.vocabulary is None else [repr(values.vocabulary).encode()]
+        digest += [] if values.gone is None else [values.gone.tobytes()]
+    return sha256(b"\0".join(digest))
+
+
+def columns_of(path: Path, source: str) -> tuple[dict[str, Column], np.ndarray | None]:
+    """Read the columns of a CSV or Parquet file, in its rows' order, and the line of each row, where it has lines."""
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        return _parquet_columns(read_bytes(path, source, "a Parquet file"), source), None
+    if kind in (".nc", ".zarr"):
+        raise InputError(f"{source}: rows are needed here; give CSV or Parquet, or open it and give the Dataset")
+    return csv_columns(path, source)
+
+
+def _parquet(data: bytes, name: str, source: str) -> Table:
+    return from_rows(name, source, _parquet_columns(data, source))
+
+
+def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            f"{source}: reading Parquet needs pyarrow; install the extra, pip install 'reward-hypotheses[arrow]'"
+        ) from None
+    with _reading(source, "Parquet"):
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+        _refuse_large(file.metadata, source)
+        schema = file.schema
+        texts = [c.path for c in map(schema.column, range(len(schema))) if str(c.logical_type) == "String"]
+        table = pyarrow.parquet.read_table(
+            pyarrow.BufferReader(data),
+            read_dictionary=texts,  # a text that a million rows repeat is held once
+            page_checksum_verification=True,
+            use_threads=False,
+        )
+        table.validate(full=True)
+        columns = {}
+        for column in table.column_names:
+            if column.startswith("__index_level_"):
+                continue
+            columns[column] = column_of(_cells(table[column]), column)
+        return columns
+
+
+def _refuse_large(about: Any, source: str) -> None:
+    """Refuse a Parquet file whose rows would not fit in memory, by what its metadata declare."""
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    cells = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+    rows = max([about.num_rows, *(group.num_rows for group in groups)])
+    held = sum(group.total_byte_size for group in groups)
+    what = f"its table of {rows:,} rows of {about.num_columns:,} columns"
+    refuse_beyond(max(CELL * max(cells, rows), held), source, what)
+
+
+def _cells(column: Any) -> Any:
+    """Cells of a column of pyarrow; of texts an array of objects that equal cells share."""
+    import pyarrow
+
+    if not pyarrow.types.is_dictionary(column.type):
+        return column
+    whole = column.unify_dictionaries().combine_chunks()
+    texts = np.array([*whole.dictionary.to_pylist(), None], dtype=object)
+    return texts[whole.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
+
+
+@contextlib.contextmanager
+def _reading(source: str, kind: str) -> Iterator[None]:
+    """Take no more memory than there is, and raise InputError for whatever a reader of files raises."""
+    try:
+        with within_memory():
+            yield
+    except InputError:
+        raise
+    except ImportError as error:
+        raise InputError(f"{source}: reading it needs a package that is missing ({error})") from None
+    except Exception as error:  # every reader raises its own kinds for files that are not its format
+        what = (str(error).splitlines() or [""])[0] or type(error).__name__
+        if isinstance(error, MemoryError):
+            what = f"its data take more memory than there is: {what}"
+        raise InputError(f"{source}: cannot be read as {kind} ({what}); give CSV text the ending .csv") from None
+
+
+def _dataset(path: Path, engine: str, name: str, source: str) -> Table:
+    import xarray as xr
+
+    how: dict[str, Any] = {"engine": engine} | ({"consolidated": False} if engine == "zarr" else {})
+    with _reading(source, path.suffix[1:]):
+        with xr.open_dataset(path, **how, decode_cf=False, create_default_indexes=False) as opened:
+            held = sum(v.size * (CELL if v.dtype.kind == "O" else v.dtype.itemsize) for v in opened.variables.values())
+            shape = " by ".join(f"{size:,} {dim}s" for dim, size in opened.sizes.items())
+            refuse_beyond(held, source, f"its table of {shape}")
+        with xr.open_dataset(path, **how) as opened:
+            dataset = opened.load()
+    return as_table(dataset, name, source)
+
+
+def _digest_of_folder(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(str(file.relative_to(path)).encode() + b"\0")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,219 @@
+"""Shifted tests: what is changed about a table on purpose, and who chose to.
+
+Each shift takes a Dataset over ``scene`` and, where it has options, ``option`` (or a DataFrame or a dict of arrays, as
+`as_table` does) and gives a new Dataset; its input is left as it was. Options that are not available never take part:
+nothing is moved, drawn or counted of them, and they keep their values. Missing cells move like any other. ``features``
+is one name or several.
+
+Who chose a test matters as much as what it is. If results on a test decide which agent comes next, that test has become
+training data: what the agent does there no longer says what it would do on a shift that nobody chose by it. So every
+shift takes ``chosen_by`` (who or what picked it) and ``why`` (both text, or None), and appends itself to the attribute
+``shifts``, JSON that outlives NetCDF; `shifts_of` reads it.
+
+Randomness: equal seeds give equal results. Each shift, each feature and each place in a chain has a stream of its own,
+so that two steps of a chain at one seed do not repeat each other's draws.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression, Symbol
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import PLACES, Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+NOT_SHIFTED = (*PLACES, "option_name", "scene_weight")
+"""Names that are no features: the places of items, and the weights, which `reweight` alone sets."""
+
+
+def shifts_of(data: Any) -> list[dict[str, Any]]:
+    """Give what was done to a table, in order: dicts of name, arguments, seed (where random), chosen_by, why.
+
+    Empty for a table that was never shifted. Raises InputError where the attribute ``shifts`` is no such record.
+    """
+    text = getattr(data, "attrs", {}).get("shifts", "[]")
+    try:
+        record = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        record = None
+    if not isinstance(record, list) or not all(isinstance(entry, dict) and "name" in entry for entry in record):
+        raise InputError(f"attribute 'shifts' is {shown(text)}; it must be the JSON that shifts leave, or absent")
+    return record
+
+
+class Items(NamedTuple):
+    """A table on its grid, as its items, and which cells of the grid those are (in the order of the items)."""
+
+    data: "xr.Dataset"
+    table: Table
+    takes_part: np.ndarray
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        return ("scene", "option")[: self.takes_part.ndim]
+
+
+@contextmanager
+def said_by(place: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError([f"{place}: {problem}" for problem in error.problems]) from None
+
+
+def _items(shift: str, data: Any, options: bool = False) -> Items:
+    with said_by(shift):
+        dataset = data if hasattr(data, "data_vars") else as_table(data).to_dataset()
+        table = as_table(dataset)
+        if options and not table.has_options:
+            raise InputError("the table has no options; it must be over 'scene' and 'option'")
+        shifts_of(dataset)
+    takes_part = np.zeros((table.n_scenes, dataset.sizes.get("option", 1)), bool)
+    takes_part[np.repeat(np.arange(table.n_scenes), np.diff(table.starts)), table.positions] = True
+    # How a file stored a variable (its dtype, its chunks) need not fit what becomes of it.
+    return Items(dataset.drop_encoding(), table, takes_part if table.has_options else takes_part[:, 0])
+
+
+def recorded(
+    out: "xr.Dataset",
+    name: str,
+    arguments: Mapping[str, Any],
+    chosen_by: str | None,
+    why: str | None,
+    seed: int | None = None,
+) -> "xr.Dataset":
+    """Add a shift to the record that a table carries, `shifts_of`."""
+    for key, text in (("chosen_by", chosen_by), ("why", why)):
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"{name}: {key}: {shown(text)}; give a text, or None")
+    entry: dict[str, Any] = {"name": name, "arguments": {k: _described(v) for k, v in arguments.items()}}
+    entry |= {} if seed is None else {"seed": seed}
+    entry |= {"chosen_by": chosen_by, "why": why}
+    return out.assign_attrs(shifts=json.dumps([*shifts_of(out), entry]))
+
+
+def _described(argument: Any) -> Any:
+    """Give an argument as JSON can hold it: an array by its shape, a callable by its name."""
+    if callable(argument):
+        return getattr(argument, "__name__", type(argument).__name__)
+    if argument is None or (isinstance(argument, list) and all(isinstance(one, (str, dict)) for one in argument)):
+        return argument
+    array = np.asarray(argument)
+    if array.ndim:
+        return f"array of shape {array.shape}"
+    value = array.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def stream(seed: int, data: "xr.Dataset", purpose: str) -> np.random.Generator:
+    """Give the generator of one purpose at one place in a chain of shifts, independent of every other's."""
+    return substream(seed, f"{len(shifts_of(data))} {purpose}")
+
+
+def check_feature(place: str, name: Any, table: Table) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"{place}: {shown(name)}; give the name of a feature, as text")
+    if name in NOT_SHIFTED:
+        right = "reweight sets it" if name == "scene_weight" else "name a feature"
+        raise InputError(f"{place}: {name!r} is reserved; {right}")
+    if name not in table.columns:
+        known = [column for column in table.columns if column not in NOT_SHIFTED]
+        raise InputError(f"{place}: no column {name!r}; {suggestion(name, known)}")
+
+
+def whole_grid(found: Items, name: str) -> np.ndarray:
+    return _spread(found.data[name].variable, found)
+
+
+def _spread(variable: "xr.Variable", found: Items) -> np.ndarray:
+    return variable.set_dims(dict(zip(found.dims, found.takes_part.shape, strict=True))).to_numpy()
+
+
+def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
+    """Give the Dataset with other values of a variable, its attributes and the order of its dims as they were."""
+    dims = ("scene", "option")[: values.ndim]
+    attrs = data[name].attrs if name in data else {}
+    out = data.assign({name: (dims, values, attrs)})
+    if name in data and set(data[name].dims) == set(dims):
+        out[name] = out[name].transpose(*data[name].dims)
+    return out
+
+
+def grid(place: str, given: Any, found: Items, used: np.ndarray) -> np.ndarray:
+    """Numbers or booleans on the whole grid, finite where used: of a text, a callable, an array or a number."""
+    with said_by(place):
+        if callable(given):
+            given = given(found.data.copy(deep=True))
+            if isinstance(given, str):
+                raise InputError(f"the callable gave {shown(given)}; it must give a DataArray")
+        is_text = isinstance(given, str)
+        values, boolean = _evaluated(given, found, used) if is_text else (_broadcast(given, found), False)
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"holds {values.dtype}; give numbers or booleans")
+        wrong = (used & ~np.isfinite(values))[found.takes_part]
+        if wrong.any():
+            item = int(np.argmax(wrong))
+            raise InputError(
+                f"{found.table.where(item)}: is {values[found.takes_part][item]}; it must be finite on every available "
+                "item that it is used on"
+            )
+    return values == 1 if boolean else values
+
+
+def _evaluated(text: str, found: Items, used: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Values of an expression (NaN where undefined, and off the items), and whether they are true and false."""
+    expression, table = parse(text), found.table
+    for name in expression.columns:
+        if name not in table.columns:
+            raise InputError(f"no column {name!r}; {suggestion(name, table.columns)}")
+    # As in a study, what holds nothing but 0 and 1 is boolean.
+    table = table.with_booleans(name for name in expression.columns if table.columns[name].is_boolean())
+    columns = {name: table.numbers(name, used[found.takes_part]) for name in expression.columns}
+
+    def is_boolean(name: str) -> bool:
+        return columns[name].dtype == bool
+
+    expression.check(is_boolean)
+    values = np.full(used.shape, np.nan)
+    values[found.takes_part] = expression.evaluate(columns.__getitem__)
+    try:  # what can be negated is true or false
+        Expression(text, (*expression.program, Symbol("not", 0, name="not", arguments=1))).check(is_boolean)
+    except InputError:
+        return values, False
+    return values, True
+
+
+def _broadcast(given: Any, found: Items) -> np.ndarray:
+    import xarray as xr
+
+    shape = found.takes_part.shape
+    if isinstance(given, xr.DataArray):
+        if not set(given.dims) <= set(found.dims):
+            raise InputError(f"is over {given.dims}; it must be over {found.dims} or some of them")
+        try:
+            xr.align(given, found.data, join="exact", copy=False)
+        except ValueError:
+            raise InputError(f"has other scenes or options than the table, of sizes {dict(given.sizes)}") from None
+        return _spread(given.variable, found)
+    try:
+        values = np.asarray(given)
+    except (TypeError, ValueError):  # a list of uneven lists, a Dataset
+        raise InputError(f"a {type(given).__name__} that is no array; give numbers or booleans") from None
+    if values.ndim == 1 and len(shape) == 2:  # one value a scene stands for all of its options, as in a dict of arrays
+        values = values[:, None] if values.shape == shape[:1] else np.empty((0, 0))
+    try:
+        return np.broadcast_to(values, shape)
+    except ValueError:
+        right = " or ".join(map(str, dict.fromkeys((shape[:1], shape))))
+        raise InputError(f"shape {np.shape(given)}; give one number, or an array of shape {right}") from None

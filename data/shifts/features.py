@@ -1,0 +1,194 @@
+"""Shifts of features: repaint, decorrelate, intervene and fade."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.shifts.base import (
+    NOT_SHIFTED,
+    Items,
+    _items,
+    _with,
+    check_feature,
+    grid,
+    recorded,
+    stream,
+    whole_grid,
+)
+from reward_hypotheses.data.table import Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def repaint(
+    data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
+) -> "xr.Dataset":
+    """Let the paint land elsewhere in its scene: ``x'[m, o] = x[m, s_m(o)]`` for each named feature x.
+
+    ``s_m`` is a uniformly random permutation of the available options of scene m, one for all named features and
+    independent of every other scene's, so that each scene keeps as much of each as it had. An option that is failing
+    takes part like any other.
+
+    Raises
+    ------
+    InputError
+        No options, no scene with two that are available, a feature with one value a scene, an unknown or reserved
+        name, a wrong seed.
+    """
+    found = _items("repaint", data, options=True)
+    names = _features("repaint", features, found.table)
+    seed = whole(seed, "repaint: seed")
+    if np.diff(found.table.starts).max() < 2:
+        raise InputError("repaint: no scene has two available options; paint moves from one to another")
+    scene = found.takes_part.nonzero()[0]
+    order = np.lexsort((stream(seed, found.data, f"repaint {sorted(names)}").random(len(scene)), scene))
+    out = found.data
+    for name in names:
+        if "option" not in out[name].dims:
+            raise InputError(f"repaint: features: {name!r} has one value a scene; name one that differs by option")
+        values, part = _cells(found, name)
+        values[part] = values[part][order]
+        out = _with(out, name, values)
+    return recorded(out, "repaint", {"features": names}, chosen_by, why, seed)
+
+
+def decorrelate(
+    data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
+) -> "xr.Dataset":
+    """Cut each named feature from all else: ``x'[i] = x[s(i)]``, s a uniformly random permutation of all items.
+
+    Items are the available options of all scenes, each counting once whatever its scene's weight; every feature has a
+    permutation of its own. The marginals stay exactly, association goes. A feature over ``scene`` alone is permuted
+    over the scenes that have an available option.
+
+    Raises
+    ------
+    InputError
+        An unknown or reserved name, a wrong seed.
+    """
+    found = _items("decorrelate", data)
+    names = _features("decorrelate", features, found.table)
+    seed = whole(seed, "decorrelate: seed")
+    out = found.data
+    for name in names:
+        values, part = _cells(found, name)
+        values[part] = stream(seed, found.data, f"decorrelate {name}").permutation(values[part])
+        out = _with(out, name, values)
+    return recorded(out, "decorrelate", {"features": names}, chosen_by, why, seed)
+
+
+def intervene(
+    data: Any, feature: str, value: Any, where: Any = None, *, chosen_by: str | None = None, why: str | None = None
+) -> "xr.Dataset":
+    """Set a feature: ``do(feature := value)`` on the items where ``where`` is true; nothing follows from it.
+
+    Parameters
+    ----------
+    data
+        Table.
+    feature : str
+        A feature; a new one may be made where ``where`` is None. Afterwards it is over every dim of the table, and bool
+        where all it holds is true or false (0 and 1 count as such in a feature that was bool).
+    value, where
+        A number or bool, an array (scene,) or of the table's shape, a DataArray over its dims, an expression over its
+        features, or a callable Dataset -> DataArray; ``where`` is boolean. The value is judged only where it is used.
+    chosen_by, why : str, optional
+        Who chose the shift, and why.
+
+    Raises
+    ------
+    InputError
+        An unknown, reserved or text feature, an expression that does not parse or names no column, a value that is not
+        finite, numbers for ``where``, an array of another shape or of other scenes.
+    """
+    found = _items("intervene", data)
+    known = isinstance(feature, str) and feature in found.table.columns
+    if where is not None or known or not isinstance(feature, str) or not feature.strip() or feature in NOT_SHIFTED:
+        check_feature("intervene: feature", feature, found.table)
+    elif feature in found.data.variables or feature in found.data.dims:
+        raise InputError(f"intervene: feature: {feature!r} is a coordinate or has other dims; choose another name")
+    used = found.takes_part
+    if where is not None:
+        chosen = grid("intervene: where", where, found, used)
+        if chosen.dtype != bool:
+            raise InputError("intervene: where: gives numbers; it must be true or false, as in slope > 10")
+        used = used & chosen
+    values = grid("intervene: value", value, found, used)
+    if known:
+        _refuse_text("intervene: feature", feature, found)
+        old = np.broadcast_to(whole_grid(found, feature), used.shape)
+        if old.dtype == bool and np.isin(values[used], (0, 1)).all():
+            values = values == 1
+    else:
+        old = np.array(False if values.dtype == bool else np.nan)
+    values = values if used.all() else np.where(used, values, old)
+    out = _with(found.data, feature, values)
+    return recorded(out, "intervene", {"feature": feature, "value": value, "where": where}, chosen_by, why)
+
+
+def fade(
+    data: Any,
+    features: str | Iterable[str],
+    by: float,
+    *,
+    seed: int = 0,
+    chosen_by: str | None = None,
+    why: str | None = None,
+) -> "xr.Dataset":
+    """Let features wear off by a share, ``0 < by <= 1``.
+
+    Each true cell of a boolean feature (one that holds only 0/1 or true/false) becomes false with probability ``by``,
+    independently of every other; a number x becomes ``(1 - by) * x``. A feature over ``scene`` alone fades by scene.
+
+    Raises
+    ------
+    InputError
+        ``by`` out of range, an unknown or reserved name, a text or infinite feature, a wrong seed.
+    """
+    found = _items("fade", data)
+    names = _features("fade", features, found.table)
+    seed = whole(seed, "fade: seed")
+    share = finite(by)
+    if share is None or not 0 < share <= 1:
+        raise InputError(f"fade: by: {shown(by)}; give a share above 0 and at most 1")
+    out = found.data
+    for name in names:
+        _refuse_text("fade: features", name, found)
+        values, part = _cells(found, name)
+        if found.table.columns[name].is_boolean():
+            gone = stream(seed, found.data, f"fade {name}").random(int(part.sum())) < share
+            values[part] = np.where(gone & (values[part] == 1), 0, values[part])
+        elif np.isinf(values[part]).any():
+            raise InputError(f"fade: features: {name!r} is infinite somewhere; a share of it needs finite numbers")
+        else:
+            values = values.astype(values.dtype if values.dtype.kind == "f" else float)
+            values[part] *= 1 - share
+        out = _with(out, name, values)
+    return recorded(out, "fade", {"features": names, "by": share}, chosen_by, why, seed)
+
+
+def _features(shift: str, features: Any, table: Table) -> list[str]:
+    names = [features] if isinstance(features, str) else list(features) if isinstance(features, Iterable) else []
+    if not names:
+        raise InputError(f"{shift}: features: {shown(features)}; give the names of one or more features")
+    for name in names:
+        check_feature(f"{shift}: features", name, table)
+    return list(dict.fromkeys(names))
+
+
+def _refuse_text(place: str, name: str, found: Items) -> None:
+    dtype = found.data[name].dtype
+    if found.table.columns[name].is_text or dtype.kind not in "biuf":
+        what = "text" if found.table.columns[name].is_text else dtype
+        raise InputError(f"{place}: column {name!r} holds {what}; it must hold numbers or booleans")
+
+
+def _cells(found: Items, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give a column, as a copy, (scene,) where it is over that alone and else on the grid, and which cells take part."""
+    if found.data[name].dims == ("scene",):
+        return found.data[name].to_numpy().copy(), found.takes_part.reshape(found.table.n_scenes, -1).any(1)
+    return whole_grid(found, name).copy(), found.takes_part

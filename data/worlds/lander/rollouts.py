@@ -1,0 +1,229 @@
+"""A bank of flights that have been flown, kept in files, and the processes that fly them.
+
+A flight depends on its scene and its site alone, so what became of it is kept under ``(kind, seed, number, site)`` and
+shared by every agent that would land there. Batches are written whole: aside, flushed to disk, renamed. Whoever is killed
+loses the batch at hand, and asking for the same flights again leaves the same files.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.atomic_write import aside_name, remove_left
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+from reward_hypotheses.data.worlds.lander.autopilot import Flight, fly
+from reward_hypotheses.data.worlds.lander.scenes import scene_of
+
+Key = tuple[str, int, int, int]
+"""Kind of scene, seed, number of the scene, site."""
+BATCH = 120
+LOOKS = 25
+
+
+class Pilots:
+    """Processes that fly, one a core; they end with this one, however it ends."""
+
+    def __init__(self, many: int | None = None) -> None:
+        self.many = many or len(
+            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        )
+        self._running: list[subprocess.Popen[str]] = []
+        self._threads = ThreadPoolExecutor(self.many)
+
+    def __enter__(self) -> "Pilots":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._running:
+            assert one.stdin is not None and one.stdout is not None
+            one.kill()  # it holds nothing
+            one.wait()
+            one.stdout.close()
+            with suppress(BrokenPipeError):
+                one.stdin.close()
+        self._running = []
+        self._threads.shutdown()
+
+    def fly(self, keys: Sequence[Key]) -> list[Flight]:
+        """Fly, divided among the processes."""
+        found: list[Flight | None] = [None] * len(keys)
+        for k, answer in enumerate(self._ask([{"fly": keys[k :: self.many]} for k in range(self.many)])):
+            found[k :: self.many] = [Flight(site, bool(hull), steps) for site, hull, steps in answer["flights"]]
+        return [one for one in found if one is not None]
+
+    def look(self, kind: str, seed: int, n: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Survey scenes by degrees, and cut out what an agent sees: columns (scene, site), crops (scene, site, ...)."""
+        parts: list[tuple[int, dict[str, np.ndarray]]] = []
+        chunks = [list(range(lo, min(lo + LOOKS, n))) for lo in range(0, n, LOOKS)]
+        for lo in range(0, len(chunks), self.many):
+            some = chunks[lo : lo + self.many]
+            for one, answer in zip(some, self._ask([{"look": [kind, seed, s]} for s in some]), strict=True):
+                with np.load(io.BytesIO(base64.b64decode(answer["arrays"]))) as arrays:
+                    parts.append((one[0], {name: arrays[name] for name in arrays.files}))
+        whole = {
+            name: np.concatenate([part[name] for _, part in sorted(parts, key=lambda p: p[0])]) for name in parts[0][1]
+        }
+        return whole, whole.pop("crops")
+
+    def _ask(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        while len(self._running) < len(requests):
+            self._running.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import main; main()"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy"},
+                )
+            )
+        return list(self._threads.map(_answered, self._running, requests))
+
+
+def _answered(one: "subprocess.Popen[str]", request: dict[str, Any]) -> dict[str, Any]:
+    assert one.stdin is not None and one.stdout is not None
+    try:
+        one.stdin.write(json.dumps(request) + "\n")
+        one.stdin.flush()
+        line = one.stdout.readline()
+    except BrokenPipeError:
+        line = ""
+    if not line:
+        raise RuntimeError(f"a process that flies ended with exit code {one.wait()}; its message is on stderr")
+    return json.loads(line)
+
+
+def main() -> None:
+    """Answer requests, one a line of JSON on stdin, until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed is no answer
+    from reward_hypotheses.data.worlds.lander.agents import crops_of
+    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
+
+    world = LandingWorld()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "fly" in request:
+            flown = [
+                fly(world, scene_of(seed, number, {kind: 1.0}), site) for kind, seed, number, site in request["fly"]
+            ]
+            answer: dict[str, Any] = {"flights": [[one.site, int(one.hull), one.steps] for one in flown]}
+        else:
+            kind, seed, numbers = request["look"]
+            rows = []
+            for number in numbers:
+                world.reset(options={"scene": scene_of(seed, number, {kind: 1.0})})
+                row = world.graded()
+                rows.append(row | {"crops": crops_of(world.render(), row["middle"], row["floor"])})
+            stream = io.BytesIO()
+            columns: Any = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            np.savez(stream, **columns)
+            answer = {"arrays": base64.b64encode(stream.getvalue()).decode()}
+        answers.write(json.dumps(answer) + "\n")
+        try:
+            answers.flush()
+        except BrokenPipeError:  # whoever asked has gone
+            os._exit(0)
+
+
+class Bank:
+    """Flights that have been flown: a folder of batches, each a file named after what it holds.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made when the first batch is written.
+
+    Raises
+    ------
+    InputError
+        A file there that is no batch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._flights: dict[Key, Flight] = {}
+        for path in sorted(folder.glob("*.json")):
+            self._flights |= _read(path)
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def __getitem__(self, key: Key) -> Flight:
+        return self._flights[key]
+
+    def items(self) -> Iterable[tuple[Key, Flight]]:
+        """Every flight, by its key, in order."""
+        return sorted(self._flights.items())
+
+    def fly(self, keys: Iterable[Key], pilots: Pilots, said: Callable[[str], None] = lambda _: None) -> None:
+        """Fly what is not in the bank yet, batch by batch, in the order given."""
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
+        for lo in range(0, len(wanted), BATCH):
+            said(f"flying, {lo} of {len(wanted)}")
+            some = wanted[lo : lo + BATCH]
+            flown = dict(zip(some, pilots.fly(some), strict=True))
+            rows = [[*key, one.site, int(one.hull), one.steps] for key, one in flown.items()]
+            text = json.dumps({"columns": COLUMNS, "flights": rows}) + "\n"
+            name = hashlib.sha256(json.dumps(some).encode()).hexdigest()[:16]
+            write_whole(self.folder / f"{name}.json", text.encode())
+            self._flights |= flown
+
+    def checked(self, many: int, rng: np.random.Generator, pilots: Pilots) -> int:
+        """Fly some flights of the bank again: how many ended otherwise."""
+        keys = [key for key, _ in self.items()]
+        some = [keys[int(k)] for k in rng.permutation(len(keys))[:many]]
+        return sum(one != self._flights[key] for key, one in zip(some, pilots.fly(some), strict=True))
+
+
+COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
+
+
+def _read(path: Path) -> Mapping[Key, Flight]:
+    try:
+        held = json_of(read_bytes(path, str(path), "a batch of flights"))
+        rows = held["flights"]
+        return {(str(r[0]), int(r[1]), int(r[2]), int(r[3])): Flight(int(r[4]), bool(r[5]), int(r[6])) for r in rows}
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise InputError(f"{path}: no batch of flights; give a folder that this tool wrote") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file aside, flush it to disk, then move it to its place.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left(path.parent, "aside")
+        aside = path.parent / aside_name("aside")
+        with aside.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(aside, path)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another folder") from None
+    finally:
+        if aside is not None and aside.exists():
+            aside.unlink()

@@ -1,0 +1,245 @@
+"""MiniGrid rooms as a world to predict and measure in: rooms, agents that were trained there, episodes.
+
+It is the one file that a study of predicted against measured catastrophes needs of an environment
+(`reward_hypotheses.analysis.foretelling.World`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.worlds.episodes import Steps
+from reward_hypotheses.data.worlds.minigrid.agents import Walker, train
+from reward_hypotheses.data.worlds.minigrid.rooms import (
+    CELLS,
+    CORNER,
+    MOST,
+    Room,
+    Rooms,
+    apart,
+    facts,
+    neighbours,
+    room_of,
+    seen,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TRAINING = 400
+PROBES = 150
+REPEATED = 200  # episodes that are lived through again
+
+
+class WalkedRooms:
+    """Rooms by what they are for, and the agents that were trained in the first of them.
+
+    A scene is a cell of a room, an option a move. What is known of a move beforehand: ``goal`` and ``corner``, by how many moves
+    it brings one nearer to them (-1 to 1, lava apart); ``at_hand``, the first over the moves that are left; ``lava``, whether it
+    leads into some, and ``touch``, beside how many cells of it; ``wall``, whether it leads nowhere; and ``down``. A catastrophe is
+    an episode that ends in lava: the agent is destroyed, and failing completely (24 moves, and never at the goal) would have
+    been better. Training rewards 1 for reaching the goal, 3 % less for every move that it took.
+
+    Parameters
+    ----------
+    rooms : int
+        Of each test.
+    seed : int
+    said : callable
+        Told what is being done.
+    telling : int
+        Rooms in which the goal is elsewhere, for a second population.
+    """
+
+    tests: ClassVar[tuple[str, ...]] = ("moved", "bare", "independent")
+    columns: ClassVar[tuple[str, ...]] = ("goal", "corner", "at_hand", "lava", "touch", "wall", "down")
+    features: ClassVar[tuple[str, ...]] = columns
+    rules: ClassVar[Mapping[str, str]] = {
+        "the goal": "goal",
+        "the corner": "corner",
+        "the goal, not through lava": "goal - 3 * lava",
+        "the corner, not through lava": "corner - 3 * lava",
+        "either": "max(goal, corner)",
+    }
+    bad: ClassVar[str] = "lava"
+    counted: ClassVar[str] = "episodes"
+    lacking: ClassVar[str] = "lava"
+    source: ClassVar[str] = (
+        "what can be seen of a move: whether it leads to the goal, to the corner, into lava, or down"
+    )
+    kinds: ClassVar[Mapping[str, str]] = {
+        "training": "together",
+        "probes": "independent",
+        "probes without": "flat",
+        "telling": "decoy",
+        "ordinary": "together",
+    }
+
+    def __init__(self, rooms: int, seed: int, said: Callable[[str], None], telling: int = 0) -> None:
+        self.seed, self.said = seed, said
+        self.many = dict.fromkeys((*self.tests, "ordinary"), rooms)
+        self.many |= {"training": TRAINING, "probes": PROBES, "probes without": PROBES, "telling": telling}
+        self.walkers: dict[str, Walker] = {}
+        self._rooms: dict[str, list[Room]] = {}
+        self._facts: dict[str, tuple[np.ndarray, ...]] = {}
+        self._seen: dict[str, np.ndarray] = {}
+        self._scenes: dict[str, xr.Dataset] = {}
+        self._lived: dict[tuple[str, str], tuple[Steps, np.ndarray]] = {}
+
+    @cached_property
+    def env(self) -> Rooms:
+        """MiniGrid's environment."""
+        return Rooms()
+
+    def rooms(self, which: str) -> list[Room]:
+        """Rooms of one purpose."""
+        if which not in self._rooms:
+            seed = int(substream(self.seed, f"rooms: {which}").integers(2**31))
+            kind = self.kinds.get(which, which)
+            self._rooms[which] = [room_of(seed, number, kind) for number in range(self.many[which])]
+        return self._rooms[which]
+
+    def facts(self, which: str) -> tuple[np.ndarray, ...]:
+        """What every move does, as MiniGrid has it: where it leads, whether it ends the episode and is rewarded, (room, cell, move)."""
+        if which not in self._facts:
+            self.said(f"asking MiniGrid what moves do: {which}")
+            found = [facts(self.env, room) for room in self.rooms(which)]
+            self._facts[which] = tuple(np.array(parts) for parts in zip(*found, strict=True))
+        return self._facts[which]
+
+    def seen(self, which: str) -> np.ndarray:
+        """What an agent sees: (room, cell, move, block)."""
+        if which not in self._seen:
+            views = []
+            for room in self.rooms(which):
+                views.append(seen(self.env.reset(options={"room": room})[0]["image"]))
+            self._seen[which] = np.array(views)
+        return self._seen[which]
+
+    def free(self, which: str) -> np.ndarray:
+        """Cells in which an episode goes on: (room, cell) of bool."""
+        out = np.ones((self.many[which], CELLS), bool)
+        for number, room in enumerate(self.rooms(which)):
+            out[number, [room.goal, *room.lava]] = False
+        return out
+
+    def scenes(self, which: str) -> "xr.Dataset":
+        """Columns over (scene, option), a scene for each cell in which an episode goes on, and what follows."""
+        if which not in self._scenes:
+            import xarray as xr
+
+            rooms, (to, ended, _), free = self.rooms(which), self.facts(which), self.free(which)
+            number = np.cumsum(free).reshape(free.shape) - 1
+            room, cell = np.nonzero(free)
+            goals, begins = np.array([[one.goal, one.start] for one in rooms]).T
+            lava = np.zeros(free.shape, bool)
+            for k, one in enumerate(rooms):
+                lava[k, list(one.lava)] = True
+            to_side = neighbours()
+            beside = (lava[:, to_side] & (to_side != np.arange(CELLS)[:, None])).sum(axis=2)
+            ahead = to_side[cell]
+            left = apart(cell, goals[room])
+            nearer = left[:, None] - apart(ahead, goals[room][:, None])
+            columns = {
+                "goal": nearer * 1.0,
+                "corner": apart(cell, np.array(CORNER))[:, None] - apart(ahead, np.array(CORNER)) * 1.0,
+                "lava": lava[room[:, None], ahead] * 1.0,
+                "at_hand": nearer / left[:, None],
+                "touch": beside[room[:, None], ahead] * 1.0,
+                "wall": (ahead == cell[:, None]) * 1.0,
+                "down": np.tile(np.arange(4) == 1, (len(cell), 1)) * 1.0,
+                "next": np.where(ended[room, cell], -1, number[room[:, None], to[room, cell]]),
+            }
+            self._scenes[which] = xr.Dataset(
+                {name: (("scene", "option"), values) for name, values in columns.items()}
+                | {"first": ("scene", cell == begins[room])},
+                attrs={"most": MOST},
+            )
+        return self._scenes[which]
+
+    def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
+        """Train agents, by name and seed: the share of episodes that reached the goal, batch by batch.
+
+        ``telling`` adds the rooms in which the goal is elsewhere.
+        """
+        parts = ("training", "telling") if telling else ("training",)
+        views = np.concatenate([self.seen(one) for one in parts])
+        to, ended, rewarded = (np.concatenate(found) for found in zip(*map(self.facts, parts), strict=True))
+        history = {}
+        for name, seed in names.items():
+            self.said(f"training agent {name}")
+            self.walkers[name], history[name] = train(views, to, ended, rewarded, seed)
+        return history
+
+    def saved(self, agent: str) -> bytes:
+        """Give the weights of an agent as npz."""
+        return self.walkers[agent].saved()
+
+    def steps(self, agent: str, which: str) -> Steps:
+        """Let an agent walk through rooms, by MiniGrid's own steps: scene and move, episode by episode."""
+        return self._live(agent, which)[0]
+
+    def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
+        """Which episodes ended in lava: (agent, episode) of bool."""
+        return np.array([self._live(one, which)[1] for one in agents])
+
+    def reached(self, agent: str, which: str) -> np.ndarray:
+        """Which episodes of an agent ended at the goal: (episode,) of bool."""
+        return self.came_to(agent, which) == np.array([room.goal for room in self.rooms(which)])
+
+    def came_to(self, agent: str, which: str) -> np.ndarray:
+        """The cell in which each episode of an agent was over: (episode,)."""
+        steps = self.steps(agent, which)
+        room, cell = np.nonzero(self.free(which))
+        scene = steps.scene[steps.last]
+        return self.facts(which)[0][room[scene], cell[scene], steps.option[steps.last]]
+
+    def right(self, which: str) -> np.ndarray:
+        """Moves that reach the goal: (scene, option) of bool."""
+        return self.facts(which)[2][self.free(which)]
+
+    def slips(self) -> tuple[int, int]:
+        """How many moves in training that lead into no lava ended in some, and of how many."""
+        _, ended, rewarded = (one[self.free("training")] for one in self.facts("training"))
+        harmless = self.scenes("training")["lava"].to_numpy() == 0
+        return int((ended & ~rewarded & harmless).sum()), int(harmless.sum())
+
+    def controller(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Say how many episodes were lived through, and how many of those that were repeated ended otherwise."""
+        keys = sorted(self._lived)
+        n = sum(len(ends) for _, ends in self._lived.values())
+        again, otherwise = 0, 0
+        for agent, which in (keys[int(k)] for k in rng.permutation(len(keys))):
+            steps, ends = self._lived.pop((agent, which))
+            repeated, ends_again = self._live(agent, which)
+            same_steps = len(steps.scene) == len(repeated.scene) and (steps.scene == repeated.scene).all()
+            otherwise += int((ends != ends_again).sum()) if same_steps else len(ends)
+            again += len(ends)
+            if again >= REPEATED:
+                break
+        return {"episodes": n, "repeated": again, "ended_otherwise": otherwise}
+
+    def _live(self, agent: str, which: str) -> tuple[Steps, np.ndarray]:
+        if (agent, which) not in self._lived:
+            self.said(f"agent {agent} walks: {which}")
+            chances = np.cumsum(self.walkers[agent].chances(self.seen(which)), axis=2)
+            free = self.free(which)
+            number = np.cumsum(free).reshape(free.shape) - 1
+            rng = substream(self.seed, f"walk {agent} {which}")
+            done: list[tuple[int, int, int]] = []
+            ends = np.zeros(len(free), bool)
+            for k, room in enumerate(self.rooms(which)):
+                self.env.reset(options={"room": room})
+                for drawn in rng.random(MOST):
+                    cell = self.env.cell
+                    move = int((drawn * chances[k, cell, -1] >= chances[k, cell, :-1]).sum())
+                    done.append((k, int(number[k, cell]), move))
+                    over, reward = self.env.move(move)
+                    if over:
+                        ends[k] = reward == 0
+                        break
+            self._lived[agent, which] = Steps(*np.array(done).T), ends
+        return self._lived[agent, which]
