@@ -19,11 +19,11 @@ def rows(path):
 def test_tables_are_what_the_script_makes(tmp_path):
     make_penguins.main(tmp_path)
     for name in ("training.csv", "test.csv"):
-        assert (tmp_path / name).read_bytes() == (DATA / "penguins" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes()
 
 
 def test_island_and_body_coincide_in_training_and_part_on_the_test():
-    training, test = rows(DATA / "penguins" / "training.csv"), rows(DATA / "penguins" / "test.csv")
+    training, test = rows(DATA / "training.csv"), rows(DATA / "penguins" / "test.csv")
 
     def body(row):
         return float(row["flipper"]) - 10 * float(row["bill_depth"]) > 38
@@ -34,7 +34,7 @@ def test_island_and_body_coincide_in_training_and_part_on_the_test():
 
 
 def test_reading():
-    results = rh.run(DATA / "penguins" / "study.toml")
+    results = rh.run(DATA / "study.toml")
     assert results["silent_pairs"] == [["the island", "the body"]]
     assert results["weights"] == pytest.approx({"the island": 0.1, "the body": 0.9})
     assert results["matrix"]["the island"]["the body"] == 1.0  # all 44 Adelie penguins of Biscoe are called Gentoos

@@ -18,7 +18,7 @@ A_HEAD, PARTY, TIME = "cost a head", "cost of the party", "time"
 
 def column(table, name):
     """A column of a table by traveller and mode, (scene, mode)."""
-    with (DATA / "travel" / f"{table}.csv").open(newline="") as stream:
+    with (DATA / f"{table}.csv").open(newline="") as stream:
         return np.array([float(row[name]) for row in csv.DictReader(stream)]).reshape(-1, 4)
 
 
@@ -49,13 +49,13 @@ def by_hand(reward, chosen):
 
 @pytest.fixture(scope="module")
 def results():
-    return rh.run(DATA / "travel" / "study.toml")
+    return rh.run(DATA / "study.toml")
 
 
 def test_tables_are_what_the_script_makes(tmp_path):
     make_travel.main(tmp_path)
     for name in ("training.csv", "test.csv"):
-        assert (tmp_path / name).read_bytes() == (DATA / "travel" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes()
 
 
 def test_nobody_is_left_out_and_each_chose_once():
@@ -99,7 +99,7 @@ def test_evidence_and_rationality(results, name):
     chosen = column("training", "chosen") == 1
     log_evidence, beta = by_hand(rewards("training")[name], chosen)
     assert results["log_evidence"][name] == pytest.approx(log_evidence, abs=1e-6)
-    table = rh.read_table(DATA / "travel" / "training.csv")
+    table = rh.read_table(DATA / "training.csv")
     tree = rh.fit(
         results["rewards"],
         rh.Uniform("a test"),
