@@ -9,13 +9,13 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.rounding import CALLABLE
-from reward_hypotheses.models import occupancy as arrays
-from reward_hypotheses.models import planning
-from reward_hypotheses.models.catastrophe import EQUAL, failure_line
-from reward_hypotheses.models.hypotheses import check_columns, hypotheses_of
-from reward_hypotheses.models.mdp import MDP
-from reward_hypotheses.models.trajectories import sampled
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL, failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import check_columns, hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.mdp import occupancy as arrays
+from reward_hypotheses.models.mdp import planning
+from reward_hypotheses.models.mdp.mdp import MDP
+from reward_hypotheses.models.mdp.trajectories import sampled
 
 
 def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optimal") -> xr.Dataset:

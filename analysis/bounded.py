@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.rounding import EPS, equal
-from reward_hypotheses.models.feedback.rational import SCALED, OfScenes, Rational
-from reward_hypotheses.models.nuisances import LogNormal
+from reward_hypotheses.models.feedback.boltzmann.model import SCALED, OfScenes, Rational
+from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.rationality import nodes_of
+from reward_hypotheses.models.weights.agent_rationality import nodes_of
 
 SAME_SPAN = 1e-9
 """Of the squared length of a column, the share that may lie outside of a span that it is said to lie in."""

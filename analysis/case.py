@@ -12,17 +12,17 @@ from reward_hypotheses.analysis.errors import perturbations, standard_errors
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.callables import kept
-from reward_hypotheses.models.catastrophe import FailureLine, failure_line
-from reward_hypotheses.models.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.hypotheses.callables import kept
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.rationality import among
-from reward_hypotheses.models.stored import hypotheses_in, posterior_of, rationality_in, tested
-from reward_hypotheses.models.valuation import Valuation, empty_scenes
+from reward_hypotheses.models.tree.read import hypotheses_in, posterior_of, rationality_in, tested
+from reward_hypotheses.models.weights.agent_rationality import among
 
 Agent = Prior | xr.DataTree | None
 

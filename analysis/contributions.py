@@ -9,11 +9,11 @@ import numpy as np
 
 from reward_hypotheses.analysis.evidence import MOST
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.catastrophe import EQUAL
 from reward_hypotheses.models.feedback.base import Check
-from reward_hypotheses.models.parts import Parts
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.inference.special import log_sum_exp
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
-from reward_hypotheses.models.special import log_sum_exp
+from reward_hypotheses.models.weights.leave_out import Parts
 
 CONTRADICTION = 0.01
 """Chance, at most, below which feedbacks are said to contradict each other."""

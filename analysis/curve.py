@@ -8,8 +8,8 @@ import numpy as np
 
 from reward_hypotheses.analysis.values import value_bits_of_many
 from reward_hypotheses.models.feedback.base import ClosedForm
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.valuation import Valuation
 
 MOST_ITEMS, MOST_HYPOTHESES = 1000, 64
 LEAST_REPLICATIONS, MOST_REPLICATIONS, WORK = 8, 64, 20_000

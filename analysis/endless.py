@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk import GROUPS, MATRIX_CELLS, Risk, scalar_risk, scene_weights
-from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.hypotheses.linear import Drawn
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.valuation import Valuation
 
 ROUNDING = 1e-14
 LISTED = 20

@@ -10,10 +10,10 @@ from reward_hypotheses.analysis.judged_line import exact_evidence_at, resting_on
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression, Symbol
-from reward_hypotheses.models.catastrophe import FailureLine
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
-from reward_hypotheses.models.valuation import Valuation
 
 STEPS = tuple(k / 4 for k in range(-8, 9))
 """By how many standard deviations of the rewards the line is moved."""

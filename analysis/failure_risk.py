@@ -21,11 +21,11 @@ from reward_hypotheses.analysis.judged_line import (
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.failure_judgements import FailureJudgements
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.stored import as_made, posterior_of, study_in
+from reward_hypotheses.models.tree.read import as_made, posterior_of, study_in
 
 
 def failure_line(

@@ -17,14 +17,14 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.worlds.episodes import Steps, goes_on, picked, reached, simulated, starts
-from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.choices import Choices
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.linear import Linear
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import NotTrustedError
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree import fit
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.tree.write import fit
 
 PROB = 0.89
 MIXTURE = "a mixture"

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
-from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.linear import Drawn
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
@@ -17,7 +18,6 @@ from reward_hypotheses.models.policies.expected import Expected
 from reward_hypotheses.models.policies.maximin import Maximin
 from reward_hypotheses.models.policies.most_probable import MostProbable
 from reward_hypotheses.models.policies.quantilize import Quantilize
-from reward_hypotheses.models.valuation import Block, Valuation
 
 NEGLIGIBLE = 1e-13
 """Share of an agent's weight, and of what it expects, that may be left out: it moves no number that is given."""

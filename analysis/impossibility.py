@@ -6,7 +6,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.numerics import distinct
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 LARGEST = 200_000  # kinds of option times kinds of scene of which a linear program is made
 

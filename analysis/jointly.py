@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from reward_hypotheses.models.special import log_sum_exp
+from reward_hypotheses.models.inference.special import log_sum_exp
 
 EXACTLY = 10
 """Hypotheses of different evidence up to which every face of the simplex is looked at."""

@@ -12,13 +12,13 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.failure_judgements import FailureJudgements, Line, log_mean
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line, log_mean
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import MATTERS, Posterior, exactly, posterior_weights
-from reward_hypotheses.models.valuation import Valuation
 
 FREE = ("rewards", "choices", "rankings", "ratings", "demonstrations", "proxy")
 """Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""

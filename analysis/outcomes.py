@@ -7,9 +7,9 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
-from reward_hypotheses.models.valuation import Block, Valuation
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.stored import tested
+from reward_hypotheses.models.tree.read import tested
 
 LISTED = 3
 

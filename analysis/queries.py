@@ -14,14 +14,14 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.hypotheses import check_columns
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.hypotheses import check_columns
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.special import log_incomplete_beta
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.special import log_incomplete_beta
-from reward_hypotheses.models.stored import as_made, in_order, study_in, tested
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.tree.read import as_made, in_order, study_in, tested
 
 BATCHES = 5
 """Parts of a tree's draws of a nuisance, from whose scatter the Monte Carlo error is."""

@@ -13,16 +13,16 @@ from reward_hypotheses.analysis.evidence import pairs
 from reward_hypotheses.analysis.risk import Risk
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import Rational
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.parts import Parts
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, on_test, weigh
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.rationality import among, nodes_of, rationality_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.weights.agent_rationality import among, nodes_of, rationality_of
+from reward_hypotheses.models.weights.leave_out import Parts
 
 HELD = 0.05
 """Weight from which a hypothesis is one that the agent may hold, as warnings have it."""

@@ -48,19 +48,19 @@ from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.linear import Fitted, Linear
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Fitted, Linear
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import NotTrustedError, Posterior, idle_warnings
 from reward_hypotheses.models.priors.base import Prior, Product, named_judges
 from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.special import log_normalised
-from reward_hypotheses.models.spreads import different_units, reward_spreads
-from reward_hypotheses.models.unmodelled import Unmodelled
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.weights.reward_spreads import different_units, reward_spreads
 
 SCHEMA_VERSION = 1
 LEAST_DRAWS = 4000

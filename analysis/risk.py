@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.hypotheses.linear import Drawn
+from reward_hypotheses.models.hypotheses.valuation import GROUPS, Block, Valuation
 from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.valuation import GROUPS, Block, Valuation
 
 LEAST_PAIRED, PAIRED_CELLS = 50, 1e9  # draws of a family of which every pair is looked at: squared, times items
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once

@@ -7,9 +7,9 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
 from reward_hypotheses.models.policies.base import View
 from reward_hypotheses.models.policies.commit import Commit
-from reward_hypotheses.models.valuation import Block, Valuation
 
 PERMUTATIONS = 999
 LEVEL = 0.01

@@ -9,12 +9,12 @@ import numpy as np
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL, FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import OfScenes, Rational
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, Rational
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL, FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.valuation import Valuation
 
 
 @dataclass(frozen=True)

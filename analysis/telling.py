@@ -10,8 +10,8 @@ import numpy as np
 
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
-from reward_hypotheses.models.feedback.rational import Part, Rational
-from reward_hypotheses.models.nuisances import LogNormal
+from reward_hypotheses.models.feedback.boltzmann.model import Part, Rational
+from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 from reward_hypotheses.models.posterior import Posterior
 
 SIZES = (1, 2, 3, 5, 7, 10, 15, 20, 50, 100, 200, 500, 1000)

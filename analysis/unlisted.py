@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk import scalar_risk
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unseen
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.unmodelled import Unseen
-from reward_hypotheses.models.valuation import Valuation
 
 TELLS = 0.05
 """Posterior weight of a hypothesis that is unmodelled from which on a warning says that no rule may be right."""

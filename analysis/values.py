@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.special import LOG_2, log_sum_exp
+from reward_hypotheses.models.inference.special import LOG_2, log_sum_exp
 
 TIGHT = 1e-12
 """Targets within this of the least attainable risk are at their limit."""

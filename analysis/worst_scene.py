@@ -20,11 +20,11 @@ from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.catastrophe import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.stored import study_in
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.tree.read import study_in
 
 MOST_VALUES = 10_000  # of one feature
 AT_ONCE = 512  # kinds of option up to which a step looks at every one of them, else at the values of one feature

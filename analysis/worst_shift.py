@@ -25,7 +25,7 @@ from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.stored import as_made, study_in
+from reward_hypotheses.models.tree.read import as_made, study_in
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,21 +11,21 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.family import MOST_NUTS, Nuts, fit_family, in_steps
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence, Feedback
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.labels import Labels
-from reward_hypotheses.models.feedback.rational import Rational
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT
-from reward_hypotheses.models.linear import Fitted
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Fitted
+from reward_hypotheses.models.hypotheses.none_of_the_above import Learnt, Unmodelled, Unseen, learnt_of
+from reward_hypotheses.models.hypotheses.valuation import GROUPS, MEMBER_CELLS, MEMBERS, Valuation
+from reward_hypotheses.models.inference.laplace import K_HAT
+from reward_hypotheses.models.inference.special import log_sum_exp, normalise_log
+from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fit_family, in_steps
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.special import log_sum_exp, normalise_log
-from reward_hypotheses.models.unmodelled import Learnt, Unmodelled, Unseen, learnt_of
-from reward_hypotheses.models.valuation import GROUPS, MEMBER_CELLS, MEMBERS, Valuation
 
 if TYPE_CHECKING:
-    from reward_hypotheses.models.sampling import Sampler
+    from reward_hypotheses.models.weights.sampled_evidence import Sampler
 
 METHODS = ("auto", "exact", "nuts")
 LOG_BAYES_FACTOR = 0.1
@@ -437,7 +437,7 @@ def _evidence(
     ]
     sampler = None
     if to_sample:
-        from reward_hypotheses.models.sampling import sample_evidence
+        from reward_hypotheses.models.weights.sampled_evidence import sample_evidence
 
         some = [feedback[k] for k in to_sample]
         over = [valuations[k] for k in to_sample]
@@ -494,7 +494,7 @@ def _with_families(
         )
     ran = [one for one in (sampler, *(f.sampler for f in fitted.values())) if one is not None]
     if ran:
-        from reward_hypotheses.models.sampling import together
+        from reward_hypotheses.models.weights.sampled_evidence import together
 
         sampler = together(ran)
     place = {h: k for k, h in enumerate(named)}

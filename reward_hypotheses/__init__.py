@@ -51,11 +51,8 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.worlds.gridworld import gridworld
     from reward_hypotheses.data.worlds.lander.scenes import landing_frame, landing_sites
     from reward_hypotheses.flown import lander_study
-    from reward_hypotheses.models.catastrophe import InSd
-    from reward_hypotheses.models.failure_judgements import FailureJudgements
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
-    from reward_hypotheses.models.feedback.conformance import conforms
     from reward_hypotheses.models.feedback.demonstrations import Demonstrations
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.feedback.proxy import Proxy
@@ -63,8 +60,11 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
-    from reward_hypotheses.models.linear import Linear
-    from reward_hypotheses.models.mdp import MDP
+    from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
+    from reward_hypotheses.models.hypotheses.failure_line import InSd
+    from reward_hypotheses.models.hypotheses.linear import Linear
+    from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+    from reward_hypotheses.models.mdp.mdp import MDP
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
     from reward_hypotheses.models.policies.commit import Commit
@@ -82,8 +82,8 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.simplicity import Simplicity
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
-    from reward_hypotheses.models.tree import fit
-    from reward_hypotheses.models.unmodelled import Unmodelled
+    from reward_hypotheses.models.tree.conformance import conforms
+    from reward_hypotheses.models.tree.write import fit
     from reward_hypotheses.study import check, run
     from reward_hypotheses.walked import minigrid_study
 
@@ -110,7 +110,7 @@ _HOME = {
     "LinearPool": "models.priors.pools",
     "log_pool": "models.priors.base",
     "Feedback": "models.feedback.base",
-    "conforms": "models.feedback.conformance",
+    "conforms": "models.tree.conformance",
     "Choices": "models.feedback.choices",
     "Demonstrations": "models.feedback.demonstrations",
     "Labels": "models.feedback.labels",
@@ -119,10 +119,10 @@ _HOME = {
     "Ratings": "models.feedback.ratings",
     "Rewards": "models.feedback.rewards",
     "Stops": "models.feedback.stops",
-    "Linear": "models.linear",
-    "InSd": "models.catastrophe",
-    "Unmodelled": "models.unmodelled",
-    "MDP": "models.mdp",
+    "Linear": "models.hypotheses.linear",
+    "InSd": "models.hypotheses.failure_line",
+    "Unmodelled": "models.hypotheses.none_of_the_above",
+    "MDP": "models.mdp.mdp",
     "read_comparisons": "data.readers.pairwise",
     "Policy": "models.policies.base",
     "Commit": "models.policies.commit",
@@ -133,7 +133,7 @@ _HOME = {
     "Expected": "models.policies.expected",
     "Boltzmann": "models.policies.boltzmann",
     "NotTrustedError": "models.posterior",
-    "fit": "models.tree",
+    "fit": "models.tree.write",
     "pymc_model": "models.pymc_model",
     "plan": "analysis.acting",
     "occupancy": "analysis.acting",
@@ -142,7 +142,7 @@ _HOME = {
     "value_bits": "analysis.labelled",
     "risk_bounds": "analysis.labelled",
     "risk_by_judge": "analysis.judges",
-    "FailureJudgements": "models.failure_judgements",
+    "FailureJudgements": "models.hypotheses.failure_judgements",
     "failure_line": "analysis.failure_risk",
     "risk_under_failure_judgements": "analysis.failure_risk",
     "combinations": "data.readers.factorial",

@@ -457,7 +457,7 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
 
 def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
     """Give the posterior as a tree, with the draws that the results used, and as NetCDF."""
-    from reward_hypotheses.models.tree import tree_of
+    from reward_hypotheses.models.tree.write import tree_of
 
     study = found.study
     tree = tree_of(found.posterior, study.line, study.fit.draws, study.fit.chains, study.seed)

@@ -6,7 +6,11 @@ from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.failure_judgements import FailureJudgements, hypotheses_problems, settings_problems
+from reward_hypotheses.models.hypotheses.failure_judgements import (
+    FailureJudgements,
+    hypotheses_problems,
+    settings_problems,
+)
 from reward_hypotheses.problems import Problems, Section
 
 WHERE = "[catastrophe] judgements:"

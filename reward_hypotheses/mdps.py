@@ -7,7 +7,7 @@ from typing import Any
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.mdp import MDP
+from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.problems import Problems, Section
 
 KEYS = ("states", "transitions", "discount")

@@ -13,17 +13,22 @@ from reward_hypotheses.analysis.unseen import unread_warning
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import FailureLine
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import OfScenes, Rational
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.linear import Linear, combination
+from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, Rational
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Linear, combination
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.maximin import Maximin, no_credible_set
 from reward_hypotheses.models.posterior import idle_warning, method_problems
-from reward_hypotheses.models.rationality import no_rationality
-from reward_hypotheses.models.spreads import different_units, in_reward_units, one_number, reward_spreads
-from reward_hypotheses.models.units import units_in_training
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.weights.agent_rationality import no_rationality
+from reward_hypotheses.models.weights.feature_units import units_in_training
+from reward_hypotheses.models.weights.reward_spreads import (
+    different_units,
+    in_reward_units,
+    one_number,
+    reward_spreads,
+)
 
 if TYPE_CHECKING:
     from reward_hypotheses.study import Study

@@ -13,19 +13,20 @@ from reward_hypotheses.data.readers.elicitation import Answer, answers_of
 from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.line_judgements import LineJudgements, read_line_judgements
-from reward_hypotheses.models.catastrophe import FailureLine, InSd, failure_line
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.feedback.demonstrations import Demonstrations
 from reward_hypotheses.models.feedback.labels import Labels
 from reward_hypotheses.models.feedback.proxy import Proxy
 from reward_hypotheses.models.feedback.rankings import Rankings
 from reward_hypotheses.models.feedback.ratings import Ratings
-from reward_hypotheses.models.feedback.rational import Rational
 from reward_hypotheses.models.feedback.rewards import Rewards
 from reward_hypotheses.models.feedback.stops import Stops
-from reward_hypotheses.models.hypotheses import hypotheses_of, unmodelled_problems
-from reward_hypotheses.models.linear import Linear
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd, failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of, unmodelled_problems
+from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, unmodelled_of
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
@@ -41,7 +42,6 @@ from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.pools import LinearPool
 from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.unmodelled import Unmodelled, unmodelled_of
 from reward_hypotheses.problems import Problems, Section
 
 FEEDBACK: Mapping[str, type[Feedback]] = {

@@ -14,7 +14,7 @@ from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.shares import exact, gibbs
+from reward_hypotheses.models.weights.population import exact, gibbs
 
 RED, FLAGS = "where(red_paint, 100, -100)", "where(flags, 100, -100)"
 PROBES = {"kind": "choices", "table": "probes", "column": "chosen"}

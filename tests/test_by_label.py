@@ -284,7 +284,7 @@ def _fields(thing):
 
 
 def _hypotheses():
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 
     return hypotheses_of({"a": "a", "b": "b"})
 

@@ -12,12 +12,12 @@ from bench import calibration
 from scipy import stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.labels import beta_below_half
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.special import log_incomplete_beta
 from reward_hypotheses.models.posterior import posterior_weights
-from reward_hypotheses.models.special import log_incomplete_beta
-from reward_hypotheses.models.valuation import Valuation
 
 N, RUNS, DRAWS = 12, 2000, 99
 LABELS = rh.Labels({"y": [True]}, "y", noise=(2.0, 5.0))
@@ -68,7 +68,7 @@ def test_simulation_based_calibration():
 
 def test_planted_bugs_are_caught():
     def no_restriction(wrong):  # forgets eps < 1/2
-        from reward_hypotheses.models.special import log_beta
+        from reward_hypotheses.models.inference.special import log_beta
 
         return log_beta(2.0 + wrong, 5.0 + N - wrong)
 
@@ -165,10 +165,12 @@ def test_weights_by_a_second_route():
 def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monkeypatch):
     """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""
     runs = 200
-    monkeypatch.setattr("reward_hypotheses.models.laplace.DRAWS", 2000)  # an error of .01 nats is nothing here
-    monkeypatch.setattr("reward_hypotheses.models.feedback.joint.DRAWS", 2000)
+    monkeypatch.setattr(
+        "reward_hypotheses.models.inference.laplace.DRAWS", 2000
+    )  # an error of .01 nats is nothing here
+    monkeypatch.setattr("reward_hypotheses.models.feedback.boltzmann.joint.DRAWS", 2000)
     for most in ("MOST_DRAWS", "MOST_QUICK"):
-        monkeypatch.setattr(f"reward_hypotheses.models.family.{most}", 4000)
+        monkeypatch.setattr(f"reward_hypotheses.models.linear_family.integrate.{most}", 4000)
     coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
     assert (np.abs(z) < 5).all()
     for quantity, held in coverage.items():
@@ -182,7 +184,7 @@ def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monke
 
 
 def test_a_rationality_that_is_read_wrong_is_noticed(monkeypatch):
-    from reward_hypotheses.models.quadrature import Integral
+    from reward_hypotheses.models.inference.quadrature import Integral
 
     draws = Integral.draws
     monkeypatch.setattr(Integral, "draws", lambda self, n, rng: draws(self, n, rng) + 0.7)

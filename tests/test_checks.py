@@ -8,9 +8,9 @@ import pytest
 from scipy import integrate, stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.posterior import weigh
 
 

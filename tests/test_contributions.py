@@ -27,7 +27,7 @@ from reward_hypotheses.analysis.contributions import (
 )
 from reward_hypotheses.cli import main
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.tree.write import prepared
 
 TWO = {"a": "where(x, 1, -1)", "b": "where(y, 1, -1)", "c": "where(x & y, 1, -1)"}
 VALUES = {"a": 3, "b": 2, "c": 1}

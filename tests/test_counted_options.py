@@ -7,10 +7,10 @@ from studies import TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import catastrophe_risk
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models import valuation as module
-from reward_hypotheses.models.catastrophe import failure_line
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses import valuation as module
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 @pytest.mark.parametrize(("bad", "said"), [(0, "no option"), (1, None), (2, None), (3, "every option")])

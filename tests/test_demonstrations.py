@@ -9,8 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.models import planning
-from reward_hypotheses.models.trajectories import sampled
+from reward_hypotheses.models.mdp import planning
+from reward_hypotheses.models.mdp.trajectories import sampled
 
 HYPOTHESES = {"x": "x", "twice x": "2*x", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 
@@ -266,7 +266,7 @@ def followed(mdp, reward, beta, start, steps, rng):
 def checked(mdp, made, seed=1, planner="optimal"):
     from reward_hypotheses.data.random_streams import substream
     from reward_hypotheses.models.posterior import weigh
-    from reward_hypotheses.models.tree import prepared
+    from reward_hypotheses.models.tree.write import prepared
 
     given = {"red": "red", "green": "green", "both": "red + green"}
     listed, line, feedback = prepared(given, [rh.Demonstrations(mdp, made, planner=planner)], 0.0)

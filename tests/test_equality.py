@@ -353,7 +353,8 @@ def test_boltzmann_of_clock_times_is_that_of_the_times_since_the_first():
 @pytest.mark.parametrize("kind", ["choices", "rewards"])
 def test_many_hypotheses_are_told_apart_in_few_comparisons_beside_a_penalty(kind, monkeypatch):
     """Of 300, two and two alike, each is compared with few others, although the penalty's rounding hides their sums."""
-    from reward_hypotheses.models.feedback import base, rational
+    from reward_hypotheses.models.feedback import base
+    from reward_hypotheses.models.feedback.boltzmann import model as rational
 
     compared = []
     for module in (base, rational):

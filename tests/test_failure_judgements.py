@@ -14,7 +14,7 @@ from studies import SHOWN, TEST, TRAINING, csv_text, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.judged_line import few, judged_of, refitted
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.study import evaluate, load
 

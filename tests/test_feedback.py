@@ -14,14 +14,14 @@ from scipy import stats
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.feedback.labels import largest_rate
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.nuisances import beta_below_half
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.nuisance_priors import beta_below_half
+from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta, regularized_gamma_q
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.special import log_beta, log_incomplete_beta, regularized_gamma_q
-from reward_hypotheses.models.valuation import Valuation
 
 RNG = np.random.default_rng(0)
 DATA = {
@@ -180,7 +180,7 @@ def test_rewards_that_agree_up_to_rounding_are_one_class():
 
 def test_large_tables_give_what_small_ones_do(monkeypatch):
     """The path that keeps a bit an item, in many blocks on several threads, against the one that keeps rewards."""
-    from reward_hypotheses.models import valuation as module
+    from reward_hypotheses.models.hypotheses import valuation as module
 
     rng = np.random.default_rng(4)
     n = 3000

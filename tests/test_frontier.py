@@ -26,9 +26,9 @@ from reward_hypotheses.analysis.frontier import (
 )
 from reward_hypotheses.analysis.risk import catastrophe_risk
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.catastrophe import failure_line
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 def enumerated(policy, exact):

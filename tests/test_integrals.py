@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from reward_hypotheses.models.laplace import Base, laplace
-from reward_hypotheses.models.quadrature import highest, log_integral, log_integral_of_one_hill
-from reward_hypotheses.models.smc import smc
+from reward_hypotheses.models.inference.laplace import Base, laplace
+from reward_hypotheses.models.inference.quadrature import highest, log_integral, log_integral_of_one_hill
+from reward_hypotheses.models.inference.smc import smc
 
 EXACT = 2e-10
 

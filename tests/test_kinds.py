@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.nuisances import InverseGamma
+from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
 
 RNG = np.random.default_rng(12)
 X, Y = RNG.normal(size=(2, 12, 3))

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models import family, family_nuts
-from reward_hypotheses.models.laplace import from_mixture
-from reward_hypotheses.models.tempering import tempered
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.inference import nuts as family_nuts
+from reward_hypotheses.models.inference.laplace import from_mixture
+from reward_hypotheses.models.inference.tempering import tempered
+from reward_hypotheses.models.linear_family import integrate as family
+from reward_hypotheses.models.tree.write import prepared
 
 SOURCE = "a test"
 D, EACH = 60, 6
@@ -167,7 +168,7 @@ def test_tempering_from_a_mixture_that_is_off():
     def log_target(x):
         return 1.5 - 0.5 * (((x - centre) / sd) ** 2).sum(axis=1)
 
-    from reward_hypotheses.models.laplace import Bell
+    from reward_hypotheses.models.inference.laplace import Bell
 
     bells = [Bell(np.zeros(3), np.eye(3), 0.7), Bell(np.ones(3), 0.5 * np.eye(3), 0.3)]
     found = tempered(log_target, lambda x: -(x - centre) / sd**2, bells, None, np.zeros_like, np.random.default_rng(1))

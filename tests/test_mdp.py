@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import reward_hypotheses as rh
-from reward_hypotheses.models import occupancy, planning
-from reward_hypotheses.models.transitions import Transitions
+from reward_hypotheses.models.mdp import occupancy, planning
+from reward_hypotheses.models.mdp.transitions import Transitions
 
 
 def refused(*wants):
@@ -93,7 +93,7 @@ def test_soft_and_optimal_meet_where_nothing_is_chosen():
 
 @pytest.mark.parametrize("n", [4, 9, 12])
 def test_planning_along_a_band_is_planning_as_a_whole(n, monkeypatch):
-    from reward_hypotheses.models import transitions
+    from reward_hypotheses.models.mdp import transitions
 
     rng = np.random.default_rng(n)
     p = a_grid(n, 0.2, rng)

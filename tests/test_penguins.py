@@ -23,7 +23,7 @@ def test_tables_are_what_the_script_makes(tmp_path):
 
 
 def test_island_and_body_coincide_in_training_and_part_on_the_test():
-    training, test = rows(DATA / "training.csv"), rows(DATA / "penguins" / "test.csv")
+    training, test = rows(DATA / "training.csv"), rows(DATA / "test.csv")
 
     def body(row):
         return float(row["flipper"]) - 10 * float(row["bill_depth"]) > 38

@@ -13,11 +13,11 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models import valuation as module
-from reward_hypotheses.models.catastrophe import failure_line
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses import valuation as module
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Rationality, View, within_scene_scale
-from reward_hypotheses.models.valuation import Valuation
 
 POLICIES = [
     rh.Commit(),

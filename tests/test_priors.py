@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 
 H = hypotheses_of(
     {

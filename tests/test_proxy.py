@@ -14,7 +14,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.cli import main
 from reward_hypotheses.models.feedback.base import named
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.tree.write import prepared
 
 HYPOTHESES = {"x": "x", "twice x": "2*x", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 REWARDS = {

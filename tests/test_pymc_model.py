@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.special import log_incomplete_beta
+from reward_hypotheses.models.inference.special import log_incomplete_beta
 
 with warnings.catch_warnings():  # of its own dependencies, on import
     warnings.simplefilter("ignore")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.queries import _mean_below_half, best_first
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models import valuation as module
-from reward_hypotheses.models.catastrophe import FailureLine
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses import valuation as module
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 LINE = 0.3
 

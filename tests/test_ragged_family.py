@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 import reward_hypotheses as rh
-from reward_hypotheses.models import family
+from reward_hypotheses.models.linear_family import integrate as family
 
 WIDTHS = [3, 1, 2, 4, 2, 3, 1, 4, 2, 2]
 

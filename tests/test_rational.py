@@ -12,11 +12,11 @@ from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.catastrophe import failure_line
 from reward_hypotheses.models.feedback.base import named
-from reward_hypotheses.models.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.inference.quadrature import log_integral
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.quadrature import log_integral
 
 EXPRESSIONS = {"x": "x", "twice x": "2*x + 5", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 
@@ -616,7 +616,7 @@ def test_an_integrand_that_vanishes():
 def test_integrals_in_a_few_dimensions():
     from arviz_stats.base import array_stats
 
-    from reward_hypotheses.models.laplace import laplace, pareto_k
+    from reward_hypotheses.models.inference.laplace import laplace, pareto_k
 
     rng = np.random.default_rng(3)
     for d in (1, 2, 4):

@@ -12,9 +12,9 @@ from scipy.optimize import linprog, minimize
 from reward_hypotheses.analysis.impossibility import _by_program, _kinds, worst_case
 from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.catastrophe import failure_line
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 def some(seed, n=5):

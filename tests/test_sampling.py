@@ -14,11 +14,11 @@ from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.bridge import bridge
 from reward_hypotheses.models.feedback.base import Evidence
-from reward_hypotheses.models.nuisances import BetaBelowHalf, InverseGamma
+from reward_hypotheses.models.inference.bridge_sampling import bridge
+from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, InverseGamma
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.tree.write import prepared
 
 NUISANCES = [
     BetaBelowHalf(1, 19),
@@ -443,7 +443,7 @@ def test_what_did_not_converge_is_kept_to_look_at():
 
 
 def test_an_error_too_large_to_tell_is_not_trusted(tree):
-    from reward_hypotheses.models.stored import posterior_of
+    from reward_hypotheses.models.tree.read import posterior_of
 
     posterior, _ = posterior_of(tree)
     assert posterior.untrusted() == [] and posterior.mcse_between(0, 1) == 0 < posterior.mcse_between(0, 2) < 0.05

@@ -5,10 +5,10 @@ import pytest
 
 from reward_hypotheses.analysis.shift import shift_check
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models import valuation as module
-from reward_hypotheses.models.catastrophe import failure_line
-from reward_hypotheses.models.hypotheses import hypotheses_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses import valuation as module
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 TEXTS = {
     "red": "where(red, 100, -100)",

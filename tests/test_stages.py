@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import integrate, special
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.rational import _integral
-from reward_hypotheses.models.feedback.stages import LinearSteps, Stages
-from reward_hypotheses.models.quadrature import log_integral, log_integral_of_one_hill
+from reward_hypotheses.models.feedback.boltzmann.model import _integral
+from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
+from reward_hypotheses.models.inference.quadrature import log_integral, log_integral_of_one_hill
 
 
 def by_orders(z, ranks):
@@ -124,8 +124,8 @@ def test_few_likelihoods_are_enough():
     x = rng.normal(size=(30_000, 3))
     utility = 1.5 * x + rng.gumbel(size=x.shape)
     feedback = rh.Choices({"x": x, "c": utility == utility.max(axis=1, keepdims=True)}, "c")
-    from reward_hypotheses.models.feedback.rational import Part
-    from reward_hypotheses.models.nuisances import LogNormal
+    from reward_hypotheses.models.feedback.boltzmann.model import Part
+    from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 
     steps = Counted(feedback.in_stages.steps(x))
     part = Part(feedback, x, np.asarray(feedback.observed, float), np.ones(len(x)), steps)

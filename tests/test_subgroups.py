@@ -13,7 +13,7 @@ from reward_hypotheses.analysis.report.words import subgroups as sentences
 from reward_hypotheses.analysis.subgroups import Subgroups, subgroup_check
 from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.tree.write import prepared
 
 RULES = {"flags": "where(flags, 1, -1)", "depth": "where(depth > 0.5, 1, -1)"}
 

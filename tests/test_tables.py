@@ -281,9 +281,9 @@ def test_thousands_of_option_names_stay_small_and_quick(tmp_path):
 
 
 def test_one_scene_with_very_many_options(tmp_path):
-    from reward_hypotheses.models.catastrophe import failure_line
-    from reward_hypotheses.models.hypotheses import hypotheses_of
-    from reward_hypotheses.models.valuation import Valuation
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
 
     rows = "".join(f"{i},0,{i % 3}\n{i},1,{(i + 1) % 3}\n" for i in range(20_000))
     big = "".join(f"big,{i},{i % 7}\n" for i in range(30_000))

@@ -14,7 +14,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.bounded import bounded_pairs
 from reward_hypotheses.analysis.telling import SIZES, telling
 from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree import prepared
+from reward_hypotheses.models.tree.write import prepared
 
 RNG = np.random.default_rng(7)
 

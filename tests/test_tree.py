@@ -11,7 +11,7 @@ from studies import HERE, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.special import log_incomplete_beta
+from reward_hypotheses.models.inference.special import log_incomplete_beta
 
 EXAMPLE = HERE / "example"
 TEXTS = {

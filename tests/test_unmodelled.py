@@ -12,9 +12,9 @@ from studies import TEST, TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.words import answer, unmodelled_source
 from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree import prepared
-from reward_hypotheses.models.unmodelled import cell_codes
+from reward_hypotheses.models.tree.write import prepared
 
 RULES = {"flags": "where(flags, 1, -1)", "deep": "where(deep, 1, -1)", "red": "where(red, 1, -1)"}
 PRIOR = {"flags": 4, "deep": 3, "red": 2, "none": 1}

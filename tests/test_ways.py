@@ -33,9 +33,9 @@ from reward_hypotheses.data import atomic_write as aside
 from reward_hypotheses.data.errors import visible
 from reward_hypotheses.data.readers import memory
 from reward_hypotheses.data.readers.files import read_any
-from reward_hypotheses.models import callables
-from reward_hypotheses.models.feedback.rational import score
-from reward_hypotheses.models.nuisances import InverseGamma
+from reward_hypotheses.models.feedback.boltzmann.model import score
+from reward_hypotheses.models.hypotheses import callables
+from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
 from reward_hypotheses.study import answer
 
 DEEP = "[" * 100_000 + "]" * 100_000

@@ -15,9 +15,9 @@ from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.nuisances import Nuisance
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 
 FEW = 8  # candidates that are compared with one another as they are
 SUMMED = 1e-12  # of what is added up: what the order of a sum changes, at most

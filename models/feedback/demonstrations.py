@@ -16,7 +16,7 @@ from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import CALLABLE, EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
-from reward_hypotheses.models.feedback.rational import (
+from reward_hypotheses.models.feedback.boltzmann.model import (
     CHECKED,
     MANY,
     SCALED,
@@ -32,12 +32,12 @@ from reward_hypotheses.models.feedback.rational import (
     log_chosen,
     score,
 )
-from reward_hypotheses.models.feedback.stages import Stages
-from reward_hypotheses.models.mdp import MDP
-from reward_hypotheses.models.planning import log_softmax, optimal, scales, soft
-from reward_hypotheses.models.quadrature import AGREE
-from reward_hypotheses.models.trajectories import Trajectories, trajectories_of
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.quadrature import AGREE
+from reward_hypotheses.models.mdp.mdp import MDP
+from reward_hypotheses.models.mdp.planning import log_softmax, optimal, scales, soft
+from reward_hypotheses.models.mdp.trajectories import Trajectories, trajectories_of
 
 AT_ONCE = 8_000_000  # action values held at once
 NEAR_BETA, BETWEEN = 0.5, 5.0

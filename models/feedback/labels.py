@@ -10,11 +10,11 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
-from reward_hypotheses.models.catastrophe import better_than_failing
 from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
-from reward_hypotheses.models.nuisances import BetaBelowHalf, Nuisance, beta_below_half
-from reward_hypotheses.models.special import log_gamma, log_incomplete_beta
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, beta_below_half
+from reward_hypotheses.models.inference.special import log_gamma, log_incomplete_beta
 
 REPLICATIONS = 1000
 SOFT = 1e-30  # noise that stands for none while sampling looks for what is possible

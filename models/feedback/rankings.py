@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.rational import OfScenes, log_softmax_top
-from reward_hypotheses.models.feedback.stages import Stages
-from reward_hypotheses.models.feedback.ties import in_any_order
+from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, log_softmax_top
+from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.boltzmann.ties import in_any_order
 
 LARGEST_TIE = 12
 

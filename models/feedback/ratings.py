@@ -12,15 +12,15 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import within_one
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import (
+from reward_hypotheses.models.feedback.boltzmann.model import (
     NAIVE,
     OfItems,
     chosen_times,
     less_their_mean,
     less_their_mean_error,
 )
-from reward_hypotheses.models.nuisances import BetaPrior, Nuisance
-from reward_hypotheses.models.valuation import Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.nuisance_priors import BetaPrior, Nuisance
 
 MOST_GRADES = 10
 

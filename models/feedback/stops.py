@@ -9,9 +9,9 @@ import numpy as np
 
 from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.rational import OfItems
-from reward_hypotheses.models.feedback.stages import Stages
-from reward_hypotheses.models.valuation import Block, Valuation
+from reward_hypotheses.models.feedback.boltzmann.model import OfItems
+from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.rounding import all_equal
-from reward_hypotheses.models.linear import Drawn
-from reward_hypotheses.models.valuation import Block, Members, Valuation
+from reward_hypotheses.models.hypotheses.linear import Drawn
+from reward_hypotheses.models.hypotheses.valuation import Block, Members, Valuation
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from reward_hypotheses.models.catastrophe import EQUAL
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.catastrophe import EQUAL
-from reward_hypotheses.models.linear import Drawn
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, View, greatest
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.special import log_normalised, normalise_log
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.inference.special import log_normalised, normalise_log
 
 
 class Prior(ABC):

@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 
 

@@ -14,10 +14,10 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.elicitation import GRADES, Answer, answers_of
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.laplace import K_HAT, Weighted, laplace
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
+from reward_hypotheses.models.inference.smc import ISLANDS, smc
 from reward_hypotheses.models.priors.base import Held, Prior
-from reward_hypotheses.models.smc import ISLANDS, smc
 
 FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
 """Medians of c1 and of c2 - c1, and the standard deviation of the logarithm of each."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.inference.special import log_sum_exp
 from reward_hypotheses.models.priors.base import Prior, pool_shares
-from reward_hypotheses.models.special import log_sum_exp
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta
 from reward_hypotheses.models.priors.elicited import Elicited
-from reward_hypotheses.models.special import log_beta, log_incomplete_beta
 
 LEAST, MOST = 1e-2, 1e6
 """Strengths among which the nearest is looked for."""

@@ -10,11 +10,11 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.operators import ALPHABET
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses import Hypotheses
-from reward_hypotheses.models.linear import Linear
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.inference.special import LOG_2
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.special import LOG_2
-from reward_hypotheses.models.unmodelled import Unmodelled
 
 LANGUAGES = ("rules", "letters", "columns")
 """The languages that ship. On the essay's pair the first ties, the second favours flags, the third red paint."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.priors.base import Prior
 
 

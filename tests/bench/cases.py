@@ -87,9 +87,9 @@ def timed(work: Callable[[], object], repeat: int) -> float:
 
 def weights(n: int, count: int, repeat: int) -> float:
     """Posterior weights from expressions and labels: rewards, counts, evidence, normalisation."""
-    from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.labels import Labels
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
 
@@ -101,12 +101,12 @@ def weights(n: int, count: int, repeat: int) -> float:
 
 def weights_of_predictions(n: int, count: int, repeat: int) -> float:
     """The same once the rewards are there: counts of agreement, evidence, normalisation."""
-    from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.labels import Labels
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
-    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
@@ -118,10 +118,10 @@ def weights_of_predictions(n: int, count: int, repeat: int) -> float:
 def risk(n: int, count: int, full: bool) -> float:
     """Scalar risk of the uniform agent, or risk with the matrix and all that hangs on it."""
     from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
-    from reward_hypotheses.models.catastrophe import failure_line
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
-    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     scenes = table(n, 3)
@@ -153,10 +153,10 @@ def queries(n: int, count: int) -> float:
 def policies(n: int, count: int) -> float:
     """Expected reward and risk of every policy that ships, the agent's weights all alike."""
     from reward_hypotheses.analysis.frontier import frontier
-    from reward_hypotheses.models.catastrophe import failure_line
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
-    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     valuation = Valuation(hypotheses, table(n, 5), failure_line(0.0, hypotheses.names))
@@ -178,13 +178,13 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.analysis.support import support_document
     from reward_hypotheses.analysis.telling import telling_document
     from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds
-    from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.labels import Labels
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
-    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     line = failure_line(0.0, hypotheses.names)
@@ -227,10 +227,10 @@ def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
     from reward_hypotheses.analysis.outcomes import outcomes, usable_features
     from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
-    from reward_hypotheses.models.catastrophe import failure_line
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
-    from reward_hypotheses.models.valuation import Valuation
 
     hypotheses = hypotheses_of(rules(count))
     scenes = table(n, 4)
@@ -248,7 +248,7 @@ def demonstrations(count: int, planner: str) -> float:
     """Weights by 100 steps in a gridworld of 400 states, four moves that slip, discount .99, rationality inferred."""
     import reward_hypotheses as rh
     from reward_hypotheses.models.posterior import weigh
-    from reward_hypotheses.models.tree import prepared
+    from reward_hypotheses.models.tree.write import prepared
 
     rng = np.random.default_rng(0)
     names = [f"f{k}" for k in range(5)]
@@ -308,10 +308,10 @@ def sampled_again() -> tuple[float, float]:
 
 def ranked(n: int, options: int, count: int) -> float:
     """Evidence of rankings under many hypotheses, the rationality integrated out."""
-    from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.base import named
     from reward_hypotheses.models.feedback.rankings import Rankings
-    from reward_hypotheses.models.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
 

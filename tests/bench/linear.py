@@ -25,11 +25,11 @@ def data(n, k, repeated):
 
 def ours(x, second):
     from reward_hypotheses.data.readers.in_memory import as_table
-    from reward_hypotheses.models.catastrophe import failure_line
     from reward_hypotheses.models.feedback.base import named
     from reward_hypotheses.models.feedback.choices import Choices
-    from reward_hypotheses.models.hypotheses import hypotheses_of
-    from reward_hypotheses.models.linear import Linear
+    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+    from reward_hypotheses.models.hypotheses.linear import Linear
     from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
 

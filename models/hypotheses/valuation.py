@@ -1,0 +1,605 @@
+"""What the hypotheses say about the items of a table: rewards and failure lines, block by block."""
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
+from reward_hypotheses.data.rounding import CALLABLE, EPS, Bound, bound_of, equal
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing, catastrophic
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Drawn, Linear, combination
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, Unseen, cell_codes
+
+T = TypeVar("T")
+type Error = np.ndarray | float
+"""A bound of rounding errors: 0.0 where every value is a whole number."""
+
+BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
+LEAST_ITEMS = 65_536  # below this one block is enough
+KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
+MEMBERS, GROUPS = 2000, 20
+"""Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
+MEMBER_CELLS = 20_000_000  # draws times items, at most
+MEMBERS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Some draws of a family on a block.
+
+    Attributes
+    ----------
+    hypothesis : int
+    which : slice
+        Which draws these are.
+    rewards : ndarray (draw, option, scene)
+    most : ndarray (draw, 1, 1)
+        A bound of the rounding error of every reward of a draw.
+    exactly : callable
+        Gives the bound of each reward's own: (draw, option, scene).
+    """
+
+    hypothesis: int
+    which: slice
+    rewards: np.ndarray
+    most: np.ndarray
+    exactly: Callable[[], np.ndarray]
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """The bound of each reward's rounding error: (draw, option, scene)."""
+        return self.exactly()
+
+
+class Block:
+    """Some scenes of a table, laid out (option, scene), and what the hypotheses say there."""
+
+    def __init__(self, valuation: "Valuation", lo: int, hi: int) -> None:
+        table = valuation.table
+        self.valuation, self.lo, self.hi = valuation, lo, hi
+        self._better = valuation.better_bits.get((lo, hi))
+        starts = table.starts[lo:hi]
+        widths = table.starts[lo + 1 : hi + 1] - starts
+        width = int(widths.max(initial=1)) or 1
+        self.shape = (width, hi - lo)
+        self.available: np.ndarray | None = None
+        if int(widths.min(initial=width)) == width:
+            self._items: slice | np.ndarray = slice(int(table.starts[lo]), int(table.starts[hi]))
+        else:
+            position = np.arange(width)[:, None]
+            self.available = position < widths
+            self._items = np.minimum(np.where(self.available, starts + position, starts), table.n_items - 1)
+        self.failing = None if valuation.failing is None else self.gather(valuation.failing)
+        self.options = self.available
+        if self.failing is not None:
+            self.options = ~self.failing if self.available is None else self.available & ~self.failing
+        self._columns: dict[str, np.ndarray] = {}
+        self._rewards: dict[int, tuple[np.ndarray, Error]] = {}
+        self._last: tuple[int, tuple[np.ndarray, Error]] | None = (
+            None  # where rewards are not kept, the one asked for last
+        )
+        self._features: dict[int, np.ndarray] = {}
+
+    @property
+    def scenes(self) -> slice:
+        """Which scenes these are."""
+        return slice(self.lo, self.hi)
+
+    @property
+    def items(self) -> np.ndarray:
+        """Items (option, scene); where an option is not available, the first of its scene."""
+        if isinstance(self._items, slice):
+            return np.arange(self._items.start, self._items.stop).reshape(self.shape[::-1]).T
+        return self._items
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """(item,) -> (option, scene)."""
+        if isinstance(self._items, slice):
+            return np.ascontiguousarray(values[self._items].reshape(self.shape[::-1]).T)
+        return values[self._items]
+
+    def column(self, name: str) -> np.ndarray:
+        """Give a feature (option, scene)."""
+        if name not in self._columns:
+            self._columns[name] = self.gather(self.valuation.table.columns[name].values)
+        return self._columns[name]
+
+    def _at_anchors(self, name: str) -> np.ndarray:
+        return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
+
+    def bound(self, name: str) -> Bound:
+        """Give the bound of a feature's rounding error."""
+        bound = self.valuation.table.columns[name].bound
+        return bound if bound.exact else Bound(self.gather(np.asarray(bound.error)), np.inf)
+
+    def _bound_at_anchors(self, name: str) -> Bound:
+        bound = self.valuation.table.columns[name].bound
+        return bound if bound.exact else Bound(np.asarray(bound.error)[self.valuation.anchors[self.scenes]], np.inf)
+
+    def line(self, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
+        """A failure line on this block and the bound of its rounding error, floats or (scene,); NaN where nobody gave one."""
+        if value is None:
+            return math.nan, 0.0
+        if isinstance(value, float):
+            return value, bound_of(value).error
+        return value.bounded(self._at_anchors, self._bound_at_anchors)
+
+    def failure(self, h: int) -> np.ndarray | float:
+        """``u_h`` by the judge: a float, or (scene,).
+
+        Raises
+        ------
+        InputError
+            A hypothesis with continuous weights that has none.
+        """
+        return self._line(h, self.valuation.line.values[h])[0]
+
+    def told(self, h: int) -> tuple[np.ndarray | float, Error]:
+        """``u_h`` as the agent was told, and the bound of its rounding error."""
+        return self._line(h, self.valuation.told.values[h])
+
+    def _line(self, h: int, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
+        if value is None:
+            raise InputError(
+                f"hypothesis {self.valuation.hypotheses.names[h]!r} has no failure line, and something here asks what failing "
+                "is worth under it; give it one in fail_utility"
+            )
+        return self.line(value)
+
+    def reward(self, h: int) -> np.ndarray:
+        """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
+        return self._valued(h)[0]
+
+    def error(self, h: int) -> Error:
+        """The bound of the rounding error of `reward`: (option, scene), or 0.0 where every one is a whole number."""
+        return self._valued(h)[1]
+
+    def _valued(self, h: int) -> tuple[np.ndarray, Error]:
+        kept = self._rewards.get(h)
+        if kept is not None:
+            return kept
+        last = self._last
+        if last is not None and last[0] == h:
+            return last[1]
+        raw, error = self._raw(h)
+        if self.failing is not None:
+            line, of_line = self._line(h, self.valuation.line.values[h])
+            raw = np.where(self.failing, line, raw)
+            if not (isinstance(error, float) and isinstance(of_line, float) and error == of_line == 0.0):
+                error = np.where(self.failing, of_line, error)
+        if self.valuation.keeps:
+            self._rewards[h] = raw, error
+        else:
+            self._last = h, (raw, error)
+        return raw, error
+
+    def unequal(self, h: int) -> np.ndarray | float:
+        """What ``r_h`` and ``u_h`` differ by at most where they are equal: (option, scene), or 0.0."""
+        return 2 * (self.error(h) + self._line(h, self.valuation.line.values[h])[1])
+
+    def better(self, h: int) -> np.ndarray:
+        """Where ``r_h > u_h``, (option, scene): better than failing."""
+        if self._better is not None:
+            return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        return better_than_failing(self.reward(h), self.failure(h), self.unequal(h))
+
+    def better_bits(self, h: int) -> np.ndarray | None:
+        """Give `better` packed eight to a byte, where that is what was kept, else None."""
+        return self._better[h] if self._better is not None else None
+
+    def worse(self, h: int) -> np.ndarray:
+        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, or an unmodelled one, how probably.
+
+        Nothing is under a hypothesis without a failure line.
+        """
+        reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Unseen):
+            return reward.catastrophe(self.cells(reward.learnt.rules))
+        if self.valuation.line.values[h] is None:
+            return np.zeros(self.shape, bool)
+        if not isinstance(reward, Drawn):
+            return catastrophic(self.reward(h), self.failure(h), self.unequal(h))
+        return self.average(h, "worse", lambda some: self.worse_each(some).astype(float))
+
+    def cells(self, rules: Sequence[int]) -> np.ndarray:
+        """Which cell each item is in, (option, scene): one number a vector of what rules predict of it."""
+        return cell_codes(self.better(h) for h in rules)
+
+    def worse_each(self, some: "Members") -> np.ndarray:
+        """Where draws of a family call an option worse than failing: (draw, option, scene)."""
+        if self.valuation.line.values[some.hypothesis] is None:
+            return np.zeros(some.rewards.shape, bool)
+        line, of_line = self._line(some.hypothesis, self.valuation.line.values[some.hypothesis])
+        below = catastrophic(some.rewards, line, 0.0)
+        if np.array_equal(below, catastrophic(some.rewards, line, 2 * (some.most + of_line))):
+            return below  # nothing is so near to the line that its own error must be known
+        return catastrophic(some.rewards, line, 2 * (some.error + of_line))
+
+    def best(self, h: int) -> np.ndarray:
+        """``max(u_h, max_o r_h)``, (scene,): what could be had; of a family, its mean."""
+        line = self.failure(h)
+
+        def greatest(rewards: np.ndarray) -> np.ndarray:
+            real = rewards if self.options is None else np.where(self.options, rewards, -np.inf)
+            return np.maximum(line, real.max(axis=-2))
+
+        if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
+            return greatest(self.reward(h))
+        return self.average(h, "best", lambda some: greatest(some.rewards))
+
+    def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
+        """Draws of a family: those that an agent may hold, those that may be true, or partners of the former."""
+        reward = self.valuation.hypotheses.rewards[h]
+        assert isinstance(reward, Drawn)
+        coefficients = getattr(reward, role)[which]
+        if h not in self._features:
+            values = [np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape) for e in reward.features]
+            self._features[h] = np.stack([v.ravel() for v in values])
+        features = self._features[h]
+        rewards = (coefficients @ features).reshape(len(coefficients), *self.shape)
+        line: np.ndarray | float = 0.0
+        of_line: Error = 0.0
+        if self.failing is not None:
+            line, of_line = self._line(h, self.valuation.line.values[h])
+            rewards = np.where(self.failing, line, rewards)
+        unit, size = len(features) * EPS, np.abs(coefficients)
+        most = unit * (size @ np.abs(features).max(axis=1)) + np.max(of_line, initial=0.0)
+
+        def exactly() -> np.ndarray:
+            error = unit * (size @ np.abs(features)).reshape(rewards.shape)
+            return error if self.failing is None else np.where(self.failing, of_line, error)
+
+        return Members(h, which, rewards, most[:, None, None], exactly)
+
+    def average(
+        self, h: int, what: Any, compute: Callable[["Members"], np.ndarray], role: str = "judges"
+    ) -> np.ndarray:
+        """Average of something over the draws of a family that has a leading dimension of draws."""
+        valuation = self.valuation
+        reward = valuation.hypotheses.rewards[h]
+        assert isinstance(reward, Drawn)
+        key = (self.lo, self.hi, h, what)
+        groups = valuation.averages.get(key)
+        if groups is None:
+            n = len(reward.agents if role == "agents" else reward.judges)
+            parts = []
+            for members in np.array_split(np.arange(n), min(GROUPS, n)):
+                step = max(1, MEMBERS_AT_ONCE // max(self.shape[0] * self.shape[1], 1))
+                total: Any = 0.0
+                for lo in range(int(members[0]), int(members[-1]) + 1, step):
+                    some = self.members(h, role, slice(lo, min(lo + step, int(members[-1]) + 1)))
+                    total = total + compute(some).sum(axis=0)
+                parts.append(total / len(members))
+            groups = np.stack(parts)
+            if valuation.table.n_items * len(groups) <= KEEP_CELLS:
+                valuation.averages[key] = groups
+        return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
+
+    def _raw(self, h: int) -> tuple[np.ndarray, Error]:
+        reward = self.valuation.hypotheses.rewards[h]
+        if isinstance(reward, Drawn):
+            reward = combination(reward.features, reward.mean)
+        if isinstance(reward, (Unmodelled, Unseen)):
+            return np.zeros(self.shape), 0.0  # indifferent between all options, and failing
+        if isinstance(reward, Expression):
+            raw, error = reward.bounded(self.column, self.bound)
+            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw), error
+        called = self.gather(self.valuation.called[h])
+        return called, CALLABLE * np.abs(called)
+
+
+class Valuation:
+    """Rewards and failure lines of every hypothesis over a table, block by block.
+
+    Parameters
+    ----------
+    hypotheses, table
+        Expressions must have passed `check_columns` on the table.
+    line : FailureLine
+        The judge's.
+    told : FailureLine, optional
+        What the agent was told; the judge's unless given.
+    for_labels : bool
+        Whether it will be asked which items are better than failing. Where rewards are too many to keep, a bit an item
+        is then remembered.
+
+    Attributes
+    ----------
+    largest : ndarray (hypothesis,)
+        Largest absolute reward or failure line of a hypothesis, in its reward units.
+
+    Raises
+    ------
+    InputError
+        A reward or failure line that is not finite or beyond 1e150, naming hypothesis and row; a failure line that
+        differs between the options of a scene, naming hypothesis and scene.
+    """
+
+    def __init__(
+        self,
+        hypotheses: Hypotheses,
+        table: Table,
+        line: FailureLine,
+        told: FailureLine | None = None,
+        *,
+        for_labels: bool = False,
+    ) -> None:
+        self.hypotheses, self.table = hypotheses, table
+        self.line = _indifferent(hypotheses, line)
+        self.told = self.line if told is None else _indifferent(hypotheses, told)
+        n = len(hypotheses)
+        self.failing = table.failing()
+        self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
+        if self.failing is not None:
+            real = np.flatnonzero(~self.failing)
+            first = np.searchsorted(real, table.starts[:-1])
+            candidate = real[np.minimum(first, len(real) - 1)] if len(real) else self.anchors
+            inside = (candidate >= table.starts[:-1]) & (candidate < table.starts[1:])
+            self.anchors = np.where(inside, candidate, self.anchors)
+        self.averages: dict[Any, Any] = {}
+        self.shares: dict[tuple[int, str], np.ndarray] = {}
+        self.families = frozenset(h for h, r in enumerate(hypotheses.rewards) if isinstance(r, Drawn))
+        self.keeps = n * table.n_items <= KEEP_CELLS
+        self.marks = for_labels and not self.keeps
+        self.called = self._call()
+        self._ranges = _ranges(table, int(np.clip(table.n_items // 8, LEAST_ITEMS, BLOCK_ITEMS)))
+        # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u.
+        self.better_bits: dict[tuple[int, int], np.ndarray] = {}
+        self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
+        self.largest, bad = np.zeros(n), np.full(n, -1)
+        bits = {}
+        for span, (largest, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
+            np.maximum(self.largest, largest, out=self.largest)
+            bad = np.where(bad < 0, first_bad, bad)
+            bits[span] = better
+        problems = self._refusals(bad)
+        if problems:
+            raise InputError(problems)
+        if self.marks:
+            self.better_bits = bits
+
+    def share(self, h: int, role: str, n: int) -> np.ndarray:
+        """Weights of n groups of draws of a family, adding up to 1."""
+        return self.shares.get((h, role), np.full(n, 1.0 / n))
+
+    def resampled(self, rng: np.random.Generator) -> "Valuation":
+        """The same with the groups of draws of each family drawn anew with replacement (the bootstrap): for Monte Carlo errors."""
+        if not self.families:
+            return self
+        other = copy.copy(self)
+        other.shares = {}
+        for h in self.families:
+            reward = self.hypotheses.rewards[h]
+            assert isinstance(reward, Drawn)
+            for role, draws in (("agents", reward.agents), ("judges", reward.judges)):
+                n = min(GROUPS, len(draws))
+                drawn = max(2, round(n / reward.inflation)) if n > 1 else 1
+                other.shares[h, role] = rng.multinomial(drawn, np.full(n, 1 / n)) / drawn
+        if self._kept is not None:
+            other._kept = [copy.copy(block) for block in self._kept]
+            for block in other._kept:
+                block.valuation = other
+        return other
+
+    def typical(self) -> "Valuation":
+        """The same with each family at its mean weights."""
+        if not self.families:
+            return self
+        fixed = {
+            h: combination(r.features, r.mean) for h, r in enumerate(self.hypotheses.rewards) if isinstance(r, Drawn)
+        }
+        return Valuation(self.hypotheses.instead(fixed), self.table, self.line, self.told)
+
+    def of_rules(self) -> "Valuation":
+        """The same without a hypothesis that is unmodelled."""
+        rules = self.hypotheses.rules
+        if len(rules) == len(self.hypotheses):
+            return self
+        line = self.line.only(rules)
+        told = line if self.told is self.line else self.told.only(rules)
+        return Valuation(self.hypotheses.only(rules), self.table, line, told, for_labels=True)
+
+    @property
+    def n_scenes(self) -> int:
+        """Number of scenes."""
+        return self.table.n_scenes
+
+    def blocks(self, items: int | None = None) -> Iterator[Block]:
+        """Blocks of scenes, in order, of about so many items at most (rewards that are kept come as they are kept)."""
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            for lo, hi in self._ranges if items is None else _ranges(self.table, min(items, BLOCK_ITEMS)):
+                yield Block(self, lo, hi)
+
+    def each(self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
+        """``work(block)`` for every block, in order; on every core where there is more than one block."""
+        workers = min(os.cpu_count() or 1, 8)
+        if workers < 2 or len(self._ranges) < 2:
+            yield from map(work, self.blocks(items))
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:
+            blocks = self.blocks(items)
+            waiting = [pool.submit(work, block) for block in islice(blocks, 2 * workers)]
+            while waiting:
+                done = waiting.pop(0).result()
+                waiting.extend(pool.submit(work, block) for block in islice(blocks, 1))
+                yield done
+
+    def _call(self) -> dict[int, np.ndarray]:
+        called = {}
+        for h, reward in enumerate(self.hypotheses.rewards):
+            if isinstance(reward, (Expression, Drawn, Linear, Unmodelled, Unseen)):
+                continue
+            name = self.hypotheses.names[h]
+            dataset = self.table.to_dataset()
+            out = reward(dataset)
+            dims = tuple(d for d in (self.table.unit, "option") if d in dataset.dims)
+            if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
+                raise InputError(
+                    f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
+                    f"{type(out).__name__}"
+                )
+            for dim in (d for d in out.dims if d in out.coords and d in dataset.coords):
+                if out.indexes[dim].equals(dataset.indexes[dim]):
+                    continue
+                if len(out.indexes[dim]) != dataset.sizes[dim] or not dataset.indexes[dim].isin(out.indexes[dim]).all():
+                    raise InputError(
+                        f"hypothesis {name!r}: its DataArray has other {dim}s than the table; give a reward for each"
+                    )
+                out = out.sel({dim: dataset[dim]})
+            grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
+            grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
+            scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
+            called[h] = grid[scene, self.table.positions if self.table.has_options else 0]
+        return called
+
+    def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """By hypothesis: largest absolute reward or failure line, first wrong item, bits of what is better than failing."""
+        n = len(self.hypotheses)
+        largest, bad = np.zeros(n), np.full(n, -1)
+        bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
+        for h in range(n):
+            lines = [block.line(self.line.values[h])]
+            lines += [] if self.told is self.line else [block.line(self.told.values[h])]
+            reward = block.reward(h)
+            # padded cells repeat an available item of their scene (none where the scene is empty)
+            top = max(float(reward.max()), -float(reward.min()))
+            largest[h] = max([top, *(_largest(line) for line, _ in lines)])
+            uneven = self._uneven(block, h, lines)
+            finite = all(size <= MAX_REWARD for size in (top, *(_largest(line) for line, _ in lines)))
+            if not finite or uneven is not None:
+                bad[h] = self._first_wrong(block, reward, [line for line, _ in lines], uneven)
+            if self.marks:
+                with np.errstate(invalid="ignore"):
+                    bits[h] = np.packbits(better_than_failing(reward, lines[0][0], 2 * (block.error(h) + lines[0][1])))
+        return largest, bad, bits
+
+    def _uneven(self, block: Block, h: int, lines: list[tuple[np.ndarray | float, Error]]) -> np.ndarray | None:
+        """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
+        out = None
+        for value, (used, error) in zip((self.line.values[h], self.told.values[h]), lines, strict=False):
+            spread = self._spread(block, value, used, error)
+            if spread is not None:
+                out = spread if out is None else out | spread
+        return out
+
+    def _spread(
+        self, block: Block, value: float | Expression | None, used: np.ndarray | float, error: Error
+    ) -> np.ndarray | None:
+        """Where one failure line differs from the one used for its scene, or None."""
+        if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
+            return None
+        found, of_found = value.bounded(block.column, block.bound)
+        with np.errstate(invalid="ignore"):  # what is not finite is refused as such
+            spread = ~equal(found, used, of_found, error)
+        if block.options is not None:
+            spread &= block.options
+        return spread if spread.any() else None
+
+    def _first_wrong(
+        self,
+        block: Block,
+        reward: np.ndarray,
+        lines: list[np.ndarray | float],
+        uneven: np.ndarray | None,
+    ) -> int:
+        wrong = ~(np.abs(reward) <= MAX_REWARD)
+        for one in lines:
+            if not (isinstance(one, float) and math.isnan(one)):
+                wrong |= ~(np.abs(one) <= MAX_REWARD)
+        if uneven is not None:
+            wrong |= uneven
+        if block.available is not None:
+            wrong &= block.available
+        return int(block.items.T[wrong.T][0]) if wrong.any() else -1
+
+    def _refusals(self, bad: np.ndarray) -> list[str]:
+        problems = []
+        blamed: set[str] = set()  # an expression that several hypotheses share is blamed once
+        table = self.table
+        for h in np.flatnonzero(bad >= 0).tolist():
+            item = int(bad[h])
+            scene = int(np.searchsorted(table.starts, item, side="right")) - 1
+            block = Block(self, scene, scene + 1)
+            at = item - int(table.starts[scene])
+            reward = float(block.reward(h)[at, 0])
+            name = self.hypotheses.names[h]
+            place = f"{table.source}: {table.where(item)}: hypothesis {name!r}"
+            if not abs(reward) <= MAX_REWARD:
+                problems.append(
+                    f"{place} has a reward of {reward:g}; it must be a finite number below 1e150 on every available item"
+                )
+                continue
+            for key, value in (
+                ("[catastrophe] fail_utility", self.line.values[h]),
+                ("[agent] fail_utility", self.told.values[h]),
+            ):
+                if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
+                    continue
+                if key.startswith("[agent]") and self.told.values[h] == self.line.values[h]:
+                    continue
+                blamed.add(f"{key} {value.text}")
+                line, error = block.line(value)
+                shown = float(np.max(line))
+                if not abs(shown) <= MAX_REWARD:
+                    problems.append(
+                        f"{place} has a {key} of {shown:g}; it must be a finite number below 1e150 in every scene"
+                    )
+                elif self._spread(block, value, line, error) is not None:
+                    problems.append(
+                        f"{table.source}: scene {table.scene_name(scene)}: {key} ({value.text}) of hypothesis {name!r} differs "
+                        "between the options of the scene; it must be the same for all of them"
+                    )
+        return problems
+
+
+def _indifferent(hypotheses: Hypotheses, line: FailureLine) -> FailureLine:
+    """A failure line of 0, the reward of everything, for a hypothesis that is unmodelled."""
+    none = hypotheses.unmodelled
+    if none is None or line.values[none] == 0.0:
+        return line
+    rewards = zip(hypotheses.rewards, line.values, strict=True)
+    return FailureLine(tuple(0.0 if isinstance(r, (Unmodelled, Unseen)) else v for r, v in rewards))
+
+
+def _largest(line: np.ndarray | float) -> float:
+    if isinstance(line, float):
+        return 0.0 if math.isnan(line) else abs(line)  # nobody gave one
+    return float(np.abs(line).max())
+
+
+def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
+    """Consecutive scenes, so that a padded block holds about so many cells."""
+    widths = np.diff(table.starts)
+    widest = int(widths.max(initial=1)) or 1
+    if widest * table.n_scenes <= 4 * table.n_items + items:
+        step = max(1, items // widest)
+        if step < table.n_scenes:  # as many blocks on each of two cores, and of one size
+            pairs = -(-table.n_scenes // (2 * step))
+            step = -(-table.n_scenes // (2 * pairs))
+        return [(lo, min(lo + step, table.n_scenes)) for lo in range(0, table.n_scenes, step)]
+    ranges, lo, most = [], 0, 1
+    for scene, width in enumerate(widths.tolist()):
+        if scene > lo and max(most, width) * (scene + 1 - lo) > items:
+            ranges.append((lo, scene))
+            lo, most = scene, 1
+        most = max(most, width)
+    return [*ranges, (lo, table.n_scenes)]
+
+
+def empty_scenes(table: Table) -> Iterable[int]:
+    """Scenes in which no option is available."""
+    return np.flatnonzero(np.diff(table.starts) == 0)

@@ -1,0 +1,219 @@
+"""Priors of nuisances (label noise, reward noise): each one distribution, for arrays and for PyMC."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.models.inference.special import LOG_2, log_beta, log_gamma, log_incomplete_beta
+
+
+class Nuisance(ABC):
+    """Prior of one nuisance, on an interval, a half-line or the line.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends of its support.
+    """
+
+    low: float
+    high: float
+
+    @property
+    @abstractmethod
+    def start(self) -> float:
+        """A point well inside, where samplers begin."""
+
+    @abstractmethod
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """Log density at points inside the support, nats."""
+
+    @abstractmethod
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Independent draws."""
+
+    @abstractmethod
+    def pymc(self, name: str, dims: str) -> Any:
+        """Declare it in the PyMC model at hand, one for each coordinate of `dims`."""
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        """Map the support to the line: logit on an interval, log on a half-line."""
+        with np.errstate(divide="ignore"):
+            if np.isfinite(self.high):
+                return np.clip(np.log(x - self.low) - np.log(self.high - x), -700.0, 36.0)
+            return np.log(x - self.low) if np.isfinite(self.low) else x
+
+    def from_line(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map the line to the support; the points and ``log |dx/dphi|``."""
+        if np.isfinite(self.high):
+            log_share = -np.logaddexp(0.0, -phi)
+            width = self.high - self.low
+            return self.low + width * np.exp(log_share), np.log(width) + 2 * log_share - phi
+        return (self.low + np.exp(phi), phi) if np.isfinite(self.low) else (phi, np.zeros_like(phi))
+
+
+@dataclass(frozen=True)
+class BetaBelowHalf(Nuisance):
+    """Beta(a, b) restricted to below 1/2: a rate of labels that are more often right than wrong."""
+
+    a: float
+    b: float
+    low = 0.0
+    high = 0.5
+
+    @property
+    def start(self) -> float:
+        """Its mean without the restriction, or 1/4 (where that is 1/2 or more the mean cannot be sampled from)."""
+        return min(self.a / (self.a + self.b), 0.25)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        return (self.a - 1) * np.log(x) + (self.b - 1) * np.log1p(-x) - float(log_incomplete_beta(0.5, self.a, self.b))
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return beta_below_half(np.full(shape, self.a).ravel(), np.full(shape, self.b).ravel(), rng).reshape(shape)
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        # Truncated would map (-inf, 1/2) to the line and forget that the beta ends at 0
+        ends = pm.distributions.transforms.Interval(self.low, self.high)
+        beta = pm.Beta.dist(self.a, self.b)
+        start = np.full(_length(dims), self.start)
+        return pm.Truncated(name, beta, upper=self.high, dims=dims, default_transform=ends, initval=start)
+
+
+MOST = 1e300
+"""Largest variance drawn: draws of a very small shape are beyond all floats."""
+
+
+@dataclass(frozen=True)
+class InverseGamma(Nuisance):
+    """Inverse gamma, shape a and scale b: a variance."""
+
+    a: float
+    b: float
+    low = 0.0
+    high = np.inf
+
+    @property
+    def start(self) -> float:
+        """Its mode."""
+        return self.b / (self.a + 1)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        return self.a * np.log(self.b) - float(log_gamma(self.a)) - (self.a + 1) * np.log(x) - self.b / x
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.minimum(self.b / rng.standard_gamma(self.a, shape), MOST)
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        return pm.InverseGamma(name, alpha=self.a, beta=self.b, dims=dims, initval=np.full(_length(dims), self.start))
+
+
+def _length(dims: str) -> int:
+    import pymc as pm
+
+    return len(pm.modelcontext(None).coords[dims])
+
+
+def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
+
+    Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
+    ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
+    distance from 1/2, is log-concave and lies under an exponential through its value there, which is thinned.
+    """
+    p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
+    out = np.empty(p.shape)
+    kept = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
+    power = (kept < 0.05) & (q <= 1.0)
+    tail = (kept < 0.05) & (q > 1.0)  # there p > q > 1
+    todo = np.flatnonzero(power)
+    while todo.size:
+        draw = 0.5 * rng.random(todo.size) ** (1.0 / p[todo])
+        good = np.log(rng.random(todo.size)) < (q[todo] - 1.0) * (np.log1p(-draw) + LOG_2)
+        out[todo[good]] = draw[good]
+        todo = todo[~good]
+    todo = np.flatnonzero(~(tail | power))
+    while todo.size:
+        draw = rng.beta(p[todo], q[todo])
+        good = draw < 0.5
+        out[todo[good]] = draw[good]
+        todo = todo[~good]
+    todo = np.flatnonzero(tail)
+    while todo.size:
+        a, b = p[todo], q[todo]
+        rate = 2.0 * (a - b)
+        x = -np.log1p(-rng.random(todo.size) * -np.expm1(-rate / 2)) / rate
+        x = np.minimum(x, np.nextafter(0.5, 0))
+        log_ratio = (a - 1) * np.log1p(-2 * x) + (b - 1) * np.log1p(2 * x) + rate * x
+        good = np.log(rng.random(todo.size)) < log_ratio
+        out[todo[good]] = 0.5 - x[good]
+        todo = todo[~good]
+    return out
+
+
+@dataclass(frozen=True)
+class LogNormal(Nuisance):
+    """``log x ~ Normal(mu, sigma)``: how rational a person is, of either sign of log."""
+
+    mu: float
+    sigma: float
+    low = 0.0
+    high = np.inf
+
+    @property
+    def start(self) -> float:
+        """Its median."""
+        return float(np.exp(self.mu))
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore"):
+            log_x = np.log(x)
+        return self.log_density_of_log(log_x) - log_x
+
+    def log_density_of_log(self, t: np.ndarray) -> np.ndarray:
+        """Log density of ``log x``."""
+        return -0.5 * ((t - self.mu) / self.sigma) ** 2 - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return np.exp(self.mu + self.sigma * rng.standard_normal(shape))
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        return pm.LogNormal(name, mu=self.mu, sigma=self.sigma, dims=dims)
+
+
+@dataclass(frozen=True)
+class BetaPrior(Nuisance):
+    """Beta(a, b)."""
+
+    a: float
+    b: float
+    low = 0.0
+    high = 1.0
+
+    @property
+    def start(self) -> float:
+        """Its mean."""
+        return self.a / (self.a + self.b)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first = 0.0 if self.a == 1 else (self.a - 1) * np.log(x)
+            second = 0.0 if self.b == 1 else (self.b - 1) * np.log1p(-x)
+        return first + second - float(log_beta(self.a, self.b)) + 0.0 * x
+
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+        return rng.beta(self.a, self.b, shape)
+
+    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+        import pymc as pm
+
+        return pm.Beta(name, alpha=self.a, beta=self.b, dims=dims)

@@ -1,0 +1,275 @@
+"""Trajectories in an MDP: read, and checked against what its actions can lead to; made by somebody who plans."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.column import Column, column_of, name_of
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.readers.frames import columns_in
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.mdp.mdp import MDP
+
+COLUMNS = ("trajectory", "step", "state", "action")
+LARGEST_COUNT = 1e12
+NOTHING = ("", "NA", "NaN", "nan", "None")
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Steps, one after another.
+
+    Attributes
+    ----------
+    trajectory : ndarray (step,) of int
+        Which trajectory, from 0.
+    step : ndarray (step,) of int
+        Which step of it, from 0.
+    state, action : ndarray (step,) of int
+        The action is -1 where the episode has ended and none was named.
+    names : tuple of str
+        Of the trajectories.
+    counts : ndarray (trajectory,), optional
+        How often each was made; once each unless given.
+    """
+
+    trajectory: np.ndarray
+    step: np.ndarray
+    state: np.ndarray
+    action: np.ndarray
+    names: tuple[str, ...]
+    counts: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def lists(self) -> list[list[tuple[int, int]]]:
+        """One list of (state, action) a trajectory."""
+        out: list[list[tuple[int, int]]] = [[] for _ in self.names]
+        for which, state, action in zip(
+            self.trajectory.tolist(), self.state.tolist(), self.action.tolist(), strict=True
+        ):
+            out[which].append((state, action))
+        return out
+
+
+def trajectories_of(mdp: MDP, given: Any, count: Any = None) -> Trajectories:
+    """Read trajectories: lists of (state, action), or a table of trajectory, step, state, action.
+
+    Parameters
+    ----------
+    count : str or sequence of int, optional
+        How often each trajectory was made: the column of the table that says so, or one number a trajectory.
+
+    Raises
+    ------
+    InputError
+        No trajectory, an empty one, a state or action that there is not, a step that an action cannot lead to, one after
+        the episode has ended; names trajectory and step.
+    """
+    if isinstance(given, Trajectories):
+        return given
+    counts: np.ndarray | None = None
+    if isinstance(given, Table):
+        parts, counts = _of_table(given.columns, given.source, count)
+    elif isinstance(given, Mapping) or hasattr(given, "columns"):
+        parts, counts = _of_table(columns_in(given, "trajectories", COLUMNS), "trajectories", count)
+    else:
+        parts = _of_lists(given)
+    if count is not None and counts is None:
+        counts = _counted(count, len(parts))
+    found: dict[str, list[int]] = {key: [] for key in COLUMNS}
+    names = []
+    for i, (name, where, steps) in enumerate(parts):
+        if not steps:
+            raise InputError(f"{where}: is empty; give at least one (state, action), or leave the trajectory out")
+        names.append(name)
+        for t, (state, action) in enumerate(steps):
+            at = f"{where}, step {t}"
+            s = _placed(mdp, "state", state, at)
+            a = -1 if mdp.ended[s] and _is_nothing(action) else _placed(mdp, "action", action, at)
+            for key, value in zip(COLUMNS, (i, t, s, a), strict=True):
+                found[key].append(value)
+    if not names:
+        raise InputError("trajectories: there is none; give a list of them, each a list of (state, action)")
+    which, step, state, action = (np.array(found[key], np.int64) for key in COLUMNS)
+    made = Trajectories(which, step, state, action, tuple(names), counts)
+    _check_moves(mdp, made, [where for _, where, _ in parts])
+    return made
+
+
+def _is_nothing(action: Any) -> bool:
+    return name_of(action) in (None, *NOTHING)
+
+
+def _placed(mdp: MDP, what: str, given: Any, at: str) -> int:
+    try:
+        return (mdp.state if what == "state" else mdp.action).place(given)
+    except InputError as error:
+        raise InputError([f"{at}: {p}" for p in error.problems]) from None
+
+
+Part = tuple[str, str, list[tuple[Any, Any]]]
+
+
+def _of_lists(given: Any) -> list[Part]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray)):
+        raise InputError(
+            f"trajectories: {shown(given)}; give a list of trajectories, each a list of (state, action), or a table with columns "
+            + ", ".join(COLUMNS)
+        )
+    parts = []
+    for i, one in enumerate(given):
+        where = f"trajectory {i}"
+        if isinstance(one, (str, bytes)) or not isinstance(one, (Sequence, np.ndarray)):
+            raise InputError(f"{where}: {shown(one)} is none; give a list of (state, action)")
+        steps = []
+        for t, step in enumerate(one):
+            if isinstance(step, (str, bytes)) or not isinstance(step, (Sequence, np.ndarray)) or len(step) != 2:
+                raise InputError(f"{where}, step {t}: {shown(step)} is no step; give a pair (state, action)")
+            steps.append((step[0], step[1]))
+        parts.append((str(i), where, steps))
+    return parts
+
+
+def _counted(count: Any, n: int) -> np.ndarray:
+    """How often each of n trajectories was made, of one number each."""
+    right = f"give one whole number from 1 to 10^12 for each of the {n} trajectories"
+    if isinstance(count, str) or not isinstance(count, (Sequence, np.ndarray)):
+        raise InputError(f"count: {shown(count)}; {right}; a column can be named where the trajectories are a table")
+    if len(count) != n:
+        raise InputError(f"count: {len(count)} numbers; {right}")
+    for i, one in enumerate(count):
+        number = finite(one)
+        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+            raise InputError(f"count: trajectory {i}: {shown(one)}; {right}")
+    return np.array([float(one) for one in count])
+
+
+def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, source: str) -> np.ndarray:
+    """How often each trajectory was made, of a column that says so in each of its rows."""
+    out = []
+    for trajectory, rows in of_rows.items():
+        texts = [column.text(row).strip() for row in rows]
+        if len(set(texts)) > 1:
+            raise InputError(
+                f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r} and {next(t for t in texts if t != texts[0])!r}; "
+                "it says how often the trajectory was made, so it must be constant in a trajectory"
+            )
+        number = None if column.is_text or column.missing()[rows[0]] else float(column.values[rows[0]])
+        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+            raise InputError(
+                f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r}; it says how often the trajectory was made, a "
+                "whole number from 1 to 10^12"
+            )
+        out.append(number)
+    return np.array(out)
+
+
+def _of_table(given: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[Part], np.ndarray | None]:
+    lacking = [c for c in COLUMNS if c not in given]
+    if lacking:
+        raise InputError(
+            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of trajectories has the columns "
+            + ", ".join(COLUMNS)
+        )
+    if isinstance(count, str) and count not in given:
+        raise InputError(f"{source}: no column {count!r}; {suggestion(count, given)}")
+    weights = ("scene_weight",) if "scene_weight" in given else ()
+    columns = {
+        c: v if isinstance(v := given[c], Column) else column_of(v, c)
+        for c in (*COLUMNS, *([count] if isinstance(count, str) else ()), *weights)
+    }
+    if (
+        weights
+        and count != "scene_weight"
+        and len(set(map(columns["scene_weight"].text, range(len(columns["step"].values))))) > 1
+    ):
+        raise InputError(
+            f"{source}: column 'scene_weight' is not the same everywhere; if it says how often each trajectory was made, write "
+            'count = "scene_weight"; otherwise leave the column out, for feedback does not weigh scenes'
+        )
+    n = len(columns["step"].values)
+    if columns["step"].vocabulary is not None:
+        raise InputError(f"{source}: column 'step' holds text; number the steps of each trajectory from 0 or 1 on")
+    by_name: dict[str, list[tuple[float, Any, Any]]] = {}
+    named = {c: columns[c].names for c in COLUMNS if c != "step"}
+    gone = named["trajectory"].missing() | columns["step"].missing()
+    if gone.any():
+        raise InputError(
+            f"{source}: row {int(np.argmax(gone)) + 1}: its trajectory or step is missing; every row needs both"
+        )
+    rows: dict[str, list[int]] = {}
+    for i in range(n):
+        name, state, action = (named[c].text(i) for c in ("trajectory", "state", "action"))
+        by_name.setdefault(name, []).append((float(columns["step"].values[i]), state, action))
+        rows.setdefault(name, []).append(i)
+    parts = []
+    for name, steps in by_name.items():
+        steps.sort(key=lambda step: step[0])
+        numbers = [step for step, _, _ in steps]
+        for before, after in zip(numbers[:-1], numbers[1:], strict=True):
+            if after != before + 1:
+                raise InputError(
+                    f"{source}: trajectory {name!r}: step {after:g} comes after step {before:g}; number its steps one by one, "
+                    "each once"
+                )
+        parts.append((name, f"{source}: trajectory {name!r}", [(state, action) for _, state, action in steps]))
+    return parts, _counts_of(columns[count], rows, count, source) if isinstance(count, str) else None
+
+
+def _check_moves(mdp: MDP, made: Trajectories, where: list[str]) -> None:
+    """Refuse steps that no action leads to, and steps after the end."""
+    n = mdp.n_states
+    inner = np.flatnonzero(made.trajectory[1:] == made.trajectory[:-1])
+    here, action, there = made.state[inner], made.action[inner], made.state[inner + 1]
+    over = mdp.ended[here]
+    ended = over | mdp.transitions.ends[action, here]
+    rows = np.repeat(np.arange(mdp.n_actions * n), np.diff(mdp.transitions.starts))
+    can = np.isin((action * n + here) * n + there, rows * n + mdp.transitions.next_state)
+    wrong = ended | ~can
+    if not wrong.any():
+        return
+    k = int(np.argmax(wrong))
+    i = int(inner[k])
+    at = f"{where[int(made.trajectory[i])]}, step {int(made.step[i])}"
+    state, to = mdp.state.name(int(here[k])), mdp.state.name(int(there[k]))
+    name = mdp.action.name(int(action[k]))
+    if over[k]:
+        raise InputError(
+            f"{at}: the episode has ended in state {state!r}, and the trajectory goes on; end it there, or start another one"
+        )
+    if ended[k]:
+        raise InputError(
+            f"{at}: action {name!r} in state {state!r} ends the episode, and the trajectory goes on; end it there, or start "
+            "another one"
+        )
+    leads = mdp.transitions.next_state[
+        mdp.transitions.starts[action[k] * n + here[k]] : mdp.transitions.starts[action[k] * n + here[k] + 1]
+    ]
+    shown_states = ", ".join(repr(mdp.state.name(int(s))) for s in leads[:8]) + (" ..." if len(leads) > 8 else "")
+    raise InputError(
+        f"{at}: action {name!r} in state {state!r} cannot lead to state {to!r}, where the trajectory goes on; it leads to "
+        f"{shown_states}"
+    )
+
+
+def sampled(
+    mdp: MDP, policy: np.ndarray, start: np.ndarray, n: int, steps: int, rng: np.random.Generator
+) -> Iterator[list[tuple[int, int]]]:
+    """Follow a policy (state, action): n trajectories of so many steps at most, each until its episode ends."""
+    index, weight = mdp.transitions.padded
+    for _ in range(n):
+        state = int(rng.choice(mdp.n_states, p=start))
+        made = []
+        for _ in range(steps):
+            action = int(rng.choice(mdp.n_actions, p=policy[state]))
+            made.append((state, action))
+            row = action * mdp.n_states + state
+            if mdp.transitions.ends[action, state]:
+                break
+            state = int(index[row, np.searchsorted(np.cumsum(weight[row]), rng.random() * weight[row].sum())])
+        yield made

@@ -1,0 +1,316 @@
+"""A posterior read back from its tree."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.callables import kept
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of, weight_names
+from reward_hypotheses.models.hypotheses.linear import Fitted
+from reward_hypotheses.models.hypotheses.none_of_the_above import Learnt, Unmodelled
+from reward_hypotheses.models.mdp.mdp import MDP
+from reward_hypotheses.models.policies.base import Rationality
+from reward_hypotheses.models.policies.boltzmann import NOT_READ
+from reward_hypotheses.models.posterior import Estimate, Posterior
+from reward_hypotheses.models.priors.base import Held, Prior
+from reward_hypotheses.models.weights.agent_rationality import of_draws, of_family
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(Prior):
+    """A prior as a tree holds it: the opinions that it is the mean of, and the judges whose values it is made of."""
+
+    share: np.ndarray
+    opinions: tuple[Prior, ...]
+    of_judges: tuple[Prior, ...]
+    mean: np.ndarray
+    log_mean: np.ndarray
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.log_mean
+
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.log_mean
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+        return self.mean
+
+    def parts(self) -> tuple[tuple[float, Prior], ...]:  # noqa: D102
+        return tuple((float(share), one) for share, one in zip(self.share, self.opinions, strict=True))
+
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:  # noqa: D102
+        return tuple((one.label, one) for one in self.of_judges)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opinion(Prior):
+    weights: np.ndarray
+    logs: np.ndarray
+    strength: float | None = None
+    label: str | None = None
+    drawn: Held | None = None
+
+    @property
+    def varies(self) -> bool:
+        return self.strength is not None or self.drawn is not None
+
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.weights
+
+    def held(self, hypotheses: Hypotheses) -> Held | None:
+        return self.drawn
+
+
+def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | None]) -> tuple[Prior, ...]:
+    """Read back what `models.tree` keeps of several priors."""
+    drawn: dict[int, Held] = {}
+    for i, k in enumerate(value.get(f"{dim}_held", ())):
+        some = value[f"{dim}_chance"][i] > 0
+        drawn[int(k)] = Held(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some])
+    columns = (value[f"{dim}_{what}"] for what in ("strength", "weight", "log_weight"))
+    return tuple(
+        _Opinion(w, log_w, None if np.isnan(s) else float(s), label, drawn.get(k))
+        for k, (label, s, w, log_w) in enumerate(zip(labels, *columns, strict=True))
+    )
+
+
+def as_made[**P, T](read: Callable[P, T]) -> Callable[P, T]:
+    """Say that a tree was edited where what it holds cannot be read."""
+
+    @functools.wraps(read)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except InputError:
+            raise
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            AssertionError,
+            RecursionError,
+        ) as error:
+            what = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"the tree is not as fit() made it ({type(error).__name__}: {what}); fit it again, or read it from its file again"
+            ) from error
+
+    return inner
+
+
+@as_made
+def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
+    """Give back the posterior of a tree, and its failure line.
+
+    Parameters
+    ----------
+    hypotheses : dict, optional
+        Needed where some were callables and the tree was read from a file, which cannot hold them.
+
+    Raises
+    ------
+    InputError
+        A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
+    """
+    own = hypotheses_in(tree)
+    study, _ = study_in(tree), int(tree.attrs["seed"])
+    given = own if hypotheses is None else dict(hypotheses)
+    if set(given) != set(own):
+        raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}")
+    given = {name: given[name] for name in own}
+    alive = kept(tree)
+    for name, reward in given.items():
+        if isinstance(reward, str) and reward.startswith("callable "):
+            if name not in alive:
+                raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
+            given = given | {name: alive[name]}
+    listed = hypotheses_of(given, study["columns"])
+    line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
+    evidence = in_order(tree, "evidence")
+    value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
+    opinions = _opinions(value, "opinion", [None] * len(value["opinion_share"]))
+    judges = opinions
+    if "judge" in evidence.coords:
+        judges = _opinions(value, "judge", [str(name) for name in evidence["judge"].to_numpy()])
+    prior = Stored(value["opinion_share"], opinions, judges, value["prior"], value["log_prior"])
+    posterior = Posterior(
+        hypotheses=listed,
+        prior=prior,
+        log_prior=value["log_prior"],
+        log_evidence=value["log_evidence"],
+        classes=value["silent_class"].astype(int),
+        weights=value["weight"],
+        feedback=(),
+        valuations=(),
+        evidence=(),
+        estimates=tuple(
+            Estimate(str(name), "exact" if not mcse.any() else "nuts", classes.astype(int), mcse)
+            for name, classes, mcse in zip(
+                evidence["feedback"].to_numpy(), value["feedback_class"], value["feedback_mcse"], strict=True
+            )
+        ),
+        families={h: _family(tree, listed, h) for h in listed.families},
+        learnt=_learnt(listed, value),
+    )
+    return posterior, line
+
+
+def _learnt(listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Learnt | None:
+    """What a tree holds of cells, all feedbacks together."""
+    none = listed.unmodelled
+    if none is None:
+        return None
+    unmodelled = listed.rewards[none]
+    assert isinstance(unmodelled, Unmodelled)
+    codes = value["cell_code"].astype(np.int64).view(np.uint64)
+    true, items = (value[f"cell_{key}"].astype(float)[None] for key in ("true", "items"))
+    return Learnt(unmodelled, none, listed.rules, codes, true, items)
+
+
+def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
+    """What a tree holds of the weights of a family."""
+    linear = listed.family(h)
+    variable, dim = weight_names(listed, h)
+    posterior, constant = in_order(tree, "posterior"), in_order(tree, "constant_data")
+    drawn = posterior[variable].to_numpy()
+    about = json.loads(tree.attrs["families"])[listed.names[h]]
+    by_draw = {str(n): a for n, a in posterior.data_vars.items() if a.dims == ("chain", "draw", "hypothesis")}
+    prefix, suffix = f"{variable}_", "_spread"
+    return Fitted(
+        linear,
+        constant[f"{variable}_scale"].to_numpy(),
+        np.array(about["mean"]),
+        drawn.reshape(-1, drawn.shape[-1]),
+        {n: a.to_numpy()[..., h].ravel() for n, a in by_draw.items() if n not in ("weight", "value_prior")},
+        method=about["method"],
+        k_hat=np.nan if about["k_hat"] is None else about["k_hat"],
+        ess=about["ess"],
+        seen=np.array(about["seen"]).reshape(len(linear.features), -1),
+        directions_only=about["directions_only"],
+        spreads={
+            str(n).removeprefix(prefix).removesuffix(suffix): a.to_numpy()
+            for n, a in constant.data_vars.items()
+            if str(n).startswith(prefix) and str(n).endswith(suffix)
+        },
+    )
+
+
+@as_made
+def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
+    """What an agent's tree says of its beta under each hypothesis: by draws, with the ``s_h`` stored; of its first feedback with one.
+
+    Raises
+    ------
+    InputError
+        No feedback has a rationality.
+    """
+    rational = [f for f in study_in(tree)["feedback"] if "rationality" in f]
+    if not rational:
+        raise InputError(NOT_READ)
+    one = rational[0]
+    variable = f"{one.get('human') or one['name']}_rationality"
+    fixed = None if isinstance(one["rationality"], list) else float(one["rationality"])
+    scales = in_order(tree, "constant_data")[f"{one['name']}_scale"].to_numpy()
+    n = len(scales)
+    if fixed is not None:
+        betas = np.full((1, n), fixed)
+    else:
+        betas = in_order(tree, "posterior")[variable].to_numpy().reshape(-1, n)
+    out = []
+    for h in range(n):
+        if h in posterior.families:
+            out.append(of_family(posterior.families[h], variable))
+        elif fixed is not None:
+            out.append(Rationality(betas[:, h], np.ones(1), scales[h : h + 1], False))
+        else:
+            out.append(of_draws(betas[:, h], float(scales[h])))
+    return out
+
+
+def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:
+    """Read a group of a tree by its labels: hypotheses and features in the order of `fit`, dims in that of `models.tree`.
+
+    Raises
+    ------
+    InputError
+        The group lacks a hypothesis or a feature of the tree, or holds another.
+    """
+    held, own = tree[group].to_dataset(), hypotheses_in(tree)
+    orders = {"hypothesis": list(own)}
+    linear = {name: r["linear"] for name, r in own.items() if isinstance(r, dict) and "linear" in r}
+    for name, features in linear.items():
+        orders["feature" if len(linear) == 1 else f"{name}_feature"] = features
+    if "judges" in held.attrs:
+        orders["judge"] = json.loads(held.attrs["judges"])
+    for dim, labels in orders.items():
+        if dim not in held.dims or dim not in held.coords:
+            continue
+        there = [str(label) for label in held[dim].to_numpy().tolist()]
+        if there == labels:
+            continue
+        if sorted(there) != sorted(labels):
+            raise InputError(f"the tree's group {group!r} holds {dim} {there}; it was fitted with {labels}")
+        held = held.isel({dim: [there.index(label) for label in labels]})
+    last = {dim: len(_DIMS) for dim in orders} | {dim: k for k, dim in enumerate(_DIMS)}
+
+    def rank(dim: Any) -> int:
+        ends = [k for k, end in enumerate(("_row", "_column")) if str(dim).endswith(end)]
+        return ends[0] - 2 if ends else last.get(dim, len(_FIRST))
+
+    def laid_out(variable: xr.DataArray) -> xr.DataArray:
+        variable = variable.transpose(*sorted(variable.dims, key=rank))
+        return variable.copy(data=np.ascontiguousarray(variable.to_numpy()))  # so that sums are added in one order
+
+    return held.map(laid_out, keep_attrs=True)
+
+
+_FIRST = ("chain", "draw", "held_opinion", "held_judge")
+_DIMS = (*_FIRST, "feedback", "opinion", "judge", "opinion_atom", "judge_atom", "hypothesis")
+"""Dims of a tree, in the order in which its variables have them."""
+
+
+def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
+    """Names and rewards of a tree's hypotheses, as text."""
+    if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
+        raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
+    return dict(study_in(tree)["hypotheses"])
+
+
+@as_made
+def study_in(tree: xr.DataTree) -> dict[str, Any]:
+    """What a tree says of the study that made it; InputError where that is not what `fit` writes."""
+    study = json.loads(tree.attrs["study"])
+    names = [study["hypotheses"], study["fail_utility"]]
+    texts = [*study["columns"], *study["not_boolean"], *(one[k] for one in study["feedback"] for k in ("kind", "name"))]
+    if not all(isinstance(one, dict) and one for one in names) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its attribute 'study'")
+    return dict(study)
+
+
+def tested(test: Any, *trees: xr.DataTree) -> Table:
+    """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
+    if isinstance(test, MDP):
+        raise InputError(
+            "test: an MDP, of which rh.catastrophe_risk(tree, mdp, start=..., horizon=...) gives the risk and the bits; give a "
+            "table here"
+        )
+    table = as_table(test, "test")
+    other = {column for tree in trees for column in study_in(tree)["not_boolean"]}
+    return table.with_booleans(c for c, v in table.columns.items() if c not in other and v.is_boolean())

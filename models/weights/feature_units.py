@@ -1,0 +1,95 @@
+"""Units of the features of a family of rewards: what a weight is of."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.rounding import all_equal
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.feedback.base import Feedback, by_table, rows_used
+from reward_hypotheses.models.hypotheses.linear import Linear
+
+
+def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
+    """Return the unit of each feature: as given, else its population standard deviation over the rows fitted: (feature,).
+
+    Rows are those that some feedback uses, each once, or as often as its count says; a table that feedbacks use with
+    different counts is one table for each of these. Options that *are* failing have no features that count. The unit of an
+    intercept is its own size.
+
+    Raises
+    ------
+    InputError
+        A feature that is not finite, or is the same in every row and has no unit.
+    """
+    scale = units_in_training(name, linear, feedback)
+    lacking = [one for one, unit in zip(linear.names, scale.tolist(), strict=True) if not unit > 0]
+    if lacking:
+        more = len(lacking) > 1
+        every = ", ".join(map(repr, lacking))
+        raise InputError(
+            f"hypothesis {name!r}: {'features' if more else 'feature'} {every}: the same in every row that is fitted, so "
+            f"training gives {'their weights no units' if more else 'its weight no unit'}; give rh.Linear(..., "
+            f"unit={ {one: 1 for one in lacking}!r}), with the size that matters in place of 1, and the weight keeps its prior"
+        )
+    return scale
+
+
+def units_in_training(
+    name: str, linear: Linear, feedback: Sequence[Feedback], beside: Table | None = None
+) -> np.ndarray:
+    """Return the units of `feature_scale`, NaN of a feature that has none: (feature,).
+
+    Parameters
+    ----------
+    beside : Table, optional
+        A test: what is the same in every row fitted is measured over these rows and the test's together.
+    """
+    columns: list[list[np.ndarray]] = [[] for _ in linear.features]
+    times: list[np.ndarray] = []
+
+    def add(table: Table, counts: np.ndarray) -> None:
+        failing = table.failing()
+        there = slice(None) if failing is None else ~failing
+        times.append(counts[there])
+        for found, feature in zip(columns, linear.features, strict=True):
+            pair = feature.bounded(lambda c: table.columns[c].values, lambda c: table.columns[c].bound)
+            both = np.stack([np.broadcast_to(np.asarray(one, float), table.n_items) for one in pair])
+            found.append(both[:, there])
+
+    for uses in by_table(feedback):
+        add(*rows_used([feedback[k] for k in uses]))
+    fitted = len(times)
+    if beside is not None:
+        add(beside, np.ones(beside.n_items))
+    scale = np.empty(len(linear.features))
+    for k, (found, feature, unit) in enumerate(zip(columns, linear.features, linear.units, strict=True)):
+        if not all(np.isfinite(values).all() for values, _ in found):
+            raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
+        sizes = (
+            _size(np.hstack(found[:n]), np.concatenate(times[:n]), feature) for n in dict.fromkeys((fitted, len(times)))
+        )
+        scale[k] = unit or next((size for size in sizes if size), np.nan)
+    return scale
+
+
+def _size(bounded: np.ndarray, times: np.ndarray, feature: Expression) -> float:
+    """Standard deviation of a feature, the size of an intercept; 0 of a feature that is the same everywhere up to rounding."""
+    values, error = bounded
+    if not feature.columns:
+        return float(np.abs(values).max(initial=0.0))
+    return 0.0 if not len(values) or all_equal(values, error) else deviation(values, times)
+
+
+def deviation(values: np.ndarray, times: np.ndarray) -> float:
+    """Return the population standard deviation of values (row,), each of which stands there so often (row,)."""
+    apart = values - values[0]  # no offset takes a digit away
+    largest = max(float(np.abs(apart).max()), 1e-300)
+    apart = apart / largest  # no square overflows or vanishes
+    if (times == 1).all():
+        return float(apart.std()) * largest
+    mean = apart @ times / times.sum()
+    return math.sqrt(float((apart - mean) ** 2 @ times / times.sum())) * largest

@@ -1,0 +1,125 @@
+"""Spreads of rewards over the training items: the unit in which a failure line may be stated."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.rounding import all_equal
+from reward_hypotheses.models.feedback.base import Feedback, by_table, rows_used
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.weights.feature_units import deviation, feature_scale
+
+ALIKE_SPREADS = 1.2
+"""Times by which spreads of rewards may differ under one number."""
+LISTED = 6  # spreads that a warning lists
+
+
+def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.ndarray:
+    """Return the population standard deviation of ``r_h`` over the training items, reward units: (hypothesis,).
+
+    Training items are the rows that some feedback uses, those of one table once, or as often as its count says; options
+    that are failing are left out. Of a `Linear` it is the root mean square over the prior of its weights,
+    ``sqrt(E[w^2] sum_k var_k / unit_k^2)``. NaN of a hypothesis that is unmodelled.
+
+    Raises
+    ------
+    InputError
+        A reward that is not finite; a feature without a unit.
+    """
+    rewards = list(hypotheses.rewards)
+    families = {h: reward for h, reward in enumerate(rewards) if isinstance(reward, Linear)}
+    named = [h for h, r in enumerate(rewards) if not isinstance(r, (Linear, Unmodelled))]
+    features = [feature for family in families.values() for feature in family.features]
+    names = [hypotheses.names[h] for h in named] + [f"feature {k}" for k in range(len(features))]
+    listed = Hypotheses(tuple(names), (*(rewards[h] for h in named), *features), hypotheses.columns)
+    items = [rows_used([feedback[k] for k in group]) for group in by_table(feedback)] if names else []
+    line = FailureLine((0.0,) * len(listed))
+    found = _over([(Valuation(listed, table, line), counts) for table, counts in items], len(listed))
+    out = np.full(len(rewards), math.nan)
+    out[named] = found[: len(named)]
+    at = len(named)
+    for h, family in families.items():
+        n = len(family.features)
+        scaled = found[at : at + n] / feature_scale(hypotheses.names[h], family, feedback)
+        mean_square = 1 / n if family.sd is None else family.sd**2
+        out[h] = math.sqrt(mean_square * float(scaled @ scaled))
+        at += n
+    return np.array([float(f"{sd:.12g}") for sd in out.tolist()])  # without its rounding, so that u_h meets ties
+
+
+def _over(items: Sequence[tuple[Valuation, np.ndarray]], n: int) -> np.ndarray:
+    """Standard deviation of the first n rewards over items with counts, 0 of one that is the same everywhere: (reward,)."""
+    rewards: list[list[np.ndarray]] = [[] for _ in range(n)]
+    times: list[np.ndarray] = []
+    for valuation, counts in items:
+        for block in valuation.blocks():
+            real = np.ones(block.shape, bool) if block.options is None else block.options
+            times.append(counts[block.items[real]])
+            for h, found in enumerate(rewards):
+                both = np.stack([block.reward(h), np.broadcast_to(block.error(h), block.shape)])
+                found.append(both[:, real])
+    weight = np.concatenate([np.zeros(0), *times])
+    every = [np.hstack(found) for found in rewards]
+    return np.array([0.0 if all_equal(values, error) else deviation(values, weight) for values, error in every])
+
+
+def in_reward_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarray) -> FailureLine:
+    """Return a failure line whose every value is in reward units.
+
+    Parameters
+    ----------
+    spreads : ndarray (hypothesis,)
+        Standard deviation of the rewards of each hypothesis, from `reward_spreads`.
+
+    Raises
+    ------
+    InputError
+        A hypothesis whose rewards are all equal in training, so that their standard deviation is no unit.
+    """
+    problems, values = [], []
+    for name, value, spread in zip(hypotheses.names, line.values, spreads.tolist(), strict=True):
+        if isinstance(value, InSd) and math.isnan(spread):
+            value = None  # of a hypothesis that is unmodelled, under which nothing is better than failing
+        elif isinstance(value, InSd):
+            if not spread > 0:
+                problems.append(
+                    f"fail_utility of {name!r}: in standard deviations, but its rewards are the same for every training item; give "
+                    "its failure line in reward units"
+                )
+            value = value.sd * spread
+        values.append(value)
+    if problems:
+        raise InputError(problems)
+    return FailureLine(tuple(values))
+
+
+def one_number(line: FailureLine) -> bool:
+    """Return whether one number other than 0, which is the same in every unit, was stated for several hypotheses."""
+    stated = [value for value in line.values if value is not None]
+    return line.for_all and len(stated) > 1 and isinstance(stated[0], float) and stated[0] != 0
+
+
+def different_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarray) -> list[str]:
+    """Say that one number is the failure line of rewards whose spreads differ by more than 1.2 times, if so."""
+    some = [
+        (spread, name)
+        for spread, name, value in zip(spreads.tolist(), hypotheses.names, line.values, strict=True)
+        if value is not None and spread > 0
+    ]
+    if not one_number(line) or not some or max(some)[0] <= ALIKE_SPREADS * min(some)[0]:
+        return []
+    value = next(value for value in line.values if value is not None)
+    some.sort(key=lambda pair: -pair[0])
+    shown = some if len(some) <= LISTED else [*some[: LISTED - 1], some[-1]]
+    return [
+        f"the failure line is {value:g} under every hypothesis, but the standard deviations of the rewards over the training items "
+        f"differ by {some[0][0] / some[-1][0]:.3g} times ({', '.join(f'{name!r} {spread:.4g}' for spread, name in shown)}); if the "
+        "rewards stand in different units, the risk depends on those units: give a line for each hypothesis, or one in standard "
+        "deviations, fail_utility_sd = -1 (in Python fail_utility=rh.InSd(-1))"
+    ]

@@ -1,0 +1,344 @@
+"""Evidence by sampling: NUTS for the nuisances under every hypothesis, a bridge to their integral.
+
+Given a hypothesis, nuisances of different feedbacks are independent, so one run samples the product of
+``p(theta_k | D_k, c)`` over feedbacks k and silent classes c: no mode of a mixture can be missed, however little weight
+its hypothesis has, and the evidence of a class is estimated once, which every prior then reweights.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.feedback.base import Evidence, Feedback, refuse_numeric
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.bridge_sampling import bridge
+from reward_hypotheses.models.posterior import NotTrustedError
+
+R_HAT, ESS = 1.01, 400.0
+"""Gates: a sampled variable is trusted up to this R-hat and from this effective sample size (bulk and tail) on."""
+LEAST_DRAWS, LEAST_CHAINS, TUNE = 1000, 4, 1000
+ATTEMPTS = ((0.9, 1), (0.99, 1), (0.995, 4))
+"""Target acceptance and the factor on draws; a later one is tried where an earlier one does not pass the gates."""
+PRIOR_DRAWS = 1000  # a hypothesis under which the data are impossible at all of them is impossible
+CELLS = 4_000_000  # numbers that a log likelihood holds at once
+STATS = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "logp": "lp",
+    "depth": "tree_depth",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+}
+"""nutpie's names of what a sampler reports, and ArviZ's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """What a run of NUTS reports.
+
+    Attributes
+    ----------
+    stats : dict of str to ndarray (chain, draw)
+        ArviZ's names: diverging, energy, lp, tree_depth, n_steps, step_size, acceptance_rate.
+    divergences : int
+    r_hat, ess : float
+        The worst of any sampled variable that is not constant; ess the smaller of bulk and tail (Vehtari et al. 2021).
+    target_accept : float
+    problems : tuple of str
+        Why the draws cannot be trusted, in words; empty where they can.
+    """
+
+    stats: Mapping[str, np.ndarray]
+    divergences: int
+    r_hat: float
+    ess: float
+    target_accept: float
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One feedback as it is sampled.
+
+    Of an exchangeable kind, items that all hypotheses treat alike and about which the same was said are one, with a count.
+    """
+
+    feedback: Feedback
+    classes: np.ndarray
+    names: tuple[str, ...]
+    inputs: np.ndarray  # (class, cell)
+    observed: np.ndarray  # (cell,)
+    counts: np.ndarray  # (cell,)
+
+    @property
+    def name(self) -> str:
+        return str(self.feedback.name)
+
+    def log_target(self, c: int, phi: np.ndarray) -> np.ndarray:
+        """``log p(D | c, theta) p(theta) |dtheta/dphi|`` at (draw, nuisance) points of the line."""
+        out = np.empty(len(phi))
+        step = max(1, CELLS // max(len(self.counts), 1))
+        for lo in range(0, len(phi), step):
+            theta, total = {}, np.zeros(len(phi[lo : lo + step]))
+            for (key, prior), column in zip(self.feedback.nuisances.items(), phi[lo : lo + step].T, strict=True):
+                point, jacobian = prior.from_line(column)
+                total = total + prior.log_density(point) + jacobian
+                theta[key] = point[:, None]
+            ll = self.feedback.log_likelihood(self.inputs[c], theta, self.observed, np)
+            out[lo : lo + step] = total + np.broadcast_to(ll, (len(total), len(self.counts))) @ self.counts
+        return out
+
+
+def sample_evidence(
+    feedback: Sequence[Feedback],
+    valuations: Sequence[Valuation],
+    classes: Sequence[np.ndarray],
+    draws: int,
+    chains: int,
+    seed: int,
+) -> tuple[list[Evidence], Sampler | None]:
+    """Estimate what feedbacks say about each hypothesis.
+
+    Parameters
+    ----------
+    feedback, valuations : sequence
+        One valuation a feedback.
+    classes : sequence of ndarray (hypothesis,)
+        The silent classes of each feedback.
+    draws, chains : int
+        To be kept; at least 4 chains of 1,000 are sampled.
+    seed : int
+
+    Returns
+    -------
+    list of Evidence, Sampler
+        Evidence without nuisances is a plain sum and exact; where none has any, there is no sampler.
+    """
+    for one in feedback:
+        refuse_numeric(one)
+    parts = [_part(*each) for each in zip(feedback, valuations, classes, strict=True)]
+    possible = {part.name: _possible(part, seed) for part in parts if part.feedback.nuisances}
+    sampled = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]
+    theta: dict[str, dict[str, np.ndarray]] = {}
+    sampler = None
+    if sampled:
+        theta, sampler = _nuts(sampled, max(draws, LEAST_DRAWS), max(chains, LEAST_CHAINS), seed)
+    return [_evidence(part, theta.get(part.name), possible.get(part.name), seed) for part in parts], sampler
+
+
+def _possible(part: _Part, seed: int) -> np.ndarray:
+    """Classes under which the data are possible at a draw of the nuisances' prior, of a thousand: (class,) of bool."""
+    rng = substream(seed, f"possible {part.name}")
+    drawn = [prior.to_line(prior.draws((PRIOR_DRAWS,), rng)) for prior in part.feedback.nuisances.values()]
+    phi = np.stack(drawn, axis=-1)
+    with np.errstate(all="ignore"):
+        return np.array([bool((part.log_target(c, phi) != -np.inf).any()) for c in range(len(part.names))])
+
+
+def _only(part: _Part, kept: np.ndarray) -> _Part:
+    names = tuple(name for name, keep in zip(part.names, kept, strict=True) if keep)
+    return replace(part, names=names, inputs=part.inputs[kept])
+
+
+def _part(feedback: Feedback, valuation: Valuation, classes: np.ndarray) -> _Part:
+    _, first, inverse, _ = distinct(classes)
+    observed = np.asarray(feedback.observed, float)
+    items, counts = np.arange(len(observed)), np.ones(len(observed)) if feedback.counts is None else feedback.counts
+    if feedback.exchangeable:
+        cell, _ = feedback.cells(valuation, classes)
+        values, _, rank, _ = distinct(observed)
+        _, items, place, _ = distinct(cell.astype(np.int64) * len(values) + rank)
+        counts = np.bincount(place, counts)
+    inputs = np.array([np.asarray(feedback.at(valuation, int(h)), float)[items] for h in first])
+    names = tuple(valuation.hypotheses.names[int(h)] for h in first)
+    return _Part(feedback, inverse, names, inputs, observed[items], counts)
+
+
+def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.ndarray | None, seed: int) -> Evidence:
+    n_classes, n_items = len(part.names), int(part.counts.sum())
+    if possible is not None and theta is None:
+        return Evidence(np.full(len(part.classes), -np.inf), part.classes, n_items, method="nuts")
+    if theta is None or possible is None:
+        ll = np.array(
+            [np.sum(part.feedback.log_likelihood(row, {}, part.observed, np) * part.counts) for row in part.inputs]
+        )
+        return Evidence(ll[part.classes], part.classes, n_items)
+    value, mcse = np.full(n_classes, -np.inf), np.zeros(n_classes)
+    draws = {key: np.full((*values.shape[:2], n_classes), np.nan) for key, values in theta.items()}
+    for place, c in enumerate(np.flatnonzero(possible).tolist()):
+        for key, values in theta.items():
+            draws[key][:, :, c] = values[:, :, place]
+        phi = np.stack([p.to_line(theta[k][:, :, place]) for k, p in part.feedback.nuisances.items()], axis=-1)
+        rng = substream(seed, f"bridge {part.name} {part.names[c]}")
+        with np.errstate(divide="ignore"):  # a proposal at an end of the support
+            value[c], mcse[c] = bridge(partial(part.log_target, c), phi, rng)
+    by_hypothesis = {key: values[:, :, part.classes] for key, values in draws.items()}
+    return Evidence(
+        value[part.classes], part.classes, n_items, mcse=mcse[part.classes], draws=by_hypothesis, method="nuts"
+    )
+
+
+def _nuts(
+    parts: Sequence[_Part], draws: int, chains: int, seed: int
+) -> tuple[dict[str, dict[str, np.ndarray]], Sampler]:
+    import nutpie
+
+    compiled = _compiled(parts)
+    start = int(substream(seed, "nuts").integers(2**31))
+    for accept, factor in ATTEMPTS:
+        try:
+            tree = nutpie.sample(
+                compiled,
+                draws=draws * factor,
+                tune=TUNE,
+                chains=chains,
+                cores=min(chains, os.cpu_count() or 1),
+                seed=start,
+                save_warmup=False,
+                progress_bar=False,
+                target_accept=accept,
+            )
+        except RuntimeError as error:
+            raise NotTrustedError(f"NUTS did not run: {str(error).splitlines()[0]}") from error
+        theta = {
+            part.name: {key: tree["posterior"][f"{part.name}_{key}"].to_numpy() for key in part.feedback.nuisances}
+            for part in parts
+        }
+        stats = {ours: tree["sample_stats"][theirs].to_numpy() for theirs, ours in STATS.items()}
+        sampler = _judged(parts, theta, stats, accept)
+        if not sampler.problems or _beyond_floats(parts, theta):
+            break
+    return theta, sampler
+
+
+def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
+    """Whether a nuisance was drawn so near the lower end of its support, or so far out, that floats lose their digits.
+
+    There is mass where no float holds it, which neither smaller steps nor more draws change.
+    """
+    for part in parts:
+        for key, prior in part.feedback.nuisances.items():
+            values = theta[part.name][key]
+            if (np.abs(values - prior.low) < np.finfo(float).tiny).any() or not np.isfinite(values).all():
+                return True
+    return False
+
+
+def _judged(
+    parts: Sequence[_Part],
+    theta: Mapping[str, Mapping[str, np.ndarray]],
+    stats: Mapping[str, np.ndarray],
+    accept: float,
+) -> Sampler:
+    return judged(
+        {
+            f"{part.name}_{key} of {name!r}": values[:, :, c]
+            for part in parts
+            for key, values in theta[part.name].items()
+            for c, name in enumerate(part.names)
+        },
+        stats,
+        accept,
+    )
+
+
+def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float) -> Sampler:
+    """Judge draws (chain, draw) of variables, by what names them in messages."""
+    from arviz_stats.base import array_stats
+
+    problems = []
+    divergences = int(stats["diverging"].sum())
+    if divergences:
+        problems.append(
+            f"{divergences} of {stats['diverging'].size} NUTS draws diverged, at target acceptance {accept}"
+        )
+    worst_r, worst_ess = 1.0, np.inf
+    for which, one in sampled.items():
+        if np.ptp(one) == 0:
+            continue
+        r_hat = float(array_stats.rhat(one, chain_axis=0, draw_axis=1))
+        bulk = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="bulk"))
+        tail = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
+        worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
+        if not r_hat <= R_HAT:
+            problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
+        if not min(bulk, tail) >= ESS:
+            problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
+    return Sampler(stats, divergences, worst_r, worst_ess, accept, tuple(problems))
+
+
+def together(samplers: Sequence[Sampler]) -> Sampler | None:
+    """What several runs report: the first one's statistics draw by draw, and the worst of all."""
+    if not samplers:
+        return None
+    return replace(
+        samplers[0],
+        divergences=sum(one.divergences for one in samplers),
+        r_hat=max(one.r_hat for one in samplers),
+        ess=min(one.ess for one in samplers),
+        problems=tuple(problem for one in samplers for problem in one.problems),
+    )
+
+
+_COMPILED: dict[Any, Any] = {}
+_KEPT = 16
+
+
+def _compiled(parts: Sequence[_Part]) -> Any:
+    """Compile the model, or put data into one of the same graph that was compiled before (seconds each)."""
+    import nutpie
+
+    data: dict[str, np.ndarray] = {}
+    for part in parts:
+        data |= {
+            f"{part.name}_inputs": part.inputs,
+            f"{part.name}_observed": part.observed,
+            f"{part.name}_counts": part.counts,
+        }
+    key = _graph_key(parts)
+    if key is None:  # for these data alone, as constants, which compile in half the time
+        return nutpie.compile_pymc_model(_model(parts), freeze_model=True)
+    if key not in _COMPILED:
+        while len(_COMPILED) >= _KEPT:
+            _COMPILED.pop(next(iter(_COMPILED)))
+        _COMPILED[key] = nutpie.compile_pymc_model(_model(parts))
+    compiled = _COMPILED[key]
+    used = {variable.name for variable in compiled.shared_var_keys}  # a likelihood need not use all of them
+    return compiled.with_data(**{name: values for name, values in data.items() if name in used})
+
+
+def _graph_key(parts: Sequence[_Part]) -> Any:
+    """What the compiled graph depends on besides data; None where that cannot be told."""
+    key: list[Any] = []
+    for part in parts:
+        one = part.feedback
+        if not one.exchangeable:
+            return None
+        settings = tuple(sorted((name, repr(value)) for name, value in one.settings().items()))
+        nuisances = tuple((name, repr(prior)) for name, prior in one.nuisances.items())
+        key.append((type(one), part.name, settings, nuisances, len(part.names)))
+    return tuple(key)
+
+
+def _model(parts: Sequence[_Part]) -> Any:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    coords = {f"{part.name}_class": np.arange(len(part.names)) for part in parts}
+    with pm.Model(coords=coords) as model:
+        for part in parts:
+            name = part.name
+            inputs = pm.Data(f"{name}_inputs", part.inputs)  # (class, cell), or (class, cell, option)
+            observed = pm.Data(f"{name}_observed", part.observed)
+            counts = pm.Data(f"{name}_counts", part.counts, dims=f"{name}_cell")
+            theta = {k: v[:, None] for k, v in part.feedback.pymc_nuisances(name, f"{name}_class").items()}
+            ll = part.feedback.log_likelihood(inputs, theta, observed, pt)
+            pm.Potential(f"{name}_likelihood", (ll * counts).sum())
+    return model
