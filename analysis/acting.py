@@ -9,8 +9,9 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.rounding import CALLABLE
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL, failure_line
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns, hypotheses_of
+from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp import occupancy as arrays
 from reward_hypotheses.models.mdp import planning

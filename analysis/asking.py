@@ -10,7 +10,7 @@ from reward_hypotheses.analysis.queries import Risks, Worth, best_first, labels,
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import tested

@@ -12,11 +12,11 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 
 def evidence_by_feedback(

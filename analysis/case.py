@@ -13,8 +13,9 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.callables import kept
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import NOT_READ

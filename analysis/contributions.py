@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.evidence import MOST
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.feedback.base import Check
+from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_sum_exp
 from reward_hypotheses.models.posterior import Posterior, posterior_weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.analysis.values import value_bits_of_many
-from reward_hypotheses.models.feedback.base import ClosedForm
+from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
 

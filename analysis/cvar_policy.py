@@ -8,8 +8,8 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.models.posterior import NotTrustedError
 
 GAP = 1e-7
 """Of the largest return: how far the dual program may be from the primal one, and a constraint from holding."""

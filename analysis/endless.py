@@ -10,7 +10,8 @@ import numpy as np
 from reward_hypotheses.analysis.risk import GROUPS, MATRIX_CELLS, Risk, scalar_risk, scene_weights
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 
@@ -151,7 +152,7 @@ def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float
         n = len(reward.agents)
         sums = np.zeros((n, 2))
         for block in valuation.blocks(MATRIX_CELLS // n):
-            view = View(block, policy, scales)
+            view = View(block, policy.abstain, scales)
             mine = block.members(h, "agents")
             acts = policy.certain_each(view, mine)[:, : block.shape[0]] * weight[block.scenes]
             for k, truth in enumerate((block.members(h, "partners"), mine)):

@@ -12,7 +12,8 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 
 STEPS = tuple(k / 4 for k in range(-8, 9))
@@ -161,7 +162,7 @@ def _worse(
     scales = within_scene_scale(valuation) if policy.needs_scale else None
     mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
     for block in valuation.blocks():
-        acts = policy.act(View(block, policy, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
+        acts = policy.act(View(block, policy.abstain, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
         some = acts > 0
         chance = acts[some]
         for h in range(limits.shape[1]):

@@ -18,13 +18,13 @@ from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.worlds.episodes import Steps, goes_on, picked, reached, simulated, starts
 from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.fit import fit
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import NotTrustedError
+from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree.write import fit
 
 PROB = 0.89
 MIXTURE = "a mixture"

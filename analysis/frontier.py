@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.policies.cvar import Cvar, acts_of
@@ -18,6 +19,7 @@ from reward_hypotheses.models.policies.expected import Expected
 from reward_hypotheses.models.policies.maximin import Maximin
 from reward_hypotheses.models.policies.most_probable import MostProbable
 from reward_hypotheses.models.policies.quantilize import Quantilize
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 NEGLIGIBLE = 1e-13
 """Share of an agent's weight, and of what it expects, that may be left out: it moves no number that is given."""
@@ -313,7 +315,7 @@ class _Remembering(View):
     """A view that keeps what was made of the hypothesis asked about last, for the policies that ask one after the other."""
 
     def __init__(self, block: Block, abstain: bool, scales: Any, kept: dict[Any, np.ndarray]) -> None:
-        super().__init__(block, replace(Commit(), abstain=abstain), scales)
+        super().__init__(block, abstain, scales)
         self.kept = kept
 
     def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:

@@ -17,8 +17,10 @@ from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgem
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
-from reward_hypotheses.models.posterior import MATTERS, Posterior, exactly, posterior_weights
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.posterior import MATTERS, Posterior, posterior_weights
+from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 FREE = ("rewards", "choices", "rankings", "ratings", "demonstrations", "proxy")
 """Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""
@@ -181,7 +183,9 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
     found: list[Picks] = [[] for _ in range(n)]
     for block in valuation.blocks():
         acts = (
-            np.asarray(policy.act(View(block, policy, scales), agent))[: block.shape[0]] * weight[block.scenes] / total
+            np.asarray(policy.act(View(block, policy.abstain, scales), agent))[: block.shape[0]]
+            * weight[block.scenes]
+            / total
         )
         some = acts > 0
         for h, parts in enumerate(found):

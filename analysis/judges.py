@@ -13,7 +13,7 @@ from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import named_judges
-from reward_hypotheses.models.tree.write import LEAST_DRAWS
+from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 
 
 def risk_by_judge(

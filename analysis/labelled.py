@@ -15,18 +15,20 @@ from reward_hypotheses.analysis.unlisted import unmodelled_risk
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns, weight_names
+from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import hypotheses_in, in_order, posterior_of, tested
 from reward_hypotheses.models.tree.variable_names import storable
-from reward_hypotheses.models.tree.write import LEAST_DRAWS
 
 APART = 1e-11
 """The largest tie breaker: below every digit that matters."""
@@ -351,7 +353,7 @@ def predict(
     bad = np.zeros((draws, n_scenes), bool)
     scales = within_scene_scale(case.valuation) if case.policy.needs_scale else None
     for block in case.valuation.blocks():
-        view = View(block, case.policy, scales)
+        view = View(block, case.policy.abstain, scales)
         options = block.shape[0]
         columns = np.arange(block.lo, block.hi)
         for i, member in sorted(set(zip(taken.tolist(), held.tolist(), strict=True))):

@@ -20,12 +20,13 @@ from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.mdp import occupancy, planning
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.models.policies.base import Policy, View
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import in_order
-from reward_hypotheses.models.tree.write import LEAST_DRAWS
 
 AT_ONCE = 8_000_000  # action values held at once
 

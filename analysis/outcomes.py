@@ -7,9 +7,11 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk import scene_weights
 from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def outcomes(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.
         judged = np.zeros(block.shape)
         for h in np.flatnonzero(judge > 0).tolist():
             judged += np.multiply(judge[h], block.worse(h))
-        chosen = np.asarray(policy.act(View(block, policy, scales), agent), float)[: block.shape[0]]
+        chosen = np.asarray(policy.act(View(block, policy.abstain, scales), agent), float)[: block.shape[0]]
         if block.available is None:
             items: np.ndarray | slice = slice(int(table.starts[block.lo]), int(table.starts[block.hi]))
             return items, chosen.T.ravel(), judged.T.ravel()

@@ -12,12 +12,13 @@ from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.boltzmann.model import DEFAULT, prior_of_rationality
+from reward_hypotheses.models.feedback.boltzmann.prior import DEFAULT, prior_of_rationality
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, Reward, check_columns, hypotheses_of
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, Reward, hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import Fitted, Linear, combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import within_scene_scale
+from reward_hypotheses.models.policies.view import within_scene_scale
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.read import posterior_of, tested

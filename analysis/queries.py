@@ -14,11 +14,12 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_incomplete_beta
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree.read import as_made, in_order, study_in, tested
@@ -425,7 +426,7 @@ class Risks:
         scales = within_scene_scale(valuation) if policy.needs_scale else None
         out = np.zeros(len(agents))
         for block in valuation.blocks():
-            view, options = View(block, policy, scales), block.shape[0]
+            view, options = View(block, policy.abstain, scales), block.shape[0]
             bad = np.array([block.worse(h) for h in range(n)]) * weight[block.scenes]
             for k, (w, v) in enumerate(zip(agents, judges, strict=True)):
                 acts = np.asarray(policy.act(view, w), float)[:options]

@@ -19,10 +19,11 @@ from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, on_test, weigh
+from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.weights.agent_rationality import among, nodes_of, rationality_of
 from reward_hypotheses.models.weights.leave_out import Parts
+from reward_hypotheses.models.weights.weigh import weigh
 
 HELD = 0.05
 """Weight from which a hypothesis is one that the agent may hold, as warnings have it."""

@@ -54,13 +54,15 @@ from reward_hypotheses.models.hypotheses.linear import Fitted, Linear
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_normalised
+from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import NotTrustedError, Posterior, idle_warnings
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior, Product, named_judges
 from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.reward_spreads import different_units, reward_spreads
+from reward_hypotheses.models.weights.weigh import idle_warnings
 
 SCHEMA_VERSION = 1
 LEAST_DRAWS = 4000

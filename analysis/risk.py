@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.models.hypotheses.block import GROUPS, Block
 from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.hypotheses.valuation import GROUPS, Block, Valuation
-from reward_hypotheses.models.policies.base import Policy, View, within_scene_scale
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 
 LEAST_PAIRED, PAIRED_CELLS = 50, 1e9  # draws of a family of which every pair is looked at: squared, times items
@@ -129,7 +131,7 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
     def work(
         block: Block,
     ) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, int]]:
-        view = View(block, policy, scales)
+        view = View(block, policy.abstain, scales)
         options, scenes = block.shape
         mass = weight[block.scenes]
         bad = np.empty((n, options, scenes))
@@ -269,7 +271,7 @@ def _between(
     matrix: Any = 0.0
     by_truth: Any = 0.0
     for block in valuation.blocks(MATRIX_CELLS // max(sum(n["judges"]), 1)):
-        view = View(block, policy, scales)
+        view = View(block, policy.abstain, scales)
         options, mass = block.shape[0], weight[block.scenes]
         bad = [
             block.worse_each(block.members(h, "judges", slice(0, n["judges"][h])))
@@ -315,7 +317,7 @@ def scalar_risk(
     n = len(valuation.hypotheses)
 
     def work(block: Block) -> tuple[np.ndarray, np.ndarray]:
-        view = View(block, policy, scales)
+        view = View(block, policy.abstain, scales)
         options, scenes = block.shape
         judged = np.zeros(block.shape)
         acts = np.zeros((len(agents), *view.shape))

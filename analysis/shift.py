@@ -7,9 +7,9 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
-from reward_hypotheses.models.policies.base import View
-from reward_hypotheses.models.policies.commit import Commit
+from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.view import View
 
 PERMUTATIONS = 999
 LEVEL = 0.01
@@ -251,7 +251,7 @@ class _Units:
         if k:
             if block.options is not None:
                 chosen[:, -1] = block.options.any(axis=0)[keep]
-            view = View(block, Commit())
+            view = View(block)
             best = np.array([view.best(int(h)) for h in choosers], float)
             best = best[:, :, keep]
             better = (classes[choosers] == 1)[:, :, keep]

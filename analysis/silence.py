@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.linear import Drawn, Fitted
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 SMALL = 1e-6
 """Coefficients below this, relative to the largest of a direction, are not written."""

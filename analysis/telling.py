@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.feedback.base import ClosedForm, Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import Part, Rational
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.boltzmann.likelihood import Part
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 from reward_hypotheses.models.posterior import Posterior
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.linear_family.integrate import terms_of
+from reward_hypotheses.models.linear_family.likelihood_terms import terms_of
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.tree.write import prepared
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -60,10 +60,12 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.feedback.ratings import Ratings
     from reward_hypotheses.models.feedback.rewards import Rewards
     from reward_hypotheses.models.feedback.stops import Stops
+    from reward_hypotheses.models.fit import fit
     from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
     from reward_hypotheses.models.hypotheses.failure_line import InSd
     from reward_hypotheses.models.hypotheses.linear import Linear
     from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+    from reward_hypotheses.models.inference.trust import NotTrustedError
     from reward_hypotheses.models.mdp.mdp import MDP
     from reward_hypotheses.models.policies.base import Policy
     from reward_hypotheses.models.policies.boltzmann import Boltzmann
@@ -73,7 +75,6 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.policies.maximin import Maximin
     from reward_hypotheses.models.policies.most_probable import MostProbable
     from reward_hypotheses.models.policies.quantilize import Quantilize
-    from reward_hypotheses.models.posterior import NotTrustedError
     from reward_hypotheses.models.priors.base import Prior, log_pool
     from reward_hypotheses.models.priors.elicited import Elicited
     from reward_hypotheses.models.priors.judgements import Judgements
@@ -83,7 +84,6 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
     from reward_hypotheses.models.tree.conformance import conforms
-    from reward_hypotheses.models.tree.write import fit
     from reward_hypotheses.study import check, run
     from reward_hypotheses.walked import minigrid_study
 
@@ -132,8 +132,8 @@ _HOME = {
     "Quantilize": "models.policies.quantilize",
     "Expected": "models.policies.expected",
     "Boltzmann": "models.policies.boltzmann",
-    "NotTrustedError": "models.posterior",
-    "fit": "models.tree.write",
+    "NotTrustedError": "models.inference.trust",
+    "fit": "models.fit",
     "pymc_model": "models.pymc_model",
     "plan": "analysis.acting",
     "occupancy": "analysis.acting",

@@ -330,7 +330,7 @@ def _check(study: Path, progress: Progress) -> int:
 def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
     from reward_hypotheses.comparison import compare, comparison_text
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.models.inference.trust import NotTrustedError
 
     try:
         found = compare(a, b, progress)
@@ -350,7 +350,7 @@ def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
 
 def _ledger(given: argparse.Namespace, progress: Progress) -> int:
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.models.inference.trust import NotTrustedError
     from reward_hypotheses.recording import record, shown_ledger
 
     try:
@@ -369,7 +369,7 @@ def _ledger(given: argparse.Namespace, progress: Progress) -> int:
 
 def _world(given: argparse.Namespace, progress: Progress) -> int:
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.models.inference.trust import NotTrustedError
 
     if given.command == "lander":
         from reward_hypotheses.flights_drawn import lander_render as render
@@ -416,7 +416,7 @@ def _new(folder: Path) -> int:
 
 def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, whole: bool = True) -> int:
     from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.posterior import NotTrustedError
+    from reward_hypotheses.models.inference.trust import NotTrustedError
     from reward_hypotheses.study import answer
 
     if out is None and not as_json:

@@ -16,7 +16,7 @@ from reward_hypotheses.data.errors import InputError, shown, visible
 from reward_hypotheses.data.readers.csv import path_of
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.mixing import PARTS, mixed
-from reward_hypotheses.models.posterior import NotTrustedError
+from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.study import Study, answer, load, question_of
 
 RIGHT = "give the folder of a run, or a study file"

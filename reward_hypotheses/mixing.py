@@ -7,10 +7,12 @@ from typing import Any
 
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
-from reward_hypotheses.models.posterior import check_lines, check_shared
+from reward_hypotheses.models.weights.shared_nuisances import check_shared
+from reward_hypotheses.models.weights.weigh import check_lines
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.sections import LINES, SECTIONS, read_agent, read_catastrophe, read_values
 from reward_hypotheses.study import Study, check_priors, check_scenes, line_expressions, own_of

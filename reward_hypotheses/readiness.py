@@ -20,7 +20,6 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear, combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.maximin import Maximin, no_credible_set
-from reward_hypotheses.models.posterior import idle_warning, method_problems
 from reward_hypotheses.models.weights.agent_rationality import no_rationality
 from reward_hypotheses.models.weights.feature_units import units_in_training
 from reward_hypotheses.models.weights.reward_spreads import (
@@ -29,6 +28,7 @@ from reward_hypotheses.models.weights.reward_spreads import (
     one_number,
     reward_spreads,
 )
+from reward_hypotheses.models.weights.weigh import idle_warning, method_problems
 
 if TYPE_CHECKING:
     from reward_hypotheses.study import Study

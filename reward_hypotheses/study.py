@@ -23,18 +23,22 @@ from reward_hypotheses.data.readers.csv import path_of, sha256
 from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.mdps import read_mdps
-from reward_hypotheses.models.feedback.base import Feedback, named, rows_used
+from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.collection import named, rows_used
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, check_columns
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
 from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, check_lines, check_shared, unmodelled_problems, weigh
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.weights.shared_nuisances import check_shared
+from reward_hypotheses.models.weights.weigh import check_lines, unmodelled_problems, weigh
 from reward_hypotheses.problems import Problems, Section
 from reward_hypotheses.readiness import in_units_of_rewards, ready, with_any_weights
 from reward_hypotheses.sections import (

@@ -165,12 +165,11 @@ def test_weights_by_a_second_route():
 def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monkeypatch):
     """At least 200 simulations a kind on its exact path; a false alarm in 20,000 for each kind."""
     runs = 200
-    monkeypatch.setattr(
-        "reward_hypotheses.models.inference.laplace.DRAWS", 2000
-    )  # an error of .01 nats is nothing here
+    # an error of .01 nats is nothing here
+    monkeypatch.setattr("reward_hypotheses.models.inference.laplace.DRAWS", 2000)
     monkeypatch.setattr("reward_hypotheses.models.feedback.boltzmann.joint.DRAWS", 2000)
     for most in ("MOST_DRAWS", "MOST_QUICK"):
-        monkeypatch.setattr(f"reward_hypotheses.models.linear_family.integrate.{most}", 4000)
+        monkeypatch.setattr(f"reward_hypotheses.models.linear_family.approximation.{most}", 4000)
     coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
     assert (np.abs(z) < 5).all()
     for quantity, held in coverage.items():

@@ -8,10 +8,10 @@ import pytest
 from scipy import integrate, stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.base import named
+from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.weights.weigh import weigh
 
 
 def check_of(one, hypotheses, seed=0):

@@ -26,8 +26,8 @@ from reward_hypotheses.analysis.contributions import (
     weightiest,
 )
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 TWO = {"a": "where(x, 1, -1)", "b": "where(y, 1, -1)", "c": "where(x & y, 1, -1)"}
 VALUES = {"a": 3, "b": 2, "c": 1}

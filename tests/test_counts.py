@@ -25,12 +25,12 @@ from reward_hypotheses.cli import main
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback import demonstrations, labels, rewards
 from reward_hypotheses.models.feedback.boltzmann import model as rational
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree.write import prepared
 from reward_hypotheses.models.weights import sampled_evidence as sampling
+from reward_hypotheses.models.weights.weigh import weigh
 
 RNG = np.random.default_rng(5)
 SCENES, OPTIONS = 7, 3

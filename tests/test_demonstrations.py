@@ -265,8 +265,8 @@ def followed(mdp, reward, beta, start, steps, rng):
 
 def checked(mdp, made, seed=1, planner="optimal"):
     from reward_hypotheses.data.random_streams import substream
-    from reward_hypotheses.models.posterior import weigh
-    from reward_hypotheses.models.tree.write import prepared
+    from reward_hypotheses.models.fit import prepared
+    from reward_hypotheses.models.weights.weigh import weigh
 
     given = {"red": "red", "green": "green", "both": "red + green"}
     listed, line, feedback = prepared(given, [rh.Demonstrations(mdp, made, planner=planner)], 0.0)

@@ -15,7 +15,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.judged_line import few, judged_of, refitted
 from reward_hypotheses.cli import main
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.weights.weigh import weigh
 from reward_hypotheses.study import evaluate, load
 
 

@@ -14,14 +14,14 @@ from scipy import stats
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.feedback.base import named
+from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.feedback.labels import largest_rate
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import beta_below_half
 from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta, regularized_gamma_q
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.weights.weigh import weigh
 
 RNG = np.random.default_rng(0)
 DATA = {

@@ -420,8 +420,8 @@ def test_a_human_who_follows_a_reward_outside_of_the_family_is_noticed(tmp_path)
     z = rng.normal(size=(300, 3))
     noisy = table["x"] + np.where(np.arange(300)[:, None] % 2 == 0, 3 * z, 0.0) + rng.gumbel(size=z.shape)
     table |= {"z": z, "chosen": noisy == noisy.max(axis=1, keepdims=True)}
-    from reward_hypotheses.models.posterior import weigh
-    from reward_hypotheses.models.tree.write import prepared
+    from reward_hypotheses.models.fit import prepared
+    from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = {"family": rh.Linear(["x", "y"], source=SOURCE), "z": "z"}
     listed, line, made = prepared(hypotheses, [rh.Choices(table, "chosen")], 0.0)

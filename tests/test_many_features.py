@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 import reward_hypotheses as rh
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.inference import nuts as family_nuts
 from reward_hypotheses.models.inference.laplace import from_mixture
 from reward_hypotheses.models.inference.tempering import tempered
 from reward_hypotheses.models.linear_family import integrate as family
-from reward_hypotheses.models.tree.write import prepared
 
 SOURCE = "a test"
 D, EACH = 60, 6

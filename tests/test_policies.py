@@ -17,7 +17,8 @@ from reward_hypotheses.models.hypotheses import valuation as module
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Rationality, View, within_scene_scale
+from reward_hypotheses.models.policies.base import Rationality
+from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 POLICIES = [
     rh.Commit(),
@@ -104,7 +105,7 @@ def test_conformance(policy, seed):
     weights = np.array(exact["agent"], float)
     scales = within_scene_scale(valuation)
     for block in valuation.blocks():
-        view = View(block, policy, scales)
+        view = View(block, policy.abstain, scales)
         for chosen in [policy.certain(view, h) for h in range(3)] + [policy.act(view, weights)]:
             assert chosen.shape == view.shape
             np.testing.assert_allclose(np.asarray(chosen, float).sum(axis=0), 1, atol=1e-14)
@@ -172,7 +173,7 @@ def test_exact_ties_of_the_mean_reward():
     table = as_table({"a": np.array([[100.0, -100.0, 0.1 + 0.2]]), "b": np.array([[-100.0, 100.0, -0.3]])})
     h = hypotheses_of({"a": "a", "b": "b"})
     valuation = Valuation(h, table, failure_line(0.0, h.names))
-    view = View(next(iter(valuation.blocks())), rh.Expected())
+    view = View(next(iter(valuation.blocks())))
     np.testing.assert_array_equal(rh.Expected().act(view, np.array([0.5, 0.5]))[:, 0], [1 / 3, 1 / 3, 1 / 3])
 
 
@@ -181,7 +182,7 @@ def test_rewards_equal_up_to_rounding():
     h = hypotheses_of({"a": "a"})
     valuation = Valuation(h, table, failure_line(1.0, h.names))
     risk = catastrophe_risk(valuation, rh.Commit(), np.ones(1), np.ones(1))
-    view = View(next(iter(valuation.blocks())), rh.Commit())
+    view = View(next(iter(valuation.blocks())))
     np.testing.assert_array_equal(rh.Commit().certain(view, 0)[:, 0], [0.5, 0.5, 0])
     assert risk.mean == 0 and risk.floor == 0  # r == u is no catastrophe
 
@@ -191,7 +192,7 @@ def test_between_a_share_and_the_whole():
     valuation, exact = world(5)
     weights = np.array(exact["agent"], float)
     for block in valuation.blocks():
-        view = View(block, rh.Expected())
+        view = View(block)
         np.testing.assert_allclose(rh.Cvar(1).act(view, weights), rh.Expected().act(view, weights))
         np.testing.assert_allclose(rh.Quantilize(1).certain(view, 0), view.mask / view.mask.sum(axis=0))
         np.testing.assert_allclose(rh.Quantilize(1e-9).certain(view, 0), rh.Commit().certain(view, 0), atol=1e-15)
@@ -220,7 +221,7 @@ def test_cvar_is_the_linear_program_of_rockafellar_and_uryasev(seed, tail):
     rewards, w = rng.normal(size=(5, 1, 4)), rng.dirichlet(np.ones(5))
     table = as_table({f"r{h}": rewards[h] for h in range(5)})
     h = hypotheses_of({f"h{h}": f"r{h}" for h in range(5)})
-    view = View(next(iter(Valuation(h, table, failure_line(0.0, h.names)).blocks())), rh.Cvar(tail))
+    view = View(next(iter(Valuation(h, table, failure_line(0.0, h.names)).blocks())))
     least = [
         linprog(rewards[:, 0, o], A_eq=np.ones((1, 5)), b_eq=[1], bounds=[(0, x / tail) for x in w]).fun
         for o in range(4)
@@ -386,7 +387,7 @@ def test_maximin_keeps_whatever_ties_at_the_boundary(credible, kept):
         policy = rh.Maximin(credible)
         assert policy.believed(np.array(weights)).tolist() == kept
         (block,) = valuation.blocks()
-        chosen = policy.act(View(block, policy), np.array(weights))[:, 0]
+        chosen = policy.act(View(block, policy.abstain), np.array(weights))[:, 0]
         want = [0 if o in kept else 1 / (4 - len(kept)) for o in range(4)]
         assert chosen.tolist() == pytest.approx(want)
     shares = np.array([8.0, 4.0, 3.0, 2.0]) / 17  # of which the first two make 12/17 but for rounding

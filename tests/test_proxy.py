@@ -12,9 +12,9 @@ from studies import small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.feedback.base import named
-from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 HYPOTHESES = {"x": "x", "twice x": "2*x", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 REWARDS = {

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.linear_family import integrate as family
+from reward_hypotheses.models.linear_family import integrate, likelihood_terms
 
 WIDTHS = [3, 1, 2, 4, 2, 3, 1, 4, 2, 2]
 
@@ -44,7 +44,8 @@ def test_ragged_scenes_by_a_grid(kind, at_once, monkeypatch):
     table, sd = scenes(3), 1.3
     one = rh.Choices(table, "chosen") if kind == "choices" else rh.Rankings(table, "rank")
     if at_once is not None:  # so few points of the likelihood are taken at once
-        monkeypatch.setattr(family, "CELLS", 3 * at_once)
+        for module in (integrate, likelihood_terms):
+            monkeypatch.setattr(module, "CELLS", 3 * at_once)
     linear = rh.Linear(["x", "y"], prior={"normal": sd}, source="a test")
     tree = rh.fit({"f": linear}, rh.Uniform("a test"), [one], 0.0, random_seed=2)
     grid = np.linspace(-7 * sd, 7 * sd, 161)

@@ -12,11 +12,11 @@ from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.feedback.base import named
+from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.inference.quadrature import log_integral
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.weights.weigh import weigh
 
 EXPRESSIONS = {"x": "x", "twice x": "2*x + 5", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 

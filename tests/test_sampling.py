@@ -14,11 +14,11 @@ from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli import main
-from reward_hypotheses.models.feedback.base import Evidence
+from reward_hypotheses.models.feedback.evidence import Evidence
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.inference.bridge_sampling import bridge
 from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, InverseGamma
-from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 NUISANCES = [
     BetaBelowHalf(1, 19),

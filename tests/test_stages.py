@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.boltzmann.model import _integral
+from reward_hypotheses.models.feedback.boltzmann.marginal import _integral
 from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
 from reward_hypotheses.models.inference.quadrature import log_integral, log_integral_of_one_hill
 
@@ -124,7 +124,7 @@ def test_few_likelihoods_are_enough():
     x = rng.normal(size=(30_000, 3))
     utility = 1.5 * x + rng.gumbel(size=x.shape)
     feedback = rh.Choices({"x": x, "c": utility == utility.max(axis=1, keepdims=True)}, "c")
-    from reward_hypotheses.models.feedback.boltzmann.model import Part
+    from reward_hypotheses.models.feedback.boltzmann.likelihood import Part
     from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 
     steps = Counted(feedback.in_stages.steps(x))

@@ -11,9 +11,9 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.analysis.report.words import subgroups as sentences
 from reward_hypotheses.analysis.subgroups import Subgroups, subgroup_check
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 RULES = {"flags": "where(flags, 1, -1)", "depth": "where(depth > 0.5, 1, -1)"}
 

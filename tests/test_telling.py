@@ -13,8 +13,8 @@ from studies import TEST, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.bounded import bounded_pairs
 from reward_hypotheses.analysis.telling import SIZES, telling
-from reward_hypotheses.models.posterior import weigh
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 RNG = np.random.default_rng(7)
 

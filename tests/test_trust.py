@@ -9,9 +9,10 @@ from scipy import special
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.boltzmann import joint
-from reward_hypotheses.models.posterior import Estimate, weigh
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.posterior import Estimate
 from reward_hypotheses.models.priors import judgements
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 RUNS = 10
 X = np.array([[1.0, 2.0, 0.5], [0.3, -1.0, 0.8], [2.0, 1.0, -0.5], [0.0, 0.4, 1.2]])

@@ -12,9 +12,9 @@ from studies import TEST, TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.words import answer, unmodelled_source
 from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree.write import prepared
 
 RULES = {"flags": "where(flags, 1, -1)", "deep": "where(deep, 1, -1)", "red": "where(red, 1, -1)"}
 PRIOR = {"flags": 4, "deep": 3, "red": 2, "none": 1}
@@ -97,7 +97,7 @@ def test_evidence_sums_to_one_over_all_labels_and_one_label_a_cell_is_a_coin():
 
 
 def _weighed(feedback, c=1.0, hypotheses=RULES):
-    from reward_hypotheses.models.posterior import weigh
+    from reward_hypotheses.models.weights.weigh import weigh
 
     listed, line, made = prepared(dict(hypotheses) | {"none": rh.Unmodelled(c, "a test")}, feedback, 0)
     return weigh(listed, Uniform("a test"), made, line)

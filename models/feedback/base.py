@@ -4,7 +4,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,8 +15,10 @@ from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 
 FEW = 8  # candidates that are compared with one another as they are
@@ -24,69 +26,6 @@ SUMMED = 1e-12  # of what is added up: what the order of a sum changes, at most
 CHECKED = 1000  # replications of a predictive check
 CHECKED_ANSWERS = 1000  # answers that it looks at, of rows with counts
 LARGEST_COUNT = 1e12
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What one feedback says about each hypothesis.
-
-    Attributes
-    ----------
-    log_evidence : ndarray (hypothesis,)
-        ``log integral p(D | r_h, theta) p(theta) dtheta``, nats; -inf where the data are impossible.
-    classes : ndarray (hypothesis,) of int
-        Hypotheses of one class have the same likelihood whatever is said about these items: this feedback is silent
-        between them, and their evidence is one number, computed once.
-    n_items : int
-        Answers that were used: items, or scenes, or steps, each as often as its count says.
-    statistics : ndarray (hypothesis, k)
-        The sufficient statistics of kinds that have some, in the order of the kind.
-    mcse : ndarray (hypothesis,)
-        Monte Carlo error of the log evidence, one error a class; 0 where it is exact.
-    draws : dict of str to ndarray (chain, draw, hypothesis), optional
-        Draws of the nuisances from ``p(theta | D, h)`` where they were sampled; None where draws are made exactly.
-    method : {"exact", "laplace", "smc", "nuts"}
-    """
-
-    log_evidence: np.ndarray
-    classes: np.ndarray
-    n_items: int
-    statistics: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    mcse: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    draws: Mapping[str, np.ndarray] | None = None
-    method: str = "exact"
-
-    def __post_init__(self) -> None:
-        if not self.mcse.size:
-            object.__setattr__(self, "mcse", np.zeros(len(self.log_evidence)))
-
-
-@dataclass(frozen=True)
-class Check:
-    """A posterior predictive check: how often data made by the model look as bad as these.
-
-    Attributes
-    ----------
-    statistic : float
-        Of the data, under the leading hypothesis.
-    p : float
-        Share of replications whose statistic is at least the data's (Gelman, Meng and Stern 1996); ``mcse`` its
-        Monte Carlo error.
-    what : str
-        The statistic in words.
-    replicated : ndarray (replication,)
-        The statistic of each replication.
-    misfit : tuple of str
-        What does not fit, in words; empty where nothing is wrong.
-    """
-
-    statistic: float
-    p: float
-    mcse: float
-    replications: int
-    what: str
-    replicated: np.ndarray
-    misfit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +225,7 @@ class Feedback(ABC):
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in fixed}
         if self.count is None:
             del found["count"]
-        return {name: value if _plain(value) else repr(value) for name, value in found.items()}
+        return {name: value if plain(value) else repr(value) for name, value in found.items()}
 
     @property
     def observed(self) -> np.ndarray:
@@ -676,142 +615,13 @@ def narrowed(groups: list[list[int]], marks: np.ndarray, slack: np.ndarray) -> l
     return out
 
 
-class ClosedForm(Feedback):
-    """A kind whose likelihood depends on a few sums over items, the nuisance integrated in closed form.
-
-    A subclass says what the likelihood depends on (`inputs`), which sums matter (`sums`), and writes the one equation
-    that makes a log evidence of them (`log_marginal`).
-    """
-
-    exchangeable: ClassVar[bool] = True
-    integrated: ClassVar[str] = "in closed form"
-
-    @abstractmethod
-    def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """Sufficient statistics of a block, to be added up."""
-
-    @abstractmethod
-    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """What each item adds to those sums: (k, *shape given)."""
-
-    def counted_sums(self, inputs: np.ndarray, observed: np.ndarray, times: np.ndarray) -> tuple[float, ...]:  # noqa: D102
-        return tuple((self.terms(inputs, observed) * times).reshape(-1, times.size).sum(axis=1).tolist())
-
-    @abstractmethod
-    def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
-        """``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
-
-    @abstractmethod
-    def posterior_draws(
-        self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)`` of (class, k) sums: name -> (draw, class)."""
-
-    def evidence(self, valuation: Valuation) -> Evidence:  # noqa: D102
-        observed = self.observed
-        total, classes = self._gathered(valuation, lambda block: self._gather(block, observed))
-        _, first, inverse, _ = distinct(classes)
-        statistics = total[first]
-        log_evidence = np.asarray(self.log_marginal(statistics, self.n_answers))
-        return Evidence(log_evidence[inverse], inverse, self.n_answers, statistics[inverse])
-
-    def exact_draws(  # noqa: D102
-        self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        _, first, inverse, _ = distinct(evidence.classes[hypotheses])
-        statistics = evidence.statistics[hypotheses][first]
-        found = self.posterior_draws(statistics, evidence.n_items, n, rng)
-        return {name: values[:, inverse] for name, values in found.items()}
-
-
-def by_table(feedback: Sequence[Feedback]) -> list[list[int]]:
-    """Positions of the feedbacks on the same table with the same counts, table by table."""
-    found: dict[Any, list[int]] = {}
-    for k, one in enumerate(feedback):
-        found.setdefault((one.table.digest, None if one.item_counts is None else one.count), []).append(k)
-    return list(found.values())
-
-
-def rows_used(uses: Sequence[Feedback]) -> tuple[Table, np.ndarray]:
-    """Items that some of the feedbacks on one table use, and how often each stands there, (item,)."""
-    table, used = uses[0].table, np.zeros(uses[0].table.n_items, bool)
-    counts = np.ones(table.n_items)
-    for one in uses:
-        mine = np.ones(table.n_items, bool) if one.used is None else one.used
-        used |= mine
-        if one.item_counts is not None:
-            counts[mine] = one.item_counts
-    return (table, counts) if used.all() else (table.subset(used), counts[used])
-
-
-def _plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(_plain(v) for v in value)
-    return value is None or isinstance(value, (bool, str, int, float))
-
-
 def refuse_numeric(one: Feedback) -> None:
     """Refuse a feedback whose likelihood PyMC cannot take; InputError says so."""
     if one.sampling_problem is not None:
         raise InputError(one.sampling_problem)
 
 
-def named(feedback: list[Feedback]) -> list[Feedback]:
-    """Give each feedback a name of its own: its kind, then ``labels_2``.
-
-    Raises
-    ------
-    InputError
-        A name given to two feedbacks.
-    """
-    taken: set[str] = set()
-    for one in feedback:
-        if one.name is not None:
-            if one.name in taken:
-                raise InputError(f"feedback name {one.name!r} stands twice; give each feedback a name of its own")
-            taken.add(one.name)
-    out = []
-    for one in feedback:
-        name, k = one.name, 1
-        if name is None:
-            name = one.kind
-            while name in taken:
-                k += 1
-                name = f"{one.kind}_{k}"
-            taken.add(name)
-        out.append(replace(one, name=name))
-    _check_names(out)
-    return out
-
-
-def _check_names(feedback: list[Feedback]) -> None:
-    """Refuse names that would be two things at once in a tree or in PyMC."""
-    used = {"weight": "the weights", "value_prior": "the value prior"}
-    for one in feedback:
-        name = str(one.name)
-        if "/" in name or name in ("chain", "draw", "hypothesis"):
-            raise InputError(
-                f"feedback name {name!r} cannot name a variable of a tree; give one without '/', other than chain, draw and "
-                "hypothesis"
-            )
-        for key, prior in one.nuisances.items():
-            if not isinstance(prior, Nuisance):
-                raise InputError(
-                    f"{name}: the prior of nuisance {key!r} is {shown(prior)}; it must be a Nuisance, such as InverseGamma(2, 1)"
-                )
-        inside = ("inputs", "observed", "counts", "likelihood", "item", "class", "cell")
-        own = [one.variable(key) for key in one.nuisances]
-        if one.shares is not None:
-            who = f"human {one.shares!r}"
-            for variable in own:
-                if used.setdefault(variable, who) != who:
-                    raise InputError(
-                        f"{who}: its {variable!r} is also a name of {used[variable]}; name one of them otherwise"
-                    )
-            own = []
-        for variable in (*own, *(f"{name}_{key}" for key in inside)):
-            if variable in used:
-                raise InputError(
-                    f"feedback {name!r}: its {variable!r} is also a name of {used[variable]}; name it otherwise"
-                )
-            used[variable] = f"feedback {name!r}"
+def plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(plain(v) for v in value)
+    return value is None or isinstance(value, (bool, str, int, float))

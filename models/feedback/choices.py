@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, chosen_by, log_chosen
+from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_by, log_chosen
+from reward_hypotheses.models.feedback.boltzmann.model import OfScenes
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 
 

@@ -15,13 +15,10 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import CALLABLE, EPS, all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.base import Check, Evidence, Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import (
-    CHECKED,
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.boltzmann.likelihood import (
     MANY,
-    SCALED,
     Part,
-    Rational,
     alike,
     chances_of,
     chosen_by,
@@ -30,9 +27,11 @@ from reward_hypotheses.models.feedback.boltzmann.model import (
     less_their_mean,
     less_their_mean_error,
     log_chosen,
-    score,
 )
+from reward_hypotheses.models.feedback.boltzmann.model import CHECKED, SCALED, Rational
+from reward_hypotheses.models.feedback.boltzmann.score_test import score
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.quadrature import AGREE
 from reward_hypotheses.models.mdp.mdp import MDP

@@ -10,9 +10,11 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
-from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
+from reward_hypotheses.models.feedback.closed_form import ClosedForm
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, beta_below_half
 from reward_hypotheses.models.inference.special import log_gamma, log_incomplete_beta
 

@@ -16,11 +16,13 @@ from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.base import LARGEST_COUNT, Check, Evidence, Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import SCALED, Rational, chosen_by, less_their_mean, log_chosen
+from reward_hypotheses.models.feedback.base import LARGEST_COUNT, Feedback
+from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_by, less_their_mean, log_chosen
+from reward_hypotheses.models.feedback.boltzmann.model import SCALED, Rational
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.hypotheses import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.occupancy import behaviour

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, log_softmax_top
+from reward_hypotheses.models.feedback.boltzmann.likelihood import log_softmax_top
+from reward_hypotheses.models.feedback.boltzmann.model import OfScenes
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 from reward_hypotheses.models.feedback.boltzmann.ties import in_any_order
 

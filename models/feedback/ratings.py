@@ -12,13 +12,13 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import within_one
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import (
+from reward_hypotheses.models.feedback.boltzmann.likelihood import (
     NAIVE,
-    OfItems,
     chosen_times,
     less_their_mean,
     less_their_mean_error,
 )
+from reward_hypotheses.models.feedback.boltzmann.model import OfItems
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import BetaPrior, Nuisance
 

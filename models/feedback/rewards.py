@@ -10,7 +10,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
-from reward_hypotheses.models.feedback.base import Check, ClosedForm, Evidence
+from reward_hypotheses.models.feedback.closed_form import ClosedForm
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance
 from reward_hypotheses.models.inference.special import log_beta, regularized_gamma_q

@@ -11,7 +11,8 @@ from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import OfItems
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,11 @@ from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.stops import Stops
+from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, check_columns
-from reward_hypotheses.models.hypotheses.valuation import Block, Valuation
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_sum_exp
 
 FAR, WIDE = 40.0, 9.0

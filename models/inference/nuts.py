@@ -9,12 +9,12 @@ import numpy as np
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.inference.bridge_sampling import bridge
 from reward_hypotheses.models.inference.laplace import Bell, Weighted
-from reward_hypotheses.models.posterior import NotTrustedError
-from reward_hypotheses.models.weights.sampled_evidence import (
+from reward_hypotheses.models.inference.trust import (
     ATTEMPTS,
     LEAST_CHAINS,
     LEAST_DRAWS,
     STATS,
+    NotTrustedError,
     Sampler,
     judged,
 )

@@ -9,9 +9,10 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.hypotheses.block import Members
 from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.hypotheses.valuation import Members
-from reward_hypotheses.models.policies.base import Policy, Rationality, View, WideView
+from reward_hypotheses.models.policies.base import Policy, Rationality
+from reward_hypotheses.models.policies.view import View, WideView
 
 INFERRED = "inferred"
 CELLS = 1_000_000  # chances that are held at once

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.models.policies.base import Policy, View
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View
 
 
 @dataclass(frozen=True)

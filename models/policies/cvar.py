@@ -8,10 +8,11 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.hypotheses.block import GROUPS
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.hypotheses.valuation import GROUPS
-from reward_hypotheses.models.policies.base import Policy, View, greatest
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, greatest
 
 CELLS = 400_000  # rewards sorted at once
 

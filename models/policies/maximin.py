@@ -9,7 +9,8 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy, View, greatest
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, greatest
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.policies.base import Policy, View
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.policies.base import Policy, View, greatest
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, greatest
 
 BASES = ("uniform",)
 FEW = 64

@@ -10,12 +10,12 @@ import numpy as np
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import weigh
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree.write import prepared
+from reward_hypotheses.models.weights.weigh import weigh
 
 FAR = 5.5  # standard errors
 MOST_UNITS = 40

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.base import Evidence
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.linear import Fitted
 from reward_hypotheses.models.inference.quadrature import Integral
 from reward_hypotheses.models.policies.base import Rationality

@@ -9,7 +9,8 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.base import Feedback, by_table, rows_used
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.collection import by_table, rows_used
 from reward_hypotheses.models.hypotheses.linear import Linear
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.linear_family.integrate import fit_family
-from reward_hypotheses.models.posterior import Posterior, exactly
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 MEMBERS = 1000  # draws of a family's weights, of which only the evidence is asked
 

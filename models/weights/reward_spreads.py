@@ -7,7 +7,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.rounding import all_equal
-from reward_hypotheses.models.feedback.base import Feedback, by_table, rows_used
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.collection import by_table, rows_used
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear

@@ -15,52 +15,23 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.feedback.base import Evidence, Feedback, refuse_numeric
+from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
+from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.bridge_sampling import bridge
-from reward_hypotheses.models.posterior import NotTrustedError
+from reward_hypotheses.models.inference.trust import (
+    ATTEMPTS,
+    LEAST_CHAINS,
+    LEAST_DRAWS,
+    STATS,
+    TUNE,
+    NotTrustedError,
+    Sampler,
+    judged,
+)
 
-R_HAT, ESS = 1.01, 400.0
-"""Gates: a sampled variable is trusted up to this R-hat and from this effective sample size (bulk and tail) on."""
-LEAST_DRAWS, LEAST_CHAINS, TUNE = 1000, 4, 1000
-ATTEMPTS = ((0.9, 1), (0.99, 1), (0.995, 4))
-"""Target acceptance and the factor on draws; a later one is tried where an earlier one does not pass the gates."""
 PRIOR_DRAWS = 1000  # a hypothesis under which the data are impossible at all of them is impossible
 CELLS = 4_000_000  # numbers that a log likelihood holds at once
-STATS = {
-    "diverging": "diverging",
-    "energy": "energy",
-    "logp": "lp",
-    "depth": "tree_depth",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "mean_tree_accept": "acceptance_rate",
-}
-"""nutpie's names of what a sampler reports, and ArviZ's."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sampler:
-    """What a run of NUTS reports.
-
-    Attributes
-    ----------
-    stats : dict of str to ndarray (chain, draw)
-        ArviZ's names: diverging, energy, lp, tree_depth, n_steps, step_size, acceptance_rate.
-    divergences : int
-    r_hat, ess : float
-        The worst of any sampled variable that is not constant; ess the smaller of bulk and tail (Vehtari et al. 2021).
-    target_accept : float
-    problems : tuple of str
-        Why the draws cannot be trusted, in words; empty where they can.
-    """
-
-    stats: Mapping[str, np.ndarray]
-    divergences: int
-    r_hat: float
-    ess: float
-    target_accept: float
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,31 +218,6 @@ def _judged(
         stats,
         accept,
     )
-
-
-def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float) -> Sampler:
-    """Judge draws (chain, draw) of variables, by what names them in messages."""
-    from arviz_stats.base import array_stats
-
-    problems = []
-    divergences = int(stats["diverging"].sum())
-    if divergences:
-        problems.append(
-            f"{divergences} of {stats['diverging'].size} NUTS draws diverged, at target acceptance {accept}"
-        )
-    worst_r, worst_ess = 1.0, np.inf
-    for which, one in sampled.items():
-        if np.ptp(one) == 0:
-            continue
-        r_hat = float(array_stats.rhat(one, chain_axis=0, draw_axis=1))
-        bulk = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="bulk"))
-        tail = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
-        worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
-        if not r_hat <= R_HAT:
-            problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
-        if not min(bulk, tail) >= ESS:
-            problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
-    return Sampler(stats, divergences, worst_r, worst_ess, accept, tuple(problems))
 
 
 def together(samplers: Sequence[Sampler]) -> Sampler | None:

@@ -10,12 +10,12 @@ import numpy as np
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.reading import read_agent_of
 from reward_hypotheses.data.readers.elicitation import GRADES
-from reward_hypotheses.models.feedback.base import named
+from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import weigh
+from reward_hypotheses.models.weights.weigh import weigh
 
 TEXTS = {"x": "x", "y": "y", "both": "x - y"}
 WEIGHTS, STRENGTH = {"x": 3, "y": 2, "both": 1}, 8

@@ -90,8 +90,8 @@ def weights(n: int, count: int, repeat: int) -> float:
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
-    from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
@@ -105,8 +105,8 @@ def weights_of_predictions(n: int, count: int, repeat: int) -> float:
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
-    from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
@@ -183,8 +183,8 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
-    from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = hypotheses_of(rules(count))
     line = failure_line(0.0, hypotheses.names)
@@ -247,8 +247,8 @@ def worst(n: int, count: int) -> float:
 def demonstrations(count: int, planner: str) -> float:
     """Weights by 100 steps in a gridworld of 400 states, four moves that slip, discount .99, rationality inferred."""
     import reward_hypotheses as rh
-    from reward_hypotheses.models.posterior import weigh
-    from reward_hypotheses.models.tree.write import prepared
+    from reward_hypotheses.models.fit import prepared
+    from reward_hypotheses.models.weights.weigh import weigh
 
     rng = np.random.default_rng(0)
     names = [f"f{k}" for k in range(5)]
@@ -308,12 +308,12 @@ def sampled_again() -> tuple[float, float]:
 
 def ranked(n: int, options: int, count: int) -> float:
     """Evidence of rankings under many hypotheses, the rationality integrated out."""
-    from reward_hypotheses.models.feedback.base import named
+    from reward_hypotheses.models.feedback.collection import named
     from reward_hypotheses.models.feedback.rankings import Rankings
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
-    from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.weights.weigh import weigh
 
     rng = np.random.default_rng(4)
     x = rng.standard_normal((4, n, options))

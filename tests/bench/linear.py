@@ -25,13 +25,13 @@ def data(n, k, repeated):
 
 def ours(x, second):
     from reward_hypotheses.data.readers.in_memory import as_table
-    from reward_hypotheses.models.feedback.base import named
     from reward_hypotheses.models.feedback.choices import Choices
+    from reward_hypotheses.models.feedback.collection import named
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.linear import Linear
-    from reward_hypotheses.models.posterior import weigh
     from reward_hypotheses.models.priors.uniform import Uniform
+    from reward_hypotheses.models.weights.weigh import weigh
 
     n, _, k = x.shape
     features = [f"x{i}" for i in range(k)]

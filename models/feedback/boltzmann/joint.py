@@ -1,26 +1,23 @@
 """Feedbacks of one human, some of whom have nuisances of their own beside the rationality that all share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
-from reward_hypotheses.models.feedback.base import Evidence
+from reward_hypotheses.models.feedback.boltzmann.likelihood import BoltzmannRational
+from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.laplace import DRAWS, K_HAT, Base, Weighted, laplace
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 from reward_hypotheses.models.inference.smc import smc
-
-if TYPE_CHECKING:
-    from reward_hypotheses.models.feedback.boltzmann.model import Rational
 
 KEPT_CHAINS, KEPT_DRAWS = 4, 4000
 WORK = 200_000_000  # numbers that the draws of one integral cost, at most
 LEAST_DRAWS = 4000
 
 
-def evidence_jointly(feedback: "Sequence[Rational]", valuations: Sequence[Valuation]) -> list[Evidence]:
+def evidence_jointly(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation]) -> list[Evidence]:
     """``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``, with its Monte Carlo error.
 
     Over all nuisances at once, by Laplace's approximation and importance sampling; by sequential Monte Carlo where the
@@ -71,7 +68,7 @@ def evidence_jointly(feedback: "Sequence[Rational]", valuations: Sequence[Valuat
 type Said = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def _said(feedback: "Sequence[Rational]", valuations: Sequence[Valuation], h: int) -> tuple[Said, int]:
+def _said(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation], h: int) -> tuple[Said, int]:
     """Log likelihood of all that was said, of nuisances (point,) by variable: (point,); and the numbers that one costs."""
     parts = [one.part(valuation, h) for one, valuation in zip(feedback, valuations, strict=True)]
 

@@ -1,84 +1,43 @@
 """What people say by choosing: kinds in which reward explains a choice through a rationality beta."""
 
-import json
 import math
-import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numerics import distinct, finite, within_one
-from reward_hypotheses.data.rounding import EPS, all_equal, equal
-from reward_hypotheses.models.feedback.base import FEW, Check, Evidence, Feedback, evenly, marked, narrowed, overlapping
-from reward_hypotheses.models.feedback.boltzmann.joint import evidence_jointly
-from reward_hypotheses.models.feedback.boltzmann.sequential import LARGEST, Stages, Steps
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import distinct, finite
+from reward_hypotheses.data.rounding import EPS, all_equal
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.boltzmann.likelihood import (
+    Part,
+    alike,
+    chances_of,
+    chosen_times,
+    grouped,
+    length,
+    less_their_mean,
+    less_their_mean_error,
+    many_are_alike,
+    softmax,
+)
+from reward_hypotheses.models.feedback.boltzmann.marginal import evidence_of_one_human
+from reward_hypotheses.models.feedback.boltzmann.prior import DEFAULT, as_written, prior_of_rationality
+from reward_hypotheses.models.feedback.boltzmann.score_test import score, score_by_unit, sharpness
+from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.evidence import Check, Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal, Nuisance
-from reward_hypotheses.models.inference.quadrature import (
-    FAR,
-    Integral,
-    finer,
-    highest,
-    log_integral,
-    log_integral_of_one_hill,
-)
+from reward_hypotheses.models.inference.quadrature import Integral
 
-DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
-CELLS = 4_000_000  # numbers that a log likelihood holds at once
 CHECKED, CHECKED_UNITS = 400, 2000
-KEPT_NODES = 257
-MANY = 20_000  # inputs above which a likelihood takes longer than deciding where to evaluate it
-SAMPLED = 1000  # units by which to tell whether many are alike
 SCALED = 40  # times a last place: what dividing by a root of a sum of squares adds, relative
-NAIVE = 64  # numbers up to which a sum is taken one after the other; of more in pairs, whose error is no larger
-SCANNED = 65  # points at which to look for another hill of a likelihood that may have several
 SHARPNESS = ("the place in the table", "how many options are left", "how far the rewards differ")
 """Where noise may be of different size: what `sharpness` looks at."""
-ELSEWHERE = 25.5  # nats below an integral of what is left out of it: a share of 1e-11
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """What one hypothesis makes of what was said: inputs, what was said, and how often (units that are alike are one)."""
-
-    feedback: "Rational"
-    inputs: np.ndarray
-    said: np.ndarray
-    counts: np.ndarray
-    steps: Steps | None = None
-    concave: ClassVar[bool] = True
-    """Whether the log likelihood is concave in beta, so that it has one hill."""
-
-    def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """``sum_units log p(said | theta)`` at each point of the nuisances (point,): (point,)."""
-        if self.steps is not None:
-            return self.steps.log_likelihoods(np.atleast_1d(self.feedback.beta(theta)))
-        n = max((len(values) for values in theta.values()), default=1)
-        out = np.empty(n)
-        step = max(1, CELLS // max(self.inputs.size, 1))
-        for lo in range(0, n, step):
-            some = {key: values[lo : lo + step, None] for key, values in theta.items()}
-            ll = self.feedback.log_likelihood(self.inputs, some, self.said, np)
-            out[lo : lo + step] = np.broadcast_to(ll, (min(step, n - lo), len(self.counts))) @ self.counts
-        return out
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether what was said is as likely at every rationality."""
-        return bool(self.inputs.size) and not np.where(self.inputs > -np.inf, self.inputs, 0.0).any()
-
-    def sample(self) -> tuple[Steps, float]:
-        """Some of the units, and how many times as many all are."""
-        assert self.steps is not None
-        stages, some = self.steps.stages.sampled
-        return stages.steps(self.feedback.options(self.inputs[some])), float(
-            self.counts.sum() / self.counts[some].sum()
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +108,7 @@ class Rational(Feedback):
                 mine, other = getattr(self, key), getattr(one, key, None)
                 if mine != other:
                     raise InputError(
-                        f"human {self.human!r}: {called[0]} has {key} {_as_written(mine)}, {name} has {_as_written(other)}; feedbacks of "
+                        f"human {self.human!r}: {called[0]} has {key} {as_written(mine)}, {name} has {as_written(other)}; feedbacks of "
                         f"one human share it: give both the same, or {name} another human"
                     )
 
@@ -564,374 +523,3 @@ class OfItems(Rational):
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """As they are: (unit,)."""
         return values
-
-
-def evidence_of_one_human(feedback: "Sequence[Rational]", valuations: Sequence[Valuation]) -> list[Evidence]:
-    """Evidence of feedbacks that share a rationality: they multiply inside its integral.
-
-    ``log integral p(beta) prod_k p(D_k | r_h, beta) dbeta`` stands with the first of them, and 0 with the others; all hold
-    the classes of all together, and the same density of beta. Where some have nuisances of their own, all are integrated
-    together, by Monte Carlo.
-    """
-    if any(set(one.nuisances) - {"rationality"} for one in feedback):
-        return evidence_jointly(feedback, valuations)
-    each = [one.classes(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
-    together: dict[tuple[int, ...], int] = {}
-    classes = np.array(
-        [together.setdefault(key, len(together)) for key in zip(*(c.tolist() for c in each), strict=True)]
-    )
-    _, first, inverse, _ = distinct(classes)
-    prior = feedback[0].nuisances.get("rationality")
-
-    def of_one(h: int) -> tuple[float, float, np.ndarray]:
-        parts = [one.part(valuation, h) for one, valuation in zip(feedback, valuations, strict=True)]
-        if not isinstance(prior, LogNormal):
-            return float(sum(part.log_likelihoods({})[0] for part in parts)), 0.0, np.zeros(0)
-        found = _integral(parts, prior)
-        if all(part.at_chance for part in parts):
-            return float(sum(part.log_likelihoods({"rationality": np.ones(1)})[0] for part in parts)), 0.0, _kept(found)
-        return found.value, found.error, _kept(found)
-
-    cells = sum(one.effort for one in feedback)
-    if cells > MANY:
-        for one in feedback:
-            one.in_stages  # noqa: B018, once, before several threads ask for it
-    each_class = zip(*_each(of_one, first.tolist(), cells), strict=True)
-    values, errors, kept = (np.array(of_each, dtype=float)[inverse] for of_each in each_class)
-    return [
-        Evidence(
-            values if k == 0 else np.zeros(len(classes)),
-            inverse,
-            one.n_answers,
-            kept,
-            errors if k == 0 else np.zeros(len(classes)),
-        )
-        for k, one in enumerate(feedback)
-    ]
-
-
-def _integral(parts: "Sequence[Part]", prior: LogNormal) -> Integral:
-    """``log integral p(beta) prod p(D | beta) dbeta`` over ``t = log beta``."""
-
-    def said(t: np.ndarray) -> np.ndarray:
-        beta = np.exp(np.clip(t, -700.0, 700.0))
-        return sum((part.log_likelihoods({"rationality": beta}) for part in parts), np.zeros(len(t)))
-
-    def f(t: np.ndarray) -> np.ndarray:
-        return said(t) + prior.log_density_of_log(t)
-
-    start = (prior.mu - 8 * prior.sigma, prior.mu + 8 * prior.sigma)
-    if sum(part.inputs.size for part in parts) > MANY and all(part.steps is not None for part in parts):
-        narrow = _narrow(parts, f, prior, start)
-        if narrow is not None:
-            return narrow
-    found = log_integral(f, start)
-    t, top = found.nodes, float(found.log_density.max())
-    if not top > -np.inf:
-        return found
-    if not all(part.concave for part in parts):
-        nodes = np.linspace(*start, SCANNED)
-        peak = float(nodes[int(np.argmax(f(nodes)))])
-        return log_integral(f, start, (peak - 1.0, peak + 1.0))
-    # The likelihood is concave in beta: it has one hill, which its tangent at the left end and 0 at the right end bound.
-    # If that hill cannot be another mode beside the one to which the prior led, this is all.
-    hill = found.log_density - prior.log_density_of_log(t)
-    rise = max(float(hill[0] - hill[1]) / float(t[1] - t[0]), 0.0)
-    left = float(found.log_density[0]) + rise < top - FAR / 2
-    right = hill[-1] <= hill[-2] or float(prior.log_density_of_log(t[-1:])[0]) < top - FAR / 2
-    if left and right:
-        return found
-    peak = highest(said, -40.0, 40.0)
-    return log_integral(f, start, (peak - 4.0, peak + 4.0))
-
-
-def _narrow(
-    parts: "Sequence[Part]",
-    f: Callable[[np.ndarray], np.ndarray],
-    prior: LogNormal,
-    start: tuple[float, float],
-) -> Integral | None:
-    """`_integral` of very many units, by few likelihoods; None unless all but 1e-11 of it provably is one narrow hill."""
-    samples = [part.sample() for part in parts]
-
-    def rough(t: np.ndarray) -> np.ndarray:
-        beta = np.exp(np.clip(t, -700.0, 700.0))
-        said = sum((share * steps.log_likelihoods(beta) for steps, share in samples), np.zeros(len(t)))
-        return said + prior.log_density_of_log(t)
-
-    reach = max(steps.farthest for steps, _ in samples)
-    quick = math.log(LARGEST / reach) if reach > 0 else start[1]  # beyond it a likelihood takes ten times as long
-    found = log_integral_of_one_hill(f, rough, start[0], max(min(start[1], quick), start[0] + 1.0))
-    if found is None:
-        return None
-    # The log likelihood is concave in beta, so that on either side it is below the line through the two nodes at that end;
-    # and it is at most 0. That with the prior is what the integral leaves out, at most.
-    t, beta = found.nodes, np.exp(found.nodes)
-    hill = found.log_density - prior.log_density_of_log(t)
-    reach = 40 * prior.sigma
-    for end, inner in ((0, 1), (-1, -2)):
-        far = min(prior.mu, float(t[end])) - reach if end == 0 else max(prior.mu, float(t[end])) + reach
-        beyond = np.linspace(float(t[end]), far, 4001)
-        line = hill[end] + (hill[end] - hill[inner]) / (beta[end] - beta[inner]) * (
-            np.exp(np.clip(beyond, -700.0, 700.0)) - beta[end]
-        )
-        outside = np.minimum(line, 0.0) + prior.log_density_of_log(beyond)
-        if float(outside.max()) + math.log(abs(far - float(t[end]))) > found.value - ELSEWHERE:
-            return None
-    return found
-
-
-def in_rows(values: np.ndarray, unit: np.ndarray, n: int) -> np.ndarray:
-    """Lay out the stages of each unit side by side: (unit, stage, option), zeros where a unit has fewer."""
-    first = np.searchsorted(unit, np.arange(n))
-    place = np.arange(len(unit)) - first[unit]
-    out = np.zeros((n, int(place.max(initial=0)) + 1, values.shape[1]))
-    out[unit, place] = values
-    return out
-
-
-def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Rewards less the mean of their scene, over the options that are there.
-
-    Less the first option before they are averaged, so that an offset of all of them takes no digit away.
-    """
-    if inside.all():
-        apart = rewards - rewards[:, :1]
-        total = np.einsum("ij->i", apart) if inside.shape[1] <= NAIVE else apart.sum(axis=1)
-        return apart - (total / inside.shape[1])[:, None]
-    some = np.where(inside, rewards - np.take_along_axis(rewards, inside.argmax(axis=1)[:, None], axis=1), 0.0)
-    return np.where(inside, some - (some.sum(axis=1) / np.maximum(inside.sum(axis=1), 1))[:, None], 0.0)
-
-
-def less_their_mean_error(rewards: np.ndarray, error: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Bound the rounding errors of `less_their_mean`, given those of the rewards: (unit, option)."""
-    n = np.maximum(inside.sum(axis=1), 1)[:, None]
-    first = inside.argmax(axis=1)[:, None]
-    apart = np.where(inside, np.abs(rewards - np.take_along_axis(rewards, first, axis=1)), 0.0)
-    own = np.where(inside, error, 0.0) + EPS * apart
-    mean = (own + EPS * np.minimum(n, NAIVE) * apart).sum(axis=1, keepdims=True) / n
-    return np.where(inside, own + mean, 0.0)
-
-
-def length(apart: np.ndarray) -> float:
-    """Root of a sum of squares, scaled so that no square vanishes."""
-    flat = np.ravel(apart)
-    largest = _largest(flat) if flat.size else 0.0
-    return largest * math.sqrt(float(np.square(flat / largest).sum())) if largest > 0 else 0.0
-
-
-def softmax(beta: float, inputs: np.ndarray) -> np.ndarray:
-    """Chance of each option, (unit, option); 0 where there is none."""
-    inside = inputs > -np.inf
-    z = np.where(inside, beta * np.where(inside, inputs, 0.0), -np.inf)
-    odds = np.exp(z - z.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
-
-
-def score(features: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Rao's score of each feature, in standard errors: how far what was said goes with it beyond the model: (feature,).
-
-    ``sum_u (x_said - E x) / sqrt(sum_u Var x)`` over units u, E and Var under the model's chances of each option.
-
-    Parameters
-    ----------
-    features : ndarray (feature, unit, option)
-    said, chance : ndarray (unit, option)
-        Which option was chosen, and the model's chance of each.
-    """
-    features, _ = within_one(features, axis=(1, 2))  # the score has no unit
-    mean = (features * chance).sum(axis=-1)
-    variance = ((features**2 * chance).sum(axis=-1) - mean**2).sum(axis=-1)
-    apart = ((features * said).sum(axis=-1) - mean).sum(axis=-1)
-    return _standardised(apart, variance, (features**2).sum(axis=(1, 2)))
-
-
-def score_by_unit(features: np.ndarray, unit: np.ndarray, said: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """`score` of features that all stages of a unit share, (feature, unit, option): (feature,).
-
-    Parameters
-    ----------
-    unit : ndarray (stage,) of int
-        Of each stage, in order.
-    said, chance : ndarray (stage, option)
-    """
-    n = features.shape[1]
-    chances = in_rows(chance, unit, n)
-    squares = np.einsum("fuo,fuo->fuo", features, features)
-    means = np.matmul(chances, np.moveaxis(features, 0, 2))  # (unit, stage, feature)
-    whole, apart = chances.sum(axis=1), in_rows(said - chance, unit, n).sum(axis=1)
-    variance = np.einsum("fuo,uo->f", squares, whole) - np.einsum("usf,usf->f", means, means)
-    size = squares.sum(axis=2) @ np.bincount(unit, minlength=n)
-    return _standardised(np.einsum("fuo,uo->f", features, apart), variance, size)
-
-
-def _standardised(apart: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Scores in standard errors, 0 where the variance is a rounding error of the size."""
-    varies = variance > 1e-12 * np.maximum(size, 1e-300)
-    return np.where(varies, apart / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
-
-
-def alike(scaled: Callable[[int], np.ndarray], error: Callable[[int], np.ndarray], n: int) -> np.ndarray:
-    """Group hypotheses whose inputs are equal up to rounding, each with the first of its group: (hypothesis,) of int.
-
-    Parameters
-    ----------
-    scaled, error : callable
-        Of a hypothesis: what its likelihood depends on, of one shape for all, and bounds of its rounding errors.
-    n : int
-        How many hypotheses there are.
-    """
-    probe = np.random.default_rng(17).random(scaled(0).shape)
-
-    def marks_of(some: Sequence[int], probe: np.ndarray) -> np.ndarray:
-        return np.array(_each(lambda h: marked(scaled(h), error(h), probe), some, probe.size)).T
-
-    marks, slack = marks_of(range(n), probe)
-    groups = overlapping(marks, slack)
-    for group in groups:
-        if (
-            len(group) > FEW
-        ):  # beside a unit whose inputs are huge the marks of all are within their slack of one another
-            each = evenly(probe, ((scaled(h), error(h)) for h in group))
-            marks[group], slack[group] = marks_of(group, each)
-    classes = np.arange(n)
-    for group in narrowed(groups, marks, slack):
-        firsts: list[tuple[int, np.ndarray, np.ndarray]] = []
-        for h in group if len(group) > 1 else []:
-            mine, of_mine = scaled(h), error(h)
-            for other, x, of_x in firsts:
-                if abs(marks[h] - marks[other]) <= slack[h] + slack[other] and equal(mine, x, of_mine, of_x).all():
-                    classes[h] = other
-                    break
-            else:
-                firsts.append((h, mine, of_mine))
-    _, _, inverse, _ = distinct(classes)
-    return inverse
-
-
-def sharpness(chance: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """What to score to see whether noise is the same everywhere: (place, stage, option).
-
-    With chances tempered to ``p^(1 + d z)`` the score of d at 0 is that of the feature ``z log p``. z is, stage by stage, the
-    place in the table, how many options are left, and how sure the model is (the mean of log p), each less its mean so
-    weighted that a change of all alike, which a rationality absorbs, does not count.
-    """
-    there = chance > 0
-    log_chance = np.log(np.where(there, chance, 1.0))
-    sure = (chance * log_chance).sum(axis=-1)
-    room = (chance * log_chance**2).sum(axis=-1) - sure**2
-    z = np.array([unit / max(int(unit.max(initial=0)), 1), there.sum(axis=-1), sure])
-    if room.sum() > 0:
-        z = z - (z @ room / room.sum())[:, None]
-    return z[:, :, None] * log_chance
-
-
-def grouped(
-    inputs: np.ndarray, observed: np.ndarray, times: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Units that are alike to the last bit are one, with a count: inputs, observed, counts; each stood for so many before."""
-    flat = np.hstack([inputs.reshape(len(inputs), -1), observed.reshape(len(observed), -1)]) + 0.0
-    drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=flat.shape[1]))
-    code = np.zeros(len(flat), np.uint64)
-    for column, factor in zip(np.ascontiguousarray(flat.T), [int(x) | 1 for x in drawn.tolist()], strict=True):
-        bits = column.view(np.uint64) * factor
-        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * factor
-    _, first, place, counts = distinct(code)
-    together = counts.astype(float) if times is None else np.bincount(place, times)
-    return inputs[first], observed[first], together
-
-
-def many_are_alike(inputs: np.ndarray, observed: np.ndarray) -> bool:
-    """Whether `grouped` would leave a quarter of the units or fewer, as a sample of them tells; of few, no matter."""
-    n = len(inputs)
-    if n <= SAMPLED:
-        return True
-    some = np.random.default_rng(29).choice(n, SAMPLED, replace=False)
-    repeats = SAMPLED - len(grouped(inputs[some], observed[some])[2])
-    return repeats > 2 * SAMPLED**2 / n  # of d that are as likely, SAMPLED^2 / 2 d are drawn again
-
-
-def log_chosen(beta: Any, inputs: Any, observed: Any, xp: Any) -> Any:
-    """``log softmax(beta x)`` of the option chosen: (..., unit), of inputs (..., unit, option), -inf where there is none."""
-    inside = inputs > -np.inf
-    z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
-    return (z * observed).sum(axis=-1) - log_softmax_top(z, inside, xp)
-
-
-def chosen_by(beta: Any, inputs: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n times with probability ``softmax(beta x)``: (n, unit, option) of bool, of betas (n,)."""
-    z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inputs > -np.inf, inputs, 0.0)
-    noisy = np.where(inputs > -np.inf, z + rng.gumbel(size=z.shape), -np.inf)
-    return noisy == noisy.max(axis=-1, keepdims=True)
-
-
-def chances_of(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
-    """``softmax(beta x)`` over options at betas (n,): (n, unit, option)."""
-    inside = inputs > -np.inf
-    z = np.where(inside, np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inside, inputs, 0.0), -np.inf)
-    odds = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
-
-
-def chosen_times(times: np.ndarray, chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw how many of so many answers (unit,) choose each option, by its chance (n, unit, option): of that shape, int."""
-    n = np.broadcast_to(times.astype(np.int64), chances.shape[:-1])
-    return rng.multinomial(n, chances)
-
-
-def log_softmax_top(z: Any, inside: Any, xp: Any) -> Any:
-    """``log sum_o exp(z_o)`` over options that are there, for arrays and for PyMC's tensors: (...,)."""
-    shut = xp.where(inside, z, -np.inf)
-    top = shut.max(axis=-1, keepdims=True)
-    return xp.log(xp.exp(shut - top).sum(axis=-1)) + top[..., 0]
-
-
-def _largest(values: np.ndarray) -> float:
-    """Largest absolute value."""
-    return max(float(values.max()), -float(values.min()))
-
-
-def _each[T](work: Callable[[int], T], hypotheses: Sequence[int], cells: int) -> list[T]:
-    """``work(h)`` for some hypotheses, on every core where each has very many numbers to work on."""
-    workers = min(os.cpu_count() or 1, 8, len(hypotheses))
-    if workers < 2 or cells <= MANY:
-        return [work(h) for h in hypotheses]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, hypotheses))
-
-
-def prior_of_rationality(given: Mapping[str, Any]) -> tuple[str, float, float]:
-    """Read ``{ dist = "lognormal", mu = 0, sigma = 1 }``; InputError says what is wrong with it."""
-    for key in given:
-        if key not in DEFAULT:
-            raise InputError(f"rationality: {key!r} is unknown; {suggestion(str(key), DEFAULT)}")
-    if given.get("dist", "lognormal") != "lognormal":
-        raise InputError(f"rationality: dist: {shown(given['dist'])}; give 'lognormal'")
-    mu, sigma = finite(given.get("mu", 0.0)), finite(given.get("sigma", 1.0))
-    if mu is None or abs(mu) > 20:
-        raise InputError(f"rationality: mu: {shown(given['mu'])}; give a number from -20 to 20, the mean of log beta")
-    if sigma is None or not 1e-3 <= sigma <= 20:
-        raise InputError(
-            f"rationality: sigma: {shown(given['sigma'])}; give a number from 0.001 to 20, the spread of log beta"
-        )
-    return ("lognormal", mu, sigma)
-
-
-def _kept(found: Integral) -> np.ndarray:
-    """The density as numbers of one length for every class: ends, then log density at 257 nodes."""
-    if len(found.nodes) >= KEPT_NODES:
-        step = (len(found.nodes) - 1) // (KEPT_NODES - 1)
-        density = found.log_density[::step]
-    else:
-        times = (KEPT_NODES - 1) // (len(found.nodes) - 1)
-        _, density = finer(found.nodes, found.log_density, times)
-    return np.concatenate([[found.nodes[0], found.nodes[-1]], density])
-
-
-def _as_written(value: Any) -> str:
-    """A rationality or scale as it is written in a study file."""
-    if isinstance(value, tuple):
-        return f"{{ dist = {json.dumps(value[0])}, mu = {value[1]:g}, sigma = {value[2]:g} }}"
-    return json.dumps(value)

@@ -1,0 +1,138 @@
+"""Gaussian approximations of the posterior of a linear reward family."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.models.inference.laplace import FITS, Base, Weighted, from_mixture, laplace
+from reward_hypotheses.models.linear_family.coordinates import Gaussian, Shell, Space
+from reward_hypotheses.models.linear_family.likelihood_terms import Choosing, Term
+
+MANY = 40  # dimensions above which only gradients lead anywhere
+
+WORK, MOST_DRAWS = 100_000_000, 16_000  # numbers that the draws of one integral cost, at most; draws
+LEAST_DRAWS, PRIOR_DRAWS = 4000, 100_000
+STARTS, SEVERAL = 256, 5
+"""Draws from the prior among which to look for places to climb from, and how many of these there are."""
+
+QUICK_WORK, MOST_QUICK = 1_000_000_000, 48_000  # of likelihoods that are quick
+FEW_CELLS = 20_000_000  # numbers that a gradient costs, up to which several climbs are worth it
+ELSEWHERE = 0.7  # cosine below which two points lie in different directions
+
+
+def slopes_of(space: Space, terms: Sequence[Term], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+    weights, theta = space.weights(points[:, : space.dimension]), space.theta(points)
+    of_weights: np.ndarray = np.zeros(weights.shape)
+    of_theta = {variable: np.zeros(len(points)) for variable in theta}
+    with np.errstate(all="ignore"):
+        for term in terms:
+            found, of_own = term.slopes(weights, theta)
+            of_weights = of_weights + found
+            for variable, slope in of_own.items():
+                of_theta[variable] = of_theta[variable] + slope
+        return space.slopes(points, of_weights, of_theta)
+
+
+def approximated(
+    space: Space,
+    terms: Sequence[Term],
+    log_likelihood: Callable[[np.ndarray], np.ndarray],
+    log_posterior: Callable[[np.ndarray], np.ndarray],
+    base: Base,
+    least: int,
+    rng: np.random.Generator,
+) -> Weighted:
+    """By Laplace's approximation, corrected by importance sampling."""
+    cells = sum(term.cells for term in terms)
+    quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
+    work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
+    draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, most)))
+    softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
+    staged = len(softmaxes) == len(terms)
+    if staged and space.dimension > MANY and isinstance(space, Shell):
+        bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
+        return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base, fits=0)
+    curvature = _curvature(space, softmaxes, rng) if staged else None
+    one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
+    thorough = not one_hill and cells * space.dimension <= FEW_CELLS
+    starts = _starts(space, log_posterior, SEVERAL if thorough else 1, rng)
+    if thorough:
+        starts = np.vstack([starts, space.corners()])
+    mirrored = None if one_hill else space.mirrored
+    fits = FITS if space.dimension <= MANY else 0
+    return laplace(log_posterior, starts, rng, curvature, draws, None if one_hill else base, mirrored, fits)
+
+
+def _starts(
+    space: Space, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Where to climb from: of draws from the prior the best, then the best that points elsewhere, and so on."""
+    some = space.prior_draws(STARTS, rng)
+    some = some[np.argsort(-log_posterior(some), kind="stable")]
+    directions = some / np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-300)
+    kept = [0]
+    for i in range(1, len(some)):
+        if len(kept) == many:
+            break
+        if float((directions[kept] @ directions[i]).max()) < ELSEWHERE:
+            kept.append(i)
+    return some[kept]
+
+
+def hardened(found: Weighted, lost: np.ndarray) -> Weighted:
+    """What is left of a softened likelihood's sample where the likelihood itself is hard: nothing (-inf), or all, of a point.
+
+    Where nothing is left of any, the evidence is at most the softened one: -inf, for what weighs less than e^-69 a label.
+    """
+    left = found.weights * np.exp(np.minimum(lost, 0.0))
+    share = float(left.sum())
+    if share == 0.0:
+        return Weighted(-math.inf, 0.0, math.nan, found.points, found.weights)
+    spread = math.sqrt(max(1 - share, 0.0) / share * float((found.weights**2).sum()) / share)
+    return Weighted(found.value + math.log(share), math.hypot(found.mcse, spread), math.nan, found.points, left / share)
+
+
+def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
+    """Minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's by differences."""
+    information = _information(space, terms, rng)
+    return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
+
+
+def _information(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
+    """Fisher information of the choices, by the coordinates of a space."""
+    step = 1e-4
+
+    def effective(points: np.ndarray, term: Choosing) -> np.ndarray:
+        beta = term.feedback.beta(
+            {key: space.theta(points)[term.feedback.variable(key)] for key in term.feedback.nuisances}
+        )
+        return np.reshape(beta, (-1, 1)) * term.scaled(space.weights(points[:, : space.dimension]))
+
+    def of(at: np.ndarray) -> np.ndarray:
+        d = len(at)
+        unit = step * np.eye(d)
+        total = np.zeros((d, d))
+        around = np.vstack([at[None], at + unit, at - unit])
+        for term in terms:
+            found = effective(around, term)
+            slopes = (found[1 : d + 1] - found[d + 1 :]) / (2 * step)
+            total += slopes @ term.information(found[0], rng) @ slopes.T
+        return total
+
+    return of
+
+
+def _prior_curvature(space: Space, at: np.ndarray, step: float) -> np.ndarray:
+    d = len(at)
+    unit = step * 10 * np.eye(d)
+    i, j = np.triu_indices(d)
+    corners = [at + a * unit[i] + b * unit[j] for a in (1, -1) for b in (1, -1)]
+    with np.errstate(all="ignore"):
+        y = space.log_prior(np.vstack(corners)).reshape(4, -1)
+    out = np.zeros((d, d))
+    out[i, j] = out[j, i] = -(y[0] - y[1] - y[2] + y[3]) / (4 * (step * 10) ** 2)
+    values, vectors = np.linalg.eigh(out)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
