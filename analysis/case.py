@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis import risk as arrays
-from reward_hypotheses.analysis.errors import perturbations, standard_errors
+from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
+from reward_hypotheses.analysis.risk import catastrophe as arrays
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.random_streams import substream

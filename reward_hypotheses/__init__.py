@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from reward_hypotheses.analysis.acting import demonstrate, occupancy, plan
-    from reward_hypotheses.analysis.by_feedback import evidence_by_feedback, silent_pairs
-    from reward_hypotheses.analysis.cvar_policy import cvar_policy
-    from reward_hypotheses.analysis.failure_risk import failure_line, risk_under_failure_judgements
-    from reward_hypotheses.analysis.judges import risk_by_judge
-    from reward_hypotheses.analysis.labelled import (
+    from reward_hypotheses.analysis.agents.cvar_policy import cvar_policy
+    from reward_hypotheses.analysis.agents.mdp_behaviour import demonstrate, occupancy, plan
+    from reward_hypotheses.analysis.agents.population import agents_read, population_risk
+    from reward_hypotheses.analysis.design.probe_agent import probe
+    from reward_hypotheses.analysis.design.probes import choose_probes
+    from reward_hypotheses.analysis.design.queries import rank_queries
+    from reward_hypotheses.analysis.evidence.by_feedback_api import evidence_by_feedback, silent_pairs
+    from reward_hypotheses.analysis.report.write import report
+    from reward_hypotheses.analysis.risk.by_judge import risk_by_judge
+    from reward_hypotheses.analysis.risk.catastrophe_api import (
         catastrophe_risk,
         given,
         index_draws,
@@ -32,15 +36,12 @@ if TYPE_CHECKING:
         silent_directions,
         value_bits,
     )
-    from reward_hypotheses.analysis.outlying import impact
-    from reward_hypotheses.analysis.population import agents_read, population_risk
-    from reward_hypotheses.analysis.probes import choose_probes
-    from reward_hypotheses.analysis.probing import probe
-    from reward_hypotheses.analysis.queries import rank_queries
-    from reward_hypotheses.analysis.report.report import report
-    from reward_hypotheses.analysis.worst_scene import search_worst
-    from reward_hypotheses.analysis.worst_shift import worst_case
-    from reward_hypotheses.comparison import compare
+    from reward_hypotheses.analysis.sensitivity.failure_line_api import failure_line, risk_under_failure_judgements
+    from reward_hypotheses.analysis.shift.adversarial_scene import search_worst
+    from reward_hypotheses.analysis.shift.impact_api import impact
+    from reward_hypotheses.analysis.shift.worst_case_api import worst_case
+    from reward_hypotheses.analysis.validation.lander import lander_study
+    from reward_hypotheses.analysis.validation.minigrid import minigrid_study
     from reward_hypotheses.data.errors import InputError
     from reward_hypotheses.data.ledger import Ledger
     from reward_hypotheses.data.readers.factorial import combinations
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
     from reward_hypotheses.data.worlds.gridworld import gridworld
     from reward_hypotheses.data.worlds.lander.scenes import landing_frame, landing_sites
-    from reward_hypotheses.flown import lander_study
     from reward_hypotheses.models.feedback.base import Feedback
     from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.demonstrations import Demonstrations
@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
     from reward_hypotheses.models.tree.conformance import conforms
-    from reward_hypotheses.study import check, run
-    from reward_hypotheses.walked import minigrid_study
+    from reward_hypotheses.study.compare import compare
+    from reward_hypotheses.study.run import check, run
 
 _HOME = {
     "read_table": "data.readers.files",
@@ -135,38 +135,38 @@ _HOME = {
     "NotTrustedError": "models.inference.trust",
     "fit": "models.fit",
     "pymc_model": "models.pymc_model",
-    "plan": "analysis.acting",
-    "occupancy": "analysis.acting",
-    "demonstrate": "analysis.acting",
-    "catastrophe_risk": "analysis.labelled",
-    "value_bits": "analysis.labelled",
-    "risk_bounds": "analysis.labelled",
-    "risk_by_judge": "analysis.judges",
+    "plan": "analysis.agents.mdp_behaviour",
+    "occupancy": "analysis.agents.mdp_behaviour",
+    "demonstrate": "analysis.agents.mdp_behaviour",
+    "catastrophe_risk": "analysis.risk.catastrophe_api",
+    "value_bits": "analysis.risk.catastrophe_api",
+    "risk_bounds": "analysis.risk.catastrophe_api",
+    "risk_by_judge": "analysis.risk.by_judge",
     "FailureJudgements": "models.hypotheses.failure_judgements",
-    "failure_line": "analysis.failure_risk",
-    "risk_under_failure_judgements": "analysis.failure_risk",
+    "failure_line": "analysis.sensitivity.failure_line_api",
+    "risk_under_failure_judgements": "analysis.sensitivity.failure_line_api",
     "combinations": "data.readers.factorial",
-    "evidence_by_feedback": "analysis.by_feedback",
-    "silent_pairs": "analysis.by_feedback",
-    "cvar_policy": "analysis.cvar_policy",
-    "predict": "analysis.labelled",
-    "agents_read": "analysis.population",
-    "population_risk": "analysis.population",
-    "choose_probes": "analysis.probes",
-    "probe": "analysis.probing",
-    "rank_queries": "analysis.queries",
-    "worst_case": "analysis.worst_shift",
-    "search_worst": "analysis.worst_scene",
-    "impact": "analysis.outlying",
-    "given": "analysis.labelled",
-    "index_draws": "analysis.labelled",
-    "silent_directions": "analysis.labelled",
-    "report": "analysis.report.report",
-    "run": "study",
-    "check": "study",
-    "compare": "comparison",
-    "lander_study": "flown",
-    "minigrid_study": "walked",
+    "evidence_by_feedback": "analysis.evidence.by_feedback_api",
+    "silent_pairs": "analysis.evidence.by_feedback_api",
+    "cvar_policy": "analysis.agents.cvar_policy",
+    "predict": "analysis.risk.catastrophe_api",
+    "agents_read": "analysis.agents.population",
+    "population_risk": "analysis.agents.population",
+    "choose_probes": "analysis.design.probes",
+    "probe": "analysis.design.probe_agent",
+    "rank_queries": "analysis.design.queries",
+    "worst_case": "analysis.shift.worst_case_api",
+    "search_worst": "analysis.shift.adversarial_scene",
+    "impact": "analysis.shift.impact_api",
+    "given": "analysis.risk.catastrophe_api",
+    "index_draws": "analysis.risk.catastrophe_api",
+    "silent_directions": "analysis.risk.catastrophe_api",
+    "report": "analysis.report.write",
+    "run": "study.run",
+    "check": "study.run",
+    "compare": "study.compare",
+    "lander_study": "analysis.validation.lander",
+    "minigrid_study": "analysis.validation.minigrid",
 }
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-COMMAND = [sys.executable, "-m", "reward_hypotheses.cli"]
+COMMAND = [sys.executable, "-m", "reward_hypotheses.cli.main"]
 
 
 def toml_value(value: Any) -> str:

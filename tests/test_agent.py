@@ -13,7 +13,7 @@ from scipy.special import betainc, betaln, gammaln, logsumexp
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.weights.population import exact, gibbs
 
 RED, FLAGS = "where(red_paint, 100, -100)", "where(flags, 100, -100)"
@@ -600,7 +600,7 @@ def test_two_feedbacks_of_one_agent_and_its_human(tmp_path):
 def test_run_writes_the_reading_and_stays_quick(tmp_path):
     path = study(tmp_path, probes_of(np.random.default_rng(20), 30))
     code = (
-        "import sys, json\nfrom reward_hypotheses.cli import main\n"
+        "import sys, json\nfrom reward_hypotheses.cli.main import main\n"
         f"assert main(['run', {str(path)!r}, '--json']) == 0\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
@@ -611,8 +611,8 @@ def test_run_writes_the_reading_and_stays_quick(tmp_path):
 
 
 def test_the_report_says_what_the_agent_goes_by(tmp_path):
+    from reward_hypotheses.analysis.report.sentences import policy_in_words, read_off
     from reward_hypotheses.analysis.report.tables import paper_tables
-    from reward_hypotheses.analysis.report.words import policy_in_words, read_off
 
     got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
     said = " ".join(read_off(got))

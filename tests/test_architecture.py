@@ -51,13 +51,13 @@ def test_fast_path_imports(tmp_path):
     study = write(tmp_path, small(), training=TRAINING, test=TEST)
     code = (
         "import sys, json\n"
-        "from reward_hypotheses.cli import main\n"
+        "from reward_hypotheses.cli.main import main\n"
         f"assert main(['run', {str(study)!r}, '--json']) == 0\n"
         "print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(json.loads(done.stderr.strip().splitlines()[-1]))
-    assert "reward_hypotheses.analysis.results" in loaded
+    assert "reward_hypotheses.analysis.document" in loaded
     assert not loaded.intersection(HEAVY), loaded.intersection(HEAVY)
     ours = {"numpy", PACKAGE}
     foreign = {m.split(".")[0] for m in loaded} - set(sys.stdlib_module_names) - ours

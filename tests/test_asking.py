@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.asking import RULES, asked_in_turn
+from reward_hypotheses.analysis.design.query_simulation import RULES, asked_in_turn
 
 LINE, NOISE = 0.3, 0.1
 HYPOTHESES = {f"h{k}": f"x{k}" for k in range(4)}

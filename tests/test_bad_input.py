@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from studies import TEST, TRAINING, shell, small, toml_text
 
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 
 ARROW_SIZE = 5_000_000
 

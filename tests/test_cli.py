@@ -14,9 +14,9 @@ from rich.console import Console
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import results as results_module
-from reward_hypotheses.analysis.report.summary import bar, percent, print_summary
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis import document as results_module
+from reward_hypotheses.analysis.report.terminal import bar, percent, print_summary
+from reward_hypotheses.cli.main import main
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_folder_of_a_run(study, tmp_path):
 
 
 def test_a_write_that_fails_leaves_the_old_run(study, tmp_path, monkeypatch, capsys):
-    from reward_hypotheses.analysis.report import folder as module
+    from reward_hypotheses.analysis.report import output_folder as module
 
     out = tmp_path / "out"
     assert main(["run", str(study), "--out", str(out)]) == 0
@@ -98,7 +98,7 @@ def test_a_write_that_fails_leaves_the_old_run(study, tmp_path, monkeypatch, cap
 
 
 def test_exchange_without_the_system_call(study, tmp_path, monkeypatch):
-    from reward_hypotheses.analysis.report import folder as module
+    from reward_hypotheses.analysis.report import output_folder as module
 
     def none(*_, **__):
         raise OSError
@@ -131,7 +131,7 @@ def test_help_teaches():
 
 
 def test_progress_comes_after_two_seconds(capsys):
-    from reward_hypotheses.cli import Progress
+    from reward_hypotheses.cli.main import Progress
 
     quiet = Progress(after=60)
     quiet("reading")

@@ -9,10 +9,10 @@ from pages import ROOT
 from studies import TEST, TRAINING, shell, small, toml_text, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.folder import write_folder
-from reward_hypotheses.cli import main
-from reward_hypotheses.comparison import comparison_text
-from reward_hypotheses.mixing import PARTS
+from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.cli.main import main
+from reward_hypotheses.study.combine import PARTS
+from reward_hypotheses.study.compare import comparison_text
 
 THIRD = "scene,option,red_paint,flags,slope\n" + "".join(
     f"{m},0,1,{m % 2},0.5\n{m},1,0,1,{m / 4}\n{m},2,0,0,2.5\n" for m in range(9)
@@ -365,7 +365,7 @@ def test_in_the_shell(tmp_path):
 
 
 def test_numbers_that_cannot_be_trusted(tmp_path, monkeypatch, capsys):
-    from reward_hypotheses import comparison
+    from reward_hypotheses.study import compare as comparison
 
     paths, _ = pair(tmp_path, {"values": VALUES})
 
@@ -379,7 +379,7 @@ def test_numbers_that_cannot_be_trusted(tmp_path, monkeypatch, capsys):
 
 
 def test_an_intermediate_study_that_cannot_be_trusted_is_merged(tmp_path, monkeypatch):
-    from reward_hypotheses import comparison
+    from reward_hypotheses.study import compare as comparison
 
     def untrusted(_):
         raise rh.NotTrustedError(["R-hat is 2"])

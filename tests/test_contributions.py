@@ -12,7 +12,7 @@ from oracles import labels_evidence
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.contributions import (
+from reward_hypotheses.analysis.evidence.by_feedback import (
     CONTRADICTION,
     Contributions,
     GivenOthers,
@@ -25,7 +25,7 @@ from reward_hypotheses.analysis.contributions import (
     times,
     weightiest,
 )
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.weigh import weigh
 

@@ -5,7 +5,7 @@ import pytest
 from studies import TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk import catastrophe_risk
+from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
 from reward_hypotheses.models.hypotheses.failure_line import failure_line

@@ -15,13 +15,13 @@ from test_mdp_study import DEMOS, written
 from test_mdp_study import study as study_of_demos
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.contributions import contributions
-from reward_hypotheses.analysis.curve import bits_curve
-from reward_hypotheses.analysis.impact import impact_of
-from reward_hypotheses.analysis.shift import shift_check
-from reward_hypotheses.analysis.subgroups import subgroup_check
-from reward_hypotheses.analysis.telling import telling
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.evidence.by_feedback import contributions
+from reward_hypotheses.analysis.evidence.sample_size import telling
+from reward_hypotheses.analysis.evidence.subgroups import subgroup_check
+from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
+from reward_hypotheses.analysis.shift.impact import impact_of
+from reward_hypotheses.analysis.shift.two_sample_test import shift_check
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback import demonstrations, labels, rewards
 from reward_hypotheses.models.feedback.boltzmann import model as rational
@@ -312,9 +312,9 @@ def test_subgroups_count(monkeypatch):
     table["good"] = (table["x"] > 0) ^ ((table["y"] > 0.4) & (rng.random(n) < 0.25))
     found = []
     for most in (50_000, 500):
-        monkeypatch.setattr("reward_hypotheses.analysis.subgroups.MOST_ITEMS", most)
+        monkeypatch.setattr("reward_hypotheses.analysis.evidence.subgroups.MOST_ITEMS", most)
         for few_rows in (2000, 0):
-            monkeypatch.setattr("reward_hypotheses.analysis.subgroups.FEW_ROWS", few_rows)
+            monkeypatch.setattr("reward_hypotheses.analysis.evidence.subgroups.FEW_ROWS", few_rows)
             for data, settings in ((table, {"count": "n"}), (expanded(table), {})):
                 made = rh.Labels(data, "good", noise=(1, 9), **settings)
                 listed, line, made = prepared({"x": "x", "y": "y"}, [made], 0.0)

@@ -10,8 +10,8 @@ import pytest
 from studies import small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import curve
-from reward_hypotheses.analysis.values import value_bits, value_bits_of_many
+from reward_hypotheses.analysis.sensitivity import learning_curve as curve
+from reward_hypotheses.analysis.sensitivity.value_bits import value_bits, value_bits_of_many
 
 EPS = 0.1
 PRIOR = {"red": 3.0, "flags": 1.0}

@@ -12,11 +12,11 @@ from scipy import integrate, special, stats
 from studies import SHOWN, TEST, TRAINING, csv_text, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.judged_line import few, judged_of, refitted
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import few, judged_of, refitted
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh
-from reward_hypotheses.study import evaluate, load
+from reward_hypotheses.study.run import evaluate, load
 
 
 def problem(seed):
@@ -638,13 +638,13 @@ def test_a_run_that_prints_imports_nothing_heavy(tmp_path):
     path = write(tmp_path, paints(), training=TRAINING, test=TEST, shown=SHOWN)
     code = (
         "import sys, json\n"
-        "from reward_hypotheses.cli import main\n"
+        "from reward_hypotheses.cli.main import main\n"
         f"assert main(['run', {str(path)!r}, '--json']) == 0\n"
         "print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(json.loads(done.stderr.strip().splitlines()[-1]))
-    assert "reward_hypotheses.analysis.judged_line" in loaded
+    assert "reward_hypotheses.analysis.sensitivity.failure_line_refits" in loaded
     assert not loaded.intersection(("xarray", "scipy", "pandas", "pymc", "matplotlib", "numpy.ma"))
     assert json.loads(done.stdout)["risk_under_judged_line"]["refits"] == 200
 

@@ -13,8 +13,9 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import foretelling
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.validation import predict as foretelling
+from reward_hypotheses.analysis.validation.lander import lander_study
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import products
 from reward_hypotheses.data.worlds.episodes import one_step, picked
@@ -25,7 +26,6 @@ from reward_hypotheses.data.worlds.lander.autopilot import Flight, catastrophic,
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
 from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
-from reward_hypotheses.flown import lander_study
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
         "import sys\n"
         "from reward_hypotheses.data.worlds.lander import world as flown_lander\n"
         "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), 60\n"
-        "from reward_hypotheses.cli import main\n"
+        "from reward_hypotheses.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, "lander", "study", "--agents", "2", "--scenes", "10", "--seed", "7"]

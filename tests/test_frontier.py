@@ -14,8 +14,9 @@ from studies import SHOWN, TEST, TRAINING, small, write
 from test_policies import share, world
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import frontier as module
-from reward_hypotheses.analysis.frontier import (
+from reward_hypotheses.analysis.risk import frontier as module
+from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+from reward_hypotheses.analysis.risk.frontier import (
     Outcome,
     candidates,
     efficient,
@@ -24,7 +25,6 @@ from reward_hypotheses.analysis.frontier import (
     telling,
     words_of,
 )
-from reward_hypotheses.analysis.risk import catastrophe_risk
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -367,8 +367,8 @@ def test_labels_of_the_figure_do_not_overlap(seed):
 
 
 def test_what_the_page_says():
-    from reward_hypotheses.analysis.report.points import point
-    from reward_hypotheses.analysis.report.words import safest
+    from reward_hypotheses.analysis.report.captions import point
+    from reward_hypotheses.analysis.report.sentences import safest
 
     middling = [(0.5, 0.0)] * 18
     beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}

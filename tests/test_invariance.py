@@ -81,7 +81,7 @@ def test_names_of_hypotheses_change_no_number(name, plain, tmp_path):
 @pytest.mark.parametrize("name", ["example", "read"])
 def test_one_thread_and_two_give_the_same_bytes(name):
     """Threads of linear algebra, and of the toolkit's own."""
-    command = [sys.executable, "-m", "reward_hypotheses.cli", "run", str(EXACT[name]), "--json"]
+    command = [sys.executable, "-m", "reward_hypotheses.cli.main", "run", str(EXACT[name]), "--json"]
     alone = ["taskset", "-c", "0"] if shutil.which("taskset") else []
     found = [
         subprocess.run(

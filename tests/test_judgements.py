@@ -12,7 +12,7 @@ from scipy import special, stats
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.readers.elicitation import GRADES
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 

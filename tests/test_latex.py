@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.report.headline_numbers import quantities
 from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, macro_names, spelled, tabular_file
-from reward_hypotheses.analysis.report.paper import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
-from reward_hypotheses.analysis.report.quantities import quantities
 from reward_hypotheses.analysis.report.rounding import NOISE, rounded, shown
+from reward_hypotheses.analysis.report.sentences import percent
+from reward_hypotheses.analysis.report.table_model import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
 from reward_hypotheses.analysis.report.tables import paper_tables, table_files
-from reward_hypotheses.analysis.report.words import percent
 
 ROOT = Path(__file__).resolve().parents[1]
 NASTY = r"""a_b & 100% $x$ #1 {brace} \backslash ~ ^ < > | "quoted" é α 中 😀 <script>"""

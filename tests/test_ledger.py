@@ -15,11 +15,11 @@ from rich.console import Console
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses import recording
-from reward_hypotheses.analysis.report.folder import refuse_unless_ours, write_folder
-from reward_hypotheses.analysis.report.summary import print_summary
+from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours, write_folder
 from reward_hypotheses.analysis.report.tables import table_files
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.report.terminal import print_summary
+from reward_hypotheses.cli.main import main
+from reward_hypotheses.study import ledger as recording
 
 NOON = "2026-01-31T12:00:00Z"
 ONE, OTHER = "1" * 64, "2" * 64

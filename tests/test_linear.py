@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import risk as risk_arrays
+from reward_hypotheses.analysis.risk import catastrophe as risk_arrays
 
 SOURCE = "a test"
 
@@ -372,7 +372,7 @@ def study(folder, features='["x", "y"]', prior='"sphere"', fail="-0.5"):
 
 
 def test_a_study_file_and_its_saved_posterior_agree(tmp_path, capsys):
-    from reward_hypotheses.cli import main
+    from reward_hypotheses.cli.main import main
 
     path = study(tmp_path)
     assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
@@ -407,7 +407,7 @@ def test_a_study_file_and_its_saved_posterior_agree(tmp_path, capsys):
     ],
 )
 def test_a_study_that_is_wrong(change, says, tmp_path, capsys):
-    from reward_hypotheses.cli import main
+    from reward_hypotheses.cli.main import main
 
     assert main(["run", str(study(tmp_path, **change)), "--json"]) == 2
     out, err = capsys.readouterr()

@@ -6,7 +6,7 @@ import pytest
 from studies import small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 
 STATES = "state,flags,red_paint,slope\n" + "".join(f"s{i},{int(i == 4)},{int(i == 0)},{i / 10}\n" for i in range(5))
 MOVES = [(a, i, min(max(i + d, 0), 4)) for a, d in (("left", -1), ("right", 1)) for i in range(4)]

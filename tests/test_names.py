@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.column import MISSING, name_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import parse

@@ -7,10 +7,10 @@ import pytest
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.opening import LISTED, NEAR, hinges_on, most, steps, would_lower
-from reward_hypotheses.analysis.report.points import point
-from reward_hypotheses.analysis.report.words import answer, line_moved
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.report.captions import point
+from reward_hypotheses.analysis.report.drivers import LISTED, NEAR, hinges_on, most, steps, would_lower
+from reward_hypotheses.analysis.report.sentences import answer, line_moved
+from reward_hypotheses.cli.main import main
 
 TERMS = ["Agent's prior", "Policy", "Values", "Failure line", "Evidence", "Shift", "Fit"]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
+from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, scalar_risk
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module

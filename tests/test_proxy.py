@@ -11,7 +11,7 @@ import pytest
 from studies import small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.weigh import weigh

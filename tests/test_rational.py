@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

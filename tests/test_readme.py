@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pages import blocks
 
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

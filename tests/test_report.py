@@ -16,9 +16,9 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figures
-from reward_hypotheses.analysis.report.page import page
-from reward_hypotheses.analysis.report.points import point
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.report.captions import point
+from reward_hypotheses.analysis.report.html import page
+from reward_hypotheses.cli.main import main
 
 CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
 NASTY = [
@@ -291,7 +291,7 @@ def test_the_report_is_made_again_from_what_was_saved(demo, tmp_path, monkeypatc
     def no_fit(*_, **__):
         raise AssertionError("fitted")
 
-    monkeypatch.setattr("reward_hypotheses.study.answer", no_fit)
+    monkeypatch.setattr("reward_hypotheses.study.run.answer", no_fit)
     assert rh.report(demo) == html(demo)
     out = tmp_path / "again.html"
     rh.report(str(demo), out)

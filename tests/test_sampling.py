@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.inference.bridge_sampling import bridge

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reward_hypotheses.analysis.shift import shift_check
+from reward_hypotheses.analysis.shift.two_sample_test import shift_check
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
 from reward_hypotheses.models.hypotheses.failure_line import failure_line

@@ -7,7 +7,7 @@ import pytest
 from studies import TEST, TRAINING, small, toml_value, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 
 SITES = {"red paint": "where(red_paint, 100, -100)", "flags": "where(flags, 100, -100)"}
 

@@ -8,9 +8,9 @@ import pytest
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.evidence.subgroups import Subgroups, subgroup_check
+from reward_hypotheses.analysis.report.sentences import subgroups as sentences
 from reward_hypotheses.analysis.report.tables import paper_tables
-from reward_hypotheses.analysis.report.words import subgroups as sentences
-from reward_hypotheses.analysis.subgroups import Subgroups, subgroup_check
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.weigh import weigh

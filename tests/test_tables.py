@@ -291,7 +291,7 @@ def test_one_scene_with_very_many_options(tmp_path):
     h = hypotheses_of({"x": "x"})
     valuation = Valuation(h, t, failure_line(1.0, h.names))
     assert sum(b.shape[0] * b.shape[1] for b in valuation.blocks()) < 5 * t.n_items
-    from reward_hypotheses.analysis.risk import scalar_risk
+    from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
     from reward_hypotheses.models.policies.commit import Commit
 
     risk, _ = scalar_risk(valuation, Commit(), np.ones(1), np.ones(1))

@@ -11,8 +11,8 @@ from scipy.stats import norm
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.bounded import bounded_pairs
-from reward_hypotheses.analysis.telling import SIZES, telling
+from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
+from reward_hypotheses.analysis.evidence.sample_size import SIZES, telling
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -113,7 +113,7 @@ def test_of_choices_it_is_an_integral_over_rationality():
 
 def test_evidence_of_simulated_choices_is_that_of_a_fit(monkeypatch):
     """Data sets that are simulated, weighed again by the adaptive quadrature of a fit."""
-    from reward_hypotheses.analysis import telling as module
+    from reward_hypotheses.analysis.evidence import sample_size as module
 
     kept, answers, integrated = [], [], module._integrated
 

@@ -10,7 +10,7 @@ import xarray as xr
 from studies import HERE, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.cli import main
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.inference.special import log_incomplete_beta
 
 EXAMPLE = HERE / "example"

@@ -10,8 +10,8 @@ import pytest
 from studies import csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.readiness import minds
-from reward_hypotheses.study import check
+from reward_hypotheses.study.readiness import minds
+from reward_hypotheses.study.run import check
 
 SOURCE = "a test"
 ONE = rh.Uniform(SOURCE)

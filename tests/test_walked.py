@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses import walks_drawn
-from reward_hypotheses.analysis import foretelling
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.validation import predict as foretelling
+from reward_hypotheses.analysis.validation import render_minigrid as walks_drawn
+from reward_hypotheses.analysis.validation.minigrid import minigrid_study
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.worlds import episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
@@ -25,7 +26,6 @@ from reward_hypotheses.data.worlds.minigrid import rooms
 from reward_hypotheses.data.worlds.minigrid import world as walked_rooms
 from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, CORNER, MOST, SIZE, Room, Rooms
 from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
-from reward_hypotheses.walked import minigrid_study
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
 
@@ -332,7 +332,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     assert document["coverage"] == np.mean(inside)
     assert document["controller"]["ended_otherwise"] == 0 and document["controller"]["repeated"] >= 20
     assert document["probes_without"]["width"] > document["probes_without"]["width_with"]
-    code = SMALL + "import sys\nfrom reward_hypotheses.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    code = SMALL + "import sys\nfrom reward_hypotheses.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     command = [sys.executable, "-c", code, "minigrid", "study", "--agents", "2", "--scenes", "20", "--seed", "3"]
     with subprocess.Popen([*command, "--out", str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
         time.sleep(3)

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from studies import COMMAND, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses import cli
-from reward_hypotheses.analysis.report.folder import write_folder
-from reward_hypotheses.analysis.report.page import page
-from reward_hypotheses.analysis.report.paper import Column, PaperTable
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.report.html import page
+from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+from reward_hypotheses.cli import main as cli
+from reward_hypotheses.cli.main import main
 from reward_hypotheses.data import atomic_write as aside
 from reward_hypotheses.data.errors import visible
 from reward_hypotheses.data.readers import memory
@@ -36,7 +36,7 @@ from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.models.feedback.boltzmann.score_test import score
 from reward_hypotheses.models.hypotheses import callables
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
-from reward_hypotheses.study import answer
+from reward_hypotheses.study.run import answer
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -315,7 +315,7 @@ def test_a_message_never_goes_where_results_go(tmp_path):
 
 
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
-    code = "import os, sys; from reward_hypotheses.streams import ready; ready(); sys.exit(os.open(sys.argv[1], os.O_RDONLY))"
+    code = "import os, sys; from reward_hypotheses.cli.streams import ready; ready(); sys.exit(os.open(sys.argv[1], os.O_RDONLY))"
     (tmp_path / "a").write_text("a")
     done = subprocess.run(
         ["bash", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code, tmp_path / "a"], check=False
@@ -429,7 +429,7 @@ def test_the_ledger_takes_no_risk_from_a_run_that_was_changed(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from reward_hypotheses.analysis.report.folder import write_folder
+from reward_hypotheses.analysis.report.output_folder import write_folder
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 write_folder(Path(sys.argv[1]), {"a": b"1"})
 """
@@ -495,7 +495,7 @@ def test_controls_are_marks_in_the_report_and_on_the_terminal(tmp_path, capsys):
     assert not any(c in text for c in "\x1b\x07\u202e\u2066\u2067\u200f\x9b\u061c\u2028")
     assert "flags&lt;U+202E&gt;evil&lt;U+2066&gt;" in text and "&lt;U+202E&gt; other hand" in text
     assert main(["check", str(path)]) == 0
-    from reward_hypotheses.analysis.report.summary import print_summary
+    from reward_hypotheses.analysis.report.terminal import print_summary
 
     print_summary(document)
     said = capsys.readouterr()

@@ -9,10 +9,10 @@ import pytest
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.curve import _parts
-from reward_hypotheses.analysis.report import words
-from reward_hypotheses.analysis.report.points import point
-from reward_hypotheses.cli import main
+from reward_hypotheses.analysis.report import sentences as words
+from reward_hypotheses.analysis.report.captions import point
+from reward_hypotheses.analysis.sensitivity.learning_curve import _parts
+from reward_hypotheses.cli.main import main
 
 HYPOTHESES = {"red": "where(red, 1, -1)", "flags": "where(flags, 1, -1)"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.worst_case import divergence, worst_tail, worst_within
+from reward_hypotheses.analysis.shift.worst_case import divergence, worst_tail, worst_within
 
 LINE = 0.3
 POLICIES = (

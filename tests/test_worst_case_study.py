@@ -10,8 +10,8 @@ import xarray as xr
 from studies import TRAINING, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.report.sentences import beside_impact, worst_tenth
 from reward_hypotheses.analysis.report.tables import table_files
-from reward_hypotheses.analysis.report.words import beside_impact, worst_tenth
 from reward_hypotheses.data.readers.csv import read_csv
 
 MIXED = "scene,option,red_paint,flags,slope\n" + "".join(

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from reward_hypotheses.analysis.report.points import no_wider_than_a_point
-from reward_hypotheses.analysis.report.words import (
+from reward_hypotheses.analysis.report.captions import no_wider_than_a_point
+from reward_hypotheses.analysis.report.sentences import (
     kind_in_words,
     named_with_human,
     own_prior,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reward_hypotheses.analysis.report.paper import PaperTable
-    from reward_hypotheses.analysis.report.quantities import Quantity
+    from reward_hypotheses.analysis.report.headline_numbers import Quantity
+    from reward_hypotheses.analysis.report.table_model import PaperTable
 
 LONGEST = 40
 """Characters of a text in a cell; the CSV file has it whole."""

@@ -7,15 +7,11 @@ error's own column and long texts are left out.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from reward_hypotheses.analysis.report.headline_numbers import at, error_of, quantities
 from reward_hypotheses.analysis.report.latex import numbers_file, tabular_file
-from reward_hypotheses.analysis.report.paper import (
-    MOST_HYPOTHESES,
-    Column,
-    PaperTable,
-)
-from reward_hypotheses.analysis.report.quantities import at, error_of, quantities
 from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.words import named_with_human, percent, plainly, spent, value_in_words
+from reward_hypotheses.analysis.report.sentences import named_with_human, percent, plainly, spent, value_in_words
+from reward_hypotheses.analysis.report.table_model import MOST_HYPOTHESES, Column, PaperTable
 
 
 def table_files(document: Mapping[str, Any]) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.reading import read_agent_of
+from reward_hypotheses.analysis.agents.inferred import read_agent_of
 from reward_hypotheses.data.readers.elicitation import GRADES
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.failure_line import failure_line

@@ -117,7 +117,7 @@ def weights_of_predictions(n: int, count: int, repeat: int) -> float:
 
 def risk(n: int, count: int, full: bool) -> float:
     """Scalar risk of the uniform agent, or risk with the matrix and all that hangs on it."""
-    from reward_hypotheses.analysis.risk import catastrophe_risk, scalar_risk
+    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, scalar_risk
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -152,7 +152,7 @@ def queries(n: int, count: int) -> float:
 
 def policies(n: int, count: int) -> float:
     """Expected reward and risk of every policy that ships, the agent's weights all alike."""
-    from reward_hypotheses.analysis.frontier import frontier
+    from reward_hypotheses.analysis.risk.frontier import frontier
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -166,18 +166,23 @@ def policies(n: int, count: int) -> float:
 
 def argument(n: int, count: int) -> float:
     """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
-    from reward_hypotheses.analysis.bounded import bounded_pairs
-    from reward_hypotheses.analysis.curve import bits_curve
-    from reward_hypotheses.analysis.endless import left_by_class, risk_parts
-    from reward_hypotheses.analysis.evidence import pairs, silent_pairs
-    from reward_hypotheses.analysis.failure_curve import failure_curve
-    from reward_hypotheses.analysis.jointly import risk_bounds_jointly
-    from reward_hypotheses.analysis.results import _impossible
-    from reward_hypotheses.analysis.risk import catastrophe_risk, dangerous_pairs
-    from reward_hypotheses.analysis.robustness import bounds_within_factor, slopes, tipping_point, weight_to_lead
-    from reward_hypotheses.analysis.support import support_document
-    from reward_hypotheses.analysis.telling import telling_document
-    from reward_hypotheses.analysis.values import risk_bound_unlisted, risk_bounds
+    from reward_hypotheses.analysis.document import _impossible
+    from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs
+    from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
+    from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
+    from reward_hypotheses.analysis.evidence.sample_size import telling_document
+    from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
+    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, dangerous_pairs
+    from reward_hypotheses.analysis.sensitivity.failure_line_shift import failure_curve
+    from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
+    from reward_hypotheses.analysis.sensitivity.prior import (
+        bounds_within_factor,
+        slopes,
+        tipping_point,
+        weight_to_lead,
+    )
+    from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
+    from reward_hypotheses.analysis.sensitivity.value_bits import risk_bound_unlisted, risk_bounds
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -225,8 +230,8 @@ def argument(n: int, count: int) -> float:
 
 def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
-    from reward_hypotheses.analysis.outcomes import outcomes, usable_features
-    from reward_hypotheses.analysis.worst_case import worst_document, worst_risks
+    from reward_hypotheses.analysis.rollout import outcomes, usable_features
+    from reward_hypotheses.analysis.shift.worst_case import worst_document, worst_risks
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation

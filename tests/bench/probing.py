@@ -12,7 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 
 import reward_hypotheses as rh  # noqa: E402
-from reward_hypotheses.analysis import foretelling  # noqa: E402
+from reward_hypotheses.analysis.validation import predict as foretelling  # noqa: E402
 from reward_hypotheses.data.expressions.parser import products  # noqa: E402
 from reward_hypotheses.data.worlds.episodes import one_step  # noqa: E402
 from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402

@@ -1,7 +1,7 @@
 """The lunar lander as a world to predict and measure in: scenes, agents that were trained there, flights.
 
 It is the one file that a study of predicted against measured catastrophes needs of an environment
-(`reward_hypotheses.analysis.foretelling.World`).
+(`reward_hypotheses.analysis.validation.predict.World`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """MiniGrid rooms as a world to predict and measure in: rooms, agents that were trained there, episodes.
 
 It is the one file that a study of predicted against measured catastrophes needs of an environment
-(`reward_hypotheses.analysis.foretelling.World`).
+(`reward_hypotheses.analysis.validation.predict.World`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

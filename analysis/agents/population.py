@@ -1,0 +1,295 @@
+"""A population of agents, each read off its own choices: what share of them goes by which hypothesis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import policy_of
+from reward_hypotheses.analysis.risk.catastrophe_api import catastrophe_risk
+from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
+from reward_hypotheses.models.hypotheses.linear import Fitted
+from reward_hypotheses.models.inference.trust import NotTrustedError
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Estimate, Posterior
+from reward_hypotheses.models.priors.elicited import Elicited
+from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.tree.read import hypotheses_in, in_order
+from reward_hypotheses.models.tree.write import about, evidence_of
+from reward_hypotheses.models.weights.population import held, shares_of
+from reward_hypotheses.models.weights.weigh import weigh
+
+FAMILY_DRAWS = 4000
+
+
+def agents_read(
+    hypotheses: Mapping[str, Any],
+    alpha: Any,
+    feedback: Sequence[Feedback],
+    fail_utility: Any,
+    *,
+    source: str,
+    by: str = "agent",
+    draws: int = 4000,
+    random_seed: int = 0,
+) -> xr.DataTree:
+    """Read agents off their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
+
+    ``L_kh`` is the evidence of agent k's choices under h, its nuisances (its own rationality) integrated out. Over who
+    goes by what it is added up exactly while the vectors of counts are at most 400,000 (of three hypotheses, 600 agents),
+    else by Gibbs sampling, whose Monte Carlo error is carried.
+
+    Parameters
+    ----------
+    hypotheses : dict
+        name -> expression, callable or `Linear`; at least two.
+    alpha : float or dict of str to float
+        Of the Dirichlet prior of the shares, positive: one for all, or one a hypothesis.
+    feedback : list of Feedback
+        The agents' choices in probe scenes; the tables have a column that says whose they are.
+    fail_utility : float, str or dict
+        Failure line, as for `fit`.
+    source : str
+        Why these alpha.
+    by : str
+        The column that names the agent, one a scene.
+    draws : int
+    random_seed : int
+
+    Returns
+    -------
+    DataTree
+        ``posterior`` (chain, draw): ``share[hypothesis]``; ``shares`` (hypothesis): ``mean``, ``sd``, ``lower`` and ``upper``
+        (95 %, of the draws), ``mcse``; ``agents`` (agent, hypothesis): ``log_evidence``, ``mcse`` and ``weight``, what each
+        goes by given all of them. As ``agent=`` of `catastrophe_risk` it is the next agent of the population, whose weights
+        are the mean shares; `population_risk` carries their uncertainty. Of a family the weights are those of the agents
+        that go by it.
+
+    Raises
+    ------
+    InputError
+        What is wrong with hypotheses, alpha, feedback or the column.
+    NotTrustedError
+        A sampled evidence that cannot be trusted, naming the agent.
+    """
+    draws, random_seed = whole(draws, "draws", 2), whole(random_seed, "random_seed")
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    names = listed.names
+    if listed.unmodelled is not None:
+        raise InputError(
+            f"hypothesis {names[listed.unmodelled]!r} is unmodelled, by which no agent acts; list rules alone"
+        )
+    if len(names) < 2:
+        raise InputError("hypotheses: one alone has every agent; give at least two")
+    concentration = _alpha(alpha, names)
+    prior = Elicited(dict(zip(names, concentration.tolist(), strict=True)), source, strength=float(concentration.sum()))
+    read: dict[str, Posterior] = {}
+    for who, own in _by_agent(made, by).items():
+        one = weigh(listed, Uniform("not used"), own, line, seed=random_seed)
+        if problems := one.untrusted():
+            raise NotTrustedError([f"agent {who!r}: {p}" for p in problems])
+        read[who] = one
+    evidence = np.array([one.log_evidence for one in read.values()])
+    errors = np.array([one.mcse for one in read.values()])
+    found = shares_of(evidence, concentration, draws, substream(random_seed, "shares"))
+    by_agent = held(evidence, found.draws)
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(concentration / concentration.sum())
+        log_evidence = np.log(found.mean) - log_prior
+        error = np.where(found.mean > 0, found.mcse / np.where(found.mean > 0, found.mean, 1.0), 0.0)
+    # what sampled evidence of families leaves open of a mean share: agents move independently
+    slopes = by_agent * (1 - by_agent) / (len(read) + concentration.sum())
+    error = np.hypot(error, np.sqrt(((slopes * errors) ** 2).sum(axis=0)) / np.maximum(found.mean, 1e-300))
+    posterior = Posterior(
+        hypotheses=listed,
+        prior=prior,
+        log_prior=log_prior,
+        log_evidence=log_evidence,
+        classes=np.arange(len(names)),
+        weights=found.mean / found.mean.sum(),
+        feedback=(),
+        valuations=(),
+        evidence=(),
+        estimates=(Estimate("shares", found.method, np.arange(len(names)), error),),
+        families={
+            h: _pooled([one.families[h] for one in read.values()], by_agent[:, h], substream(random_seed, names[h]))
+            for h in listed.families
+        },
+    )
+    ends = np.quantile(found.draws, [0.025, 0.975], axis=0)
+    columns = (found.mean, found.sd, *ends, error * found.mean)
+    shares = dict(zip(("mean", "sd", "lower", "upper", "mcse"), columns, strict=True))
+    agents = {"log_evidence": evidence, "mcse": errors, "weight": by_agent}
+    dims = ("agent", "hypothesis")
+    groups = {
+        "posterior": _drawn(posterior, found.draws),
+        "shares": xr.Dataset({k: ("hypothesis", v) for k, v in shares.items()}, coords={"hypothesis": list(names)}),
+        "agents": xr.Dataset(
+            {k: (dims, v) for k, v in agents.items()}, coords={"agent": list(read), "hypothesis": list(names)}
+        ),
+        "evidence": evidence_of(posterior),
+        "constant_data": _constant(posterior),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = about(posterior, line, random_seed) | {"agents": len(read), "log_evidence": found.log_evidence}
+    return tree
+
+
+def population_risk(
+    tree: xr.DataTree,
+    test: Any,
+    population: xr.DataTree,
+    policy: Policy | None = None,
+    *,
+    agent_fail_utility: Any = None,
+    prob: float = 0.95,
+    hypotheses: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Estimate the risk of the next agent of a population, ``sum_h s_h sum_j C_hj v_j``, over what is known of the shares.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`: the judge's values and the evidence.
+    test : Dataset, DataFrame or dict of arrays
+    population : DataTree
+        From `agents_read`.
+    policy : Policy
+        One that draws a hypothesis from the agent's weights, such as ``Commit()``, which it is unless given.
+    agent_fail_utility, hypotheses
+        As for `catastrophe_risk`.
+    prob : float
+        Of the equal-tailed interval over the shares.
+
+    Returns
+    -------
+    Dataset
+        ``risk`` (draw), ``mean``, ``sd``, ``lower``, ``upper``, ``mcse`` (of the mean), ``by_agent`` (agent_hypothesis).
+
+    Raises
+    ------
+    InputError
+        A tree that `agents_read` did not make, a policy that acts on all hypotheses at once, or what `catastrophe_risk`
+        refuses.
+    """
+    if not isinstance(population, xr.DataTree) or "shares" not in population.children:
+        raise InputError("population: give what rh.agents_read returns")
+    policy = policy_of(policy)
+    if not policy.mixes_weights:
+        raise InputError(
+            f"policy: {policy.name!r} does not draw one hypothesis from the agent's weights; give one that does, such as "
+            "rh.Commit()"
+        )
+    found = catastrophe_risk(
+        tree,
+        test,
+        policy,
+        population,
+        agent_fail_utility=agent_fail_utility,
+        prob=prob,
+        hypotheses=hypotheses,
+    )
+    certain = found["by_agent"].to_numpy()
+    risk = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain)) @ certain
+    lower, upper = np.quantile(risk, [(1 - prob) / 2, (1 + prob) / 2])
+    names = list(hypotheses_in(population))
+    return xr.Dataset(
+        {
+            "risk": ("draw", risk),
+            "mean": found["mean"].item(),
+            "sd": float(risk.std(ddof=1)),
+            "lower": float(lower),
+            "upper": float(upper),
+            "mcse": found["mcse"].item(),
+            "by_agent": ("agent_hypothesis", certain),
+        },
+        coords={"agent_hypothesis": names},
+        attrs={"policy": policy.name, "prob": prob, "agents": population.attrs["agents"]},
+    )
+
+
+def _alpha(given: Any, names: tuple[str, ...]) -> np.ndarray:
+    """Concentrations by hypothesis; InputError where they are no proper prior."""
+    values = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    problems = names_problems(values, names, "alpha", "alpha", "give one for every hypothesis, or one number for all")
+    for name, value in values.items():
+        number = finite(value)
+        if number is None or not 0 < number <= 1e9:
+            where = f"alpha: {name!r}" if isinstance(given, Mapping) else "alpha"
+            problem = (
+                f"{where}: {shown(value)}; give a positive number, such as 1: the prior of the shares must be proper"
+            )
+            problems += [problem] if problem not in problems else []
+    if problems:
+        raise InputError(problems)
+    return np.array([float(values[name]) for name in names])
+
+
+def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]]:
+    """The feedbacks of each agent, in order of appearance."""
+    out: dict[str, list[Feedback]] = {}
+    for one in feedback:
+        table = one.table
+        if not isinstance(table, Table) or "mdp" in one.asks:
+            raise InputError(f"{one.name}: {one.kind} are not told apart by a column; read such agents one by one")
+        if by not in table.columns:
+            raise InputError(f"{table.source}: no column {by!r}, which says whose choices these are; "
+                             f"{suggestion(by, table.columns)}")  # fmt: skip
+        column = table.columns[by].names
+        gone = column.missing()
+        if gone.any():
+            raise InputError(
+                f"{table.source}: {table.where(int(np.argmax(gone)))}: column {by!r} is empty; name the agent"
+            )
+        values = column.values
+        scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+        uneven = values != values[np.minimum(table.starts[:-1], table.n_items - 1)][scene]
+        if uneven.any():
+            name = table.scene_name(int(scene[int(np.argmax(uneven))]))
+            raise InputError(f"{table.source}: scene {name}: column {by!r} names two agents; a scene is one agent's")
+        for value in dict.fromkeys(values.tolist()):
+            mine = values == value
+            who = column.text(int(np.argmax(mine)))
+            out.setdefault(who, []).append(replace(one, table=table.subset(mine)))
+    return out
+
+
+def _pooled(each: Sequence[Fitted], shares: np.ndarray, rng: np.random.Generator) -> Fitted:
+    """Weights of those agents that go by a family, in units of the features as they are."""
+    mass = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
+    agents = rng.choice(len(each), FAMILY_DRAWS, p=mass)
+    rows = rng.integers(min(len(one.weights) for one in each), size=FAMILY_DRAWS)
+    drawn = np.array([each[k].weights[row] / each[k].scale for k, row in zip(agents, rows, strict=True)])
+    width = drawn.shape[1]
+    return Fitted(each[0].linear, np.ones(width), drawn.mean(axis=0), drawn, method="pooled", seen=np.eye(width))
+
+
+def _drawn(posterior: Posterior, draws: np.ndarray) -> xr.Dataset:
+    names = list(posterior.hypotheses.names)
+    held = (("chain", "draw", "hypothesis"), draws[None])
+    out = xr.Dataset(
+        {"share": held, "weight": held}, coords={"chain": [0], "draw": np.arange(len(draws)), "hypothesis": names}
+    )
+    for h, fitted in posterior.families.items():
+        variable, dim = weight_names(posterior.hypotheses, h)
+        rows = np.resize(np.arange(len(fitted.weights)), len(draws))
+        out[variable] = (("chain", "draw", dim), fitted.weights[rows][None])
+        out = out.assign_coords({dim: list(fitted.linear.names)})
+    return out
+
+
+def _constant(posterior: Posterior) -> xr.Dataset:
+    listed: Hypotheses = posterior.hypotheses
+    out = {}
+    for h, fitted in posterior.families.items():
+        variable, dim = weight_names(listed, h)
+        out[f"{variable}_scale"] = (dim, fitted.scale)
+    return xr.Dataset(out)

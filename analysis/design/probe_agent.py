@@ -1,0 +1,225 @@
+"""What an agent that somebody trained does in probe scenes: a table of its choices, to be read like any feedback."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.design.probe_answers import Answers, Probes, probes_of
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.exported_choices import chances_in, choices_in, export_of
+from reward_hypotheses.data.shifts.scenes import add_options
+
+TIED = 1e-9
+"""Probabilities this close to the largest, relatively, are tied."""
+
+
+def probe(
+    agent: Any,
+    scenes: Any,
+    *,
+    observe: Callable[[Any], Any] | None = None,
+    batched: bool = False,
+    deterministic: bool = False,
+    draws: int = 1,
+    abstain: bool = False,
+    random_seed: int = 0,
+) -> xr.Dataset:
+    """Put an agent before scenes, and record which option it takes in each.
+
+    Parameters
+    ----------
+    agent : callable, object with predict, path, DataFrame, dict of columns or Dataset
+        - A function of a scene, a dict column -> array (option,), that returns the position of an option, from 0, or a
+          probability for each.
+        - An object whose ``predict(observation, deterministic=...)`` returns (action, state), the action being the position,
+          as Stable-Baselines3's models have it; ``observe`` makes the observation.
+        - Its choices as somebody exported them: columns, or the path of a CSV or Parquet file. Either a row a scene, with
+          ``scene`` and the ``option`` that was taken (-1 for abstaining); or a row an option, with ``chosen`` or
+          ``probability`` as well. Scenes and options go by their names in ``scenes``, or else by their numbers from 0. Rows
+          without ``scene`` follow the order of the scenes.
+    scenes : Dataset, DataFrame or dict of arrays
+        With options. Those that are not ``available`` keep their position, and cannot be taken. Columns over ``scene`` alone,
+        its name among them, are shown as they are.
+    observe : callable, optional
+        A function of a scene that returns what the agent sees of it; the scene itself unless given.
+    batched : bool
+        Whether the agent (and ``observe``) takes all scenes at once, arrays (scene, option), and answers with an array (scene,)
+        of positions or (scene, option) of probabilities.
+    deterministic : bool
+        Of probabilities take the most probable option, of tied ones (within 1e-9) any; else draw one. ``predict`` is told.
+    draws : int
+        How often each scene is put; probabilities are asked for once and drawn from so often. An agent that always answers
+        alike has chosen once, however often it is asked.
+    abstain : bool
+        Whether the agent may abstain, by -1 or by one probability more, the last: each scene of the result then has one more
+        option, which is failing. Where an option of the scenes is failing already, leave it out: -1 takes that.
+    random_seed : int
+        Of what is drawn here from probabilities. What an agent draws itself has a seed of its own.
+
+    Returns
+    -------
+    Dataset
+        The scenes, with ``chosen`` (scene, option), as `Choices` reads it. With several draws each scene stands as often, its
+        name followed by ", draw 0" and so on. Attribute ``probe``: how it was asked (JSON).
+
+    Raises
+    ------
+    InputError
+        An answer that is text, a position out of range or not available, probabilities that are not finite, are negative or do
+        not add up to 1 within 1e-3, an array of another shape; rows of an export that match no scene or option, scenes of which
+        it says too little or too much. Each names the scene or the row. What an agent itself raises is raised as it is, with a
+        note that names the scene.
+    """
+    draws, random_seed = whole(draws, "draws", 1), whole(random_seed, "random_seed")
+    deterministic, abstain, batched = bool(deterministic), bool(abstain), bool(batched)
+    if deterministic and draws > 1:
+        raise InputError(
+            f"draws: {draws} times the most probable option, which tells no more than once; give draws=1, or deterministic=False"
+        )
+    probes = probes_of(scenes, abstain)
+    if _is_export(agent):
+        if observe is not None or batched:
+            raise InputError(
+                "observe, batched: of an agent that is asked, and this is a table of its choices; leave them out"
+            )
+        answers, how = _exported(agent, probes, draws), "exported"
+    else:
+        ask, how = _function_of(agent, observe, deterministic)
+        answers = _asked(ask, probes, draws, batched)
+    picks = _picked(answers, draws, deterministic, substream(random_seed, "choices of an agent"))
+    about = {"agent": how, "deterministic": deterministic, "draws": draws, "abstain": abstain, "seed": random_seed}
+    return _marked(probes, picks).assign_attrs(probe=json.dumps(about))
+
+
+def _is_export(agent: Any) -> bool:
+    is_frame = hasattr(agent, "to_dict") and hasattr(agent, "columns")
+    return isinstance(agent, (str, Path, Mapping)) or hasattr(agent, "data_vars") or is_frame
+
+
+def _exported(given: Any, probes: Probes, draws: int) -> list[np.ndarray]:
+    """Answers as somebody wrote them down."""
+    export = export_of(given)
+    check = Answers(probes, source=export.source)
+    if export.said == "probability":
+        return [check.probabilities(chances_in(export, probes.places))]
+    return [check.positions(picks) for picks in choices_in(export, probes.places, draws).T]
+
+
+def _function_of(agent: Any, observe: Any, deterministic: bool) -> tuple[Callable[[Any], Any], str]:
+    """The agent as a function of a scene, and which form it had."""
+    if observe is not None and not callable(observe):
+        raise InputError(
+            f"observe: {shown(observe)}; give a function of a scene that returns what the agent sees of it"
+        )
+    if not isinstance(agent, type) and callable(getattr(agent, "predict", None)):
+        if observe is None:
+            raise InputError(
+                "observe: not given, and an agent with predict sees observations; give a function of a scene that returns one"
+            )
+        return lambda scene: _action(agent.predict(observe(scene), deterministic=deterministic)), "predict"
+    if not callable(agent):
+        raise InputError(
+            f"agent: {shown(agent)}; give a function of a scene, an object with predict, or a table of its choices"
+        )
+    return (agent if observe is None else lambda scene: agent(observe(scene))), "function"
+
+
+def _action(given: Any) -> Any:
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise InputError(
+            f"predict returned {shown(given)}, and not (action, state); give an agent of another kind as a function of a scene"
+        )
+    return given[0]
+
+
+def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool) -> list[np.ndarray]:
+    """Answers of all scenes, once a draw; once for all draws where they are probabilities."""
+    columns = _shown(probes.data)
+
+    def answers(m: int | None) -> list[np.ndarray]:
+        names = probes.places.scenes
+        where = "all scenes at once" if m is None else f"scene {names[m]}"
+        scene = columns if m is None else {name: values[m] for name, values in columns.items()}
+        check = Answers(probes, slice(None) if m is None else slice(m, m + 1))
+        found: list[np.ndarray] = []
+        while not found or (len(found) < draws and found[0].ndim == 1):
+            with _naming(where):
+                said = np.asarray(ask(dict(scene)))
+            found.append(check.checked(said if m is None else said[None]))
+        return found
+
+    if batched:
+        return answers(None)
+    rows: list[list[np.ndarray]] = []
+    for m, name in enumerate(probes.places.scenes):
+        rows.append(answers(m))
+        if rows[m][0].ndim != rows[0][0].ndim:
+            raise InputError(
+                f"agent: scene {name}: answers with {_kind(rows[m][0])}, and in scene {probes.places.scenes[0]} with "
+                f"{_kind(rows[0][0])}; give the same kind in every scene"
+            )
+    return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+
+
+def _shown(data: xr.Dataset) -> dict[str, np.ndarray]:
+    """What an agent may look at, and write into: columns over scene and whatever else, copied."""
+    out = {}
+    for name, variable in data.variables.items():
+        if "scene" in variable.dims:
+            out[str(name)] = variable.transpose("scene", "option", ..., missing_dims="ignore").to_numpy().copy()
+        elif variable.dims == ("option",):
+            out[str(name)] = np.repeat(variable.to_numpy()[None], data.sizes["scene"], axis=0)
+    return out
+
+
+def _kind(answer: np.ndarray) -> str:
+    return "probabilities" if answer.ndim == 2 else "a position"
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Let what is raised inside say where."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError([f"agent: {where}: {problem}" for problem in error.problems]) from error
+    except Exception as error:
+        error.add_note(f"raised by the agent that is probed, in {where}")
+        raise
+
+
+def _picked(answers: list[np.ndarray], draws: int, deterministic: bool, rng: np.random.Generator) -> np.ndarray:
+    """Options taken, (scene, draw), -1 for abstaining."""
+    chance = answers[0]
+    if chance.ndim == 1:
+        return np.stack(answers, axis=1)
+    if deterministic:
+        chance = (chance >= chance.max(axis=1, keepdims=True) * (1 - TIED)).astype(float)
+    below = np.cumsum(chance, axis=1)
+    below /= below[:, -1:]
+    picks = np.empty((len(chance), draws), np.int64)
+    for k, u in enumerate(rng.random((draws, len(chance), 1))):
+        picks[:, k] = (u >= below[:, :-1]).sum(axis=1)
+    return np.where(picks == chance.shape[1] - 1, -1, picks)
+
+
+def _marked(probes: Probes, picks: np.ndarray) -> xr.Dataset:
+    """The scenes with what was chosen, each as often as it was put."""
+    n, draws = picks.shape
+    data = probes.data
+    if probes.abstain:
+        none = np.zeros((n, probes.width), bool)
+        data = add_options(data.assign(is_failing=(("scene", "option"), none)), {"is_failing": True})
+    if draws > 1:
+        names = [f"{name}, draw {k}" for name in probes.places.scenes for k in range(draws)]
+        data = data.isel(scene=np.repeat(np.arange(n), draws)).assign_coords(scene=names)
+    width = data.sizes["option"]
+    taken = np.where(picks < 0, width - 1, picks).ravel()  # who abstains takes the option that was added
+    return data.assign(chosen=(("scene", "option"), taken[:, None] == np.arange(width)))

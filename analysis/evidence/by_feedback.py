@@ -1,0 +1,281 @@
+"""What each feedback says of each hypothesis, and whether the feedbacks contradict each other."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.evidence.bayes_factors import MOST
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.feedback.evidence import Check
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.inference.special import log_sum_exp
+from reward_hypotheses.models.posterior import Posterior, posterior_weights
+from reward_hypotheses.models.weights.leave_out import Parts
+
+CONTRADICTION = 0.01
+"""Chance, at most, below which feedbacks are said to contradict each other."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenOthers:
+    """One feedback held against all the others.
+
+    Attributes
+    ----------
+    agreement : float
+        ``log p(D_k | the others) - log p(D_k)``, nats: how much likelier the others make what it says than the values alone
+        did; negative where they make it less likely.
+    mcse : float
+    weights : ndarray (hypothesis,)
+        By the values and the others.
+    check : Check or None
+        Its predictive check by these weights; None where continuous weights, which it moved too, stand behind it.
+    """
+
+    agreement: float
+    mcse: float
+    weights: np.ndarray
+    check: Check | None
+
+    @property
+    def chance(self) -> float:
+        """At most so likely, were the others right, is anything that agrees with them so little."""
+        return math.exp(min(self.agreement, 0.0))
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether that is so little that one of them must be wrong."""
+        return self.chance < CONTRADICTION
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """Log evidence, feedback by feedback.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the feedbacks.
+    alone, mcse : ndarray (feedback, hypothesis)
+        ``log p(D_k | h)``, nats, of each feedback without the others, and its Monte Carlo error.
+    together : ndarray (hypothesis,)
+        ``log p(D | h) - sum_k log p(D_k | h)``: what they say by sharing a human's rationality, weights of features, or cells.
+    agreement, agreement_mcse : ndarray (feedback, feedback)
+        ``log p(D_k, D_l) - log p(D_k) - log p(D_l)``, nats, averaged over the hypotheses by the values: pointwise mutual
+        information. NaN on the diagonal.
+    given_others : tuple of GivenOthers
+        One a feedback; empty where there is one.
+    """
+
+    names: tuple[str, ...]
+    alone: np.ndarray
+    mcse: np.ndarray
+    together: np.ndarray
+    agreement: np.ndarray
+    agreement_mcse: np.ndarray
+    given_others: tuple[GivenOthers, ...]
+
+    def contradicting(self) -> list[tuple[int, int]]:
+        """Pairs of feedbacks that contradict each other."""
+        n = len(self.names)
+        return [(k, m) for k in range(n) for m in range(k) if self.agreement[k, m] < math.log(CONTRADICTION)]
+
+
+def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> Contributions:
+    """Take the evidence of a posterior apart, feedback by feedback.
+
+    ``e = p(D_k) / p(D_k | the others)`` is 1 on average over what the others predict, so they give it at least x with a
+    chance of at most 1/x (Markov): a predictive check of what was said as a whole, with every nuisance integrated out, that
+    needs no replication and no large sample (an e-value: Shafer 2021; Vovk and Wang 2021). It is also the weight of evidence
+    (Good 1950) for the feedback's having come about by the values alone. Beside it stands the feedback's own predictive
+    check by the weights that the others leave.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        As `weigh` gives it.
+    checked : bool
+        Whether to make those predictive checks.
+    """
+    parts, n = Parts(posterior, seed), len(posterior.feedback)
+    found = [parts.log_evidence([k]) for k in range(n)]
+    alone, mcse = np.array([value for value, _ in found]), np.array([error for _, error in found])
+    with np.errstate(invalid="ignore"):  # impossible data, by one of them alone
+        together = posterior.log_evidence - alone.sum(axis=0)
+    if len(parts.groups) == n and not posterior.families and posterior.learnt is None:
+        together = np.zeros(alone.shape[1])
+    between, between_mcse = np.full((n, n), np.nan), np.full((n, n), np.nan)
+    for k in range(n):
+        for m in range(k):
+            between[k, m], between_mcse[k, m] = agreement(parts, [k], [m])
+            between[m, k], between_mcse[m, k] = between[k, m], between_mcse[k, m]
+    given = []
+    for k in range(n) if n > 1 else ():
+        others = [m for m in range(n) if m != k]
+        value, error = agreement(parts, [k], others)
+        weights = posterior_weights(
+            posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, parts.log_evidence(others)[0]
+        )
+        check = None
+        if checked and not posterior.families:
+            rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
+            check = replace(posterior, weights=weights).check(k, rng)
+        given.append(GivenOthers(value, error, weights, check))
+    names = tuple(str(one.name) for one in posterior.feedback)
+    return Contributions(names, alone, mcse, together, between, between_mcse, tuple(given))
+
+
+def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
+    """``log p(D_some, D_others) - log p(D_some) - log p(D_others)`` under the values, and its Monte Carlo error."""
+    log_prior = parts.posterior.log_prior
+    total, variance = 0.0, 0.0
+    apart = parts.separate(some, others)
+    shares = []
+    for which, sign in (([*some, *others], 1.0), (some, -1.0), (others, -1.0)):
+        log_evidence, error = parts.log_evidence(which)
+        joint = log_prior + log_evidence
+        value = log_sum_exp(joint)
+        total += sign * value
+        shares.append((sign * np.exp(joint - value), error))
+    if apart:  # the same estimates stand in the sum and in its parts
+        for k in (*some, *others):
+            own = 1 if k in some else 2
+            variance += float((((shares[0][0] + shares[own][0]) * parts.log_evidence([k])[1]) ** 2).sum())
+    else:
+        variance = sum(float(((share * error) ** 2).sum()) for share, error in shares)
+    return total, math.sqrt(variance)
+
+
+def contributions_document(posterior: Posterior, found: Contributions) -> dict[str, Any]:
+    """Contributions as plain numbers by name, nats."""
+    names = posterior.hypotheses.names
+    top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
+    document: dict[str, Any] = {
+        "nats": {name: _by_name(names, row) for name, row in zip(found.names, found.alone, strict=True)},
+        "mcse": {name: _by_name(names, row) for name, row in zip(found.names, found.mcse, strict=True)},
+        "together": _by_name(names, found.together),
+        "pairs": [
+            {
+                "pair": [names[i], names[j]],
+                "values": _difference(posterior.log_prior, i, j),
+                "feedback": {name: _difference(row, i, j) for name, row in zip(found.names, found.alone, strict=True)},
+                "together": _difference(found.together, i, j),
+                "all": _difference(posterior.log_prior + posterior.log_evidence, i, j),
+            }
+            for a, i in enumerate(top)
+            for j in top[a + 1 :]
+        ],
+        "agreement": _by_other(found.names, found.agreement),
+        "agreement_mcse": _by_other(found.names, found.agreement_mcse),
+        "given_others": {},
+    }
+    for k, (name, one) in enumerate(zip(found.names, found.given_others, strict=False)):
+        best, theirs = favoured(posterior.log_prior, found.alone[k]), weightiest(one.weights)
+        document["given_others"][name] = {
+            "agreement": one.agreement,
+            "mcse": one.mcse,
+            "chance_at_most": one.chance,
+            "contradicted": one.contradicted,
+            "favours": [names[h] for h in best],
+            "others_favour": [names[h] for h in theirs],
+            "weights": _by_name(names, one.weights),
+            "p": None if one.check is None else one.check.p,
+            "p_mcse": None if one.check is None else one.check.mcse,
+            "words": _in_words(name, one, names, best, theirs, posterior.log_prior),
+        }
+    document["contradictions"] = contradictions(document)
+    return document
+
+
+def contradictions(document: Mapping[str, Any]) -> list[str]:
+    """Say which feedbacks contradict the others, of a `contributions_document`; one sentence each pair, or each feedback."""
+    out, told = [], set()
+    limit = math.log(CONTRADICTION)
+    for name, row in document["agreement"].items():
+        for other, value in row.items():
+            if value < limit and (other, name) not in told:
+                told.add((name, other))
+                out.append(
+                    f"{name} and {other} contradict each other: {other} and the values make what {name} says {times(-value)} "
+                    f"less likely than the values alone do, which happens in at most {share_of_cases(value)} if both follow the same "
+                    "hypothesis of the list"
+                )
+    pairs = {name for pair in told for name in pair}
+    for name, one in document["given_others"].items():
+        if one["contradicted"] and name not in pairs:
+            out.append(one["words"])
+    return out
+
+
+def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
+    """Hypotheses of positive prior that a feedback makes likeliest, ties and all; none where it tells none from another."""
+    possible = log_prior > -np.inf
+    top = float(log_evidence[possible].max())
+    best = possible & (log_evidence >= top - EQUAL * max(abs(top), 1.0))
+    return [] if best[possible].all() else np.flatnonzero(best).tolist()
+
+
+def weightiest(weights: np.ndarray) -> list[int]:
+    """Hypotheses of the greatest weight, ties and all."""
+    return np.flatnonzero(weights >= weights.max() * (1 - EQUAL)).tolist()
+
+
+def _in_words(
+    name: str, one: GivenOthers, names: Sequence[str], best: Sequence[int], theirs: Sequence[int], log_prior: np.ndarray
+) -> str:
+    if not best:
+        return f"{name}: tells none of the hypotheses from another"
+    rest = [h for h in range(len(names)) if h not in best and log_prior[h] > -np.inf]
+    says = f"speaks {'for' if len(best) <= len(rest) else 'against'} {_listed(names, best if len(best) <= len(rest) else rest)}"
+    if one.contradicted:
+        return (
+            f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
+            f"the weightiest, and make what it says {times(-one.agreement)} less likely than the values alone do, which "
+            f"happens in at most {share_of_cases(one.agreement)} if all follow the same hypothesis of the list"
+        )
+    if abs(one.agreement) <= max(2 * one.mcse, 0.005):
+        return f"{name}: {says}; the others make that neither likelier nor less likely"
+    verb = "likelier" if one.agreement > 0 else "less likely"
+    return f"{name}: {says}; the others make that {times(abs(one.agreement))} {verb}"
+
+
+def _listed(names: Sequence[str], some: Sequence[int]) -> str:
+    said = [repr(names[h]) for h in some]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
+def _count(nats: float) -> str:
+    """A factor in figures, three of them."""
+    if nats >= math.log(1e6):
+        return f"10^{nats / math.log(10):.1f}"
+    return f"{float(f'{math.exp(nats):.3g}'):,.10g}"
+
+
+def times(nats: float) -> str:
+    """A factor in words."""
+    return f"{_count(nats)} times"
+
+
+def share_of_cases(nats: float) -> str:
+    """A chance of ``exp(nats)`` in words."""
+    return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
+
+
+def _difference(values: np.ndarray, i: int, j: int) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(values[i] - values[j])
+
+
+def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Of each pair of feedbacks, both ways."""
+    return {
+        name: {other: float(value) for other, value in zip(names, row, strict=True) if other != name}
+        for name, row in zip(names, values, strict=True)
+    }
+
+
+def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, np.asarray(values, float).tolist(), strict=True))

@@ -1,0 +1,117 @@
+"""What each feedback can and does say of the hypotheses: its evidence, labelled, and the pairs it is silent between."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.evidence.by_feedback import contributions
+from reward_hypotheses.analysis.evidence.identifiable_on_support import on_support
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.weights.weigh import weigh
+
+
+def evidence_by_feedback(
+    hypotheses: Mapping[str, Any],
+    values: Prior,
+    feedback: Sequence[Feedback],
+    fail_utility: Any,
+    *,
+    random_seed: int = 0,
+) -> xr.Dataset:
+    """Say what each feedback says of each hypothesis, and how far the feedbacks agree; arguments as for `fit`.
+
+    ``log p(D | h) = sum_k log p(D_k | h) + together_h``; the last is 0 unless feedbacks share a human's rationality or
+    the continuous weights of a hypothesis. Two feedbacks agree by
+
+        ``log p(D_k, D_l) - log p(D_k) - log p(D_l),   p(D) = sum_h pi_h p(D | h)``,
+
+    nats: the logarithm of how much likelier each makes the other (pointwise mutual information). If both follow one of the
+    hypotheses, an agreement of at most -x has a chance of at most ``exp(-x)`` (Markov's inequality; e-values, Shafer 2021).
+
+    Returns
+    -------
+    Dataset
+        ``nats`` and ``mcse`` (feedback, hypothesis), ``together`` (hypothesis); ``agreement`` and ``agreement_mcse``
+        (feedback, other), NaN with itself; of each feedback with all others ``agreement_with_others``,
+        ``agreement_with_others_mcse``, ``chance_at_most`` and ``p``, its own predictive check by the weights that the others leave
+        (feedback), and ``weight_by_others`` (feedback, hypothesis).
+
+    Raises
+    ------
+    InputError
+        What `fit` refuses.
+    """
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if not isinstance(values, Prior):
+        raise InputError(f"values: a {type(values).__name__}; give a prior, such as rh.Elicited(weights, source)")
+    seed = whole(random_seed, "random_seed")
+    posterior = weigh(listed, values, made, line, seed=seed)
+    found = contributions(posterior, seed)
+    by = ("feedback", "hypothesis")
+    alone: dict[str, Any] = {
+        "nats": (by, found.alone),
+        "mcse": (by, found.mcse),
+        "together": ("hypothesis", found.together),
+        "agreement": (("feedback", "other"), found.agreement),
+        "agreement_mcse": (("feedback", "other"), found.agreement_mcse),
+    }
+    if found.given_others:
+        rest = found.given_others
+        alone |= {
+            "agreement_with_others": ("feedback", np.array([one.agreement for one in rest])),
+            "agreement_with_others_mcse": ("feedback", np.array([one.mcse for one in rest])),
+            "chance_at_most": ("feedback", np.array([one.chance for one in rest])),
+            "p": ("feedback", np.array([np.nan if one.check is None else one.check.p for one in rest])),
+            "weight_by_others": (by, np.array([one.weights for one in rest])),
+        }
+    names = list(found.names)
+    return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})
+
+
+def silent_pairs(
+    hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, support: Any = None
+) -> list[tuple[str, str]]:
+    """Give the pairs of hypotheses that feedback cannot tell apart, whatever is said; arguments as for `fit`.
+
+    Without a support, on the items that the feedback has: silence on n items leaves room for disagreement on up to about
+    3/n of their distribution (95 %). With one, on every item of it as well: no amount of such data would tell them apart.
+    Hypotheses with continuous weights are in no pair (`silent_directions`).
+
+    Parameters
+    ----------
+    support : Dataset, DataFrame or dict of arrays, optional
+        The items that training could hold, such as `combinations` makes.
+
+    Raises
+    ------
+    InputError
+        What `fit` refuses; a support that lacks a column that a hypothesis reads.
+    """
+    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    n = len(listed)
+    named = [h for h in range(n) if h not in listed.families]
+    classes = []
+    for one in made:
+        mine = n + np.arange(n)
+        if named:
+            mine[named] = one.classes(Valuation(listed.only(named), one.items, line.only(named), for_labels=True))
+        classes.append(mine)
+    if support is not None:
+        table = as_table(support, "support")
+        table = table.with_booleans([c for c in table.columns if table.columns[c].is_boolean()])
+        if problems := check_columns([(table, listed.expressions())]):
+            raise InputError(problems)
+        pairs = on_support(listed, line, made, classes, table).silent
+    else:
+        keys = list(zip(*(c.tolist() for c in classes), strict=True))
+        pairs = tuple((i, j) for i in range(n) for j in range(i + 1, n) if keys[i] == keys[j])
+    return [(listed.names[i], listed.names[j]) for i, j in pairs]

@@ -1,0 +1,158 @@
+"""Everything that a run leaves for a reader, and the report made again from what was saved."""
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import TemplateError
+
+from reward_hypotheses.analysis.report.figures import drawn, saved
+from reward_hypotheses.analysis.report.html import page
+from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed
+from reward_hypotheses.analysis.report.tables import table_files
+from reward_hypotheses.data.atomic_write import aside_name, remove_left
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Document = Mapping[str, Any]
+FRAMES = ("training", "test")
+
+
+def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Make tables, figures and report: path -> bytes.
+
+    Parameters
+    ----------
+    document : dict
+        The results.
+    tree : DataTree or None
+        The posterior, for intervals of the weights.
+    frames : dict of str to bytes
+        Pictures (PNG or JPEG): ``training`` and ``test``.
+    """
+    figures = drawn(document, tree)
+    files = table_files(document)
+    for name, figure in figures.items():
+        for form in ("png", "pdf"):
+            files[f"figures/{name}.{form}"] = saved(figure, form)
+    for role, data in frames.items():
+        files[f"figures/frame_{role}.{'png' if data.startswith(PNG) else 'jpg'}"] = data
+    files["report.html"] = page(document, figures, frames).encode()
+    return files
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def png(frame: Any) -> bytes:
+    """Give a picture (row, column, 3) of uint8 as PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(frame).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> str:
+    """Make the report of a study again from what was saved, without fitting.
+
+    Parameters
+    ----------
+    results : str, Path or dict
+        The folder of a run (its ``results.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
+        the results document that `run` returned.
+    out : str or Path, optional
+        Where to write the page; nothing is written without it. Not into the folder of a run, which is as its manifest
+        says or refused.
+    tree : DataTree, optional
+        The posterior, for intervals of the weights; read from the folder of a run.
+
+    Returns
+    -------
+    str
+        The page, HTML that needs no network, script or other file.
+
+    Raises
+    ------
+    InputError
+        No results there, a folder of a run that is not as its manifest says, or a path that cannot be written.
+    """
+    frames: dict[str, bytes] = {}
+    if isinstance(results, Mapping):
+        document: Document = results
+    elif isinstance(results, (str, Path)):
+        path = Path(results)
+        folder = path if path.is_dir() else path.parent
+        refuse_changed(folder, f"report: {folder}")
+        document = _document(path / "results.json" if path.is_dir() else path)
+        if path.is_dir():
+            for role in FRAMES:
+                for found in sorted(folder.glob(f"figures/frame_{role}.*")):
+                    frames[role] = read_bytes(found, f"report: {found}", "a picture")
+            if tree is None and (folder / "posterior.nc").is_file():
+                tree = _tree(folder / "posterior.nc")
+    else:
+        raise InputError(
+            f"report: results: a {type(results).__name__}; give a run's folder, its results.json, or the document"
+        )
+    if document.get("schema_version") != 1:
+        raise InputError(
+            f"report: results: {shown(document.get('schema_version'))} is no schema_version of results that this version knows"
+        )
+    try:
+        # what is no whole document is refused before the figures, which take most of the time
+        page(document, {}, frames)
+        html = page(document, drawn(document, tree), frames)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, TemplateError) as error:
+        raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
+    if out is not None:
+        _write(Path(out), html)
+    return html
+
+
+def _document(path: Path) -> Document:
+    data = read_bytes(path, f"report: {path}", "a run's results.json, or its folder")
+    try:
+        found = json_of(data.decode())
+    except ValueError:
+        raise InputError(f"report: {path}: not JSON; give a run's folder or its results.json") from None
+    if not isinstance(found, dict):
+        raise InputError(f"report: {path}: not a results document; give a run's folder or its results.json")
+    return found
+
+
+def _tree(path: Path) -> Any:
+    import xarray as xr
+
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            return opened.load()
+    except Exception as error:  # every engine raises its own kinds for files that are not its format
+        raise InputError(f"report: {path}: cannot be read as NetCDF ({error})") from None
+
+
+def _write(path: Path, html: str) -> None:
+    """Write the page aside, flush it to disk, then move it to its place."""
+    if (path.parent / MANIFEST).exists():
+        raise InputError(
+            f"report: {path}: {str(path.parent)!r} is the folder of a run, which stays as it was written; give another path"
+        )
+    aside = None
+    try:
+        remove_left(path.parent, "report")
+        aside = path.parent / aside_name("report")
+        with aside.open("xb") as stream:
+            stream.write(html.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise InputError(f"report: {path}: cannot be written ({error.strerror}); give another path") from None
+    finally:
+        if aside is not None and aside.exists():
+            aside.unlink()

@@ -1,0 +1,251 @@
+"""What endless training would leave of the risk, and what more data would remove of it, part by part."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.catastrophe import GROUPS, MATRIX_CELLS, Risk, scalar_risk, scene_weights
+from reward_hypotheses.models.hypotheses.linear import Drawn
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
+
+ROUNDING = 1e-14
+LISTED = 20
+"""Pairs that are listed, largest first; what the others add up to is given too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Left:
+    """What endless training would leave of the risk where one class of hypotheses holds the truth.
+
+    Attributes
+    ----------
+    members : tuple of int
+        The judge's hypotheses of the class.
+    share : float
+        v(S), the judge's posterior weight of it.
+    risk : float
+        ``v(S) sum_{i, j in S} p_i v_j C_ij``, p and v what agent and judge hold within the class.
+    alone : float
+        Of it, what has nothing to do with silence: ``i = j``.
+    agents : tuple of int
+        The hypotheses of the class that an agent may take up: the judge's, and its own.
+    terms : ndarray (agent, member), optional
+        ``v(S) p_i v_j C_ij``; None for policies that act on all weights at once.
+    silent : bool
+        Whether it is left because the data are silent within the class.
+    """
+
+    members: tuple[int, ...]
+    share: float
+    risk: float
+    alone: float
+    agents: tuple[int, ...] = ()
+    terms: np.ndarray | None = None
+    silent: bool = True
+
+
+def left_within(
+    members: Sequence[int],
+    agents: Sequence[int],
+    share: float,
+    agent: np.ndarray,
+    judge: np.ndarray,
+    matrix: np.ndarray,
+) -> Left:
+    """What a policy that draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
+
+    Parameters
+    ----------
+    members, agents : sequence of int
+        The class: hypotheses that may be true, and that the agent may take up.
+    agent, judge : ndarray (hypothesis,)
+        p, as the policy mixes it, and v; both are 0 outside of the class.
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+    """
+    mine, true = list(agents), list(members)
+    terms = share * agent[mine, None] * matrix[np.ix_(mine, true)] * judge[true]
+    same = np.equal.outer(mine, true)
+    return Left(tuple(true), share, float(terms.sum()), float(terms[same].sum()), tuple(mine), terms)
+
+
+def left_by_class(
+    valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
+) -> list[Left]:
+    """What endless training of this kind would leave of the risk, by silent class S to which the judge gives weight.
+
+    Whichever class is true, endless data find it, and the agent is left with its prior inside; what the data do not change
+    are the agent's and the judge's weights within S. For a policy that acts on all hypotheses at once, the same with what
+    it then does, and ``alone`` is what is left in classes of one hypothesis.
+
+    A hypothesis with continuous weights is a class of its own: endless data pin what they see of the weights and leave the
+    rest to the prior, so agent and truth share the one and draw the other apart. (For a policy that acts on all weights at
+    once, its weights are taken as they are now known.)
+    """
+    agent = posterior.within_classes(agent_prior)
+    judge = posterior.within_classes(None)
+    found = []
+    for members in posterior.members():
+        share = math.fsum(posterior.weights[members].tolist())
+        if share == 0:
+            continue
+        weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
+        weights[members], inside[members] = agent[members], judge[members]
+        if posterior.learnt is not None and posterior.learnt.hypothesis in members:
+            # endless labels say nothing of what no rule says: the agent stays as it is
+            weights[: len(posterior.weights)] = posterior.acting(agent_prior)
+            found.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
+            continue
+        family = next((h for h in members.tolist() if h in valuation.families), None)
+        if family is not None and policy.draws_one:
+            partly, none = _endless(valuation, policy, family)
+            terms = np.array([[share * partly]])
+            found.append(Left((family,), share, share * partly, share * none, (family,), terms))
+        elif policy.draws_one:
+            at = members.tolist()
+            found.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
+        else:
+            left = share * float(scalar_risk(valuation, policy, weights, inside)[0][0])
+            found.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
+    return found
+
+
+def _unlisted(
+    members: Sequence[int],
+    share: float,
+    agent: np.ndarray,
+    judge: np.ndarray,
+    valuation: Valuation,
+    policy: Policy,
+    risk: Risk,
+) -> Left:
+    """What is left where no rule is true: the risk as it is, and none of it because the data are silent."""
+    if policy.draws_one:
+        holders = np.flatnonzero(agent).tolist()
+        found = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
+    else:
+        left = share * float(scalar_risk(valuation, policy, agent, judge)[0][0])
+        found = Left(tuple(members), share, left, left)
+    return replace(found, alone=found.risk, silent=False)
+
+
+def limit(left: Sequence[Left]) -> tuple[float, float]:
+    """Risk that endless training of this kind would leave, and how much of it because the data are silent."""
+    total = math.fsum(one.risk for one in left)
+    return total, max(total - math.fsum(one.alone for one in left), 0.0)
+
+
+def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
+    """Risk between two draws of a family that share what feedback sees, and of one draw with itself."""
+    key = ("endless", policy, h)
+    if key not in valuation.averages:
+        weight, total = scene_weights(valuation)
+        reward = valuation.hypotheses.rewards[h]
+        scales = within_scene_scale(valuation) if policy.needs_scale else None
+        assert isinstance(reward, Drawn)
+        n = len(reward.agents)
+        sums = np.zeros((n, 2))
+        for block in valuation.blocks(MATRIX_CELLS // n):
+            view = View(block, policy.abstain, scales)
+            mine = block.members(h, "agents")
+            acts = policy.certain_each(view, mine)[:, : block.shape[0]] * weight[block.scenes]
+            for k, truth in enumerate((block.members(h, "partners"), mine)):
+                sums[:, k] += np.einsum("mos,mos->m", acts, block.worse_each(truth))
+        valuation.averages[key] = np.array([some.mean(axis=0) for some in np.array_split(sums / total, min(GROUPS, n))])
+    found = valuation.averages[key]
+    partly, none = (valuation.share(h, "agents", len(found)) @ found).tolist()
+    return partly, none
+
+
+def risk_parts(
+    risk: Risk,
+    left: Sequence[Left],
+    mixed: np.ndarray | None,
+    judge: np.ndarray,
+    names: Sequence[str],
+    like: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The risk as a sum: what endless training would leave, and what it would remove, by class and by pair.
+
+    ``risk = sum_ij w_i v_j C_ij``. Within a silent class S the part of a pair that is left is ``v(S) p_i v_j C_ij``, and 0
+    between classes; what it would remove is the difference, negative where the part would grow. Both columns add up: to
+    the limit, and to the risk less the limit.
+
+    Parameters
+    ----------
+    mixed : ndarray (hypothesis,) or None
+        w, as the policy mixes it; None for policies that act on all weights at once, of which there are no pairs.
+    judge : ndarray (hypothesis,)
+        v.
+    like : dict, optional
+        Another answer, whose classes and pairs are listed, in its order.
+
+    Returns
+    -------
+    dict
+        ``left`` and ``removed``; ``classes``, each with ``hypotheses``, ``weight``, ``risk`` (where the truth is in it), ``left``
+        and ``removed``; ``pairs``, each with ``agent``, ``truth``, ``silent``, ``risk``, ``left`` and ``removed``, and ``others``, what
+        those that are not listed add up to (None without pairs). Largest first.
+    """
+    total, _ = limit(left)
+    terms = None if mixed is None else mixed[:, None] * risk.matrix * judge
+    by_truth = judge * risk.by_truth if terms is None else terms.sum(axis=0)
+    classes: list[dict[str, Any]] = [
+        {
+            "hypotheses": [names[h] for h in one.members],
+            "weight": one.share,
+            **_part(math.fsum(by_truth[list(one.members)].tolist()), one.risk),
+        }
+        for one in left
+    ]
+    if like is None:
+        classes.sort(key=lambda one: -max(one["risk"], one["left"]))
+    else:
+        place = {tuple(one["hypotheses"]): k for k, one in enumerate(like["classes"])}
+        classes.sort(key=lambda one: place.get(tuple(one["hypotheses"]), len(place)))
+    document: dict[str, Any] = {"left": total, "removed": _part(risk.mean, total)["removed"], "classes": classes}
+    if terms is None:
+        return document | {"pairs": None, "others": None}
+    listed = None if like is None else [(names.index(p["agent"]), names.index(p["truth"])) for p in like["pairs"]]
+    return document | _pairs(terms, left, names, listed)
+
+
+def _pairs(
+    terms: np.ndarray, left: Sequence[Left], names: Sequence[str], listed: Sequence[tuple[int, int]] | None
+) -> dict[str, Any]:
+    stay, silent = np.zeros(terms.shape), np.zeros(terms.shape, bool)
+    for one in left:
+        if one.terms is not None:
+            here = np.ix_(one.agents, one.members)
+            stay[here], silent[here] = one.terms, one.silent
+    np.fill_diagonal(silent, False)
+    size = np.maximum(terms, stay)
+    if listed is None:
+        order = np.argsort(-size, axis=None, kind="stable")
+        order = order[size.ravel()[order] > 0][:LISTED]
+        listed = [(int(k) // terms.shape[1], int(k) % terms.shape[1]) for k in order]
+    rest = size > 0
+    for place in listed:
+        rest[place] = False
+    pairs = [
+        {
+            "agent": names[i],
+            "truth": names[j],
+            "silent": bool(silent[i, j]),
+            **_part(float(terms[i, j]), float(stay[i, j])),
+        }
+        for i, j in listed
+    ]
+    others = _part(math.fsum(terms[rest].tolist()), math.fsum(stay[rest].tolist()))
+    return {"pairs": pairs, "others": {"pairs": int(rest.sum()), **others}}
+
+
+def _part(now: float, left: float) -> dict[str, float]:
+    removed = now - left
+    return {"risk": now, "left": left, "removed": removed if abs(removed) > ROUNDING * max(now, left) else 0.0}

@@ -1,0 +1,79 @@
+"""Is any listed hypothesis right? What belief in none of them does to the risk."""
+
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unseen
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+
+TELLS = 0.05
+"""Posterior weight of a hypothesis that is unmodelled from which on a warning says that no rule may be right."""
+
+Document = dict[str, Any]
+
+
+def unmodelled_document(posterior: Posterior) -> Document | None:
+    """What was declared of the hypothesis that is unmodelled, and its weight; None where there is none."""
+    learnt = posterior.learnt
+    if learnt is None:
+        return None
+    return {
+        "hypothesis": posterior.hypotheses.names[learnt.hypothesis],
+        "weight": float(posterior.weights[learnt.hypothesis]),
+        "concentration": learnt.unmodelled.concentration,
+        "source": learnt.unmodelled.source,
+        "cells": len(learnt.codes),
+        "items": int(learnt.items.sum()),
+    }
+
+
+def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray) -> Document | None:
+    """Bounds of the risk over what belief in none of the rules leaves open; None where no hypothesis is unmodelled.
+
+    With x the judge's weight of it and q the share of scenes where the agent picks an item of a cell that training never
+    saw, averaged over scenes: the risk takes such an item to be worse than failing with probability 1/2, and may be
+    ``x q / 2`` lower, were none, or higher, were all.
+
+    Returns
+    -------
+    dict
+        ``weight`` x; ``unseen`` q; ``lower`` and ``upper``, risks.
+    """
+    learnt = posterior.learnt
+    if learnt is None:
+        return None
+    x, h = float(posterior.weights[learnt.hypothesis]), learnt.hypothesis
+    judge = np.pad(posterior.weights, (0, len(valuation.hypotheses) - len(posterior.weights)))
+    only = np.zeros(len(judge))
+    only[h] = 1.0
+    ends, alone = [], []
+    told = valuation.hypotheses.rewards[h]
+    assert isinstance(told, Unseen)
+    for end in (told.at_least(), told.at_most()):
+        moved = Valuation(valuation.hypotheses.instead({h: end}), valuation.table, valuation.line, valuation.told)
+        ends.append(float(scalar_risk(moved, policy, agent, judge)[0][0]))
+        alone.append(float(scalar_risk(moved, policy, agent, only)[0][0]))
+    return {"weight": x, "unseen": max(alone[1] - alone[0], 0.0), "lower": ends[0], "upper": ends[1]}
+
+
+def unmodelled_warnings(posterior: Posterior) -> list[str]:
+    """Say that no agent holds it, and where it has weight that no rule may be right."""
+    learnt = posterior.learnt
+    if learnt is None:
+        return []
+    name, x = posterior.hypotheses.names[learnt.hypothesis], float(posterior.weights[learnt.hypothesis])
+    out = [
+        f"no agent can act by {name!r}, which has no reward: it is left out of the agent's weights, and the others' are "
+        "renormalised"
+    ]
+    if x >= TELLS:
+        out.insert(
+            0,
+            f"{x:.0%} of belief is in {name!r}, none of the listed rules: the risk is then a guess between bounds, "
+            "risk.unmodelled",
+        )
+    return out

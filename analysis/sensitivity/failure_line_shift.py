@@ -1,0 +1,208 @@
+"""The risk against the failure line: what it would be were failing worth more, or less, than was stated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.catastrophe import scene_weights
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import Expression, Symbol
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.posterior import Posterior, posterior_weights
+
+STEPS = tuple(k / 4 for k in range(-8, 9))
+"""By how many standard deviations of the rewards the line is moved."""
+CELLS = 30_000_000
+"""Hypotheses times items times steps up to which evidence that rests on the line is weighed again."""
+
+
+@dataclass(frozen=True, eq=False)
+class FailureCurve:
+    """The risk with the failure line of every hypothesis moved, the agent as it is.
+
+    Attributes
+    ----------
+    at : tuple of float
+        By how many `unit` each line is moved.
+    unit : ndarray (hypothesis,)
+        Reward units.
+    risk : ndarray (step,)
+    weights : ndarray (step, hypothesis)
+        The judge's, refitted.
+    refitted : tuple of str
+        Feedback that was weighed again.
+    impossible : ndarray (step,) of bool
+        Where the data are impossible under every hypothesis; the risk is NaN there.
+    on_line : float
+        Share of scenes in which the agent takes what is worth just what failing is, ``sum_j v_j mean_m sum_o A[m, o]
+        [r_j(m, o) = u_j]``, at the line as it was stated: however small a step up, these are catastrophes.
+    """
+
+    at: tuple[float, ...]
+    unit: np.ndarray
+    risk: np.ndarray
+    weights: np.ndarray
+    refitted: tuple[str, ...]
+    impossible: np.ndarray
+    on_line: float
+
+
+def failure_curve(
+    posterior: Posterior,
+    valuation: Valuation,
+    policy: Policy,
+    agent: np.ndarray,
+    at: Sequence[float] = STEPS,
+    known: dict[Any, Any] | None = None,
+) -> FailureCurve | str:
+    """Move the line, ``u_h + t sd_h`` for every h, weigh again what rests on it, and count: ``sum_j v_j(t) d_j(t)``.
+
+    The unit is the standard deviation of r_h over the test's options, or over training's items where it is the same for all
+    of the test's. Where labels, stops, or failing among the options say something of the line, v follows; the agent's weights, and what it
+    was told, are held. At t = 0 it is the risk.
+
+    Parameters
+    ----------
+    valuation : Valuation
+        Of the test, the judge's hypotheses first.
+    known : dict, optional
+        Keeps what was weighed again, for the same test and other agents or evidence moved by its error.
+
+    Returns
+    -------
+    FailureCurve, or why there is none
+    """
+    n = len(posterior.weights)
+    if posterior.families:
+        return "a hypothesis has continuous weights"
+    if posterior.learnt is not None:
+        return "a hypothesis is unmodelled, and knows no failure line"
+    resting = resting_on_the_line(posterior.feedback)
+    if any(posterior.evidence[k].method != "exact" for k in resting):
+        return "evidence that rests on the failure line was sampled"
+    items = sum(posterior.feedback[k].items.n_items for k in resting)
+    if items * n * len(at) > CELLS:
+        return f"weighing {items:,} items again by {len(at)} lines of {n:,} hypotheses would take too long"
+    unit = _spread(valuation, n)
+    for h in np.flatnonzero(unit == 0):
+        rewards = np.concatenate([_rewards(v, int(h)) for v in posterior.valuations])
+        unit[h] = float((rewards - rewards[0]).std())
+    by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit)
+    line = posterior.valuations[0].line
+    feedback = [posterior.feedback[k] for k in resting]
+    stated = np.array([e.log_evidence for e in posterior.evidence])
+    rest = stated[[k for k in range(len(stated)) if k not in resting]].sum(axis=0)
+    total = stated.sum(axis=0)
+    possible = np.isfinite(total) & np.isfinite(posterior.log_evidence)
+    rest[possible] += posterior.log_evidence[possible] - total[possible]  # the Monte Carlo error by which it was moved
+    known = {} if known is None else known
+    prior = posterior.prior.weights_of(posterior.hypotheses)
+    risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
+    for k, t in enumerate(at):
+        log_evidence = posterior.log_evidence
+        if resting and t:
+            key = ("failure line", valuation.table.name, t)
+            if key not in known:
+                known[key] = exact_evidence_at(posterior.hypotheses, feedback, _moved(line, t * unit))
+            log_evidence = rest + known[key]
+        try:
+            weights[k] = posterior_weights(prior, posterior.log_prior, log_evidence)
+        except InputError:
+            continue
+        risk[k] = float(weights[k] @ by_truth[k])
+    names = tuple(str(one.name) for one in feedback)
+    return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
+
+
+def _rewards(valuation: Valuation, h: int) -> np.ndarray:
+    """``r_h`` of every option that is not failing itself: (item,)."""
+    found = []
+    for block in valuation.blocks():
+        reward = np.broadcast_to(block.reward(h), block.shape)
+        found.append(reward.ravel() if block.options is None else reward[block.options])
+    return np.concatenate(found)
+
+
+def _spread(valuation: Valuation, n: int) -> np.ndarray:
+    """Standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
+    count, mean, squares = np.zeros((3, n))
+    for block in valuation.blocks():
+        inside = np.ones(block.shape, bool) if block.options is None else block.options
+        for h in range(n):
+            mine = np.broadcast_to(block.reward(h), block.shape)[inside]
+            if mine.size:  # Chan, Golub and LeVeque 1979
+                here, both = float(mine.mean()), count[h] + mine.size
+                apart = here - mean[h]
+                squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
+                mean[h] += apart * mine.size / both
+                count[h] = both
+    spread = np.sqrt(squares / np.maximum(count, 1))
+    return np.array(
+        [float(f"{sd:.12g}") for sd in spread.tolist()]
+    )  # without its rounding, so that u + t sd meets ties
+
+
+def _worse(
+    valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How often the agent picks what lies below each limit of ``r_h - u_h``, (limit, hypothesis), and what has none: (hypothesis,).
+
+    Parameters
+    ----------
+    limits : ndarray (limit, hypothesis)
+        Ascending.
+    """
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
+    for block in valuation.blocks():
+        acts = policy.act(View(block, policy.abstain, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
+        some = acts > 0
+        chance = acts[some]
+        for h in range(limits.shape[1]):
+            gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
+            near = np.broadcast_to(block.unequal(h), block.shape)[some]
+            place = np.searchsorted(limits[:, h], gap + near, side="right")  # the first limit above it
+            mass[:, h] += np.bincount(place, chance, len(mass))
+            equal[h] += chance[np.abs(gap) <= near].sum()
+    return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0)), np.minimum(equal, 1.0)
+
+
+def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
+    values: list[float | Expression | None] = []
+    for value, step in zip(line.values, by.tolist(), strict=True):
+        if isinstance(value, Expression):
+            end = (Symbol("const", 0, value=step), Symbol("+", 0, arguments=2))
+            values.append(Expression(value.text, (*value.program, *end)))
+        else:
+            values.append(None if value is None else value + step)
+    return FailureLine(tuple(values))
+
+
+def curve_document(found: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
+    """The curve as plain numbers: the risk at each step, or why there is none.
+
+    Parameters
+    ----------
+    stated : float
+        The risk with the line as it was stated.
+    """
+    if isinstance(found, str):
+        return {"why_not": found} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
+    risk = [stated if t == 0 else float(x) for t, x in zip(found.at, found.risk, strict=True)]
+    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in found.weights]
+    return {
+        "why_not": None,
+        "unit": dict(zip(names, found.unit.tolist(), strict=True)),
+        "at": list(found.at),
+        "risk": risk,
+        "on_line": found.on_line,
+        "refitted": list(found.refitted),
+        "lead": lead,
+    }

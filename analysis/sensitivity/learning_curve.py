@@ -1,0 +1,141 @@
+"""The essay's curve: bits of human values needed against how many items were seen, of training and of telling data."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.analysis.sensitivity.value_bits import value_bits_of_many
+from reward_hypotheses.models.feedback.closed_form import ClosedForm
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.posterior import Posterior
+
+MOST_ITEMS, MOST_HYPOTHESES = 1000, 64
+LEAST_REPLICATIONS, MOST_REPLICATIONS, WORK = 8, 64, 20_000
+BAND = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Bits needed at each size, over replications.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Items seen, from 0 on.
+    training : ndarray (replication, size)
+        Of items drawn from training without replacement, as they were judged.
+    telling : ndarray (replication, size)
+        Of items drawn from the test, where the hypotheses part, judged by one of them drawn from the values, with noise
+        drawn from its prior.
+    """
+
+    sizes: tuple[int, ...]
+    training: np.ndarray
+    telling: np.ndarray
+
+
+def bits_curve(
+    posterior: Posterior, test: Valuation, matrix: np.ndarray, target: float, rng: np.random.Generator
+) -> Curve | None:
+    """Bits of human values that an agent of uniform prior needs for a risk of at most the target, by size of the data.
+
+    At each size n the agent's weights are proportional to ``L_h(n)`` and the judge's to ``pi_h L_h(n)``, L the evidence of
+    n items alone; several feedbacks keep their proportions. Where training is silent its curve is flat, however many items
+    there are; items of the test, could they be judged, would bring it down.
+
+    Parameters
+    ----------
+    matrix : ndarray (agent_hypothesis, true_hypothesis)
+        ``C_ij`` on the test.
+
+    Returns
+    -------
+    Curve or None
+        None where a feedback has no evidence in closed form, a hypothesis has continuous weights or is unmodelled, or there are more than 64.
+    """
+    feedback = [one for one in posterior.feedback if isinstance(one, ClosedForm)]
+    n_hypotheses = len(posterior.weights)
+    if (
+        len(feedback) < len(posterior.feedback)
+        or n_hypotheses > MOST_HYPOTHESES
+        or posterior.families
+        or posterior.learnt
+    ):
+        return None
+    counts = [e.n_items for e in posterior.evidence]
+    sizes = _sizes(min(sum(counts), MOST_ITEMS))
+    n = int(np.clip(WORK // (n_hypotheses**2 * len(sizes)), LEAST_REPLICATIONS, MOST_REPLICATIONS))
+    parts_of = _parts(counts, sizes)
+    truths = rng.choice(n_hypotheses, n, p=posterior.prior.weights_of(posterior.hypotheses))
+    training, telling = (np.zeros((n, len(sizes), n_hypotheses)) for _ in range(2))
+    for one, valuation, parts in zip(feedback, posterior.valuations, parts_of, strict=True):
+        observed = np.asarray(one.observed)
+        picked = one.unit_of(np.array([rng.choice(one.n_answers, parts[-1], replace=False) for _ in range(n)]))
+        inputs = _inputs(one, valuation, picked)
+        training += _log_evidence(one, inputs, np.broadcast_to(observed[picked], inputs.shape[1:]), parts)
+        drawn = _drawn(test, parts[-1], n, rng)
+        inputs = _inputs(one, test, drawn)
+        said = np.empty(drawn.shape, observed.dtype)
+        drawn_theta = {name: prior.draws((n,), rng) for name, prior in one.nuisances.items()}
+        for row, truth in enumerate(truths):
+            theta = {name: draws[row : row + 1] for name, draws in drawn_theta.items()}
+            said[row] = one.replicate(inputs[truth, row], theta, 1, rng)[0]
+        telling += _log_evidence(one, inputs, said, parts)
+    found = [_bits(posterior, matrix, log_evidence, target) for log_evidence in (training, telling)]
+    return Curve(sizes, *found)
+
+
+def _sizes(most: int) -> tuple[int, ...]:
+    """0, 1, 2, 5, 10, 20, 50 ... and the most."""
+    steps = [m * 10**k for k in range(int(math.log10(most)) + 1) for m in (1, 2, 5)]
+    return (0, *(s for s in steps if s < most), most)
+
+
+def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    """How many items of each feedback make up each size: always so many together, in proportion, and never fewer of a larger size."""
+    taken = np.zeros(len(counts), int)
+    found = [taken.copy()]
+    for size in range(1, sizes[-1] + 1):
+        taken[int(np.argmax(np.array(counts) * size / sum(counts) - taken))] += 1
+        found.append(taken.copy())
+    return [[int(found[size][k]) for size in sizes] for k in range(len(counts))]
+
+
+def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Items of a test (replication, item): a scene by its weight, then one of its options."""
+    widths = np.diff(test.table.starts)
+    weight = test.table.scene_weights()
+    p = (widths > 0) * (np.ones(len(widths)) if weight is None else weight)
+    scenes = rng.choice(len(widths), (n, n_items), p=p / p.sum())
+    return test.table.starts[:-1][scenes] + (rng.random((n, n_items)) * widths[scenes]).astype(int)
+
+
+def _inputs(one: ClosedForm, valuation: Valuation, items: np.ndarray) -> np.ndarray:
+    """What the likelihood depends on at some items: (hypothesis, *items.shape)."""
+    keep = np.zeros(valuation.table.n_items, bool)
+    keep[items] = True
+    some = Valuation(valuation.hypotheses, valuation.table.subset(keep), valuation.line, for_labels=True)
+    place = (np.cumsum(keep) - 1)[items]
+    return np.array([one.at(some, h)[place] for h in range(len(valuation.hypotheses))])
+
+
+def _log_evidence(one: ClosedForm, inputs: np.ndarray, said: np.ndarray, parts: list[int]) -> np.ndarray:
+    """Log evidence of the first items of each replication: (replication, size, hypothesis)."""
+    terms = np.array([one.terms(at, said) for at in inputs])  # (hypothesis, statistic, replication, item)
+    total = np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1, dtype=float)], axis=-1)
+    n_hypotheses, k, n, _ = total.shape
+    found = [one.log_marginal(total[..., part].transpose(2, 0, 1).reshape(-1, k), part) for part in parts]
+    return np.stack([np.reshape(f, (n, n_hypotheses)) for f in found], axis=1)
+
+
+def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, target: float) -> np.ndarray:
+    judge = posterior.log_prior + log_evidence
+    both = []
+    for log_weights in (log_evidence, judge):
+        top = log_weights.max(axis=-1, keepdims=True)
+        shifted = log_weights - top
+        both.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    flat = [one.reshape(-1, one.shape[-1]) for one in both]
+    return value_bits_of_many(matrix, np.exp(flat[1]), flat[0], target).reshape(log_evidence.shape[:2])

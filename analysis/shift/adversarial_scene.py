@@ -1,0 +1,379 @@
+"""The worst scene that can be made of given features: by enumeration, or by coordinate ascent with restarts."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, islice
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.rollout import outcomes
+from reward_hypotheses.analysis.shift.worst_case import SAME
+from reward_hypotheses.data.column import Column
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.shifts.base import recorded
+from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.tree.read import study_in
+
+MOST_VALUES = 10_000  # of one feature
+AT_ONCE = 512  # kinds of option up to which a step looks at every one of them, else at the values of one feature
+CHUNK = 20_000  # scenes valued at a time
+PATIENCE = 3  # sweeps without a gain before a start is given up
+ONE_BY_ONE = 50  # times fewer scenes are enumerated where each must be valued on its own
+
+
+@dataclass(frozen=True, eq=False)
+class WorstScene:
+    """The scene in which an agent does worst, of those that a box of features holds.
+
+    Attributes
+    ----------
+    risk, mcse : float
+        The agent's risk in it; what sampled evidence leaves open of that, a standard deviation.
+    floor : float
+        The least risk of an agent that always acts there, ``min_o sum_j v_j K_j[o]``; 0 where the policy may abstain.
+    exact : bool
+        Whether every scene of the box was looked at; else no worse one was found.
+    scenes : int
+        How many different scenes the box holds, the order of options aside.
+    evaluations : int
+        How many were valued.
+    path : ndarray (step,)
+        The greatest risk (or avoidable risk) found after each step of the search; one number where all were looked at.
+    words : str
+    """
+
+    risk: float
+    mcse: float
+    floor: float
+    exact: bool
+    scenes: int
+    evaluations: int
+    path: np.ndarray
+    words: str
+    _table: xr.Dataset
+
+    def table(self) -> xr.Dataset:
+        """Give the scene as a table, which records that it was chosen by its risk."""
+        return self._table.copy()
+
+
+def search_worst(
+    tree: xr.DataTree,
+    box: Mapping[str, Any],
+    policy: Policy | None = None,
+    agent: Agent = None,
+    *,
+    options: int = 2,
+    shared: Sequence[str] = (),
+    avoidable: bool = False,
+    restarts: int = 10,
+    exhaustive: int = 100_000,
+    seed: int = 0,
+    agent_fail_utility: Any = None,
+    hypotheses: Mapping[str, Any] | None = None,
+) -> WorstScene:
+    """Search the scenes that given features can make for the one in which the agent's risk is highest.
+
+    Where the box holds few scenes all are looked at, and the answer is exact. Else by coordinate ascent: a step changes one
+    option (or, where there are too many kinds of it, one feature of one option) to the best there is, of equals to any, until
+    three sweeps over all of them gain nothing; then again from another start. What is found so is a lower bound.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`.
+    box : dict
+        Feature -> what values it may have: (low, high, step) for a range, both ends in it, a list of values, or ``bool``.
+        Every feature that a hypothesis or a failure line reads.
+    policy, agent, agent_fail_utility, hypotheses
+        As for `catastrophe_risk`. A policy that scales rewards by the table that it acts on acts on the scene alone, and
+        each is valued on its own, which takes longer.
+    options : int
+        How many options the scene has.
+    shared : sequence of str, optional
+        Features that are of the scene, alike for its options. Those that a failure line reads always are.
+    avoidable : bool
+        Whether to look for the greatest risk less the floor: a scene in which every option is worse than failing has the
+        greatest risk there is, and says nothing about the agent.
+    restarts : int
+        Starts of the search.
+    exhaustive : int
+        Scenes up to which all are looked at.
+    seed : int
+        Of the starts and of the choice among equals.
+
+    Returns
+    -------
+    WorstScene
+        ``table()``, the scene; ``risk``, ``mcse``, ``exact``, ``scenes``, ``evaluations``, ``path``, ``words``.
+
+    Raises
+    ------
+    InputError
+        What is wrong with the tree or the box, or a reward that is not finite in it.
+    """
+    options, restarts = whole(options, "options", 1), whole(restarts, "restarts", 1)
+    exhaustive, seed = whole(exhaustive, "exhaustive"), whole(seed, "seed")
+    if not isinstance(box, Mapping) or not box:
+        raise InputError("box: give a dict of features, such as {'red_paint': bool, 'depth': (0, 2, 0.5)}")
+    of_scene = _shared(box, shared, tree, agent, agent_fail_utility)
+    values = {name: _values(name, given) for name, given in box.items()}
+    grid = _Grid(values, options, of_scene, _not_boolean(tree, agent))
+    first = grid.table(np.zeros((1, options, len(grid.own)), int), np.zeros((1, len(grid.of_scene)), int))
+    case = case_of(tree, first, policy, agent, agent_fail_utility, hypotheses)
+    search = _Search(case, grid, bool(avoidable), substream(seed, "worst scene"))
+    exact = grid.size <= (exhaustive // ONE_BY_ONE if case.policy.needs_scale else exhaustive)
+    if exact:
+        search.enumerate()
+    else:
+        search.ascend(restarts)
+    assert search.best is not None
+    table = grid.table(*search.best).to_dataset()
+    table = table.assign({name: table[name].astype(column.dtype) for name, column in grid.columns.items()})
+    found = case_of(tree, table, policy, agent, agent_fail_utility, hypotheses)
+
+    def risk_of(case: Case, judge: Posterior, agent: np.ndarray) -> float:
+        return float(outcomes(case.valuation, case.policy, agent, case.judge(judge)).risk[0])
+
+    acted = outcomes(found.valuation, found.policy, found.agent, found.judge(found.posterior))
+    risk, floor = min(float(acted.risk[0]), 1.0), 0.0 if found.policy.abstain else float(acted.floor[0])
+    error = 0.0 if found.exact else found.standard_errors(risk_of, int(tree.attrs["seed"]))
+    more = "has more avoidable risk" if search.less_floor else "is worse"
+    how = (
+        f"no other of the {grid.size:,} scenes of the box {more}"
+        if exact
+        else f"none that {more} was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
+    )
+    described = {
+        name: sorted(set(v.tolist())) if len(v) <= 12 else [*v[:2], "...", v[-1]] for name, v in values.items()
+    }
+    return WorstScene(
+        risk=risk,
+        mcse=math.nan if error is None else float(error),
+        floor=floor,
+        exact=exact,
+        scenes=grid.size,
+        evaluations=search.evaluations,
+        path=np.array(search.path),
+        words=f"The risk in this scene is {risk:.3g}, {floor:.3g} of it unavoidable; {how}.",
+        _table=recorded(
+            table,
+            "search_worst",
+            {"box": json.dumps(described), "options": options},
+            chosen_by="rh.search_worst",
+            why="the agent does worst there",
+        ),
+    )
+
+
+def _many(n: int) -> str:
+    return f"{n:,}" if n < 10**12 else f"10^{math.log10(n):.0f}"
+
+
+def _values(name: Any, given: Any) -> np.ndarray:
+    """What values a feature may have: (value,), bool or float."""
+    if not isinstance(name, str) or name in RESERVED:
+        raise InputError(f"box: {shown(name)} is no feature; name a column that is one")
+    if given is bool:
+        return np.array([False, True])
+    right = "give (low, high, step), a list of values, or bool"
+    if isinstance(given, tuple):
+        ends = [finite(x) for x in given]
+        if len(ends) != 3 or None in ends:
+            raise InputError(f"box: {name!r}: {shown(given)}; {right}")
+        low, high, step = (float(x) for x in ends if x is not None)
+        if not step > 0 or low > high:
+            raise InputError(f"box: {name!r}: {shown(given)}; low must be at most high, and step above 0")
+        n = (high - low) / step
+        if n >= MOST_VALUES:
+            raise InputError(f"box: {name!r}: {shown(given)} are more than {MOST_VALUES:,} values; take a larger step")
+        return low + step * np.arange(math.floor(n + 1e-9) + 1)
+    if not isinstance(given, (list, np.ndarray)) or not 0 < len(given) <= MOST_VALUES:
+        raise InputError(f"box: {name!r}: {shown(given)}; {right}")
+    listed = np.asarray(given)
+    if listed.ndim != 1 or listed.dtype.kind not in "biuf" or not np.isfinite(listed.astype(float)).all():
+        raise InputError(f"box: {name!r}: {shown(given)}; its values must be finite numbers, or true and false")
+    return np.array(list(dict.fromkeys(listed.tolist())), listed.dtype if listed.dtype == bool else float)
+
+
+def _shared(
+    box: Mapping[str, Any], given: Sequence[str], tree: xr.DataTree, agent: Agent, agent_fail_utility: Any
+) -> list[str]:
+    """Which features are of the scene: those that are said to be, and those that a failure line reads."""
+    given = [given] if isinstance(given, str) else list(given)
+    for name in given:
+        if name not in box:
+            raise InputError(f"shared: {name!r} is not in the box; {suggestion(str(name), box)}")
+    read: set[str] = set(given)
+    trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
+    lines = [study_in(t)["fail_utility"] for t in trees]
+    if agent_fail_utility is not None and not isinstance(agent_fail_utility, Mapping):
+        lines.append({"": agent_fail_utility})
+    elif agent_fail_utility is not None:
+        lines.append(agent_fail_utility)
+    for line in lines:
+        for value in failure_line(line, list(line), may_lack=list(line)).values:
+            if isinstance(value, Expression):
+                read |= set(value.columns)
+    return [name for name in box if name in read]
+
+
+def _not_boolean(tree: xr.DataTree, agent: Agent) -> set[str]:
+    trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
+    return {column for t in trees for column in study_in(t)["not_boolean"]}
+
+
+class _Grid:
+    """Every scene that a box holds, as numbers of values: (scene, option, feature) and (scene, feature of the scene)."""
+
+    def __init__(
+        self, values: Mapping[str, np.ndarray], options: int, of_scene: Sequence[str], not_boolean: set[str]
+    ) -> None:
+        def column(name: str) -> np.ndarray:
+            listed = values[name]
+            boolean = name not in not_boolean and bool(((listed == 0) | (listed == 1)).all())
+            return listed.astype(bool if boolean else float)
+
+        self.options = options
+        self.columns = {name: column(name) for name in values}
+        self.own = {name: listed for name, listed in self.columns.items() if name not in of_scene}
+        self.of_scene = {name: self.columns[name] for name in of_scene}
+        self.lengths = tuple(len(v) for v in self.own.values())
+        self.shared_lengths = tuple(len(v) for v in self.of_scene.values())
+        self.kinds, self.settings = math.prod(self.lengths), math.prod(self.shared_lengths)
+        self.size = math.comb(self.kinds + options - 1, options) * self.settings
+
+    def table(self, own: np.ndarray, of_scene: np.ndarray) -> Table:
+        n = len(own)
+        columns = {name: Column(v[own[:, :, k]].ravel()) for k, (name, v) in enumerate(self.own.items())}
+        for k, (name, v) in enumerate(self.of_scene.items()):
+            columns[name] = Column(np.repeat(v[of_scene[:, k]], self.options))
+        return Table(
+            "box", "box", columns, np.arange(n + 1) * self.options, has_options=True, column_order=tuple(columns)
+        )
+
+    def option(self, kinds: np.ndarray) -> np.ndarray:
+        """Numbers of the values of each kind of option: (..., feature)."""
+        return _unravelled(kinds, self.lengths)
+
+    def setting(self, settings: np.ndarray) -> np.ndarray:
+        """Numbers of the values of each setting of the scene: (..., feature of the scene)."""
+        return _unravelled(settings, self.shared_lengths)
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All scenes, so many at a time."""
+        for setting in range(self.settings):
+            scenes = combinations_with_replacement(range(self.kinds), self.options)
+            while some := list(islice(scenes, CHUNK)):
+                of_scene = np.repeat(self.setting(np.array([setting])), len(some), axis=0)
+                yield self.option(np.array(some, int)), of_scene
+
+
+def _unravelled(numbers: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
+    if not lengths:
+        return np.zeros((*numbers.shape, 0), int)
+    return np.stack(np.unravel_index(numbers, lengths), axis=-1)
+
+
+class _Search:
+    """Looks for the worst scene; keeps the best that was found, and how."""
+
+    def __init__(self, case: Case, grid: _Grid, avoidable: bool, rng: np.random.Generator) -> None:
+        self.case, self.grid, self.rng = case, grid, rng
+        self.less_floor = avoidable and not case.policy.abstain
+        self.best: tuple[np.ndarray, np.ndarray] | None = None
+        self.risk, self.evaluations = -2.0, 0
+        self.path: list[float] = []
+
+    def value(self, own: np.ndarray, of_scene: np.ndarray) -> np.ndarray:
+        """Risk of each scene, less the floor where that is asked for: (scene,)."""
+        case, valuation = self.case, self.case.valuation
+        self.evaluations += len(own)
+        size = 1 if case.policy.needs_scale else CHUNK
+        judge, found = case.judge(case.posterior), []
+        told = None if valuation.told is valuation.line else valuation.told
+        for lo in range(0, len(own), size):
+            table = self.grid.table(own[lo : lo + size], of_scene[lo : lo + size])
+            some = Valuation(valuation.hypotheses, table, valuation.line, told)
+            acted = outcomes(some, case.policy, case.agent, judge)
+            found.append(acted.risk - acted.floor if self.less_floor else acted.risk)
+        return np.concatenate(found)
+
+    def keep(self, own: np.ndarray, of_scene: np.ndarray, risk: float) -> bool:
+        if risk <= self.risk + SAME:
+            return False
+        self.best, self.risk = (own[None].copy(), of_scene[None].copy()), risk
+        return True
+
+    def enumerate(self) -> None:
+        for own, of_scene in self.grid.chunks():
+            risks = self.value(own, of_scene)
+            worst = int(np.argmax(risks))
+            self.keep(own[worst], of_scene[worst], float(risks[worst]))
+        self.path.append(self.risk)
+
+    def ascend(self, restarts: int) -> None:
+        grid, rng = self.grid, self.rng
+        for _ in range(restarts):
+            own = (
+                np.stack([rng.integers(n, size=grid.options) for n in grid.lengths], axis=-1) if grid.lengths else None
+            )
+            state = (
+                np.zeros((grid.options, 0), int) if own is None else own,
+                np.array([rng.integers(n) for n in grid.shared_lengths], int),
+            )
+            self._from(state)
+            if self.risk >= 1 - SAME:  # nothing is worse
+                return
+
+    def _from(self, state: tuple[np.ndarray, np.ndarray]) -> None:
+        own, of_scene = state
+        current = -2.0
+        idle = 0
+        while idle < PATIENCE and self.risk < 1 - SAME:
+            before = current
+            for place in self.rng.permutation(len(self._places())).tolist():
+                candidates = self._candidates(own, of_scene, self._places()[place])
+                risks = self.value(*candidates)
+                top = float(risks.max())
+                best = np.flatnonzero(risks >= top - SAME)
+                chosen = int(best[self.rng.integers(len(best))])
+                own, of_scene, current = candidates[0][chosen], candidates[1][chosen], top
+                self.keep(own, of_scene, top)
+                self.path.append(self.risk)
+            idle = 0 if current > before + SAME else idle + 1
+
+    def _places(self) -> list[tuple[int, int]]:
+        """What a step changes: (option, feature), the feature -1 for all of them; the option -1 for the scene's own."""
+        grid = self.grid
+        features = [-1] if grid.kinds <= AT_ONCE else range(len(grid.lengths))
+        return [(o, k) for o in range(grid.options) for k in features if grid.lengths] + [
+            (-1, k) for k in range(len(grid.shared_lengths))
+        ]
+
+    def _candidates(
+        self, own: np.ndarray, of_scene: np.ndarray, place: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        option, k = place
+        grid = self.grid
+        n = grid.shared_lengths[k] if option < 0 else grid.kinds if k < 0 else grid.lengths[k]
+        many, settings = np.repeat(own[None], n, axis=0), np.repeat(of_scene[None], n, axis=0)
+        if option < 0:
+            settings[:, k] = np.arange(n)
+        elif k < 0:
+            many[:, option] = grid.option(np.arange(n))
+        else:
+            many[:, option, k] = np.arange(n)
+        return many, settings

@@ -1,0 +1,230 @@
+"""Impact: how far what an agent does lies from training, with no regard to what it is worth, beside what the values say.
+
+The essay's footnote: impact measures would define catastrophe without values. What they flag need not be a catastrophe (a
+large beneficial outcome), and what they pass may be one (a small terrible one).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.rollout import Outcomes, feature
+from reward_hypotheses.data.table import Table
+
+LEVEL = 0.95
+LEAST_DONE = 0.01
+RANK = 1e-9
+"""A direction in which training varies by less than this share of what it varies in the largest is none it varies in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Impact:
+    """Impact of every item of a test.
+
+    Attributes
+    ----------
+    distance : ndarray (item,)
+        Mahalanobis distance from the centre of training, inf for what leaves the directions in which training varies at
+        all; or the column that was named.
+    as_far : ndarray (item,)
+        Share of training that is at least as far; NaN where there is no training to compare with.
+    flagged : ndarray (item,) of bool
+    """
+
+    distance: np.ndarray
+    as_far: np.ndarray
+    flagged: np.ndarray
+
+
+def impact_of(
+    training: Sequence[Table],
+    test: Table,
+    features: Sequence[str],
+    level: float = LEVEL,
+    counts: Sequence[np.ndarray | None] = (),
+) -> Impact:
+    """How far the items of a test lie from those of training, all rows of training pooled.
+
+    With m and S the mean and covariance of training's items (scenes by their weights; items that are failing left out)::
+
+        d(x)^2 = (x - m)' S^+ (x - m)   where x - m lies in the range of S, else infinite
+        as_far(x) = share of training with d >= d(x)
+        flagged where as_far < 1 - level
+
+    so that at most ``1 - level`` of training itself is flagged. A feature that is constant in training, or that always goes
+    along with others there, adds nothing as long as it stays so, and makes an item infinitely far where it does not; how it
+    is scaled makes no difference.
+
+    Parameters
+    ----------
+    counts : sequence of ndarray (item,) or None, optional
+        How often each item of a table of training stands there, one a table; once unless given.
+    """
+    times = counts or [None] * len(training)
+    seen = [_rows(table, features, of_table) for table, of_table in zip(training, times, strict=True)]
+    rows, weight = np.concatenate([r for r, _ in seen]), np.concatenate([w for _, w in seen])
+    distance = _mahalanobis(rows, weight)
+    return _judged(distance(rows), weight, distance(_matrix(test, features)), level)
+
+
+def impact_by_column(
+    training: Sequence[Table], test: Table, column: str, threshold: float | None, level: float = LEVEL
+) -> Impact:
+    """The same by a column that says how large an impact is: flagged above a threshold, or where few of training are as large."""
+    values = feature(test, column)
+    if threshold is not None:
+        return Impact(values, np.full(len(values), np.nan), values > threshold)
+    seen = [_rows(table, [column]) for table in training]
+    rows, weight = np.concatenate([r[:, 0] for r, _ in seen]), np.concatenate([w for _, w in seen])
+    return _judged(rows, weight, values, level)
+
+
+def _matrix(table: Table, features: Sequence[str]) -> np.ndarray:
+    return np.stack([feature(table, name) for name in features], axis=1)
+
+
+def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Items of training that are not failing (item, feature), and how much each counts: its count, or its scene's weight.
+
+    Weights average 1.
+    """
+    lengths = np.diff(table.starts)
+    weight = table.scene_weights() if counts is None else None
+    of_item = np.repeat(np.ones(len(lengths)) if weight is None else weight / weight[lengths > 0].mean(), lengths)
+    of_item = of_item if counts is None else counts
+    failing = table.failing()
+    keep = np.ones(table.n_items, bool) if failing is None else ~failing
+    keep &= of_item > 0
+    return _matrix(table, features)[keep], of_item[keep]
+
+
+def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The distance from the centre of these rows."""
+    share = weight / weight.sum()
+    first = rows[0]
+    constant = np.ptp(rows, axis=0) <= 1e-12 * np.abs(rows).max(axis=0)
+    centre = np.where(constant, first, share @ rows)
+    apart = np.abs(rows - centre).max(axis=0)
+    largest = np.where(apart > 0, apart, 1.0)
+    unit = largest * np.sqrt(share @ ((rows - centre) / largest) ** 2)
+    unit = np.where(constant, np.where(first != 0, np.abs(first), 1.0), unit)
+
+    def standard(x: np.ndarray) -> np.ndarray:
+        return np.where(constant & (np.abs(x - first) <= 1e-9 * unit), 0.0, (x - centre) / unit)
+
+    z = standard(rows)
+    along, vectors = np.linalg.eigh((z * share[:, None]).T @ z)
+    varies = along > RANK * max(float(along.max(initial=0.0)), 1e-300)
+    inside, outside = vectors[:, varies] / np.sqrt(along[varies]), vectors[:, ~varies]
+
+    def off(z: np.ndarray) -> np.ndarray:
+        return np.sqrt(((z @ outside) ** 2).sum(axis=1))
+
+    slack = 1e-9 + 2 * float(off(z).max(initial=0.0))
+
+    def distance(x: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all floats is infinitely far
+            z = standard(x)
+            near = np.sqrt(((z @ inside) ** 2).sum(axis=1))
+            far = off(z) > slack + 1e-9 * np.sqrt((z**2).sum(axis=1))
+            far |= ~(np.abs(z).max(axis=1) < 1e150)
+        return np.where(np.isfinite(near) & ~far, near, np.inf)
+
+    return distance
+
+
+def _judged(seen: np.ndarray, weight: np.ndarray, found: np.ndarray, level: float) -> Impact:
+    """Which values are larger than nearly all that was seen."""
+    order = np.argsort(seen, kind="stable")
+    nearer = np.concatenate([[0.0], np.cumsum(weight[order])])
+    slack = 1e-9 * np.abs(found)
+    slack[~np.isfinite(found)] = 0.0
+    as_far = 1.0 - nearer[np.searchsorted(seen[order], found - slack)] / nearer[-1]
+    as_far = np.where(np.isfinite(found), np.clip(as_far, 0.0, 1.0), 0.0)
+    return Impact(found, as_far, as_far < 1 - level - 1e-12)
+
+
+CELLS = (("flagged", "catastrophe"), ("flagged", "fine"), ("passed", "catastrophe"), ("passed", "fine"))
+
+
+def agreement(acted: Outcomes, flagged: np.ndarray) -> dict[str, dict[str, float]]:
+    """Shares of what the agent does, scenes by their weights: flagged by impact or passed, a catastrophe by the values or fine.
+
+    They add up to 1 less how often the agent abstains.
+    """
+    mass = acted.mass()
+    out: dict[str, dict[str, float]] = {"flagged": {}, "passed": {}}
+    for row, column in CELLS:
+        chance = acted.bad if column == "catastrophe" else 1 - acted.bad
+        share = float(mass @ ((flagged if row == "flagged" else ~flagged) * chance))
+        out[row][column] = share if share > 1e-12 else 0.0  # below is rounding
+    return out
+
+
+def false_alarms(table: dict[str, dict[str, float]]) -> float:
+    """Share of what is flagged that is no catastrophe; NaN where nothing is."""
+    flagged = table["flagged"]["catastrophe"] + table["flagged"]["fine"]
+    return table["flagged"]["fine"] / flagged if flagged > 0 else math.nan
+
+
+def missed(table: dict[str, dict[str, float]]) -> float:
+    """Share of the catastrophes that impact passes; NaN where there are none."""
+    risk = table["flagged"]["catastrophe"] + table["passed"]["catastrophe"]
+    return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
+
+
+def examples(acted: Outcomes, found: Impact, row: str, most: int = 1) -> list[int]:
+    """Items that stand for an off-diagonal cell, the plainest first.
+
+    Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
+    "passed" what it does that is likelier a catastrophe than not: the likeliest, then the nearest. Then what is done most.
+    What it does less than once in a hundred such scenes stands for nothing.
+    """
+    mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
+    if row == "flagged":
+        which = np.flatnonzero((mass > 0) & found.flagged & (acted.bad < 0.5))
+        order = np.lexsort((which, -mass[which], -found.distance[which], np.round(acted.bad[which], 12)))
+    else:
+        which = np.flatnonzero((mass > 0) & ~found.flagged & (acted.bad > 0.5))
+        order = np.lexsort((which, -mass[which], found.distance[which], -np.round(acted.bad[which], 12)))
+    return [int(i) for i in which[order][:most]]
+
+
+def place(table: Table, item: int) -> tuple[str, str]:
+    """Scene and option of an item, by name; the option "" where there are none."""
+    scene = table.scene_name(int(np.searchsorted(table.starts, item, side="right")) - 1)
+    if not table.has_options:
+        return scene, ""
+    names = table.option_names
+    return scene, str(int(table.positions[item])) if names is None else names.text(item)
+
+
+def described(table: Table, item: int, features: Sequence[str]) -> str:
+    """Name an item in words: where it is, and its features."""
+    scene, option = place(table, item)
+    where = f"item {scene}" if option == "" else f"option {option} of scene {scene}"
+    shown = ", ".join(f"{name} {table.columns[name].values[item]:.3g}" for name in features[:6])
+    return f"{where} ({shown})" if shown else where
+
+
+def impact_document(
+    acted: Outcomes, found: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
+) -> dict[str, Any]:
+    """What a study says of impact: the table as measured, with what it misses and an example of each disagreement."""
+    shown: dict[str, Any] = {}
+    for row in ("flagged", "passed"):
+        items = examples(acted, found, row)
+        shown[row] = None
+        if items:
+            scene, option = place(acted.table, items[0])
+            shown[row] = {
+                "scene": scene,
+                "option": option if option else None,
+                "as_far": float(found.as_far[items[0]]),
+                "catastrophe": float(acted.bad[items[0]]),
+                "words": described(acted.table, items[0], features),
+            }
+    return {"features": list(features), "level": LEVEL, "table": table, "examples": shown}

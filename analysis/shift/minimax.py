@@ -1,0 +1,93 @@
+"""What no function of the training data can do better than: the worst-case risk between hypotheses that training cannot tell apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.catastrophe import scene_weights
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+
+LARGEST = 200_000  # kinds of option times kinds of scene of which a linear program is made
+
+
+def worst_case(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
+    """Least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
+
+    Over all policies a that abstain in at most a share rho of the scenes. Training is silent within S, so an agent that
+    sees nothing else does the same whichever of S is true, and has at least this risk under one of them.
+
+    Parameters
+    ----------
+    members : sequence of int
+        S.
+    abstaining : sequence of float
+        Each rho, from 0 to 1.
+
+    Returns
+    -------
+    ndarray (rho,)
+        NaN where the class is too large.
+    """
+    kinds = _kinds(valuation, members)
+    if len(members) == 2:
+        return np.array([_of_two(kinds, rho) for rho in abstaining])
+    if sum(len(options) for options in kinds) * len(members) > LARGEST:
+        return np.full(len(abstaining), np.nan)
+    return np.array([_by_program(kinds, len(members), rho) for rho in abstaining])
+
+
+type Kinds = dict[tuple[tuple[bool, ...], ...], float]
+"""What the options of a scene are, each worse than failing under some of the class, and the share of such scenes."""
+
+
+def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
+    weight, total = scene_weights(valuation)
+    found: Kinds = {}
+    for block in valuation.blocks():
+        bad = np.array([block.worse(h) for h in members])  # (member, option, scene)
+        there = np.ones(block.shape, bool) if block.options is None else block.options
+        rows = np.concatenate([bad, there[None]]).transpose(2, 1, 0)  # (scene, option, member and whether it is there)
+        bits = np.packbits(rows.reshape(len(rows), -1), axis=1).astype(np.uint64)
+        factors = np.random.default_rng(37).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+        _, first, place, _ = distinct((bits * factors).sum(axis=1, dtype=np.uint64))  # modulo 2^64
+        mass = np.bincount(place, weight[block.scenes], len(first))
+        for row, share in zip(rows[first], mass.tolist(), strict=True):
+            options = {tuple(map(bool, option[:-1])) for option in row if option[-1]}
+            least = [
+                o
+                for o in options
+                if not any(p != o and all(a <= b for a, b in zip(p, o, strict=True)) for p in options)
+            ]
+            key = tuple(sorted(least)) or ((False,) * len(members),)  # nothing but failing: no catastrophe
+            found[key] = found.get(key, 0.0) + share
+    return {key: share / total for key, share in found.items()}  # at the end, so that a half is a half
+
+
+def _of_two(kinds: Kinds, rho: float) -> float:
+    """In closed form: abstain first where every option is bad under both, then where the worse one is forced."""
+    both = kinds.get(((True, True),), 0.0)
+    forced = [kinds.get((one,), 0.0) for one in ((True, False), (False, True))]
+    either = kinds.get(((False, True), (True, False)), 0.0)
+    left = max(both - rho, 0.0)
+    rho = max(rho - both, 0.0)
+    return left + max((either + sum(forced) - rho) / 2, max(forced) - rho, 0.0)
+
+
+def _by_program(kinds: Kinds, n: int, rho: float) -> float:
+    from scipy.optimize import linprog
+
+    columns = [(k, option) for k, options in enumerate(kinds) for option in options]
+    shares = np.array(list(kinds.values()))
+    # variables: mass of each option in each kind of scene, mass abstained in each, the risk
+    risk = np.hstack([np.array([o for _, o in columns], float).T, np.zeros((n, len(shares))), -np.ones((n, 1))])
+    budget = np.concatenate([np.zeros(len(columns)), np.ones(len(shares)), [0.0]])[None]
+    whole = np.zeros((len(shares), len(columns) + len(shares) + 1))
+    whole[[k for k, _ in columns], np.arange(len(columns))] = 1.0
+    whole[np.arange(len(shares)), len(columns) + np.arange(len(shares))] = 1.0
+    cost = np.zeros(whole.shape[1])
+    cost[-1] = 1.0
+    found = linprog(
+        cost, np.vstack([risk, budget]), np.append(np.zeros(n), rho), whole, shares, bounds=(0, None), method="highs"
+    )
+    return float(found.fun) if found.success else float("nan")

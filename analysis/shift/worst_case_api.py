@@ -1,0 +1,218 @@
+"""Worst-case shift of a fitted tree's agent: a labelled layer over the arrays, and the test that it makes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.rollout import Outcomes, outcomes, usable_features
+from reward_hypotheses.analysis.shift.worst_case import (
+    TAIL,
+    divergence,
+    effective,
+    in_words,
+    what_sets_apart,
+    worst_tail,
+    worst_within,
+)
+from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.shifts.base import recorded
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.tree.read import as_made, study_in
+
+
+@dataclass(frozen=True, eq=False)
+class WorstCase:
+    """The distribution over a pool of scenes under which an agent does worst.
+
+    Attributes
+    ----------
+    risk, mcse : float
+        The agent's risk on it; what sampled evidence leaves open of it, a standard deviation.
+    pool_risk : float
+        Its risk on the pool.
+    weights : DataArray (scene,)
+        Weights of the scenes, adding up to 1.
+    effective_scenes : float
+        How many equal scenes are as informative, ``1 / sum q^2``.
+    divergence : float
+        ``KL(weights || the pool's)``, nats.
+    features : Dataset (difference,)
+        ``feature``, ``of`` ("taken": the option that the agent takes; "scene": the mean over its options; "item", where there
+        are none), ``worst`` and ``pool`` (means) and ``standardised`` (their difference in standard deviations over the pool), largest first.
+    words : str
+        The answer in a sentence.
+    """
+
+    risk: float
+    mcse: float
+    pool_risk: float
+    weights: xr.DataArray
+    effective_scenes: float
+    divergence: float
+    features: xr.Dataset
+    words: str
+    _pool: Table
+    _how: str
+    _attrs: Mapping[str, Any]
+
+    def table(self) -> xr.Dataset:
+        """Give the scenes that have weight as a table with ``scene_weight``: the next test.
+
+        The scenes keep their names, or their places in the pool. Saved as CSV by
+        ``table().to_dataframe().reset_index().to_csv(path, index=False)``, it reads back as the same test. An agent whose
+        policy scales rewards by the table that it acts on (`Boltzmann` with a number) acts on it by another scale than on
+        the pool; any other has the risk that is given here. How it was chosen is recorded among its shifts: a test that was
+        chosen by its results is training for whoever chooses the next agent by it.
+        """
+        weights = self.weights.to_numpy()
+        keep = np.flatnonzero(weights > 0)
+        found = _named(self._pool).to_dataset().isel(scene=keep).assign(scene_weight=("scene", weights[keep]))
+        return recorded(
+            found.assign_attrs(self._attrs) if self._attrs else found,
+            "worst_case",
+            {"scenes": self._how},
+            chosen_by="rh.worst_case",
+            why="the agent does worst there",
+        )
+
+
+def _named(pool: Table) -> Table:
+    """The pool with names of its scenes, its places where it has none."""
+    names = pool.scene_names
+    if names is None or len(set(names)) < len(names):
+        names = tuple(str(m) for m in range(pool.n_scenes))
+    return replace(pool, scene_names=names)
+
+
+def worst_case(
+    tree: xr.DataTree,
+    pool: Any,
+    policy: Policy | None = None,
+    agent: Agent = None,
+    *,
+    tail: float | None = None,
+    kl: float | None = None,
+    features: Sequence[str] | None = None,
+    agent_fail_utility: Any = None,
+    hypotheses: Mapping[str, Any] | None = None,
+) -> WorstCase:
+    """Find the weighting of candidate scenes under which the agent's risk is highest, and the features that make it so.
+
+    Relaxed adversarial training's question: which of these scenes, or what shift towards them, would be the agent's undoing?
+    With p the weights of the pool's scenes and x their risks, either ``max q'x`` over ``0 <= q <= p / tail``, ``sum q = 1``
+    (the worst `tail` of the mass, the boundary in part: the conditional value at risk, Rockafellar and Uryasev 2000), or
+    ``max q'x`` over ``KL(q || p) <= kl``, at ``q`` proportional to ``p exp(x / lambda)`` (Hu and Hong 2013). Scenes of the
+    same risk share alike.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`.
+    pool : Dataset, DataFrame or dict of arrays
+        Candidate scenes, with ``scene_weight`` where they do not count alike.
+    policy, agent, agent_fail_utility, hypotheses
+        As for `catastrophe_risk`.
+    tail : float, optional
+        0 < tail <= 1; 0.1 unless it or `kl` is given.
+    kl : float, optional
+        Nats, 0 or more. 0 is the pool; from minus the logarithm of the worst scenes' weight on, all mass is on these.
+    features : sequence of str, optional
+        Columns to look for differences in; unless given all of the pool that hold numbers or booleans without a gap and are
+        no feedback's.
+
+    Returns
+    -------
+    WorstCase
+        ``risk``, ``mcse``, ``pool_risk``, ``weights`` (scene), ``effective_scenes``, ``divergence`` (nats), ``features``,
+        ``words``, and ``table()``, the worst scenes as the next test.
+
+    Raises
+    ------
+    InputError
+        What is wrong with the tree, the pool, or how much of it is asked for.
+    """
+    if tail is not None and kl is not None:
+        raise InputError("tail, kl: both are given; give tail, the worst share of the scenes, or kl, nats")
+    share, nats = finite(TAIL if tail is None else tail), None if kl is None else finite(kl)
+    if share is None or not 0 < share <= 1:
+        raise InputError(f"tail: {shown(tail)}; give the worst share of the scenes, above 0 and at most 1, such as 0.1")
+    if kl is not None and (nats is None or nats < 0):
+        raise InputError(f"kl: {shown(kl)}; give nats, a finite number, 0 or more, such as 0.1")
+    case = case_of(tree, pool, policy, agent, agent_fail_utility, hypotheses)
+    named = _features(tree, case, features)
+
+    def weighted(acted: Outcomes) -> np.ndarray:
+        if nats is not None:
+            return worst_within(acted.share, acted.risk, nats)
+        return worst_tail(acted.share, acted.risk, share)
+
+    def risk_of(case: Case, judge: Posterior, agent: np.ndarray) -> float:
+        acted = outcomes(case.valuation, case.policy, agent, case.judge(judge))
+        return float(weighted(acted) @ acted.risk)
+
+    acted = outcomes(case.valuation, case.policy, case.agent, case.judge(case.posterior))
+    weights, risk = weighted(acted), acted.risk
+    error = 0.0 if case.exact else case.standard_errors(risk_of, int(tree.attrs["seed"]))
+    apart = what_sets_apart(acted, weights, named)
+    how = f"the worst {100 * share:g}%" if nats is None else f"the worst within {nats:g} nats"
+    there, all_over = min(float(weights @ risk), 1.0), min(float(acted.share @ risk), 1.0)
+    which = f"On {how} of these scenes" if nats is None else f"At worst within {nats:g} nats of these scenes' weights"
+    words = f"{which} the risk is {there:.3g}, against {all_over:.3g} over all of them"
+    said = in_words(apart)
+    if there - all_over <= 1e-9:
+        words += ": no such weighting of them is worse."
+    else:
+        words += f"; what sets them apart: {said}." if said else "; no feature sets them apart by much."
+    table = case.valuation.table
+    return WorstCase(
+        risk=there,
+        mcse=math.nan if error is None else float(error),
+        pool_risk=all_over,
+        weights=xr.DataArray(weights, dims="scene", coords={"scene": case.scene_coordinate()}, name="weight"),
+        effective_scenes=effective(weights),
+        divergence=divergence(weights, acted.share),
+        features=xr.Dataset(
+            {
+                "feature": ("difference", np.array([one.feature for one in apart], dtype=str)),
+                "of": ("difference", np.array([one.of for one in apart], dtype=str)),
+                "worst": ("difference", np.array([one.worst for one in apart])),
+                "pool": ("difference", np.array([one.pool for one in apart])),
+                "standardised": ("difference", np.array([one.difference for one in apart])),
+            }
+        ),
+        words=words,
+        _pool=table,
+        _how=how,
+        _attrs=dict(getattr(pool, "attrs", {})),
+    )
+
+
+@as_made
+def feedback_columns(tree: xr.DataTree) -> set[str]:
+    """Columns that some feedback of a tree names: observations, not features."""
+    return {one["column"] for one in study_in(tree)["feedback"] if one.get("column")}
+
+
+def _features(tree: xr.DataTree, case: Case, given: Sequence[str] | None) -> list[str]:
+    """Which columns to look at."""
+    table = case.valuation.table
+    if given is None:
+        return usable_features([table], case.posterior.hypotheses, feedback_columns(tree))
+    if isinstance(given, str):
+        given = [given]
+    usable = usable_features([table])
+    for name in given:
+        if name not in table.columns:
+            raise InputError(f"features: no column {name!r} in {table.source}; {suggestion(str(name), table.columns)}")
+        if name not in usable:
+            table.numbers(name)  # says what is wrong with it
+            raise InputError(f"features: {name!r} has a meaning of its own; {suggestion(name, usable)}")
+    return list(dict.fromkeys(given))

@@ -1,0 +1,85 @@
+"""`reward-hypotheses lander study`: agents are trained, read, their catastrophes predicted, then flown and counted."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reward_hypotheses.analysis.validation.study import (
+    TELLING,
+    Document,
+    claim,
+    done,
+    settings_of,
+    study_of,
+    study_text,
+)
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
+from reward_hypotheses.data.worlds.lander.world import FlownLander
+
+
+def lander_study(
+    agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
+) -> Document:
+    """Train lander agents, read them, predict their catastrophes on shifted tests, then fly the tests and compare.
+
+    The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any flight of a test.
+    Flights are kept in ``flights/``; a study that was killed goes on from there, and gives the same document.
+
+    Parameters
+    ----------
+    agents : int
+        At least 2.
+    scenes : int
+        Of each test, at least 10.
+    seed : int
+        Of scenes, agents and draws.
+    out : Path
+        Folder: new, or of the same study.
+    said : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    dict
+        ``predicted`` {mean, lower, upper}, ``measured`` {mean, flights, catastrophes}: the population over all shifts;
+        ``agents``: rows {agent, shift, predicted, lower, upper, measured, fits}; ``coverage`` of their 89 % intervals and mean
+        absolute ``error``; ``shifts``: the same by shift; ``foil``: the same of named rules; ``ordinary``, ``telling`` and
+        ``probes_without``: what the shift check calls a test like training, a population that was trained with telling
+        scenes too, and probes that lack craters; ``controller`` {on_target, clean, flights, ...}; ``digest``.
+
+    Raises
+    ------
+    InputError
+        A wrong number; a folder of another study, or one whose prediction is not this study's.
+    NotTrustedError
+        The readings of more than half of the agents do not fit their own choices.
+    """
+    settings, out = settings_of("lander", agents, scenes, seed, gymnasium=needs_lander()), Path(out)
+    claim(out, settings)
+    if (before := done(out)) is not None:
+        return before
+    bank = Bank(out / "flights")
+    with Pilots() as pilots:
+        return study_of(
+            FlownLander(settings["scenes"], settings["seed"], bank, pilots, said, TELLING), settings, out, said
+        )
+
+
+def lander_text(document: Mapping[str, Any], out: Path) -> list[str]:
+    """Say what the study found, for a terminal."""
+    found = document["controller"]
+    flown = f"flights: {found['flights']}, on the chosen site {found['on_target']:.2%}, clean {found['clean']:.2%}"
+    return study_text(document, out, FlownLander.lacking, flown)
+
+
+def needs_lander() -> str:
+    """Give Gymnasium's version; MissingExtraError where the lander is not installed."""
+    from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, gymnasium_version
+
+    try:
+        import gymnasium.envs.box2d  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            "lander needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"
+        ) from None
+    return gymnasium_version()

@@ -1,0 +1,86 @@
+"""`reward-hypotheses minigrid study`: agents learn to walk to a goal, are read, predicted, then let walk and counted."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reward_hypotheses.analysis.validation.study import (
+    TELLING,
+    Document,
+    claim,
+    done,
+    settings_of,
+    study_of,
+    study_text,
+)
+from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
+
+if TYPE_CHECKING:
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+
+
+def minigrid_study(
+    agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
+) -> Document:
+    """Train agents in MiniGrid rooms, read them, predict their catastrophes in shifted rooms, then let them walk.
+
+    The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any episode of a test.
+    A study that was killed gives the same document when it is run again.
+
+    Parameters
+    ----------
+    agents : int
+        At least 2.
+    scenes : int
+        Rooms of each test, at least 10.
+    seed : int
+        Of rooms, agents, episodes and draws.
+    out : Path
+        Folder: new, or of the same study.
+    said : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    dict
+        As `lander_study` gives, with ``episodes`` for ``flights``; ``controller`` {episodes, repeated, ended_otherwise}.
+
+    Raises
+    ------
+    InputError
+        A wrong number; a folder of another study, or one whose prediction is not this study's; the extra ``minigrid`` is not
+        installed.
+    NotTrustedError
+        The readings of more than half of the agents do not fit their own demonstrations.
+    """
+    settings, out = settings_of("minigrid", agents, scenes, seed, minigrid=needs_minigrid()), Path(out)
+    claim(out, settings)
+    if (before := done(out)) is not None:
+        return before
+    return study_of(_rooms()(settings["scenes"], settings["seed"], said, TELLING), settings, out, said)
+
+
+def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
+    """Say what the study found, for a terminal."""
+    found = document["controller"]
+    walked = f"episodes: {found['episodes']}; of {found['repeated']} that were repeated, {found['ended_otherwise']} ended otherwise"
+    return study_text(document, out, _rooms().lacking, walked)
+
+
+def _rooms() -> "type[WalkedRooms]":
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+
+    return WalkedRooms
+
+
+def needs_minigrid() -> str:
+    """Give MiniGrid's version; MissingExtraError where it is not installed."""
+    from importlib.metadata import version
+
+    try:
+        _rooms()
+    except ImportError:
+        raise MissingExtraError(
+            "minigrid needs MiniGrid; install the extra, pip install 'reward-hypotheses[minigrid]'"
+        ) from None
+    return version("minigrid")

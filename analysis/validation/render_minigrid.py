@@ -1,0 +1,79 @@
+"""`reward-hypotheses minigrid render`: a walk in training, a right walk under shift, and the walk into the lava."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from reward_hypotheses.analysis.validation.render_lander import pictures
+from reward_hypotheses.analysis.validation.study import refuse_files
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
+
+AGENTS, ROOMS = 16, 60
+FRAME_MS = 220
+LONG = 5  # moves from the start to the goal, and to the corner, at least, where a walk is shown
+
+
+def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Train agents, and draw walks of the one that most often reaches a goal that was moved, and of the one that most often dies in the corner.
+
+    Parameters
+    ----------
+    seed : int
+    out : Path
+        Folder; ``training``, ``right`` and ``lava`` are written there as GIF and, their last frames, as PNG.
+    said : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        A path that cannot be written, the extra ``minigrid`` is not installed, or agents of this seed that do not come apart.
+    """
+    from reward_hypotheses.analysis.validation.minigrid import needs_minigrid
+
+    needs_minigrid()
+    from threadpoolctl import threadpool_limits
+
+    from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, apart
+    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+
+    seed, out = whole(seed, "seed"), Path(out)
+    refuse_files(out)
+    world = WalkedRooms(ROOMS, seed, said)
+    names = [str(k) for k in range(AGENTS)]
+    with threadpool_limits(1):  # as in a study
+        world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+    died = np.array([world.came_to(name, "moved") == CORNER for name in names])  # where lava is in these rooms
+    reached = np.array([world.reached(name, "moved") for name in names])
+    right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())
+    rooms = world.rooms("moved")
+    far = np.array([min(apart(np.array(room.start), np.array([room.goal, CORNER]))) for room in rooms]) >= LONG
+    told = np.flatnonzero(reached[right] & died[lost] & far)
+    home = np.bincount(world.steps(names[lost], "ordinary").episode)
+    first = np.flatnonzero(world.reached(names[lost], "ordinary") & (home >= LONG))
+    if not len(told) or not len(first):
+        raise InputError(f"seed: {seed}: no room in which its agents come apart; give another")
+    # the shortest pair of walks tells the story fastest
+    long = np.sum([np.bincount(world.steps(names[k], "moved").episode) for k in (right, lost)], axis=0)
+    room = int(told[int(np.argmin(long[told]))])
+    env, made = Rooms(render_mode="rgb_array", highlight=False, tile_size=40), {}
+    for name, agent, which, number in (
+        ("training", lost, "ordinary", int(first[0])),
+        ("right", right, "moved", room),
+        ("lava", lost, "moved", room),
+    ):
+        said(f"drawing {name}")
+        env.reset(options={"room": world.rooms(which)[number]})
+        frames = [env.render()]
+        steps = world.steps(names[agent], which)
+        for move in steps.option[steps.episode == number]:
+            env.move(int(move), frames)
+        made[name] = frames
+    return pictures(out, made, FRAME_MS)
