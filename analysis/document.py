@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.agents.inferred import Reading, contradiction, distances, document_of, untrusted
+from reward_hypotheses.analysis.agents.inferred import Reading
+from reward_hypotheses.analysis.agents.inferred_document import contradiction, distances, document_of, untrusted
 from reward_hypotheses.analysis.evidence.bayes_factors import MOST, Pair, pairs, silent_pairs
 from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_in_words, bounded_pairs
 from reward_hypotheses.analysis.evidence.by_feedback import contributions, contributions_document
@@ -17,17 +18,14 @@ from reward_hypotheses.analysis.evidence.sample_size import telling_document
 from reward_hypotheses.analysis.evidence.subgroups import subgroups_document
 from reward_hypotheses.analysis.evidence.unread_features import unread_warning
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
-from reward_hypotheses.analysis.risk import frontier
+from reward_hypotheses.analysis.risk import expected_reward, frontier
 from reward_hypotheses.analysis.risk.asymptotic import Left, left_by_class, limit, risk_parts
-from reward_hypotheses.analysis.risk.catastrophe import (
-    Risk,
+from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk, scalar_risk
+from reward_hypotheses.analysis.risk.intervals import (
     at_least_one,
-    catastrophe_risk,
     dangerous_pairs,
     interval,
     judges_weights,
-    scalar_risk,
-    scene_weights,
     upper_limit_of_none,
 )
 from reward_hypotheses.analysis.risk.none_of_the_above import (
@@ -36,20 +34,27 @@ from reward_hypotheses.analysis.risk.none_of_the_above import (
     unmodelled_warnings,
 )
 from reward_hypotheses.analysis.risk.opinion import opinion
-from reward_hypotheses.analysis.rollout import Outcomes, outcomes, usable_features
-from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
-    DRAWN_ERRORS,
+from reward_hypotheses.analysis.rollout import Outcomes, outcomes, scene_weights, usable_features
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import DRAWN_ERRORS
+from reward_hypotheses.analysis.sensitivity.failure_line_shift import curve_document, failure_curve
+from reward_hypotheses.analysis.sensitivity.failure_line_study import (
     Judged,
     add_errors,
     few,
     line_document,
     risk_document,
 )
-from reward_hypotheses.analysis.sensitivity.failure_line_shift import curve_document, failure_curve
 from reward_hypotheses.analysis.sensitivity.learning_curve import BAND, bits_curve
-from reward_hypotheses.analysis.sensitivity.prior import bounds_within_factor, slopes, tipping_point, weight_to_lead
+from reward_hypotheses.analysis.sensitivity.prior import (
+    bounds_within_factor,
+    risk_bound_unlisted,
+    risk_bounds,
+    slopes,
+    tipping_point,
+    weight_to_lead,
+)
 from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
-from reward_hypotheses.analysis.sensitivity.value_bits import risk_bound_unlisted, risk_bounds, value_bits
+from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
 from reward_hypotheses.analysis.shift.impact import Impact, agreement, impact_document, impact_of
 from reward_hypotheses.analysis.shift.minimax import worst_case
 from reward_hypotheses.analysis.shift.two_sample_test import Shift, shift_check
@@ -987,7 +992,7 @@ def _rewards(
     """What agents certain of each hypothesis earn, by the policy and by the same of the other permission to abstain."""
     if not policies[0].draws_one:
         return None, None
-    earned, flipped = frontier.rewards_by_hypothesis(valuation, policies, judge)
+    earned, flipped = expected_reward.rewards_by_hypothesis(valuation, policies, judge)
     return earned, flipped
 
 

@@ -1,11 +1,11 @@
 """What an agent does on a test, item by item, and how likely each item is to be a catastrophe."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.catastrophe import scene_weights
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
@@ -120,3 +120,11 @@ def feature(table: Table, name: str) -> np.ndarray:
     values = np.asarray(table.columns[name].values, float)
     failing = table.failing()
     return values if failing is None else np.where(failing, 0.0, values)
+
+
+def scene_weights(valuation: Valuation) -> tuple[np.ndarray, float]:
+    """Weights of means over scenes, as written, and their sum; 1 each where none are given."""
+    weight = valuation.table.scene_weights()
+    if weight is None:
+        return np.ones(valuation.n_scenes), float(valuation.n_scenes)
+    return weight, math.fsum(weight.tolist())

@@ -25,18 +25,13 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.design.probes import choose_probes
     from reward_hypotheses.analysis.design.queries import rank_queries
     from reward_hypotheses.analysis.evidence.by_feedback_api import evidence_by_feedback, silent_pairs
+    from reward_hypotheses.analysis.evidence.identifiable_directions_api import silent_directions
     from reward_hypotheses.analysis.report.write import report
     from reward_hypotheses.analysis.risk.by_judge import risk_by_judge
-    from reward_hypotheses.analysis.risk.catastrophe_api import (
-        catastrophe_risk,
-        given,
-        index_draws,
-        predict,
-        risk_bounds,
-        silent_directions,
-        value_bits,
-    )
+    from reward_hypotheses.analysis.risk.catastrophe_api import catastrophe_risk
+    from reward_hypotheses.analysis.risk.predictions import predict
     from reward_hypotheses.analysis.sensitivity.failure_line_api import failure_line, risk_under_failure_judgements
+    from reward_hypotheses.analysis.sensitivity.value_bits_api import risk_bounds, value_bits
     from reward_hypotheses.analysis.shift.adversarial_scene import search_worst
     from reward_hypotheses.analysis.shift.impact_api import impact
     from reward_hypotheses.analysis.shift.worst_case_api import worst_case
@@ -84,6 +79,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.pymc_model import pymc_model
     from reward_hypotheses.models.tree.conformance import conforms
+    from reward_hypotheses.models.tree.index_draws import given, index_draws
     from reward_hypotheses.study.compare import compare
     from reward_hypotheses.study.run import check, run
 
@@ -139,8 +135,8 @@ _HOME = {
     "occupancy": "analysis.agents.mdp_behaviour",
     "demonstrate": "analysis.agents.mdp_behaviour",
     "catastrophe_risk": "analysis.risk.catastrophe_api",
-    "value_bits": "analysis.risk.catastrophe_api",
-    "risk_bounds": "analysis.risk.catastrophe_api",
+    "value_bits": "analysis.sensitivity.value_bits_api",
+    "risk_bounds": "analysis.sensitivity.value_bits_api",
     "risk_by_judge": "analysis.risk.by_judge",
     "FailureJudgements": "models.hypotheses.failure_judgements",
     "failure_line": "analysis.sensitivity.failure_line_api",
@@ -149,7 +145,7 @@ _HOME = {
     "evidence_by_feedback": "analysis.evidence.by_feedback_api",
     "silent_pairs": "analysis.evidence.by_feedback_api",
     "cvar_policy": "analysis.agents.cvar_policy",
-    "predict": "analysis.risk.catastrophe_api",
+    "predict": "analysis.risk.predictions",
     "agents_read": "analysis.agents.population",
     "population_risk": "analysis.agents.population",
     "choose_probes": "analysis.design.probes",
@@ -158,9 +154,9 @@ _HOME = {
     "worst_case": "analysis.shift.worst_case_api",
     "search_worst": "analysis.shift.adversarial_scene",
     "impact": "analysis.shift.impact_api",
-    "given": "analysis.risk.catastrophe_api",
-    "index_draws": "analysis.risk.catastrophe_api",
-    "silent_directions": "analysis.risk.catastrophe_api",
+    "given": "models.tree.index_draws",
+    "index_draws": "models.tree.index_draws",
+    "silent_directions": "analysis.evidence.identifiable_directions_api",
     "report": "analysis.report.write",
     "run": "study.run",
     "check": "study.run",

@@ -12,11 +12,13 @@ from scipy import integrate, special, stats
 from studies import SHOWN, TEST, TRAINING, csv_text, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.sensitivity.failure_line_refits import few, judged_of, refitted
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import refitted
+from reward_hypotheses.analysis.sensitivity.failure_line_study import few, judged_of
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh
-from reward_hypotheses.study.run import evaluate, load
+from reward_hypotheses.study.load import load
+from reward_hypotheses.study.run import evaluate
 
 
 def problem(seed):

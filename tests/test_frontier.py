@@ -16,15 +16,8 @@ from test_policies import share, world
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import frontier as module
 from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
-from reward_hypotheses.analysis.risk.frontier import (
-    Outcome,
-    candidates,
-    efficient,
-    frontier,
-    rewards_by_hypothesis,
-    telling,
-    words_of,
-)
+from reward_hypotheses.analysis.risk.expected_reward import Outcome, rewards_by_hypothesis, telling
+from reward_hypotheses.analysis.risk.frontier import candidates, efficient, frontier, words_of
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

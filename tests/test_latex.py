@@ -16,7 +16,8 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.headline_numbers import quantities
-from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, macro_names, spelled, tabular_file
+from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, tabular_file
+from reward_hypotheses.analysis.report.macro_names import macro_names, spelled
 from reward_hypotheses.analysis.report.rounding import NOISE, rounded, shown
 from reward_hypotheses.analysis.report.sentences import percent
 from reward_hypotheses.analysis.report.table_model import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from reward_hypotheses.data.errors import InputError, names_problems
-from reward_hypotheses.study.run import load
+from reward_hypotheses.study.load import load
 
 
 def refused(tmp_path, text):

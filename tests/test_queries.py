@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.design.queries import _mean_below_half, best_first
+from reward_hypotheses.analysis.design.query_kinds import _mean_below_half
+from reward_hypotheses.analysis.design.query_value import best_first
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_hypotheses.analysis.risk.catastrophe import quantile, upper_limit_of_none
-from reward_hypotheses.analysis.sensitivity.value_bits import risk_bound_unlisted, risk_bounds, value_bits
+from reward_hypotheses.analysis.risk.intervals import quantile, upper_limit_of_none
+from reward_hypotheses.analysis.sensitivity.prior import risk_bound_unlisted, risk_bounds
+from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
 
 
 def logs(w):

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import Agent, case_of
-from reward_hypotheses.analysis.design.queries import Risks, Worth, best_first, labels, learned
+from reward_hypotheses.analysis.design.query_kinds import labels
+from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream

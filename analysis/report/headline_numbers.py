@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reward_hypotheses.analysis.report.latex import macro_names, spelled
+from reward_hypotheses.analysis.report.macro_names import macro_names, spelled
 from reward_hypotheses.analysis.report.rounding import Kind, shown
 from reward_hypotheses.analysis.report.table_model import BITS, OF_SCENES, PROBABILITY, REWARD, SCENES, UNITS
 

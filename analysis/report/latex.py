@@ -1,17 +1,17 @@
 """Tables and numbers as TeX: plain ASCII, so that every engine reads it, whatever the encoding of the paper."""
 
-import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from reward_hypotheses.analysis.report.macro_names import LONGEST
+
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.headline_numbers import Quantity
     from reward_hypotheses.analysis.report.table_model import PaperTable
 
-LONGEST = 40
-"""Characters of a text in a cell; the CSV file has it whole."""
+
 LINE = 70
 """Characters of 10 point type in a column of 12 cm."""
 CHARACTER = 0.17
@@ -20,7 +20,6 @@ HEADING, HEADING_OF_MANY, MANY = 12, 7, 7
 """Characters of a line of a heading, in a table of so many columns fewer."""
 UNBROKEN = 12
 LEAST = 14
-
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -43,7 +42,6 @@ SPECIAL = {
 }
 LIGATING = ("--", "''", ",,", "?`", "!`")
 """What fonts set as one other character."""
-
 MATHS = {
     **dict(zip("αβγδεζηθικλμνξπρςστυφχψω", """alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu
         xi pi rho varsigma sigma tau upsilon varphi chi psi omega""".split(), strict=True)),
@@ -91,7 +89,6 @@ ACCENTS = dict(
     )
 )
 """Combining accents -> TeX's, those that every font encoding has."""
-
 UNKNOWN = "?"
 
 
@@ -235,57 +232,3 @@ def _preamble(about: Sequence[str], title: str, version: str, use: str) -> list[
 
 def _file(lines: Iterable[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
-
-
-SPELLING = {
-    **dict(zip("0123456789", "Zero One Two Three Four Five Six Seven Eight Nine".split(), strict=True)),
-    ".": "Point",
-    "-": "Minus",
-    "+": "Plus",
-    "e": "E",
-}
-
-
-def spelled(number: str) -> str:
-    """A number in letters, digit by digit, different for different numbers: 0.01 is ``ZeroPointZeroOne``."""
-    return "".join(SPELLING[c] for c in number)
-
-
-def macro_names(names: Sequence[str]) -> dict[str, str]:
-    """Letters for each name, all different: its words with capitals, digits spelled, Greek letters by their names.
-
-    What has no letters is ``Unnamed``; one that an earlier name has already gets ``A``, ``B``, ... behind it.
-    """
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        base = "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z]+", _lettered(name)))
-        base = base[:LONGEST] or "Unnamed"
-        letters, count = base, 0
-        while letters in taken:
-            count += 1
-            letters = base + _suffix(count)
-        taken.add(letters)
-        found[name] = letters
-    return found
-
-
-def _lettered(name: str) -> str:
-    out = []
-    for c in unicodedata.normalize("NFKD", name):
-        if c in SPELLING and c.isdigit():
-            out.append(f" {SPELLING[c]} ")
-        elif unicodedata.name(c, "").startswith("GREEK ") and " LETTER " in unicodedata.name(c):
-            out.append(f" {unicodedata.name(c).split(' LETTER ')[1].split()[-1].title()} ")
-        elif not unicodedata.combining(c):
-            out.append(c)
-    return "".join(out)
-
-
-def _suffix(count: int) -> str:
-    """1, 2, ..., 26, 27, ... as A, B, ..., Z, AA, ..."""
-    text = ""
-    while count:
-        count, digit = divmod(count - 1, 26)
-        text = chr(ord("A") + digit) + text
-    return text

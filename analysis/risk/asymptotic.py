@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.catastrophe import GROUPS, MATRIX_CELLS, Risk, scalar_risk, scene_weights
+from reward_hypotheses.analysis.risk.catastrophe import Risk, scalar_risk
+from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
+from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.models.hypotheses.block import GROUPS
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy

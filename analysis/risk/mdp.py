@@ -11,6 +11,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
 from reward_hypotheses.analysis.risk import catastrophe as arrays
+from reward_hypotheses.analysis.risk import intervals
 from reward_hypotheses.analysis.risk.asymptotic import left_by_class, limit
 from reward_hypotheses.analysis.sensitivity import value_bits as values
 from reward_hypotheses.data.errors import InputError, shown
@@ -178,7 +179,10 @@ def mdp_risk(
     def measured(case: Case, judge: Posterior, weights: np.ndarray) -> dict[str, Any]:
         v = case.judge(judge)
         by_truth, often, earned = acting.together(weights)
-        ends = arrays.interval(arrays.judges_weights(judge, n, substream(seed, "values")), by_truth[judges], prob) or {}
+        ends = (
+            intervals.interval(intervals.judges_weights(judge, n, substream(seed, "values")), by_truth[judges], prob)
+            or {}
+        )
         found = _as_risk(matrix, by_truth, v)
         left = np.nan
         if case.other is None and case.policy.draws_one:
@@ -199,7 +203,7 @@ def mdp_risk(
             "by_agent": (matrix @ v)[agents],
             "by_truth": by_truth[judges],
             "steps_by_truth": often[judges],
-            "at_least_one": np.array([arrays.at_least_one(found, case.policy, weights, v, d) for d in deployments]),
+            "at_least_one": np.array([intervals.at_least_one(found, case.policy, weights, v, d) for d in deployments]),
             "value_bits": bits,
         }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.catastrophe import interval, judges_weights
+from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior

@@ -7,17 +7,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import Case, case_of
-from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
-    Draws,
-    Picks,
-    Refits,
-    UnderLine,
-    picks,
-    refit_lines,
-    risk_of_lines,
-    risk_of_refits,
-    why_it_rests,
-)
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import Draws, Picks, Refits, refit_lines, why_it_rests
+from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream

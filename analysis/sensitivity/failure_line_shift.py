@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.catastrophe import scene_weights
+from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression, Symbol

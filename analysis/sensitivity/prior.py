@@ -95,3 +95,39 @@ def _relative(log_mass: np.ndarray) -> np.ndarray:
 def _log_sum(x: np.ndarray) -> float:
     top = float(np.max(x))
     return top + math.log(float(np.exp(x - top).sum()))
+
+
+def risk_bounds(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
+) -> tuple[float, float]:
+    """Least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q, the agent's weights held.
+
+    ``((1-e) sum pi L d + e sum q L d) / ((1-e) sum pi L + e sum q L)`` with ``d = by_truth`` is attained at a q that is
+    certain of one hypothesis (Berger and Berliner 1986).
+    """
+    values = [
+        _contaminated(log_prior, log_evidence, by_truth, contamination, *q)
+        for q in zip(log_evidence, by_truth, strict=True)
+    ]
+    return min(values), max(values)
+
+
+def risk_bound_unlisted(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
+) -> float:
+    """Greatest risk where a truth that nobody listed fits as well as the best and finds every outcome catastrophic.
+
+    ``((1-e) sum pi L d + e max L) / ((1-e) sum pi L + e max L)``.
+    """
+    return _contaminated(log_prior, log_evidence, by_truth, contamination, float(np.max(log_evidence)), 1.0)
+
+
+def _contaminated(
+    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, e: float, log_fit: float, d: float
+) -> float:
+    """Risk where a share e of the prior goes to one truth of this log evidence and by_truth, scaled so that nothing overflows."""
+    log_base = log_prior + log_evidence
+    top = float(np.max(log_base))
+    base = np.exp(log_base - top)
+    keep, extra = (1.0 - e) * math.exp(min(0.0, top - log_fit)), e * math.exp(min(0.0, log_fit - top))
+    return (keep * float(base @ by_truth) + extra * float(d)) / (keep * math.fsum(base.tolist()) + extra)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.catastrophe import scene_weights
+from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 

@@ -13,8 +13,12 @@ from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines
-from reward_hypotheses.study.run import Study, check_priors, check_scenes, line_expressions, own_of
-from reward_hypotheses.study.sections.analysis import LINES, SECTIONS, read_agent, read_catastrophe, read_values
+from reward_hypotheses.study.load import check_priors, check_scenes, line_expressions, own_of
+from reward_hypotheses.study.sections.agent import read_agent
+from reward_hypotheses.study.sections.analysis import LINES, SECTIONS
+from reward_hypotheses.study.sections.catastrophe import read_catastrophe
+from reward_hypotheses.study.sections.values import read_values
+from reward_hypotheses.study.study import Study
 from reward_hypotheses.study.validation import Problems, Section
 
 PARTS = ("hypotheses", "failure line", "data and feedback", "values", "agent", "test", "fit")

@@ -17,7 +17,9 @@ from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.study.combine import PARTS, mixed
 from reward_hypotheses.study.diff import changes
-from reward_hypotheses.study.run import Study, answer, load, question_of
+from reward_hypotheses.study.load import load
+from reward_hypotheses.study.run import answer, question_of
+from reward_hypotheses.study.study import Study
 
 RIGHT = "give the folder of a run, or a study file"
 SAME = 1e-9

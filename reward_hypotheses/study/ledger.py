@@ -9,7 +9,9 @@ from reward_hypotheses.data.errors import InputError, suggestion, visible
 from reward_hypotheses.data.ledger import Ledger
 from reward_hypotheses.data.readers.csv import sha256
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
-from reward_hypotheses.study.run import Study, answer, load
+from reward_hypotheses.study.load import load
+from reward_hypotheses.study.run import answer
+from reward_hypotheses.study.study import Study
 
 
 def record(path: Path, decided: str, table: str | None, time: str | None, progress: Callable[[str], None]) -> list[str]:

@@ -31,7 +31,7 @@ from reward_hypotheses.models.weights.reward_spreads import (
 from reward_hypotheses.models.weights.weigh import idle_warning, method_problems
 
 if TYPE_CHECKING:
-    from reward_hypotheses.study.run import Study
+    from reward_hypotheses.study.study import Study
 
 
 def ready(study: "Study") -> "Study":

@@ -172,17 +172,19 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
     from reward_hypotheses.analysis.evidence.sample_size import telling_document
     from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
-    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, dangerous_pairs
+    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+    from reward_hypotheses.analysis.risk.intervals import dangerous_pairs
     from reward_hypotheses.analysis.sensitivity.failure_line_shift import failure_curve
     from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
     from reward_hypotheses.analysis.sensitivity.prior import (
         bounds_within_factor,
+        risk_bound_unlisted,
+        risk_bounds,
         slopes,
         tipping_point,
         weight_to_lead,
     )
     from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
-    from reward_hypotheses.analysis.sensitivity.value_bits import risk_bound_unlisted, risk_bounds
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

@@ -1,0 +1,227 @@
+"""Kinds of queries: a label, a choice, a judgement about values; and their likelihoods."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.design.probes import betas_of, laid_out
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.inference.special import log_incomplete_beta
+from reward_hypotheses.models.policies.view import within_scene_scale
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.tree.read import as_made, in_order
+
+BATCHES = 5
+"""Parts of a tree's draws of a nuisance, from whose scatter the Monte Carlo error is."""
+NODES = 12
+"""Points that stand for draws of a rationality: Gauss's rule for them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Questions of one kind that could be put to somebody.
+
+    Attributes
+    ----------
+    kind : {"label", "choice", "values"}
+    words : tuple of str
+        What each asks.
+    scene, option : tuple of str
+        Where it is asked, by name; "" where it is not asked there.
+    chance : ndarray (batch, query, answer, hypothesis)
+        ``p(answer | h)`` given what is known already; one batch where nothing of it was sampled. An answer that cannot be
+        given has 0.
+    informs_agent : bool
+        Whether the agent learns from the answer too.
+    """
+
+    kind: str
+    words: tuple[str, ...]
+    scene: tuple[str, ...]
+    option: tuple[str, ...]
+    chance: np.ndarray
+    informs_agent: bool
+
+
+@as_made
+def _noise(tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int) -> np.ndarray | None:
+    """Mean share of wrong labels under each hypothesis, (batch, hypothesis); None where no labels are asked for."""
+    if given is None and said is None:
+        return None
+    if given is None:
+        assert said is not None
+        if not isinstance(said["noise"], list):
+            return np.full((1, n), float(said["noise"]))
+        return _batches(in_order(tree, "posterior")[f"{said['name']}_eps"].to_numpy().reshape(-1, n)).mean(axis=1)
+    if isinstance(given, (tuple, list)):
+        if len(given) != 2 or not all(1e-9 <= (finite(x) or 0) <= 1e9 for x in given):
+            raise InputError(f"noise: {shown(given)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
+        return np.full((1, n), _mean_below_half(float(given[0]), float(given[1])))
+    number = finite(given)
+    if number is None or not 0 <= number < 0.5:
+        raise InputError(f"noise: {shown(given)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
+    return np.full((1, n), number)
+
+
+def _mean_below_half(a: float, b: float) -> float:
+    """Mean of Beta(a, b) restricted to below 1/2."""
+    return float(np.exp(log_incomplete_beta(0.5, a + 1, b) - log_incomplete_beta(0.5, a, b)))
+
+
+def _batches(draws: np.ndarray) -> np.ndarray:
+    """Draws (draw, hypothesis) in batches: (batch, draw, hypothesis)."""
+    size = len(draws) // BATCHES
+    return draws[: size * BATCHES].reshape(size, BATCHES, -1).swapaxes(0, 1)
+
+
+Points = list[list[tuple[np.ndarray, np.ndarray]]]
+"""Rationalities and their shares, by batch and hypothesis."""
+
+
+@as_made
+def _rationality(
+    tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int
+) -> tuple[Points, np.ndarray | None] | None:
+    """What is known of the rationality of who would choose, and ``s_h``; None where no choices are asked for."""
+    if given is not None:
+        return [[betas_of(given)] * n], None
+    if said is None:
+        return None
+    scales = in_order(tree, "constant_data")[f"{said['name']}_scale"].to_numpy()
+    if not isinstance(said["rationality"], list):
+        return [[(np.array([float(said["rationality"])]), np.ones(1))] * n], scales
+    draws = in_order(tree, "posterior")[f"{said.get('human') or said['name']}_rationality"].to_numpy().reshape(-1, n)
+    return [[_gauss(batch[:, h]) for h in range(n)] for batch in _batches(draws)], scales
+
+
+def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss's rule for the logarithms of draws, by Lanczos: exact for polynomials of degree 2 NODES - 1 in them."""
+    logs = np.log(betas)
+    basis = [np.full(len(logs), len(logs) ** -0.5)]
+    diagonal, beside = [], []
+    for _ in range(NODES):
+        step = logs * basis[-1]
+        diagonal.append(float(basis[-1] @ step))
+        for one in (*basis, *basis):  # twice, so that they stay orthogonal
+            step = step - (one @ step) * one
+        length = float(np.linalg.norm(step))
+        if length < 1e-10 * max(float(np.abs(logs).max()), 1.0):
+            break
+        beside.append(length)
+        basis.append(step / length)
+    beside = beside[: len(diagonal) - 1]
+    nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+    return np.exp(nodes), vectors[0] ** 2
+
+
+def labels(valuation: Valuation, table: Table, wrong: np.ndarray) -> Queries:
+    """Is this item better than failing? Answers: yes, no."""
+    n = len(valuation.hypotheses)
+    good = np.empty((table.n_items, n), bool)
+    for block in valuation.blocks():
+        for h in range(n):
+            good[block.items.ravel(), h] = block.better(h).ravel()
+    keep = np.ones(table.n_items, bool)
+    failing = table.failing()
+    if failing is not None:
+        keep = ~failing
+    yes = np.where(good[keep][None], 1 - wrong[:, None, :], wrong[:, None, :])
+    scene, option = _places(table)
+    scene, option = scene[keep], option[keep]
+    where = [f"{_place(s, o)}" for s, o in zip(scene, option, strict=True)]
+    return Queries(
+        "label",
+        tuple(f"is {w} better than failing?" for w in where),
+        tuple(scene),
+        tuple(option),
+        np.stack([yes, 1 - yes], axis=2),
+        True,
+    )
+
+
+def _places(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Names of the scene and of the option of each item; "" where there are no options."""
+    widths = np.diff(table.starts)
+    scene = np.repeat(np.array([table.scene_name(m) for m in range(table.n_scenes)]), widths)
+    if not table.has_options:
+        return scene, np.full(table.n_items, "")
+    if table.option_names is not None:
+        return scene, np.array([table.option_names.text(i) for i in range(table.n_items)])
+    return scene, (np.arange(table.n_items) - np.repeat(table.starts[:-1], widths)).astype(str)
+
+
+def _place(scene: str, option: str) -> str:
+    return f"item {scene}" if option == "" else f"option {option} of scene {scene}"
+
+
+def choices(valuation: Valuation, table: Table, betas: Points, scales: np.ndarray | None) -> Queries:
+    """Which option of this scene? Answers: its options."""
+    n = len(valuation.hypotheses)
+    s = np.asarray(within_scene_scale(valuation) if scales is None else scales, float)
+    asked = np.flatnonzero(np.diff(table.starts) > 1)
+    width = int(np.diff(table.starts).max())
+    chance = np.zeros((len(betas), len(asked), width, n))
+    for h in range(n):
+        worth = laid_out(valuation, h)[asked]
+        there = worth > -np.inf
+        behind = np.where(there, worth - worth.max(axis=-1, keepdims=True), 0.0)
+        for b, batch in enumerate(betas):
+            for beta, share in zip(*batch[h], strict=True):
+                odds = np.where(there, np.exp(behind * (beta / s[h] if s[h] > 0 else 0.0)), 0.0)
+                chance[b, :, :, h] += share * odds / odds.sum(axis=-1, keepdims=True)
+    names = tuple(str(table.scene_name(int(m))) for m in asked)
+    return Queries(
+        "choice", tuple(f"which option of scene {m}?" for m in names), names, ("",) * len(names), chance, True
+    )
+
+
+def _values(posterior: Posterior, informs_agent: bool) -> Queries:
+    """Which of two hypotheses is likelier to be meant? Answers: the first, the second."""
+    hypotheses, n = posterior.hypotheses, len(posterior.weights)
+    mean = np.zeros(n)
+    first = np.zeros((n, n, n))  # E[pi_h pi_i / (pi_i + pi_j)] at (i, j, h)
+    for share, part in posterior.prior.parts():
+        weights = part.weights_of(hypotheses)
+        mean += share * weights
+        first += share * _preferred(part, weights, part.held(hypotheses))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        said = np.where(mean > 0, first / np.where(mean > 0, mean, 1.0), 0.5)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if posterior.weights[i] > 0 and posterior.weights[j] > 0]
+    chance = np.array([[said[i, j], said[j, i]] for i, j in pairs]).reshape(1, len(pairs), 2, n)
+    names = hypotheses.names
+    words = tuple(f"is {names[i]!r} or {names[j]!r} likelier to be what people mean?" for i, j in pairs)
+    return Queries("values", words, ("",) * len(pairs), ("",) * len(pairs), chance, informs_agent)
+
+
+def _preferred(part: Prior, weights: np.ndarray, held: Any) -> np.ndarray:
+    """``E[pi_h pi_i / (pi_i + pi_j)]`` of one opinion: (i, j, h); of two that have no weight, one half of E[pi_h]."""
+    n = len(weights)
+    if held is not None:
+        out = np.zeros((n, n, n))
+        for pi, chance in zip(held.pi, held.chance, strict=True):
+            out += chance * _of_two(pi)[:, :, None] * pi
+        return out
+    if part.strength is None:
+        return _of_two(weights)[:, :, None] * weights
+    a = part.strength * weights
+    both = a[:, None] + a[None, :]
+    out = _of_two(a)[:, :, None] * weights  # h is neither: its share has nothing to do with who of the two is preferred
+    i, j = np.ogrid[:n, :n]
+    apart = np.broadcast_to((i != j) & (both > 0), (n, n))
+    for one, more in ((np.broadcast_to(i, (n, n)), 1.0), (np.broadcast_to(j, (n, n)), 0.0)):
+        value = weights[one] * (a[:, None] + more) / (both + 1.0)
+        rows, columns = np.nonzero(apart)
+        out[rows, columns, one[rows, columns]] = value[rows, columns]
+    return out
+
+
+def _of_two(pi: np.ndarray) -> np.ndarray:
+    """``pi_i / (pi_i + pi_j)``: (i, j); one half where neither has any."""
+    both = pi[:, None] + pi[None, :]
+    return np.where(both > 0, pi[:, None] / np.where(both > 0, both, 1.0), 0.5)

@@ -1,0 +1,150 @@
+"""Expected value of a query: how much its answer is expected to lower the risk."""
+
+import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.design.query_kinds import Queries
+from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.posterior import Posterior
+
+CELLS = 20_000_000
+MOVED = 16
+"""Times that evidence which was sampled is moved by its error."""
+
+
+class Worth:
+    """What the judge's best policy is worth on the test, ``mean_m max_o sum_j v_j r_j``, by rows of weights that need not add up."""
+
+    def __init__(self, case: Case) -> None:
+        valuation = case.valuation
+        n = len(case.posterior.weights)
+        weight, total = scene_weights(valuation)
+        scenes, best = [], np.zeros(n)
+        widest = int(np.diff(valuation.table.starts).max())
+        for block in valuation.blocks():
+            worth = np.empty((block.shape[1], widest + 1, n))
+            failing = np.empty((block.shape[1], n))
+            for h in range(n):
+                reward = block.reward(h)
+                if block.options is not None:  # where there is no option, an option that is there
+                    reward = np.where(block.options, reward, np.nan)
+                    first = np.nanmax(np.where(np.isnan(reward), -np.inf, reward), axis=0)
+                    place = np.argmax(block.options, axis=0)
+                    first = reward[place, np.arange(reward.shape[1])]
+                    reward = np.where(np.isnan(reward), first, reward)
+                worth[:, : len(reward), h] = reward.T
+                worth[:, len(reward) : widest, h] = reward.T[:, :1]
+                failing[:, h] = block.failure(h)
+                best[h] += float(block.best(h) @ weight[block.scenes])
+            worth[:, widest] = failing if case.policy.abstain else worth[:, 0]
+            scenes.append(worth)
+        self.best = best / total
+        whole = np.concatenate(scenes)
+        flat, place = np.unique(whole.reshape(len(whole), -1), axis=0, return_inverse=True)
+        self.mass = np.bincount(place.ravel(), weight / total, len(flat))
+        self.rewards = np.ascontiguousarray(flat.reshape(len(flat), widest + 1, n).transpose(2, 1, 0))
+        judge = case.posterior.weights @ self.rewards.reshape(n, -1)
+        taken = judge.reshape(self.rewards.shape[1:]).argmax(axis=0)
+        size = np.tensordot(case.posterior.weights, np.abs(self.rewards), 1)
+        self.unit = float(np.take_along_axis(size, taken[None], axis=0)[0] @ self.mass)
+        """What the judge's best policy adds up, in absolute value: differences far below it are rounding."""
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Worth of each row of weights (row, hypothesis): (row,), reward units a scene."""
+        n, options, scenes = self.rewards.shape
+        out = np.empty(len(rows))
+        step = max(1, CELLS // (options * scenes))
+        for lo in range(0, len(rows), step):
+            some = (rows[lo : lo + step] @ self.rewards.reshape(n, -1)).reshape(-1, options, scenes)
+            out[lo : lo + step] = some.max(axis=1) @ self.mass
+        return out
+
+    def regret(self, weights: np.ndarray) -> float:
+        """Of the judge's best policy, failing being what every policy is held against."""
+        return max(float(weights @ self.best) - float(self(weights[None])[0]), 0.0)
+
+
+class Risks:
+    """Risk of agents, each before a judge of its own."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.matrix = None
+        if case.policy.draws_one:
+            judge = case.judge(case.posterior)
+            self.matrix = catastrophe_risk(case.valuation, case.policy, case.agent, judge).matrix
+
+    def __call__(self, agents: np.ndarray, judges: np.ndarray) -> np.ndarray:
+        """Risks (row,) of agents (row, hypothesis) before judges (row, hypothesis of the judge's)."""
+        valuation, policy = self.case.valuation, self.case.policy
+        n = judges.shape[1]
+        if self.matrix is not None:
+            mixed = np.array([policy.mixing(w) for w in agents])
+            return ((mixed @ self.matrix[:, :n]) * judges).sum(axis=1)
+        weight, total = scene_weights(valuation)
+        scales = within_scene_scale(valuation) if policy.needs_scale else None
+        out = np.zeros(len(agents))
+        for block in valuation.blocks():
+            view, options = View(block, policy.abstain, scales), block.shape[0]
+            bad = np.array([block.worse(h) for h in range(n)]) * weight[block.scenes]
+            for k, (w, v) in enumerate(zip(agents, judges, strict=True)):
+                acts = np.asarray(policy.act(view, w), float)[:options]
+                out[k] += float(np.tensordot(v, bad, 1).ravel() @ acts.ravel())
+        return out / total
+
+    def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
+        """Expected change in the risk by each question: (query,); an agent that learns nothing has none."""
+        queries, answers, n = chance.shape
+        if not informed or self.case.other is not None:
+            return np.zeros(queries)
+        agents = (chance * self.case.agent).reshape(-1, n)
+        mass = agents.sum(axis=1, keepdims=True)
+        agents = np.where(mass > 0, agents / np.where(mass > 0, mass, 1.0), self.case.agent)
+        after = self(agents, joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1)
+        return after - float(self(self.case.agent[None], joint[0].sum(axis=0)[None])[0])
+
+
+def measure(asked: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
+    """Fall in regret, information and change in risk of each question, and their Monte Carlo errors: two arrays (3, query)."""
+    whole = _numbers(asked.chance.mean(axis=0), asked, posterior.weights, worth, risk)
+    error = np.zeros_like(whole)
+    if len(asked.chance) > 1:
+        parts = np.array([_numbers(chance, asked, posterior.weights, worth, risk) for chance in asked.chance])
+        error = parts.std(axis=0, ddof=1) / len(parts) ** 0.5
+    if not posterior.exact:
+        moved = posterior.perturbed(MOVED, substream(0, "errors of queries"))
+        chance = asked.chance.mean(axis=0)
+        parts = np.array([_numbers(chance, asked, one.weights, worth, risk) for one in moved])
+        error = np.hypot(error, parts.std(axis=0, ddof=1))
+    return whole, error
+
+
+def _numbers(chance: np.ndarray, asked: Queries, judge: np.ndarray, worth: Worth, risk: Risks) -> np.ndarray:
+    fall, told = learned(chance, judge, worth)
+    joint = chance * judge  # p(answer, h)
+    change = risk.changes(chance, joint, asked.informs_agent)
+    change[np.abs(change) <= EQUAL] = 0.0
+    return np.array([fall, told, change])
+
+
+def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.ndarray, np.ndarray]:
+    """Expected fall in the regret of a judge's best policy, and information, of each question: (query,) each."""
+    queries, answers, n = chance.shape
+    joint = chance * judge  # p(answer, h)
+    p = joint.sum(axis=2, keepdims=True)
+    fall = worth(joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1) - worth(judge[None])[0]
+    fall[np.abs(fall) <= EQUAL * worth.unit] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        told = np.where(joint > 0, joint * np.log(chance / p), 0.0).sum(axis=(1, 2))
+    told[told < EQUAL] = 0.0
+    return fall, told
+
+
+def best_first(fall: np.ndarray, told: np.ndarray, unit: float) -> np.ndarray:
+    """Order questions: by the fall, of equals (within rounding) by the information, then the earlier."""
+    step = EQUAL * max(unit, float(np.abs(fall).max(initial=0.0)), 1e-300)
+    return np.lexsort((np.arange(len(fall)), -np.round(told / EQUAL), -np.round(fall / step)))

@@ -1,0 +1,232 @@
+"""Catastrophe risk under many failure lines at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.intervals import quantile
+from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAPS, Picks, Refits, drawn_lines
+from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares, shares_of_variance
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.failure_judgements import Line
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.posterior import MATTERS, Posterior
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Ends of an interval, and their Monte Carlo errors."""
+
+    lower: float
+    upper: float
+    mcse_lower: float
+    mcse_upper: float
+
+    @classmethod
+    def of(cls, risks: np.ndarray, prob: float) -> "Ends":
+        """Equal-tailed, of independent draws."""
+        ordered = np.sort(risks)
+        lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
+        upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
+        return cls(lower, upper, mcse_lower, mcse_upper)
+
+
+@dataclass(frozen=True, eq=False)
+class UnderLine:
+    """The risk with the failure line as judgements leave it.
+
+    Attributes
+    ----------
+    mean, mcse : float
+    ends : Ends
+        Of the equal-tailed interval over draws of the values and of the line together.
+    by_truth, weights : ndarray (hypothesis,)
+        ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights, whose product the mean is; ``mcse_by_truth`` and
+        ``mcse_weights`` their errors.
+    risks : ndarray (draw,)
+    refits : int
+        0 where none was asked.
+    effective : float or None
+        The least effective number of refits, of a hypothesis that matters.
+    shares : Shares or None
+        Which of the two doubts moves the risk; None where the values have none.
+    """
+
+    mean: float
+    mcse: float
+    ends: "Ends"
+    by_truth: np.ndarray
+    mcse_by_truth: np.ndarray
+    weights: np.ndarray
+    mcse_weights: np.ndarray
+    risks: np.ndarray
+    refits: int = 0
+    effective: float | None = None
+    shares: Shares | None = None
+
+
+def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
+    """What an agent picks on a test, by what it is worth under each of the first n hypotheses."""
+    weight, total = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    found: list[Picks] = [[] for _ in range(n)]
+    for block in valuation.blocks():
+        acts = (
+            np.asarray(policy.act(View(block, policy.abstain, scales), agent))[: block.shape[0]]
+            * weight[block.scenes]
+            / total
+        )
+        some = acts > 0
+        for h, parts in enumerate(found):
+            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
+    return [_added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+
+
+def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each reward once, ascending, with all its mass."""
+    if not rewards.size:
+        return rewards, mass
+    values, _, place, _ = distinct(rewards)
+    return values, np.bincount(place, mass, len(values))
+
+
+def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
+    """How often the agent picks what is worse than u under each hypothesis: (draw, hypothesis)."""
+    columns = []
+    for h, (rewards, mass) in enumerate(picked):
+        below = np.concatenate([[0.0], np.cumsum(mass)])
+        columns.append(below[np.searchsorted(rewards, u[:, h], side="left")])
+    return np.minimum(np.array(columns).T, 1.0)
+
+
+def risk_of_lines(
+    posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int, shares_too: bool = True
+) -> UnderLine:
+    """Compute the risk where no evidence rests on the line: exact but for the quadrature of u, its interval by n draws.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's.
+    """
+    by_truth = np.array([one.above(rewards) @ mass for one, (rewards, mass) in zip(lines, picked, strict=True)])
+    by_truth = np.clip(by_truth, 0.0, 1.0)
+    _, drawn, _ = posterior.draws(n, substream(seed, "values"))
+    risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
+    none, weights = np.zeros(len(by_truth)), posterior.weights
+    shares = None
+    if shares_too and posterior.prior.uncertain:
+        values = [posterior.draws(n, substream(seed, f"shares of values {k}"))[1] for k in (0, 1)]
+        bad = [worse_at(picked, drawn_lines(lines, n, seed + 1 + k)) for k in (0, 1)]
+        shares = shares_of_variance(lambda of_values, of_line: (values[of_values] * bad[of_line]).sum(axis=1))
+    ends = Ends.of(risks, prob)
+    return UnderLine(float(weights @ by_truth), 0.0, ends, by_truth, none, weights, none, risks, shares=shares)
+
+
+def risk_of_refits(
+    posterior: Posterior, refits: Refits, picked: Picks, prob: float, n: int, seed: int, bootstraps: int = BOOTSTRAPS
+) -> UnderLine:
+    """Compute the risk where some evidence rests on the line: ``v_j ∝ pi_j E[L_j(u_j)]``, ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's; its evidence is not looked at.
+    picked : Picks
+        Of the agent, whatever it was trained with.
+    bootstraps : int
+        For the errors of all but the mean, which are 0 unless there are at least two; without any, no shares of the variance.
+
+    Raises
+    ------
+    InputError
+        The data are impossible at every one of the lines.
+    """
+    held, near = refits.held(posterior), refits.near
+    count, chances, bad = len(near.u), near.chances(), worse_at(picked, near.u)
+    by_truth = (chances * bad).sum(axis=0)
+    mean = float(held.weights @ by_truth)
+    spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
+    risks = _risks(held, refits, picked, n, substream(seed, "values at refits"))
+    ends = Ends.of(risks, prob)
+    again = []
+    rng = substream(seed, "refits again")
+    for _ in range(bootstraps):
+        some = refits.again(rng)
+        try:
+            moved = some.held(posterior)
+        except InputError:  # the few lines at which the data are possible are not among them
+            continue
+        other = Ends.of(_risks(moved, some, picked, n, rng), prob)
+        truths = (some.near.chances() * worse_at(picked, some.near.u)).sum(axis=0)
+        again.append([other.lower, other.upper, *truths, *moved.weights])
+    error = np.zeros(2 + 2 * len(by_truth))
+    if len(again) > 1:  # each with values drawn anew, so that their error is in it
+        error = np.std(again, axis=0, ddof=1)
+        ends = replace(ends, mcse_lower=float(error[0]), mcse_upper=float(error[1]))
+    of_truth, of_weights = np.split(error[2:], 2)
+    return UnderLine(
+        mean=mean,
+        mcse=float(spread / np.sqrt(count)),
+        ends=ends,
+        by_truth=by_truth,
+        mcse_by_truth=of_truth,
+        weights=held.weights,
+        mcse_weights=of_weights,
+        risks=risks,
+        refits=count,
+        effective=float(near.effective()[held.weights > MATTERS].min()),
+        shares=_shares(held, refits, picked, n, seed) if bootstraps else None,
+    )
+
+
+def _shares(held: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
+    """Shares of the variance, values and lines each as the data leave them, but drawn apart from one another."""
+    if not held.prior.uncertain:
+        return None
+    drawn = [_drawn(held, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
+    values, lines = [one[0] for one in drawn[:2]], [one[1:] for one in drawn[2:]]
+    return shares_of_variance(lambda of_values, of_line: _weighed(values[of_values], *lines[of_line]))
+
+
+def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
+    return _weighed(*_drawn(held, refits, picked, n, rng))
+
+
+def _drawn(
+    held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws of pi, and log evidence and risk by truth at draws of the lines, from ``p(pi, u | data)``: (draw, hypothesis) each.
+
+    A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
+    """
+    anywhere, near = refits.anywhere, refits.near
+    columns = np.arange(len(held.weights))
+    truths = rng.choice(len(columns), n, p=held.weights)
+    pi = held.prior.draws(held.hypotheses, truths, rng)
+    at = rng.integers(len(anywhere.u), size=(n, len(columns)))
+    log_evidence, bad = anywhere.log_evidence[at, columns], worse_at(picked, anywhere.u)[at, columns]
+    chances, bad_near = near.chances(), worse_at(picked, near.u)
+    for h in columns:
+        mine = truths == h
+        if mine.any():
+            its = rng.choice(len(near.u), int(mine.sum()), p=chances[:, h])
+            log_evidence[mine, h], bad[mine, h] = near.log_evidence[its, h], bad_near[its, h]
+    return pi, log_evidence, bad
+
+
+def _weighed(pi: np.ndarray, log_evidence: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible, which weighs nothing."""
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(pi) + log_evidence
+    top = log_weights.max(axis=1, keepdims=True)
+    odds = np.exp(log_weights - np.where(np.isfinite(top), top, 0.0))
+    total = odds.sum(axis=1)
+    return (odds * bad).sum(axis=1) / np.where(total > 0, total, 1.0)

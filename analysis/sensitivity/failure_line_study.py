@@ -1,0 +1,212 @@
+"""The failure line that judgements of a study leave, and what the results document holds of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
+    BOOTSTRAPS,
+    Refits,
+    exact_evidence_at,
+    refitted,
+    resting_on_the_line,
+)
+from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+
+REFITS = 200
+"""Draws of the line at which a study weighs again what rests on it."""
+FEW = 20
+"""Of effective refits: below this their errors are not to be relied on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a study's judgements say of the failure line.
+
+    Attributes
+    ----------
+    lines : tuple of Line
+        One a hypothesis of the judge's.
+    resting : tuple of int
+        Which feedback is weighed again, for its evidence rests on the line, or it shares a rationality with such.
+    refits : Refits or None
+        Of these feedbacks alone; None where there are none, or none can be weighed again.
+    why_not : str
+        Why there is no risk under the line; empty where there is one.
+    bootstraps : int
+    """
+
+    judgements: FailureJudgements
+    lines: tuple[Line, ...]
+    resting: tuple[int, ...]
+    refits: Refits | None
+    why_not: str = ""
+    bootstraps: int = BOOTSTRAPS
+
+    def without_errors(self) -> "Judged":
+        """The same, Monte Carlo errors left out."""
+        return replace(self, bootstraps=0)
+
+    def whole(self, posterior: Posterior) -> Refits | None:
+        """Refits of all feedback, that which does not rest on the line as a posterior has it."""
+        if self.refits is None:
+            return None
+        base = np.array([e.log_evidence for e in posterior.evidence])
+        rest = [k for k in range(len(base)) if k not in self.resting]
+        total, moved = base.sum(axis=0), posterior.log_evidence
+        possible = np.isfinite(total) & np.isfinite(moved)
+        error = np.where(possible, np.where(possible, moved, 0.0) - np.where(possible, total, 0.0), 0.0)
+        return self.refits.plus(base[rest].sum(axis=0) + error)
+
+    def risk(
+        self,
+        posterior: Posterior,
+        valuation: Valuation,
+        policy: Policy,
+        agent: np.ndarray,
+        prob: float,
+        n: int,
+        seed: int,
+    ) -> UnderLine | None:
+        """Compute the risk of an agent on a test; None where there is none.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            The judge's, as the study weighed it.
+        valuation : Valuation
+            Of the test, the judge's hypotheses first.
+        agent : ndarray (hypothesis,)
+            The agent's weights, which are held: what it learned, it learned by the line that was stated.
+        """
+        if self.why_not:
+            return None
+        picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.whole(posterior)
+        if refits is None:
+            return risk_of_lines(posterior, self.lines, picked, prob, n, seed, self.bootstraps > 0)
+        return risk_of_refits(posterior, refits, picked, prob, n, seed, self.bootstraps)
+
+    def warnings(self, posterior: Posterior) -> list[str]:
+        """What to know of it before believing any of it."""
+        out = [f"risk_under_judged_line is null: {self.why_not}"] if self.why_not else []
+        line = posterior.valuations[0].line
+        for name, value in zip(posterior.hypotheses.names, line.values, strict=True):
+            if isinstance(value, Expression) and value.columns:
+                out.append(
+                    f"the judged failure line of {name!r} is one number, where fail_utility ({value.text}) may differ between scenes"
+                )
+        return out
+
+
+def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequence[Line], seed: int) -> Judged:
+    """Weigh again, at draws of the line, what rests on it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The judge's, whose feedback and hypotheses these are.
+    lines : sequence of Line
+        As `FailureJudgements.lines` gives them.
+    """
+    resting = resting_on_the_line(posterior.feedback)
+    given = (judgements, tuple(lines), tuple(resting))
+    if not resting:
+        return Judged(*given, None)
+    sampled = [k for k in resting if posterior.evidence[k].method != "exact"]
+    if sampled:
+        names = ", ".join(repr(str(posterior.feedback[k].name)) for k in sampled)
+        why = (
+            f"the evidence of feedback {names} goes with the failure line and was not computed exactly, so it is not computed "
+            "again at other lines"
+        )
+        return Judged(*given, None, why)
+    feedback = [posterior.feedback[k] for k in resting]
+
+    def log_evidence(u: np.ndarray) -> np.ndarray:
+        return exact_evidence_at(posterior.hypotheses, feedback, FailureLine(tuple(u.tolist())))
+
+    refits = refitted(lines, log_evidence, REFITS, seed)
+    found = Judged(*given, refits)
+    whole = found.whole(posterior)
+    assert whole is not None
+    try:
+        whole.held(posterior)
+    except InputError:
+        return Judged(
+            *given, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
+        )
+    return found
+
+
+def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str, Any]:
+    """What a study's judgements say of each hypothesis's failure line, for the results."""
+    asked = judged.judgements.asked
+    ends = [one.quantile([(1 - prob) / 2, (1 + prob) / 2]).tolist() for one in judged.lines]
+    return {
+        "by_hypothesis": {
+            name: {
+                "mean": one.mean,
+                "sd": one.sd,
+                "lower": lower,
+                "upper": upper,
+                "mcse": one.error,
+                "rationality": one.rationality,
+                "log_evidence": one.log_evidence,
+            }
+            for name, one, (lower, upper) in zip(names, judged.lines, ends, strict=True)
+        },
+        "prob": prob,
+        "source": judged.judgements.source,
+        "table": asked.table.name,
+        "column": asked.column,
+        "items": asked.items.n_items,
+        "rather_nothing": int(asked.observed.sum()),
+        "settings": {
+            key: {name: judged.judgements.of_each(key, name) for name in names} for key in ("centre", "spread")
+        }
+        | {"rationality": asked.rationality},
+    }
+
+
+def risk_document(found: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
+    """Give the risk under the judged line as the results have it."""
+    if found is None:
+        return None
+    arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")
+    return (
+        {"mean": found.mean, "mcse": found.mcse}
+        | vars(found.ends)
+        | {key: dict(zip(names, getattr(found, key).tolist(), strict=True)) for key in arrays}
+        | {"refits": found.refits, "effective_refits": found.effective}
+        | {"shares": None if found.shares is None else found.shares.document()}
+    )
+
+
+def add_errors(risk: dict[str, Any], error: dict[str, Any]) -> None:
+    """Add the errors by sampled evidence to those by draws of the line and the values."""
+    risk["mcse"] = float(np.hypot(risk["mcse"], error["mean"]))
+    for end in ("lower", "upper"):
+        risk[f"mcse_{end}"] = float(np.hypot(risk[f"mcse_{end}"], error[end]))
+    for key in ("by_truth", "weights"):
+        for name, value in error[key].items():
+            risk[f"mcse_{key}"][name] = float(np.hypot(risk[f"mcse_{key}"][name], value))
+
+
+def few(document: dict[str, Any] | None) -> list[str]:
+    """Warn where the refits are too few for their errors."""
+    if document is None or document["effective_refits"] is None or document["effective_refits"] >= FEW:
+        return []
+    return [
+        f"of the {document['refits']} failure lines at which the evidence was computed again, only as many as "
+        f"{document['effective_refits']:.2g} count, for the data say more of the line than the judgements do: the Monte Carlo "
+        "errors of risk_under_judged_line are rough"
+    ]

@@ -1,0 +1,89 @@
+"""Value bits and bounds of the risk of a fitted tree, as labelled Datasets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.sensitivity import prior
+from reward_hypotheses.analysis.sensitivity import value_bits as values
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.inference.special import log_normalised
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.uniform import Uniform
+
+
+def value_bits(
+    tree: xr.DataTree,
+    test: Any,
+    target: float = 0.01,
+    policy: Policy | None = None,
+    agent: Agent = None,
+    *,
+    agent_fail_utility: Any = None,
+    hypotheses: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Compute the least information about human values that brings the agent's risk to the target.
+
+    See `reward_hypotheses.analysis.sensitivity.value_bits.value_bits` for the equation. The agent is uniform unless given.
+
+    Returns
+    -------
+    Dataset
+        ``bits``, ``by_truth`` (hypothesis), and ``mcse``, what sampled evidence leaves open of ``bits``; inf where no
+        amount is enough (attribute ``reason``), NaN for policies that do not draw one hypothesis from the agent's weights
+        and for an agent read from another tree.
+    """
+    wanted = finite(target)
+    if wanted is None or not 0 <= wanted <= 1:
+        raise InputError(f"target: {shown(target)}; give a risk from 0 to 1, such as 0.01")
+    agent = Uniform() if agent is None else agent
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    names = list(case.posterior.hypotheses.names)
+    bits, by_truth, mcse, reason = np.nan, np.full(len(names), np.nan), np.nan, ""
+    if not isinstance(agent, Prior):
+        reason = "not defined for an agent that was read from another tree"
+    elif not case.policy.mixes_weights:
+        reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
+    else:
+        found = case.risk()
+        uninformed = case.posterior.acting_log_prior(agent)
+
+        def solve(case: Case, judge: Posterior) -> values.Bits:
+            matrix = case.risk().matrix if case.posterior.families else found.matrix
+            log_agent = log_normalised(uninformed + judge.log_evidence)
+            return values.value_bits(matrix, judge.weights, log_agent, float(target))
+
+        solved = solve(case, case.posterior)
+        bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
+        error = case.standard_errors(lambda case, judge, _: solve(case, judge).bits, int(tree.attrs["seed"]))
+        mcse = np.nan if error is None else error
+    return xr.Dataset(
+        {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
+        coords={"hypothesis": names},
+        attrs={"target": float(target), "reason": reason, "units": "bits"},
+    )
+
+
+def risk_bounds(
+    tree: xr.DataTree,
+    test: Any,
+    contamination: float = 0.1,
+    policy: Policy | None = None,
+    agent: Agent = None,
+    *,
+    agent_fail_utility: Any = None,
+    hypotheses: Mapping[str, Any] | None = None,
+) -> tuple[float, float]:
+    """Bound the risk over judge's priors of which a share may be anything, the agent's weights held: (lower, upper)."""
+    share = finite(contamination)
+    if share is None or not 0 < share < 1:
+        raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    by_truth = case.risk().by_truth[case.judges]
+    return prior.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

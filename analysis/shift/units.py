@@ -1,0 +1,137 @@
+"""Units of a two-sample test: items by what the hypotheses say about them."""
+
+import numpy as np
+
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.view import View
+
+MOST_UNITS = 100_000  # scenes permuted; of more, so many at random
+
+
+def _copies(table: Table, whole: bool, counts: np.ndarray | None) -> np.ndarray:
+    """How many copies of each unit there are, (unit,) of int: of scenes, or of items."""
+    if counts is None:
+        return np.ones(table.n_scenes if whole else table.n_items, np.int64)
+    return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if whole else counts).astype(np.int64)
+
+
+def _shares(training: int, test: int) -> tuple[float, float]:
+    """Share of the units of training and of the test to look at: all of the fewer, where these are few enough."""
+    if training + test <= MOST_UNITS:
+        return 1.0, 1.0
+    half = MOST_UNITS / 2
+    if min(training, test) > half:
+        return half / training, half / test
+    rest = MOST_UNITS - min(training, test)
+    return (1.0, rest / test) if training < test else (rest / training, 1.0)
+
+
+def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """So many of the copies, each kept with a chance of its own."""
+    if share == 1:
+        return copies
+    return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
+
+
+def item_weights(valuation: Valuation) -> np.ndarray:
+    """Weight of the scene of each item: (item,)."""
+    weight = valuation.table.scene_weights()
+    lengths = np.diff(valuation.table.starts)
+    return np.repeat(np.ones(len(lengths)) if weight is None else weight, lengths)
+
+
+class Units:
+    """Indicators of one table, summed over the items of each unit that is permuted (a scene or an item).
+
+    Attributes
+    ----------
+    codes : ndarray (item,)
+        One number a vector of classes.
+    by_class : ndarray (unit, 3 * hypothesis)
+        Items worse than, equal to, better than failing.
+    choices : ndarray (unit, 2 * chooser^2 + 1)
+        Last, whether the scene offers anything but failing; else it is in none of these means.
+    n_items, weight : ndarray (unit,)
+        Items, and the weight of the scene; weights average 1 over the table.
+    times : ndarray (unit,) of int
+        How many copies of it there are.
+    """
+
+    def __init__(
+        self, valuation: Valuation, whole: bool, choosers: np.ndarray, kept: np.ndarray, counted: bool
+    ) -> None:
+        self.valuation, self.whole = valuation, whole
+        table = valuation.table
+        weight = None if counted else table.scene_weights()
+        lengths = np.diff(table.starts)
+        scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight[lengths > 0].mean()
+        self._scene = np.repeat(np.arange(table.n_scenes), lengths)
+        unit_weight = scene_weight if whole else scene_weight[self._scene]
+        length = lengths if whole else np.ones(table.n_items, int)
+        self.keep = (kept > 0) & (length > 0)
+        self.weight, self.times = unit_weight[self.keep], kept[self.keep]
+        self.n_items = length[self.keep].astype(float)
+        n = len(valuation.hypotheses)
+        self._multiplier = _multipliers(n)
+        codes = np.empty(table.n_items, np.uint64)
+        by_class, choices = [], []
+        for items, found, classes, chosen in valuation.each(lambda block: self._work(block, choosers)):
+            codes[items] = found
+            by_class.append(classes)
+            choices.append(chosen)
+        self.codes = codes
+        self.by_class = np.vstack(by_class)
+        self.choices = np.vstack(choices)
+
+    def _work(self, block: Block, choosers: np.ndarray) -> tuple[np.ndarray, ...]:
+        valuation = self.valuation
+        n = len(valuation.hypotheses)
+        inside = np.ones(block.shape, bool) if block.available is None else block.available
+        classes = np.empty((n, *block.shape), np.int8)
+        for h in range(n):
+            classes[h] = block.better(h)
+            classes[h] -= block.worse(h)
+        codes = np.zeros(block.shape, np.uint64)
+        for h in range(n):
+            codes += (classes[h] + 1).astype(np.uint64) * self._multiplier[h]
+        if self.whole:
+            keep = self.keep[block.scenes]
+            of_class = [[((c == k) & inside)[:, keep].sum(axis=0) for k in (-1, 0, 1)] for c in classes]
+        else:
+            items = block.items.T[inside.T]
+            keep = self.keep[items]
+            of_class = [[(c.T[inside.T] == k)[keep] for k in (-1, 0, 1)] for c in classes]
+        by_class = np.array(of_class, float).reshape(3 * n, -1).T
+        k = len(choosers)
+        chosen = np.zeros((by_class.shape[0], 2 * k * k + 1))
+        chosen[:, -1] = 1.0
+        if k:
+            if block.options is not None:
+                chosen[:, -1] = block.options.any(axis=0)[keep]
+            view = View(block)
+            best = np.array([view.best(int(h)) for h in choosers], float)
+            best = best[:, :, keep]
+            better = (classes[choosers] == 1)[:, :, keep]
+            chosen[:, : k * k] = np.einsum("ios,jos->sij", best, better).reshape(-1, k * k)
+            chosen[:, k * k : -1] = np.einsum("ios,jos->sij", best, best > 0).reshape(-1, k * k)
+        return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
+
+    def vector_counts(self, codes: np.ndarray) -> np.ndarray:
+        """Items of each unit with each of these vectors: (unit, vector)."""
+        place = np.minimum(np.searchsorted(codes, self.codes), len(codes) - 1)
+        hit = codes[place] == self.codes
+        row = np.cumsum(self.keep) - 1
+        unit = self._scene if self.whole else np.arange(len(self.codes))
+        hit &= self.keep[unit]
+        flat = row[unit[hit]] * len(codes) + place[hit]
+        n = len(self.weight)
+        return np.bincount(flat, minlength=n * len(codes)).reshape(n, len(codes)).astype(float)
+
+
+def _multipliers(n: int) -> np.ndarray:
+    """Base 3 while it fits 64 bits, beyond that random odd numbers (a hash)."""
+    if n <= 40:
+        return np.array([3**h for h in range(n)], np.uint64)
+    return np.random.default_rng(11).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
