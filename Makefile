@@ -49,16 +49,16 @@ types: venv
 
 docs: venv
 	cd $$(mktemp -d) && mkdir -p docs && ln -s $(CURDIR)/data data && ln -s $(CURDIR)/docs/figures docs/figures && \
-	    $(CURDIR)/$(BIN)/python $(CURDIR)/tests/pages.py $(CURDIR)/docs/*.md
-	$(BIN)/python tests/notebook.py docs/essay.ipynb
-	$(BIN)/python tests/api_page.py
-	$(BIN)/python tests/readme_page.py
+	    $(CURDIR)/$(BIN)/python $(CURDIR)/tests/support/pages.py $(CURDIR)/docs/*.md
+	$(BIN)/python tests/support/notebook.py docs/essay.ipynb
+	$(BIN)/python tests/support/api_page.py
+	$(BIN)/python tests/support/readme_page.py
 
 agreement: venv
 	$(BIN)/python tests/bench/agreement.py
 
 calibration: venv
-	PYTHONPATH=tests $(BIN)/python tests/bench/calibration.py
+	PYTHONPATH=tests/support $(BIN)/python tests/bench/calibration.py
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

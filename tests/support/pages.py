@@ -1,6 +1,6 @@
 """Run the Python and the commands of a page of the docs, block by block, and compare or rewrite what it shows as output.
 
-``python tests/pages.py PAGE...`` runs pages in the folder at hand, and rewrites the outputs that they show; figures go to
+``python tests/support/pages.py PAGE...`` runs pages in the folder at hand, and rewrites the outputs that they show; figures go to
 ``docs/figures`` there.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = importlib.util.find_spec("onnxruntime") is not None
 """Whether networks in ONNX can be run: there is no wheel of onnxruntime for every machine."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)

@@ -1,4 +1,4 @@
-"""Run the notebook cell by cell, as Jupyter would, and rewrite its outputs: ``python tests/notebook.py docs/essay.ipynb``."""
+"""Run the notebook cell by cell, as Jupyter would, and rewrite its outputs: ``python tests/support/notebook.py docs/essay.ipynb``."""
 
 import base64
 import contextlib

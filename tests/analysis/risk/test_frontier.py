@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import SHOWN, TEST, TRAINING, small, write
-from test_policies import share, world
+from worlds import share, world
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import frontier as module

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from mdp_studies import DEMOS, written
+from mdp_studies import study as study_of_demos
 from studies import csv_text, small, write
-from test_mdp_study import DEMOS, written
-from test_mdp_study import study as study_of_demos
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.evidence.by_feedback import contributions

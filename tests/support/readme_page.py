@@ -1,4 +1,4 @@
-"""Draw the pictures of README from the demo, and rewrite the outputs that it shows: ``python tests/readme_page.py``."""
+"""Draw the pictures of README from the demo, and rewrite the outputs that it shows: ``python tests/support/readme_page.py``."""
 
 import os
 import re

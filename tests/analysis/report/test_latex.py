@@ -23,7 +23,7 @@ from reward_hypotheses.analysis.report.sentences import percent
 from reward_hypotheses.analysis.report.table_model import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
 from reward_hypotheses.analysis.report.tables import paper_tables, table_files
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 NASTY = r"""a_b & 100% $x$ #1 {brace} \backslash ~ ^ < > | "quoted" é α 中 😀 <script>"""
 NASTY_TOO = (
     "[opt] * -- ''x'' `tick` ?` !` ,, ñ ő ą ế ﬁ ½ ≤ ∑ x² 10⁻³ “so” – — … ß Ø Ł\tΩ ά\n \u200b𝑥 ∉ ÿ^^M \\end{tabular}"

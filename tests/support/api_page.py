@@ -1,4 +1,4 @@
-"""Write docs/api.md from the docstrings of what the package gives: ``python tests/api_page.py``."""
+"""Write docs/api.md from the docstrings of what the package gives: ``python tests/support/api_page.py``."""
 
 import inspect
 import re

@@ -12,7 +12,7 @@ from pages import blocks
 
 from reward_hypotheses.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 

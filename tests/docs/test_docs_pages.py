@@ -265,7 +265,7 @@ def test_the_page_can_be_wrong(documents, keys):
 
 def test_the_api_page_is_what_the_docstrings_say():
     written = PAGE.read_text(encoding="utf-8")
-    assert written == page(), "run python tests/api_page.py"
+    assert written == page(), "run python tests/support/api_page.py"
     assert not re.search(r"0x[0-9a-f]{6}|/home/|\b20[2-9]\d-\d\d", written)
     for here in (ROOT, ROOT.parent, Path.home()):  # no path of the machine that wrote it
         assert len(here.parts) < 2 or f"{here}/" not in written
