@@ -1,18 +1,21 @@
-"""An agent on a test: its hypotheses beside the judge's, and how their Monte Carlo errors move together."""
+"""Case: a judge, an agent, its policy and a test, and what every analysis of them shares."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
+from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, Fitted
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
-from reward_hypotheses.analysis.risk import catastrophe as arrays
+from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
+from reward_hypotheses.analysis.rollout import Outcomes, outcomes
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.callables import kept
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
@@ -22,181 +25,352 @@ from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior, on_test
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.tree.read import hypotheses_in, posterior_of, rationality_in, tested
+from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.weights.agent_rationality import among
 
-Agent = Prior | xr.DataTree | None
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from reward_hypotheses.analysis.sensitivity.failure_line_study import Judged
+
+LEAST_DRAWS = 4000
+"""Draws of the values, at least, by which an interval is given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a case: the seed, and the arguments of the analyses."""
+
+    seed: int = 0
+    targets: Sequence[float] = (0.1, 0.01, 0.001)
+    contaminations: Sequence[float] = (0.01, 0.05, 0.1)
+    prob: float = 0.95
+    deployments: Sequence[int] = (1, 10, 100, 1000)
+    languages: Sequence[Simplicity] = ()
+    draws: int = LEAST_DRAWS
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What was fitted.
+
+    Attributes
+    ----------
+    valuations : tuple of Valuation
+        One a table, of all items that any feedback uses; one for each column of counts by which a table is used.
+    counts : tuple of ndarray (item,) or None
+        How often each item of these stands there; empty, or None, where once.
+    support : Table or None
+        Every item that training could have held, where somebody declared it.
+    """
+
+    valuations: tuple[Valuation, ...] = ()
+    counts: tuple[np.ndarray | None, ...] = ()
+    support: Table | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where a case comes from: the study file, its tables, and the ledger of tests that it names.
+
+    Attributes
+    ----------
+    about : str
+        The subject of the study, in a sentence or three; may be empty.
+    study, origins : dict
+        The study file (name and text), and the origin of each table.
+    ledger : str or None
+        The ledger of tests; ``recorded`` is its content.
+    """
+
+    title: str = ""
+    about: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    study: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    ledger: str | None = None
+    recorded: Recorded = Recorded()
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An agent on a test.
+    """A judge, an agent with its policy, and a test; every analysis is of one.
 
-    The valuation is of the judge's hypotheses and, where the agent has others, of those after them; the judge gives these
-    no weight, nor the agent those.
+    The test is valued under the judge's hypotheses and, where the agent has others, these after them. The judge gives the
+    agent's hypotheses a weight of 0.
+
+    Attributes
+    ----------
+    posterior : Posterior
+        The judge's.
+    test : Valuation or None
+        The test that is looked at; None where a study has none.
+    tests : dict of str to Valuation
+        Every test of a study, in order.
+    judged : Judged or None
+        The failure line that judgements leave.
+    known : dict
+        Results that do not depend on the evidence, kept for moved cases.
     """
 
     posterior: Posterior
-    valuation: Valuation
+    agent: Agent
     policy: Policy
-    prior: Prior | None
-    agent: np.ndarray
-    agent_names: tuple[str, ...]
-    reweigh: Callable[[Posterior], np.ndarray]
-    other: Posterior | None
+    test: Valuation | None = None
+    settings: Settings = Settings()
+    tests: Mapping[str, Valuation] = field(default_factory=dict)
+    training: Training = Training()
+    judged: "Judged | None" = None
+    source: Source = Source()
+    known: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random stream."""
+        return self.settings.seed
+
+    @cached_property
+    def agent_weights(self) -> np.ndarray:
+        """The weights by which the agent acts: (hypothesis of the test,)."""
+        return self.agent.weights(self.posterior)
+
+    @cached_property
+    def judge_weights(self) -> np.ndarray:
+        """The judge's posterior weights, 0 for hypotheses of the agent alone: (hypothesis of the test,)."""
+        return self.padded(self.posterior.weights)
+
+    def padded(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights of the judge's hypotheses with 0 for those of the agent alone: (hypothesis of the test,)."""
+        return np.pad(weights, (0, len(self.names) - len(weights)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the judge's hypotheses, then of those that the agent alone holds."""
+        return self.agent.hypotheses(self.posterior).names if self.test is None else self.test.hypotheses.names
+
+    @property
+    def judge_names(self) -> tuple[str, ...]:
+        """Names of the judge's hypotheses."""
+        return self.posterior.hypotheses.names
 
     @property
     def rectangular(self) -> bool:
-        """Whether the agent's hypotheses are not the judge's."""
-        return len(self.valuation.hypotheses) > len(self.posterior.weights)
+        """Whether the agent has hypotheses that are not the judge's."""
+        return len(self.names) > len(self.posterior.weights)
 
     @property
     def exact(self) -> bool:
-        """Whether nothing was sampled: no evidence, and nothing by which the agent acts."""
-        return self.posterior.exact and (self.other is None or self.other.exact) and not self.policy.sampled
+        """Whether no number of the case rests on sampling."""
+        return self.posterior.exact and self.agent.exact and not self.policy.sampled
 
     @property
     def judges(self) -> slice:
-        """The judge's hypotheses among the valuation's."""
+        """Places of the judge's hypotheses among those of the test."""
         return slice(0, len(self.posterior.weights))
 
     @property
     def agents(self) -> slice:
-        """The agent's hypotheses among the valuation's."""
+        """Places of the agent's hypotheses among those of the test."""
         return slice(len(self.posterior.weights), None) if self.rectangular else slice(None)
 
-    def judge(self, posterior: Posterior) -> np.ndarray:
-        """The judge's weights over the valuation's hypotheses."""
-        return np.pad(posterior.weights, (0, len(self.valuation.hypotheses) - len(posterior.weights)))
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        """Names of the agent's hypotheses, as the agent's tree has them."""
+        return self.agent.posterior.hypotheses.names if isinstance(self.agent, Fitted) else self.judge_names
 
-    def risk(self, posterior: Posterior | None = None, weights: np.ndarray | None = None) -> arrays.Risk:
-        """The agent's risk; of another posterior of the judge and weights of the agent where given."""
-        judge = self.judge(self.posterior if posterior is None else posterior)
-        return arrays.catastrophe_risk(self.valuation, self.policy, self.agent if weights is None else weights, judge)
+    @property
+    def valuation(self) -> Valuation:
+        """The test."""
+        assert self.test is not None
+        return self.test
 
-    def standard_errors(self, compute: "Callable[[Case, Posterior, np.ndarray], Any]", seed: int) -> Any:
-        """Monte Carlo errors of what is computed of a case, the judge's posterior and the agent's weights."""
-        n = 1 if self.exact else perturbations(self.posterior, self.valuation.table.n_items)
-        judges = self.posterior.perturbed(n, substream(seed, "errors of evidence"))
-        draws = substream(seed, "errors of draws")
-        cases = (
-            replace(self, valuation=self.valuation.resampled(draws), policy=self.policy.resampled(draws))
-            for _ in range(n)
-        )
-        if self.other is None:
-            return standard_errors(
-                compute, ((case, judge, self.reweigh(judge)) for case, judge in zip(cases, judges, strict=True))
+    @cached_property
+    def rollout(self) -> Outcomes:
+        """The agent's choices on the test, item by item."""
+        return outcomes(self.valuation, self.policy, self.agent_weights, self.judge_weights)
+
+    @cached_property
+    def risk(self) -> Risk:
+        """The agent's catastrophe risk on the test."""
+        return catastrophe_risk(self.valuation, self.policy, self.agent_weights, self.judge_weights)
+
+    @cached_property
+    def judges_test(self) -> Valuation:
+        """The test under the judge's hypotheses alone."""
+        n = len(self.posterior.weights)
+        test = self.valuation
+        if len(test.hypotheses) == n:
+            return test
+        own = range(n)
+        return Valuation(test.hypotheses.only(own), test.table, test.line.only(own), test.told.only(own))
+
+    @cached_property
+    def first(self) -> "Case":
+        """The case on a study's first test."""
+        return self.on(next(iter(self.tests.values())))
+
+    @property
+    def draws(self) -> int:
+        """Draws of the values by which an interval is given."""
+        return max(self.settings.draws, LEAST_DRAWS)
+
+    @property
+    def feedback_columns(self) -> set[str]:
+        """Columns that feedback names: observations and their counts, which are no features."""
+        return {column for feedback in self.posterior.feedback for column in feedback.said_columns}
+
+    def once[T](self, compute: "Callable[[Case], T]") -> T:
+        """Return ``compute(case)``, computed once for this case however many analyses ask for it."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: T = self._computed[compute]
+        return found
+
+    @cached_property
+    def _computed(self) -> dict[Any, Any]:
+        return {}
+
+    def on(self, test: Valuation) -> "Case":
+        """Return the case on a test."""
+        return replace(self, test=test)
+
+    def perturbed(self, n: int) -> Iterator["Case"]:
+        """Yield the case n times: the judge, the agent and draws moved by their Monte Carlo errors."""
+        judges = self.posterior.perturbed(n, substream(self.seed, "errors of evidence"))
+        agents = self.agent.perturbed(n, self.posterior, self.seed)
+        draws = substream(self.seed, "errors of draws")
+        judged = None if self.judged is None else self.judged.without_errors()
+        for posterior, agent in zip(judges, agents, strict=True):
+            yield replace(
+                self,
+                posterior=posterior,
+                agent=agent,
+                test=None if self.test is None else self.test.resampled(draws),
+                policy=self.policy.resampled(draws),
+                tests={name: test.resampled(draws) for name, test in self.tests.items()},
+                judged=judged,
             )
-        same = all(
-            np.array_equal(getattr(self.other, which), getattr(self.posterior, which))
-            for which in ("log_evidence", "mcse")
-        )  # one evidence, one error
-        purpose = "errors of evidence" if same else "errors of the agent's evidence"
-        others = self.other.perturbed(n, substream(seed, purpose))
-        pairs = zip(cases, judges, others, strict=True)
-        return standard_errors(compute, ((case, judge, self.reweigh(other)) for case, judge, other in pairs))
+
+    def standard_errors(self, compute: "Callable[[Case], Any]") -> Any:
+        """Return the Monte Carlo error of every number of ``compute(case)``, nested as these are."""
+        tests = self.tests.values() if self.test is None else [self.test]
+        if self.exact:
+            return standard_errors(compute, [(self,)])
+        n = perturbations(self.posterior, sum(test.table.n_items for test in tests))
+        return standard_errors(compute, ((case,) for case in self.perturbed(n)))
 
     def scene_coordinate(self) -> np.ndarray:
-        """Names of the scenes, or their numbers."""
+        """Return the names of the scenes, or their numbers: (scene,)."""
         names = self.valuation.table.scene_names
         return np.arange(self.valuation.n_scenes) if names is None else np.array(names)
 
 
 def policy_of(policy: Any) -> Policy:
-    """Take a policy as it is, none as `Commit`; InputError for anything else."""
+    """Return a policy as it is, `Commit` for None; InputError for anything else."""
     if policy is None:
         return Commit()
     if isinstance(policy, Policy):
         return policy
-    what = policy.__name__ if isinstance(policy, type) else shown(policy)
-    raise InputError(f"policy: {what} is no policy; give one such as rh.Commit(), or rh.Boltzmann(2)")
+    kind = policy.__name__ if isinstance(policy, type) else shown(policy)
+    raise InputError(f"policy: {kind} is no policy; give one such as rh.Commit(), or rh.Boltzmann(2)")
+
+
+type AgentLike = "Prior | xr.DataTree | None"
 
 
 def case_of(
-    tree: xr.DataTree,
+    tree: "xr.DataTree",
     test: Any,
     policy: Policy | None,
-    agent: Agent,
+    agent: AgentLike,
     agent_fail_utility: Any,
     hypotheses: Mapping[str, Any] | None,
 ) -> Case:
-    """Put an agent on a test; arguments as for `catastrophe_risk`.
+    """Make the case of a fitted tree on a test; arguments as for `catastrophe_risk`.
 
     Raises
     ------
     InputError
         What is wrong with the tree, the test, the agent or the failure line.
     """
+    import xarray as xr
+
+    from reward_hypotheses.models.tree.read import posterior_of, rationality_in, tested
+
     if not (agent is None or isinstance(agent, (Prior, xr.DataTree))):
         raise InputError(f"agent: a {type(agent).__name__}; give None, a prior, or a tree from fit()")
     fitted = agent if isinstance(agent, xr.DataTree) else None
-    prior = agent if isinstance(agent, Prior) else None
-    names = list(hypotheses_in(tree))
-    others = {} if fitted is None else hypotheses_in(fitted)
-    own = list(hypotheses_in(tree).items())
-    # a family's weights are what each tree says of them, so two trees of one family are about different agents
-    rectangular = bool(others) and (
-        list(others.items()) != own
-        or any(isinstance(r, dict) and "linear" in r for _, r in own)
-        or (fitted is not None and hypotheses is None and kept(tree) != kept(fitted))
-    )
-    mine, theirs = hypotheses, None
-    if rectangular and hypotheses is not None:  # callables of both may be given together
-        called = [n for n, r in others.items() if str(r).startswith("callable ")]
-        for name in called:
-            if str(hypotheses_in(tree).get(name, "")).startswith("callable "):
-                raise InputError(
-                    f"hypothesis {name!r} is a callable of the judge's and of the agent's; give one another name"
-                )
-        mine = {n: r for n, r in hypotheses.items() if n in names or n not in called}
-        theirs = others | {n: hypotheses[n] for n in called if n in hypotheses}
-    posterior, line = posterior_of(tree, mine)
-    listed, told, other, agent_names = posterior.hypotheses, None, None, posterior.hypotheses.names
-    families = dict(posterior.families)
+    rectangular, judge_rewards, agent_rewards = _rewards_of(tree, fitted, hypotheses)
+    posterior, line = posterior_of(tree, judge_rewards)
+    listed, told, families = posterior.hypotheses, None, dict(posterior.families)
+    beliefs: Agent = Extrapolating(prior=agent if isinstance(agent, Prior) else None)
     if fitted is not None and rectangular:
-        other, their_line = posterior_of(fitted, theirs)
-        agent_names = other.hypotheses.names
+        other, agent_line = posterior_of(fitted, agent_rewards)
+        n, theirs = len(listed), other.hypotheses
         if agent_fail_utility is not None:
-            lacking = other.hypotheses.may_lack_line
-            their_line = failure_line(agent_fail_utility, agent_names, "agent_fail_utility", may_lack=lacking)
-        shown = tuple(f"the agent's {n}" if n in names else n for n in agent_names)
-        listed = Hypotheses(listed.names + shown, listed.rewards + other.hypotheses.rewards, listed.columns)
-        line = FailureLine(line.values + their_line.values)
-        families |= {len(names) + h: one for h, one in other.families.items()}
+            agent_line = failure_line(
+                agent_fail_utility, theirs.names, "agent_fail_utility", may_lack=theirs.may_lack_line
+            )
+        names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
+        listed = Hypotheses(listed.names + names, listed.rewards + theirs.rewards, listed.columns)
+        line = FailureLine(line.values + agent_line.values)
+        families |= {n + h: family for h, family in other.families.items()}
+        beliefs = Fitted(other, n)
     else:
         if agent_fail_utility is not None:
             told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line)
         if fitted is not None:
-            other, _ = posterior_of(fitted, mine)
-    table = tested(test, *[t for t in (tree, fitted) if t is not None])
-    if len(list(empty_scenes(table))):
-        scene = table.scene_name(int(list(empty_scenes(table))[0]))
+            beliefs = Fitted(posterior_of(fitted, judge_rewards)[0])
+    table = tested(test, *(t for t in (tree, fitted) if t is not None))
+    _check_test(table, listed, line, told)
+    policy = policy_of(policy)
+    if policy.asks_rationality:
+        if fitted is None or not isinstance(beliefs, Fitted):
+            raise InputError(NOT_READ)
+        places = range(beliefs.start, len(listed))
+        policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))
+    on = on_test(listed, families, table, line, told, posterior.learnt)
+    return Case(posterior, beliefs, policy, on, Settings(seed=int(tree.attrs["seed"])))
+
+
+def _rewards_of(
+    tree: "xr.DataTree", fitted: "xr.DataTree | None", hypotheses: Mapping[str, Any] | None
+) -> tuple[bool, Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return whether the agent's hypotheses differ from the judge's, and the rewards given for those of each."""
+    from reward_hypotheses.models.hypotheses.callables import kept
+    from reward_hypotheses.models.tree.read import hypotheses_in
+
+    judges = hypotheses_in(tree)
+    agents = {} if fitted is None else hypotheses_in(fitted)
+    # a family's weights are what each tree says of them, so two trees of one family are about different agents
+    rectangular = bool(agents) and (
+        list(agents.items()) != list(judges.items())
+        or any(isinstance(reward, dict) and "linear" in reward for reward in judges.values())
+        or (fitted is not None and hypotheses is None and kept(tree) != kept(fitted))
+    )
+    if not rectangular or hypotheses is None:
+        return rectangular, hypotheses, None
+    called = [name for name, reward in agents.items() if str(reward).startswith("callable ")]
+    for name in called:  # callables of both may be given together
+        if str(judges.get(name, "")).startswith("callable "):
+            raise InputError(
+                f"hypothesis {name!r} is a callable of the judge's and of the agent's; give one another name"
+            )
+    judge_rewards = {name: r for name, r in hypotheses.items() if name in judges or name not in called}
+    return True, judge_rewards, agents | {name: hypotheses[name] for name in called if name in hypotheses}
+
+
+def _check_test(table: Table, listed: Hypotheses, line: FailureLine, told: FailureLine | None) -> None:
+    """Refuse a test with an empty scene, or without a column that a reward or failure line reads."""
+    if empty := list(empty_scenes(table)):
+        scene = table.scene_name(int(empty[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
     expressions: dict[str, Any] = dict(listed.expressions())
-    expressions |= {f"fail_utility of {n!r}": v for n, v in zip(listed.names, line.values, strict=True)}
-    if told is not None:
-        expressions |= {f"agent_fail_utility of {n!r}": v for n, v in zip(listed.names, told.values, strict=True)}
+    for key, of_key in (("fail_utility", line), ("agent_fail_utility", told)):
+        if of_key is not None:
+            expressions |= {f"{key} of {n!r}": v for n, v in zip(listed.names, of_key.values, strict=True)}
     problems = check_columns([(table, {who: e for who, e in expressions.items() if isinstance(e, Expression)})])
     if problems:
         raise InputError(problems)
-
-    def reweigh(held: Posterior) -> np.ndarray:
-        weights = held.acting(prior if other is None else None)
-        return np.pad(weights, (len(listed) - len(weights), 0)) if rectangular else weights
-
-    policy = policy_of(policy)
-    if policy.asks_rationality:
-        if fitted is None or other is None:
-            raise InputError(NOT_READ)
-        places = range(len(listed) - len(agent_names), len(listed)) if rectangular else range(len(listed))
-        policy = policy.informed(among(rationality_in(fitted, other), places, len(listed)))
-    return Case(
-        posterior=posterior,
-        valuation=on_test(listed, families, table, line, told, posterior.learnt),
-        policy=policy,
-        prior=prior,
-        agent=reweigh(posterior if other is None else other),
-        agent_names=agent_names,
-        reweigh=reweigh,
-        other=other,
-    )

@@ -1,13 +1,16 @@
 """An agent read off its own choices: what it goes by, how rational it is, and how far it is from agents that are assumed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.agents.agent import Agent
 from reward_hypotheses.analysis.risk.asymptotic import Left, left_within
 from reward_hypotheses.analysis.risk.catastrophe import Risk
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
@@ -21,7 +24,7 @@ from reward_hypotheses.models.weights.weigh import weigh
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Reading(Agent):
     """What an agent of a prior of its own holds, and where its hypotheses stand among the judge's.
 
     Tests are valued under the judge's hypotheses and, after them, the agent's own; a family that both hold stands there
@@ -55,14 +58,23 @@ class Reading:
     places: tuple[int, ...]
 
     @property
+    @override
     def exact(self) -> bool:
-        """Whether no evidence was sampled."""
         return self.agent.exact and (self.alone is None or self.alone.exact)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the judge's hypotheses, then of the agent's own."""
-        return self.listed.names
+    @override
+    def feedback(self) -> Sequence[Feedback]:
+        return self.agent.feedback
+
+    @property
+    @override
+    def tables(self) -> Sequence[Table]:
+        return () if self.alone is None else [valuation.table for valuation in self.alone.valuations]
+
+    @override
+    def hypotheses(self, judge: Posterior) -> Hypotheses:
+        return self.listed
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Numbers by the agent's hypothesis at their places among all, 0 elsewhere: (hypothesis,)."""
@@ -70,16 +82,20 @@ class Reading:
         out[list(self.places)] = values
         return out
 
-    @property
-    def weights(self) -> np.ndarray:
-        """What the agent acts by: (hypothesis,)."""
+    @override
+    def weights(self, judge: Posterior) -> np.ndarray:
         return self.spread(self.agent.weights)
+
+    @override
+    def prior_weights(self, judge: Posterior) -> np.ndarray:
+        return self.spread(self.agent.prior.weights_of(self.agent.hypotheses))
 
     def on(self, judge: Posterior, table: Table) -> Valuation:
         """What all hypotheses say about a test."""
         families = dict(judge.families) | {self.places[h]: one for h, one in self.agent.families.items()}
         return on_test(self.listed, families, table, self.line, self.told)
 
+    @override
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
         """A policy that asks how rational the agent is, told it; others as they are."""
         if not policy.asks_rationality or self.alone is None:
@@ -92,14 +108,17 @@ class Reading:
             found[h] = found[self.places[k]]
         return policy.informed(found)
 
-    def moved(self, n: int, rng: np.random.Generator) -> "Sequence[Reading]":
-        """Readings whose evidence is moved by its Monte Carlo error, n times."""
+    @override
+    def perturbed(self, n: int, judge: Posterior, seed: int) -> "Iterator[Reading]":
+        rng = substream(seed, "errors of the agent's evidence")
         agents = self.agent.perturbed(n, rng)
         if self.alone is None:
-            return [replace(self, agent=one) for one in agents]
-        return [replace(self, agent=a, alone=b) for a, b in zip(agents, self.alone.perturbed(n, rng), strict=True)]
+            return iter([replace(self, agent=agent) for agent in agents])
+        alone = self.alone.perturbed(n, rng)
+        return iter([replace(self, agent=a, alone=b) for a, b in zip(agents, alone, strict=True)])
 
-    def left_by_class(self, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
+    @override
+    def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
         """What endless training would leave of its risk, its own choices as they were seen; None where that is not defined.
 
         By classes S between which training can tell, ``v(S) sum_{i, j in S} p_i v_j C_ij``, p its prior times the likelihood of its

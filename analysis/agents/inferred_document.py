@@ -51,7 +51,7 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
     """What the agent's own choices say of it, as plain numbers and text, and what to mind about that."""
     alone = reading.alone
     assert alone is not None
-    names = [reading.names[k] for k in reading.places]
+    names = [reading.listed.names[k] for k in reading.places]
     checks, misfit = _checks(alone, reading.agent.feedback, 0, seed)
     both, misfit_of_both = _checks(reading.agent, reading.agent.feedback, reading.training, seed)
     misfit_of_both = [] if misfit else misfit_of_both

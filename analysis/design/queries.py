@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, case_of
+from reward_hypotheses.analysis.case import AgentLike, case_of
 from reward_hypotheses.analysis.design.query_kinds import Queries, _noise, _rationality, _values, choices, labels
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, measure
 from reward_hypotheses.data.errors import InputError
@@ -21,7 +21,7 @@ def rank_queries(
     candidates: Any,
     test: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     noise: Any = None,
     rationality: Any = None,
@@ -125,7 +125,7 @@ def rank_queries(
         coords={"query": np.arange(len(order))},
         attrs={
             "regret": worth.regret(posterior.weights),
-            "risk": float(risk(case.agent[None], posterior.weights[None])[0]),
+            "risk": float(risk(case.agent_weights[None], posterior.weights[None])[0]),
             "entropy": float(-(held * np.log(held)).sum()),
             "policy": case.policy.name,
         },

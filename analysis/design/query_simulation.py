@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, case_of
+from reward_hypotheses.analysis.case import AgentLike, case_of
 from reward_hypotheses.analysis.design.query_kinds import labels
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
@@ -24,7 +24,7 @@ def asked_in_turn(
     candidates: Any,
     test: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     rule: str = "regret",
     noise: float,
@@ -92,8 +92,8 @@ def asked_in_turn(
     truth = rng.choice(len(names), runs, p=posterior.weights / posterior.weights.sum())
     luck, order = rng.random((runs, items)), np.array([rng.permutation(items) for _ in range(runs)])
     judge = np.tile(posterior.weights, (runs, 1))
-    mine = np.tile(case.agent, (runs, 1))
-    learns = case.other is None
+    mine = np.tile(case.agent_weights, (runs, 1))
+    learns = case.agent.learns_with_judge
     left = np.ones((runs, items), bool)
     found = np.empty((runs, questions), int)
     stalled, answers = np.zeros((2, runs, questions), bool)

@@ -4,7 +4,6 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.design.query_kinds import Queries
-from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -75,8 +74,7 @@ class Risks:
         self.case = case
         self.matrix = None
         if case.policy.draws_one:
-            judge = case.judge(case.posterior)
-            self.matrix = catastrophe_risk(case.valuation, case.policy, case.agent, judge).matrix
+            self.matrix = case.risk.matrix
 
     def __call__(self, agents: np.ndarray, judges: np.ndarray) -> np.ndarray:
         """Risks (row,) of agents (row, hypothesis) before judges (row, hypothesis of the judge's)."""
@@ -99,13 +97,13 @@ class Risks:
     def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
         """Expected change in the risk by each question: (query,); an agent that learns nothing has none."""
         queries, answers, n = chance.shape
-        if not informed or self.case.other is not None:
+        if not informed or not self.case.agent.learns_with_judge:
             return np.zeros(queries)
-        agents = (chance * self.case.agent).reshape(-1, n)
+        agents = (chance * self.case.agent_weights).reshape(-1, n)
         mass = agents.sum(axis=1, keepdims=True)
-        agents = np.where(mass > 0, agents / np.where(mass > 0, mass, 1.0), self.case.agent)
+        agents = np.where(mass > 0, agents / np.where(mass > 0, mass, 1.0), self.case.agent_weights)
         after = self(agents, joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1)
-        return after - float(self(self.case.agent[None], joint[0].sum(axis=0)[None])[0])
+        return after - float(self(self.case.agent_weights[None], joint[0].sum(axis=0)[None])[0])
 
 
 def measure(asked: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,14 @@
 """Evidence or prior? Where the data speak between two hypotheses, and where they are silent."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.posterior import Posterior
 
 MOST = 32
@@ -49,3 +54,66 @@ def silent_pairs(posterior: Posterior) -> list[tuple[int, int]]:
     return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
     )
+
+
+class SilentPairs(Section[list[list[str]]]):
+    """Pairs of hypotheses that training cannot separate."""
+
+    keys = ("silent_pairs",)
+
+    @override
+    def compute(self, case: Case) -> list[list[str]]:
+        names = case.judge_names
+        return [[names[i], names[j]] for i, j in silent_pairs(case.posterior)]
+
+
+class Pairs(Section[list[Pair]]):
+    """Log odds (nats) of the weightiest hypotheses, pair by pair: by the prior, by the evidence, and together."""
+
+    keys = ("pairs",)
+    urgency = 15
+
+    @override
+    def compute(self, case: Case) -> list[Pair]:
+        return pairs(case.posterior)
+
+    @override
+    def document(self, case: Case, result: list[Pair]) -> Document:
+        names = case.judge_names
+        entries = [
+            {
+                "pair": [names[p.first], names[p.second]],
+                "log_prior_odds": p.log_prior_odds,
+                "log_bayes_factor": p.log_bayes_factor,
+                "log_posterior_odds": p.log_posterior_odds,
+                "mcse": p.mcse,
+                "silent": p.silent,
+                "words": _in_words(names[p.first], names[p.second], p),
+            }
+            for p in result
+        ]
+        return {"pairs": entries}
+
+    @override
+    def warnings(self, case: Case, result: list[Pair]) -> Iterator[str]:
+        if len(case.judge_names) > MOST:
+            yield f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair"
+
+
+def _in_words(first: str, second: str, pair: Pair) -> str:
+    log_factor = pair.log_bayes_factor
+    if pair.silent:
+        return f"training is silent between {first!r} and {second!r}: whatever prefers one is an assumption"
+    if math.isnan(log_factor):
+        return f"the data are impossible under both {first!r} and {second!r}"
+    if math.isinf(log_factor):
+        better, worse = (first, second) if log_factor > 0 else (second, first)
+        return f"the data rule out {worse!r} and leave {better!r}"
+    if log_factor == 0:
+        return f"the data happen to favour neither {first!r} nor {second!r}, though they could"
+    if abs(log_factor) < 2 * pair.mcse:
+        return f"the data favour neither {first!r} nor {second!r} by more than the Monte Carlo error of their evidence"
+    better, worse = (first, second) if log_factor > 0 else (second, first)
+    times = math.exp(min(abs(log_factor), 700.0))
+    shown = f"{times:.3g}" if times < 1e6 else f"10^{abs(log_factor) / math.log(10):.1f}"
+    return f"the data favour {better!r} over {worse!r} by a factor of {shown}"

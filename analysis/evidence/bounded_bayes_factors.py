@@ -1,11 +1,14 @@
 """Pairs between which training is not silent, and yet never decides: their Bayes factor stays bounded, however much is said."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.rounding import EPS, equal
 from reward_hypotheses.models.feedback.boltzmann.model import SCALED, OfScenes, Rational
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal
@@ -142,3 +145,36 @@ def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
         f"{first!r} is {times} times {second!r} in the scenes of training, so that each explains what the other does at another "
         f"rationality; endless data of this kind would lead to a log Bayes factor of about {pair.limit:.3g} and stay there"
     )
+
+
+class BoundedPairs(Section[list[Bounded]]):
+    """Pairs between which training is not silent and never decides."""
+
+    keys = ("bounded_pairs",)
+    urgency = 20
+
+    @override
+    def compute(self, case: Case) -> list[Bounded]:
+        return bounded_pairs(case.posterior.of_rules())
+
+    @override
+    def document(self, case: Case, result: list[Bounded]) -> Document:
+        entries = []
+        for pair in result:
+            first, second = self._names(case, pair)
+            words = bounded_in_words(pair, first, second)
+            entries.append({"pair": [first, second], "factors": pair.factors, "limit": pair.limit, "words": words})
+        return {"bounded_pairs": entries}
+
+    @override
+    def warnings(self, case: Case, result: list[Bounded]) -> Iterator[str]:
+        for pair in result:
+            first, second = self._names(case, pair)
+            yield (
+                f"risk.limit takes {first!r} and {second!r} to be told apart in the end, which no amount of such data "
+                "does: their Bayes factor stays bounded (bounded_pairs)"
+            )
+
+    def _names(self, case: Case, pair: Bounded) -> tuple[str, str]:
+        names = case.posterior.of_rules().hypotheses.names
+        return names[pair.first], names[pair.second]

@@ -1,13 +1,15 @@
 """What each feedback says of each hypothesis, and whether the feedbacks contradict each other."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factors import MOST
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -279,3 +281,24 @@ def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, f
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
     return dict(zip(names, np.asarray(values, float).tolist(), strict=True))
+
+
+class ByFeedback(Section[Document]):
+    """What each feedback says of each hypothesis, and whether feedbacks contradict each other; None of a single one."""
+
+    keys = ("evidence_by_feedback",)
+    urgency = 70
+
+    @override
+    def progress(self, case: Case) -> str:
+        return "what each feedback says" if len(case.posterior.feedback) > 1 else ""
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        if len(case.posterior.feedback) < 2:
+            return None
+        return contributions_document(case.posterior, contributions(case.posterior, case.seed))
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        yield from result["contradictions"]

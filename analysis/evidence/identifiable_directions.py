@@ -1,9 +1,13 @@
 """What training cannot see of a reward with continuous weights: its silent directions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.linear import Drawn, Fitted
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -132,3 +136,31 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
         else:
             out += f" {'minus' if value < 0 else 'plus'} {size}{shown}"
     return out
+
+
+class SilentDirectionsOfWeights(Section[Document]):
+    """Directions of continuous weights that training cannot identify, and the share of the rewards' variance there."""
+
+    keys = ("silent_directions",)
+
+    @override
+    def compute(self, case: Case) -> Document:
+        families = case.posterior.families.items()
+        return {case.judge_names[h]: _document(fitted, case.tests, h) for h, fitted in families}
+
+
+def _document(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
+    """Return the directions of one family, and the share of its rewards' variance on each test that lies there."""
+    silent = silent_directions(fitted)
+    shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
+    return {
+        "directions": [
+            {
+                "words": words,
+                "coefficients": dict(zip(fitted.linear.names, row.tolist(), strict=True)),
+                "share": {name: float(share.each[k]) for name, share in shares.items()},
+            }
+            for k, (words, row) in enumerate(zip(silent.words, silent.directions, strict=True))
+        ],
+        "share": {name: share.together for name, share in shares.items()},
+    }

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Section
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
@@ -158,3 +160,14 @@ def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
         ],
         "held": list(found.held),
     }
+
+
+class OnSupport(Section[dict[str, Any]]):
+    """Silence on every item that training could have held; None where nobody declared these."""
+
+    keys = ("support",)
+
+    @override
+    def compute(self, case: Case) -> dict[str, Any] | None:
+        support = case.training.support
+        return None if support is None else support_document(case.posterior.of_rules(), support)

@@ -4,10 +4,12 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.likelihood import Part
@@ -248,3 +250,13 @@ def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
             "pairs": pairs,
         }
     return document
+
+
+class SampleSize(Section[Document]):
+    """How many items tell two hypotheses apart, feedback by feedback."""
+
+    keys = ("telling",)
+
+    @override
+    def compute(self, case: Case) -> Document:
+        return telling_document(case.posterior.of_rules(), case.seed)

@@ -1,26 +1,66 @@
 """The risk under each judge's values, and under their pool."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, override
 
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
-from reward_hypotheses.analysis.risk.opinion import opinion, weights_or_nan
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.priors.base import named_judges
+from reward_hypotheses.models.priors.base import Prior, named_judges
 from reward_hypotheses.models.tree.draws import LEAST_DRAWS
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Risk under somebody's values, and its interval; NaN where there is none."""
+
+    mean: float
+    lower: float
+    upper: float
+
+
+def opinion(
+    posterior: Posterior, prior: Prior, purpose: str, by_truth: np.ndarray, prob: float, n: int, seed: int
+) -> Opinion:
+    """Risk under a prior that accepts the same evidence, the agent being what it is.
+
+    Parameters
+    ----------
+    by_truth : ndarray (hypothesis,)
+    n : int
+        Draws of the values, for the interval.
+    """
+    weights = weights_or_nan(posterior, prior)
+    if np.isnan(weights).any():
+        return Opinion(math.nan, math.nan, math.nan)
+    held = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
+    ends = interval(judges_weights(held, n, substream(seed, purpose)), by_truth, prob) or {}
+    return Opinion(float(by_truth @ weights), ends.get("lower", math.nan), ends.get("upper", math.nan))
+
+
+def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
+    """Posterior weights under a prior, NaN where the data are impossible under all that it gives weight."""
+    try:
+        return posterior.reweighted(prior)
+    except InputError:
+        return np.full(len(posterior.weights), np.nan)
 
 
 def risk_by_judge(
     tree: xr.DataTree,
     test: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     agent_fail_utility: Any = None,
     prob: float = 0.95,
@@ -59,16 +99,17 @@ def risk_by_judge(
     draws = tree["posterior"]["weight"]
     n = max(draws.sizes["chain"] * draws.sizes["draw"], LEAST_DRAWS)
 
-    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> dict[str, Any]:
-        by_truth = case.risk(judge, weights).by_truth[case.judges]
+    def measured(case: Case) -> dict[str, Any]:
+        judge = case.posterior
+        by_truth = case.risk.by_truth[case.judges]
         pool = opinion(judge, judge.prior, "values", by_truth, share, n, seed)
         found = [opinion(judge, one, f"values of {name}", by_truth, share, n, seed) for name, one in judges.items()]
         return {key: np.array([getattr(one, key) for one in found]) for key in ("mean", "lower", "upper")} | {
             f"pool_{key}": getattr(pool, key) for key in ("mean", "lower", "upper")
         }
 
-    numbers = measured(case, case.posterior, case.agent)
-    error = case.standard_errors(measured, seed)
+    numbers = measured(case)
+    error = case.standard_errors(measured)
     listed = case.posterior.hypotheses
     dims = {"mean": ("judge",), "lower": ("judge",), "upper": ("judge",)}
     return xr.Dataset(
@@ -85,3 +126,26 @@ def risk_by_judge(
         coords={"judge": list(judges), "hypothesis": list(listed.names)},
         attrs={"policy": case.policy.name, "abstain": int(case.policy.abstain), "prob": share},
     )
+
+
+class RiskByJudge(Section[Document]):
+    """Risk under each judge's values, and under their pool; None where there is one judge."""
+
+    keys = ("risk_by_judge",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        judges = named_judges(case.posterior.prior)
+        if len(judges) < 2:
+            return None
+        by_truth = case.risk.by_truth[case.judges]
+
+        def entry(prior: Prior, purpose: str) -> Document:
+            found = opinion(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
+            return {key: None if math.isnan(value) else value for key, value in vars(found).items()}
+
+        return {
+            "judges": {name: entry(judge, f"values of {name}") for name, judge in judges.items()},
+            "pool": entry(case.posterior.prior, "values"),
+        }

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
-from reward_hypotheses.analysis.risk import catastrophe as arrays
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.risk import intervals
-from reward_hypotheses.analysis.risk.asymptotic import left_by_class, limit
+from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.mdp import mdp_risk
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.data.errors import InputError, shown
@@ -17,7 +16,6 @@ from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import in_order
 
@@ -26,7 +24,7 @@ def catastrophe_risk(
     tree: xr.DataTree,
     test: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     agent_fail_utility: Any = None,
     prob: float = 0.95,
@@ -115,15 +113,13 @@ def catastrophe_risk(
     draws = drawn["weight"].to_numpy()
     n = max(draws.shape[0] * draws.shape[1], LEAST_DRAWS)
 
-    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> tuple[arrays.Risk, dict[str, Any]]:
-        found = case.risk(judge, weights)
+    def measured(case: Case) -> dict[str, Any]:
+        found, judge = case.risk, case.posterior
         by_truth = found.by_truth[case.judges]
         ends = intervals.interval(intervals.judges_weights(judge, n, substream(seed, "values")), by_truth, prob) or {}
-        left = np.nan
-        if case.other is None:
-            left, _ = limit(left_by_class(case.valuation, judge, case.policy, case.prior, found))
-        ever = [intervals.at_least_one(found, case.policy, weights, case.judge(judge), int(d)) for d in deployments]
-        return found, {
+        left = case.agent.risk_left(case.valuation, judge, case.policy, found)
+        about = (found, case.policy, case.agent_weights, case.judge_weights)
+        return {
             "mean": found.mean,
             "lower": ends.get("lower", np.nan),
             "upper": ends.get("upper", np.nan),
@@ -132,19 +128,19 @@ def catastrophe_risk(
             "floor": found.floor,
             "abstained": found.abstained,
             "regret": found.regret,
-            "limit": left,
+            "limit": np.nan if left is None else limit(left)[0],
             "by_agent": found.by_agent[case.agents],
             "by_truth": by_truth,
             "by_scene": found.by_scene,
-            "at_least_one": np.array(ever),
+            "at_least_one": np.array([intervals.at_least_one(*about, int(d)) for d in deployments]),
         }
 
-    found, numbers = measured(case, posterior, case.agent)
-    error = case.standard_errors(lambda *moved: measured(*moved)[1], seed)
+    found, numbers = case.risk, measured(case)
+    error = case.standard_errors(measured)
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
     names = list(posterior.hypotheses.names)
-    bounds = unmodelled_risk(posterior, case.valuation, case.policy, case.agent) or {}
+    bounds = unmodelled_risk(posterior, case.valuation, case.policy, case.agent_weights) or {}
     dims = {
         "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
         "by_truth": "hypothesis",

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.expected_reward import COSTLY, Outcome, nought, outcomes
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -175,3 +177,18 @@ def document_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         }
         for one in entries
     ]
+
+
+class Frontier(Section[Sequence[Entry]]):
+    """Expected reward and risk of every policy that ships, and which of them are efficient."""
+
+    keys = ("frontier",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Sequence[Entry]:
+        return frontier(case.valuation, case.policy, case.agent_weights, case.judge_weights)
+
+    @override
+    def document(self, case: Case, result: Sequence[Entry]) -> Document:
+        return {"frontier": document_of(result)}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of, policy_of
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of
 from reward_hypotheses.analysis.risk import catastrophe as arrays
 from reward_hypotheses.analysis.risk import intervals
-from reward_hypotheses.analysis.risk.asymptotic import left_by_class, limit
+from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.sensitivity import value_bits as values
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
@@ -23,8 +23,6 @@ from reward_hypotheses.models.mdp import occupancy, planning
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.view import View
-from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import in_order
@@ -128,7 +126,7 @@ def mdp_risk(
     tree: xr.DataTree,
     mdp: MDP,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     start: Any = None,
     horizon: int | None = None,
@@ -176,8 +174,8 @@ def mdp_risk(
     agents, judges = case.agents, case.judges
     uninformed = Uniform().log_prior(posterior.hypotheses)
 
-    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> dict[str, Any]:
-        v = case.judge(judge)
+    def measured(case: Case) -> dict[str, Any]:
+        judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
         by_truth, often, earned = acting.together(weights)
         ends = (
             intervals.interval(intervals.judges_weights(judge, n, substream(seed, "values")), by_truth[judges], prob)
@@ -185,10 +183,11 @@ def mdp_risk(
         )
         found = _as_risk(matrix, by_truth, v)
         left = np.nan
-        if case.other is None and case.policy.draws_one:
-            left, _ = limit(left_by_class(case.valuation, judge, case.policy, case.prior, found))
+        if case.agent.learns_with_judge and case.policy.draws_one:
+            remaining = case.agent.risk_left(case.valuation, judge, case.policy, found)
+            left = np.nan if remaining is None else limit(remaining)[0]
         bits = np.full(len(wanted), np.nan)
-        if isinstance(case.prior, Prior | None) and case.other is None and case.policy.mixes_weights:
+        if case.agent.learns_with_judge and case.policy.mixes_weights:
             log_agent = log_normalised(uninformed + judge.log_evidence)
             bits = np.array([values.value_bits(matrix, judge.weights, log_agent, float(t or 0)).bits for t in wanted])
         return {
@@ -207,8 +206,8 @@ def mdp_risk(
             "value_bits": bits,
         }
 
-    numbers = measured(case, posterior, case.agent)
-    error = case.standard_errors(measured, seed)
+    numbers = measured(case)
+    error = case.standard_errors(measured)
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
     dims = {

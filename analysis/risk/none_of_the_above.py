@@ -1,10 +1,13 @@
 """Is any listed hypothesis right? What belief in none of them does to the risk."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
+from reward_hypotheses.analysis.section import Section
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unseen
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
@@ -77,3 +80,18 @@ def unmodelled_warnings(posterior: Posterior) -> list[str]:
             "risk.unmodelled",
         )
     return out
+
+
+class NoneOfTheAbove(Section[Document]):
+    """The hypothesis that no listed rule is right, and its weight; None where there is none."""
+
+    keys = ("unmodelled",)
+    urgency = 55
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        return unmodelled_document(case.posterior)
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        yield from unmodelled_warnings(case.posterior)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, case_of
+from reward_hypotheses.analysis.case import AgentLike, case_of
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.linear import Drawn
@@ -20,7 +20,7 @@ def predict(
     tree: xr.DataTree,
     test: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
@@ -46,7 +46,7 @@ def predict(
     posterior, n_scenes = case.posterior, case.valuation.n_scenes
     truths = rng.choice(len(posterior.weights), draws, p=posterior.weights)
     if case.policy.draws_one:
-        taken = rng.choice(len(case.agent), draws, p=case.policy.mixing(case.agent))
+        taken = rng.choice(len(case.agent_weights), draws, p=case.policy.mixing(case.agent_weights))
     else:
         taken = np.zeros(draws, int)
     held, real = (_members(case.valuation, drawn, role, rng) for drawn, role in ((taken, "agents"), (truths, "judges")))
@@ -60,7 +60,7 @@ def predict(
         for i, member in sorted(set(zip(taken.tolist(), held.tolist(), strict=True))):
             mine = np.flatnonzero((taken == i) & (held == member))
             if not case.policy.draws_one:
-                chosen = case.policy.act(view, case.agent)
+                chosen = case.policy.act(view, case.agent_weights)
             elif member < 0:
                 chosen = case.policy.certain(view, i)
             else:

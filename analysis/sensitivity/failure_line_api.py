@@ -121,7 +121,7 @@ def risk_under_failure_judgements(
         _refuse_what_rests_on_the_line(tree)
         case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
         lines = judgements.lines(case.posterior.hypotheses)
-        found = risk_of_lines(case.posterior, lines, _picks(case, case.agent), share, n, random_seed)
+        found = risk_of_lines(case.posterior, lines, _picks(case, case.agent_weights), share, n, random_seed)
         return _dataset(case, found, share)
     if not callable(tree):
         raise InputError(f"tree: a {type(tree).__name__}; give a tree from fit(), or a function fail_utility -> tree")
@@ -138,7 +138,7 @@ def risk_under_failure_judgements(
     )
     drawn = Draws(u, log_evidence, np.zeros(len(names)))
     fitted = Refits(drawn, drawn)
-    picked = _picks(case, case.reweigh(fitted.held(case.posterior)))
+    picked = _picks(case, case.agent.weights(fitted.held(case.posterior)))
     return _dataset(case, risk_of_refits(case.posterior, fitted, picked, share, n, random_seed), share)
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression, Symbol
@@ -206,3 +208,15 @@ def curve_document(found: FailureCurve | str, names: Sequence[str], stated: floa
         "refitted": list(found.refitted),
         "lead": lead,
     }
+
+
+class RiskByLine(Section[Document]):
+    """The risk with every failure line moved by the same number of standard deviations of the rewards."""
+
+    keys = ("risk_by_line",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document:
+        curve = failure_curve(case.posterior, case.valuation, case.policy, case.agent_weights, known=case.known)
+        return curve_document(curve, case.judge_names, case.risk.mean)

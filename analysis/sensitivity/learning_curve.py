@@ -3,10 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits_of_many
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
@@ -139,3 +143,43 @@ def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, ta
         both.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
     flat = [one.reshape(-1, one.shape[-1]) for one in both]
     return value_bits_of_many(matrix, np.exp(flat[1]), flat[0], target).reshape(log_evidence.shape[:2])
+
+
+class BitsBySize(Section[Curve]):
+    """Bits of human values that an agent needs by size of the data, for the middle target of a study's first test."""
+
+    keys = ("bits_by_size",)
+
+    @override
+    def compute(self, case: Case) -> Curve | None:
+        if not case.tests or not case.policy.mixes_weights or not case.settings.targets:
+            return None
+        first = case.first
+        matrix = first.risk.matrix[case.judges, case.judges]
+        rng = substream(case.seed, "bits by size")
+        return bits_curve(case.posterior, first.judges_test, matrix, _target(case), rng)
+
+    @override
+    def document(self, case: Case, result: Curve) -> Document:
+        document: Document = {
+            "target": _target(case),
+            "sizes": list(result.sizes),
+            "replications": len(result.training),
+            "band": BAND,
+        }
+        for name, bits in (("training", result.training), ("telling", result.telling)):
+            document[name] = {"mean": [], "lower": [], "upper": [], "mcse": [], "impossible": []}
+            for of_size in bits.T:
+                possible, ordered = of_size[np.isfinite(of_size)], np.sort(of_size)
+                ends = [float(ordered[round((len(ordered) - 1) * p)]) for p in ((1 - BAND) / 2, (1 + BAND) / 2)]
+                error = possible.std(ddof=1) / math.sqrt(len(possible)) if len(possible) > 1 else math.nan
+                mean = float(possible.mean()) if len(possible) else math.nan
+                numbers = (mean, *ends, float(error), 1 - len(possible) / len(of_size))
+                for key, value in zip(document[name], numbers, strict=True):
+                    document[name][key].append(value)
+        return {"bits_by_size": document}
+
+
+def _target(case: Case) -> float:
+    """Return the middle one of the targets."""
+    return float(sorted(case.settings.targets)[len(case.settings.targets) // 2])

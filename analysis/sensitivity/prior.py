@@ -1,8 +1,12 @@
 """How wrong the judge's prior may be: within a factor, a weight at which an answer flips, and slopes."""
 
 import math
+from typing import override
 
 import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 
 
 def bounds_within_factor(
@@ -131,3 +135,49 @@ def _contaminated(
     base = np.exp(log_base - top)
     keep, extra = (1.0 - e) * math.exp(min(0.0, top - log_fit)), e * math.exp(min(0.0, log_fit - top))
     return (keep * float(base @ by_truth) + extra * float(d)) / (keep * math.fsum(base.tolist()) + extra)
+
+
+FACTORS = (2.0, 10.0)
+"""Factors by which the odds of the values may be off."""
+
+
+def _about(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log prior, log evidence and risk by truth: each (hypothesis,)."""
+    return case.posterior.log_prior, case.posterior.log_evidence, case.risk.by_truth[case.judges]
+
+
+class RiskBounds(Section[Document]):
+    """Bounds of the risk where a share of the prior is wrong, and where the truth may be unlisted."""
+
+    keys = ("risk_bounds", "risk_bounds_unlisted")
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document:
+        about, shares = _about(case), case.settings.contaminations
+        return {
+            "risk_bounds": {repr(float(e)): list(risk_bounds(*about, e)) for e in shares},
+            "risk_bounds_unlisted": {repr(float(e)): risk_bound_unlisted(*about, e) for e in shares},
+        }
+
+
+class OtherPriors(Section[Document]):
+    """What other values of the judge make of the risk: bounds within a factor, tipping points, and slopes."""
+
+    keys = ("risk_bounds_within_factor", "tipping", "slopes")
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document:
+        log_prior, log_evidence, by_truth = about = _about(case)
+        return {
+            "risk_bounds_within_factor": {repr(k): list(bounds_within_factor(*about, k)) for k in FACTORS},
+            "tipping": {
+                name: {
+                    "leads_from": weight_to_lead(log_prior, log_evidence, h),
+                    "risk_at": {repr(float(t)): tipping_point(*about, h, float(t)) for t in case.settings.targets},
+                }
+                for h, name in enumerate(case.judge_names)
+            },
+            "slopes": dict(zip(("values", "evidence"), slopes(*about), strict=True)),
+        }

@@ -2,9 +2,12 @@
 
 import itertools
 import math
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.inference.special import log_sum_exp
 
 EXACTLY = 10
@@ -103,3 +106,22 @@ def _from_edges(m: np.ndarray) -> float:
             t = t * gain / (t @ gain)
         best = max(best, float(t @ m @ t))
     return best
+
+
+class JointRiskBounds(Section[Document]):
+    """Bounds of the risk where agent and judge share a prior that may be wrong; None for other agents and policies."""
+
+    keys = ("risk_bounds_jointly",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        posterior = case.posterior
+        shared = case.agent.learns_with_judge and case.agent.prior is None and posterior.learnt is None
+        if not shared or not case.policy.mixes_weights:
+            return None
+        document: Document = {}
+        for e in case.settings.contaminations:
+            bounds = risk_bounds_jointly(posterior.log_prior, posterior.log_evidence, case.risk.matrix, float(e))
+            document[repr(float(e))] = dict(zip(("lower", "upper", "exact"), bounds, strict=True))
+        return document

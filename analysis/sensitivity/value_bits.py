@@ -1,11 +1,16 @@
 """What human values are worth in bits, and how far wrong they may be."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
-from reward_hypotheses.models.inference.special import LOG_2, log_sum_exp
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section, by_name
+from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
+from reward_hypotheses.models.priors.uniform import Uniform
 
 TIGHT = 1e-12
 """Targets within this of the least attainable risk are at their limit."""
@@ -137,3 +142,57 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
         lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
     out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
     return out
+
+
+class ValueBits(Section[Document]):
+    """Bits of information about human values that an agent lacks, by target; None for policies that mix no weights."""
+
+    keys = ("value_bits", "value_bits_by_truth", "value_bits_of_agent")
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document:
+        keys = [repr(float(t)) for t in case.settings.targets]
+        if not case.policy.mixes_weights:
+            nothing = {key: dict.fromkeys(case.judge_names) for key in keys}
+            return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None), strict=True))
+        found = dict(zip(keys, case.once(_uniform_agent), strict=True))
+        return {
+            "value_bits": {key: bits.bits for key, bits in found.items()},
+            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in found.items()},
+            "value_bits_of_agent": self._of_agent(case),
+        }
+
+    def _of_agent(self, case: Case) -> Document | None:
+        if case.rectangular:
+            return None
+        with np.errstate(divide="ignore"):
+            log_agent = np.log(case.agent_weights)
+        weights = case.posterior.weights
+        return {
+            repr(float(t)): value_bits(case.risk.matrix, weights, log_agent, float(t)).bits
+            for t in case.settings.targets
+        }
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        if not case.policy.mixes_weights:
+            yield (
+                f"bits of human values are not defined for the policy {case.policy.name!r}, which does not draw one "
+                "hypothesis from the agent's weights"
+            )
+            return
+        beyond: dict[str, list[str]] = {}
+        for target, found in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
+            if found.reason:
+                beyond.setdefault(found.reason, []).append(repr(float(target)))
+        for why, keys in beyond.items():
+            yield f"no amount of information about human values brings the risk to {' or '.join(keys)}: {why}"
+
+
+def _uniform_agent(case: Case) -> list[Bits]:
+    """Return the bits that an agent of a uniform prior lacks, target by target."""
+    posterior = case.posterior
+    log_agent = log_normalised(posterior.acting_log_prior(Uniform()) + posterior.log_evidence)
+    matrix = case.risk.matrix[case.judges, case.judges]
+    return [value_bits(matrix, posterior.weights, log_agent, float(t)) for t in case.settings.targets]

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.sensitivity import prior
 from reward_hypotheses.analysis.sensitivity import value_bits as values
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 
@@ -23,7 +22,7 @@ def value_bits(
     test: Any,
     target: float = 0.01,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
@@ -51,17 +50,18 @@ def value_bits(
     elif not case.policy.mixes_weights:
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
-        found = case.risk()
+        found = case.risk
         uninformed = case.posterior.acting_log_prior(agent)
 
-        def solve(case: Case, judge: Posterior) -> values.Bits:
-            matrix = case.risk().matrix if case.posterior.families else found.matrix
+        def solve(case: Case) -> values.Bits:
+            matrix = case.risk.matrix if case.posterior.families else found.matrix
+            judge = case.posterior
             log_agent = log_normalised(uninformed + judge.log_evidence)
             return values.value_bits(matrix, judge.weights, log_agent, float(target))
 
-        solved = solve(case, case.posterior)
+        solved = solve(case)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
-        error = case.standard_errors(lambda case, judge, _: solve(case, judge).bits, int(tree.attrs["seed"]))
+        error = case.standard_errors(lambda case: solve(case).bits)
         mcse = np.nan if error is None else error
     return xr.Dataset(
         {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
@@ -75,7 +75,7 @@ def risk_bounds(
     test: Any,
     contamination: float = 0.1,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
@@ -85,5 +85,5 @@ def risk_bounds(
     if share is None or not 0 < share < 1:
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    by_truth = case.risk().by_truth[case.judges]
+    by_truth = case.risk.by_truth[case.judges]
     return prior.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

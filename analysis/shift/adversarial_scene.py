@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.rollout import outcomes
 from reward_hypotheses.analysis.shift.worst_case import SAME
 from reward_hypotheses.data.column import Column
@@ -23,7 +23,6 @@ from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.read import study_in
 
 MOST_VALUES = 10_000  # of one feature
@@ -73,7 +72,7 @@ def search_worst(
     tree: xr.DataTree,
     box: Mapping[str, Any],
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     options: int = 2,
     shared: Sequence[str] = (),
@@ -142,14 +141,14 @@ def search_worst(
     assert search.best is not None
     table = grid.table(*search.best).to_dataset()
     table = table.assign({name: table[name].astype(column.dtype) for name, column in grid.columns.items()})
-    found = case_of(tree, table, policy, agent, agent_fail_utility, hypotheses)
+    worst = case_of(tree, table, policy, agent, agent_fail_utility, hypotheses)
 
-    def risk_of(case: Case, judge: Posterior, agent: np.ndarray) -> float:
-        return float(outcomes(case.valuation, case.policy, agent, case.judge(judge)).risk[0])
+    def risk_of(case: Case) -> float:
+        return float(case.rollout.risk[0])
 
-    acted = outcomes(found.valuation, found.policy, found.agent, found.judge(found.posterior))
-    risk, floor = min(float(acted.risk[0]), 1.0), 0.0 if found.policy.abstain else float(acted.floor[0])
-    error = 0.0 if found.exact else found.standard_errors(risk_of, int(tree.attrs["seed"]))
+    floor = 0.0 if worst.policy.abstain else float(worst.rollout.floor[0])
+    risk = min(risk_of(worst), 1.0)
+    error = worst.standard_errors(risk_of)
     more = "has more avoidable risk" if search.less_floor else "is worse"
     how = (
         f"no other of the {grid.size:,} scenes of the box {more}"
@@ -209,7 +208,7 @@ def _values(name: Any, given: Any) -> np.ndarray:
 
 
 def _shared(
-    box: Mapping[str, Any], given: Sequence[str], tree: xr.DataTree, agent: Agent, agent_fail_utility: Any
+    box: Mapping[str, Any], given: Sequence[str], tree: xr.DataTree, agent: AgentLike, agent_fail_utility: Any
 ) -> list[str]:
     """Which features are of the scene: those that are said to be, and those that a failure line reads."""
     given = [given] if isinstance(given, str) else list(given)
@@ -230,7 +229,7 @@ def _shared(
     return [name for name in box if name in read]
 
 
-def _not_boolean(tree: xr.DataTree, agent: Agent) -> set[str]:
+def _not_boolean(tree: xr.DataTree, agent: AgentLike) -> set[str]:
     trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
     return {column for t in trees for column in study_in(t)["not_boolean"]}
 
@@ -302,12 +301,12 @@ class _Search:
         case, valuation = self.case, self.case.valuation
         self.evaluations += len(own)
         size = 1 if case.policy.needs_scale else CHUNK
-        judge, found = case.judge(case.posterior), []
+        judge, found = case.judge_weights, []
         told = None if valuation.told is valuation.line else valuation.told
         for lo in range(0, len(own), size):
             table = self.grid.table(own[lo : lo + size], of_scene[lo : lo + size])
             some = Valuation(valuation.hypotheses, table, valuation.line, told)
-            acted = outcomes(some, case.policy, case.agent, judge)
+            acted = outcomes(some, case.policy, case.agent_weights, judge)
             found.append(acted.risk - acted.floor if self.less_floor else acted.risk)
         return np.concatenate(found)
 

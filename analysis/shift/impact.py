@@ -5,13 +5,15 @@ large beneficial outcome), and what they pass may be one (a small terrible one).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
-from reward_hypotheses.analysis.rollout import Outcomes, feature
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.rollout import Outcomes, feature, usable_features
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.table import Table
 
 LEVEL = 0.95
@@ -228,3 +230,37 @@ def impact_document(
                 "words": described(acted.table, items[0], features),
             }
     return {"features": list(features), "level": LEVEL, "table": table, "examples": shown}
+
+
+def _of_items(case: Case) -> tuple[Impact, list[str]] | None:
+    """Return the impact of every item of the test, and the features it is measured by; None without such features."""
+    test = case.valuation.table
+    key = ("impact", test.name)  # it rests on no weight
+    if key not in case.known:
+        training = [valuation.table for valuation in case.training.valuations]
+        features = usable_features([*training, test], case.posterior.hypotheses, case.feedback_columns)
+        case.known[key] = None
+        if features:
+            case.known[key] = (impact_of(training, test, features, counts=case.training.counts), features)
+    found: tuple[Impact, list[str]] | None = case.known[key]
+    return found
+
+
+class ImpactOfChoices(Section[Document]):
+    """Impact of the agent's choices, beside what the values say of them; None where it is not defined."""
+
+    keys = ("impact",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        found = _of_items(case)
+        if found is None:
+            return None
+        impact, features = found
+        return impact_document(case.rollout, impact, agreement(case.rollout, impact.flagged), features)
+
+    @override
+    def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
+        found = _of_items(case)
+        return {"impact": None if found is None else {"table": agreement(case.rollout, found[0].flagged)}}

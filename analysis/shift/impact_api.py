@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
-from reward_hypotheses.analysis.rollout import outcomes, usable_features
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.rollout import usable_features
 from reward_hypotheses.analysis.shift import impact as arrays
 from reward_hypotheses.analysis.shift.worst_case_api import feedback_columns
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.read import tested
 
 LISTED = 3
@@ -25,7 +24,7 @@ def impact(
     test: Any,
     training: Any = None,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     column: str | None = None,
     threshold: float | None = None,
@@ -95,10 +94,10 @@ def impact(
     else:
         found = arrays.impact_of(seen, table, names, share)
 
-    def measured(case: Case, judge: Posterior, weights: np.ndarray) -> dict[str, Any]:
-        return arrays.agreement(outcomes(case.valuation, case.policy, weights, case.judge(judge)), found.flagged)
+    def measured(case: Case) -> dict[str, Any]:
+        return arrays.agreement(case.rollout, found.flagged)
 
-    acted = outcomes(case.valuation, case.policy, case.agent, case.judge(case.posterior))
+    acted = case.rollout
     agreed = arrays.agreement(acted, found.flagged)
     items = [(row, i) for row in ("flagged", "passed") for i in arrays.examples(acted, found, row, LISTED)]
     which = [i for _, i in items]
@@ -122,7 +121,7 @@ def impact(
         attrs={"features": names, "level": share, "policy": case.policy.name},
     )
     if not case.exact:
-        errors = case.standard_errors(measured, int(tree.attrs["seed"]))
+        errors = case.standard_errors(measured)
         out["agreement_mcse"] = (dims, _square(errors))
     return out
 

@@ -1,10 +1,14 @@
 """What no function of the training data can do better than: the worst-case risk between hypotheses that training cannot tell apart."""
 
+import math
 from collections.abc import Sequence
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -91,3 +95,27 @@ def _by_program(kinds: Kinds, n: int, rho: float) -> float:
         cost, np.vstack([risk, budget]), np.append(np.zeros(n), rho), whole, shares, bounds=(0, None), method="highs"
     )
     return float(found.fun) if found.success else float("nan")
+
+
+ABSTAINING = (0.0, 0.1, 0.5)
+"""Shares of scenes that an agent may refrain in."""
+
+
+class Impossible(Section[Document]):
+    """The silent class between whose hypotheses no agent does well; None where training tells all apart."""
+
+    keys = ("impossible",)
+    of_test = True
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        classes = [members.tolist() for members in case.posterior.members() if len(members) > 1]
+        if not classes:
+            return None
+        least = [float(worst_case(case.valuation, members, ABSTAINING[:1])[0]) for members in classes]
+        worst = max(range(len(classes)), key=lambda k: -1.0 if math.isnan(least[k]) else least[k])
+        rest = worst_case(case.valuation, classes[worst], ABSTAINING[1:]).tolist()
+        return {
+            "hypotheses": [case.judge_names[h] for h in classes[worst]],
+            "risk": {repr(rho): x for rho, x in zip(ABSTAINING, [least[worst], *rest], strict=True)},
+        }

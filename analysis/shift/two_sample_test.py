@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.shift.units import Units, _copies, _shares, item_weights, thinned
 from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -262,3 +266,54 @@ def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarra
         code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
     _, first, place, _ = distinct(code)
     return first, np.bincount(place, times).astype(np.int64)
+
+
+def shift_of(case: Case) -> Shift:
+    """Return the test of whether a study's test differs from its training data in what the hypotheses say of both."""
+    judge, rules = case.posterior.weights, list(case.posterior.hypotheses.rules)
+    training = [valuation.of_rules() for valuation in case.training.valuations]
+    rng = substream(case.seed, "shift")
+    return shift_check(training, case.once(_typical), judge[rules], rng, case.training.counts)
+
+
+def _typical(case: Case) -> Valuation:
+    """Return the test under the judge's rules, each family by a typical member."""
+    return case.on(case.valuation.typical()).judges_test.of_rules()
+
+
+class ShiftCheck(Section[Shift]):
+    """Is the test a shift? The permutation test, and the kinds of items on both sides."""
+
+    keys = ("shifted", "shift")
+    of_test = True
+
+    @override
+    def compute(self, case: Case) -> Shift:
+        return case.once(shift_of)
+
+    @override
+    def document(self, case: Case, result: Shift) -> Document:
+        names = case.once(_typical).hypotheses.names
+        return {
+            "shifted": result.shifted,
+            "shift": {
+                "statistic": result.statistic,
+                "p": result.p,
+                "permutations": result.permutations,
+                "indicator": result.indicator,
+                "training": result.training,
+                "test": result.test,
+                "new_classes": [
+                    {"classes": dict(zip(names, classes, strict=True)), "items": items}
+                    for classes, items in result.new_classes
+                ],
+                "n_new_classes": result.n_new,
+                "new_items": result.new_items,
+                "new_share": result.new_share,
+                "kinds": [
+                    {"classes": dict(zip(names, classes, strict=True)), "training": training, "test": test}
+                    for classes, training, test in result.kinds
+                ],
+                "words": "a shift" if result.shifted else "ordinary generalisation",
+            },
+        }

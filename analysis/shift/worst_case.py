@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
-from reward_hypotheses.analysis.rollout import Outcomes, feature
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.rollout import Outcomes, feature, usable_features
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.numerics import distinct, within_one
 
 SAME = 1e-12
@@ -210,3 +212,20 @@ def worst_document(
             }
         )
     return out
+
+
+class WorstCases(Section[Document]):
+    """The risk on the worst share of the test's scenes, and within some nats of their weights."""
+
+    keys = ("worst_case",)
+    of_test = sampled = True
+
+    @override
+    def compute(self, case: Case) -> Document | None:
+        acted = case.rollout
+        features = usable_features([case.valuation.table], case.posterior.hypotheses, case.feedback_columns)
+        return worst_document(acted, worst_risks(acted.share, acted.risk), features)
+
+    @override
+    def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
+        return {"worst_case": worst_risks(case.rollout.share, case.rollout.risk)}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Agent, Case, case_of
-from reward_hypotheses.analysis.rollout import Outcomes, outcomes, usable_features
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.rollout import Outcomes, usable_features
 from reward_hypotheses.analysis.shift.worst_case import (
     TAIL,
     divergence,
@@ -24,7 +24,6 @@ from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.read import as_made, study_in
 
 
@@ -96,7 +95,7 @@ def worst_case(
     tree: xr.DataTree,
     pool: Any,
     policy: Policy | None = None,
-    agent: Agent = None,
+    agent: AgentLike = None,
     *,
     tail: float | None = None,
     kl: float | None = None,
@@ -154,13 +153,13 @@ def worst_case(
             return worst_within(acted.share, acted.risk, nats)
         return worst_tail(acted.share, acted.risk, share)
 
-    def risk_of(case: Case, judge: Posterior, agent: np.ndarray) -> float:
-        acted = outcomes(case.valuation, case.policy, agent, case.judge(judge))
+    def risk_of(case: Case) -> float:
+        acted = case.rollout
         return float(weighted(acted) @ acted.risk)
 
-    acted = outcomes(case.valuation, case.policy, case.agent, case.judge(case.posterior))
+    acted = case.rollout
     weights, risk = weighted(acted), acted.risk
-    error = 0.0 if case.exact else case.standard_errors(risk_of, int(tree.attrs["seed"]))
+    error = case.standard_errors(risk_of)
     apart = what_sets_apart(acted, weights, named)
     how = f"the worst {100 * share:g}%" if nats is None else f"the worst within {nats:g} nats"
     there, all_over = min(float(weights @ risk), 1.0), min(float(acted.share @ risk), 1.0)

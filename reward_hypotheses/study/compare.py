@@ -18,7 +18,7 @@ from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.study.combine import PARTS, mixed
 from reward_hypotheses.study.diff import changes
 from reward_hypotheses.study.load import load
-from reward_hypotheses.study.run import answer, question_of
+from reward_hypotheses.study.run import answer, case_of_study
 from reward_hypotheses.study.study import Study
 
 RIGHT = "give the folder of a run, or a study file"
@@ -153,7 +153,7 @@ def _next(
             return parts, second.risk, why
         progress(f"the risk with the other {plainly(parts)}")
         try:
-            return parts, mean_risk(question_of(mixed(study, second.study, {*applied, *parts}), progress)), why
+            return parts, mean_risk(case_of_study(mixed(study, second.study, {*applied, *parts}), progress)), why
         except (InputError, NotTrustedError) as error:
             said = str(error.problems[0]).removeprefix(f"{study.path.name}: ").removeprefix(": ")
             why = why or f"{plainly(parts)} alone: {said}"
@@ -243,7 +243,7 @@ def _study_beside(
         if study.text != document["study"]["text"] or study.sources.digests != document["data_sha256"]:
             return None, f"{path.name!r} beside its folder, or its data, changed since"
         if document["risk"] is not None:
-            again = mean_risk(question_of(study, progress))
+            again = mean_risk(case_of_study(study, progress))
             if abs(again - document["risk"]["mean"]) > SAME:
                 return None, f"{path.name!r} beside its folder gives another risk with this version, {percent(again)}"
     except (InputError, NotTrustedError) as error:

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses import __version__
+from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
 from reward_hypotheses.analysis.agents.inferred import Reading, read_agent_of
-from reward_hypotheses.analysis.document import Document, Question, results_document
+from reward_hypotheses.analysis.case import Case, Settings, Source, Training
+from reward_hypotheses.analysis.document import results_document
+from reward_hypotheses.analysis.section import Document
 from reward_hypotheses.analysis.sensitivity.failure_line_study import judged_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.csv import sha256
@@ -68,14 +71,14 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
 def answer(path: str | Path, progress: Callable[[str], None] = lambda _: None, *, read_ledger: bool = True) -> Answer:
     """Run a study file and keep the posterior beside the results document; raises as `run` does."""
     study = load(path, progress, read_ledger=read_ledger)
-    question = question_of(study, progress)
+    case = case_of_study(study, progress)
     try:
-        return Answer(study, question.posterior, results_document(question, progress))
+        return Answer(study, case.posterior, results_document(case, progress))
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
 
 
-def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) -> Question:
+def case_of_study(study: Study, progress: Callable[[str], None] = lambda _: None) -> Case:
     """Weigh what a study lists, and give what it asks of that; raises as `run` does."""
     study = in_units_of_rewards(study)
     valuations, tests = evaluate(study, progress)
@@ -100,7 +103,7 @@ def question_of(study: Study, progress: Callable[[str], None] = lambda _: None) 
             tests = {name: posterior.on(v.table, study.line, study.told) for name, v in tests.items()}
         if study.judgements is not None:
             progress("weighing them by other failure lines")
-        return _question(study, posterior, tests, reading)
+        return _case(study, posterior, tests, Extrapolating() if reading is None else reading)
     except InputError as error:
         raise InputError([f"{study.path.name}: {p}" for p in error.problems]) from None
 
@@ -172,42 +175,46 @@ def evaluate(
     return [v for v in feedback if v is not None], {k: v for k, v in tests.items() if v is not None}
 
 
-def _question(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], reading: Reading | None) -> Question:
+def _case(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], agent: Agent) -> Case:
     import sys
 
-    judged = None if study.judgements is None else judged_of(posterior, study.judgements, study.lines, study.seed)
     pooled = _pooled(posterior)
-    return Question(
-        title=study.title,
-        about=study.about,
-        seed=study.seed,
-        posterior=posterior,
-        policy=study.policy if reading is None else reading.informed(study.policy, posterior),
-        agent_prior=study.agent_prior,
-        training=tuple(valuation for valuation, _ in pooled),
-        counts=tuple(counts for _, counts in pooled),
-        reading=reading,
-        judged=judged,
-        support=study.support,
+    return Case(
+        posterior,
+        replace(agent, prior=study.agent_prior),
+        agent.informed(study.policy, posterior),
+        settings=Settings(
+            seed=study.seed,
+            targets=study.targets,
+            contaminations=study.contaminations,
+            prob=study.prob,
+            deployments=study.deployments,
+            languages=study.languages,
+            draws=study.fit.draws * study.fit.chains,
+        ),
         tests=tests,
-        targets=study.targets,
-        contaminations=study.contaminations,
-        prob=study.prob,
-        deployments=study.deployments,
-        languages=study.languages,
-        draws=study.fit.draws * study.fit.chains,
-        values=study.values,
-        digests=study.sources.digests,
-        study={"file": readable(study.path.name), "sha256": sha256(study.text.encode()), "text": study.text},
-        ledger=study.ledger,
-        recorded=study.recorded,
-        origins=study.sources.origins,
-        versions={
-            "reward_hypotheses": __version__,
-            "numpy": np.__version__,
-            "python": ".".join(map(str, sys.version_info[:3])),
-            **study.sources.versions,
-        },
+        training=Training(
+            valuations=tuple(valuation for valuation, _ in pooled),
+            counts=tuple(counts for _, counts in pooled),
+            support=study.support,
+        ),
+        judged=None if study.judgements is None else judged_of(posterior, study.judgements, study.lines, study.seed),
+        source=Source(
+            title=study.title,
+            about=study.about,
+            values=study.values,
+            digests=study.sources.digests,
+            study={"file": readable(study.path.name), "sha256": sha256(study.text.encode()), "text": study.text},
+            ledger=study.ledger,
+            recorded=study.recorded,
+            origins=study.sources.origins,
+            versions={
+                "reward_hypotheses": __version__,
+                "numpy": np.__version__,
+                "python": ".".join(map(str, sys.version_info[:3])),
+                **study.sources.versions,
+            },
+        ),
     )
 
 

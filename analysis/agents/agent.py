@@ -1,0 +1,138 @@
+"""Agent: the weights over hypotheses by which somebody acts, and how their Monte Carlo errors move."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from typing import override
+
+import numpy as np
+
+from reward_hypotheses.analysis.risk.asymptotic import Left, left_by_class
+from reward_hypotheses.analysis.risk.catastrophe import Risk
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.base import Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Agent(ABC):
+    """An agent: its weights over the hypotheses of a test, of which the judge's come first.
+
+    Attributes
+    ----------
+    prior : Prior or None
+        The prior by which the agent extrapolates; None: the judge's values.
+    """
+
+    prior: Prior | None = field(default=None, kw_only=True)
+
+    @property
+    def exact(self) -> bool:
+        """Whether no evidence of the agent's own was sampled."""
+        return True
+
+    @property
+    def feedback(self) -> Sequence[Feedback]:
+        """The feedback of the agent's own: its choices, after the training data."""
+        return ()
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables of the agent's own choices."""
+        return ()
+
+    def hypotheses(self, judge: Posterior) -> Hypotheses:
+        """Return the hypotheses of a test: the judge's, then those that the agent alone holds."""
+        return judge.hypotheses
+
+    @property
+    def learns_with_judge(self) -> bool:
+        """Whether the judge's evidence is the agent's too, so that new data move both."""
+        return False
+
+    @abstractmethod
+    def weights(self, judge: Posterior) -> np.ndarray:
+        """Return the weights by which the agent acts: (hypothesis of the test,)."""
+
+    @abstractmethod
+    def prior_weights(self, judge: Posterior) -> np.ndarray:
+        """Return the agent's weights before any data: (hypothesis of the test,)."""
+
+    def informed(self, policy: Policy, judge: Posterior) -> Policy:
+        """Return a policy with the agent's rationality, where the policy asks for it and the agent's choices tell it."""
+        return policy
+
+    def perturbed(self, n: int, judge: Posterior, seed: int) -> Iterator["Agent"]:
+        """Yield the agent n times, the evidence of its own moved by its Monte Carlo error."""
+        return repeat(self, n)
+
+    def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
+        """Return the risk that endless training leaves, by class of silence; None where that is not defined."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolating(Agent):
+    """An agent that saw the judge's data and extrapolates by a prior of its own."""
+
+    @property
+    @override
+    def learns_with_judge(self) -> bool:
+        return True
+
+    @override
+    def weights(self, judge: Posterior) -> np.ndarray:
+        return judge.acting(self.prior)
+
+    @override
+    def prior_weights(self, judge: Posterior) -> np.ndarray:
+        if judge.learnt is not None:
+            return np.exp(judge.acting_log_prior(self.prior))
+        return (self.prior or judge.prior).weights_of(judge.hypotheses)
+
+    @override
+    def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
+        return left_by_class(test, judge, policy, self.prior, risk)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted(Agent):
+    """An agent with a posterior of its own, whose hypotheses are the judge's, or follow them in the test.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    start : int
+        Place of the agent's first hypothesis among those of the test.
+    """
+
+    posterior: Posterior
+    start: int = 0
+
+    @property
+    @override
+    def exact(self) -> bool:
+        return self.posterior.exact
+
+    @override
+    def weights(self, judge: Posterior) -> np.ndarray:
+        return np.pad(self.posterior.acting(None), (self.start, 0))
+
+    @override
+    def prior_weights(self, judge: Posterior) -> np.ndarray:
+        return np.pad(self.posterior.prior.weights_of(self.posterior.hypotheses), (self.start, 0))
+
+    @override
+    def perturbed(self, n: int, judge: Posterior, seed: int) -> Iterator["Fitted"]:
+        one_evidence = all(
+            np.array_equal(getattr(self.posterior, key), getattr(judge, key)) for key in ("log_evidence", "mcse")
+        )
+        purpose = "errors of evidence" if one_evidence else "errors of the agent's evidence"
+        for posterior in self.posterior.perturbed(n, substream(seed, purpose)):
+            yield replace(self, posterior=posterior)

@@ -1,0 +1,116 @@
+"""Does the model fit the training data? Predictive checks of every feedback, and how the evidence was computed."""
+
+from collections.abc import Iterator
+from typing import override
+
+import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.evidence.subgroups import subgroups_document
+from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.weights.weigh import idle_warnings
+
+BINS = 30
+"""Bins of the histogram of a check's replications."""
+
+
+class FeedbackListed(Section[Document]):
+    """Every feedback with its settings, how the evidence was computed, and how many items it has."""
+
+    keys = ("feedback", "fit", "n_items")
+    urgency = 45
+
+    @override
+    def compute(self, case: Case) -> Document:
+        posterior = case.posterior
+        return {
+            "feedback": {
+                str(f.name): {
+                    "kind": f.kind,
+                    "table": f.table.name,
+                    "column": f.column or None,
+                    "settings": f.settings(),
+                }
+                for f in posterior.feedback
+            },
+            "fit": _methods(posterior),
+            "n_items": {str(f.name): e.n_items for f, e in zip(posterior.feedback, posterior.evidence, strict=True)},
+        }
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        used: set[tuple[int, str]] = set()
+        for feedback in case.posterior.feedback:
+            table, column = feedback.table, feedback.column
+            if feedback.in_column and (id(table), column) in used:
+                yield f"{feedback.name}: column {column!r} of table {table.name!r} is used by another feedback too"
+            used.add((id(table), column))
+            if feedback.dropped:
+                yield (
+                    f"{feedback.name}: {feedback.dropped} of {feedback.dropped + feedback.items.n_items} rows of {table.name!r} lack "
+                    f"{column!r}{'' if feedback.count is None else f', their {feedback.count!r}'} or a feature and were left out"
+                )
+        yield from idle_warnings(case.posterior.feedback, case.posterior.valuations)
+
+
+def _methods(posterior: Posterior) -> Document:
+    sampler = posterior.sampler
+    return {
+        "methods": {estimate.name: estimate.method for estimate in posterior.estimates},
+        "sampler": None
+        if sampler is None
+        else {
+            "name": "NUTS (nutpie)",
+            "chains": sampler.stats["energy"].shape[0],
+            "draws": sampler.stats["energy"].shape[1],
+            "divergences": sampler.divergences,
+            "r_hat": sampler.r_hat,
+            "ess": sampler.ess,
+            "target_accept": sampler.target_accept,
+        },
+    }
+
+
+class PredictiveCheck(Section[Document]):
+    """Predictive check of every feedback, and the subgroups of items that fit worst."""
+
+    keys = ("predictive_check", "subgroups", "misfit")
+    urgency = 90
+
+    @override
+    def progress(self, case: Case) -> str:
+        return "checking the model against the training data"
+
+    @override
+    def compute(self, case: Case) -> Document:
+        rules = case.posterior.of_rules()
+        misfit: list[str] = []
+        checks: Document = {}
+        for k, feedback in enumerate(case.posterior.feedback):
+            check = rules.check(k, substream(case.seed, f"check {feedback.name}"))
+            misfit.extend(check.misfit)
+            checks[str(feedback.name)] = {
+                "statistic": check.statistic,
+                "p": check.p,
+                "mcse": check.mcse,
+                "replications": check.replications,
+                "what": check.what,
+                "replicated": _histogram(check.replicated, check.statistic),
+            }
+        subgroups, misfits = subgroups_document(rules, case.seed)
+        return {"predictive_check": checks, "subgroups": subgroups, "misfit": [*misfit, *misfits]}
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        yield from result["misfit"]
+
+
+def _histogram(replicated: np.ndarray, statistic: float) -> Document:
+    """Return counts of a check's statistic over its replications, in bins that reach to that of the data."""
+    low, high = min(float(replicated.min()), statistic), max(float(replicated.max()), statistic)
+    if not high - low > 1e-9 * max(abs(low), abs(high), 1e-300):
+        low, high = low - 0.5, high + 0.5
+    counts, _ = np.histogram(replicated, bins=BINS, range=(low, high))
+    return {"low": low, "high": high, "counts": counts.tolist()}

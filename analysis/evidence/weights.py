@@ -1,0 +1,146 @@
+"""Posterior weights of the hypotheses: the prior, the evidence of all feedback together, and the values they rest on."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, override
+
+import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.section import Document, Section, by_name
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.models.hypotheses.linear import Fitted, Linear
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.priors.base import Product
+from reward_hypotheses.models.priors.judgements import Judgements
+
+
+class HypothesesListed(Section[Document]):
+    """The hypotheses, in order, and their rewards as they were written."""
+
+    keys = ("hypotheses", "rewards")
+
+    @override
+    def compute(self, case: Case) -> Document:
+        hypotheses = case.posterior.hypotheses
+        return {
+            "hypotheses": list(hypotheses.names),
+            "rewards": {
+                name: reward.text
+                if isinstance(reward, (Expression, Linear, Unmodelled))
+                else getattr(reward, "__name__", "callable")
+                for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True)
+            },
+        }
+
+
+class Values(Section[Document]):
+    """The human values as the study states them; where they were inferred from judgements, how well."""
+
+    keys = ("values",)
+    urgency = 35
+
+    @override
+    def compute(self, case: Case) -> Document:
+        prior, names = case.posterior.prior, case.judge_names
+        if not isinstance(prior, Judgements):
+            return dict(case.source.values)
+        found = prior.inferred(names)
+        order = np.argsort(found.tau)
+        below = np.cumsum(found.pool.chance[order])
+        ends = [float(found.tau[order][np.searchsorted(below, p * below[-1])]) for p in (0.5, 0.025, 0.975)]
+        return dict(case.source.values) | {
+            "inferred": {
+                "method": found.method,
+                "k_hat": found.k_hat,
+                "ess": found.ess,
+                "mcse": by_name(names, found.mcse),
+                "disagreement": dict(zip(("median", "lower", "upper"), ends, strict=True)),
+                "never_judged": prior.never_judged(names),
+            }
+        }
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        prior = case.posterior.prior
+        if isinstance(prior, Judgements):
+            for name in prior.never_judged(case.judge_names):
+                yield f"nobody was asked about {name!r}: its weight among the values is what the prior of worths gives it"
+            worst = float(prior.inferred(case.judge_names).mcse.max())
+            yield (
+                f"the values were inferred from judgements; the Monte Carlo error of their weights, up to {worst:.2g}, is in no other "
+                "error"
+            )
+        if isinstance(prior, Product) and prior.strength is not None:
+            yield (
+                "the logarithmic pool of judges with strengths is taken as one opinion: the pool of their mean weights, worth "
+                f"{prior.strength:.3g} judgements (1 / sum of share^2 / strength)"
+            )
+        if not prior.uncertain:
+            remedy = _remedy(case.source.values)
+            yield f"the values are stated without a strength, so the risk carries no interval; {remedy}"
+
+
+def _remedy(values: Mapping[str, Any]) -> str:
+    """Return what would give the risk an interval."""
+    if "prior" in values:
+        return f"the prior {values['prior']!r} has none; weights can have one"
+    each = "each judge's weights" if "judges" in values else "the weights"
+    return f"with strength = the number of judgements that {each} are worth, it does"
+
+
+class Weights(Section[Document]):
+    """Prior, log evidence (nats) and posterior weight of every hypothesis."""
+
+    keys = ("prior", "log_evidence", "weights")
+    sampled = True
+    urgency = 40
+
+    @override
+    def compute(self, case: Case) -> Document:
+        posterior = case.posterior
+        values = (posterior.prior.weights_of(posterior.hypotheses), posterior.log_evidence, posterior.weights)
+        return dict(zip(self.keys, (by_name(case.judge_names, v) for v in values), strict=True))
+
+    @override
+    def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
+        return {"weights": by_name(case.judge_names, case.posterior.weights)}
+
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        posterior = case.posterior
+        for name, value, prior in zip(case.judge_names, posterior.log_evidence, posterior.log_prior, strict=True):
+            if value == -np.inf:
+                yield f"the data are impossible under {name!r}: its log evidence is minus infinity, given as null"
+            elif prior == -np.inf:
+                yield f"the values give {name!r} a weight of 0, which no data can change"
+
+
+class RewardWeights(Section[Document]):
+    """Posterior of the weights of every reward that has continuous ones, with the unit of each feature."""
+
+    keys = ("reward_weights",)
+
+    @override
+    def compute(self, case: Case) -> Document:
+        names = case.judge_names
+        return {names[h]: _of(fitted, case.settings.prob) for h, fitted in case.posterior.families.items()}
+
+
+def _of(fitted: Fitted, prob: float) -> Document:
+    ends = np.quantile(fitted.weights, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    error = fitted.weights.std(axis=0, ddof=1) / math.sqrt(min(fitted.ess, len(fitted.weights)))
+    columns = (fitted.mean, fitted.weights.std(axis=0, ddof=1), *ends, error, fitted.scale)
+    keys = ("mean", "sd", "lower", "upper", "mcse", "unit")
+    return {
+        "features": {
+            name: dict(zip(keys, (float(c[k]) for c in columns), strict=True))
+            for k, name in enumerate(fitted.linear.names)
+        },
+        "prob": prob,
+        "prior": fitted.linear.prior,
+        "source": fitted.linear.source,
+        "method": fitted.method,
+        "k_hat": fitted.k_hat,
+        "ess": fitted.ess,
+    }
