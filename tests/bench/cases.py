@@ -166,7 +166,8 @@ def policies(n: int, count: int) -> float:
 
 def argument(n: int, count: int) -> float:
     """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
-    from reward_hypotheses.analysis.document import _impossible
+    from reward_hypotheses.analysis.agents.agent import Extrapolating
+    from reward_hypotheses.analysis.case import Case
     from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs
     from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
     from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
@@ -185,6 +186,7 @@ def argument(n: int, count: int) -> float:
         weight_to_lead,
     )
     from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
+    from reward_hypotheses.analysis.shift.minimax import Impossible
     from reward_hypotheses.models.feedback.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -212,7 +214,7 @@ def argument(n: int, count: int) -> float:
             support_document(posterior, support),
             telling_document(posterior, 0),
             risk_parts(risk, left_by_class(valuation, posterior, policy, None, risk), w, w, hypotheses.names),
-            _impossible(posterior, valuation),
+            Impossible().compute(Case(posterior, Extrapolating(), policy, valuation)),
             bits_curve(posterior, valuation, risk.matrix, 0.01, np.random.default_rng(0)),
         ]
         second = [

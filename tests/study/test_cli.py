@@ -14,8 +14,8 @@ from rich.console import Console
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis import document as results_module
 from reward_hypotheses.analysis.report.terminal import bar, percent, print_summary
+from reward_hypotheses.analysis.risk import headline
 from reward_hypotheses.cli.main import main
 
 
@@ -111,7 +111,7 @@ def test_exchange_without_the_system_call(study, tmp_path, monkeypatch):
 
 
 def test_numbers_that_cannot_be_trusted(study, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(results_module, "limit", lambda *_: (float("nan"), 0.0))
+    monkeypatch.setattr(headline, "limit", lambda *_: (float("nan"), 0.0))
     before = sorted(tmp_path.iterdir())
     assert main(["run", str(study), "--out", str(tmp_path / "out")]) == 3
     said = capsys.readouterr()

@@ -14,6 +14,7 @@ from studies import SHOWN, TEST, TRAINING, small, write
 from worlds import share, world
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.risk import expected_reward
 from reward_hypotheses.analysis.risk import frontier as module
 from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
 from reward_hypotheses.analysis.risk.expected_reward import Outcome, rewards_by_hypothesis, telling
@@ -107,7 +108,7 @@ def test_what_agents_of_one_hypothesis_earn_by_enumeration(seed, policy, kind):
         np.testing.assert_allclose(got, np.array(want, float), rtol=0, atol=1e-12)
         agent = np.array(exact["agent"], float)
         mixed = float(one.mixing(agent) @ got)
-        assert module.outcomes(valuation, [one], agent, judge)[0].reward == pytest.approx(mixed, abs=1e-12)
+        assert expected_reward.outcomes(valuation, [one], agent, judge)[0].reward == pytest.approx(mixed, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["commit", "most_probable", "quantilize", "boltzmann", "expected"])
@@ -230,7 +231,7 @@ def test_many_hypotheses_of_little_weight_give_what_all_do(monkeypatch):
     judge = rng.dirichlet(np.ones(40))
     assert 5 < np.count_nonzero(telling(valuation, agent)) < 30
     found = frontier(valuation, rh.Commit(), agent, judge)
-    monkeypatch.setattr(module, "NEGLIGIBLE", -1.0)
+    monkeypatch.setattr(expected_reward, "NEGLIGIBLE", -1.0)
     for one, other in zip(found, frontier(valuation, rh.Commit(), agent, judge), strict=True):
         for key in ("risk", "reward", "regret", "abstained"):
             assert getattr(one.outcome, key) == pytest.approx(getattr(other.outcome, key), abs=1e-12)
@@ -281,7 +282,8 @@ def test_an_agent_that_cannot_be_held_against_all(tmp_path):
 
 
 def test_draws_on_very_many_items_are_left_to_the_agents_own_policy(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "COSTLY", 1000)
+    for reader in (module, expected_reward):
+        monkeypatch.setattr(reader, "COSTLY", 1000)
     family = {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}
     document = results_of(
         tmp_path,

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk import catastrophe as risk_arrays
+from reward_hypotheses.analysis.risk import linear_pairs
 
 SOURCE = "a test"
 
@@ -457,9 +457,9 @@ def test_nuts_agrees(prior):
 
 
 def test_matrices_of_other_agents_are_forgotten(monkeypatch):
-    monkeypatch.setattr(risk_arrays, "KEPT_CELLS", 30)
+    monkeypatch.setattr(linear_pairs, "KEPT_CELLS", 30)
     held = {("pairs", "policy", bytes([k])): (np.zeros(10), None) for k in range(5)} | {0: (np.zeros(1000), None)}
-    risk_arrays._make_room(held, 10)
+    linear_pairs._make_room(held, 10)
     assert list(held) == [("pairs", "policy", b"\x03"), ("pairs", "policy", b"\x04"), 0]
-    risk_arrays._make_room(held, 100)
+    linear_pairs._make_room(held, 100)
     assert list(held) == [0]
