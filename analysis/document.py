@@ -15,7 +15,7 @@ from reward_hypotheses.analysis.evidence.by_feedback import ByFeedback
 from reward_hypotheses.analysis.evidence.identifiable_directions import SilentDirectionsOfWeights
 from reward_hypotheses.analysis.evidence.identifiable_on_support import OnSupport
 from reward_hypotheses.analysis.evidence.predictive_check import FeedbackListed, PredictiveCheck
-from reward_hypotheses.analysis.evidence.provenance import Ledger, Tables, TestTable, Title
+from reward_hypotheses.analysis.evidence.provenance import LedgerOfTests, Tables, TestTable, Title
 from reward_hypotheses.analysis.evidence.sample_size import SampleSize
 from reward_hypotheses.analysis.evidence.weights import HypothesesListed, RewardWeights, Values, Weights
 from reward_hypotheses.analysis.risk.by_agent_prior import Agents, Languages, RiskByAgentPrior
@@ -63,7 +63,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     PredictiveCheck(),
     ByFeedback(),
     TestTable(),
-    Ledger(),
+    LedgerOfTests(),
     Tables(),
     TestRisk(),
     RiskParts(),

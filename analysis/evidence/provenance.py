@@ -35,7 +35,7 @@ class TestTable(Section[str]):
         return next(iter(case.tests), None)
 
 
-class Ledger(Section[Document]):
+class LedgerOfTests(Section[Document]):
     """The ledger of tests that was read, and which tests were used to choose an agent; None without a ledger."""
 
     keys = ("ledger", "spent")

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
-import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.case import LEAST_DRAWS, AgentLike, Case, case_of
 from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError, shown
@@ -17,7 +16,9 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior, named_judges
-from reward_hypotheses.models.tree.draws import LEAST_DRAWS
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
 
 
 def risk_by_judge(
-    tree: xr.DataTree,
+    tree: "xr.DataTree",
     test: Any,
     policy: Policy | None = None,
     agent: AgentLike = None,
@@ -65,7 +66,7 @@ def risk_by_judge(
     agent_fail_utility: Any = None,
     prob: float = 0.95,
     hypotheses: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Estimate the risk of one agent under the values of each judge, and under their pool.
 
     ``sum_j v_kj by_truth_j`` with ``v_k`` proportional to ``pi_k L``, pi_k the values of judge k and L the evidence that all
@@ -88,6 +89,8 @@ def risk_by_judge(
     InputError
         As `catastrophe_risk` does.
     """
+    import xarray as xr
+
     share = finite(prob)
     if share is None or not 0 < share < 1:
         raise InputError(

@@ -1,0 +1,107 @@
+"""The names of `reward_hypotheses`, each with the module that defines it: read by type checkers and by the lazy loader."""
+
+from .analysis.agents.cvar_policy import cvar_policy as cvar_policy
+from .analysis.agents.mdp_behaviour import demonstrate as demonstrate
+from .analysis.agents.mdp_behaviour import occupancy as occupancy
+from .analysis.agents.mdp_behaviour import plan as plan
+from .analysis.agents.population import agents_read as agents_read
+from .analysis.agents.population import population_risk as population_risk
+from .analysis.design.probe_agent import probe as probe
+from .analysis.design.probes import choose_probes as choose_probes
+from .analysis.design.queries import rank_queries as rank_queries
+from .analysis.design.query_simulation import asked_in_turn as asked_in_turn
+from .analysis.evidence.by_feedback_api import (
+    evidence_by_feedback as evidence_by_feedback,
+)
+from .analysis.evidence.by_feedback_api import (
+    silent_pairs as silent_pairs,
+)
+from .analysis.evidence.identifiable_directions_api import silent_directions as silent_directions
+from .analysis.report.write import report as report
+from .analysis.risk.by_judge import risk_by_judge as risk_by_judge
+from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
+from .analysis.risk.predictions import predict as predict
+from .analysis.sensitivity.failure_line_api import (
+    failure_line as failure_line,
+)
+from .analysis.sensitivity.failure_line_api import (
+    risk_under_failure_judgements as risk_under_failure_judgements,
+)
+from .analysis.sensitivity.value_bits_api import risk_bounds as risk_bounds
+from .analysis.sensitivity.value_bits_api import value_bits as value_bits
+from .analysis.shift.adversarial_scene import search_worst as search_worst
+from .analysis.shift.impact_api import impact as impact
+from .analysis.shift.worst_case_api import worst_case as worst_case
+from .analysis.validation.lander import lander_study as lander_study
+from .analysis.validation.minigrid import minigrid_study as minigrid_study
+from .data.errors import InputError as InputError
+from .data.ledger import Ledger as Ledger
+from .data.readers.factorial import combinations as combinations
+from .data.readers.files import read_table as read_table
+from .data.readers.pairwise import read_comparisons as read_comparisons
+from .data.shifts.features import decorrelate as decorrelate
+from .data.shifts.features import fade as fade
+from .data.shifts.features import intervene as intervene
+from .data.shifts.features import repaint as repaint
+from .data.shifts.scenes import add_options as add_options
+from .data.shifts.scenes import resample as resample
+from .data.shifts.scenes import reweight as reweight
+from .data.worlds.gridworld import gridworld as gridworld
+from .data.worlds.lander.scenes import landing_frame as landing_frame
+from .data.worlds.lander.scenes import landing_sites as landing_sites
+from .models.feedback.base import Feedback as Feedback
+from .models.feedback.choices import Choices as Choices
+from .models.feedback.demonstrations import Demonstrations as Demonstrations
+from .models.feedback.labels import Labels as Labels
+from .models.feedback.proxy import Proxy as Proxy
+from .models.feedback.rankings import Rankings as Rankings
+from .models.feedback.ratings import Ratings as Ratings
+from .models.feedback.rewards import Rewards as Rewards
+from .models.feedback.stops import Stops as Stops
+from .models.fit import fit as fit
+from .models.hypotheses.failure_judgements import FailureJudgements as FailureJudgements
+from .models.hypotheses.failure_line import InSd as InSd
+from .models.hypotheses.linear import Linear as Linear
+from .models.hypotheses.none_of_the_above import Unmodelled as Unmodelled
+from .models.inference.trust import NotTrustedError as NotTrustedError
+from .models.mdp.mdp import MDP as MDP
+from .models.policies.base import Policy as Policy
+from .models.policies.boltzmann import Boltzmann as Boltzmann
+from .models.policies.commit import Commit as Commit
+from .models.policies.cvar import Cvar as Cvar
+from .models.policies.expected import Expected as Expected
+from .models.policies.maximin import Maximin as Maximin
+from .models.policies.most_probable import MostProbable as MostProbable
+from .models.policies.quantilize import Quantilize as Quantilize
+from .models.priors.base import Prior as Prior
+from .models.priors.base import log_pool as log_pool
+from .models.priors.elicited import Elicited as Elicited
+from .models.priors.judgements import Judgements as Judgements
+from .models.priors.pools import LinearPool as LinearPool
+from .models.priors.quantiles import elicit as elicit
+from .models.priors.simplicity import Simplicity as Simplicity
+from .models.priors.uniform import Uniform as Uniform
+from .models.pymc_model import pymc_model as pymc_model
+from .models.tree.conformance import conforms as conforms
+from .models.tree.index_draws import given as given
+from .models.tree.index_draws import index_draws as index_draws
+from .namespaces import (
+    environments as environments,
+)
+from .namespaces import (
+    feedback as feedback,
+)
+from .namespaces import (
+    policies as policies,
+)
+from .namespaces import (
+    priors as priors,
+)
+from .namespaces import (
+    shifts as shifts,
+)
+from .study.compare import compare as compare
+from .study.run import check as check
+from .study.run import run as run
+
+__version__: str
