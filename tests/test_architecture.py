@@ -59,7 +59,7 @@ def test_fast_path_imports(tmp_path):
     loaded = set(json.loads(done.stderr.strip().splitlines()[-1]))
     assert "reward_hypotheses.analysis.document" in loaded
     assert not loaded.intersection(HEAVY), loaded.intersection(HEAVY)
-    ours = {"numpy", PACKAGE}
+    ours = {"numpy", PACKAGE, "lazy_loader"}
     foreign = {m.split(".")[0] for m in loaded} - set(sys.stdlib_module_names) - ours
     assert not {m for m in foreign if not m.startswith(("_", "cython_runtime"))}, foreign
     assert "multiprocessing" not in loaded and "asyncio" not in loaded
