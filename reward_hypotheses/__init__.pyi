@@ -17,7 +17,6 @@ from .analysis.evidence.by_feedback_api import (
     silent_pairs as silent_pairs,
 )
 from .analysis.evidence.identifiable_directions_api import silent_directions as silent_directions
-from .analysis.report.write import report as report
 from .analysis.risk.by_judge import risk_by_judge as risk_by_judge
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
 from .analysis.risk.predictions import predict as predict
@@ -101,7 +100,9 @@ from .namespaces import (
     shifts as shifts,
 )
 from .study.compare import compare as compare
+from .study.report import report as report
 from .study.run import check as check
+from .study.report import report as report
 from .study.run import run as run
 
 __version__: str

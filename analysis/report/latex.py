@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reward_hypotheses.analysis.report.macro_names import LONGEST
+from reward_hypotheses.analysis.report.headline_numbers import LONGEST
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.headline_numbers import Quantity

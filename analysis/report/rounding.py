@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal
 
-from reward_hypotheses.analysis.report.sentences import percent
+from reward_hypotheses.analysis.report.phrases import percent
 
 Kind = Literal["text", "share", "level", "nats", "number", "count", "row"]
 """How a value is shown: a `share` is estimated and a `level` was given, both in percent; `row`: as its row's unit."""

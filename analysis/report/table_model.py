@@ -68,6 +68,23 @@ class Column:
         return "left" if self.kind == "text" else "right"
 
 
+def share(key: str, words: str | None, zero: float | None = None, error: str | None = None) -> Column:
+    """Return a column of shares, shown in percent."""
+    return Column(key, words, "share", "%", error=error, zero=zero)
+
+
+def estimated_share(key: str, words: str | None, zero: float | None = None) -> Column:
+    """Return a column of shares whose Monte Carlo errors stand in the column ``KEY_mcse``."""
+    return share(key, words, zero, f"{key}_mcse")
+
+
+def with_errors(*columns: Column) -> tuple[Column, ...]:
+    """Return columns, and behind them the columns of Monte Carlo errors that they name."""
+    present = {column.key for column in columns}
+    errors = dict.fromkeys(column.error for column in columns if column.error and column.error not in present)
+    return (*columns, *map(Column, errors))
+
+
 @dataclass(frozen=True)
 class PaperTable:
     """A table: its first column heads the rows.
@@ -89,6 +106,8 @@ class PaperTable:
         A weight for each row, by which a long table is cut; empty: in order.
     most : int
         No more rows than so many stand on paper.
+    on_page : bool
+        Whether the page shows it; files hold it in any case.
     """
 
     name: str
@@ -100,6 +119,7 @@ class PaperTable:
     notes: tuple[str, ...] = ()
     ranks: tuple[float, ...] = ()
     most: int = MOST_ROWS
+    on_page: bool = True
 
     @property
     def header(self) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from reward_hypotheses.analysis.report.figures import (
+from reward_hypotheses.analysis.report.figure_style import (
     BLUE,
     FAINT,
     GREEN,

@@ -221,7 +221,7 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
         document = found.document
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out is not None:
-            from reward_hypotheses.analysis.report.write import report_files
+            from reward_hypotheses.study.report import report_files
 
             progress("drawing")
             tree, netcdf = _tree(found)
@@ -237,10 +237,11 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
     if as_json:
         put(text.encode())
         return DONE
+    from reward_hypotheses.analysis.report.sections import presented
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     with output():
-        print_summary(document, out, whole=whole)
+        print_summary(document, presented(document), out, whole=whole)
     return DONE
 
 

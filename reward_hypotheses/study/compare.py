@@ -10,7 +10,7 @@ from typing import Any
 
 from reward_hypotheses.analysis.document import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.analysis.report.output_folder import refuse_changed
-from reward_hypotheses.analysis.report.sentences import percent, plainly
+from reward_hypotheses.analysis.report.phrases import percent, plainly
 from reward_hypotheses.data.errors import InputError, shown, visible
 from reward_hypotheses.data.readers.csv import path_of
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes

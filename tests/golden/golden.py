@@ -35,17 +35,20 @@ def outputs(path: Path) -> dict[str, str]:
 
     import reward_hypotheses as rh
     from reward_hypotheses.analysis.report.html import page
+    from reward_hypotheses.analysis.report.sections import presented
     from reward_hypotheses.analysis.report.tables import table_files
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     document: dict[str, Any] = rh.run(path)
     document["versions"] = {"reward_hypotheses": document["versions"]["reward_hypotheses"]}
-    summary = io.StringIO()
-    print_summary(document, console=Console(file=summary, width=100, markup=False, highlight=False, emoji=False))
-    tables = sorted(table_files(document).items())
+    presentations, summary = presented(document), io.StringIO()
+    print_summary(
+        document, presentations, console=Console(file=summary, width=100, markup=False, highlight=False, emoji=False)
+    )
+    tables = sorted(table_files(document, presentations).items())
     return {
         "results.json": json.dumps(document, indent=1, ensure_ascii=False) + "\n",
-        "report.txt": text_of(page(document, {}, {})),
+        "report.txt": text_of(page(document, presentations, {}, {})),
         "tables.txt": "".join(f"== {name}\n{content.decode()}\n" for name, content in tables),
         "summary.txt": summary.getvalue(),
     }

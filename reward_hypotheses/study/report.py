@@ -1,4 +1,4 @@
-"""Everything that a run leaves for a reader, and the report made again from what was saved."""
+"""Files that a run leaves for a reader, and the report made again from saved results."""
 
 import io
 import os
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from reward_hypotheses.analysis.report.figures import drawn, saved
-from reward_hypotheses.analysis.report.html import page
+from reward_hypotheses.analysis.report.figure_style import drawn, saved
+from reward_hypotheses.analysis.report.html import PNG, page
 from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed
+from reward_hypotheses.analysis.report.presentation import Document
+from reward_hypotheses.analysis.report.sections import presented
 from reward_hypotheses.analysis.report.tables import table_files
 from reward_hypotheses.data.atomic_write import aside_name, remove_left
 from reward_hypotheses.data.errors import InputError, shown
@@ -19,12 +21,11 @@ from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 if TYPE_CHECKING:
     import xarray as xr
 
-Document = Mapping[str, Any]
 FRAMES = ("training", "test")
 
 
 def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Make tables, figures and report: path -> bytes.
+    """Return tables, figures, frames and the report: path -> bytes.
 
     Parameters
     ----------
@@ -35,22 +36,20 @@ def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping
     frames : dict of str to bytes
         Pictures (PNG or JPEG): ``training`` and ``test``.
     """
-    figures = drawn(document, tree)
-    files = table_files(document)
+    presentations = presented(document)
+    figures = drawn(document, presentations, tree)
+    files = table_files(document, presentations)
     for name, figure in figures.items():
         for form in ("png", "pdf"):
             files[f"figures/{name}.{form}"] = saved(figure, form)
     for role, data in frames.items():
         files[f"figures/frame_{role}.{'png' if data.startswith(PNG) else 'jpg'}"] = data
-    files["report.html"] = page(document, figures, frames).encode()
+    files["report.html"] = page(document, presentations, figures, frames).encode()
     return files
 
 
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
 def png(frame: Any) -> bytes:
-    """Give a picture (row, column, 3) of uint8 as PNG."""
+    """Return a picture (row, column, 3) of uint8 as PNG."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -67,8 +66,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         The folder of a run (its ``results.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
         the results document that `run` returned.
     out : str or Path, optional
-        Where to write the page; nothing is written without it. Not into the folder of a run, which is as its manifest
-        says or refused.
+        Where to write the page; nothing is written without it. The folder of a run is refused: it stays as its manifest says.
     tree : DataTree, optional
         The posterior, for intervals of the weights; read from the folder of a run.
 
@@ -92,8 +90,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         document = _document(path / "results.json" if path.is_dir() else path)
         if path.is_dir():
             for role in FRAMES:
-                for found in sorted(folder.glob(f"figures/frame_{role}.*")):
-                    frames[role] = read_bytes(found, f"report: {found}", "a picture")
+                for picture in sorted(folder.glob(f"figures/frame_{role}.*")):
+                    frames[role] = read_bytes(picture, f"report: {picture}", "a picture")
             if tree is None and (folder / "posterior.nc").is_file():
                 tree = _tree(folder / "posterior.nc")
     else:
@@ -105,9 +103,10 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
             f"report: results: {shown(document.get('schema_version'))} is no schema_version of results that this version knows"
         )
     try:
-        # what is no whole document is refused before the figures, which take most of the time
-        page(document, {}, frames)
-        html = page(document, drawn(document, tree), frames)
+        # an incomplete document is refused before the figures, which take most of the time
+        presentations = presented(document)
+        page(document, presentations, {}, frames)
+        html = page(document, presentations, drawn(document, presentations, tree), frames)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, TemplateError) as error:
         raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
     if out is not None:
@@ -118,12 +117,12 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
 def _document(path: Path) -> Document:
     data = read_bytes(path, f"report: {path}", "a run's results.json, or its folder")
     try:
-        found = json_of(data.decode())
+        document = json_of(data.decode())
     except ValueError:
         raise InputError(f"report: {path}: not JSON; give a run's folder or its results.json") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InputError(f"report: {path}: not a results document; give a run's folder or its results.json")
-    return found
+    return document
 
 
 def _tree(path: Path) -> Any:

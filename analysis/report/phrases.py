@@ -1,0 +1,159 @@
+"""Phrases and look-ups of the results document that several topics share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LEAST = 0.0005
+"""A change of the risk below this is not mentioned: in percent, it is rounded to nothing."""
+MOVES, NEAR = 0.05, 0.5
+"""Change of the risk that is worth a remark; standard deviations of the rewards by which a failure line may well be off."""
+DRAWS_ONE = ("commit", "boltzmann", "quantilize")
+"""Policies that follow one hypothesis throughout a deployment, drawn from the weights."""
+
+
+def percent(x: float | None, upper: float | None = None) -> str:
+    """Return a share in percent: only an exact 0 reads as 0, and only an exact 1 as 100.
+
+    Where `upper` is stated, a 0 stands beside the upper limit of a rate of which no event was seen.
+    """
+    if x is None:
+        return "-"
+    if x < 0:
+        return "\N{MINUS SIGN}" + percent(-x)
+    if x == 0:
+        return "0%" if upper is None else f"0% (< {percent(upper)})"
+    if x < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= x < 1 - 1e-12:
+        return ">99.9%"
+    return f"{100 * x:.1f}%"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number of things: '1 item', '1,000 items'."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def bits_in_words(n: float, digits: int) -> str:
+    """Return a number of bits with so many significant digits."""
+    text = f"{n:.{digits}g}"
+    return f"{text} bit{'' if text == '1' else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return quoted names as a person lists them: 'a', 'b' and 'c'."""
+    return plainly([*map(repr, names[:most]), *([f"{len(names) - most} more"] if len(names) > most else [])])
+
+
+def plainly(names: Sequence[str]) -> str:
+    """Return names without quotes as a person lists them: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def value_in_words(value: float | str | None) -> str:
+    """Return a failure line as it was stated."""
+    if value is None:
+        return "nothing that anybody stated"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def named_with_human(name: str, feedback: Mapping[str, Any]) -> str:
+    """Return the name of a feedback, with its human where that is stated and not in the name."""
+    human = feedback["settings"].get("human")
+    return name if human is None or str(human).casefold() in name.casefold() else f"{name} ({human})"
+
+
+def at(tree: Any, path: Sequence[Any]) -> Any:
+    """Return the value at a path of the document; None where the path ends in a null."""
+    for key in path:
+        if tree is None:
+            return None
+        tree = tree[key] if isinstance(tree, list) else tree.get(key)
+    return tree
+
+
+def error_of(document: Mapping[str, Any], *path: str | int) -> float | None:
+    """Return the Monte Carlo error of a number of the document: 0 where it is exact, None where it is not known."""
+    return 0.0 if document["mcse"] is None else at(document["mcse"], path)
+
+
+def weightiest(document: Mapping[str, Any], most: int) -> list[str]:
+    """Return hypotheses in the study's order, or the weightiest where there are more than so many."""
+    names = list(document["hypotheses"])
+    return names if len(names) <= most else sorted(names, key=lambda n: -document["weights"][n])[:most]
+
+
+def leading(document: Mapping[str, Any]) -> str:
+    """Return the hypothesis of greatest weight."""
+    return max(document["weights"], key=document["weights"].__getitem__)
+
+
+def pair_ranks(document: Mapping[str, Any], pairs: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """Return the lesser weight of each pair of hypotheses, by which a long table is cut."""
+    weights = document["weights"]
+    return tuple(min(weights[a], weights[b]) for a, b in pairs)
+
+
+def silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return groups of hypotheses that are observationally equivalent in training."""
+    groups: dict[str, list[str]] = {}
+    for a, b in pairs:
+        group = groups.setdefault(a, [a])
+        if b not in group:
+            group.append(b)
+        groups[b] = group
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def permission(document: Mapping[str, Any]) -> str:
+    """Return the key of an agent's numbers under the study's permission: ``may_abstain`` or ``acts``."""
+    return "may_abstain" if document["agent"]["abstain"] else "acts"
+
+
+def was_spent(document: Mapping[str, Any], table: str | None = None) -> bool:
+    """Return whether a ledger records that a test (the first by default) was used to choose an agent."""
+    return (document.get("spent") or {}).get(document["test_table"] if table is None else table) is not None
+
+
+def misfits(document: Mapping[str, Any]) -> list[str]:
+    """Return statements against the model: data that it does not fit, and evidence that contradicts other evidence."""
+    by_feedback, reading = document["evidence_by_feedback"], document.get("agent_reading")
+    contradictions = [] if by_feedback is None else by_feedback["contradictions"]
+    of_agent = [] if reading is None or reading["contradiction"] is None else [reading["contradiction"]]
+    return [*document["misfit"], *contradictions, *of_agent]
+
+
+def other_warnings(document: Mapping[str, Any], warnings: Sequence[str]) -> list[str]:
+    """Return the warnings that are not listed among the `misfits` too."""
+    listed_above = set(misfits(document))
+    return [warning for warning in warnings if warning not in listed_above]
+
+
+def policy_name(entry: Mapping[str, Any]) -> str:
+    """Return a policy of the frontier in words, without its permission to abstain."""
+    return str(entry["words"]).removesuffix(", may abstain") if entry["abstain"] else str(entry["words"])
+
+
+def policies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the policies of the frontier whose outcome was computed."""
+    return [entry for entry in document.get("frontier") or [] if entry["risk"] is not None]
+
+
+def own_policy(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the study's own policy among those of the frontier; None where there is no frontier."""
+    return next((entry for entry in document.get("frontier") or [] if entry["own"]), None)
+
+
+def zeros_note(document: Mapping[str, Any], rates: Sequence[float | None]) -> tuple[str, ...]:
+    """Return a note on the meaning of a 0 among rates of the test; nothing where none is 0."""
+    if 0 not in rates:
+        return ()
+    risk = document["risk"]
+    return (
+        f"0: none seen in {risk['n_scenes']:,} scenes, so at most {percent(risk['upper_of_zero'])} (95% confidence).",
+    )

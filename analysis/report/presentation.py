@@ -1,0 +1,111 @@
+"""What a report shows of one topic, as plain values that the page, the terminal and the files lay out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from reward_hypotheses.analysis.report.table_model import PaperTable
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+type Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a chapter of the page.
+
+    Attributes
+    ----------
+    kind : str
+        ``text`` (a paragraph), ``list``, ``terms`` (pairs of a term and its explanation), ``figure`` (by `name`), ``frame``
+        (a picture of the world: role in `name`, title and description in `entries`), ``drivers`` (term, range, sentence),
+        ``changes`` (risk, change, cost), ``files`` (rows of the table of data) or ``study`` (file, text, whether it makes its
+        tables).
+    text : str
+        The paragraph, the caption of a frame, or the remark of drivers and changes.
+    entries : sequence
+        Entries of the kinds that have several.
+    name : str
+        Name of a figure or role of a frame.
+    strong : str
+        Words before the text that stand out.
+    """
+
+    kind: Literal["text", "list", "terms", "figure", "frame", "drivers", "changes", "files", "study"]
+    text: str = ""
+    entries: Sequence[Any] = ()
+    name: str = ""
+    strong: str = ""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure that is drawn when a report asks for it.
+
+    Attributes
+    ----------
+    name : str
+        Name of its files.
+    draw : function of (document, tree)
+        Return the figure; the tree of the posterior (or None) has the draws for intervals of weights.
+    caption : function of the document
+        Return the finding in one sentence, and the explanation of the marks.
+    """
+
+    name: str
+    draw: Callable[[Document, "xr.DataTree | None"], "Figure"]
+    caption: Callable[[Document], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table on the terminal: texts, and numbers between 0 and 1 that are drawn as bars.
+
+    The first column is aligned to the left and no wider than `widest`, where that is stated. All others are aligned to the right.
+    """
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str | float]]
+    widest: int | None = None
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What a report shows of one topic.
+
+    Attributes
+    ----------
+    name : str
+        The topic; a layout that names it decides its place in the chapter.
+    chapter : str
+        Id of the chapter of the page, and of the block on the terminal, to which it belongs. An id that a layout does not
+        know becomes a chapter after the others, with the id as title.
+    parts : sequence of Part
+        For the page.
+    tables : sequence of PaperTable
+        For files and the end of the page.
+    figure : Plot or None
+        For files; the page shows it where a part names it.
+    terminal : sequence of str or Grid
+        Sentences and small tables for the terminal.
+    """
+
+    name: str
+    chapter: str
+    parts: Sequence[Part] = ()
+    tables: Sequence[PaperTable] = ()
+    figure: Plot | None = None
+    terminal: Sequence[str | Grid] = ()
+
+
+def texts(*sentences: str) -> list[Part]:
+    """Return a paragraph for every sentence that is not empty."""
+    return [Part("text", sentence) for sentence in sentences if sentence]
+
+
+def arranged(presentations: Iterable[Presentation], names: Sequence[str]) -> list[Presentation]:
+    """Return presentations in the order of `names`, those of other names after them in their own order."""
+    return sorted(presentations, key=lambda p: names.index(p.name) if p.name in names else len(names))

@@ -1,0 +1,201 @@
+"""Evidence by feedback: nats of each feedback alone, and whether the feedbacks agree."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from reward_hypotheses.analysis.report.phrases import (
+    capital,
+    error_of,
+    named_with_human,
+    pair_ranks,
+    plainly,
+    weightiest,
+)
+from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share, with_errors
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+FAR = 30.0
+"""Nats from which on a cell is no darker."""
+ALIKE = 5e-4
+"""Nats below which a hypothesis is shown as no worse than the best."""
+MOST, WRAPPED = 8, 5
+"""Hypotheses in the figure; so many have labels of several lines."""
+
+
+def present(document: Document) -> Iterator[Presentation]:
+    """Present the evidence by feedback, where there are several."""
+    by_feedback = document["evidence_by_feedback"]
+    if by_feedback is None:
+        return
+    names = _names(document)
+    agreement = [
+        f"{capital(entry['words'].replace(name, names[name], 1))}."
+        for name, entry in by_feedback["given_others"].items()
+    ]
+    parts = [
+        Part("figure", name=BY_FEEDBACK.name),
+        *texts("Each held against all the others:"),
+        Part("list", entries=agreement),
+    ]
+    tables = [_nats_table(document), _pairs_table(document), _agreement_table(document)]
+    yield Presentation("feedback", "feedback", parts, tables, BY_FEEDBACK)
+
+
+def _names(document: Document) -> dict[str, str]:
+    """Return feedbacks with their humans."""
+    return {
+        name: named_with_human(name, document["feedback"][name]) for name in document["evidence_by_feedback"]["nats"]
+    }
+
+
+def _together(document: Document) -> Column:
+    """Return the column of the evidence that belongs to no single feedback, on paper only where there is some."""
+    together = document["evidence_by_feedback"]["together"].values()
+    shared = any(value is None or abs(value) > 1e-9 for value in together)
+    return Column("together", "together" if shared else None, "number", "nats")
+
+
+def _nats_table(document: Document) -> PaperTable:
+    by_feedback, names, together = document["evidence_by_feedback"], _names(document), _together(document)
+    nats, mcse = by_feedback["nats"], by_feedback["mcse"]
+    columns = (
+        Column("hypothesis", "hypothesis"),
+        *(Column(f"by {name}", words, "number", "nats", error=f"mcse by {name}") for name, words in names.items()),
+        together,
+        Column("log_evidence", "all", "number", "nats", error="log_evidence_mcse"),
+    )
+    rows = tuple(
+        (
+            hypothesis,
+            *(nats[name][hypothesis] for name in names),
+            by_feedback["together"][hypothesis],
+            document["log_evidence"][hypothesis],
+            *(mcse[name][hypothesis] for name in names),
+            error_of(document, "log_evidence", hypothesis),
+        )
+        for hypothesis in document["hypotheses"]
+    )
+    extra = (
+        " Together: what feedbacks that share a human, or continuous weights, add to or take from one another."
+        if together.words
+        else ""
+    )
+    caption = f"Log evidence of each hypothesis by each feedback alone; only differences within a column mean something.{extra}"
+    ranks = tuple(document["weights"][row[0]] for row in rows)
+    title = "What each feedback says"
+    return PaperTable("evidence_by_feedback", title, caption, with_errors(*columns), rows, ranks=ranks)
+
+
+def _pairs_table(document: Document) -> PaperTable:
+    names, pairs = _names(document), document["evidence_by_feedback"]["pairs"]
+    columns = (
+        Column("first", "first"),
+        Column("second", "second"),
+        Column("values", "values", "number", "nats"),
+        *(Column(f"by {name}", words, "number", "nats") for name, words in names.items()),
+        _together(document),
+        Column("all", "all", "number", "nats"),
+    )
+    caption = "What the values and each feedback add to the log odds of the first hypothesis over the second."
+    rows = tuple(
+        (*pair["pair"], pair["values"], *(pair["feedback"][name] for name in names), pair["together"], pair["all"])
+        for pair in pairs
+    )
+    ranks = pair_ranks(document, [pair["pair"] for pair in pairs])
+    return PaperTable("pairs_by_feedback", "What tells two hypotheses apart", caption, columns, rows, ranks=ranks)
+
+
+def _agreement_table(document: Document) -> PaperTable:
+    columns = with_errors(
+        Column("feedback", "feedback"),
+        Column("favours", "speaks for"),
+        Column("others_favour", "the others leave"),
+        Column("agreement", "agreement", "number", "nats", error="mcse"),
+        share("chance_at_most", "chance at most"),
+        Column("p", "own check, p", "number", error="p_mcse"),
+    )
+    rows = tuple(
+        (
+            name,
+            ", ".join(entry["favours"]) or "none",
+            ", ".join(entry["others_favour"]),
+            *(entry[column.key] for column in columns[3:]),
+        )
+        for name, entry in document["evidence_by_feedback"]["given_others"].items()
+    )
+    caption = (
+        "Each feedback held against all the others: how much likelier they and the values make what it says than the values "
+        "alone do; the chance, at most, of so little agreement if all follow a hypothesis of the list; and its own predictive "
+        "check by the weights that the others leave."
+    )
+    return PaperTable("agreement", "Does the feedback agree?", caption, columns, rows)
+
+
+def _behind(logs: Sequence[float | None]) -> list[float]:
+    """Return by how many nats each log weight lies behind the best; infinite where it is None."""
+    best = max((x for x in logs if x is not None), default=0.0)
+    return [math.inf if x is None else best - x for x in logs]
+
+
+def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+    import numpy as np
+
+    from reward_hypotheses.analysis.report import figure_style as style
+
+    names, nats = weightiest(document, MOST), document["evidence_by_feedback"]["nats"]
+    prior = [math.log(p) if (p := document["prior"][n]) else None for n in names]
+    evidence = [document["log_evidence"][n] for n in names]
+    both = [None if e is None or p is None else e + p for e, p in zip(evidence, prior, strict=True)]
+    cells = np.array(list(map(_behind, [prior, *([by[n] for n in names] for by in nats.values()), both])))
+    labels = [style.short(name, 24) for name in ("the values", *_names(document).values(), "all together")]
+    height, width = 0.34 * len(labels) + 1.1, 0.72 * len(names) + 1.7
+    fig, ax = style.figure(min(style.PAGE, max(style.COLUMN, width)), height)
+    ax.pcolormesh(np.log1p(np.minimum(cells, FAR)), cmap=style.DARKENING, vmin=0, vmax=math.log1p(FAR))
+    ax.invert_yaxis()
+    for (i, j), nats_behind in np.ndenumerate(cells):
+        best = nats_behind < ALIKE and not (cells[i] < ALIKE).all()
+        text_style = {"ha": "center", "va": "center", "fontsize": 7, "fontweight": "bold" if best else "normal"}
+        ax.text(j + 0.5, i + 0.5, _cell(nats_behind), color=style.ON_CELL, **text_style)
+    for i in (1, len(labels) - 1):
+        ax.axhline(i, color=style.INK, linewidth=1)
+    slanted = len(names) > WRAPPED
+    columns = [style.short(name, 18) if slanted else style.wrapped(name, 14) for name in names]
+    style.cell_labels(ax, columns, labels, slanted, va="top")
+    ax.set_xlabel("nats behind the hypothesis that the row favours (0)")
+    return fig
+
+
+def _cell(nats: float) -> str:
+    if nats < ALIKE or math.isinf(nats):
+        return "0" if nats < ALIKE else "impossible"
+    number = f"{nats:.2g}" if nats < 0.1 else f"{nats:.1f}" if nats < 100 else f"{nats:,.0f}"
+    return f"\N{MINUS SIGN}{number}"
+
+
+def _caption(document: Document) -> tuple[str, str]:
+    caption = (
+        "Each row by itself: 0 (bold) where it favours a hypothesis, and how many nats the others lie behind; 0 throughout where "
+        "it tells nothing. 2.3 nats are a factor of 10, 4.6 of 100. The last row is the values and all feedback together."
+    )
+    agreement = document["evidence_by_feedback"]["given_others"]
+    contradicted = [name for name, entry in agreement.items() if entry["contradicted"]]
+    if contradicted:
+        verb = _verb(contradicted, "does", "do")
+        return f"The feedback contradicts itself: {plainly(contradicted)} {verb} not go with the rest.", caption
+    silent = [name for name, entry in agreement.items() if not entry["favours"]]
+    if silent:
+        verb = _verb(silent, "tells", "tell")
+        return f"{plainly(silent)} {verb} none of the hypotheses apart; the rest does.", caption
+    return "No feedback contradicts the others.", caption
+
+
+def _verb(names: Iterable[str], singular: str, plural: str) -> str:
+    return singular if len(list(names)) == 1 else plural
+
+
+BY_FEEDBACK = Plot("evidence_by_feedback", _draw, _caption)
