@@ -102,7 +102,6 @@ from .namespaces import (
 from .study.compare import compare as compare
 from .study.report import report as report
 from .study.run import check as check
-from .study.report import report as report
 from .study.run import run as run
 
 __version__: str

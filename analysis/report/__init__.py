@@ -1,1 +1,1 @@
-"""What a person sees: a pure function of the results document."""
+"""Page, tables, figures and summary: pure functions of the results document."""

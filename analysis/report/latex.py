@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LINE = 70
 """Characters of 10 point type in a column of 12 cm."""
 CHARACTER = 0.17
-"""Width of one, in cm."""
+"""Width of a character, in cm."""
 HEADING, HEADING_OF_MANY, MANY = 12, 7, 7
 """Characters of a line of a heading, in a table of so many columns fewer."""
 UNBROKEN = 12
@@ -41,7 +41,7 @@ SPECIAL = {
     "*": "{*}",
 }
 LIGATING = ("--", "''", ",,", "?`", "!`")
-"""What fonts set as one other character."""
+"""Characters that fonts set as one other character."""
 MATHS = {
     **dict(zip("αβγδεζηθικλμνξπρςστυφχψω", """alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu
         xi pi rho varsigma sigma tau upsilon varphi chi psi omega""".split(), strict=True)),
@@ -93,7 +93,7 @@ UNKNOWN = "?"
 
 
 def escaped(text: str) -> str:
-    """Text as TeX sets it, in ASCII.
+    """Return a text as TeX sets it, in ASCII.
 
     White space of any kind is a space, controls are dropped, accents, Greek and common signs become TeX's commands, and
     what is left beyond ASCII a question mark.
@@ -106,9 +106,9 @@ def escaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line without controls, its accents composed."""
-    kept = (" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
-    return " ".join("".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs")).split())
+    """Return a text as one line without controls, its accents composed."""
+    spaced = (" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
+    return " ".join("".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Cs")).split())
 
 
 def _character(c: str) -> str:
@@ -124,17 +124,17 @@ def _character(c: str) -> str:
     if first == c:
         return UNKNOWN
     base = _character(first)
-    for one in rest:
-        accent = ACCENTS.get(one)
+    for mark in rest:
+        accent = ACCENTS.get(mark)
         if accent and first.isalpha() and first.isascii():
             base = rf"\{accent}{{{base}}}"
-        elif not unicodedata.combining(one):
-            base += _character(one)
+        elif not unicodedata.combining(mark):
+            base += _character(mark)
     return base
 
 
 def tabular_file(table: "PaperTable", title: str, version: str) -> bytes:
-    r"""A table as a ``tabular`` of booktabs, to be put where the paper wants it with ``\input``."""
+    r"""Return a table as a ``tabular`` of booktabs, for ``\input`` in a paper."""
     header, body = table.header, table.body
     texts = [i for i, column in enumerate(header) if column.align == "left"]
     cells = [[_shortened(c) if i in texts else c for i, c in enumerate(row)] for row in body]
@@ -178,7 +178,7 @@ def tabular_file(table: "PaperTable", title: str, version: str) -> bytes:
 
 
 def _fitted(spans: Mapping[int, int], room: int) -> dict[int, int]:
-    """Widths of columns of text that fit together: none wider than it needs, what is left shared by the widest."""
+    """Return widths of columns of text that fit together: none wider than its text, the widest share the rest."""
     widths: dict[int, int] = {}
     for i in sorted(spans, key=lambda i: spans[i]):
         share = room // (len(spans) - len(widths)) - 2
@@ -198,7 +198,7 @@ def _shortened(text: str) -> str:
 
 
 def _wrapping(text: str) -> str:
-    """Text of a cell of several lines, which may break inside of a long word."""
+    """Return the text of a cell of several lines, which may break inside of a long word."""
     words = [
         r"\allowbreak{}".join(escaped(word[i : i + UNBROKEN]) for i in range(0, len(word), UNBROKEN))
         for word in text.split()
@@ -207,7 +207,7 @@ def _wrapping(text: str) -> str:
 
 
 def numbers_file(numbers: Sequence["Quantity"], title: str, version: str) -> bytes:
-    r"""Headline numbers as macros: ``\newcommand{\RHrisk}{45.0\%}``, with the number in full in a comment.
+    r"""Return headline numbers as macros: ``\newcommand{\RHrisk}{45.0\%}``, with the number in full in a comment.
 
     Names of macros are letters alone. That of a target is spelled digit by digit (0.01: ``ZeroPointZeroOne``), that of a
     hypothesis made of its words (`macro_names`).
@@ -215,12 +215,10 @@ def numbers_file(numbers: Sequence["Quantity"], title: str, version: str) -> byt
     lines = _preamble(
         ["Headline numbers, rounded to their Monte Carlo errors"], title, version, r"In a text: \RHrisk{}."
     )
-    for one in numbers:
-        text = escaped(one.text) if one.value is not None else "--"
-        full = "null" if one.value is None else one.value
-        lines.append(
-            rf"\newcommand{{\{one.macro}}}{{{text}}} % {_plain(str(full))} = {_plain(one.key)} in results.json"
-        )
+    for number in numbers:
+        known = number.value is not None
+        text, full = (escaped(number.text), _plain(str(number.value))) if known else ("--", "null")
+        lines.append(rf"\newcommand{{\{number.macro}}}{{{text}}} % {full} = {_plain(number.key)} in results.json")
     return _file(lines)
 
 

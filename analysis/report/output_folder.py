@@ -5,7 +5,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from reward_hypotheses.data.atomic_write import aside_name, remove_left
@@ -37,7 +38,7 @@ def refuse_unless_ours(folder: Path) -> None:
 
 
 def refuse_changed(folder: Path, called: str) -> None:
-    """Refuse to read the folder of a run that is not as its manifest says; one without a manifest says nothing of itself.
+    """Refuse to read the folder of a run that is not as its manifest says; a folder without a manifest passes.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def refuse_changed(folder: Path, called: str) -> None:
 
 
 def unlike_manifest(folder: Path) -> str | None:
-    """Say what in a folder is not as its manifest says: a file that is gone, changed or not listed; None of an empty one."""
+    """Return the first file of a folder that is gone, changed or not listed in its manifest; None where there is none."""
     present = _entries(folder)
     if not present:
         return None
@@ -88,34 +89,22 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         A path that cannot be written; what was there before is untouched.
     """
     target = Path(os.path.realpath(folder))
-    aside: Path | None = None
+    manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove_left(target.parent, "run")
-        aside = target.parent / aside_name("run")
-        aside.mkdir()
-        manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-        whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
-        for name, data in whole.items():
-            path = aside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for at, _, _ in os.walk(aside):
-            _flush(Path(at))
-        refuse_unless_ours(target)
-        if target.exists() and any(target.iterdir()):
-            _exchange(aside, target)
-        else:
-            os.replace(aside, target)
-        _flush(target.parent)
+        with _aside(target.parent, "run") as aside:
+            for name, data in {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}.items():
+                (aside / name).parent.mkdir(parents=True, exist_ok=True)
+                write_flushed(aside / name, data)
+            for path, _, _ in os.walk(aside):
+                _flush(Path(path))
+            refuse_unless_ours(target)
+            if target.exists() and any(target.iterdir()):
+                _exchange(aside, target)
+            else:
+                os.replace(aside, target)
+            _flush(target.parent)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from None
-    finally:
-        if aside is not None and aside.exists():
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def copy_folder(source: Path, folder: Path) -> None:
@@ -128,48 +117,60 @@ def copy_folder(source: Path, folder: Path) -> None:
     """
     if not folder.name or os.path.lexists(folder):
         raise InputError(f"{folder}: exists already; give the name of a new folder")
-    aside: Path | None = None
+    parent = folder.absolute().parent
     try:
         _refuse_path(folder, str(folder))
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        remove_left(folder.absolute().parent, "new")
-        aside = folder.absolute().parent / aside_name("new")
-        aside.mkdir()
-        for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
-            with (aside / path.name).open("wb") as stream:
-                stream.write(path.read_bytes())
-                stream.flush()
-                os.fsync(stream.fileno())
-        _flush(aside)
-        os.rename(aside, folder)
-        _flush(folder.absolute().parent)
+        with _aside(parent, "new") as aside:
+            for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
+                write_flushed(aside / path.name, path.read_bytes())
+            _flush(aside)
+            os.rename(aside, folder)
+            _flush(parent)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror}); give another name") from None
+
+
+@contextmanager
+def _aside(parent: Path, kind: str) -> Iterator[Path]:
+    """Make a new folder beside its place; remove it unless it was moved there."""
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_left(parent, kind)
+    aside = parent / aside_name(kind)
+    aside.mkdir()
+    try:
+        yield aside
     finally:
-        if aside is not None and aside.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_flushed(path: Path, data: bytes) -> None:
+    """Write a file and flush it to disk."""
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _entries(folder: Path) -> list[str]:
-    """Everything in a folder but plain folders that hold something: files, links, empty folders."""
-    found = []
-    for at, folders, files in os.walk(folder):
-        inside = [*files, *(f for f in folders if Path(at, f).is_symlink())]
-        found += [str(Path(at, name).relative_to(folder)) for name in inside]
-        if not inside and not folders and Path(at) != folder:
-            found.append(str(Path(at).relative_to(folder)))
-    return sorted(found)
+    """Return files, links and empty folders inside a folder."""
+    entries: list[Path] = []
+    for path, folders, files in os.walk(folder):
+        inside = [*files, *(f for f in folders if Path(path, f).is_symlink())]
+        entries += [Path(path, name) for name in inside]
+        if not inside and not folders and Path(path) != folder:
+            entries.append(Path(path))
+    return sorted(str(entry.relative_to(folder)) for entry in entries)
 
 
-def _refuse_path(folder: Path, said: str) -> None:
+def _refuse_path(folder: Path, called: str) -> None:
     """Refuse a new folder where none can be made, before any work is done."""
     above = folder.absolute().parent
     while not above.exists():
         above = above.parent
     if not above.is_dir():
-        raise InputError(f"{said}: {str(above)!r} is a file, so no folder can be made in it; give another folder")
+        raise InputError(f"{called}: {str(above)!r} is a file, so no folder can be made in it; give another folder")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"{said}: {str(above)!r} cannot be written to; give another folder")
+        raise InputError(f"{called}: {str(above)!r} cannot be written to; give another folder")
 
 
 def _flush(folder: Path) -> None:
@@ -189,7 +190,9 @@ def _exchange(new: Path, old: Path) -> None:
         rename = None
     if rename is not None and rename(here, os.fsencode(new), here, os.fsencode(old), exchange) == 0:
         return
-    spare = new.with_suffix(".previous")  # no such call here: two steps, the old one kept until the new one is in place
+    spare = new.with_suffix(
+        ".previous"
+    )  # no such call here: two steps, the old one stays until the new one is in place
     os.replace(old, spare)
     try:
         os.replace(new, old)

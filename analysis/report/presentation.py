@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from reward_hypotheses.analysis.report.table_model import PaperTable
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
+    import matplotlib.axes
+    import matplotlib.figure
+    import xarray
 
 type Document = Mapping[str, Any]
+type Tree = xarray.DataTree | None
+type Figure = matplotlib.figure.Figure
+type Axes = matplotlib.axes.Axes
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Plot:
     """
 
     name: str
-    draw: Callable[[Document, "xr.DataTree | None"], "Figure"]
+    draw: Callable[[Document, Tree], Figure]
     caption: Callable[[Document], tuple[str, str]]
 
 

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them: rounded to their error, a share never looking like nothing or all."""
+"""Numbers for a reader: rounded to their error; only an exact share reads as 0 % or 100 %."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal
@@ -6,11 +6,11 @@ from typing import Any, Literal
 from reward_hypotheses.analysis.report.phrases import percent
 
 Kind = Literal["text", "share", "level", "nats", "number", "count", "row"]
-"""How a value is shown: a `share` is estimated and a `level` was given, both in percent; `row`: as its row's unit."""
+"""How a value is shown: an estimated `share` and a stated `level` in percent; `row`: in the unit of its row."""
 
 DIGITS = 3
 NOISE = 1e-7
-"""An error so small beside its number is the arithmetic's, or of no use to a reader: digits by the dozen say nothing."""
+"""Relative error below which a number counts as exact: such an error is that of the arithmetic."""
 
 NOTHING = "\N{EM DASH}"
 
@@ -45,12 +45,12 @@ def rounded(value: float, error: float | None = None) -> str:
 
 
 def _exponent(x: float) -> int:
-    """Power of ten of the first significant digit."""
+    """Return the power of ten of the first significant digit."""
     return Decimal(repr(float(x))).adjusted()
 
 
 def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None = None) -> str:
-    """Text of a value for a reader: rounded, with its percent sign, a true minus, and a dash where there is none."""
+    """Return a value for a reader: rounded, with its percent sign and a true minus; a dash for None."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -70,7 +70,7 @@ def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None
 
 
 def _share(x: float, error: float | None) -> str:
-    """A share in percent, rounded to its error; what is not 0 never looks like 0, nor what is not 1 like 1."""
+    """Return a share in percent, rounded to its error; only an exact share reads as 0 or 100."""
     text = rounded(100 * x, None if error is None else 100 * error)
     if error is not None and float(text) in (0.0, 100.0) and x < 1 - 1e-12:
         decimals = -_exponent(100 * error)

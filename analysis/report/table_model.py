@@ -38,19 +38,19 @@ class Column:
     key : str
         Its heading in the CSV file.
     words : str or None
-        Its heading on paper; None: it stands in the CSV file alone.
+        Its heading on paper; None for a column of the CSV file alone.
     kind : Kind
     unit : str
-        Unit in which it is shown, ``%`` for shares; what shows it puts it beside the words, not in every cell.
+        Unit in which it is shown, ``%`` for shares; it stands in the heading.
     error : str or None
-        Key of the column that holds the Monte Carlo error of its numbers, in their unit; an error names itself, and so
-        keeps one significant digit.
+        Key of the column that holds the Monte Carlo error of its numbers, in their unit. A column of errors names itself, so
+        that an error has one significant digit.
     flag : str or None
         Key of a column of truth values; where it is true, that key is shown in place of the number.
     zero : float or None
-        Upper limit of a share of which nothing was seen, shown beside a 0.
+        Upper limit of a rate of which no event was seen, shown beside a 0.
     rank : float or None
-        Weight of the hypothesis that it is about; a wide table keeps the weightiest.
+        Weight of its hypothesis; on paper a wide table shows the weightiest.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Column:
 
     @property
     def align(self) -> Literal["left", "right"]:
-        """Texts to the left, numbers to the right."""
+        """Alignment: texts to the left, numbers to the right."""
         return "left" if self.kind == "text" else "right"
 
 
@@ -94,7 +94,7 @@ class PaperTable:
     name : str
         Name of its files.
     title, caption : str
-        A few words, and what a reader needs besides; either may hold a user's text.
+        A few words, and an explanation; either may hold a user's text.
     columns : tuple of Column
     rows : tuple of tuple
         A plain value a column: text, number, truth value, or None where there is none or it is infinite.
@@ -105,7 +105,7 @@ class PaperTable:
     ranks : tuple of float
         A weight for each row, by which a long table is cut; empty: in order.
     most : int
-        No more rows than so many stand on paper.
+        Rows on paper at most.
     on_page : bool
         Whether the page shows it; files hold it in any case.
     """
@@ -128,7 +128,7 @@ class PaperTable:
 
     @property
     def body(self) -> list[list[str]]:
-        """Text of every cell under `header`, rounded, without the units that the header gives."""
+        """Text of every cell under `header`, rounded, without the units of the header."""
         at = {column.key: i for i, column in reversed(list(enumerate(self.columns)))}
         places = [(i, column) for i, column in enumerate(self.columns) if column.words is not None]
 
@@ -143,7 +143,7 @@ class PaperTable:
         return [[cell(row, i, column) for i, column in places] for row in self.rows]
 
     def csv(self) -> bytes:
-        """Give all columns and rows as a CSV file, numbers in full."""
+        """Return all columns and rows as a CSV file, numbers in full."""
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([_full(column.key) for column in self.columns])
@@ -152,40 +152,40 @@ class PaperTable:
         return stream.getvalue().encode()
 
     def cut(self) -> "PaperTable":
-        """Keep what fits on paper, and say how much more the CSV file has."""
-        kept = _heaviest([math.inf if c.rank is None else c.rank for c in self.columns], self._room)
+        """Return the table cut to fit on paper, with a note on what only the CSV file has."""
+        columns = _heaviest([math.inf if c.rank is None else c.rank for c in self.columns], self._room)
         rows = _heaviest(self.ranks, self.most) if self.ranks else list(range(len(self.rows)))[: self.most]
         notes = list(self.notes)
-        if len(kept) < len(self.columns):
+        if len(columns) < len(self.columns):
             ranked = sum(c.rank is not None and c.words is not None for c in self.columns)
             notes.append(f"The {MOST_HYPOTHESES} weightiest of {ranked} hypotheses; all stand in {self.name}.csv.")
         elif len(rows) < len(self.rows):
             notes.append(f"{len(self.rows) - len(rows):,} more stand in {self.name}.csv.")
         return replace(
             self,
-            columns=tuple(self.columns[i] for i in kept),
-            rows=tuple(tuple(self.rows[r][i] for i in kept) for r in rows),
+            columns=tuple(self.columns[i] for i in columns),
+            rows=tuple(tuple(self.rows[r][i] for i in columns) for r in rows),
             ranks=tuple(self.ranks[r] for r in rows) if self.ranks else (),
             notes=tuple(notes),
         )
 
     @property
     def _room(self) -> int:
-        """How many columns may be kept: all without a rank, and those of the weightiest hypotheses."""
+        """Number of columns on paper: all without a rank, and those of the weightiest hypotheses."""
         ranked = [c for c in self.columns if c.rank is not None]
         each = len(ranked) // max(sum(c.words is not None for c in ranked), 1)
         return len(self.columns) - len(ranked) + min(len(ranked), each * MOST_HYPOTHESES)
 
 
 def _heaviest(ranks: Sequence[float], most: int) -> list[int]:
-    """Places of the heaviest, in their order if all are kept and else ordered by weight."""
+    """Return the places of the heaviest: in their order if all fit, else ordered by weight."""
     if len(ranks) <= most:
         return list(range(len(ranks)))
     return sorted(range(len(ranks)), key=lambda i: -ranks[i])[:most]
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What cells begin with that spreadsheets run (OWASP, "CSV injection"), the wide forms among them."""
+"""Beginnings of cells that spreadsheets run (OWASP, "CSV injection"), the wide forms among them."""
 
 
 def _full(value: Any) -> str:
@@ -197,5 +197,5 @@ def _full(value: Any) -> str:
 
 
 def inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: with ``'`` before it where one would, unless it is a number."""
+    """Return a text with ``'`` before it where a spreadsheet would take it for a formula, unless it is a number."""
     return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text

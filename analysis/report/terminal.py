@@ -42,9 +42,9 @@ def print_summary(
     presentations: Iterable[Presentation],
     out: Path | None = None,
     console: Console | None = None,
-    whole: bool = True,
+    full: bool = True,
 ) -> None:
-    """Print the results, readable at 80 columns and without colour; the answer alone unless `whole`."""
+    """Print the results, readable at 80 columns and without colour; the answer alone unless `full`."""
     console = _Terminal(markup=False, highlight=False, emoji=False) if console is None else console
     page = _Page(console)
     if document["title"]:
@@ -56,7 +56,7 @@ def print_summary(
     page.block(blocks.pop("answer"))
     page.block(blocks.pop("misfits"), style="bold")
     blocks |= {chapter: blocks.pop(chapter, []) for chapter in LAST}
-    for chapter, entries in blocks.items() if whole else ():
+    for chapter, entries in blocks.items() if full else ():
         if entries:
             page.gap()
             page.line((TITLES | LAST).get(chapter, chapter), style="bold")

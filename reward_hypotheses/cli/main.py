@@ -241,7 +241,7 @@ def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, wh
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     with output():
-        print_summary(document, presented(document), out, whole=whole)
+        print_summary(document, presented(document), out, full=whole)
     return DONE
 
 

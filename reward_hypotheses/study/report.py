@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from reward_hypotheses.analysis.report.figure_style import drawn, saved
 from reward_hypotheses.analysis.report.html import PNG, page
-from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed
+from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed, write_flushed
 from reward_hypotheses.analysis.report.presentation import Document
 from reward_hypotheses.analysis.report.sections import presented
 from reward_hypotheses.analysis.report.tables import table_files
@@ -145,10 +145,7 @@ def _write(path: Path, html: str) -> None:
     try:
         remove_left(path.parent, "report")
         aside = path.parent / aside_name("report")
-        with aside.open("xb") as stream:
-            stream.write(html.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_flushed(aside, html.encode())
         os.replace(aside, path)
     except OSError as error:
         raise InputError(f"report: {path}: cannot be written ({error.strerror}); give another path") from None

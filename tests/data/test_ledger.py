@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+from reports import print_summary, table_files
 from rich.console import Console
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours, write_folder
-from reward_hypotheses.analysis.report.tables import table_files
-from reward_hypotheses.analysis.report.terminal import print_summary
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.study import ledger as recording
 

@@ -21,10 +21,10 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reports import page
 from studies import COMMAND, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.html import page
 from reward_hypotheses.analysis.report.output_folder import write_folder
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
 from reward_hypotheses.cli import main as cli
@@ -495,7 +495,7 @@ def test_controls_are_marks_in_the_report_and_on_the_terminal(tmp_path, capsys):
     assert not any(c in text for c in "\x1b\x07\u202e\u2066\u2067\u200f\x9b\u061c\u2028")
     assert "flags&lt;U+202E&gt;evil&lt;U+2066&gt;" in text and "&lt;U+202E&gt; other hand" in text
     assert main(["check", str(path)]) == 0
-    from reward_hypotheses.analysis.report.terminal import print_summary
+    from reports import print_summary
 
     print_summary(document)
     said = capsys.readouterr()

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports import print_summary
 from rich.console import Console
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.terminal import bar, percent, print_summary
+from reward_hypotheses.analysis.report.phrases import percent
+from reward_hypotheses.analysis.report.terminal import bar
 from reward_hypotheses.analysis.risk import headline
 from reward_hypotheses.cli.main import main
 

@@ -1,4 +1,4 @@
-"""What a report shows of each topic, one module a topic, made of the results document alone."""
+"""Topics of a report, one module a topic, presented from the results document alone."""
 
 from reward_hypotheses.analysis.report.presentation import Document, Presentation
 from reward_hypotheses.analysis.report.sections import (
@@ -17,24 +17,10 @@ from reward_hypotheses.analysis.report.sections import (
     values,
 )
 
-TOPICS = tuple(
-    topic.present
-    for topic in (
-        question,
-        risk,
-        fit,
-        drivers,
-        agents,
-        risk_parts,
-        frontier,
-        evidence,
-        feedback,
-        values,
-        more_data,
-        shift,
-        sensitivity,
-    )
-)
+MODULES = (
+    question, risk, fit, drivers, agents, risk_parts, frontier, evidence, feedback, values, more_data, shift, sensitivity
+)  # fmt: skip
+TOPICS = tuple(module.present for module in MODULES)
 """Functions that present a topic."""
 
 

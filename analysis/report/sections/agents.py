@@ -1,7 +1,7 @@
 """The agent: its policy and prior in words, other priors, simplicity languages, and an agent inferred from its choices."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reward_hypotheses.analysis.report.phrases import (
     at,
@@ -14,13 +14,9 @@ from reward_hypotheses.analysis.report.phrases import (
     plainly,
     value_in_words,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Grid, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 POLICIES = {
     "commit": "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
@@ -202,7 +198,7 @@ def _languages_table(document: Document, languages: Mapping[str, Mapping[str, An
     return PaperTable("languages", "Simplicity in every language", caption, with_errors(*columns), rows, ranks=ranks)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     from reward_hypotheses.analysis.report import figure_style as style
 
     agents, this = _drawn_agents(document)

@@ -263,9 +263,9 @@ def _policy(document: Document) -> Hinge:
 
 def _does(document: Document) -> str:
     """Return the agent's own policy in a sentence; empty for one that is not built in."""
-    policy, own = document["agent"]["policy"], own_policy(document)
+    policy, study_policy = document["agent"]["policy"], own_policy(document)
     does = DOES.get(policy, "")
-    for setting, value in (own["settings"] if own else {}).items():
+    for setting, value in (study_policy["settings"] if study_policy else {}).items():
         limit, simpler = LIMITS.get((policy, setting), (None, ""))
         if limit is not None and value == limit:
             does = simpler
@@ -320,10 +320,10 @@ def would_lower(document: Document) -> list[Change]:
 
 
 def _earns(document: Document, reward: float | None) -> str:
-    own = own_policy(document)
-    if reward is None or own is None or own["reward"] is None:
+    study_policy = own_policy(document)
+    if reward is None or study_policy is None or study_policy["reward"] is None:
         return "what it would earn was not computed"
-    now, then = f"{own['reward']:.3g}", f"{reward:.3g}"
+    now, then = f"{study_policy['reward']:.3g}", f"{reward:.3g}"
     return f"it earns {then} as now" if then == now else f"it earns {then} instead of {now}"
 
 
@@ -381,11 +381,11 @@ def _values_prior(document: Document) -> list[Change]:
 
 def _policies(document: Document) -> list[Change]:
     """Return the safest other policy that acts, and the safest that may abstain where that is safer."""
-    own, may_abstain = own_policy(document), document["agent"]["abstain"]
+    study_policy, may_abstain = own_policy(document), document["agent"]["abstain"]
     changes: list[Change] = []
     for abstain in (False, True):
         others = [entry for entry in policies(document) if entry["abstain"] == abstain and not entry["own"]]
-        if not others or own is None or own["reward"] is None:
+        if not others or study_policy is None or study_policy["reward"] is None:
             continue
         best = min(others, key=lambda entry: (entry["risk"], -entry["reward"]))
         if changes and best["risk"] > changes[0].risk - WORTH:

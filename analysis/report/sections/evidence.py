@@ -17,14 +17,21 @@ from reward_hypotheses.analysis.report.phrases import (
     silent_groups,
     weightiest,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Grid, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import (
+    Axes,
+    Document,
+    Figure,
+    Grid,
+    Part,
+    Plot,
+    Presentation,
+    Tree,
+    texts,
+)
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
 
 if TYPE_CHECKING:
     import numpy as np
-    import xarray as xr
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INTEGRATED = {
     "laplace": "Laplace's approximation, corrected by importance sampling",
@@ -247,7 +254,7 @@ def _features_table(document: Document) -> PaperTable:
     return PaperTable("reward_weights", "Weights of features", caption, columns, rows)
 
 
-def _draw_weights(document: Document, tree: "xr.DataTree | None") -> "Figure":
+def _draw_weights(document: Document, tree: Tree) -> Figure:
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style
@@ -270,7 +277,7 @@ def _draw_weights(document: Document, tree: "xr.DataTree | None") -> "Figure":
     return fig
 
 
-def _weight_intervals(tree: "xr.DataTree", names: Sequence[str], prob: float) -> "np.ndarray | None":
+def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> "np.ndarray | None":
     """Return both ends of the interval of each weight over the draws of the values; None where the values are certain."""
     import numpy as np
 
@@ -299,7 +306,7 @@ def _weights_caption(document: Document) -> tuple[str, str]:
     )
 
 
-def _draw_pairs(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw_pairs(document: Document, _: Tree) -> Figure:
     from reward_hypotheses.analysis.report import figure_style as style
 
     pairs = _shown_pairs(document, style.MOST)
@@ -328,7 +335,7 @@ def _draw_pairs(document: Document, _: "xr.DataTree | None") -> "Figure":
     return fig
 
 
-def _number(ax: "Axes", value: float, y: float, silent: bool) -> None:
+def _number(ax: Axes, value: float, y: float, silent: bool) -> None:
     """Write the number of a bar at its end."""
     right = value >= 0
     ax.annotate(

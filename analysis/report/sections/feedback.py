@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from reward_hypotheses.analysis.report.phrases import (
     capital,
@@ -12,12 +11,8 @@ from reward_hypotheses.analysis.report.phrases import (
     plainly,
     weightiest,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share, with_errors
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 FAR = 30.0
 """Nats from which on a cell is no darker."""
@@ -142,7 +137,7 @@ def _behind(logs: Sequence[float | None]) -> list[float]:
     return [math.inf if x is None else best - x for x in logs]
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style

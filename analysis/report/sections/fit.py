@@ -1,15 +1,10 @@
 """Fit: predictive checks, subgroups where labels fit worst, misfits and warnings."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from reward_hypotheses.analysis.report.phrases import capital, counted, misfits, other_warnings, percent
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share, with_errors
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 MISFIT = 0.01
 """Level of the check of subgroups."""
@@ -76,7 +71,7 @@ def _table(document: Document) -> PaperTable:
     return PaperTable("subgroups", "Where labels fit worst", caption, columns, rows)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 

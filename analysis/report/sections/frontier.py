@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import capital, error_of, own_policy, percent, policies, policy_name
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share
 
 if TYPE_CHECKING:
     import numpy as np
-    import xarray as xr
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 type Policy = Mapping[str, Any]
 
@@ -33,10 +30,10 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def safest(document: Document) -> list[str]:
-    """Return the safest built-in policy, its reward, and whether the study's own is Pareto-efficient."""
+    """Return the safest built-in policy, its reward, and whether the study's study_policy is Pareto-efficient."""
     entries = policies(document)
-    own = next((entry for entry in entries if entry["own"]), None)
-    if own is None:
+    study_policy = next((entry for entry in entries if entry["own"]), None)
+    if study_policy is None:
         return []
     best = min(entries, key=_by_risk)
     equal = sum(_same_outcome(entry, best) for entry in entries)
@@ -44,16 +41,20 @@ def safest(document: Document) -> list[str]:
     sentences = [
         f"Of the built-in policies, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
         f"reward of {best['reward']:.3g} a scene, refraining in {percent(best['abstained'])} of scenes. The study's own, "
-        f"{own['words']!r}: {percent(own['risk'])} at {own['reward']:.3g}."
+        f"{study_policy['words']!r}: {percent(study_policy['risk'])} at {study_policy['reward']:.3g}."
     ]
-    if own["efficient"]:
+    if study_policy["efficient"]:
         sentences.append("None of them is safer than the study's own and earns as much.")
     else:
-        no_riskier = [e for e in entries if e["risk"] <= own["risk"] + SAME and e["reward"] >= own["reward"] - SAME]
+        no_riskier = [
+            e
+            for e in entries
+            if e["risk"] <= study_policy["risk"] + SAME and e["reward"] >= study_policy["reward"] - SAME
+        ]
         richest = max(no_riskier, key=lambda entry: (entry["reward"], -entry["risk"]))
         if richest is best:
             sentences.append("The safest earns no less.")
-        elif richest is not own:
+        elif richest is not study_policy:
             sentences.append(
                 f"No more risky than it, and earning most, is {richest['words']!r}: {percent(richest['risk'])} at {richest['reward']:.3g}."
             )
@@ -108,23 +109,25 @@ def _caption(document: Document) -> tuple[str, str]:
         "Every built-in policy, by the agent's own weights: what it risks, and what the judge expects it to earn, rewards of "
         "different hypotheses added up as they stand. A dotted line joins a policy that must act to the same that may abstain."
     )
-    entries, own = policies(document), own_policy(document)
-    assert own is not None
+    entries, study_policy = policies(document), own_policy(document)
+    assert study_policy is not None
     if len({(round(e["risk"], 9), e["reward"]) for e in entries if e["efficient"]}) > 1:
         caption += " On the stairs: no other is safer and earns as much."
-    if own["efficient"]:
+    if study_policy["efficient"]:
         return "No built-in policy is safer than the study's own and earns as much.", caption
-    safer = [e for e in entries if e["risk"] < own["risk"] - SAME and e["reward"] >= own["reward"] - SAME]
+    safer = [
+        e for e in entries if e["risk"] < study_policy["risk"] - SAME and e["reward"] >= study_policy["reward"] - SAME
+    ]
     if not safer:
-        best = max((e for e in entries if e["risk"] <= own["risk"] + SAME), key=lambda e: e["reward"])
+        best = max((e for e in entries if e["risk"] <= study_policy["risk"] + SAME), key=lambda e: e["reward"])
         return f"{best['words']!r} is as safe as the study's own policy, and is expected to earn more.", caption
     best = min(safer, key=_by_risk)
-    more = "earns more" if best["reward"] > own["reward"] + SAME else "earns as much"
-    risks = f"{percent(best['risk'])} against {percent(own['risk'])}"
+    more = "earns more" if best["reward"] > study_policy["reward"] + SAME else "earns as much"
+    risks = f"{percent(best['risk'])} against {percent(study_policy['risk'])}"
     return capital(f"{best['words']!r} is safer than the study's own policy and {more}: {risks}."), caption
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     from reward_hypotheses.analysis.report import figure_style as style
 
     entries = policies(document)
@@ -143,13 +146,13 @@ def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
     ax.step(*zip(*stairs, strict=True), where="post", color=style.BLUE, linewidth=1.2, zorder=2)
     marks = []
     for spot in spots:
-        own = next((entry for entry in spot if entry["own"]), None)
+        study_policy = next((entry for entry in spot if entry["own"]), None)
         efficient = any(entry["efficient"] for entry in spot)
-        color = style.VERMILION if own else style.BLUE if efficient else style.MUTED
+        color = style.VERMILION if study_policy else style.BLUE if efficient else style.MUTED
         face = "white" if all(entry["abstain"] for entry in spot) else color
-        mark = own or spot[0]
+        mark = study_policy or spot[0]
         marks.append((mark["risk"], mark["reward"]))
-        form, order = ("D", 5) if own else ("o", 4)
+        form, order = ("D", 5) if study_policy else ("o", 4)
         ax.plot(*marks[-1], form, markerfacecolor=face, markeredgecolor=color, zorder=order)
     style.shares_axis(ax, "risk (% of test scenes)", most=max(max(entry["risk"] for entry in entries), 0.01))
     ax.set_ylabel("expected reward\n(the judge's, units a scene)")
@@ -204,7 +207,7 @@ def _is_own(entry: Policy) -> bool:
     return bool(entry["own"])
 
 
-def _number(ax: "Axes", spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[float, float]]) -> None:
+def _number(ax: Axes, spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[float, float]]) -> None:
     """Number the marks, each number as near to its mark as it is clear of the other marks and numbers."""
     import numpy as np
 
@@ -254,7 +257,7 @@ def _text_style(spot: Sequence[Policy]) -> dict[str, Any]:
     return {"fontsize": 7.5, "color": color, "fontweight": "normal"}
 
 
-def _list_below(ax: "Axes", spots: Sequence[Sequence[Policy]], labels: Sequence[Sequence[str]], lines: float) -> None:
+def _list_below(ax: Axes, spots: Sequence[Sequence[Policy]], labels: Sequence[Sequence[str]], lines: float) -> None:
     """Name every mark by its number, in a list."""
     ax.set_axis_off()
     done = 0.0

@@ -3,15 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, leading, listed, pair_ranks, percent
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 UNSETTLED = 0.01
 """Posterior weight of either hypothesis above which a pair is not settled."""
@@ -240,7 +236,7 @@ def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> Pa
     return PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style
@@ -282,8 +278,8 @@ def _caption(document: Document) -> tuple[str, str]:
     needed = curve["training"]["mean"][-1]
     if needed is None:
         return "No amount of information about human values brings the risk so low.", caption
-    own = (document["value_bits_of_agent"] or {}).get(repr(float(curve["target"])))
-    this = "" if own is None or abs(own - needed) < 0.005 else f" (this study's agent {own:.2f})"
+    of_agent = (document["value_bits_of_agent"] or {}).get(repr(float(curve["target"])))
+    this = "" if of_agent is None or abs(of_agent - needed) < 0.005 else f" (this study's agent {of_agent:.2f})"
     short = f"an agent of uniform prior {needed:.2f} bits of human values short{this}"
     flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
     if flat and document["silent_pairs"] and judged and needed > judged[-1] + 0.05:

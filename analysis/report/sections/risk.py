@@ -1,7 +1,7 @@
 """The risk: the answer, its interval, its precision by the number of scenes, the headline table and the riskiest scenes."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reward_hypotheses.analysis.report.headline_numbers import quantities
 from reward_hypotheses.analysis.report.phrases import (
@@ -13,16 +13,12 @@ from reward_hypotheses.analysis.report.phrases import (
     was_spent,
     zeros_note,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.sections.more_data import endless, takes_best
 from reward_hypotheses.analysis.report.sections.risk_parts import contributions
 from reward_hypotheses.analysis.report.sections.values import how_sure
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 DIFFERS = 0.005
 """Difference of two risks that is worth a sentence."""
@@ -107,9 +103,9 @@ def _deployment(document: Document) -> str:
 
 def _other_priors(document: Document) -> str:
     """Return the range of the risk over agents of other priors; empty where it hardly differs from the study's own."""
-    own = None if document["agent_reading"] is not None else document["agent"]["prior"]
+    study_prior = None if document["agent_reading"] is not None else document["agent"]["prior"]
     key, now = permission(document), document["risk"]["mean"]
-    risks = [agent[key]["risk"] for name, agent in document["agents"].items() if name != own]
+    risks = [agent[key]["risk"] for name, agent in document["agents"].items() if name != study_prior]
     if not risks or max(*risks, now) - min(*risks, now) < DIFFERS:
         return ""
     ends = " to ".join(dict.fromkeys(map(percent, (min(risks), max(risks)))))
@@ -253,7 +249,7 @@ def _scenes(document: Document) -> Presentation:
     return Presentation("riskiest_scenes", "hinges", parts, [table], SCENES if scenes else None)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     from reward_hypotheses.analysis.report import figure_style as style
 
     scenes, risk = document["riskiest_scenes"], document["risk"]

@@ -1,7 +1,7 @@
 """The parts of the risk: which hypothesis the agent took up while people mean which other."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from reward_hypotheses.analysis.report.phrases import (
     DRAWS_ONE,
@@ -12,7 +12,7 @@ from reward_hypotheses.analysis.report.phrases import (
     weightiest,
     zeros_note,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import (
     MOST_HYPOTHESES,
     Column,
@@ -21,10 +21,6 @@ from reward_hypotheses.analysis.report.table_model import (
     share,
     with_errors,
 )
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 MOST = 4
 """Parts that are named."""
@@ -84,10 +80,7 @@ def _parts(document: Document) -> list[Part]:
     rest = parts[len(large) :]
     if rest:
         entries.append(f"{percent(sum(part.risk for part in rest))}: {counted(len(rest), 'smaller part')}")
-    return [
-        *texts(f"So the risk of {percent(document['risk']['mean'])} is made of:"),
-        Part("list", entries=entries),
-    ]
+    return [*texts(f"So the risk of {percent(document['risk']['mean'])} is made of:"), Part("list", entries=entries)]
 
 
 def what_stays(document: Document, agent: str, truth: str) -> str:
@@ -160,7 +153,7 @@ def _matrix_table(document: Document) -> PaperTable:
     )
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style

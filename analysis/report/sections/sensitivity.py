@@ -1,23 +1,10 @@
 """Sensitivity of the risk: prior, failure line, and bits of human values for a lower risk."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from reward_hypotheses.analysis.report.phrases import (
-    DRAWS_ONE,
-    MOVES,
-    NEAR,
-    bits_in_words,
-    error_of,
-    percent,
-    plainly,
-)
-from reward_hypotheses.analysis.report.presentation import Document, Grid, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.phrases import DRAWS_ONE, MOVES, NEAR, bits_in_words, error_of, percent, plainly
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -273,7 +260,7 @@ def _line_table(document: Document) -> PaperTable:
     return PaperTable("risk_by_line", "Risk by the failure line", caption, with_errors(*columns), rows)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 

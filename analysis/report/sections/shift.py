@@ -1,16 +1,11 @@
 """The distribution shift: its test, new kinds of item, the worst-case weighting, and a measure of impact."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, percent, plainly, was_spent
-from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, texts
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.risk import spent
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, with_errors
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
 
 UNITS = {"taken": "option taken", "scene": "options on offer", "item": "item"}
 """Units over which a feature is averaged."""
@@ -146,7 +141,7 @@ def kind_in_words(classes: Mapping[str, str]) -> str:
     return "; ".join(judgements)
 
 
-def _draw(document: Document, _: "xr.DataTree | None") -> "Figure":
+def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style

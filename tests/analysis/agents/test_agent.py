@@ -415,7 +415,7 @@ def told_apart(n, rng):
 
 def test_choices_that_contradict_training(tmp_path, capsys):
     """An agent that goes by red, after training that speaks for flags: both weights, both risks, and a warning."""
-    from reward_hypotheses.analysis.report.figures import risk_by_agent_prior
+    from reward_hypotheses.analysis.report.sections.agents import BY_PRIOR
 
     rng = np.random.default_rng(41)
     training, probes = told_apart(40, rng), probes_of(rng, 40)
@@ -443,7 +443,7 @@ def test_choices_that_contradict_training(tmp_path, capsys):
     assert "By its own choices alone, without what the training data say of it, the agent's risk is" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("contradict each other") >= 1
-    fig = risk_by_agent_prior(got)
+    fig = BY_PRIOR.draw(got, None)
     assert "its choices, training aside" in [tick.get_text() for tick in fig.axes[0].get_yticklabels()]
 
 
@@ -611,8 +611,9 @@ def test_run_writes_the_reading_and_stays_quick(tmp_path):
 
 
 def test_the_report_says_what_the_agent_goes_by(tmp_path):
-    from reward_hypotheses.analysis.report.sentences import policy_in_words, read_off
-    from reward_hypotheses.analysis.report.tables import paper_tables
+    from reports import paper_tables
+
+    from reward_hypotheses.analysis.report.sections.agents import policy_in_words, present, read_off
 
     got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
     said = " ".join(read_off(got))
@@ -625,7 +626,9 @@ def test_the_report_says_what_the_agent_goes_by(tmp_path):
     tables = {table.name: table for table in paper_tables(got)}
     assert b"red paint" in tables["agent_reading"].csv() and b"simplicity" in tables["agent_distance"].csv()
     plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))
-    assert not read_off(plain) and "agent_reading" not in {table.name for table in paper_tables(plain)}
+    assert "inferred_agent" not in {part.name for part in present(plain)} and "agent_reading" not in {
+        table.name for table in paper_tables(plain)
+    }
     path = study(tmp_path, probes_of(np.random.default_rng(21), 40))
     assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

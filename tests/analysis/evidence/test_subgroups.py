@@ -5,12 +5,12 @@ from math import log, sqrt
 
 import numpy as np
 import pytest
+from reports import paper_tables
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.evidence.subgroups import Subgroups, subgroup_check
-from reward_hypotheses.analysis.report.sentences import subgroups as sentences
-from reward_hypotheses.analysis.report.tables import paper_tables
+from reward_hypotheses.analysis.report.sections.fit import subgroups as sentences
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.weigh import weigh

@@ -7,7 +7,7 @@ import pytest
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sentences import evidence
+from reward_hypotheses.analysis.report.sections.evidence import evidence
 
 LABELS = {"red_paint": [1, 0], "flags": [1, 0], "slope": [0.5, 2.5], "is_pad": [1, 0]}
 H = {

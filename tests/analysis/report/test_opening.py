@@ -4,12 +4,14 @@ import json
 import math
 
 import pytest
+from reports import point
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.captions import point
-from reward_hypotheses.analysis.report.drivers import LISTED, NEAR, hinges_on, most, steps, would_lower
-from reward_hypotheses.analysis.report.sentences import answer, line_moved
+from reward_hypotheses.analysis.report.phrases import NEAR, percent
+from reward_hypotheses.analysis.report.sections.drivers import LISTED, hinges_on, steps, would_lower
+from reward_hypotheses.analysis.report.sections.risk import answer
+from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.cli.main import main
 
 TERMS = ["Agent's prior", "Policy", "Values", "Failure line", "Evidence", "Shift", "Fit"]
@@ -34,7 +36,7 @@ def test_a_sentence_for_each_and_nothing_without_a_test(tmp_path):
     assert "'simplicity, letters' has 11.1% and 'uniform' 50.0%" in prior and "73.3%" not in prior
     assert said["Shift"].startswith("The test is shifted (p = 0.0") and "on the test" in said["Shift"]
     untested = ran(tmp_path, tables={"training": "training.csv"})
-    assert hinges_on(untested) == would_lower(untested) == [] and most(untested) == ""
+    assert hinges_on(untested) == would_lower(untested) == []
 
 
 def test_what_would_lower_it_is_what_studies_so_changed_have(tmp_path):
@@ -52,7 +54,8 @@ def test_what_would_lower_it_is_what_studies_so_changed_have(tmp_path):
     assert by["always going by 'flags'"] == found["risk_by_agent_hypothesis"]["flags"]
     known = "knowing which hypothesis is true"
     assert by[known] == sum(found["weights"][n] * found["matrix"][n][n] for n in found["weights"])
-    assert most(found).endswith("from 73.3% to 0%.") and "bits of human values" in most(found)
+    assert (percent(found["risk"]["mean"]), percent(changes[0].risk)) == ("73.3%", "0%")
+    assert "bits of human values" in changes[0].cost
     bits = found["value_bits_of_agent"]["0.01"]
     cost = {one.words: one.cost for one in changes}
     assert f"{bits:.2g} bits of human values told to this agent (for a risk of 1%)" in cost[known]

@@ -12,12 +12,11 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from reports import PLOTS, drawn, page, point
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report import figures
-from reward_hypotheses.analysis.report.captions import point
-from reward_hypotheses.analysis.report.html import page
+from reward_hypotheses.analysis.report import figure_style
 from reward_hypotheses.cli.main import main
 
 CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
@@ -183,11 +182,11 @@ def test_text_has_contrast_in_every_scheme(demo):
             for ground in ("paper", "panel"):
                 assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
         assert contrast(colors["blue"], colors["paper"]) >= 3
-        assert contrast(figures.VERMILION, colors["paper"]) >= 3
+        assert contrast(figure_style.VERMILION, colors["paper"]) >= 3
 
 
 def test_every_figure_is_there_as_png_and_pdf(demo, untested):
-    names = {plot.name for plot in figures.PLOTS}
+    names = set(PLOTS)
     assert len(names) == 11
     for name in names - {"evidence_by_feedback"}:  # of several feedbacks
         assert (demo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -198,10 +197,10 @@ def test_every_figure_is_there_as_png_and_pdf(demo, untested):
 
 
 def test_figures_fit_a_journals_columns(demo):
-    for figure in figures.drawn(results(demo)).values():
-        assert figure.get_figwidth() <= figures.PAGE and figure.get_figheight() <= 9
+    for figure in drawn(results(demo)).values():
+        assert figure.get_figwidth() <= figure_style.PAGE and figure.get_figheight() <= 9
         for dpi in (72, 300):
-            with mpl.rc_context(figures.STYLE):
+            with mpl.rc_context(figure_style.STYLE):
                 figure.set_dpi(dpi)
                 figure.canvas.draw()
                 box = figure.get_tightbbox()
@@ -212,26 +211,26 @@ def test_figures_fit_a_journals_columns(demo):
 def test_the_same_figure_gives_the_same_bytes(demo):
     document = results(demo)
     for form in ("png", "pdf", "svg"):
-        first, second = (figures.saved(figures.drawn(document)["weights"], form) for _ in range(2))
+        first, second = (figure_style.saved(drawn(document)["weights"], form) for _ in range(2))
         assert first == second
 
 
 def test_figures_show_the_documents_numbers(demo):
     document = results(demo)
-    drawn = figures.drawn(document)
-    marks = drawn["weights"].axes[0].lines
+    figures = drawn(document)
+    marks = figures["weights"].axes[0].lines
     shown = {line.get_label(): line.get_xdata() for line in marks}
     assert shown["values alone"].tolist() == list(document["prior"].values())
     assert shown["values and data"].tolist() == list(document["weights"].values())
     assert shown["the agent"].tolist() == list(document["agent_weights"].values())
-    bars = [bar.get_width() for bar in drawn["evidence_against_prior"].axes[0].patches]
+    bars = [bar.get_width() for bar in figures["evidence_against_prior"].axes[0].patches]
     assert sorted(bars) == sorted(p[k] for p in document["pairs"] for k in ("log_prior_odds", "log_bayes_factor"))
-    cells = drawn["matrix"].axes[0].collections[0].get_array()
+    cells = figures["matrix"].axes[0].collections[0].get_array()
     assert np.asarray(cells).tolist() == [list(row.values()) for row in document["matrix"].values()]
-    curve = drawn["bits_by_size"].axes[0].lines[0]
+    curve = figures["bits_by_size"].axes[0].lines[0]
     assert curve.get_ydata().tolist() == document["bits_by_size"]["training"]["mean"]
     points = [
-        p for line in drawn["risk_by_agent_prior"].axes[0].lines for p in np.atleast_1d(line.get_xdata()).tolist()
+        p for line in figures["risk_by_agent_prior"].axes[0].lines for p in np.atleast_1d(line.get_xdata()).tolist()
     ]
     for one in document["agents"].values():
         assert one["acts"]["risk"] in points and one["limit"] in points
@@ -239,7 +238,7 @@ def test_figures_show_the_documents_numbers(demo):
 
 def test_an_interval_that_is_a_point_is_a_tick(demo):
     document = results(demo)
-    lines = figures.drawn(document)["risk_by_agent_prior"].axes[0].lines
+    lines = drawn(document)["risk_by_agent_prior"].axes[0].lines
     ticks = [line for line in lines if line.get_marker() == "|" and line.get_markeredgewidth() > 4]
     narrow = [one for one in document["agents"].values() if one["upper"] - one["lower"] < 0.005]
     assert [tick.get_xdata()[0] for tick in ticks] == [one["lower"] for one in narrow] and len(ticks) == 2
@@ -258,15 +257,15 @@ def test_stairs_are_spoken_of_where_there_are_some(demo):
 
 def test_scenes_that_are_alike_in_risk_are_not_compared(demo):
     document = results(demo)
-    drawn = {"riskiest_scenes": figures.drawn(document)["riskiest_scenes"]}
-    assert "figure-riskiest_scenes" not in page(document, drawn, {})  # the risk is the same in every scene
+    figures = {"riskiest_scenes": drawn(document)["riskiest_scenes"]}
+    assert "figure-riskiest_scenes" not in page(document, figures, {})  # the risk is the same in every scene
     alike = [{"scene": str(k), "risk": 0.9} for k in range(10)]
-    text = page(document | {"riskiest_scenes": alike}, drawn, {})
+    text = page(document | {"riskiest_scenes": alike}, figures, {})
     assert "figure-riskiest_scenes" not in text
     assert "At least 10 scenes have the highest risk, 90.0%, against 73.3% on average." in text
     rows = text[text.index('aria-labelledby="table-riskiest_scenes">\n<thead') :].split("</table>")[0]
     assert rows.count("<tr>") == 2 and "9 more stand in riskiest_scenes.csv" in text
-    text = page(document | {"riskiest_scenes": [*alike, {"scene": "10", "risk": 0.8}]}, drawn, {})
+    text = page(document | {"riskiest_scenes": [*alike, {"scene": "10", "risk": 0.8}]}, figures, {})
     assert "figure-riskiest_scenes" in text and "At least 10 scenes" not in text
 
 
@@ -282,9 +281,9 @@ def test_many_hypotheses_of_long_names_still_make_figures(demo):
     many |= {"matrix": {a: dict.fromkeys(names, 0.25) for a in names}}
     kind = {"classes": {name: "better than failing" if i % 3 else "worse than failing" for i, name in enumerate(names)}}
     many |= {"shift": document["shift"] | {"kinds": [kind | {"training": 0.1, "test": 0.2}]}}
-    for figure in figures.drawn(many).values():
-        assert figures.saved(figure, "png")
-        assert figure.get_figwidth() <= figures.PAGE and figure.get_figheight() <= 9
+    for figure in drawn(many).values():
+        assert figure_style.saved(figure, "png")
+        assert figure.get_figwidth() <= figure_style.PAGE and figure.get_figheight() <= 9
 
 
 def test_the_report_is_made_again_from_what_was_saved(demo, tmp_path, monkeypatch):
@@ -419,12 +418,10 @@ def test_it_prints(demo, browser, tmp_path):
 def test_fonts_are_cut_one_report_at_a_time():
     from fontTools import subset
 
-    from reward_hypotheses.analysis.report import figures
-
     before, order = subset.load_font, []
 
     def one(k):
-        with figures._outlines_alone():
+        with figure_style._outlines_alone():
             order.append((k, subset.load_font is before))
             time.sleep(0.02)
             order.append((k, subset.load_font is before))

@@ -6,11 +6,19 @@ import os
 
 import numpy as np
 import pytest
+from reports import point
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report import sentences as words
-from reward_hypotheses.analysis.report.captions import point
+from reward_hypotheses.analysis.report.phrases import percent
+from reward_hypotheses.analysis.report.sections.agents import policy_in_words
+from reward_hypotheses.analysis.report.sections.evidence import evidence
+from reward_hypotheses.analysis.report.sections.more_data import _odds, endless, hardest, more_data, takes_best
+from reward_hypotheses.analysis.report.sections.risk import risk_sentence
+from reward_hypotheses.analysis.report.sections.risk_parts import what_stays
+from reward_hypotheses.analysis.report.sections.sensitivity import hinges
+from reward_hypotheses.analysis.report.sections.shift import shift
+from reward_hypotheses.analysis.report.sections.values import how_sure
 from reward_hypotheses.analysis.sensitivity.learning_curve import _parts
 from reward_hypotheses.cli.main import main
 
@@ -68,11 +76,11 @@ def test_bits_are_said_of_somebody(tmp_path):
     assert abs(own - uniform) > 0.01
     said = point("bits_by_size", found)[0]
     assert f"an agent of uniform prior {uniform:.2f} bits of human values short (this study's agent {own:.2f})" in said
-    bits = [one for one in words.hinges(found) if "must be told" in one]
+    bits = [one for one in hinges(found) if "must be told" in one]
     assert bits[0].startswith("What this agent must be told") and f"{own:.3g} bits for a risk of 1%" in bits[0]
     assert bits[1].startswith("What an agent of uniform prior") and f"{uniform:.3g} bits for a risk of 1%" in bits[1]
     same = answered(tmp_path, SILENT, PARTED, agent={"policy": "commit", "prior": "uniform"})
-    assert len([one for one in words.hinges(same) if "must be told" in one]) == 1
+    assert len([one for one in hinges(same) if "must be told" in one]) == 1
     assert "this study's agent" not in point("bits_by_size", same)[0]
 
 
@@ -91,7 +99,7 @@ def test_bits_are_said_of_somebody(tmp_path):
     ],
 )
 def test_how_sure_values_are_is_said_in_judgements(values, said):
-    assert words.how_sure(values) == said
+    assert how_sure(values) == said
 
 
 def telling(needed, classes, pairs):
@@ -100,6 +108,11 @@ def telling(needed, classes, pairs):
         "classes": classes,
         "pairs": [{"truth": t, "other": o, "items": {"20.0": n}} for (t, o), n in zip(pairs, needed, strict=True)],
     }
+
+
+def expected_items(document, least):
+    expected = hardest(document, least)
+    return expected.sentence(document) if expected else ""
 
 
 def test_items_that_tell_are_those_of_the_feedback_that_tells_soonest_and_the_pair_that_is_hardest():
@@ -115,40 +128,34 @@ def test_items_that_tell_are_those_of_the_feedback_that_tells_soonest_and_the_pa
         "n_items": {"labels": 4, "choices": 12, "proxy": 1},
         "pairs": [],
     }
-    said = words.expected_items(document, 0.01)
+    said = expected_items(document, 0.01)
     assert said == "about 30 of choices in all are expected to favour 'a' over 'c' at 20 to 1; training has 12"
     alone = document | {"telling": {"labels": document["telling"]["labels"]}, "n_items": {"labels": 4}}
-    assert words.expected_items(alone, 0.01) == (
-        "more than 1,000 in all are expected to favour 'a' over 'c' at 20 to 1"
-    )
+    assert expected_items(alone, 0.01) == ("more than 1,000 in all are expected to favour 'a' over 'c' at 20 to 1")
     few = alone | {"agent_weights": {"a": 0.7, "b": 0.3, "c": 0.0}, "weights": {"a": 0.6, "b": 0.4, "c": 0.0, "d": 0.0}}
     against = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": np.log(3)}]}
-    assert words.expected_items(few, 0.01).endswith(
+    assert expected_items(few, 0.01).endswith(
         "about 7 in all are expected to favour 'a' over 'b' at 20 to 1; training has 4"
     )
-    assert words.expected_items(against, 0.01).endswith("; the 4 of training favour 'b'")
+    assert expected_items(against, 0.01).endswith("; the 4 of training favour 'b'")
     agreed = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": -np.log(3)}]}
-    assert words.expected_items(agreed, 0.01).endswith("; the 4 of training do so at 3 to 1")
-    assert words.expected_items(few | {"telling": {"proxy": None}}, 0.01) == ""
+    assert expected_items(agreed, 0.01).endswith("; the 4 of training do so at 3 to 1")
+    assert expected_items(few | {"telling": {"proxy": None}}, 0.01) == ""
     assert (
-        words.expected_items(
-            few | {"weights": dict.fromkeys("bcd", 0.0) | {"a": 1.0}, "agent_weights": {"a": 1.0}}, 0.01
-        )
+        expected_items(few | {"weights": dict.fromkeys("bcd", 0.0) | {"a": 1.0}, "agent_weights": {"a": 1.0}}, 0.01)
         == ""
     )
     settled = few | {"weights": {"a": 0.9, "b": 0.1, "c": 0.0, "d": 0.0}}
-    assert words.more_data(settled)[0].startswith(
-        "About 7 items of labels such as these in all can be expected, if 'a'"
-    )
+    assert more_data(settled)[0].startswith("About 7 items of labels such as these in all can be expected, if 'a'")
 
 
 def test_a_part_of_the_risk_that_would_grow_says_why():
     parts = {"agent": "a", "truth": "b", "silent": True, "risk": 0.12}
     grows = {"risk_parts": {"pairs": [parts | {"left": 0.13}]}}
-    said = words.what_stays(grows, "a", "b")
+    said = what_stays(grows, "a", "b")
     assert said.endswith("would leave 13.0% here (more, because the weight of what it rules out moves to the others)")
     shrinks = {"risk_parts": {"pairs": [parts | {"left": 0.1}]}}
-    assert words.what_stays(shrinks, "a", "b").endswith("would leave 10.0% here")
+    assert what_stays(shrinks, "a", "b").endswith("would leave 10.0% here")
 
 
 def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
@@ -157,28 +164,26 @@ def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
     agent = {"policy": {"name": "boltzmann", "beta": 1}}
     document = answered(tmp_path, telling, PARTED, agent=agent)
     risk = document["risk"]
-    assert not words.takes_best(document)
+    assert not takes_best(document)
     assert risk["limit"] > 0.05 and risk["limit_silent"] == 0
-    assert "silent" not in words.endless(risk, False) and "takes a worse option now and then" in words.endless(
-        risk, False
-    )
-    assert "even the best option on offer there is worse than failing" in words.endless(risk)
-    assert words.takes_best(answered(tmp_path, telling, PARTED))
+    assert "silent" not in endless(risk, False) and "takes a worse option now and then" in endless(risk, False)
+    assert "even the best option on offer there is worse than failing" in endless(risk)
+    assert takes_best(answered(tmp_path, telling, PARTED))
     both = answered(tmp_path, SILENT, PARTED, agent=agent)["risk"]
     assert 0.1 < both["limit_silent"] < both["limit"] - 0.05
-    assert "because the data are silent between hypotheses that differ on the test" in words.endless(
+    assert "because the data are silent between hypotheses that differ on the test" in endless(
         both
-    ) and "the rest because" in words.endless(both)
+    ) and "the rest because" in endless(both)
     pure = answered(tmp_path, SILENT, PARTED)["risk"]
     assert pure["limit_silent"] == pytest.approx(pure["limit"]) == pytest.approx(0.5)
 
 
 def test_endless_training_that_helps_hurts_or_leaves_nothing():
     base = {"mean": 0.2, "limit": 0.0, "limit_silent": 0.0}
-    assert words.endless(base) == "Endless training of this kind would leave none of it."
-    assert "raise it to 30.0%" in words.endless(base | {"limit": 0.3, "limit_silent": 0.3})
-    assert words.endless(base | {"mean": 0.0}) == ""
-    assert words.endless(base | {"limit": None}) == ""
+    assert endless(base) == "Endless training of this kind would leave none of it."
+    assert "raise it to 30.0%" in endless(base | {"limit": 0.3, "limit_silent": 0.3})
+    assert endless(base | {"mean": 0.0}) == ""
+    assert endless(base | {"limit": None}) == ""
 
 
 def test_kinds_never_seen_are_all_counted(tmp_path):
@@ -197,8 +202,8 @@ def test_kinds_never_seen_are_all_counted(tmp_path):
     assert document["shift"]["new_items"] == new.sum() > 100
     assert document["shift"]["n_new_classes"] == len({tuple(r) for r in cells[new].tolist()}) > 20
     assert document["shift"]["new_share"] == pytest.approx(weight[new].sum() / weight.sum())
-    assert f"({new.sum()} items)" in words.shift(document)
-    assert words.percent(document["shift"]["new_share"]) in point("shift_check", document)[0]
+    assert f"({new.sum()} items)" in shift(document)
+    assert percent(document["shift"]["new_share"]) in point("shift_check", document)[0]
 
 
 def test_kinds_of_item_by_brute_force(tmp_path):
@@ -211,9 +216,9 @@ def test_kinds_of_item_by_brute_force(tmp_path):
 def test_a_test_too_small_to_show_a_shift_still_names_what_is_new(tmp_path):
     document = answered(tmp_path, SILENT, csv("scene,option,red,flags,level", [(0, 0, 1, 0, 1), (0, 1, 0, 1, 1)]))
     assert not document["shifted"] and document["shift"]["n_new_classes"] == 2
-    assert "2 kinds of item never seen in training (2 items)" in words.shift(document)
+    assert "2 kinds of item never seen in training (2 items)" in shift(document)
     same = answered(tmp_path, SILENT, ALIKE)
-    assert "never seen" not in words.shift(same)
+    assert "never seen" not in shift(same)
     assert point("shift_check", same)[0].startswith("No change is detectable")
 
 
@@ -222,12 +227,12 @@ def test_scenes_without_weight_are_not_spoken_of(tmp_path):
     document = answered(tmp_path, SILENT, csv("scene,option,scene_weight,red,flags,level", rows))
     assert document["risk"]["mean"] == 0 and document["risk"]["n_scenes"] == 5
     assert document["riskiest_scenes"] == []
-    assert "none seen in 5 scenes" in words.risk_sentence(document["risk"])
+    assert "none seen in 5 scenes" in risk_sentence(document["risk"])
 
 
 def test_one_hypothesis(tmp_path):
     document = answered(tmp_path, SILENT, PARTED, {"red": "where(red, 1, -1)"})
-    assert words.evidence(document) == ["There is one hypothesis, and nothing to tell it from."]
+    assert evidence(document) == ["There is one hypothesis, and nothing to tell it from."]
     assert "dangerous" not in point("matrix", document)[0]
 
 
@@ -235,7 +240,7 @@ def test_the_studys_own_prior_is_among_those_compared(tmp_path):
     prior = {"name": "simplicity", "language": {"name": "mine", "costs": {"flags": 30}}}
     document = answered(tmp_path, SILENT, PARTED, agent={"prior": prior})
     assert document["agents"]["simplicity, mine"]["acts"]["risk"] == pytest.approx(document["risk"]["mean"])
-    assert "by costs that the study gives" in words.policy_in_words(document)[0]
+    assert "by costs that the study gives" in policy_in_words(document)[0]
     study = small()
     for name in ("uniform", "values", "rules"):
         study["agent"] = {"prior": {"name": "simplicity", "language": {"name": name, "costs": {"flags": 3}}}}
@@ -244,7 +249,7 @@ def test_the_studys_own_prior_is_among_those_compared(tmp_path):
 
 
 def test_dangerous_pairs_are_said_once(tmp_path):
-    said = " ".join(words.evidence(answered(tmp_path, SILENT, PARTED)))
+    said = " ".join(evidence(answered(tmp_path, SILENT, PARTED)))
     assert said.count("Dangerous") == 1 and "and the other way round" in said
 
 
@@ -324,5 +329,5 @@ def test_a_report_of_a_damaged_document_is_refused_or_made(tmp_path):
     [(1.0, "1"), (6.66, "6.7"), (11.4, "11"), (223.0, "220"), (1432.0, "1,400"), (2e6, "more than 1,000,000")],
 )
 def test_odds_in_two_digits(odds, said):
-    assert words._odds(math.log(odds)) == said
-    assert words._odds(1e4) == "more than 1,000,000"
+    assert _odds(math.log(odds)) == said
+    assert _odds(1e4) == "more than 1,000,000"

@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from oracles import endless_limit
+from reports import table_files
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.tables import table_files
 
 H = {
     "red": "where(red_paint, 3, -1)",

@@ -329,14 +329,15 @@ def test_labels_of_the_figure_do_not_overlap(seed):
     """Crowded in one place, spread over the axis, and all at one point."""
     import matplotlib as mpl
 
-    from reward_hypotheses.analysis.report import figures
+    from reward_hypotheses.analysis.report import figure_style as figures
+    from reward_hypotheses.analysis.report.sections.frontier import FRONTIER
 
     rng = np.random.default_rng(seed)
     spread = [(0.5, 0.0), (0.02, 1.0), (0.3, 40.0), (0.0, 0.0)][seed]
     points = [(float(np.clip(0.5 + spread[0] * rng.normal(), 0, 1)), spread[1] * rng.normal()) for _ in range(18)]
     document = {"frontier": made_up(points)}
     with mpl.rc_context(figures.STYLE):
-        figure = figures.frontier(document)
+        figure = FRONTIER.draw(document, None)
         figure.draw_without_rendering()
         ax, below = figure.axes
         texts = [*ax.texts, *below.texts]
@@ -362,8 +363,9 @@ def test_labels_of_the_figure_do_not_overlap(seed):
 
 
 def test_what_the_page_says():
-    from reward_hypotheses.analysis.report.captions import point
-    from reward_hypotheses.analysis.report.sentences import safest
+    from reports import point
+
+    from reward_hypotheses.analysis.report.sections.frontier import safest
 
     middling = [(0.5, 0.0)] * 18
     beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}

@@ -6,7 +6,8 @@ from scipy.optimize import minimize
 from studies import SHOWN, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sentences import by_languages, line_moved
+from reward_hypotheses.analysis.report.sections.agents import by_languages
+from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.analysis.sensitivity import shared_prior as jointly
 from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
 from reward_hypotheses.analysis.sensitivity.variance_decomposition import shares_of_variance

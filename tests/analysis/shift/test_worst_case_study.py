@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from reports import table_files
 from studies import TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sentences import beside_impact, worst_tenth
-from reward_hypotheses.analysis.report.tables import table_files
+from reward_hypotheses.analysis.report.sections.shift import beside_impact, present, worst_tenth
 from reward_hypotheses.data.readers.csv import read_csv
 
 MIXED = "scene,option,red_paint,flags,slope\n" + "".join(
@@ -67,7 +67,8 @@ def test_sentences(results):
     first, *examples = beside_impact(results)
     assert "passes 0% that is a catastrophe" in first and "is flagged: 10.0% a catastrophe, 90.0% not" in first
     assert [one.split(":")[0] for one in examples] == ["Flagged, though probably fine"]
-    assert worst_tenth({**results, "worst_case": None}) == "" and beside_impact({**results, "impact": None}) == []
+    without = [part.name for part in present({**results, "worst_case": None, "impact": None})]
+    assert [part.name for part in present(results)] == [*without, "worst_case", "impact"]
 
 
 def test_tables(results):

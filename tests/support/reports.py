@@ -1,0 +1,43 @@
+"""Parts of the report of a results document, for tests."""
+
+import importlib
+import pkgutil
+
+from reward_hypotheses.analysis.report import figure_style, html, sections, tables, terminal
+from reward_hypotheses.analysis.report.presentation import Plot
+from reward_hypotheses.analysis.report.sections import presented
+
+TOPICS = [
+    importlib.import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)
+]
+PLOTS = {plot.name: plot for topic in TOPICS for plot in vars(topic).values() if isinstance(plot, Plot)}
+
+
+def point(name, document):
+    """Return the finding and the caption of a figure."""
+    return PLOTS[name].caption(document)
+
+
+def page(document, figures, frames):
+    """Return the page."""
+    return html.page(document, presented(document), figures, frames)
+
+
+def drawn(document, tree=None):
+    """Draw every figure."""
+    return figure_style.drawn(document, presented(document), tree)
+
+
+def paper_tables(document):
+    """Return every table."""
+    return tables.paper_tables(presented(document))
+
+
+def table_files(document):
+    """Return the files of every table."""
+    return tables.table_files(document, presented(document))
+
+
+def print_summary(document, *arguments, **options):
+    """Print the summary."""
+    terminal.print_summary(document, presented(document), *arguments, **options)
