@@ -12,6 +12,13 @@ TOPICS = [
 ]
 PLOTS = {plot.name: plot for topic in TOPICS for plot in vars(topic).values() if isinstance(plot, Plot)}
 
+NASTY = [
+    '<script>document.title = "taken"</script>',
+    '"><img src=x onerror="document.title = 1">',
+    "$x_1$ & {y} --> ]]> \\b",
+]
+"""Names and texts that would break a page, a figure or a script."""
+
 
 def point(name, document):
     """Return the finding and the caption of a figure."""

@@ -62,10 +62,8 @@ class Hinge:
 
     Attributes
     ----------
-    term : str
-        Its name, a word or two.
-    words : str
-        Its effect, in a sentence or three.
+    term, words : str
+        Its name, and its effect in a few sentences.
     ends : tuple of two floats, or None
         Lowest and highest risk to which it leads; None where it has no range.
     """
@@ -92,11 +90,10 @@ class Change:
 
     Attributes
     ----------
-    words : str
+    words, cost : str
+        The change; what it takes, and the reward that the agent then earns, where that is known.
     risk : float
         The risk after the change.
-    cost : str
-        What it takes, and the reward that the agent then earns, where that is known.
     certain : bool
         Whether a risk of 0 follows from the change itself, rather than from few scenes.
     """
@@ -128,15 +125,8 @@ def hinges_on(document: Document) -> list[Hinge]:
     if document["risk"] is None:
         return []
     now = document["risk"]["mean"]
-    hinges = (
-        _agents_prior(document),
-        _policy(document),
-        _line(document),
-        _values(document),
-        _evidence(document),
-        Hinge("Shift", _shift(document)),
-        Hinge("Fit", _fit(document)),
-    )
+    topics = (_agents_prior, _policy, _line, _values, _evidence, _shift, _fit)
+    hinges = [topic(document) for topic in topics]
     return sorted((hinge for hinge in hinges if hinge.words), key=lambda hinge: -round(hinge.reach(now), 9))
 
 
@@ -159,10 +149,6 @@ def steps(document: Document) -> str:
     return f"{beside} {'The steps are not of one size' if len(taken) > 1 else 'The step'}: {', '.join(taken)}."
 
 
-def _ends(risks: Sequence[float]) -> tuple[float, float] | None:
-    return (min(risks), max(risks)) if risks else None
-
-
 def _evidence(document: Document) -> Hinge:
     now, limit = document["risk"]["mean"], document["risk"]["limit"]
     groups, undecided = silent_groups(document["silent_pairs"]), document["bounded_pairs"]
@@ -171,11 +157,8 @@ def _evidence(document: Document) -> Hinge:
     quiet = capital("; ".join(f"training cannot tell {listed(group, 4)} apart" for group in groups[:2]))
     if undecided:
         pairs = "; ".join(listed(pair["pair"]) for pair in undecided[:2])
-        return Hinge(
-            "Evidence",
-            f"{quiet}{'; ' if quiet else ''}no amount of such data decides between {pairs}: their Bayes factor "
-            "stays bounded.",
-        )
+        words = f"no amount of such data decides between {pairs}: their Bayes factor stays bounded."
+        return Hinge("Evidence", f"{quiet}; {words}" if quiet else words)
     head = quiet or "Training tells every two hypotheses apart"
     if limit is None or max(now, limit) < LEAST:
         return Hinge("Evidence", f"{head}.", None if limit is None else (limit, limit))
@@ -225,7 +208,8 @@ def _line(document: Document) -> Hinge:
             f" It jumps because in {percent(on_line)} of scenes the agent takes what is worth exactly what failing is: no catastrophe "
             "with the line as it stands, and one with any higher line."
         )
-    return Hinge("Failure line", words, _ends([x for t, x in risks.items() if abs(t) <= NEAR]))
+    near = [x for t, x in risks.items() if abs(t) <= NEAR]
+    return Hinge("Failure line", words, (min(near), max(near)) if near else None)
 
 
 def _agents_prior(document: Document) -> Hinge:
@@ -235,15 +219,14 @@ def _agents_prior(document: Document) -> Hinge:
         risks.pop(prior, None)
     if not risks:
         return Hinge("Agent's prior", "")
-    low, high = (min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__))
+    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
     who = f"The agent extrapolates by the prior {prior!r} ({prior_in_words(prior)}); of other priors"
     if inferred:
         who = "The agent was read off its own choices; of agents that are assumed"
+    words = f"{low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}"
     if risks[high] - risks[low] < LEAST:
-        words = f"{who}, each has {percent(risks[low])}."
-    else:
-        words = f"{who}, {low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}."
-    return Hinge("Agent's prior", words, _ends(list(risks.values())))
+        words = f"each has {percent(risks[low])}"
+    return Hinge("Agent's prior", f"{who}, {words}.", (risks[low], risks[high]))
 
 
 def _policy(document: Document) -> Hinge:
@@ -258,7 +241,8 @@ def _policy(document: Document) -> Hinge:
     words = f"{_does(document)}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
     if others:
         words += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
-    return Hinge("Policy", f"{words}.", _ends([entry["risk"] for entry in alike]))
+    risks = [entry["risk"] for entry in alike]
+    return Hinge("Policy", f"{words}.", (min(risks), max(risks)))
 
 
 def _does(document: Document) -> str:
@@ -280,28 +264,29 @@ def _from_to(entries: Sequence[Mapping[str, Any]]) -> str:
     return " to ".join(ends)
 
 
-def _shift(document: Document) -> str:
+def _shift(document: Document) -> Hinge:
     if was_spent(document):
-        return "This test was used to choose an agent, so the risk on it is training evidence."
+        return Hinge("Shift", "This test was used to choose an agent, so the risk on it is training evidence.")
     if not document["shifted"]:
-        return "The test is no shift from training that shows, so the risk says little of one."
+        return Hinge("Shift", "The test is no shift from training that shows, so the risk says little of one.")
     p, new_share, new = document["shift"]["p"], document["shift"]["new_share"], ""
     if new_share > LEAST:
         new = f". {percent(new_share)} of its items are of a kind that training never showed, by what each hypothesis says of them"
-    return f"The test is shifted (p = {p:.3f}). {capital(largest_change(document))}{new}."
+    return Hinge("Shift", f"The test is shifted (p = {p:.3f}). {capital(largest_change(document))}{new}.")
 
 
-def _fit(document: Document) -> str:
+def _fit(document: Document) -> Hinge:
     if misfits(document):
-        return "Something does not fit: see above."
+        return Hinge("Fit", "Something does not fit: see above.")
     blind = "They cannot see what training is silent about."
     if not document["predictive_check"]:
-        return f"No check was made. {blind}"
+        return Hinge("Fit", f"No check was made. {blind}")
     least = min(check["p"] for check in document["predictive_check"].values())
     expected = hardest(document)
     if expected is not None and expected.missed(document):
         blind += " And training tells hypotheses apart less than was to be expected: people may go by none of them."
-    return f"The checks find no misfit in training: their least p-value is {least:.3g}, and only one below 0.01 would be a misfit. {blind}"
+    checks = f"their least p-value is {least:.3g}, and only one below 0.01 would be a misfit"
+    return Hinge("Fit", f"The checks find no misfit in training: {checks}. {blind}")
 
 
 def would_lower(document: Document) -> list[Change]:
@@ -359,15 +344,11 @@ def _cost_of_knowing(document: Document) -> str:
         mean = curve["telling"]["mean"]
         enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
         if enough and mean[0] and mean[0] > FEW_BITS:
-            whose = "" if _is_uniform(document) else " (so many for an agent of uniform prior)"
+            same = document["agent_weights"].keys() == document["weights"].keys() and document["agent_reading"] is None
+            uniform = same and document["agent"]["prior"] == "uniform"
+            whose = "" if uniform else " (so many for an agent of uniform prior)"
             costs.append(f"at most about {counted(enough[0], 'item')} of the test judged by people{whose}")
     return ", or ".join(costs) or "how much telling that takes was not computed"
-
-
-def _is_uniform(document: Document) -> bool:
-    """Return whether the agent has the uniform prior over the study's hypotheses."""
-    same = document["agent_weights"].keys() == document["weights"].keys()
-    return document["agent"]["prior"] == "uniform" and document["agent_reading"] is None and same
 
 
 def _values_prior(document: Document) -> list[Change]:

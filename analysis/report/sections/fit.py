@@ -48,7 +48,7 @@ def subgroups(document: Document) -> list[str]:
 
 
 def _table(document: Document) -> PaperTable:
-    columns = (
+    columns = with_errors(
         Column("feedback", "feedback"),
         Column("subgroup", "subgroup"),
         Column("n", "items", "count"),
@@ -59,7 +59,6 @@ def _table(document: Document) -> PaperTable:
         Column("looked_at", "looked at", "count"),
         Column("replications"),
     )
-    columns = with_errors(*columns)
     rows = tuple(
         (name, group["words"] or "none", *(group[column.key] for column in columns[2:]))
         for name, group in document["subgroups"].items()

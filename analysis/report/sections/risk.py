@@ -18,7 +18,7 @@ from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.sections.more_data import endless, takes_best
 from reward_hypotheses.analysis.report.sections.risk_parts import contributions
 from reward_hypotheses.analysis.report.sections.values import how_sure
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share
+from reward_hypotheses.analysis.report.table_model import MOST_ROWS, Column, PaperTable, share
 
 DIFFERS = 0.005
 """Difference of two risks that is worth a sentence."""
@@ -243,7 +243,7 @@ def _scenes(document: Document) -> Presentation:
         caption,
         (Column("scene", "scene"), share("risk", "risk")),
         tuple((scene["scene"], scene["risk"]) for scene in scenes),
-        **({"most": 1} if alike else {}),
+        most=1 if alike else MOST_ROWS,
         on_page=varies,
     )
     return Presentation("riskiest_scenes", "hinges", parts, [table], SCENES if scenes else None)

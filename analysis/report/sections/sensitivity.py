@@ -22,10 +22,9 @@ def present(document: Document) -> Iterator[Presentation]:
         yield Presentation("bounds", "hinges", parts, [_bounds_table(document)], terminal=terminal)
     yield Presentation("tipping", "hinges", texts(*other_values(document)), [_tipping_table(document)])
     curve = document.get("risk_by_line")
-    computed = bool(curve) and curve["at"] is not None
-    tables = [_line_table(document)] if computed else []
-    figure = BY_LINE if computed else None
-    yield Presentation("risk_by_line", "hinges", [Part("figure", name=BY_LINE.name)], tables, figure)
+    if curve and curve["at"] is not None:
+        parts = [Part("figure", name=BY_LINE.name)]
+        yield Presentation("risk_by_line", "hinges", parts, [_line_table(document)], BY_LINE)
 
 
 def hinges(document: Document) -> list[str]:

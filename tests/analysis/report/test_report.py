@@ -1,30 +1,18 @@
 """The report and its figures: whole, made again from what was saved, safe, and readable in a browser."""
 
 import json
-import os
 import re
-import shutil
 import threading
 import time
 from html.parser import HTMLParser
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from reports import PLOTS, drawn, page, point
-from studies import TEST, TRAINING, small, write
+from reports import NASTY, PLOTS, drawn, page, point
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figure_style
-from reward_hypotheses.cli.main import main
-
-CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
-NASTY = [
-    '<script>document.title = "taken"</script>',
-    '"><img src=x onerror="document.title = 1">',
-    "$x_1$ & {y} --> ]]> \\b",
-]
 
 
 class Tags(HTMLParser):
@@ -42,35 +30,6 @@ class Tags(HTMLParser):
     @property
     def words(self):
         return " ".join(" ".join(self.text).split())
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "demo-report"
-    assert main(["demo", "--out", str(folder)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def nasty(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("nasty")
-    study = small(title=NASTY[0], about=f"{NASTY[1]}\nand {NASTY[2]}")
-    study["hypotheses"] = {NASTY[0]: "where(red_paint, 100, -100)", NASTY[1]: "where(flags, 100, -100)"}
-    study["hypotheses"][NASTY[2]] = "where(flags & red_paint, 50, -1)"
-    study["values"] = {"weights": dict.fromkeys(study["hypotheses"], 1), "source": NASTY[1], "strength": 5}
-    path = write(folder, study, training=TRAINING, test=TEST)
-    assert main(["run", str(path), "--out", str(folder / "out")]) == 0
-    return folder / "out"
-
-
-@pytest.fixture(scope="module")
-def untested(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("untested")
-    study = small()
-    del study["tables"]["test"]
-    path = write(folder, study, training=TRAINING)
-    assert main(["run", str(path), "--out", str(folder / "out")]) == 0
-    return folder / "out"
 
 
 def html(folder):
@@ -335,84 +294,6 @@ def test_wrong_files(demo, tmp_path):
         rh.report(demo, demo / "report.html")
     with pytest.raises(rh.InputError, match="cannot be written"):
         rh.report(demo, tmp_path / "no" / "such" / "place.html")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install Debian's package chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=sandbox)
-        yield opened
-        opened.close()
-
-
-OVERFLOWING = """() => {
-  const wide = document.documentElement.clientWidth, found = [];
-  for (const e of document.querySelectorAll('body *')) {
-    if (e.closest('.scroll, pre') || e.closest('.skip') || e.closest('svg') !== null && e.tagName !== 'svg') continue;
-    const box = e.getBoundingClientRect();
-    if (box.width && (box.right > wide + 1 || box.left < -1)) found.push(e.tagName + ' ' + e.className);
-  }
-  return [document.documentElement.scrollWidth - wide, found];
-}"""
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
-def test_it_opens_in_a_browser(which, browser, request):
-    path = request.getfixturevalue(which) / "report.html"
-    said = []
-
-    def watch(request):
-        if not request.url.startswith(("file:", "data:")):
-            said.append(request.url)
-
-    for width in (400, 1400):
-        for scheme in ("light", "dark"):
-            tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            tab.on("console", lambda message: said.append(message.text))
-            tab.on("pageerror", lambda error: said.append(str(error)))
-            tab.on("request", watch)
-            tab.goto(path.as_uri())
-            assert said == []
-            assert tab.title() == results(path.parent)["title"]
-            assert tab.evaluate(OVERFLOWING) == [0, []]
-            ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-            assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(22, 24, 27)")
-            for box in (drawing.bounding_box() for drawing in tab.query_selector_all("figure svg")):
-                assert box["width"] > 250 and box["height"] > 60
-            tab.close()
-
-
-@pytest.mark.browser
-def test_tables_are_reached_by_keyboard(demo, browser):
-    tab = browser.new_page(viewport={"width": 400, "height": 900})
-    tab.goto((demo / "report.html").as_uri())
-    reached = set()
-    for _ in range(60):
-        tab.keyboard.press("Tab")
-        reached.add(tab.evaluate("document.activeElement.getAttribute('aria-labelledby') || ''"))
-    tables = {
-        f"table-{name}" for name in ("headline", "weights", "pairs", "matrix", "agents", "bits", "bounds", "data")
-    }
-    assert tables <= reached
-    tab.close()
-
-
-@pytest.mark.browser
-def test_it_prints(demo, browser, tmp_path):
-    tab = browser.new_page(color_scheme="dark")
-    tab.goto((demo / "report.html").as_uri())
-    tab.pdf(path=tmp_path / "report.pdf", format="A4")
-    data = Path(tmp_path / "report.pdf").read_bytes()
-    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", data)) <= 20
-    tab.emulate_media(media="print")
-    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    tab.close()
 
 
 def test_fonts_are_cut_one_report_at_a_time():
