@@ -91,7 +91,9 @@ def drawn(
 
 
 def saved(drawing: Figure, form: str) -> bytes:
-    """Return a figure as ``png`` (300 dots an inch, on white), ``pdf`` (on nothing, fonts embedded) or ``svg``.
+    """Return a figure as the bytes of a ``png``, ``pdf`` or ``svg`` file.
+
+    A ``png`` has 300 dots an inch and a white ground; a ``pdf`` has no ground and embeds its fonts.
 
     The same figure gives the same bytes.
     """
@@ -121,7 +123,7 @@ _FONTS = threading.Lock()
 
 @contextmanager
 def _outlines_alone() -> Iterator[None]:
-    """Embed fonts without the tables by which text is laid out (ligatures, kerning, formulae).
+    """Embed fonts without the tables for layout (ligatures, kerning, formulae).
 
     A PDF states where each glyph stands, so nothing reads these tables there. To cut them to the glyphs at hand is most of the
     work of embedding a font.
@@ -148,7 +150,7 @@ def _outlines_alone() -> Iterator[None]:
 def figure(
     width: float, height: float, rows: int | None = None, ratios: Sequence[float] | None = None
 ) -> tuple[Figure, Any]:
-    """Make a figure of so many inches, with one axis, or with a list of axes one below the other."""
+    """Make a figure of so many inches, with one axis or several below each other."""
     fig = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
     axes = fig.subplots(rows or 1, 1, squeeze=False, height_ratios=ratios)[:, 0]
     return fig, axes if rows else axes[0]
@@ -222,13 +224,13 @@ def short(text: str, most: int = 26) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a label in lines of at most so many characters, and at most `MOST_LINES` lines."""
+    """Return a label in at most `MOST_LINES` lines of at most so many characters."""
     lines = textwrap.wrap(visible(text), width)
     return "\n".join(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1] + " ..."])
 
 
 def themed(svg: bytes, name: str, label: str) -> str:
-    """Return an SVG for a page, in the page's own inks (``var(--ink)``), with a label for screen readers.
+    """Return an SVG in the inks of a page, with a label for screen readers.
 
     Ids inside it begin with `name`, so that several drawings stand on one page.
     """

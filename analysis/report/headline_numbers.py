@@ -63,7 +63,10 @@ class Quantity:
 
 
 def quantities(document: Document) -> list[Quantity]:
-    """Return every headline number, in the order of the headline table; without a test those about it hold None."""
+    """Return every headline number, in the order of the headline table.
+
+    Without a test the numbers about it are None.
+    """
     risk = document["risk"] or {}
     zero = risk.get("upper_of_zero")
 
@@ -121,7 +124,9 @@ def spelled(number: str) -> str:
 
 
 def macro_names(names: Sequence[str]) -> dict[str, str]:
-    """Return the name of a TeX macro for each name, all different: words with capitals, spelled digits and Greek letters.
+    """Return a different TeX macro for each name.
+
+    A macro has the words of its name with capitals, its digits spelled, and its Greek letters by their names.
 
     A name without letters becomes ``Unnamed``. A name that is taken gets ``A``, ``B``, ... behind it.
     """

@@ -54,7 +54,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure on the page, with its finding in one sentence and the explanation of its marks."""
+    """A figure on the page, with its finding and the explanation of its marks."""
 
     svg: "Markup"
     point: str
@@ -138,7 +138,7 @@ def _template() -> "Template":
 
 
 def _visible(value: Any) -> Any:
-    """Return a value for the template, with control and bidirectional characters of users' texts made visible."""
+    """Return a value with control and bidirectional characters made visible."""
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 

@@ -178,7 +178,10 @@ def tabular_file(table: "PaperTable", title: str, version: str) -> bytes:
 
 
 def _fitted(spans: Mapping[int, int], room: int) -> dict[int, int]:
-    """Return widths of columns of text that fit together: none wider than its text, the widest share the rest."""
+    """Return widths of columns of text that fit together in the room.
+
+    No column is wider than its text; the widest columns share the rest.
+    """
     widths: dict[int, int] = {}
     for i in sorted(spans, key=lambda i: spans[i]):
         share = room // (len(spans) - len(widths)) - 2
@@ -198,7 +201,7 @@ def _shortened(text: str) -> str:
 
 
 def _wrapping(text: str) -> str:
-    """Return the text of a cell of several lines, which may break inside of a long word."""
+    """Return the text of a cell of several lines that may break inside a long word."""
     words = [
         r"\allowbreak{}".join(escaped(word[i : i + UNBROKEN]) for i in range(0, len(word), UNBROKEN))
         for word in text.split()
@@ -207,7 +210,9 @@ def _wrapping(text: str) -> str:
 
 
 def numbers_file(numbers: Sequence["Quantity"], title: str, version: str) -> bytes:
-    r"""Return headline numbers as macros: ``\newcommand{\RHrisk}{45.0\%}``, with the number in full in a comment.
+    r"""Return headline numbers as macros: ``\newcommand{\RHrisk}{45.0\%}``.
+
+    A comment holds the number in full.
 
     Names of macros are letters alone. That of a target is spelled digit by digit (0.01: ``ZeroPointZeroOne``), that of a
     hypothesis made of its words (`macro_names`).

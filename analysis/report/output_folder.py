@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 
 
 def refuse_unless_ours(folder: Path) -> None:
-    """Refuse a folder that holds anything its manifest does not list, or lists otherwise.
+    """Refuse a folder that differs from its manifest.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def refuse_unless_ours(folder: Path) -> None:
 
 
 def refuse_changed(folder: Path, called: str) -> None:
-    """Refuse to read the folder of a run that is not as its manifest says; a folder without a manifest passes.
+    """Refuse to read the folder of a run that is not as its manifest says.
+
+    A folder without a manifest passes.
 
     Raises
     ------
@@ -54,7 +56,10 @@ def refuse_changed(folder: Path, called: str) -> None:
 
 
 def unlike_manifest(folder: Path) -> str | None:
-    """Return the first file of a folder that is gone, changed or not listed in its manifest; None where there is none."""
+    """Return the first file of a folder that is gone, changed or not listed in its manifest.
+
+    The result is None where there is none.
+    """
     present = _entries(folder)
     if not present:
         return None
@@ -79,7 +84,9 @@ def unlike_manifest(folder: Path) -> str | None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files and their manifest as one folder: beside its place, flushed to disk, then moved there at once.
+    """Write files and their manifest as one folder, in one step.
+
+    The folder is written beside its place, flushed to disk, and then moved there.
 
     An earlier run in that place is exchanged for the new one in one step (where the system can), then removed.
 

@@ -12,7 +12,7 @@ DRAWS_ONE = ("commit", "boltzmann", "quantilize")
 
 
 def percent(x: float | None, upper: float | None = None) -> str:
-    """Return a share in percent: only an exact 0 reads as 0, and only an exact 1 as 100.
+    """Return a share in percent; only an exact 0 reads as 0, only an exact 1 as 100.
 
     Where `upper` is stated, a 0 stands beside the upper limit of a rate of which no event was seen.
     """
@@ -63,7 +63,7 @@ def value_in_words(value: float | str | None) -> str:
 
 
 def named_with_human(name: str, feedback: Mapping[str, Any]) -> str:
-    """Return the name of a feedback, with its human where that is stated and not in the name."""
+    """Return the name of a feedback, with its human unless the name holds it."""
     human = feedback["settings"].get("human")
     return name if human is None or str(human).casefold() in name.casefold() else f"{name} ({human})"
 
@@ -78,12 +78,18 @@ def at(tree: Any, path: Sequence[Any]) -> Any:
 
 
 def error_of(document: Mapping[str, Any], *path: str | int) -> float | None:
-    """Return the Monte Carlo error of a number of the document: 0 where it is exact, None where it is not known."""
+    """Return the Monte Carlo error of a number of the document.
+
+    The error is 0 where the number is exact, and None where it is not known.
+    """
     return 0.0 if document["mcse"] is None else at(document["mcse"], path)
 
 
 def weightiest(document: Mapping[str, Any], most: int) -> list[str]:
-    """Return hypotheses in the study's order, or the weightiest where there are more than so many."""
+    """Return all hypotheses in the study's order, or only the weightiest.
+
+    At most so many are returned.
+    """
     names = list(document["hypotheses"])
     return names if len(names) <= most else sorted(names, key=lambda n: -document["weights"][n])[:most]
 
@@ -94,7 +100,7 @@ def leading(document: Mapping[str, Any]) -> str:
 
 
 def pair_ranks(document: Mapping[str, Any], pairs: Sequence[Sequence[str]]) -> tuple[float, ...]:
-    """Return the lesser weight of each pair of hypotheses, by which a long table is cut."""
+    """Return the lesser weight of each pair, by which a long table is cut."""
     weights = document["weights"]
     return tuple(min(weights[a], weights[b]) for a, b in pairs)
 
@@ -111,17 +117,20 @@ def silent_groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def permission(document: Mapping[str, Any]) -> str:
-    """Return the key of an agent's numbers under the study's permission: ``may_abstain`` or ``acts``."""
+    """Return ``may_abstain`` or ``acts``, the key of numbers of the study's agent."""
     return "may_abstain" if document["agent"]["abstain"] else "acts"
 
 
 def was_spent(document: Mapping[str, Any], table: str | None = None) -> bool:
-    """Return whether a ledger records that a test (the first by default) was used to choose an agent."""
+    """Return whether a test (the first by default) was used to choose an agent."""
     return (document.get("spent") or {}).get(document["test_table"] if table is None else table) is not None
 
 
 def misfits(document: Mapping[str, Any]) -> list[str]:
-    """Return statements against the model: data that it does not fit, and evidence that contradicts other evidence."""
+    """Return statements against the model.
+
+    They are data that it does not fit, and evidence that contradicts other evidence.
+    """
     by_feedback, reading = document["evidence_by_feedback"], document.get("agent_reading")
     contradictions = [] if by_feedback is None else by_feedback["contradictions"]
     of_agent = [] if reading is None or reading["contradiction"] is None else [reading["contradiction"]]
@@ -145,12 +154,18 @@ def policies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def own_policy(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the study's own policy among those of the frontier; None where there is no frontier."""
+    """Return the study's own policy among those of the frontier.
+
+    The result is None where there is no frontier.
+    """
     return next((entry for entry in document.get("frontier") or [] if entry["own"]), None)
 
 
 def zeros_note(document: Mapping[str, Any], rates: Sequence[float | None]) -> tuple[str, ...]:
-    """Return a note on the meaning of a 0 among rates of the test; nothing where none is 0."""
+    """Return a note on the meaning of a 0 among rates of the test.
+
+    The list is empty where none is 0.
+    """
     if 0 not in rates:
         return ()
     risk = document["risk"]

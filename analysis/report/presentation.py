@@ -66,7 +66,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table on the terminal: texts, and numbers between 0 and 1 that are drawn as bars.
+    """A table on the terminal: texts, and shares that are drawn as bars.
 
     The first column is aligned to the left and no wider than `widest`, where that is stated. All others are aligned to the right.
     """
@@ -111,5 +111,5 @@ def texts(*sentences: str) -> list[Part]:
 
 
 def arranged(presentations: Iterable[Presentation], names: Sequence[str]) -> list[Presentation]:
-    """Return presentations in the order of `names`, those of other names after them in their own order."""
+    """Return presentations in the order of `names`, all others behind them."""
     return sorted(presentations, key=lambda p: names.index(p.name) if p.name in names else len(names))

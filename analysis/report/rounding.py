@@ -16,7 +16,7 @@ NOTHING = "\N{EM DASH}"
 
 
 def rounded(value: float, error: float | None = None) -> str:
-    """Round a number to the first significant digit of its error; to three digits where it has none.
+    """Round a number to the first digit of its error; else to three digits.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _exponent(x: float) -> int:
 
 
 def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None = None) -> str:
-    """Return a value for a reader: rounded, with its percent sign and a true minus; a dash for None."""
+    """Return a rounded value for a reader, with its sign of percent; a dash for None."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -70,7 +70,10 @@ def shown(value: Any, kind: Kind, error: float | None = None, zero: float | None
 
 
 def _share(x: float, error: float | None) -> str:
-    """Return a share in percent, rounded to its error; only an exact share reads as 0 or 100."""
+    """Return a share in percent, rounded to its error.
+
+    Only an exact share reads as 0 or 100.
+    """
     text = rounded(100 * x, None if error is None else 100 * error)
     if error is not None and float(text) in (0.0, 100.0) and x < 1 - 1e-12:
         decimals = -_exponent(100 * error)

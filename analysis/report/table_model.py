@@ -74,12 +74,12 @@ def share(key: str, words: str | None, zero: float | None = None, error: str | N
 
 
 def estimated_share(key: str, words: str | None, zero: float | None = None) -> Column:
-    """Return a column of shares whose Monte Carlo errors stand in the column ``KEY_mcse``."""
+    """Return a column of shares with Monte Carlo errors in the column ``KEY_mcse``."""
     return share(key, words, zero, f"{key}_mcse")
 
 
 def with_errors(*columns: Column) -> tuple[Column, ...]:
-    """Return columns, and behind them the columns of Monte Carlo errors that they name."""
+    """Return columns, and behind them the columns of their Monte Carlo errors."""
     present = {column.key for column in columns}
     errors = dict.fromkeys(column.error for column in columns if column.error and column.error not in present)
     return (*columns, *map(Column, errors))
@@ -152,7 +152,7 @@ class PaperTable:
         return stream.getvalue().encode()
 
     def cut(self) -> "PaperTable":
-        """Return the table cut to fit on paper, with a note on what only the CSV file has."""
+        """Return the table cut to fit on paper, with a note on the rest."""
         columns = _heaviest([math.inf if c.rank is None else c.rank for c in self.columns], self._room)
         rows = _heaviest(self.ranks, self.most) if self.ranks else list(range(len(self.rows)))[: self.most]
         notes = list(self.notes)
@@ -171,14 +171,14 @@ class PaperTable:
 
     @property
     def _room(self) -> int:
-        """Number of columns on paper: all without a rank, and those of the weightiest hypotheses."""
+        """Number of columns on paper: those without a rank, and the weightiest."""
         ranked = [c for c in self.columns if c.rank is not None]
         each = len(ranked) // max(sum(c.words is not None for c in ranked), 1)
         return len(self.columns) - len(ranked) + min(len(ranked), each * MOST_HYPOTHESES)
 
 
 def _heaviest(ranks: Sequence[float], most: int) -> list[int]:
-    """Return the places of the heaviest: in their order if all fit, else ordered by weight."""
+    """Return the places of the heaviest, by weight unless all of them fit."""
     if len(ranks) <= most:
         return list(range(len(ranks)))
     return sorted(range(len(ranks)), key=lambda i: -ranks[i])[:most]
@@ -197,5 +197,8 @@ def _full(value: Any) -> str:
 
 
 def inert(text: str) -> str:
-    """Return a text with ``'`` before it where a spreadsheet would take it for a formula, unless it is a number."""
+    """Return a text that no spreadsheet takes for a formula.
+
+    A text that looks like one, and is no number, gets ``'`` before it.
+    """
     return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text

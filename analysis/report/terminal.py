@@ -44,7 +44,10 @@ def print_summary(
     console: Console | None = None,
     full: bool = True,
 ) -> None:
-    """Print the results, readable at 80 columns and without colour; the answer alone unless `full`."""
+    """Print the results, readable at 80 columns and without colour.
+
+    Without `full`, the answer alone is printed.
+    """
     console = _Terminal(markup=False, highlight=False, emoji=False) if console is None else console
     page = _Page(console)
     if document["title"]:

@@ -9,6 +9,7 @@ from reward_hypotheses.analysis.report.phrases import (
     error_of,
     listed,
     other_warnings,
+    own_policy,
     percent,
     permission,
     plainly,
@@ -33,6 +34,21 @@ POLICIES = {
     "boltzmann": "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
     "without always choosing it (a softmax).",
 }
+IN_SHORT = {
+    "commit": "draws one hypothesis and keeps to it",
+    "most_probable": "goes by the most probable hypothesis",
+    "expected": "goes by the reward that is expected",
+    "boltzmann": "draws one hypothesis, and mostly does what that values",
+    "cvar": "goes by the worst hypotheses",
+    "maximin": "goes by the worst of the credible hypotheses",
+    "quantilize": "draws one hypothesis, and an option among the best by it",
+}
+LIMITS = {
+    ("boltzmann", "beta"): (0, "takes any option alike"),
+    ("quantilize", "q"): (1, "takes any option alike"),
+    ("cvar", "tail"): (1, IN_SHORT["expected"]),
+}
+"""Policy and setting -> a value of it at which the policy does something simpler."""
 PRIORS = {
     "uniform": "every hypothesis alike",
     "simplicity, rules": "simpler hypotheses first: the fewer symbols its reward is written with, the likelier",
@@ -98,6 +114,20 @@ def policy_in_words(document: Document) -> list[str]:
     ]
 
 
+def policy_in_short(document: Document) -> str:
+    """Return the agent's own policy in a sentence.
+
+    The text is empty for one that is not built in.
+    """
+    policy, study_policy = document["agent"]["policy"], own_policy(document)
+    does = IN_SHORT.get(policy, "")
+    for setting, value in (study_policy["settings"] if study_policy else {}).items():
+        limit, simpler = LIMITS.get((policy, setting), (None, ""))
+        if limit is not None and value == limit:
+            does = simpler
+    return f"The policy {policy.replace('_', ' ')!r} {does}. " if does else ""
+
+
 def _failure_line(document: Document) -> str:
     lines = document["agent"]["fail_utility"]
     if lines is None:
@@ -107,16 +137,20 @@ def _failure_line(document: Document) -> str:
 
 
 def own_prior(document: Document) -> str:
-    """Return the study's own prior among those that are compared; empty for an agent inferred from its choices."""
+    """Return the study's own prior among those that are compared.
+
+    The text is empty for an agent that was inferred from its choices.
+    """
     return "" if document.get("agent_reading") is not None else str(document["agent"]["prior"])
 
 
 def by_languages(document: Document) -> str:
-    """Return the hypothesis and risk to which each simplicity language leads; empty where none has a length."""
+    """Return the hypothesis and risk to which each simplicity language leads.
+
+    The text is empty where none has a length.
+    """
     languages = {
-        name: language
-        for name, language in document["languages"].items()
-        if language is not None and language["risk"] is not None
+        name: language for name, language in document["languages"].items() if at(language, ["risk"]) is not None
     }
     if not languages:
         return ""
@@ -233,7 +267,10 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _drawn_agents(document: Document) -> tuple[dict[str, Mapping[str, Any]], str]:
-    """Return the agents of the figure by name, one inferred from its choices first, and the name of the study's own."""
+    """Return the agents of the figure by name, and the name of the study's own.
+
+    An agent inferred from its choices comes first.
+    """
     agents, inferred = dict(document["agents"]), document.get("agent_reading")
     if inferred is None:
         return agents, own_prior(document)
@@ -241,14 +278,13 @@ def _drawn_agents(document: Document) -> tuple[dict[str, Mapping[str, Any]], str
     ends = {key: risk[key] for key in ("lower", "upper", "limit")}
     first = {"read off its choices": dict.fromkeys(("acts", "may_abstain"), {"risk": risk["mean"]}) | ends}
     if abs(alone - risk["mean"]) >= NARROW:
-        unknown = dict.fromkeys(("lower", "upper", "limit"))
         both = dict.fromkeys(("acts", "may_abstain"), {"risk": alone})
-        first["its choices, training aside"] = both | unknown
+        first["its choices, training aside"] = both | dict.fromkeys(ends)
     return first | agents, "read off its choices"
 
 
 def _narrow(agent: Mapping[str, Any]) -> bool:
-    """Return whether the interval of an agent's risk is too narrow to be seen as a bar."""
+    """Return whether the interval of an agent's risk is too narrow for a bar."""
     return agent["lower"] is not None and agent["upper"] - agent["lower"] < NARROW
 
 

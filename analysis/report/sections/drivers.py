@@ -24,7 +24,7 @@ from reward_hypotheses.analysis.report.phrases import (
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation
-from reward_hypotheses.analysis.report.sections.agents import prior_in_words
+from reward_hypotheses.analysis.report.sections.agents import policy_in_short, prior_in_words
 from reward_hypotheses.analysis.report.sections.more_data import hardest
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.analysis.report.sections.shift import largest_change
@@ -39,21 +39,6 @@ STATED = 3
 """Hypotheses whose prior is mentioned."""
 REWARDS = "Rewards are what the judge expects, in reward units a scene."
 """Explanation of the rewards among the costs."""
-DOES = {
-    "commit": "draws one hypothesis and keeps to it",
-    "most_probable": "goes by the most probable hypothesis",
-    "expected": "goes by the reward that is expected",
-    "boltzmann": "draws one hypothesis, and mostly does what that values",
-    "cvar": "goes by the worst hypotheses",
-    "maximin": "goes by the worst of the credible hypotheses",
-    "quantilize": "draws one hypothesis, and an option among the best by it",
-}
-LIMITS = {
-    ("boltzmann", "beta"): (0, "takes any option alike"),
-    ("quantilize", "q"): (1, "takes any option alike"),
-    ("cvar", "tail"): (1, DOES["expected"]),
-}
-"""Policy and setting -> a value of it at which the policy does something simpler."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +58,10 @@ class Hinge:
     ends: tuple[float, float] | None = None
 
     def range(self, now: float) -> str:
-        """Return the ends for a reader, where the risk is `now`; empty where there are none."""
+        """Return the ends for a reader, where the risk is `now`.
+
+        The text is empty where there are none.
+        """
         ends = list(dict.fromkeys(percent(end) for end in self.ends or ()))
         if ends == [percent(now)]:
             return "no change"
@@ -121,7 +109,10 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def hinges_on(document: Document) -> list[Hinge]:
-    """Return the drivers of the risk, the largest change first, then those without a range; nothing without a test."""
+    """Return the drivers of the risk, the largest change first.
+
+    Drivers without a range come last. Without a test there are none.
+    """
     if document["risk"] is None:
         return []
     now = document["risk"]["mean"]
@@ -230,7 +221,7 @@ def _agents_prior(document: Document) -> Hinge:
 
 
 def _policy(document: Document) -> Hinge:
-    """Return the risk of other policies of the same permission to abstain, and apart from them of the other permission."""
+    """Return the risk of other policies, those of the other permission to abstain apart."""
     abstains = document["agent"]["abstain"]
     entries = [entry for entry in policies(document) if not entry["own"]]
     alike = [entry for entry in entries if entry["abstain"] == abstains]
@@ -238,22 +229,11 @@ def _policy(document: Document) -> Hinge:
     if not alike:
         return Hinge("Policy", "")
     who = "may abstain, as it may," if abstains else "must act, as it must,"
-    words = f"{_does(document)}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
+    words = f"{policy_in_short(document)}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
     if others:
         words += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
     risks = [entry["risk"] for entry in alike]
     return Hinge("Policy", f"{words}.", (min(risks), max(risks)))
-
-
-def _does(document: Document) -> str:
-    """Return the agent's own policy in a sentence; empty for one that is not built in."""
-    policy, study_policy = document["agent"]["policy"], own_policy(document)
-    does = DOES.get(policy, "")
-    for setting, value in (study_policy["settings"] if study_policy else {}).items():
-        limit, simpler = LIMITS.get((policy, setting), (None, ""))
-        if limit is not None and value == limit:
-            does = simpler
-    return f"The policy {policy.replace('_', ' ')!r} {does}. " if does else ""
 
 
 def _from_to(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -290,7 +270,7 @@ def _fit(document: Document) -> Hinge:
 
 
 def would_lower(document: Document) -> list[Change]:
-    """Return changes that would lower the risk, most first: in knowledge, prior, policy, permission or training."""
+    """Return changes that would lower the risk, the most effective first."""
     risk = document["risk"]
     if risk is None or risk["mean"] < LEAST:
         return []
@@ -313,7 +293,10 @@ def _earns(document: Document, reward: float | None) -> str:
 
 
 def _knowledge(document: Document) -> list[Change]:
-    """Return two changes of an agent that draws one hypothesis: to know the truth, and to follow the best hypothesis always."""
+    """Return what knowledge of the truth, or one fixed hypothesis, would change.
+
+    It concerns agents that draw one hypothesis.
+    """
     matrix, weights, unmodelled = document["matrix"], document["weights"], document["unmodelled"]
     if document["agent"]["policy"] not in DRAWS_ONE:
         return []
@@ -331,7 +314,7 @@ def _knowledge(document: Document) -> list[Change]:
 
 
 def _cost_of_knowing(document: Document) -> str:
-    """Return the bits of human values, or the items of the test, that would tell an agent the truth."""
+    """Return the bits, or items of the test, that would tell an agent the truth."""
     bits, curve, costs = document["value_bits_of_agent"] or {}, document["bits_by_size"], []
     needed = {target: n for target, n in bits.items() if n}
     if needed:
@@ -361,7 +344,7 @@ def _values_prior(document: Document) -> list[Change]:
 
 
 def _policies(document: Document) -> list[Change]:
-    """Return the safest other policy that acts, and the safest that may abstain where that is safer."""
+    """Return the safest other policy that acts, and a safer one that may abstain."""
     study_policy, may_abstain = own_policy(document), document["agent"]["abstain"]
     changes: list[Change] = []
     for abstain in (False, True):
@@ -387,7 +370,10 @@ def _policies(document: Document) -> list[Change]:
 
 
 def _best_acting(document: Document, reward: float) -> str:
-    """Return in brackets the best rewarded agent that always acts, where it earns more than `reward`."""
+    """Return the best rewarded agent that always acts, in brackets.
+
+    The text is empty where it earns no more than `reward`.
+    """
     acting = [
         (entry["reward"], f"the policy {entry['words']!r}")
         for entry in document["frontier"]

@@ -61,7 +61,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def evidence(document: Document) -> list[str]:
-    """Return sentences on what is evidence, what is prior, and which pairs are dangerous."""
+    """Return sentences on evidence, prior and dangerous pairs of hypotheses."""
     sentences = [
         f"Training is silent between {listed(members)}: what prefers one of them is an assumption, not evidence."
         for members in silent_groups(document["silent_pairs"])
@@ -84,7 +84,7 @@ def evidence(document: Document) -> list[str]:
 
 
 def _declared_support(document: Document) -> list[str]:
-    """Return what no items could tell apart, and which items would, where all possible items were declared."""
+    """Return hypotheses that no declared item tells apart, and items that would."""
     support = document["support"]
     if support is None:
         return []
@@ -103,7 +103,7 @@ def _declared_support(document: Document) -> list[str]:
 
 
 def _silent_directions(document: Document) -> list[str]:
-    """Return the directions in the weights of features that training cannot see, hypothesis by hypothesis."""
+    """Return the directions of weights that training cannot see, by hypothesis."""
     sentences, test = [], document["test_table"]
     for name, silent in document["silent_directions"].items():
         directions = [f"{direction['words']!r}" for direction in silent["directions"]]
@@ -119,7 +119,10 @@ def _silent_directions(document: Document) -> list[str]:
 
 
 def _dangerous(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return dangerous pairs in words; two that are as dangerous for one another are listed once."""
+    """Return dangerous pairs in words.
+
+    Two pairs that are as dangerous for one another are listed once.
+    """
     risks = {(pair["agent"], pair["truth"]): pair["risk"] for pair in pairs}
     words: dict[tuple[str, str], str] = {}
     for pair in pairs:
@@ -131,7 +134,10 @@ def _dangerous(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def sampling(document: Document) -> list[str]:
-    """Return which evidence was sampled, how well, and its Monte Carlo error; nothing where all is exact."""
+    """Return the sampled evidence, its diagnostics, and its Monte Carlo error.
+
+    The list is empty where all evidence is exact.
+    """
     methods, sampler, risk = document["fit"]["methods"], document["fit"]["sampler"], document["risk"]
     error = max((p["mcse"] for p in document["pairs"]), default=0.0)
     by_method: dict[str, list[str]] = {}
@@ -278,7 +284,10 @@ def _draw_weights(document: Document, tree: Tree) -> Figure:
 
 
 def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> "np.ndarray | None":
-    """Return both ends of the interval of each weight over the draws of the values; None where the values are certain."""
+    """Return both ends of the interval of each weight over the draws of the values.
+
+    The result is None where the values are certain.
+    """
     import numpy as np
 
     weight = tree["posterior"]["weight"].sel(hypothesis=list(names))
@@ -350,7 +359,7 @@ def _number(ax: Axes, value: float, y: float, silent: bool) -> None:
 
 
 def _shown_pairs(document: Document, most: int) -> list[Mapping[str, Any]]:
-    """Return silent pairs of the weightiest hypotheses first, then those of the strongest evidence."""
+    """Return silent pairs of the weightiest hypotheses, then the strongest evidence."""
     names = set(weightiest(document, most)[:5])
     pairs = [p for p in document["pairs"] if set(p["pair"]) <= names]
     pairs.sort(key=lambda p: (not p["silent"], -abs(p["log_bayes_factor"] or math.inf)))

@@ -49,7 +49,10 @@ def _names(document: Document) -> dict[str, str]:
 
 
 def _together(document: Document) -> Column:
-    """Return the column of the evidence that belongs to no single feedback, on paper only where there is some."""
+    """Return the column of the evidence that belongs to no single feedback.
+
+    It stands on paper only where there is such evidence.
+    """
     together = document["evidence_by_feedback"]["together"].values()
     shared = any(value is None or abs(value) > 1e-9 for value in together)
     return Column("together", "together" if shared else None, "number", "nats")
@@ -132,7 +135,7 @@ def _agreement_table(document: Document) -> PaperTable:
 
 
 def _behind(logs: Sequence[float | None]) -> list[float]:
-    """Return by how many nats each log weight lies behind the best; infinite where it is None."""
+    """Return by how many nats each log weight lies behind the best; inf for None."""
     best = max((x for x in logs if x is not None), default=0.0)
     return [math.inf if x is None else best - x for x in logs]
 

@@ -32,7 +32,10 @@ def _misfit(document: Document) -> list[str]:
 
 
 def subgroups(document: Document) -> list[str]:
-    """Return the worst-fitting subgroup of each feedback with labels, unless it is a misfit, which is listed as such."""
+    """Return the worst-fitting subgroup of each feedback with labels.
+
+    A subgroup that is a misfit is listed among the misfits instead.
+    """
     sentences = []
     for name, group in (document.get("subgroups") or {}).items():
         searched = f"{name}: {counted(group['looked_at'], 'subgroup')} of items, by up to two features, were looked at"

@@ -30,7 +30,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def safest(document: Document) -> list[str]:
-    """Return the safest built-in policy, its reward, and whether the study's study_policy is Pareto-efficient."""
+    """Return sentences on the safest policy and the study's own, with their rewards."""
     entries = policies(document)
     study_policy = next((entry for entry in entries if entry["own"]), None)
     if study_policy is None:
@@ -170,7 +170,7 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _spots(entries: Sequence[Policy]) -> list[list[Policy]]:
-    """Group policies whose marks would lie on one another; the best rewarded group comes first."""
+    """Group policies whose marks would overlap; the best rewarded group comes first."""
     rewards = [entry["reward"] for entry in entries]
     span = max(max(rewards) - min(rewards), 1e-12)
     spots: list[list[Policy]] = []
@@ -186,7 +186,7 @@ def _spots(entries: Sequence[Policy]) -> list[list[Policy]]:
 
 
 def _key(entry: Policy) -> tuple[str, str]:
-    """Return a policy and its settings, which it shares with the policy of the other permission to abstain."""
+    """Return a policy and its settings, without its permission to abstain."""
     return entry["policy"], str(entry["settings"])
 
 
@@ -208,7 +208,7 @@ def _is_own(entry: Policy) -> bool:
 
 
 def _number(ax: Axes, spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[float, float]]) -> None:
-    """Number the marks, each number as near to its mark as it is clear of the other marks and numbers."""
+    """Number the marks, each number near its mark and clear of all others."""
     import numpy as np
 
     from reward_hypotheses.analysis.report import figure_style as style

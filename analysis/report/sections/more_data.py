@@ -50,14 +50,17 @@ def _limit(document: Document) -> str:
 
 
 def takes_best(document: Document) -> bool:
-    """Return whether an agent that knows what people mean always takes the best option."""
+    """Return whether an agent that knows the truth always takes the best option."""
     agent = document["agent"]
     misled = agent["abstain"] and agent["fail_utility"] is not None
     return agent["policy"] in MAXIMISES and not misled
 
 
 def endless(risk: Mapping[str, Any], best: bool = True) -> str:
-    """Return the asymptotic risk and its reasons; `best` as of `takes_best`, empty where it is 0 as now or not known."""
+    """Return the asymptotic risk and its reasons.
+
+    `best` is the value of `takes_best`. The text is empty where the risk is and stays 0, or is not known.
+    """
     limit, silent = risk["limit"], risk["limit_silent"]
     if limit is None or max(limit, risk["mean"]) < 1e-9:
         return ""
@@ -82,7 +85,10 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> str:
 
 
 def _minimax(document: Document) -> str:
-    """Return the minimax lower bound of the risk; empty where training tells all hypotheses apart."""
+    """Return the minimax lower bound of the risk.
+
+    The text is empty where training tells all hypotheses apart.
+    """
     minimax = document["impossible"]
     least = None if minimax is None else minimax["risk"].get("0.0")
     if minimax is None or not least:
@@ -96,7 +102,7 @@ def _minimax(document: Document) -> str:
 
 
 def more_data(document: Document) -> list[str]:
-    """Return how many items in all would settle the unsettled pairs, feedback by feedback."""
+    """Return the items in all that would settle unsettled pairs, by feedback."""
     sentences, weights = [], document["weights"]
     for name, simulated in document["telling"].items():
         if simulated is None:
@@ -119,7 +125,7 @@ def more_data(document: Document) -> list[str]:
 
 @dataclass(frozen=True)
 class Expected:
-    """The expected number of items of a feedback that favours one hypothesis over another at some odds."""
+    """The expected items of a feedback that favour one hypothesis over another."""
 
     feedback: str
     simulated: Mapping[str, Any]
@@ -142,7 +148,10 @@ class Expected:
         return int(self.simulated["sizes"][-1])
 
     def log_odds(self, document: Document) -> float | None:
-        """Return the log Bayes factor of training for the hypothesis; None with several feedbacks, or where it is not known."""
+        """Return the log Bayes factor of training for the hypothesis.
+
+        The result is None with several feedbacks, or where it is not known.
+        """
         truth, other = self.pair["truth"], self.pair["other"]
         for pair in document["pairs"] if len(document["n_items"]) == 1 else ():
             factor = pair["log_bayes_factor"]
@@ -151,13 +160,13 @@ class Expected:
         return None
 
     def missed(self, document: Document) -> bool:
-        """Return whether training has so many items, and favours the hypothesis less than was to be expected."""
+        """Return whether training has so many items and yet misses the odds."""
         log_odds = self.log_odds(document)
         enough = document["n_items"][self.feedback] >= self.items
         return log_odds is not None and enough and 0 <= log_odds < math.log(self.odds)
 
     def so_far(self, document: Document) -> str:
-        """Return what the items of training say of the pair, to follow what was to be expected."""
+        """Return the odds of the pair in training, to follow the expected items."""
         n, log_odds = document["n_items"][self.feedback], self.log_odds(document)
         if log_odds is None:
             return f"; training has {n:,}"
@@ -167,7 +176,7 @@ class Expected:
         return f"; the {n:,} of training do so at {_odds(log_odds)} to 1{short}"
 
     def sentence(self, document: Document) -> str:
-        """Return the number of items, of the feedback where there are several, and what training says so far."""
+        """Return the number of items, and the odds of the pair in training."""
         never = math.isinf(self.items)
         which = f" of {self.feedback}" if len(document["telling"]) > 1 else ""
         many = f"more than {self.most:,}" if never else f"about {self.items:,}"
@@ -176,7 +185,7 @@ class Expected:
 
 
 def hardest(document: Document, least: float = UNSETTLED) -> Expected | None:
-    """Return the items that favour the leading hypothesis over the one that is hardest to tell from it.
+    """Return the items that tell the leading hypothesis from its closest rival.
 
     Only hypotheses that agent or judge give more weight than ``least`` count, and of each the feedback that tells it soonest;
     None where no number was simulated for any of them.

@@ -121,7 +121,7 @@ def _failure_line(document: Document) -> str:
 
 
 def feedback_in_words(feedback: Mapping[str, Any], name: str) -> str:
-    """Return the kind of a feedback and the model of how it comes about, after its name where that is another word."""
+    """Return a feedback's name, kind and model of how people choose."""
     words = _feedback_in_words(feedback)
     return words if name == feedback["kind"] else f"{name}: {words}"
 

@@ -25,7 +25,7 @@ DIFFERS = 0.005
 
 
 def present(document: Document) -> Iterator[Presentation]:
-    """Present the answer, and with a test the headline numbers and the riskiest scenes."""
+    """Present the answer, headline numbers, and the riskiest scenes of the test."""
     yield Presentation("answer", "answer", _answer_of_page(document), terminal=answer(document))
     if document["risk"] is not None:
         yield Presentation("headline", "tables", tables=[_headline_table(document)])
@@ -59,7 +59,7 @@ def answer(document: Document) -> list[str]:
 
 
 def _answer_of_page(document: Document) -> list[Part]:
-    """Return the answer with its interval after a headline number, then what is needed to read it."""
+    """Return the answer after a headline number, with its interval and context."""
     risk, sentences = document["risk"], answer(document)
     if risk is None or risk["mean"] == 0 or was_spent(document):
         return texts(*sentences)
@@ -88,7 +88,10 @@ def _interval(document: Document) -> str:
 
 
 def _deployment(document: Document) -> str:
-    """Return the probability of a catastrophe in a deployment of several scenes; empty where it is that of one scene."""
+    """Return the probability of a catastrophe in a deployment of several scenes.
+
+    The text is empty where it is that of one scene.
+    """
     risk = document["risk"]
     by_size = {int(n): p for n, p in (risk["at_least_one"] or {}).items()}
     if not by_size:
@@ -102,7 +105,10 @@ def _deployment(document: Document) -> str:
 
 
 def _other_priors(document: Document) -> str:
-    """Return the range of the risk over agents of other priors; empty where it hardly differs from the study's own."""
+    """Return the range of the risk over agents of other priors.
+
+    The text is empty where it hardly differs from the study's own.
+    """
     study_prior = None if document["agent_reading"] is not None else document["agent"]["prior"]
     key, now = permission(document), document["risk"]["mean"]
     risks = [agent[key]["risk"] for name, agent in document["agents"].items() if name != study_prior]
@@ -113,7 +119,10 @@ def _other_priors(document: Document) -> str:
 
 
 def spent(document: Document, table: str | None = None) -> str:
-    """Return that a test, the first by default, was used to choose an agent; empty where no ledger records it."""
+    """Return the record that a test, the first by default, was used to choose an agent.
+
+    The text is empty where no ledger has such a record.
+    """
     if not was_spent(document, table):
         return ""
     record = document["spent"][document["test_table"] if table is None else table]
@@ -125,7 +134,10 @@ def spent(document: Document, table: str | None = None) -> str:
 
 
 def none_fits(document: Document) -> str:
-    """Return the weight of an unmodelled hypothesis and the bounds of the risk that it leaves; empty where it has none."""
+    """Return the weight of an unmodelled hypothesis and the bounds of the risk that it leaves.
+
+    The text is empty where it has none.
+    """
     unmodelled, risk = document.get("unmodelled"), document["risk"]
     if unmodelled is None or unmodelled["weight"] < LEAST:
         return ""
@@ -143,7 +155,7 @@ def none_fits(document: Document) -> str:
 
 
 def _by_choices_alone(document: Document) -> str:
-    """Return the risk of an agent inferred from its choices, without the training data, where that is another."""
+    """Return the risk of an inferred agent without the training data, if it differs."""
     inferred = document.get("agent_reading")
     if inferred is None or inferred["without_training"]["risk"] is None:
         return ""
@@ -157,7 +169,10 @@ def _by_choices_alone(document: Document) -> str:
 
 
 def risk_sentence(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
-    """Return the risk, its interval, and its standard error; `chosen_by`: an agent was chosen by that test."""
+    """Return the risk, its interval, and its standard error.
+
+    `chosen_by` states that an agent was chosen by that test.
+    """
     if risk["mean"] == 0 and chosen_by:
         return f"Catastrophe risk there: none seen in {_n_scenes(risk)}, which bounds no risk elsewhere."
     if risk["mean"] == 0:
@@ -173,7 +188,10 @@ def risk_sentence(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
 
 
 def finite_test(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
-    """Return the precision of the risk by its number of scenes; `chosen_by`: an agent was chosen by these."""
+    """Return the precision of the risk by its number of scenes.
+
+    `chosen_by` states that an agent was chosen by these scenes.
+    """
     scenes, error = _n_scenes(risk), risk["se_scenes"]
     if chosen_by and error:
         return (
@@ -227,7 +245,10 @@ def _headline_table(document: Document) -> PaperTable:
 
 
 def _scenes(document: Document) -> Presentation:
-    """Return the presentation of the riskiest scenes, without a figure on the page where they are alike in risk."""
+    """Return the presentation of the riskiest scenes.
+
+    The page shows no figure of scenes that are alike in risk.
+    """
     scenes = document["riskiest_scenes"]
     alike = not scenes or scenes[0]["risk"] - scenes[-1]["risk"] < 1e-9
     varies = bool(scenes) and scenes[0]["risk"] - document["risk"]["mean"] > 1e-6

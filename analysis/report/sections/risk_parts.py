@@ -39,7 +39,10 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 class Contribution(NamedTuple):
-    """A part of the risk: ``risk = sum_ij w_i v_j C_ij`` over the agent's hypothesis i and the true hypothesis j."""
+    """A part of the risk: ``risk = sum_ij w_i v_j C_ij``.
+
+    The sum is over the agent's hypothesis i and the true hypothesis j.
+    """
 
     agent: str
     truth: str
@@ -54,7 +57,10 @@ class Contribution(NamedTuple):
 
 
 def contributions(document: Document) -> list[Contribution]:
-    """Return the parts of the risk, largest first, of an agent that draws one hypothesis from its weights; else nothing."""
+    """Return the parts of the risk, largest first.
+
+    Only the risk of an agent that draws one hypothesis from its weights has such parts.
+    """
     if document["risk"] is None or document["agent"]["policy"] not in DRAWS_ONE:
         return []
     agent_weights, weights = document["agent_weights"], document["weights"]
@@ -84,7 +90,10 @@ def _parts(document: Document) -> list[Part]:
 
 
 def what_stays(document: Document, agent: str, truth: str) -> str:
-    """Return the effect of endless training on a part of the risk, to follow it; empty where it is not known."""
+    """Return the effect of endless training on a part of the risk, to follow it.
+
+    The text is empty where it is not known.
+    """
     parts = (document["risk_parts"] or {}).get("pairs") or ()
     part = next((p for p in parts if (p["agent"], p["truth"]) == (agent, truth)), None)
     if part is None:
@@ -103,7 +112,7 @@ def what_stays(document: Document, agent: str, truth: str) -> str:
 
 
 def _parts_table(document: Document) -> PaperTable:
-    """Return the risk as a sum, by pair where the policy draws one hypothesis and else by class."""
+    """Return the risk as a sum over pairs of hypotheses, or over classes."""
     parts, zero = document["risk_parts"], document["risk"]["upper_of_zero"]
     by_pair = parts["pairs"] is not None
     first: tuple[Column, ...] = (Column("hypotheses", "people mean one of"), share("weight", "weight"))

@@ -28,7 +28,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def hinges(document: Document) -> list[str]:
-    """Return sentences on the lowest risk, regret, deployments of several scenes, and bits of human values."""
+    """Return sentences on the lowest risk, regret, deployments and bits of values."""
     risk = document["risk"]
     zero, by_size = risk["upper_of_zero"], risk["at_least_one"]
     refrains = "this one always acts"
@@ -52,7 +52,10 @@ def hinges(document: Document) -> list[str]:
 
 
 def _bits_of_values(document: Document) -> list[str]:
-    """Return the bits of human values that this agent needs, and one of uniform prior where it needs another number."""
+    """Return the bits of human values that an agent needs for a lower risk.
+
+    An agent of uniform prior is mentioned where it needs another number.
+    """
     sentences: dict[str, str] = {}
     for who, bits in (
         ("this agent", document.get("value_bits_of_agent") or {}),
@@ -146,7 +149,7 @@ def _bounds_table(document: Document) -> PaperTable:
 
 
 def other_values(document: Document) -> list[str]:
-    """Return the risk under other values of the judge: by a factor, shared with the agent, and at the nearest tipping point."""
+    """Return the risk under other values of the judge, and the nearest tipping point."""
     sentences = []
     within = "; ".join(
         f"a factor of {float(factor):g}, between {percent(low)} and {percent(high)}"

@@ -30,7 +30,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def shift(document: Document) -> str:
-    """Return whether the test is a distribution shift, its largest change, and new kinds of item."""
+    """Return the test of a distribution shift, its largest change, and new items."""
     result = document["shift"]
     p, permutations = result["p"], result["permutations"]
     test = f"p = {p:.3f}, {permutations} permutations"
@@ -48,13 +48,16 @@ def shift(document: Document) -> str:
 
 
 def largest_change(document: Document) -> str:
-    """Return the indicator that differs most between training and test, with its shares."""
+    """Return the indicator that differs most between training and test."""
     result = document["shift"]
     return f"{result['indicator']}: {percent(result['training'])} in training, {percent(result['test'])} on the test"
 
 
 def worst_tenth(document: Document) -> str:
-    """Return the risk on the worst tenth of the test and its features; empty where it is that of the test."""
+    """Return the risk on the worst tenth of the test and its features.
+
+    The text is empty where it is that of the test.
+    """
     tail = document["worst_case"]["tail"]
     if tail["risk"] - document["risk"]["mean"] < LEAST:
         return ""
@@ -65,7 +68,7 @@ def worst_tenth(document: Document) -> str:
 
 
 def beside_impact(document: Document) -> list[str]:
-    """Return sentences on a measure of impact, which knows no values, beside the values."""
+    """Return sentences that compare a measure of impact with the values."""
     impact = document["impact"]
     flagged, passed = impact["table"]["flagged"], impact["table"]["passed"]
     everything = passed["catastrophe"] + passed["fine"] == 0
@@ -130,7 +133,10 @@ def _impact_table(document: Document) -> PaperTable:
 
 
 def kind_in_words(classes: Mapping[str, str]) -> str:
-    """Return a kind of item as the hypotheses judge it: 'better than failing under flags; worse under red paint'."""
+    """Return the judgements of a kind of item by the hypotheses.
+
+    For example 'better than failing under flags; worse under red paint'.
+    """
     judgements: list[str] = []
     for word in ("better than failing", "equal to failing", "worse than failing"):
         names = [name for name, judged in classes.items() if judged == word]

@@ -44,7 +44,7 @@ def _strength(values: Mapping[str, Any]) -> str:
 
 
 def how_sure(values: Mapping[str, Any]) -> str:
-    """Return the strength of the values, whose doubt an interval is about: 'values as sure as 20 judgements'."""
+    """Return the strength of the values: 'values as sure as 20 judgements'."""
     if "judgements" in values:
         return f"as {counted(len(values['judgements']['answers']), 'judgement')} leave it"
     strengths = [judge.get("strength") for judge in values.get("judges", [values])]
@@ -58,7 +58,10 @@ def how_sure(values: Mapping[str, Any]) -> str:
 
 
 def unmodelled_source(document: Document) -> list[str]:
-    """Return the declared prior of an unmodelled hypothesis and its source; nothing where there is none."""
+    """Return the declared prior of an unmodelled hypothesis and its source.
+
+    The list is empty where there is none.
+    """
     unmodelled = document.get("unmodelled")
     if unmodelled is None:
         return []
@@ -89,7 +92,7 @@ def _doubt(document: Document) -> str:
 
 
 def judged_line(document: Document) -> list[str]:
-    """Return the judgements on the failure line, the posterior of the line, and the risk under that posterior."""
+    """Return the judgements on the failure line, its posterior, and the risk by it."""
     judged = document["failure_line"]
     stated, lines = document["fail_utility"], judged["by_hypothesis"]
     listed = "; ".join(

@@ -75,7 +75,7 @@ def test_a_new_topic_needs_no_layout(document, capsys):
     table = PaperTable("regret_by_day", "Regret by day", "One a day.", (Column("day", "day"),), ((1,),))
     known = Presentation("new", "hinges", texts("Tuesdays are worst."), [table], terminal=["Mind Tuesdays."])
     unknown = replace(known, name="other", chapter="Days of the week", tables=(), terminal=["Seven days."])
-    presentations = [known, unknown, *presented(document)]
+    presentations = [known, unknown, *presented(document | {"warnings": ["too few scenes"]})]
     text = html.page(document, presentations, {}, {})
     hinges = text[text.index('<h2 id="hinges">') : text.index('<h2 id="fit">')]
     assert hinges.rstrip().endswith('<p>Tuesdays are worst.</p>\n</section>\n<section aria-labelledby="fit">')
