@@ -93,11 +93,11 @@ def policy_in_words(document: Document) -> list[str]:
         f"{percent(document['agent_prior'][name])} {name!r} (then {percent(weights[name])})"
         for name in sorted(weights, key=lambda n: -weights[n])[:3]
     )
-    acts = (
-        "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
-        if agent["abstain"]
-        else "It must act: failing on purpose is not on offer."
-    )
+    acts = "It must act: failing on purpose is not on offer."
+    if agent["abstain"]:
+        acts = (
+            "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
+        )
     does = POLICIES.get(agent["policy"], f"It follows the policy {agent['policy']!r}.")
     who = (
         "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
