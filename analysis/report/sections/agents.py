@@ -295,11 +295,8 @@ def _caption(document: Document) -> tuple[str, str]:
     if any(map(_narrow, document["agents"].values())):
         caption += " A short thick tick: the interval is a point."
     if document.get("agent_reading") is not None:
-        assumed = f"{percent(risks[low])} to {percent(risks[high])}"
-        return (
-            f"The agent that was read has a risk of {percent(document['risk']['mean'])}; one assumed by a prior, {assumed}.",
-            caption,
-        )
+        assumed, risk = f"{percent(risks[low])} to {percent(risks[high])}", percent(document["risk"]["mean"])
+        return f"The agent that was read has a risk of {risk}; one assumed by a prior, {assumed}.", caption
     if risks[high] - risks[low] < NARROW:
         return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
     return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
