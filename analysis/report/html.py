@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reward_hypotheses.analysis.report.phrases import capital
 from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, arranged
 from reward_hypotheses.analysis.report.tables import paper_tables
 from reward_hypotheses.data.errors import visible
@@ -115,7 +116,7 @@ def _chapters(presentations: Sequence[Presentation]) -> list[Chapter]:
     ids = dict.fromkeys([*CHAPTERS, *(p.chapter for p in presentations if p.chapter not in OUTSIDE)])
     chapters = []
     for chapter in ids:
-        title, names = CHAPTERS.get(chapter, (chapter, ()))
+        title, names = CHAPTERS.get(chapter, (capital(chapter), ()))
         parts = _parts(presentations, chapter, names)
         if parts:
             chapters.append(Chapter(re.sub(r"\W+", "-", chapter), title, parts))

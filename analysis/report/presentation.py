@@ -86,7 +86,7 @@ class Presentation:
         The topic; a layout that names it decides its place in the chapter.
     chapter : str
         Id of the chapter of the page, and of the block on the terminal, to which it belongs. An id that a layout does not
-        know becomes a chapter after the others, with the id as title.
+        know becomes a chapter after the others, with the id, capitalised, as its title.
     parts : sequence of Part
         For the page.
     tables : sequence of PaperTable

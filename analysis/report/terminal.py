@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reward_hypotheses.analysis.report.phrases import capital
 from reward_hypotheses.analysis.report.presentation import Document, Grid, Presentation, arranged
 from reward_hypotheses.data.errors import visible
 
@@ -62,7 +63,7 @@ def print_summary(
     for chapter, entries in blocks.items() if full else ():
         if entries:
             page.gap()
-            page.line((TITLES | LAST).get(chapter, chapter), style="bold")
+            page.line((TITLES | LAST).get(chapter, capital(chapter)), style="bold")
             page.block(entries)
     if out is not None:
         page.gap()

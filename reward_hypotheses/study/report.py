@@ -66,7 +66,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         The folder of a run (its ``results.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
         the results document that `run` returned.
     out : str or Path, optional
-        Where to write the page; nothing is written without it. The folder of a run is refused: it stays as its manifest says.
+        Where to write the page; nothing is written without it. Not into the folder of a run, which is as its manifest
+        says or refused.
     tree : DataTree, optional
         The posterior, for intervals of the weights; read from the folder of a run.
 
