@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, Fitted
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
-from reward_hypotheses.analysis.rollout import Outcomes, outcomes
+from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
@@ -187,9 +187,9 @@ class Case:
         return self.test
 
     @cached_property
-    def rollout(self) -> Outcomes:
+    def rollout(self) -> Rollout:
         """The agent's choices on the test, item by item."""
-        return outcomes(self.valuation, self.policy, self.agent_weights, self.judge_weights)
+        return rollout(self.valuation, self.policy, self.agent_weights, self.judge_weights)
 
     @cached_property
     def risk(self) -> Risk:

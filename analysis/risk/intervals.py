@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.linear_pairs import _ever
+from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
@@ -27,8 +27,8 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
             return float((policy.mixing(agent) @ pairs.agents) @ found @ (judge @ pairs.truths))
         return float((judge @ pairs.truths) @ found)
     if policy.draws_one:
-        return float(policy.mixing(agent) @ _ever(risk.matrix, deployments) @ judge)
-    return float(judge @ _ever(risk.by_truth, deployments))
+        return float(policy.mixing(agent) @ at_least_once(risk.matrix, deployments) @ judge)
+    return float(judge @ at_least_once(risk.by_truth, deployments))
 
 
 def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:

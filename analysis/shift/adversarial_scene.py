@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import outcomes
+from reward_hypotheses.analysis.rollout import rollout
 from reward_hypotheses.analysis.shift.worst_case import SAME
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
@@ -306,7 +306,7 @@ class _Search:
         for lo in range(0, len(own), size):
             table = self.grid.table(own[lo : lo + size], of_scene[lo : lo + size])
             some = Valuation(valuation.hypotheses, table, valuation.line, told)
-            acted = outcomes(some, case.policy, case.agent_weights, judge)
+            acted = rollout(some, case.policy, case.agent_weights, judge)
             found.append(acted.risk - acted.floor if self.less_floor else acted.risk)
         return np.concatenate(found)
 

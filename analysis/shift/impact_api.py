@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import usable_features
 from reward_hypotheses.analysis.shift import impact as arrays
+from reward_hypotheses.analysis.shift.features import usable_features
 from reward_hypotheses.analysis.shift.worst_case_api import feedback_columns
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import Outcomes, usable_features
+from reward_hypotheses.analysis.rollout import Rollout
+from reward_hypotheses.analysis.shift.features import usable_features
 from reward_hypotheses.analysis.shift.worst_case import (
     TAIL,
     divergence,
@@ -148,7 +149,7 @@ def worst_case(
     case = case_of(tree, pool, policy, agent, agent_fail_utility, hypotheses)
     named = _features(tree, case, features)
 
-    def weighted(acted: Outcomes) -> np.ndarray:
+    def weighted(acted: Rollout) -> np.ndarray:
         if nats is not None:
             return worst_within(acted.share, acted.risk, nats)
         return worst_tail(acted.share, acted.risk, share)

@@ -1,0 +1,41 @@
+"""Features of tables that are numbers, by which items are compared."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+
+
+def usable_features(
+    tables: Sequence[Table], hypotheses: Hypotheses | None = None, left_out: Collection[str] = ()
+) -> list[str]:
+    """Columns that hold a finite number or a boolean for every item of every table: what hypotheses read, then by name.
+
+    Items that are failing itself are left out, and so are columns with a meaning of their own.
+    """
+
+    def usable(table: Table, name: str) -> bool:
+        column = table.columns.get(name)
+        if column is None or column.is_text:
+            return False
+        failing = table.failing()
+        if failing is not None and failing.all():
+            return False
+        wrong = column.missing() if column.values.dtype == bool else ~np.isfinite(column.values)
+        return not (wrong if failing is None else wrong & ~failing).any()
+
+    read = [] if hypotheses is None else [c for e in hypotheses.expressions().values() for c in e.columns]
+    return [
+        name
+        for name in dict.fromkeys((*read, *sorted(tables[-1].columns)))
+        if name not in RESERVED and name not in left_out and all(usable(table, name) for table in tables)
+    ]
+
+
+def feature(table: Table, name: str) -> np.ndarray:
+    """A feature as floats (item,), 0 where an item is failing itself."""
+    values = np.asarray(table.columns[name].values, float)
+    failing = table.failing()
+    return values if failing is None else np.where(failing, 0.0, values)
