@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
@@ -275,6 +276,14 @@ def policy_of(policy: Any) -> Policy:
         return policy
     kind = policy.__name__ if isinstance(policy, type) else shown(policy)
     raise InputError(f"policy: {kind} is no policy; give one such as rh.Commit(), or rh.Boltzmann(2)")
+
+
+def probability(prob: Any, of: str = "the interval") -> float:
+    """Return the probability of an interval; InputError where it is not above 0 and below 1."""
+    share = finite(prob)
+    if share is None or not 0 < share < 1:
+        raise InputError(f"prob: {shown(prob)}; give the probability of {of}, above 0 and below 1, such as 0.95")
+    return share
 
 
 type AgentLike = "Prior | xr.DataTree | None"

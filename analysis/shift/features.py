@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 
@@ -11,9 +12,10 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 def usable_features(
     tables: Sequence[Table], hypotheses: Hypotheses | None = None, left_out: Collection[str] = ()
 ) -> list[str]:
-    """Columns that hold a finite number or a boolean for every item of every table: what hypotheses read, then by name.
+    """Return the columns with a finite number or a boolean for every item of every table.
 
-    Items that are failing itself are left out, and so are columns with a meaning of their own.
+    Columns that hypotheses read come first, the others follow by name. Items that are failing itself are left out, and so
+    are columns with a meaning of their own.
     """
 
     def usable(table: Table, name: str) -> bool:
@@ -34,8 +36,22 @@ def usable_features(
     ]
 
 
+def check_features(tables: Sequence[Table], names: Sequence[str], key: str) -> None:
+    """Refuse a feature that a table lacks, that holds no numbers, or that has a meaning of its own."""
+    usable = usable_features(tables)
+    for name in names:
+        for table in tables:
+            if name not in table.columns:
+                raise InputError(f"{key}: no column {name!r} in {table.source}; {suggestion(str(name), table.columns)}")
+            if name not in usable:
+                failing = table.failing()
+                table.numbers(name, None if failing is None else ~failing)  # names the cell that is wrong
+        if name not in usable:
+            raise InputError(f"{key}: {name!r} has a meaning of its own; {suggestion(name, usable)}")
+
+
 def feature(table: Table, name: str) -> np.ndarray:
-    """A feature as floats (item,), 0 where an item is failing itself."""
+    """Return a feature as floats (item,), 0 where an item is failing itself."""
     values = np.asarray(table.columns[name].values, float)
     failing = table.failing()
     return values if failing is None else np.where(failing, 0.0, values)
