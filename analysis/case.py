@@ -10,10 +10,11 @@ import numpy as np
 from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, Fitted
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
-from reward_hypotheses.analysis.rollout import Outcomes, outcomes
+from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
+from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
@@ -187,9 +188,9 @@ class Case:
         return self.test
 
     @cached_property
-    def rollout(self) -> Outcomes:
+    def rollout(self) -> Rollout:
         """The agent's choices on the test, item by item."""
-        return outcomes(self.valuation, self.policy, self.agent_weights, self.judge_weights)
+        return rollout(self.valuation, self.policy, self.agent_weights, self.judge_weights)
 
     @cached_property
     def risk(self) -> Risk:
@@ -275,6 +276,14 @@ def policy_of(policy: Any) -> Policy:
         return policy
     kind = policy.__name__ if isinstance(policy, type) else shown(policy)
     raise InputError(f"policy: {kind} is no policy; give one such as rh.Commit(), or rh.Boltzmann(2)")
+
+
+def probability(prob: Any, of: str = "the interval") -> float:
+    """Return the probability of an interval; InputError where it is not above 0 and below 1."""
+    share = finite(prob)
+    if share is None or not 0 < share < 1:
+        raise InputError(f"prob: {shown(prob)}; give the probability of {of}, above 0 and below 1, such as 0.95")
+    return share
 
 
 type AgentLike = "Prior | xr.DataTree | None"

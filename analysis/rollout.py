@@ -1,21 +1,110 @@
-"""What an agent does on a test, item by item, and how likely each item is to be a catastrophe."""
+"""Rollout: what a policy does on a test, block by block of its scenes, and how likely each item is a catastrophe."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.block import Block
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class Scenes:
+    """Some scenes of a test, in which policies act.
+
+    Attributes
+    ----------
+    block : Block
+    mass : ndarray (scene,)
+        Weights of the scenes, as written.
+    scales : ndarray (hypothesis,), list or None
+        ``s_h`` of the test, where a policy needs it.
+    """
+
+    block: Block
+    mass: np.ndarray
+    scales: Any
+
+    @property
+    def n_options(self) -> int:
+        """Number of options; the choice after them is abstaining."""
+        return self.block.shape[0]
+
+    def view(self, policy: Policy) -> View:
+        """Return the scenes as a policy sees them."""
+        return View(self.block, policy.abstain, self.scales)
+
+    def acts(self, policy: Policy, agent: np.ndarray) -> np.ndarray:
+        """Return the choices of an agent with these weights: probabilities (choice, scene)."""
+        return np.asarray(policy.act(self.view(policy), agent), float)
+
+    def worse(self, judge: np.ndarray) -> np.ndarray:
+        """Return ``sum_j v_j K_j``, the probability that an option is worse than failing: (option, scene)."""
+        total = np.zeros(self.block.shape)
+        for h in np.flatnonzero(judge > 0).tolist():
+            total += np.multiply(judge[h], self.block.worse(h))
+        return total
+
+
+def scenes_of(valuation: Valuation, *policies: Policy, items: int | None = None) -> Iterator[Scenes]:
+    """Yield the scenes of a test for some policies, in order, about so many items at a time."""
+    return map(_scenes(valuation, policies), valuation.blocks(items))
+
+
+def over_scenes[T](
+    valuation: Valuation, work: Callable[[Scenes], T], *policies: Policy, items: int | None = None
+) -> Iterator[T]:
+    """Yield ``work(scenes)`` for all scenes of a test, in order; computed on every core."""
+    scenes = _scenes(valuation, policies)
+    return valuation.each(lambda block: work(scenes(block)), items)
+
+
+def _scenes(valuation: Valuation, policies: tuple[Policy, ...]) -> Callable[[Block], Scenes]:
+    weight, _ = scene_weights(valuation)
+    scales = within_scene_scale(valuation) if any(policy.needs_scale for policy in policies) else None
+    return lambda block: Scenes(block, weight[block.scenes], scales)
+
+
+class Worth:
+    """Expected rewards of the scenes of a block under a judge, added up hypothesis by hypothesis.
+
+    Attributes
+    ----------
+    value : ndarray (option, scene)
+        ``sum_j v_j r_j``, reward units.
+    best, failing : ndarray (scene,)
+        ``sum_j v_j max(u_j, max_o r_j)`` and ``sum_j v_j u_j``.
+    size, of_best, of_failing : ndarray
+        Sums of the absolute values of these terms: the scale of the rounding errors.
+    """
+
+    def __init__(self, block: Block, judge: np.ndarray | None = None) -> None:
+        self.block = block
+        self.value, self.size = np.zeros((2, *block.shape))
+        self.best, self.failing, self.of_best, self.of_failing = np.zeros((4, block.shape[1]))
+        if judge is not None:
+            for h in np.flatnonzero(judge).tolist():
+                self.add(judge[h], h)
+
+    def add(self, weight: float, h: int) -> None:
+        """Add a hypothesis that has this weight."""
+        reward, best, failing = (weight * part(h) for part in (self.block.reward, self.block.best, self.block.failure))
+        self.value += reward
+        self.size += np.abs(reward)
+        self.best += best
+        self.of_best += np.abs(best)
+        self.failing += failing
+        self.of_failing += np.abs(failing)
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
     """What one agent does on one test.
 
     Attributes
@@ -25,7 +114,7 @@ class Outcomes:
     acts : ndarray (item,)
         ``A[m, o]``, the probability that the agent takes the item in its scene.
     bad : ndarray (item,)
-        ``sum_j v_j K_j[m, o]``, the judge's probability that it is worse than failing.
+        ``sum_j v_j K_j[m, o]``, the judge's probability that the item is worse than failing.
     share : ndarray (scene,)
         Weights of the scenes, adding up to 1.
     """
@@ -56,74 +145,38 @@ class Outcomes:
         return np.where(np.isfinite(least), least, 0.0)
 
     def mass(self, share: np.ndarray | None = None) -> np.ndarray:
-        """Share of all that the agent does that is this item, by the scenes' weights or by other ones: (item,)."""
+        """Return the share of the agent's choices that each item is, by the scenes' weights or by others: (item,)."""
         return (self.share if share is None else share)[self.scene] * self.acts
 
 
-def outcomes(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Outcomes:
-    """What an agent does and how likely it is to be a catastrophe; O(H M), without the matrix C.
+def rollout(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Rollout:
+    """Return an agent's choices on a test, and how likely each is a catastrophe; O(H M), without the matrix C.
 
     Parameters
     ----------
     agent, judge : ndarray (hypothesis,)
-        Posterior weights of what the agent acts by, and of what counts as good.
+        Posterior weights by which the agent acts, and by which its choices are judged.
     """
     table = valuation.table
     weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
     acts, bad = np.empty((2, table.n_items))
 
-    def work(block: Block) -> tuple[np.ndarray | slice, np.ndarray, np.ndarray]:
-        judged = np.zeros(block.shape)
-        for h in np.flatnonzero(judge > 0).tolist():
-            judged += np.multiply(judge[h], block.worse(h))
-        chosen = np.asarray(policy.act(View(block, policy.abstain, scales), agent), float)[: block.shape[0]]
+    def work(scenes: Scenes) -> tuple[np.ndarray | slice, np.ndarray, np.ndarray]:
+        block, worse = scenes.block, scenes.worse(judge)
+        chosen = scenes.acts(policy, agent)[: scenes.n_options]
         if block.available is None:
             items: np.ndarray | slice = slice(int(table.starts[block.lo]), int(table.starts[block.hi]))
-            return items, chosen.T.ravel(), judged.T.ravel()
+            return items, chosen.T.ravel(), worse.T.ravel()
         inside = block.available.T
-        return block.items.T[inside], chosen.T[inside], judged.T[inside]
+        return block.items.T[inside], chosen.T[inside], worse.T[inside]
 
-    for items, chosen, judged in valuation.each(work):
-        acts[items], bad[items] = chosen, judged
-    return Outcomes(table, acts, bad, weight / total)
-
-
-def usable_features(
-    tables: Sequence[Table], hypotheses: Hypotheses | None = None, left_out: Collection[str] = ()
-) -> list[str]:
-    """Columns that hold a finite number or a boolean for every item of every table: what hypotheses read, then by name.
-
-    Items that are failing itself are left out, and so are columns with a meaning of their own.
-    """
-
-    def usable(table: Table, name: str) -> bool:
-        column = table.columns.get(name)
-        if column is None or column.is_text:
-            return False
-        failing = table.failing()
-        if failing is not None and failing.all():
-            return False
-        wrong = column.missing() if column.values.dtype == bool else ~np.isfinite(column.values)
-        return not (wrong if failing is None else wrong & ~failing).any()
-
-    read = [] if hypotheses is None else [c for e in hypotheses.expressions().values() for c in e.columns]
-    return [
-        name
-        for name in dict.fromkeys((*read, *sorted(tables[-1].columns)))
-        if name not in RESERVED and name not in left_out and all(usable(table, name) for table in tables)
-    ]
-
-
-def feature(table: Table, name: str) -> np.ndarray:
-    """A feature as floats (item,), 0 where an item is failing itself."""
-    values = np.asarray(table.columns[name].values, float)
-    failing = table.failing()
-    return values if failing is None else np.where(failing, 0.0, values)
+    for items, chosen, worse in over_scenes(valuation, work, policy):
+        acts[items], bad[items] = chosen, worse
+    return Rollout(table, acts, bad, weight / total)
 
 
 def scene_weights(valuation: Valuation) -> tuple[np.ndarray, float]:
-    """Weights of means over scenes, as written, and their sum; 1 each where none are given."""
+    """Return the weights of the scenes, as written or 1 each, and their sum."""
     weight = valuation.table.scene_weights()
     if weight is None:
         return np.ones(valuation.n_scenes), float(valuation.n_scenes)

@@ -9,12 +9,11 @@ import numpy as np
 
 from reward_hypotheses.analysis.risk.catastrophe import Risk, scalar_risk
 from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
-from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.models.hypotheses.block import GROUPS
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 
@@ -148,17 +147,15 @@ def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float
     """Risk between two draws of a family that share what feedback sees, and of one draw with itself."""
     key = ("endless", policy, h)
     if key not in valuation.averages:
-        weight, total = scene_weights(valuation)
+        _, total = scene_weights(valuation)
         reward = valuation.hypotheses.rewards[h]
-        scales = within_scene_scale(valuation) if policy.needs_scale else None
         assert isinstance(reward, Drawn)
         n = len(reward.agents)
         sums = np.zeros((n, 2))
-        for block in valuation.blocks(MATRIX_CELLS // n):
-            view = View(block, policy.abstain, scales)
-            mine = block.members(h, "agents")
-            acts = policy.certain_each(view, mine)[:, : block.shape[0]] * weight[block.scenes]
-            for k, truth in enumerate((block.members(h, "partners"), mine)):
+        for scenes in scenes_of(valuation, policy, items=MATRIX_CELLS // n):
+            block, members = scenes.block, scenes.block.members(h, "agents")
+            acts = policy.certain_each(scenes.view(policy), members)[:, : scenes.n_options] * scenes.mass
+            for k, truth in enumerate((block.members(h, "partners"), members)):
                 sums[:, k] += np.einsum("mos,mos->m", acts, block.worse_each(truth))
         valuation.averages[key] = np.array([some.mean(axis=0) for some in np.array_split(sums / total, min(GROUPS, n))])
     found = valuation.averages[key]

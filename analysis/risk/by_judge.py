@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 
-from reward_hypotheses.analysis.case import LEAST_DRAWS, AgentLike, Case, case_of
-from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
+from reward_hypotheses.analysis.case import LEAST_DRAWS, AgentLike, Case, case_of, probability
+from reward_hypotheses.analysis.risk.intervals import interval_or_nan, judges_weights
 from reward_hypotheses.analysis.section import Document, Section
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opinion:
-    """Risk under somebody's values, and its interval; NaN where there is none."""
+    """Risk under the values of one judge, and its interval; NaN where not defined."""
 
     mean: float
     lower: float
@@ -33,7 +32,7 @@ class Opinion:
 def opinion(
     posterior: Posterior, prior: Prior, purpose: str, by_truth: np.ndarray, prob: float, n: int, seed: int
 ) -> Opinion:
-    """Risk under a prior that accepts the same evidence, the agent being what it is.
+    """Return the risk under another prior with the same evidence; the agent stays the same.
 
     Parameters
     ----------
@@ -44,13 +43,13 @@ def opinion(
     weights = weights_or_nan(posterior, prior)
     if np.isnan(weights).any():
         return Opinion(math.nan, math.nan, math.nan)
-    held = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
-    ends = interval(judges_weights(held, n, substream(seed, purpose)), by_truth, prob) or {}
-    return Opinion(float(by_truth @ weights), ends.get("lower", math.nan), ends.get("upper", math.nan))
+    judge = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
+    ends = interval_or_nan(judges_weights(judge, n, substream(seed, purpose)), by_truth, prob)
+    return Opinion(float(by_truth @ weights), ends["lower"], ends["upper"])
 
 
 def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
-    """Posterior weights under a prior, NaN where the data are impossible under all that it gives weight."""
+    """Return posterior weights under a prior, NaN where the data are impossible under all its hypotheses."""
     try:
         return posterior.reweighted(prior)
     except InputError:
@@ -91,42 +90,35 @@ def risk_by_judge(
     """
     import xarray as xr
 
-    share = finite(prob)
-    if share is None or not 0 < share < 1:
-        raise InputError(
-            f"prob: {shown(prob)}; give the probability of the intervals, above 0 and below 1, such as 0.95"
-        )
+    share = probability(prob, "the intervals")
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     judges = named_judges(case.posterior.prior)
-    seed = int(tree.attrs["seed"])
     draws = tree["posterior"]["weight"]
     n = max(draws.sizes["chain"] * draws.sizes["draw"], LEAST_DRAWS)
+    ends = ("mean", "lower", "upper")
 
     def measured(case: Case) -> dict[str, Any]:
-        judge = case.posterior
         by_truth = case.risk.by_truth[case.judges]
-        pool = opinion(judge, judge.prior, "values", by_truth, share, n, seed)
-        found = [opinion(judge, one, f"values of {name}", by_truth, share, n, seed) for name, one in judges.items()]
-        return {key: np.array([getattr(one, key) for one in found]) for key in ("mean", "lower", "upper")} | {
-            f"pool_{key}": getattr(pool, key) for key in ("mean", "lower", "upper")
-        }
 
-    numbers = measured(case)
+        def under(prior: Prior, purpose: str) -> Opinion:
+            return opinion(case.posterior, prior, purpose, by_truth, share, n, case.seed)
+
+        pool = under(case.posterior.prior, "values")
+        opinions = [under(judge, f"values of {name}") for name, judge in judges.items()]
+        numbers = {key: np.array([getattr(of_judge, key) for of_judge in opinions]) for key in ends}
+        return numbers | {f"pool_{key}": getattr(pool, key) for key in ends}
+
     error = case.standard_errors(measured)
-    listed = case.posterior.hypotheses
-    dims = {"mean": ("judge",), "lower": ("judge",), "upper": ("judge",)}
+    by_hypothesis = ("judge", "hypothesis")
     return xr.Dataset(
-        {key: (dims.get(key, ()), value) for key, value in numbers.items()}
+        {key: ("judge" if key in ends else (), value) for key, value in measured(case).items()}
         | {
             "mcse": ("judge", np.broadcast_to(0.0 if error["mean"] is None else error["mean"], len(judges)).copy()),
             "pool_mcse": 0.0 if error["pool_mean"] is None else error["pool_mean"],
-            "prior": (("judge", "hypothesis"), np.array([one.weights_of(listed) for one in judges.values()])),
-            "weight": (
-                ("judge", "hypothesis"),
-                np.array([weights_or_nan(case.posterior, one) for one in judges.values()]),
-            ),
+            "prior": (by_hypothesis, np.array([p.weights_of(case.posterior.hypotheses) for p in judges.values()])),
+            "weight": (by_hypothesis, np.array([weights_or_nan(case.posterior, p) for p in judges.values()])),
         },
-        coords={"judge": list(judges), "hypothesis": list(listed.names)},
+        coords={"judge": list(judges), "hypothesis": list(case.judge_names)},
         attrs={"policy": case.policy.name, "abstain": int(case.policy.abstain), "prob": share},
     )
 
@@ -145,8 +137,8 @@ class RiskByJudge(Section[Document]):
         by_truth = case.risk.by_truth[case.judges]
 
         def entry(prior: Prior, purpose: str) -> Document:
-            found = opinion(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
-            return {key: None if math.isnan(value) else value for key, value in vars(found).items()}
+            risk = opinion(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
+            return {key: None if math.isnan(value) else value for key, value in vars(risk).items()}
 
         return {
             "judges": {name: entry(judge, f"values of {name}") for name, judge in judges.items()},

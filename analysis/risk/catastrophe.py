@@ -1,16 +1,14 @@
-"""Catastrophe risk: how often the agent does what, under what may be true, is worse than failing completely."""
+"""Catastrophe risk: how often an agent chooses an option that is worse than failing under the true hypothesis."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS, Pairs, _pairs
-from reward_hypotheses.analysis.rollout import scene_weights
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS, Pairs, pairs_of
+from reward_hypotheses.analysis.rollout import Scenes, Worth, over_scenes, scene_weights
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Risk:
     n_scenes : float
         Number of scenes, or with weights the number of equal ones that are as informative, ``1 / sum w^2``.
     members : Pairs or None
-        Of hypotheses with continuous weights, what some of their draws do to one another.
+        The matrix between draws of hypotheses with continuous weights.
     """
 
     mean: float
@@ -59,83 +57,35 @@ class Risk:
     worse: np.ndarray
     se_scenes: float
     n_scenes: float
-    members: "Pairs | None" = None
+    members: Pairs | None = None
 
 
 def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
-    """Compute the risk of an agent, with the matrix C and all that hangs on it.
+    """Compute the risk of an agent, with the matrix C and the numbers that follow from it.
 
     Parameters
     ----------
     valuation : Valuation
         Of the test.
     agent, judge : ndarray (hypothesis,)
-        Posterior weights of what the agent acts by, and of what counts as good.
+        Posterior weights by which the agent acts, and by which its choices are judged.
     """
     weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
     n = len(valuation.hypotheses)
-    matrix, by_truth, abstained_by_agent = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     by_scene = np.empty(valuation.n_scenes)
-    sums = np.zeros(4)  # floor, abstained, regret, and what regret is the difference of, in absolute value
-    worse, n_options = np.zeros(n), 0
+    sums = (np.zeros((n, n)), np.zeros(n), np.zeros(n), np.zeros(4), np.zeros(n), np.zeros(1))
 
-    def work(
-        block: Block,
-    ) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, int]]:
-        view = View(block, policy.abstain, scales)
-        options, scenes = block.shape
-        mass = weight[block.scenes]
-        bad = np.empty((n, options, scenes))
-        picks = np.empty((n, options, scenes))
-        refrains = np.zeros(n)
-        judged, value, size = (np.zeros(block.shape) for _ in range(3))
-        best, failing, stake = (np.zeros(scenes) for _ in range(3))
-        for h in range(n):
-            bad[h] = block.worse(h)
-            if judge[h] > 0:
-                judged += judge[h] * bad[h]
-                part, could, u = judge[h] * block.reward(h), judge[h] * block.best(h), judge[h] * block.failure(h)
-                value += part
-                size += np.abs(part)
-                best += could
-                failing += u
-                stake += np.abs(could) + np.abs(u)
-            chosen = policy.chances(view, h)
-            picks[h] = chosen[:options]
-            if policy.abstain:
-                refrains[h] = chosen[options] @ mass
-        acts = np.asarray(policy.act(view, agent), float)
-        refrained = acts[options] if policy.abstain else np.zeros(scenes)
-        acts = acts[:options]
-        risk = (acts * judged).sum(axis=0)
-        least = judged.min(axis=0)
-        if block.options is not None:  # a scene that offers nothing but failing holds no catastrophe
-            least = np.where(block.options, judged, np.inf).min(axis=0)
-            least = np.where(np.isfinite(least), least, 0.0)
-        regret = best - (acts * value).sum(axis=0) - refrained * failing
-        flat = bad.reshape(n, -1)
-        truth = flat @ (acts * mass).ravel()
-        stake = stake + (acts * size).sum(axis=0)
-        sums = np.array([least @ mass, refrained @ mass, regret @ mass, stake @ mass])
-        real = np.ones(block.shape, bool) if block.options is None else block.options
-        found = (bad[:, real].sum(axis=1), int(real.sum()))
-        picked = picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T
-        return block.scenes, picked, truth, refrains, sums, risk, found
+    def work(scenes: Scenes) -> tuple[slice, np.ndarray, tuple[np.ndarray, ...]]:
+        return scenes.block.scenes, *_sums(scenes, policy, agent, judge)
 
-    for scenes, picked, truth, refrains, some, risk, found in valuation.each(work, MATRIX_CELLS // n):
-        matrix += picked
-        by_truth += truth
-        abstained_by_agent += refrains
-        sums += some
+    for scenes, risk, parts in over_scenes(valuation, work, policy, items=MATRIX_CELLS // n):
         by_scene[scenes] = risk
-        worse += found[0]
-        n_options += found[1]
+        for running, part in zip(sums, parts, strict=True):
+            running += part
+    matrix, by_truth, abstained_by_agent, totals, worse, n_options = sums
     matrix = np.clip(matrix / total, 0.0, 1.0)
-    by_truth = np.clip(by_truth / total, 0.0, 1.0)
-    floor, abstained, regret, stake = (sums / total).tolist()
-    if policy.draws_one:
-        by_truth = np.clip(policy.mixing(agent) @ matrix, 0.0, 1.0)
+    by_truth = np.clip(policy.mixing(agent) @ matrix if policy.draws_one else by_truth / total, 0.0, 1.0)
+    floor, abstained, regret, size = (totals / total).tolist()
     return Risk(
         mean=float(by_truth @ judge),
         by_truth=by_truth,
@@ -145,11 +95,52 @@ def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, ju
         floor=floor,
         abstained=abstained,
         abstained_by_agent=abstained_by_agent / total,
-        regret=regret if regret > 1e-12 * stake else 0.0,  # below its rounding there is none
-        worse=worse / max(n_options, 1),
+        regret=regret if regret > 1e-12 * size else 0.0,  # below: rounding
+        worse=worse / max(n_options[0], 1),
         se_scenes=se_scenes(by_scene, weight, total),
         n_scenes=total**2 / float(weight @ weight),
-        members=_pairs(valuation, policy, agent) if valuation.families else None,
+        members=pairs_of(valuation, policy, agent) if valuation.families else None,
+    )
+
+
+def _sums(
+    scenes: Scenes, policy: Policy, agent: np.ndarray, judge: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return the risk of some scenes (scene,), and their sums.
+
+    The sums are the matrix, the risk by truth and the abstention by agent hypothesis; floor, abstention, regret, and the
+    absolute values that regret is a difference of; the options worse than failing by hypothesis; the number of options.
+    """
+    block, view, mass = scenes.block, scenes.view(policy), scenes.mass
+    n, options = len(judge), scenes.n_options
+    bad, picks = np.empty((2, n, *block.shape))
+    refrains, judged, worth = np.zeros(n), np.zeros(block.shape), Worth(block)
+    for h in range(n):
+        bad[h] = block.worse(h)
+        if judge[h] > 0:
+            judged += judge[h] * bad[h]
+            worth.add(judge[h], h)
+        chosen = policy.chances(view, h)
+        picks[h] = chosen[:options]
+        if policy.abstain:
+            refrains[h] = chosen[options] @ mass
+    acts = scenes.acts(policy, agent)
+    refrained = acts[options] if policy.abstain else np.zeros(len(mass))
+    acts = acts[:options]
+    least = judged.min(axis=0)
+    if block.options is not None:  # a scene that offers nothing but failing holds no catastrophe
+        least = np.where(block.options, judged, np.inf).min(axis=0)
+        least = np.where(np.isfinite(least), least, 0.0)
+    regret = worth.best - (acts * worth.value).sum(axis=0) - refrained * worth.failing
+    size = worth.of_best + worth.of_failing + (acts * worth.size).sum(axis=0)
+    real = np.ones(block.shape, bool) if block.options is None else block.options
+    return (acts * judged).sum(axis=0), (
+        picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T,
+        bad.reshape(n, -1) @ (acts * mass).ravel(),
+        refrains,
+        np.array([least @ mass, refrained @ mass, regret @ mass, size @ mass]),
+        bad[:, real].sum(axis=1),
+        np.array([real.sum()]),
     )
 
 
@@ -165,42 +156,36 @@ def scalar_risk(
     agents : ndarray (agent, hypothesis)
         Posterior weights of each.
     """
-    weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    _, total = scene_weights(valuation)
     agents = np.atleast_2d(agents)
-    mixed = np.array([policy.mixing(w) for w in agents]) if policy.draws_one else agents
-    n = len(valuation.hypotheses)
+    mixed = np.array([policy.mixing(weights) for weights in agents]) if policy.draws_one else np.zeros(agents.shape)
 
-    def work(block: Block) -> tuple[np.ndarray, np.ndarray]:
-        view = View(block, policy.abstain, scales)
-        options, scenes = block.shape
+    def work(scenes: Scenes) -> np.ndarray:
+        block, view, options = scenes.block, scenes.view(policy), scenes.n_options
         judged = np.zeros(block.shape)
         acts = np.zeros((len(agents), *view.shape))
-        for h in range(n):
+        for h in range(len(judge)):  # in one pass, for rewards that are not kept
             if judge[h] > 0:
                 judged += np.multiply(judge[h], block.worse(h))
-            if policy.draws_one and mixed[:, h].any():
+            drawn = np.flatnonzero(mixed[:, h]).tolist()
+            if drawn:
                 chosen = policy.chances(view, h)
-                for a, weights in enumerate(mixed):
-                    if weights[h]:
-                        acts[a] += np.multiply(weights[h], chosen)
+                for a in drawn:
+                    acts[a] += np.multiply(mixed[a, h], chosen)
         if not policy.draws_one:
-            for a, weights in enumerate(agents):
-                acts[a] = policy.act(view, weights)
-        mass = weight[block.scenes]
-        risks = ((acts[:, :options] * judged).sum(axis=1)) @ mass
-        refrained = acts[:, options] @ mass if policy.abstain else np.zeros(len(agents))
-        return risks, refrained
+            acts = np.array([policy.act(view, weights) for weights in agents], float)
+        risks = ((acts[:, :options] * judged).sum(axis=1)) @ scenes.mass
+        return np.array([risks, acts[:, options] @ scenes.mass if policy.abstain else np.zeros(len(agents))])
 
-    risk, abstained = np.zeros(len(agents)), np.zeros(len(agents))
-    for some, refrained in valuation.each(work):
-        risk += some
-        abstained += refrained
-    return risk / total, abstained / total
+    sums = np.zeros((2, len(agents)))
+    for part in over_scenes(valuation, work, policy):
+        sums += part
+    risk, abstained = sums / total
+    return risk, abstained
 
 
 def se_scenes(by_scene: np.ndarray, weight: np.ndarray, total: float) -> float:
-    """``sqrt(sum w^2 (x - mean)^2 M / (M - 1))``, w normalised; NaN for one scene."""
+    """Return ``sqrt(sum w^2 (x - mean)^2 M / (M - 1))``, w normalised; NaN for one scene."""
     scenes = len(by_scene)
     if scenes < 2:
         return math.nan

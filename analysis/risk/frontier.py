@@ -1,4 +1,4 @@
-"""What it costs to be safe: expected reward against catastrophe risk, over every policy that ships."""
+"""The price of safety: expected reward against catastrophe risk, for every policy that ships."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,10 +7,9 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.risk.expected_reward import COSTLY, Outcome, nought, outcomes
+from reward_hypotheses.analysis.risk.expected_reward import Outcome, costly, policy_outcomes, without_rounding
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import Boltzmann
@@ -32,150 +31,150 @@ SHIPPED: tuple[Policy, ...] = (
     Quantilize(0.1),
     Quantilize(0.25),
 )
-"""Each is also looked at with abstaining."""
+"""Each is computed with abstaining too."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A policy among the others.
+    """One policy of the frontier.
 
     Attributes
     ----------
     outcome : Outcome or None
-        None where it was not computed; `lacking` then says why.
-    own : bool
-        Whether it is the agent's own.
+        None where it was not computed; `lacking` then gives the reason.
+    of_agent : bool
+        Whether it is the agent's policy.
     price : float or None
-        What abstaining costs, reward units a scene: the reward of the same policy that must act, less its own. None of one that
-        must act.
+        Cost of abstaining, reward units a scene: the reward of the same policy that must act, less this one's. None for a
+        policy that must act.
     efficient : bool
-        Whether no other policy has at most its risk and at least its reward, and one of the two truly better.
+        Whether no other policy has at most its risk and at least its reward, and improves on one of the two.
     """
 
     policy: Policy
     outcome: Outcome | None
-    own: bool
+    of_agent: bool
     price: float | None = None
     efficient: bool = False
     lacking: str | None = None
 
 
-def candidates(own: Policy) -> list[Policy]:
-    """Every policy that ships, the agent's own settings among them, each followed by the same that may abstain."""
-    acting = replace(own, abstain=False)
-    found: list[Policy] = []
-    for policy in SHIPPED:
-        if policy.name == own.name == "boltzmann":
-            policy = acting  # at the agent's own rationality
-        found.append(policy)
-    if not any(_same(policy, acting) for policy in found):
-        after = [k for k, policy in enumerate(found) if policy.name == own.name]
-        found.insert(after[-1] + 1 if after else len(found), acting)
-    return [replace(policy, abstain=abstain) for policy in found for abstain in (False, True)]
+def candidates(agents: Policy) -> list[Policy]:
+    """Return every policy that ships and the agent's, each followed by the same policy that may abstain."""
+    acting = replace(agents, abstain=False)
+    # the agent's own rationality, where it is boltzmann
+    policies = [acting if policy.name == agents.name == "boltzmann" else policy for policy in SHIPPED]
+    if not any(_same(policy, acting) for policy in policies):
+        after = [k + 1 for k, policy in enumerate(policies) if policy.name == agents.name]
+        policies.insert(max(after, default=len(policies)), acting)
+    return [replace(policy, abstain=abstain) for policy in policies for abstain in (False, True)]
 
 
-def _same(one: Policy, other: Policy) -> bool:
-    return one is other or (type(one) is type(other) and settings_of(one) == settings_of(other))
+def _same(policy: Policy, other: Policy) -> bool:
+    return policy is other or (type(policy) is type(other) and settings_of(policy) == settings_of(other))
 
 
 def settings_of(policy: Policy) -> dict[str, Any]:
-    """What a policy was asked for beside abstaining, as a study file writes it."""
+    """Return the settings of a policy beside abstaining, as a study file writes them."""
     if policy.sampled or policy.name == "boltzmann" and not isinstance(policy, Boltzmann):
         return {"beta": "inferred"}
     return {f.name: getattr(policy, f.name) for f in fields(policy) if f.name not in ("abstain", "base")}
 
 
-def frontier(valuation: Valuation, own: Policy, agent: np.ndarray, judge: np.ndarray) -> list[Entry]:
-    """Hold every policy that ships against every other, by an agent's weights and before a judge.
+def frontier(valuation: Valuation, agents: Policy, agent: np.ndarray, judge: np.ndarray) -> list[Entry]:
+    """Compare the risk and the expected reward of every policy that ships.
 
     Parameters
     ----------
     valuation : Valuation
         Of the test.
-    own : Policy
+    agents : Policy
         The agent's.
     agent, judge : ndarray (hypothesis,)
-        Posterior weights of what the agent acts by, and of what counts as good.
+        Posterior weights by which the agent acts, and by which its choices are judged.
     """
-    policies = candidates(own)
-    why = [_lacking(policy, valuation, agent, _same(policy, own)) for policy in policies]
-    wanted = [policy for policy, reason in zip(policies, why, strict=True) if reason is None]
-    found = iter(outcomes(valuation, wanted, agent, judge))
-    told = [None if reason else next(found) for reason in why]
-    best = iter(efficient([one for one in told if one is not None]))
-    entries = []
-    for k, (policy, outcome, reason) in enumerate(zip(policies, told, why, strict=True)):
-        acts = told[k - 1] if policy.abstain else None
-        price = None
-        if outcome is not None and acts is not None:
-            price = nought(acts.reward - outcome.reward, acts.size + outcome.size)
-        is_own = policy.abstain == own.abstain and _same(replace(policy, abstain=False), replace(own, abstain=False))
-        entries.append(Entry(policy, outcome, is_own, price, outcome is not None and next(best), reason))
-    return entries
+    policies = candidates(agents)
+    acting = replace(agents, abstain=False)
+    of_agent = [
+        _same(replace(policy, abstain=False), acting) and policy.abstain == agents.abstain for policy in policies
+    ]
+    why = [_lacking(policy, valuation, agent, _same(policy, agents)) for policy in policies]
+    computed = [k for k, reason in enumerate(why) if reason is None]
+    outcomes = dict(
+        zip(computed, policy_outcomes(valuation, [policies[k] for k in computed], agent, judge), strict=True)
+    )
+    undominated = dict(zip(computed, efficient(list(outcomes.values())), strict=True))
+
+    def price(k: int) -> float | None:
+        outcome, acts = outcomes.get(k), outcomes.get(k - 1)
+        if not policies[k].abstain or outcome is None or acts is None:
+            return None
+        return without_rounding(acts.reward - outcome.reward, acts.size + outcome.size)
+
+    return [
+        Entry(policy, outcomes.get(k), of_agent[k], price(k), undominated.get(k, False), why[k])
+        for k, policy in enumerate(policies)
+    ]
 
 
 def efficient(outcomes: Sequence[Outcome]) -> list[bool]:
-    """Which outcomes no other one dominates; of two that are alike, both."""
-    risk = np.array([one.risk for one in outcomes])
-    reward = np.array([one.reward for one in outcomes])
-    safer, richer = risk[:, None] - risk, reward - reward[:, None]  # (one, other): by how much the other is
-    size = np.array([one.size for one in outcomes])
+    """Return which outcomes no other dominates; of two equal ones, both."""
+    risk, reward, size = (
+        np.array([getattr(outcome, key) for outcome in outcomes]) for key in ("risk", "reward", "size")
+    )
+    safer, richer = risk[:, None] - risk, reward - reward[:, None]  # (outcome, other): by how much the other is
     near = EQUAL * (size[:, None] + size)
     beaten = (safer >= -EQUAL) & (richer >= -near) & ((safer > EQUAL) | (richer > near))
     return (~beaten.any(axis=1)).tolist()
 
 
-def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, own: bool) -> str | None:
-    """Why a policy is not looked at, in words; None where it is."""
-    held = np.flatnonzero(agent)
+def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, agents: bool) -> str | None:
+    """Return the reason why a policy, the agent's or another, is not computed; None where it is."""
     names = valuation.hypotheses.names
-    for h in held.tolist():
+    for h in np.flatnonzero(agent).tolist():
         if policy.abstain and valuation.told.values[h] is None:
             return (
                 f"hypothesis {names[h]!r} has no failure line, so nothing says what abstaining is worth to this agent"
             )
         if h in valuation.families and isinstance(policy, Maximin):
             return f"hypothesis {names[h]!r} has continuous weights, of which there is no smallest set of the most probable"
-        if h in valuation.families and isinstance(policy, Cvar) and not own:
+        if h in valuation.families and isinstance(policy, Cvar) and not agents:
             return f"hypothesis {names[h]!r} has continuous weights, every draw of which would have to be put in order"
-        reward = valuation.hypotheses.rewards[h]
-        if isinstance(reward, Drawn) and not own and len(reward.agents) * valuation.table.n_items > COSTLY:
+        if costly(valuation, h) and not agents:
             return f"hypothesis {names[h]!r} has continuous weights, and its draws on so many items would take too long"
     return None
 
 
 def words_of(policy: Policy) -> str:
-    """A policy and what it was asked for, in a few words."""
-    said = {
+    """Return a policy and its settings in a few words."""
+    phrases = {
         "beta": lambda x: f"rationality {x if isinstance(x, str) else format(x, 'g')}",
         "tail": lambda x: f"worst {100 * x:g}%",
         "credible": lambda x: f"{100 * x:g}% credible",
         "q": lambda x: f"best {100 * x:g}%",
     }
-    given = ", ".join(said[key](x) if key in said else f"{key} {x}" for key, x in settings_of(policy).items())
-    return (
-        policy.name.replace("_", " ") + (f" ({given})" if given else "") + (", may abstain" if policy.abstain else "")
-    )
+    settings = settings_of(policy).items()
+    shown = ", ".join(phrases[key](x) if key in phrases else f"{key} {x}" for key, x in settings)
+    name = policy.name.replace("_", " ") + (f" ({shown})" if shown else "")
+    return name + (", may abstain" if policy.abstain else "")
 
 
-def document_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Plain values for the results."""
+def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the frontier as plain values."""
+    keys = ("risk", "reward", "regret", "abstained")
     return [
         {
-            "policy": one.policy.name,
-            "settings": settings_of(one.policy),
-            "abstain": one.policy.abstain,
-            "words": words_of(one.policy),
-            "own": one.own,
-            **{
-                key: None if one.outcome is None else getattr(one.outcome, key)
-                for key in ("risk", "reward", "regret", "abstained")
-            },
-            "price": one.price,
-            "efficient": one.efficient,
-            "lacking": one.lacking,
+            "policy": entry.policy.name,
+            "settings": settings_of(entry.policy),
+            "abstain": entry.policy.abstain,
+            "words": words_of(entry.policy),
+            "own": entry.of_agent,
+            **{key: None if entry.outcome is None else getattr(entry.outcome, key) for key in keys},
+            "price": entry.price,
+            "efficient": entry.efficient,
+            "lacking": entry.lacking,
         }
-        for one in entries
+        for entry in entries
     ]
 
 
@@ -191,4 +190,4 @@ class Frontier(Section[Sequence[Entry]]):
 
     @override
     def document(self, case: Case, result: Sequence[Entry]) -> Document:
-        return {"frontier": document_of(result)}
+        return {"frontier": frontier_document(result)}

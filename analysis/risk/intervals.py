@@ -1,40 +1,41 @@
 """Intervals and limits of the risk, and the risk of several deployments."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.linear_pairs import _ever
+from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
 
 def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray, deployments: int) -> float:
-    """Probability of at least one catastrophe in D deployments, scenes drawn independently from the test.
+    """Return the probability of at least one catastrophe in D deployments, scenes drawn independently from the test.
 
     ``sum_ij w_i v_j (1 - (1 - C_ij)^D)`` where one hypothesis is drawn for all of them, else
-    ``sum_j v_j (1 - (1 - by_truth_j)^D)``; ``1 - (1 - risk)^D`` would forget that deployments share their truth. Of a
-    hypothesis with continuous weights the average over these is outside of the power.
+    ``sum_j v_j (1 - (1 - by_truth_j)^D)``. Deployments share their truth, which ``1 - (1 - risk)^D`` would ignore. For a
+    hypothesis with continuous weights the average over the weights is taken after the power.
     """
     if deployments == 1:
         return risk.mean
     pairs = risk.members
     if pairs is not None:
-        found = pairs.ever(deployments, policy.draws_one)
+        between = pairs.ever(deployments, policy.draws_one)
         if policy.draws_one:
-            return float((policy.mixing(agent) @ pairs.agents) @ found @ (judge @ pairs.truths))
-        return float((judge @ pairs.truths) @ found)
+            return float((policy.mixing(agent) @ pairs.agents) @ between @ (judge @ pairs.truths))
+        return float((judge @ pairs.truths) @ between)
     if policy.draws_one:
-        return float(policy.mixing(agent) @ _ever(risk.matrix, deployments) @ judge)
-    return float(judge @ _ever(risk.by_truth, deployments))
+        return float(policy.mixing(agent) @ at_least_once(risk.matrix, deployments) @ judge)
+    return float(judge @ at_least_once(risk.by_truth, deployments))
 
 
 def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:
-    """Interval of the risk over the judge's uncertainty about values: equal-tailed, with Monte Carlo errors.
+    """Return the equal-tailed interval of the risk over the judge's uncertainty about values, and its Monte Carlo errors.
 
-    The agent's weights are held. None where nobody stated a strength.
+    The agent's weights are fixed. None where nobody stated a strength.
 
     Parameters
     ----------
@@ -44,10 +45,20 @@ def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> d
     if weights is None:
         return None
     risks = np.sort(weights @ by_truth)
-    lo, hi = (1 - prob) / 2, (1 + prob) / 2
-    lower, mcse_lower = quantile(risks, lo)
-    upper, mcse_upper = quantile(risks, hi)
+    lower, mcse_lower = quantile(risks, (1 - prob) / 2)
+    upper, mcse_upper = quantile(risks, (1 + prob) / 2)
     return {"lower": lower, "upper": upper, "mcse_lower": mcse_lower, "mcse_upper": mcse_upper}
+
+
+def interval_or_nan(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float]:
+    """Return the `interval`, NaN where there is none."""
+    return interval(weights, by_truth, prob) or dict.fromkeys(("lower", "upper", "mcse_lower", "mcse_upper"), math.nan)
+
+
+def add_errors_to_ends(numbers: dict[str, Any], error: Mapping[str, Any]) -> None:
+    """Add the errors of sampled evidence to the Monte Carlo errors of the ends of an interval."""
+    for end in ("lower", "upper"):
+        numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
 
 
 def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
@@ -56,7 +67,7 @@ def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np
 
 
 def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
-    """Quantile of independent draws, and its standard error from the order statistics around it."""
+    """Return a quantile of independent draws, and its standard error from the order statistics around it."""
     n = len(sorted_draws)
     spread = math.sqrt(p * (1 - p) / n)
     at = np.clip(np.array([p, p - spread, p + spread]), 0.0, 1.0) * (n - 1)
@@ -65,12 +76,15 @@ def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
 
 
 def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:
-    """Upper confidence limit of a rate of which n independent scenes showed no event: ``1 - (1 - c)^(1/n)``, about 3/n."""
+    """Return the upper confidence limit of a rate after n independent scenes without the event: ``1 - (1 - c)^(1/n)``.
+
+    For 95 % it is about 3/n.
+    """
     return -math.expm1(math.log1p(-confidence) / n)
 
 
 def dangerous_pairs(posterior: Posterior, matrix: np.ndarray, most: int = 100) -> Sequence[tuple[int, int, float]]:
-    """Pairs (agent, truth) between which training is silent and ``C_ij > 0`` on the test, most dangerous first."""
+    """Return the pairs (agent, truth) that training cannot separate and with ``C_ij > 0``, most dangerous first."""
     pairs = [
         (int(i), int(j), float(matrix[i, j]))
         for members in posterior.members()

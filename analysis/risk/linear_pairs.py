@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.rollout import Scenes, scene_weights, scenes_of
 from reward_hypotheses.models.hypotheses.block import GROUPS
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 MATRIX_CELLS = 1_000_000  # hypotheses times items of which a block holds picks and catastrophes at once
 
@@ -49,19 +48,19 @@ class Pairs:
         """``E[1 - (1 - C)^D]`` between groups (group, group), or of groups of truths (group,)."""
         if deployments not in self.known:
             if draws_one:
-                self.known[deployments] = self.rows @ _ever(self.matrix, deployments) @ self.columns.T
+                self.known[deployments] = self.rows @ at_least_once(self.matrix, deployments) @ self.columns.T
             else:
-                self.known[deployments] = self.columns @ _ever(self.by_truth, deployments)
+                self.known[deployments] = self.columns @ at_least_once(self.by_truth, deployments)
         return self.known[deployments]
 
 
-def _ever(chance: np.ndarray, deployments: int) -> np.ndarray:
+def at_least_once(chance: np.ndarray, deployments: int) -> np.ndarray:
     """``1 - (1 - chance)^D``."""
     with np.errstate(divide="ignore"):
         return -np.expm1(deployments * np.log1p(-chance))
 
 
-def _pairs(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
+def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
     """C between some draws of each family, and the fixed rewards."""
     key = ("pairs", policy, None if policy.draws_one else agent.tobytes())
     if key not in valuation.averages:
@@ -116,43 +115,44 @@ def _shares(valuation: Valuation, role: str) -> np.ndarray:
 def _between(
     valuation: Valuation, policy: Policy, agent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[int], list[int]]:
-    """Matrix and by_truth between rewards, and how many rewards each hypothesis has, of an agent's and of what may be true."""
-    weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    """Return C and the risk by truth between single rewards, and the numbers of rewards by hypothesis.
+
+    The numbers are those of the rewards of an agent, and of those that may be true.
+    """
+    _, total = scene_weights(valuation)
     names = range(len(valuation.hypotheses))
     paired = max(LEAST_PAIRED, int(math.sqrt(PAIRED_CELLS / max(valuation.table.n_items, 1))))
-    n = {
-        role: [
-            min(paired, len(getattr(valuation.hypotheses.rewards[h], role))) if h in valuation.families else 1
-            for h in names
-        ]
-        for role in ("agents", "judges")
-    }
-    matrix: Any = 0.0
-    by_truth: Any = 0.0
-    for block in valuation.blocks(MATRIX_CELLS // max(sum(n["judges"]), 1)):
-        view = View(block, policy.abstain, scales)
-        options, mass = block.shape[0], weight[block.scenes]
+
+    def numbers(role: str) -> list[int]:
+        rewards = valuation.hypotheses.rewards
+        return [min(paired, len(getattr(rewards[h], role))) if h in valuation.families else 1 for h in names]
+
+    agents, judges = numbers("agents"), numbers("judges")
+
+    def work(scenes: Scenes) -> np.ndarray:
+        block = scenes.block
         bad = [
-            block.worse_each(block.members(h, "judges", slice(0, n["judges"][h])))
+            block.worse_each(block.members(h, "judges", slice(0, judges[h])))
             if h in valuation.families
             else block.worse(h)[None]
             for h in names
         ]
-        worse = np.concatenate(bad).astype(float).reshape(sum(n["judges"]), -1)
+        worse = np.concatenate(bad).astype(float).reshape(sum(judges), -1)
         if not policy.draws_one:
-            by_truth = by_truth + worse @ (np.asarray(policy.act(view, agent))[:options] * mass).ravel()
-            continue
+            return np.asarray(worse @ (scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass).ravel())
+        view = scenes.view(policy)
         picks = [
-            policy.certain_each(view, block.members(h, "agents", slice(0, n["agents"][h])))
+            policy.certain_each(view, block.members(h, "agents", slice(0, agents[h])))
             if h in valuation.families
             else np.asarray(policy.certain(view, h), float)[None]
             for h in names
         ]
-        chosen = np.concatenate(picks)[:, :options] * mass
-        matrix = matrix + chosen.reshape(sum(n["agents"]), -1) @ worse.T
-    if not policy.draws_one:
-        matrix = np.zeros((sum(n["agents"]), sum(n["judges"])))
-    matrix = np.clip(matrix / total, 0.0, 1.0)
-    by_truth = np.clip(by_truth / total, 0.0, 1.0) if not policy.draws_one else np.zeros(len(matrix[0]))
-    return matrix, by_truth, n["agents"], n["judges"]
+        chosen = np.concatenate(picks)[:, : scenes.n_options] * scenes.mass
+        return np.asarray(chosen.reshape(sum(agents), -1) @ worse.T)
+
+    items = MATRIX_CELLS // max(sum(judges), 1)
+    sums: Any = sum(work(scenes) for scenes in scenes_of(valuation, policy, items=items))
+    rates = np.clip(sums / total, 0.0, 1.0)
+    if policy.draws_one:
+        return rates, np.zeros(sum(judges)), agents, judges
+    return np.zeros((sum(agents), sum(judges))), rates, agents, judges

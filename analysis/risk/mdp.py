@@ -1,21 +1,26 @@
-"""Catastrophe risk in an MDP: what the agent plans, how probably it enters a state that is worse than failing, how often."""
+"""Catastrophe risk in an MDP: how probably, and how often, a planned policy enters a state worse than failing."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of
-from reward_hypotheses.analysis.risk import catastrophe as arrays
-from reward_hypotheses.analysis.risk import intervals
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
-from reward_hypotheses.analysis.sensitivity import value_bits as values
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.analysis.risk.catastrophe import Risk
+from reward_hypotheses.analysis.risk.intervals import (
+    add_errors_to_ends,
+    at_least_one,
+    interval_or_nan,
+    judges_weights,
+)
+from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_normalised
@@ -27,11 +32,13 @@ from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import in_order
 
-AT_ONCE = 8_000_000  # action values held at once
+AT_ONCE = 8_000_000  # action values in memory at once
+TARGETS = (0.1, 0.01, 0.001)
+"""Risks for which the bits of human values are computed."""
 
 
 class StateView(View):
-    """An MDP as a policy sees it: the states are its scenes, the actions its options, worth what is planned for each."""
+    """An MDP as a policy sees it: its scenes are the states, its options the actions, worth their planned returns."""
 
     mask = None
     abstain = False
@@ -41,23 +48,27 @@ class StateView(View):
         self.shape = (plans.q.shape[2], plans.q.shape[1])
         self.scales = scales
 
+    @override
     def worth(self, h: int) -> np.ndarray:
-        """``Q_h`` (action, state)."""
         return self._plans.q[h].T
 
+    @override
     def error(self, h: int) -> np.ndarray:
-        """Bounds of the errors of ``Q_h``: (action, state)."""
         return self._plans.error[h].T
 
 
+type Measures = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Risk, steps and returns by agent and truth (agent, truth), and the best policy's return for each agent (agent,)."""
+
+
 @dataclass(frozen=True, eq=False)
-class Acting:
-    """What agents do in an MDP, and what comes of it.
+class Behaviour:
+    """A policy in an MDP, and the risk and returns of agents that follow it.
 
     Attributes
     ----------
     rewards, errors : ndarray (hypothesis, state)
-        And bounds of their rounding errors.
+        Rewards, and bounds of their rounding errors.
     bad : ndarray (hypothesis, state) of bool
         States that are worse than failing under each.
     """
@@ -70,11 +81,11 @@ class Acting:
     start: np.ndarray
     horizon: int
 
-    def of(self, rewards: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Agents certain of these rewards (agent, state), under each hypothesis as the truth.
+    def measures(self, rewards: np.ndarray, errors: np.ndarray) -> Measures:
+        """Return the measures of agents certain of these rewards (agent, state), each hypothesis being true in turn.
 
-        Probability of at least one catastrophic step, and expected number of them, over the horizon; return, discounted:
-        three arrays (agent, truth); and what the best policy for each of the rewards returns (agent,).
+        The risk is the probability of at least one catastrophic step over the horizon, the steps their expected number, and
+        returns are discounted.
         """
         n, mdp = len(rewards), self.mdp
         risk, steps, returns = np.empty((3, n, len(self.bad)))
@@ -92,65 +103,58 @@ class Acting:
         return risk, steps, returns, best
 
     def _reached(self, acts: np.ndarray) -> np.ndarray:
-        known: dict[bytes, int] = {}
-        place = np.array([known.setdefault(one.tobytes(), len(known)) for one in acts])
-        which = [int(np.argmax(place == k)) for k in range(len(known))]  # of agents that do the same, one
+        """Return the risk of each agent (agent, truth); agents that act alike are computed once."""
+        places: dict[bytes, int] = {}
+        place = np.array([places.setdefault(of_agent.tobytes(), len(places)) for of_agent in acts])
+        first = [int(np.argmax(place == k)) for k in range(len(places))]
 
         def work(i: int) -> np.ndarray:
             return occupancy.reached(self.mdp, acts[i], self.bad, self.start, self.horizon)
 
-        if len(which) < 2 or (os.cpu_count() or 1) < 2:
-            return np.array([work(i) for i in which])[place]
+        workers = min(os.cpu_count() or 1, 8)
+        if len(first) < 2 or workers < 2:
+            return np.array([work(i) for i in first])[place]
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-            return np.array(list(pool.map(work, which)))[place]
+        with ThreadPoolExecutor(workers) as pool:
+            return np.array(list(pool.map(work, first)))[place]
 
     @cached_property
-    def certain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The same of agents certain of each hypothesis."""
-        return self.of(self.rewards, self.errors)
+    def certain(self) -> Measures:
+        """The measures of agents certain of each hypothesis."""
+        return self.measures(self.rewards, self.errors)
 
     def together(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of an agent with these weights: risk, steps and return by truth, three arrays (truth,)."""
+        """Return risk, steps and return by truth of an agent with these weights: three arrays (truth,)."""
         if self.policy.draws_one:
             mixed = self.policy.mixing(weights)
             risk, steps, returns, _ = self.certain
             return mixed @ risk, mixed @ steps, mixed @ returns
         blend = self.policy.blend(weights)
-        risk, steps, returns, _ = self.of((blend @ self.rewards)[None], EQUAL * (blend @ np.abs(self.rewards))[None])
+        errors = EQUAL * (blend @ np.abs(self.rewards))[None]
+        risk, steps, returns, _ = self.measures((blend @ self.rewards)[None], errors)
         return risk[0], steps[0], returns[0]
 
 
 def mdp_risk(
     tree: xr.DataTree,
     mdp: MDP,
-    policy: Policy | None = None,
-    agent: AgentLike = None,
-    *,
-    start: Any = None,
-    horizon: int | None = None,
-    agent_fail_utility: Any = None,
-    prob: float = 0.95,
-    deployments: Sequence[int] = (1, 10, 100, 1000),
-    targets: Sequence[float] = (0.1, 0.01, 0.001),
-    hypotheses: Mapping[str, Any] | None = None,
+    policy: Policy | None,
+    agent: AgentLike,
+    start: Any,
+    horizon: int | None,
+    agent_fail_utility: Any,
+    prob: float,
+    deployments: Sequence[int],
+    hypotheses: Mapping[str, Any] | None,
 ) -> xr.Dataset:
-    """Compute what `catastrophe_risk` does of an MDP as the test; see there."""
-    share = finite(prob)
-    if share is None or not 0 < share < 1:
-        raise InputError(
-            f"prob: {shown(prob)}; give the probability of the interval, above 0 and below 1, such as 0.95"
-        )
+    """Estimate the risk in an MDP; see `catastrophe_risk`."""
+    share = probability(prob)
     if horizon is None:
         raise InputError("horizon: missing; say over how many steps, such as horizon=100, a catastrophe counts")
     horizon = whole(horizon, "horizon", 1)
     deployments = [whole(d, "deployments", 1) for d in deployments]
-    wanted = [finite(t) for t in targets]
-    if not all(t is not None and 0 <= t <= 1 for t in wanted):
-        raise InputError(f"targets: {shown(list(targets))}; give risks from 0 to 1")
-    where = mdp.start(start)
-    policy = policy_of(policy)
+    where, policy = mdp.start(start), policy_of(policy)
     if policy.asks_rationality:
         raise InputError(
             f"policy: {policy.name}: beta = 'inferred' is of choices within scenes, as their rewards were scaled; in an MDP give beta "
@@ -166,50 +170,50 @@ def mdp_risk(
         raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
     if case.valuation.hypotheses.families or case.valuation.families:
         raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
-    acting = Acting(mdp, case.policy, *_of_states(case), where, horizon)
-    posterior, seed = case.posterior, int(tree.attrs["seed"])
+    behaviour = Behaviour(mdp, case.policy, *_of_states(case), where, horizon)
+    return _dataset(tree, case, behaviour, share, deployments)
+
+
+def _measured(case: Case, behaviour: Behaviour, prob: float, n: int, deployments: Sequence[int]) -> dict[str, Any]:
+    """Return the numbers of a case that rest on its weights; the interval comes from n draws."""
+    matrix, _, _, best = behaviour.certain
+    judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
+    by_truth, steps, returns = behaviour.together(weights)
+    risk = replace(_NONE, mean=float(by_truth @ v), by_truth=by_truth, by_agent=matrix @ v, matrix=matrix)
+    left, bits = np.nan, np.full(len(TARGETS), np.nan)
+    if case.agent.learns_with_judge and case.policy.draws_one:
+        remaining = case.agent.risk_left(case.valuation, judge, case.policy, risk)
+        left = np.nan if remaining is None else limit(remaining)[0]
+    if case.agent.learns_with_judge and case.policy.mixes_weights:
+        log_agent = log_normalised(Uniform().log_prior(judge.hypotheses) + judge.log_evidence)
+        bits = np.array([value_bits(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
+    draws = judges_weights(judge, n, substream(case.seed, "values"))
+    return {
+        "mean": risk.mean,
+        **interval_or_nan(draws, by_truth[case.judges], prob),
+        "steps": float(steps @ v),
+        "regret": float(np.maximum(best - returns, 0.0) @ v),
+        "limit": left,
+        "by_agent": risk.by_agent[case.agents],
+        "by_truth": by_truth[case.judges],
+        "steps_by_truth": steps[case.judges],
+        "at_least_one": np.array([at_least_one(risk, case.policy, weights, v, d) for d in deployments]),
+        "value_bits": bits,
+    }
+
+
+def _dataset(
+    tree: xr.DataTree, case: Case, behaviour: Behaviour, prob: float, deployments: Sequence[int]
+) -> xr.Dataset:
+    """Return the risk of a case and its errors, labelled."""
     drawn = in_order(tree, "posterior")["weight"].to_numpy()
     n = max(drawn.shape[0] * drawn.shape[1], LEAST_DRAWS)
-    matrix, steps, returns, best = acting.certain
-    agents, judges = case.agents, case.judges
-    uninformed = Uniform().log_prior(posterior.hypotheses)
 
     def measured(case: Case) -> dict[str, Any]:
-        judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
-        by_truth, often, earned = acting.together(weights)
-        ends = (
-            intervals.interval(intervals.judges_weights(judge, n, substream(seed, "values")), by_truth[judges], prob)
-            or {}
-        )
-        found = _as_risk(matrix, by_truth, v)
-        left = np.nan
-        if case.agent.learns_with_judge and case.policy.draws_one:
-            remaining = case.agent.risk_left(case.valuation, judge, case.policy, found)
-            left = np.nan if remaining is None else limit(remaining)[0]
-        bits = np.full(len(wanted), np.nan)
-        if case.agent.learns_with_judge and case.policy.mixes_weights:
-            log_agent = log_normalised(uninformed + judge.log_evidence)
-            bits = np.array([values.value_bits(matrix, judge.weights, log_agent, float(t or 0)).bits for t in wanted])
-        return {
-            "mean": float(by_truth @ v),
-            "lower": ends.get("lower", np.nan),
-            "upper": ends.get("upper", np.nan),
-            "mcse_lower": ends.get("mcse_lower", np.nan),
-            "mcse_upper": ends.get("mcse_upper", np.nan),
-            "steps": float(often @ v),
-            "regret": float(np.maximum(best - earned, 0.0) @ v),
-            "limit": left,
-            "by_agent": (matrix @ v)[agents],
-            "by_truth": by_truth[judges],
-            "steps_by_truth": often[judges],
-            "at_least_one": np.array([intervals.at_least_one(found, case.policy, weights, v, d) for d in deployments]),
-            "value_bits": bits,
-        }
+        return _measured(case, behaviour, prob, n, deployments)
 
-    numbers = measured(case)
-    error = case.standard_errors(measured)
-    for end in ("lower", "upper"):
-        numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
+    numbers, error = measured(case), case.standard_errors(measured)
+    add_errors_to_ends(numbers, error)
     dims = {
         "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
         "by_truth": "hypothesis",
@@ -217,55 +221,56 @@ def mdp_risk(
         "at_least_one": "deployments",
         "value_bits": "target",
     }
-    pair = ("agent_hypothesis", "true_hypothesis")
-    names = list(posterior.hypotheses.names)
-    inexact = ("steps", "regret", "limit", "by_agent", "by_truth", "steps_by_truth", "at_least_one", "value_bits")
-    errors = (
-        {}
-        if case.exact
-        else {f"{k}_mcse": (dims.get(k, ()), np.nan if error[k] is None else error[k]) for k in inexact}
-    )
+    sampled = ("steps", "regret", "limit", "by_agent", "by_truth", "steps_by_truth", "at_least_one", "value_bits")
+    variables: dict[str, Any] = {"risk": (("chain", "draw"), drawn @ numbers["by_truth"])}
+    variables |= {key: (dims.get(key, ()), value) for key, value in numbers.items()}
+    variables["mcse"] = error["mean"]
+    for key, matrix in zip(("matrix", "steps_matrix", "returns"), behaviour.certain, strict=False):
+        variables[key] = (("agent_hypothesis", "true_hypothesis"), matrix[case.agents, case.judges])
+    if not case.exact:
+        missing = {key: np.nan if error[key] is None else error[key] for key in sampled}
+        variables |= {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}
     return xr.Dataset(
-        {"risk": (("chain", "draw"), drawn @ numbers["by_truth"])}
-        | {key: (dims.get(key, ()), value) for key, value in numbers.items()}
-        | {
-            "mcse": error["mean"],
-            "matrix": (pair, matrix[agents, judges]),
-            "steps_matrix": (pair, steps[agents, judges]),
-            "returns": (pair, returns[agents, judges]),
-        }
-        | errors,
+        variables,
         coords={
             "chain": tree["posterior"]["chain"].to_numpy(),
             "draw": tree["posterior"]["draw"].to_numpy(),
-            "hypothesis": names,
+            "hypothesis": list(case.judge_names),
             "agent_hypothesis": list(case.agent_names),
-            "true_hypothesis": names,
+            "true_hypothesis": list(case.judge_names),
             "deployments": list(deployments),
-            "target": [float(t or 0) for t in wanted],
+            "target": list(TARGETS),
         },
-        attrs={"policy": case.policy.name, "prob": prob, "horizon": horizon, "discount": mdp.discount},
+        attrs={
+            "policy": case.policy.name,
+            "prob": prob,
+            "horizon": behaviour.horizon,
+            "discount": behaviour.mdp.discount,
+        },
     )
 
 
 def _of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rewards, bounds of their rounding errors, and what is worse than failing: three arrays (hypothesis, state)."""
+    """Return rewards, bounds of their rounding errors, and the states worse than failing: each (hypothesis, state)."""
     n = len(case.valuation.hypotheses)
     blocks = list(case.valuation.blocks())
 
-    def whole(what: Callable[[Any, int], np.ndarray]) -> np.ndarray:
+    def over_states(quantity: Callable[[Any, int], np.ndarray]) -> np.ndarray:
         return np.array(
-            [np.concatenate([np.broadcast_to(what(block, h), block.shape)[0] for block in blocks]) for h in range(n)]
+            [
+                np.concatenate([np.broadcast_to(quantity(block, h), block.shape)[0] for block in blocks])
+                for h in range(n)
+            ]
         )
 
     return (
-        whole(lambda block, h: block.reward(h)),
-        whole(lambda block, h: block.error(h)),
-        whole(lambda block, h: block.worse(h)),
+        over_states(lambda block, h: block.reward(h)),
+        over_states(lambda block, h: block.error(h)),
+        over_states(lambda block, h: block.worse(h)),
     )
 
 
-_NONE = arrays.Risk(
+_NONE = Risk(
     mean=np.nan,
     by_truth=np.zeros(0),
     by_agent=np.zeros(0),
@@ -279,8 +284,4 @@ _NONE = arrays.Risk(
     se_scenes=np.nan,
     n_scenes=np.nan,
 )
-
-
-def _as_risk(matrix: np.ndarray, by_truth: np.ndarray, judge: np.ndarray) -> arrays.Risk:
-    """What deployments and silence ask of a risk."""
-    return replace(_NONE, mean=float(by_truth @ judge), by_truth=by_truth, by_agent=matrix @ judge, matrix=matrix)
+"""A risk without numbers: those of an MDP are filled in."""

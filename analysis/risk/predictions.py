@@ -1,18 +1,19 @@
 """Posterior predictions of what an agent does on a test, as a tree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, case_of
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.rollout import Scenes, scenes_of
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.tree.variable_names import storable
 
 
@@ -49,41 +50,28 @@ def predict(
         taken = rng.choice(len(case.agent_weights), draws, p=case.policy.mixing(case.agent_weights))
     else:
         taken = np.zeros(draws, int)
-    held, real = (_members(case.valuation, drawn, role, rng) for drawn, role in ((taken, "agents"), (truths, "judges")))
+    agents_member = _members(case.valuation, taken, "agents", rng)
+    judges_member = _members(case.valuation, truths, "judges", rng)
     option = np.empty((draws, n_scenes), np.int64)
     bad = np.zeros((draws, n_scenes), bool)
-    scales = within_scene_scale(case.valuation) if case.policy.needs_scale else None
-    for block in case.valuation.blocks():
-        view = View(block, case.policy.abstain, scales)
-        options = block.shape[0]
-        columns = np.arange(block.lo, block.hi)
-        for i, member in sorted(set(zip(taken.tolist(), held.tolist(), strict=True))):
-            mine = np.flatnonzero((taken == i) & (held == member))
-            if not case.policy.draws_one:
-                chosen = case.policy.act(view, case.agent_weights)
-            elif member < 0:
-                chosen = case.policy.certain(view, i)
-            else:
-                chosen = case.policy.certain_each(view, block.members(i, "agents", slice(member, member + 1)))[0]
-            below = np.cumsum(np.asarray(chosen, float), axis=0)
-            u = rng.random((len(mine), len(columns))) * below[-1]
+    for scenes in scenes_of(case.valuation, case.policy):
+        columns = np.arange(scenes.block.lo, scenes.block.hi)
+        for i, member, rows in _alike(taken, agents_member):
+            below = np.cumsum(_choices(case, scenes, i, member), axis=0)
+            u = rng.random((len(rows), len(columns))) * below[-1]
             pick = (u[:, None, :] >= below[None, :-1]).sum(axis=1)
-            option[np.ix_(mine, columns)] = np.where(pick == options, -1, pick)
-        for j, member in sorted(set(zip(truths.tolist(), real.tolist(), strict=True))):
-            mine = np.flatnonzero((truths == j) & (real == member))
-            found = (
-                block.worse(j)
-                if member < 0
-                else block.worse_each(block.members(j, "judges", slice(member, member + 1)))[0]
-            )
-            if j == posterior.hypotheses.unmodelled:  # of which only a probability is known
-                found = rng.random((len(mine), *found.shape)) < found
-                where = (np.arange(len(mine))[:, None], option[np.ix_(mine, columns)], np.arange(len(columns)))
-                bad[np.ix_(mine, columns)] = found[where] & (option[np.ix_(mine, columns)] >= 0)
+            option[np.ix_(rows, columns)] = np.where(pick == scenes.n_options, -1, pick)
+        for j, member, rows in _alike(truths, judges_member):
+            picked = option[np.ix_(rows, columns)]
+            worse = _worse(scenes.block, j, member)
+            if j == posterior.hypotheses.unmodelled:  # only a probability is known
+                worse = rng.random((len(rows), *worse.shape)) < worse
+                drawn = worse[np.arange(len(rows))[:, None], picked, np.arange(len(columns))]
+                bad[np.ix_(rows, columns)] = drawn & (picked >= 0)
                 continue
-            worse = np.vstack([found, np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
-            bad[np.ix_(mine, columns)] = worse[option[np.ix_(mine, columns)], np.arange(len(columns))]
-    table = case.valuation.table  # from places among what is available to positions in the scene
+            worse = np.vstack([worse, np.zeros((1, len(columns)), bool)])  # the last row: abstaining, -1
+            bad[np.ix_(rows, columns)] = worse[picked, np.arange(len(columns))]
+    table = case.valuation.table  # from places among the available options to positions in the scene
     place = np.maximum(option, 0) + table.starts[:-1]
     option = np.where(option < 0, -1, table.positions[place])
     coords = {"chain": [0], "draw": np.arange(draws), "scene": case.scene_coordinate()}
@@ -94,12 +82,34 @@ def predict(
     )
 
 
+def _alike(hypotheses: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield each pair of hypothesis and member that was drawn, and the draws of it: (draw,)."""
+    for h, member in sorted(set(zip(hypotheses.tolist(), members.tolist(), strict=True))):
+        yield h, member, np.flatnonzero((hypotheses == h) & (members == member))
+
+
+def _choices(case: Case, scenes: Scenes, h: int, member: int) -> np.ndarray:
+    """Return the choices of an agent that took up a hypothesis, or a member of a family: (choice, scene)."""
+    policy, view = case.policy, scenes.view(case.policy)
+    if not policy.draws_one:
+        return scenes.acts(policy, case.agent_weights)
+    if member < 0:
+        return np.asarray(policy.certain(view, h), float)
+    members = scenes.block.members(h, "agents", slice(member, member + 1))
+    return np.asarray(policy.certain_each(view, members)[0], float)
+
+
+def _worse(block: Block, h: int, member: int) -> np.ndarray:
+    """Return what is worse than failing if a hypothesis, or a member of a family, is true: (option, scene)."""
+    return block.worse(h) if member < 0 else block.worse_each(block.members(h, "judges", slice(member, member + 1)))[0]
+
+
 def _members(valuation: Valuation, drawn: np.ndarray, role: str, rng: np.random.Generator) -> np.ndarray:
-    """Which draw of its family each hypothesis drawn stands for; -1 of a fixed reward: (draw,)."""
+    """Draw the member of its family that each drawn hypothesis stands for, -1 for a fixed reward: (draw,)."""
     out = np.full(len(drawn), -1)
     for h in valuation.families:
         reward = valuation.hypotheses.rewards[h]
         assert isinstance(reward, Drawn)
-        mine = np.flatnonzero(drawn == h)
-        out[mine] = rng.integers(len(reward.agents if role == "agents" else reward.judges), size=len(mine))
+        rows = np.flatnonzero(drawn == h)
+        out[rows] = rng.integers(len(reward.agents if role == "agents" else reward.judges), size=len(rows))
     return out

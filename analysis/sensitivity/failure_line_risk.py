@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reward_hypotheses.analysis.risk.intervals import quantile
-from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAPS, Picks, Refits, drawn_lines
 from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares, shares_of_variance
 from reward_hypotheses.data.errors import InputError
@@ -15,7 +15,6 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_judgements import Line
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import MATTERS, Posterior
 
 
@@ -73,19 +72,15 @@ class UnderLine:
 
 def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
     """What an agent picks on a test, by what it is worth under each of the first n hypotheses."""
-    weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
-    found: list[Picks] = [[] for _ in range(n)]
-    for block in valuation.blocks():
-        acts = (
-            np.asarray(policy.act(View(block, policy.abstain, scales), agent))[: block.shape[0]]
-            * weight[block.scenes]
-            / total
-        )
+    _, total = scene_weights(valuation)
+    by_hypothesis: list[Picks] = [[] for _ in range(n)]
+    for scenes in scenes_of(valuation, policy):
+        block = scenes.block
+        acts = scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass / total
         some = acts > 0
-        for h, parts in enumerate(found):
+        for h, parts in enumerate(by_hypothesis):
             parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
-    return [_added_up(*(np.concatenate([part[k] for part in parts]) for k in (0, 1))) for parts in found]
+    return [_added_up(*(np.concatenate(column) for column in zip(*parts, strict=True))) for parts in by_hypothesis]
 
 
 def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

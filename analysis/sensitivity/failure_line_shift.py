@@ -7,7 +7,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.rollout import scene_weights
+from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.data.errors import InputError
@@ -15,7 +15,6 @@ from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 
 STEPS = tuple(k / 4 for k in range(-8, 9))
@@ -160,11 +159,11 @@ def _worse(
     limits : ndarray (limit, hypothesis)
         Ascending.
     """
-    weight, total = scene_weights(valuation)
-    scales = within_scene_scale(valuation) if policy.needs_scale else None
+    _, total = scene_weights(valuation)
     mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
-    for block in valuation.blocks():
-        acts = policy.act(View(block, policy.abstain, scales), agent)[: block.shape[0]] * weight[block.scenes] / total
+    for scenes in scenes_of(valuation, policy):
+        block = scenes.block
+        acts = scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass / total
         some = acts > 0
         chance = acts[some]
         for h in range(limits.shape[1]):

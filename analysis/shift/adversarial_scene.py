@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import outcomes
+from reward_hypotheses.analysis.rollout import rollout
 from reward_hypotheses.analysis.shift.worst_case import SAME
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
@@ -83,18 +83,18 @@ def search_worst(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> WorstScene:
-    """Search the scenes that given features can make for the one in which the agent's risk is highest.
+    """Search the scenes that a box of features can make for the one in which the agent's risk is highest.
 
-    Where the box holds few scenes all are looked at, and the answer is exact. Else by coordinate ascent: a step changes one
-    option (or, where there are too many kinds of it, one feature of one option) to the best there is, of equals to any, until
-    three sweeps over all of them gain nothing; then again from another start. What is found so is a lower bound.
+    Where the box holds few scenes all are valued, and the answer is exact. Else the search is coordinate ascent: a step
+    changes one option (or, where there are too many kinds of option, one feature of it) to the best value, of equals to any.
+    A start ends after three sweeps without a gain. The risk found so is a lower bound.
 
     Parameters
     ----------
     tree : DataTree
         From `fit`.
     box : dict
-        Feature -> what values it may have: (low, high, step) for a range, both ends in it, a list of values, or ``bool``.
+        Feature -> the values that it may have: (low, high, step) for a range, both ends in it, a list of values, or ``bool``.
         Every feature that a hypothesis or a failure line reads.
     policy, agent, agent_fail_utility, hypotheses
         As for `catastrophe_risk`. A policy that scales rewards by the table that it acts on acts on the scene alone, and
@@ -104,12 +104,12 @@ def search_worst(
     shared : sequence of str, optional
         Features that are of the scene, alike for its options. Those that a failure line reads always are.
     avoidable : bool
-        Whether to look for the greatest risk less the floor: a scene in which every option is worse than failing has the
+        Whether to look for the greatest risk less the floor. A scene in which every option is worse than failing has the
         greatest risk there is, and says nothing about the agent.
     restarts : int
         Starts of the search.
     exhaustive : int
-        Scenes up to which all are looked at.
+        Number of scenes up to which all are valued.
     seed : int
         Of the starts and of the choice among equals.
 
@@ -121,19 +121,22 @@ def search_worst(
     Raises
     ------
     InputError
-        What is wrong with the tree or the box, or a reward that is not finite in it.
+        A problem of the tree or the box, or a reward that is not finite in it.
     """
     options, restarts = whole(options, "options", 1), whole(restarts, "restarts", 1)
     exhaustive, seed = whole(exhaustive, "exhaustive"), whole(seed, "seed")
     if not isinstance(box, Mapping) or not box:
         raise InputError("box: give a dict of features, such as {'red_paint': bool, 'depth': (0, 2, 0.5)}")
     of_scene = _shared(box, shared, tree, agent, agent_fail_utility)
-    values = {name: _values(name, given) for name, given in box.items()}
+    values = {name: _values(name, allowed) for name, allowed in box.items()}
     grid = _Grid(values, options, of_scene, _not_boolean(tree, agent))
-    first = grid.table(np.zeros((1, options, len(grid.own)), int), np.zeros((1, len(grid.of_scene)), int))
-    case = case_of(tree, first, policy, agent, agent_fail_utility, hypotheses)
-    search = _Search(case, grid, bool(avoidable), substream(seed, "worst scene"))
-    exact = grid.size <= (exhaustive // ONE_BY_ONE if case.policy.needs_scale else exhaustive)
+
+    def case(table: Any) -> Case:
+        return case_of(tree, table, policy, agent, agent_fail_utility, hypotheses)
+
+    first = grid.table(np.zeros((1, options, len(grid.of_option)), int), np.zeros((1, len(grid.of_scene)), int))
+    search = _Search(case(first), grid, bool(avoidable), substream(seed, "worst scene"))
+    exact = grid.size <= (exhaustive // ONE_BY_ONE if search.case.policy.needs_scale else exhaustive)
     if exact:
         search.enumerate()
     else:
@@ -141,20 +144,25 @@ def search_worst(
     assert search.best is not None
     table = grid.table(*search.best).to_dataset()
     table = table.assign({name: table[name].astype(column.dtype) for name, column in grid.columns.items()})
-    worst = case_of(tree, table, policy, agent, agent_fail_utility, hypotheses)
-
-    def risk_of(case: Case) -> float:
-        return float(case.rollout.risk[0])
-
-    floor = 0.0 if worst.policy.abstain else float(worst.rollout.floor[0])
-    risk = min(risk_of(worst), 1.0)
-    error = worst.standard_errors(risk_of)
     more = "has more avoidable risk" if search.less_floor else "is worse"
     how = (
         f"no other of the {grid.size:,} scenes of the box {more}"
         if exact
         else f"none that {more} was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
     )
+    return _worst_scene(case(table), search, table, exact, how, values)
+
+
+def _worst_scene(
+    case: Case, search: "_Search", table: xr.Dataset, exact: bool, how: str, values: Mapping[str, np.ndarray]
+) -> WorstScene:
+    """Return the scene that a search ended with, with its risk and a record of how it was chosen."""
+
+    def risk_of(case: Case) -> float:
+        return float(case.rollout.risk[0])
+
+    floor = 0.0 if case.policy.abstain else float(case.rollout.floor[0])
+    risk, error = min(risk_of(case), 1.0), case.standard_errors(risk_of)
     described = {
         name: sorted(set(v.tolist())) if len(v) <= 12 else [*v[:2], "...", v[-1]] for name, v in values.items()
     }
@@ -163,14 +171,14 @@ def search_worst(
         mcse=math.nan if error is None else float(error),
         floor=floor,
         exact=exact,
-        scenes=grid.size,
+        scenes=search.grid.size,
         evaluations=search.evaluations,
         path=np.array(search.path),
         words=f"The risk in this scene is {risk:.3g}, {floor:.3g} of it unavoidable; {how}.",
         _table=recorded(
             table,
             "search_worst",
-            {"box": json.dumps(described), "options": options},
+            {"box": json.dumps(described), "options": search.grid.options},
             chosen_by="rh.search_worst",
             why="the agent does worst there",
         ),
@@ -181,57 +189,57 @@ def _many(n: int) -> str:
     return f"{n:,}" if n < 10**12 else f"10^{math.log10(n):.0f}"
 
 
-def _values(name: Any, given: Any) -> np.ndarray:
-    """What values a feature may have: (value,), bool or float."""
+def _values(name: Any, allowed: Any) -> np.ndarray:
+    """Return the values that a feature may have: (value,), bool or float."""
     if not isinstance(name, str) or name in RESERVED:
         raise InputError(f"box: {shown(name)} is no feature; name a column that is one")
-    if given is bool:
+    if allowed is bool:
         return np.array([False, True])
     right = "give (low, high, step), a list of values, or bool"
-    if isinstance(given, tuple):
-        ends = [finite(x) for x in given]
+    if isinstance(allowed, tuple):
+        ends = [finite(x) for x in allowed]
         if len(ends) != 3 or None in ends:
-            raise InputError(f"box: {name!r}: {shown(given)}; {right}")
+            raise InputError(f"box: {name!r}: {shown(allowed)}; {right}")
         low, high, step = (float(x) for x in ends if x is not None)
         if not step > 0 or low > high:
-            raise InputError(f"box: {name!r}: {shown(given)}; low must be at most high, and step above 0")
+            raise InputError(f"box: {name!r}: {shown(allowed)}; low must be at most high, and step above 0")
         n = (high - low) / step
         if n >= MOST_VALUES:
-            raise InputError(f"box: {name!r}: {shown(given)} are more than {MOST_VALUES:,} values; take a larger step")
+            raise InputError(
+                f"box: {name!r}: {shown(allowed)} are more than {MOST_VALUES:,} values; take a larger step"
+            )
         return low + step * np.arange(math.floor(n + 1e-9) + 1)
-    if not isinstance(given, (list, np.ndarray)) or not 0 < len(given) <= MOST_VALUES:
-        raise InputError(f"box: {name!r}: {shown(given)}; {right}")
-    listed = np.asarray(given)
+    if not isinstance(allowed, (list, np.ndarray)) or not 0 < len(allowed) <= MOST_VALUES:
+        raise InputError(f"box: {name!r}: {shown(allowed)}; {right}")
+    listed = np.asarray(allowed)
     if listed.ndim != 1 or listed.dtype.kind not in "biuf" or not np.isfinite(listed.astype(float)).all():
-        raise InputError(f"box: {name!r}: {shown(given)}; its values must be finite numbers, or true and false")
+        raise InputError(f"box: {name!r}: {shown(allowed)}; its values must be finite numbers, or true and false")
     return np.array(list(dict.fromkeys(listed.tolist())), listed.dtype if listed.dtype == bool else float)
 
 
 def _shared(
-    box: Mapping[str, Any], given: Sequence[str], tree: xr.DataTree, agent: AgentLike, agent_fail_utility: Any
+    box: Mapping[str, Any], shared: Sequence[str], tree: xr.DataTree, agent: AgentLike, agent_fail_utility: Any
 ) -> list[str]:
-    """Which features are of the scene: those that are said to be, and those that a failure line reads."""
-    given = [given] if isinstance(given, str) else list(given)
-    for name in given:
+    """Return the features of the scene: those that a user names, and those that a failure line reads."""
+    shared = [shared] if isinstance(shared, str) else list(shared)
+    for name in shared:
         if name not in box:
             raise InputError(f"shared: {name!r} is not in the box; {suggestion(str(name), box)}")
-    read: set[str] = set(given)
-    trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
-    lines = [study_in(t)["fail_utility"] for t in trees]
-    if agent_fail_utility is not None and not isinstance(agent_fail_utility, Mapping):
-        lines.append({"": agent_fail_utility})
-    elif agent_fail_utility is not None:
-        lines.append(agent_fail_utility)
-    for line in lines:
-        for value in failure_line(line, list(line), may_lack=list(line)).values:
-            if isinstance(value, Expression):
-                read |= set(value.columns)
+    lines = [study["fail_utility"] for study in _studies(tree, agent)]
+    if agent_fail_utility is not None:
+        lines.append(agent_fail_utility if isinstance(agent_fail_utility, Mapping) else {"": agent_fail_utility})
+    values = [v for line in lines for v in failure_line(line, list(line), may_lack=list(line)).values]
+    read = set(shared).union(*(value.columns for value in values if isinstance(value, Expression)))
     return [name for name in box if name in read]
 
 
+def _studies(*trees: Any) -> list[dict[str, Any]]:
+    """Return the studies that trees hold."""
+    return [study_in(t) for t in trees if isinstance(t, xr.DataTree) and "study" in t.attrs]
+
+
 def _not_boolean(tree: xr.DataTree, agent: AgentLike) -> set[str]:
-    trees = [t for t in (tree, agent) if isinstance(t, xr.DataTree) and "study" in t.attrs]
-    return {column for t in trees for column in study_in(t)["not_boolean"]}
+    return {column for study in _studies(tree, agent) for column in study["not_boolean"]}
 
 
 class _Grid:
@@ -247,16 +255,16 @@ class _Grid:
 
         self.options = options
         self.columns = {name: column(name) for name in values}
-        self.own = {name: listed for name, listed in self.columns.items() if name not in of_scene}
+        self.of_option = {name: listed for name, listed in self.columns.items() if name not in of_scene}
         self.of_scene = {name: self.columns[name] for name in of_scene}
-        self.lengths = tuple(len(v) for v in self.own.values())
+        self.lengths = tuple(len(v) for v in self.of_option.values())
         self.shared_lengths = tuple(len(v) for v in self.of_scene.values())
         self.kinds, self.settings = math.prod(self.lengths), math.prod(self.shared_lengths)
         self.size = math.comb(self.kinds + options - 1, options) * self.settings
 
-    def table(self, own: np.ndarray, of_scene: np.ndarray) -> Table:
-        n = len(own)
-        columns = {name: Column(v[own[:, :, k]].ravel()) for k, (name, v) in enumerate(self.own.items())}
+    def table(self, of_option: np.ndarray, of_scene: np.ndarray) -> Table:
+        n = len(of_option)
+        columns = {name: Column(v[of_option[:, :, k]].ravel()) for k, (name, v) in enumerate(self.of_option.items())}
         for k, (name, v) in enumerate(self.of_scene.items()):
             columns[name] = Column(np.repeat(v[of_scene[:, k]], self.options))
         return Table(
@@ -296,61 +304,56 @@ class _Search:
         self.risk, self.evaluations = -2.0, 0
         self.path: list[float] = []
 
-    def value(self, own: np.ndarray, of_scene: np.ndarray) -> np.ndarray:
-        """Risk of each scene, less the floor where that is asked for: (scene,)."""
-        case, valuation = self.case, self.case.valuation
-        self.evaluations += len(own)
+    def value(self, of_option: np.ndarray, of_scene: np.ndarray) -> np.ndarray:
+        """Return the risk of each scene, less the floor where only avoidable risk counts: (scene,)."""
+        case, test = self.case, self.case.valuation
+        self.evaluations += len(of_option)
         size = 1 if case.policy.needs_scale else CHUNK
-        judge, found = case.judge_weights, []
-        told = None if valuation.told is valuation.line else valuation.told
-        for lo in range(0, len(own), size):
-            table = self.grid.table(own[lo : lo + size], of_scene[lo : lo + size])
-            some = Valuation(valuation.hypotheses, table, valuation.line, told)
-            acted = outcomes(some, case.policy, case.agent_weights, judge)
-            found.append(acted.risk - acted.floor if self.less_floor else acted.risk)
-        return np.concatenate(found)
+        agents_line = None if test.told is test.line else test.told
+        risks = []
+        for lo in range(0, len(of_option), size):
+            table = self.grid.table(of_option[lo : lo + size], of_scene[lo : lo + size])
+            some = Valuation(test.hypotheses, table, test.line, agents_line)
+            acted = rollout(some, case.policy, case.agent_weights, case.judge_weights)
+            risks.append(acted.risk - acted.floor if self.less_floor else acted.risk)
+        return np.concatenate(risks)
 
-    def keep(self, own: np.ndarray, of_scene: np.ndarray, risk: float) -> bool:
+    def keep(self, of_option: np.ndarray, of_scene: np.ndarray, risk: float) -> bool:
         if risk <= self.risk + SAME:
             return False
-        self.best, self.risk = (own[None].copy(), of_scene[None].copy()), risk
+        self.best, self.risk = (of_option[None].copy(), of_scene[None].copy()), risk
         return True
 
     def enumerate(self) -> None:
-        for own, of_scene in self.grid.chunks():
-            risks = self.value(own, of_scene)
+        for of_option, of_scene in self.grid.chunks():
+            risks = self.value(of_option, of_scene)
             worst = int(np.argmax(risks))
-            self.keep(own[worst], of_scene[worst], float(risks[worst]))
+            self.keep(of_option[worst], of_scene[worst], float(risks[worst]))
         self.path.append(self.risk)
 
     def ascend(self, restarts: int) -> None:
         grid, rng = self.grid, self.rng
         for _ in range(restarts):
-            own = (
-                np.stack([rng.integers(n, size=grid.options) for n in grid.lengths], axis=-1) if grid.lengths else None
-            )
-            state = (
-                np.zeros((grid.options, 0), int) if own is None else own,
-                np.array([rng.integers(n) for n in grid.shared_lengths], int),
-            )
-            self._from(state)
+            of_option = np.zeros((grid.options, 0), int)
+            if grid.lengths:
+                of_option = np.stack([rng.integers(n, size=grid.options) for n in grid.lengths], axis=-1)
+            self._from(of_option, np.array([rng.integers(n) for n in grid.shared_lengths], int))
             if self.risk >= 1 - SAME:  # nothing is worse
                 return
 
-    def _from(self, state: tuple[np.ndarray, np.ndarray]) -> None:
-        own, of_scene = state
-        current = -2.0
-        idle = 0
+    def _from(self, of_option: np.ndarray, of_scene: np.ndarray) -> None:
+        """Climb from one scene until nothing is gained."""
+        current, idle = -2.0, 0
         while idle < PATIENCE and self.risk < 1 - SAME:
             before = current
             for place in self.rng.permutation(len(self._places())).tolist():
-                candidates = self._candidates(own, of_scene, self._places()[place])
+                candidates = self._candidates(of_option, of_scene, self._places()[place])
                 risks = self.value(*candidates)
                 top = float(risks.max())
                 best = np.flatnonzero(risks >= top - SAME)
                 chosen = int(best[self.rng.integers(len(best))])
-                own, of_scene, current = candidates[0][chosen], candidates[1][chosen], top
-                self.keep(own, of_scene, top)
+                of_option, of_scene, current = candidates[0][chosen], candidates[1][chosen], top
+                self.keep(of_option, of_scene, top)
                 self.path.append(self.risk)
             idle = 0 if current > before + SAME else idle + 1
 
@@ -363,12 +366,12 @@ class _Search:
         ]
 
     def _candidates(
-        self, own: np.ndarray, of_scene: np.ndarray, place: tuple[int, int]
+        self, of_option: np.ndarray, of_scene: np.ndarray, place: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         option, k = place
         grid = self.grid
         n = grid.shared_lengths[k] if option < 0 else grid.kinds if k < 0 else grid.lengths[k]
-        many, settings = np.repeat(own[None], n, axis=0), np.repeat(of_scene[None], n, axis=0)
+        many, settings = np.repeat(of_option[None], n, axis=0), np.repeat(of_scene[None], n, axis=0)
         if option < 0:
             settings[:, k] = np.arange(n)
         elif k < 0:

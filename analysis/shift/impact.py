@@ -12,8 +12,9 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.rollout import Outcomes, feature, usable_features
+from reward_hypotheses.analysis.rollout import Rollout
 from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.analysis.shift.features import feature, usable_features
 from reward_hypotheses.data.table import Table
 
 LEVEL = 0.95
@@ -152,7 +153,7 @@ def _judged(seen: np.ndarray, weight: np.ndarray, found: np.ndarray, level: floa
 CELLS = (("flagged", "catastrophe"), ("flagged", "fine"), ("passed", "catastrophe"), ("passed", "fine"))
 
 
-def agreement(acted: Outcomes, flagged: np.ndarray) -> dict[str, dict[str, float]]:
+def agreement(acted: Rollout, flagged: np.ndarray) -> dict[str, dict[str, float]]:
     """Shares of what the agent does, scenes by their weights: flagged by impact or passed, a catastrophe by the values or fine.
 
     They add up to 1 less how often the agent abstains.
@@ -178,7 +179,7 @@ def missed(table: dict[str, dict[str, float]]) -> float:
     return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
 
 
-def examples(acted: Outcomes, found: Impact, row: str, most: int = 1) -> list[int]:
+def examples(acted: Rollout, found: Impact, row: str, most: int = 1) -> list[int]:
     """Items that stand for an off-diagonal cell, the plainest first.
 
     Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
@@ -213,7 +214,7 @@ def described(table: Table, item: int, features: Sequence[str]) -> str:
 
 
 def impact_document(
-    acted: Outcomes, found: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
+    acted: Rollout, found: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
 ) -> dict[str, Any]:
     """What a study says of impact: the table as measured, with what it misses and an example of each disagreement."""
     shown: dict[str, Any] = {}

@@ -7,10 +7,21 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import usable_features
-from reward_hypotheses.analysis.shift import impact as arrays
+from reward_hypotheses.analysis.shift.features import check_features, usable_features
+from reward_hypotheses.analysis.shift.impact import (
+    LEVEL,
+    Impact,
+    agreement,
+    described,
+    examples,
+    false_alarms,
+    impact_by_column,
+    impact_of,
+    missed,
+    place,
+)
 from reward_hypotheses.analysis.shift.worst_case_api import feedback_columns
-from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
@@ -28,7 +39,7 @@ def impact(
     *,
     column: str | None = None,
     threshold: float | None = None,
-    level: float = arrays.LEVEL,
+    level: float = LEVEL,
     features: Sequence[str] | None = None,
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
@@ -85,80 +96,73 @@ def impact(
     if training is None and threshold is None:
         raise InputError("training: give the table that training saw, or a column with a threshold")
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    table = case.valuation.table
-    given = list(training) if isinstance(training, (list, tuple)) else [] if training is None else [training]
-    seen = [tested(one, tree) for one in given]
+    tables = list(training) if isinstance(training, (list, tuple)) else [] if training is None else [training]
+    seen = [tested(table, tree) for table in tables]
     names = _features(tree, case, seen, column, features)
     if column is not None:
-        found = arrays.impact_by_column(seen, table, column, above, share)
+        of_items = impact_by_column(seen, case.valuation.table, column, above, share)
     else:
-        found = arrays.impact_of(seen, table, names, share)
+        of_items = impact_of(seen, case.valuation.table, names, share)
+    return _dataset(case, of_items, names, share)
+
+
+def _dataset(case: Case, of_items: Impact, features: Sequence[str], level: float) -> xr.Dataset:
+    """Return the agreement of impact and values, and examples of their disagreements, labelled."""
 
     def measured(case: Case) -> dict[str, Any]:
-        return arrays.agreement(case.rollout, found.flagged)
+        return agreement(case.rollout, of_items.flagged)
 
-    acted = case.rollout
-    agreed = arrays.agreement(acted, found.flagged)
-    items = [(row, i) for row in ("flagged", "passed") for i in arrays.examples(acted, found, row, LISTED)]
+    acted, agreed = case.rollout, measured(case)
+    items = [(row, i) for row in ("flagged", "passed") for i in examples(acted, of_items, row, LISTED)]
     which = [i for _, i in items]
-    places = [arrays.place(table, i) for i in which]
+    places = [place(acted.table, i) for i in which]
+    texts = {
+        "impact_says": [row for row, _ in items],
+        "scene": [scene for scene, _ in places],
+        "option": [option for _, option in places],
+    }
     dims = ("impact", "values")
     out = xr.Dataset(
         {
             "agreement": (dims, _square(agreed)),
             "abstained": max(1.0 - float(acted.mass().sum()), 0.0) if case.policy.abstain else 0.0,
-            "false_alarms": arrays.false_alarms(agreed),
-            "missed": arrays.missed(agreed),
-            "impact_says": ("example", np.array([row for row, _ in items], dtype=str)),
-            "scene": ("example", np.array([scene for scene, _ in places], dtype=str)),
-            "option": ("example", np.array([option for _, option in places], dtype=str)),
-            "distance": ("example", found.distance[which]),
-            "as_far": ("example", found.as_far[which]),
+            "false_alarms": false_alarms(agreed),
+            "missed": missed(agreed),
+            **{key: ("example", np.array(text, dtype=str)) for key, text in texts.items()},
+            "distance": ("example", of_items.distance[which]),
+            "as_far": ("example", of_items.as_far[which]),
             "catastrophe": ("example", acted.bad[which]),
-            "words": ("example", np.array([arrays.described(table, i, names) for i in which], dtype=str)),
+            "words": ("example", np.array([described(acted.table, i, features) for i in which], dtype=str)),
         },
         coords={"impact": ["flagged", "passed"], "values": ["catastrophe", "fine"]},
-        attrs={"features": names, "level": share, "policy": case.policy.name},
+        attrs={"features": list(features), "level": level, "policy": case.policy.name},
     )
     if not case.exact:
-        errors = case.standard_errors(measured)
-        out["agreement_mcse"] = (dims, _square(errors))
+        out["agreement_mcse"] = (dims, _square(case.standard_errors(measured)))
     return out
 
 
 def _square(agreed: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
-    return np.array(
-        [[agreed[row][column] for column in ("catastrophe", "fine")] for row in ("flagged", "passed")], float
-    )
+    rows = [[agreed[row][column] for column in ("catastrophe", "fine")] for row in ("flagged", "passed")]
+    return np.array(rows, float)
 
 
 def _features(
-    tree: xr.DataTree, case: Case, seen: Sequence[Table], column: str | None, given: Sequence[str] | None
+    tree: xr.DataTree, case: Case, seen: Sequence[Table], column: str | None, features: Sequence[str] | None
 ) -> list[str]:
-    """Which columns the distance is in, or the one that is named."""
+    """Return the columns that the distance is in, or the one that holds the impact."""
     tables = [*seen, case.valuation.table]
-    if column is not None and given is not None:
+    if column is not None and features is not None:
         raise InputError("column, features: both are given; give the column that holds the impact, or features")
-    if column is None and given is None:
+    if column is None and features is None:
         names = usable_features(tables, case.posterior.hypotheses, feedback_columns(tree))
         if not names:
             raise InputError(
                 "features: training and test share no column of numbers; name one that says the impact, column="
             )
         return names
-    asked = [column] if column is not None else [given] if isinstance(given, str) else list(given or ())
+    asked = [column] if column is not None else [features] if isinstance(features, str) else list(features or ())
     if not asked:
         raise InputError("features: none are given; name at least one column")
-    what, usable = "column" if column is not None else "features", usable_features(tables)
-    for name in asked:
-        for table in tables:
-            if name not in table.columns:
-                raise InputError(
-                    f"{what}: no column {name!r} in {table.source}; {suggestion(str(name), table.columns)}"
-                )
-            if name not in usable:
-                failing = table.failing()
-                table.numbers(name, None if failing is None else ~failing)  # says what is wrong with it
-        if name not in usable:
-            raise InputError(f"{what}: {name!r} has a meaning of its own; {suggestion(name, usable)}")
+    check_features(tables, asked, "column" if column is not None else "features")
     return list(dict.fromkeys(asked))

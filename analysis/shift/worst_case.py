@@ -8,8 +8,9 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.rollout import Outcomes, feature, usable_features
+from reward_hypotheses.analysis.rollout import Rollout
 from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.analysis.shift.features import feature, usable_features
 from reward_hypotheses.data.numerics import distinct, within_one
 
 SAME = 1e-12
@@ -124,7 +125,7 @@ def effective(weights: np.ndarray) -> float:
     return 1.0 / float(weights @ weights)
 
 
-def what_sets_apart(acted: Outcomes, weights: np.ndarray, features: Sequence[str]) -> list[Apart]:
+def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]) -> list[Apart]:
     """Features by how much they differ between the worst case and the pool, the largest difference first.
 
     Of the option that the agent takes (abstaining left out), and of the scene, whose value is the mean over its options. A
@@ -189,7 +190,7 @@ def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, floa
 
 
 def worst_document(
-    acted: Outcomes, measured: Mapping[str, Any] | None, features: Sequence[str]
+    acted: Rollout, measured: Mapping[str, Any] | None, features: Sequence[str]
 ) -> dict[str, Any] | None:
     """What a study says of the worst case: the risks as measured, with what sets the scenes apart."""
     if measured is None:

@@ -1,7 +1,7 @@
 """Worst-case shift of a fitted tree's agent: a labelled layer over the arrays, and the test that it makes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.rollout import Outcomes, usable_features
+from reward_hypotheses.analysis.rollout import Rollout
+from reward_hypotheses.analysis.shift.features import check_features, usable_features
 from reward_hypotheses.analysis.shift.worst_case import (
     TAIL,
     divergence,
@@ -19,7 +20,7 @@ from reward_hypotheses.analysis.shift.worst_case import (
     worst_tail,
     worst_within,
 )
-from reward_hypotheses.data.errors import InputError, shown, suggestion
+from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import Table
@@ -73,9 +74,9 @@ class WorstCase:
         """
         weights = self.weights.to_numpy()
         keep = np.flatnonzero(weights > 0)
-        found = _named(self._pool).to_dataset().isel(scene=keep).assign(scene_weight=("scene", weights[keep]))
+        scenes = _named(self._pool).to_dataset().isel(scene=keep).assign(scene_weight=("scene", weights[keep]))
         return recorded(
-            found.assign_attrs(self._attrs) if self._attrs else found,
+            scenes.assign_attrs(self._attrs) if self._attrs else scenes,
             "worst_case",
             {"scenes": self._how},
             chosen_by="rh.worst_case",
@@ -84,7 +85,7 @@ class WorstCase:
 
 
 def _named(pool: Table) -> Table:
-    """The pool with names of its scenes, its places where it has none."""
+    """Return the pool with a name for each scene: its place, where it has none."""
     names = pool.scene_names
     if names is None or len(set(names)) < len(names):
         names = tuple(str(m) for m in range(pool.n_scenes))
@@ -148,70 +149,71 @@ def worst_case(
     case = case_of(tree, pool, policy, agent, agent_fail_utility, hypotheses)
     named = _features(tree, case, features)
 
-    def weighted(acted: Outcomes) -> np.ndarray:
+    def weighted(acted: Rollout) -> np.ndarray:
         if nats is not None:
             return worst_within(acted.share, acted.risk, nats)
         return worst_tail(acted.share, acted.risk, share)
 
+    how = f"the worst {100 * share:g}%" if nats is None else f"the worst within {nats:g} nats"
+    which = f"On {how} of these scenes" if nats is None else f"At worst within {nats:g} nats of these scenes' weights"
+    return _worst_case(case, weighted, named, how, which, dict(getattr(pool, "attrs", {})))
+
+
+def _worst_case(
+    case: Case,
+    weighted: Callable[[Rollout], np.ndarray],
+    features: Sequence[str],
+    how: str,
+    which: str,
+    attrs: Mapping[str, Any],
+) -> WorstCase:
+    """Return the worst case of a pool by a rule that weights its scenes; `how` and `which` describe the rule."""
+
     def risk_of(case: Case) -> float:
-        acted = case.rollout
-        return float(weighted(acted) @ acted.risk)
+        return float(weighted(case.rollout) @ case.rollout.risk)
 
     acted = case.rollout
-    weights, risk = weighted(acted), acted.risk
-    error = case.standard_errors(risk_of)
-    apart = what_sets_apart(acted, weights, named)
-    how = f"the worst {100 * share:g}%" if nats is None else f"the worst within {nats:g} nats"
-    there, all_over = min(float(weights @ risk), 1.0), min(float(acted.share @ risk), 1.0)
-    which = f"On {how} of these scenes" if nats is None else f"At worst within {nats:g} nats of these scenes' weights"
-    words = f"{which} the risk is {there:.3g}, against {all_over:.3g} over all of them"
-    said = in_words(apart)
-    if there - all_over <= 1e-9:
+    weights, error = weighted(acted), case.standard_errors(risk_of)
+    risk, pool_risk = min(float(weights @ acted.risk), 1.0), min(float(acted.share @ acted.risk), 1.0)
+    apart = what_sets_apart(acted, weights, features)
+    columns = {
+        "feature": np.array([difference.feature for difference in apart], dtype=str),
+        "of": np.array([difference.of for difference in apart], dtype=str),
+        "worst": np.array([difference.worst for difference in apart]),
+        "pool": np.array([difference.pool for difference in apart]),
+        "standardised": np.array([difference.difference for difference in apart]),
+    }
+    words, sentence = f"{which} the risk is {risk:.3g}, against {pool_risk:.3g} over all of them", in_words(apart)
+    if risk - pool_risk <= 1e-9:
         words += ": no such weighting of them is worse."
     else:
-        words += f"; what sets them apart: {said}." if said else "; no feature sets them apart by much."
-    table = case.valuation.table
+        words += f"; what sets them apart: {sentence}." if sentence else "; no feature sets them apart by much."
     return WorstCase(
-        risk=there,
+        risk=risk,
         mcse=math.nan if error is None else float(error),
-        pool_risk=all_over,
+        pool_risk=pool_risk,
         weights=xr.DataArray(weights, dims="scene", coords={"scene": case.scene_coordinate()}, name="weight"),
         effective_scenes=effective(weights),
         divergence=divergence(weights, acted.share),
-        features=xr.Dataset(
-            {
-                "feature": ("difference", np.array([one.feature for one in apart], dtype=str)),
-                "of": ("difference", np.array([one.of for one in apart], dtype=str)),
-                "worst": ("difference", np.array([one.worst for one in apart])),
-                "pool": ("difference", np.array([one.pool for one in apart])),
-                "standardised": ("difference", np.array([one.difference for one in apart])),
-            }
-        ),
+        features=xr.Dataset({key: ("difference", values) for key, values in columns.items()}),
         words=words,
-        _pool=table,
+        _pool=case.valuation.table,
         _how=how,
-        _attrs=dict(getattr(pool, "attrs", {})),
+        _attrs=attrs,
     )
 
 
 @as_made
 def feedback_columns(tree: xr.DataTree) -> set[str]:
-    """Columns that some feedback of a tree names: observations, not features."""
-    return {one["column"] for one in study_in(tree)["feedback"] if one.get("column")}
+    """Return the columns that some feedback of a tree names, which are observations."""
+    return {feedback["column"] for feedback in study_in(tree)["feedback"] if feedback.get("column")}
 
 
-def _features(tree: xr.DataTree, case: Case, given: Sequence[str] | None) -> list[str]:
-    """Which columns to look at."""
+def _features(tree: xr.DataTree, case: Case, features: Sequence[str] | None) -> list[str]:
+    """Return the columns in which differences are looked for."""
     table = case.valuation.table
-    if given is None:
+    if features is None:
         return usable_features([table], case.posterior.hypotheses, feedback_columns(tree))
-    if isinstance(given, str):
-        given = [given]
-    usable = usable_features([table])
-    for name in given:
-        if name not in table.columns:
-            raise InputError(f"features: no column {name!r} in {table.source}; {suggestion(str(name), table.columns)}")
-        if name not in usable:
-            table.numbers(name)  # says what is wrong with it
-            raise InputError(f"features: {name!r} has a meaning of its own; {suggestion(name, usable)}")
-    return list(dict.fromkeys(given))
+    features = [features] if isinstance(features, str) else features
+    check_features([table], features, "features")
+    return list(dict.fromkeys(features))

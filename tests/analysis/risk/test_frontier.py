@@ -17,7 +17,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import expected_reward
 from reward_hypotheses.analysis.risk import frontier as module
 from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
-from reward_hypotheses.analysis.risk.expected_reward import Outcome, rewards_by_hypothesis, telling
+from reward_hypotheses.analysis.risk.expected_reward import Outcome, prune_weights, rewards_by_hypothesis
 from reward_hypotheses.analysis.risk.frontier import candidates, efficient, frontier, words_of
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
@@ -62,7 +62,7 @@ def test_every_policy_against_enumeration(seed, kind):
         exact["available"] = [here if any(here) else [True, *here[1:]] for here in exact["available"]]
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
     found = frontier(valuation, rh.Commit(abstain=bool(seed % 2)), agent, judge)
-    assert len(found) == 18 and [one.own for one in found].count(True) == 1
+    assert len(found) == 18 and [one.of_agent for one in found].count(True) == 1
     want = [enumerated(one.policy, exact) for one in found]
     for k, (one, (risk, reward, regret, abstained)) in enumerate(zip(found, want, strict=True)):
         got = one.outcome
@@ -108,7 +108,9 @@ def test_what_agents_of_one_hypothesis_earn_by_enumeration(seed, policy, kind):
         np.testing.assert_allclose(got, np.array(want, float), rtol=0, atol=1e-12)
         agent = np.array(exact["agent"], float)
         mixed = float(one.mixing(agent) @ got)
-        assert expected_reward.outcomes(valuation, [one], agent, judge)[0].reward == pytest.approx(mixed, abs=1e-12)
+        assert expected_reward.policy_outcomes(valuation, [one], agent, judge)[0].reward == pytest.approx(
+            mixed, abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("name", ["commit", "most_probable", "quantilize", "boltzmann", "expected"])
@@ -202,9 +204,9 @@ def test_one_of_its_own_kind_is_held_against_the_rest():
     valuation, exact = world(9)
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
     found = frontier(valuation, Timid(), agent, judge)
-    assert len(found) == 20 and [words_of(one.policy) for one in found if one.own] == ["timid"]
+    assert len(found) == 20 and [words_of(one.policy) for one in found if one.of_agent] == ["timid"]
     own = catastrophe_risk(valuation, Timid(), agent, judge)
-    assert next(one.outcome.risk for one in found if one.own) == pytest.approx(own.mean, abs=1e-14)
+    assert next(one.outcome.risk for one in found if one.of_agent) == pytest.approx(own.mean, abs=1e-14)
 
 
 def test_weights_that_change_nothing_are_left_out():
@@ -213,7 +215,7 @@ def test_weights_that_change_nothing_are_left_out():
     h = hypotheses_of({"a": "a", "b": "b", "c": "c"})
     valuation = Valuation(h, table, failure_line(0.0, h.names))
     agent = np.array([1 - 2e-15, 1e-15, 1e-15])
-    assert telling(valuation, agent).tolist() == [agent[0], 0.0, 1e-15]
+    assert prune_weights(valuation, agent).tolist() == [agent[0], 0.0, 1e-15]
     found = {words_of(one.policy): one for one in frontier(valuation, rh.Expected(), agent, agent)}
     whole = catastrophe_risk(valuation, rh.Expected(), agent, agent)
     assert found["expected"].outcome.risk == whole.mean == pytest.approx(1e-15, abs=2e-15)
@@ -229,7 +231,7 @@ def test_many_hypotheses_of_little_weight_give_what_all_do(monkeypatch):
     agent = np.exp(-2.0 * np.arange(40))
     agent /= agent.sum()
     judge = rng.dirichlet(np.ones(40))
-    assert 5 < np.count_nonzero(telling(valuation, agent)) < 30
+    assert 5 < np.count_nonzero(prune_weights(valuation, agent)) < 30
     found = frontier(valuation, rh.Commit(), agent, judge)
     monkeypatch.setattr(expected_reward, "NEGLIGIBLE", -1.0)
     for one, other in zip(found, frontier(valuation, rh.Commit(), agent, judge), strict=True):
@@ -282,8 +284,7 @@ def test_an_agent_that_cannot_be_held_against_all(tmp_path):
 
 
 def test_draws_on_very_many_items_are_left_to_the_agents_own_policy(tmp_path, monkeypatch):
-    for reader in (module, expected_reward):
-        monkeypatch.setattr(reader, "COSTLY", 1000)
+    monkeypatch.setattr(expected_reward, "COSTLY", 1000)
     family = {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}
     document = results_of(
         tmp_path,
@@ -301,7 +302,7 @@ def test_an_agent_that_was_told_nothing_of_failing():
     h = hypotheses_of({"a": "a", "mine": "b"})
     valuation = Valuation(h, table, failure_line({"a": 0.0}, h.names, may_lack=["mine"]))
     found = frontier(valuation, rh.Commit(), np.array([0.25, 0.75]), np.array([1.0, 0.0]))
-    assert found[0].own and found[0].outcome.risk == 0.75 and found[0].outcome.reward == -0.5
+    assert found[0].of_agent and found[0].outcome.risk == 0.75 and found[0].outcome.reward == -0.5
     for one in found:
         assert (one.outcome is None) == one.policy.abstain
         if one.policy.abstain:
@@ -321,7 +322,7 @@ def made_up(points, own=0):
             zip(candidates(rh.Commit()), outcomes, efficient(outcomes), strict=True)
         )
     ]
-    return module.document_of(entries)
+    return module.frontier_document(entries)
 
 
 @pytest.mark.parametrize("seed", range(4))
