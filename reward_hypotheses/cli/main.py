@@ -201,11 +201,11 @@ def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> 
     write_folder(out, files)
 
 
-def _summarise(run: "StudyRun", out: Path | None, whole: bool) -> None:
+def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     with output():
-        print_summary(run.document, out, whole=whole)
+        print_summary(run.document, out, whole=in_full)
 
 
 def _tree(run: "StudyRun") -> tuple["xr.DataTree", bytes]:

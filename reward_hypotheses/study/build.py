@@ -36,7 +36,7 @@ from reward_hypotheses.study.validation import Problems
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class StudyData:
     """The tables and MDPs that a study uses.
 
     Attributes
@@ -69,7 +69,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class DataSpec:
     """The feedback, tests and support of a study, by the names of their tables; not made yet."""
 
     feedback: list[FeedbackSpec]
@@ -97,18 +97,18 @@ def build(
     for where, listed in (("[hypotheses]", names), ("[tables]", sources.tables), ("[mdps]", sources.mdps)):
         for name in listed:
             refuse_control_characters(where, name, problems, ": the name")
-    parts = _read_parts(spec, sources, problems)
+    wanted = _read_data_spec(spec, sources, problems)
     judgements = _read_judgements(spec, names, hypotheses, sources, problems)
-    model = build_model(spec, names, hypotheses, parts.probes, path.parent, problems)
+    model = build_model(spec, names, hypotheses, wanted.probes, path.parent, problems)
     recorded = _recorded(spec, path, problems) if read_ledger else Recorded()
 
     problems.turn()
     _check_abstention(model, problems)
-    data = _data(parts, sources)
-    feedback = data.make(parts.feedback, model.needs(of_agent=False), problems)
-    probes = data.make(parts.probes, model.needs(), problems)
+    data = _data(wanted, sources)
+    feedback = data.make(wanted.feedback, model.needs(of_agent=False), problems)
+    probes = data.make(wanted.probes, model.needs(), problems)
     views, inferred = _judgements(judgements, data, model, problems)
-    _check_tables(data, parts, [*feedback, *probes], model, views, problems)
+    _check_tables(data, wanted, [*feedback, *probes], model, views, problems)
     if not problems.messages:
         model = replace(model, hypotheses=replace(hypotheses, columns=feedback[0].table.column_order))
         model.check_priors(spec.analysis.languages, problems)
@@ -125,11 +125,11 @@ def build(
         spec=spec,
         feedback=tuple(feedback),
         probes=tuple(probes),
-        tests={name: data.tables[name] for name in parts.tests},
+        tests={name: data.tables[name] for name in wanted.tests},
         sources=sources,
         judgements=inferred,
         recorded=recorded,
-        support=None if parts.support is None else data.tables[parts.support],
+        support=None if wanted.support is None else data.tables[wanted.support],
     )
 
 
@@ -158,7 +158,7 @@ def _read_sources(spec: StudySpec, path: Path, problems: Problems) -> Sources:
     return sources
 
 
-def _read_parts(spec: StudySpec, sources: Sources, problems: Problems) -> Parts:
+def _read_data_spec(spec: StudySpec, sources: Sources, problems: Problems) -> DataSpec:
     """Read the feedback, and which tables are tests."""
     problems.turn("feedback")
     if spec.feedback is None or spec.feedback == []:
@@ -169,7 +169,7 @@ def _read_parts(spec: StudySpec, sources: Sources, problems: Problems) -> Parts:
     entries = [] if spec.agent.feedback is None else spec.agent.feedback
     probes = read_feedback("[[agent.feedback]]", entries, sources.tables, sources.mdps, problems)
     problems.turn("analysis")
-    return Parts(feedback, probes, spec.analysis.tests(sources.tables, problems), spec.analysis.support)
+    return DataSpec(feedback, probes, spec.analysis.tests(sources.tables, problems), spec.analysis.support)
 
 
 def _read_judgements(
@@ -202,11 +202,11 @@ def _check_abstention(model: StudyModel, problems: Problems) -> None:
             )
 
 
-def _data(parts: Parts, sources: Sources) -> Data:
+def _data(wanted: DataSpec, sources: Sources) -> StudyData:
     """Collect the tables that the study uses, with the columns that are boolean in all of them."""
     read = {name: table for name, table in sources.tables.items() if table is not None}
-    specs = parts.all_feedback
-    in_use = [*(s.items for s in specs if not s.in_mdp), *parts.tests, *([parts.support] if parts.support else ())]
+    specs = wanted.all_feedback
+    in_use = [*(s.items for s in specs if not s.in_mdp), *wanted.tests, *([wanted.support] if wanted.support else ())]
     mdps = {s.items: mdp for s in specs if (mdp := sources.mdps.get(s.items)) is not None}
     tables = {name: read[name] for name in dict.fromkeys(in_use) if name in read}
     tables |= {name: mdp.table for name, mdp in mdps.items()}
@@ -215,11 +215,11 @@ def _data(parts: Parts, sources: Sources) -> Data:
     booleans = {name for name in columns if all(t.columns[name].is_boolean() for t in others if name in t.columns)}
     tables = {name: table.with_booleans(booleans) for name, table in tables.items()}
     mdps = {name: mdp.with_table(tables[name]) for name, mdp in mdps.items()}
-    return Data(tables, mdps, sources, others, booleans)
+    return StudyData(tables, mdps, sources, others, booleans)
 
 
 def _judgements(
-    spec: FailureJudgementsSpec | None, data: Data, model: StudyModel, problems: Problems
+    spec: FailureJudgementsSpec | None, data: StudyData, model: StudyModel, problems: Problems
 ) -> tuple[list[tuple[Table, Mapping[str, Expression]]], FailureJudgements | None]:
     """Make the judgements of failing.
 
@@ -237,8 +237,8 @@ def _judgements(
 
 
 def _check_tables(
-    data: Data,
-    parts: Parts,
+    data: StudyData,
+    wanted: DataSpec,
     made: list[Feedback],
     model: StudyModel,
     views: Sequence[tuple[Table, Mapping[str, Expression]]],
@@ -249,16 +249,16 @@ def _check_tables(
     checked: list[tuple[Table, Mapping[str, Expression]]] = []
     for name, table in data.tables.items():
         every_row = (
-            name in parts.tests
-            or name == parts.support
-            or any(s.items == name and s.settings.get("missing", "error") == "error" for s in parts.all_feedback)
+            name in wanted.tests
+            or name == wanted.support
+            or any(s.items == name and s.settings.get("missing", "error") == "error" for s in wanted.all_feedback)
         )
         items = [feedback.items for feedback in made if feedback.table is table]
         for view in [table] if every_row or not items else items:
             with problems.at(f"[tables] {name}:"):
                 view.failing()
-                checked.append((view, on_tests if name in parts.tests else expressions))
-        if name in parts.tests:
+                checked.append((view, on_tests if name in wanted.tests else expressions))
+        if name in wanted.tests:
             with problems.at(f"[tables] {name}:"):
                 table.scene_weights()
             check_scenes(name, table, model.policy, problems)

@@ -66,21 +66,20 @@ class StudyModel:
         noun : str
             What messages call a hypothesis, before its name.
         """
+        judge = expressions_of(self.hypotheses, "[hypotheses]", noun)
+        line = line_expressions(self.line, self.names, "[catastrophe] fail_utility")
+        if not of_agent:
+            return judge | line
         agent = self.agent_hypotheses
-        found = expressions_of(self.hypotheses, "[hypotheses]", noun)
-        if of_agent:
-            found |= expressions_of(agent, "[agent] hypotheses", noun)
-        found |= line_expressions(self.line, self.names, "[catastrophe] fail_utility")
-        if of_agent:
-            found |= line_expressions(self.agent_hypotheses_line, agent.names, "[agent] fail_utility")
-        return found
+        agent_line = line_expressions(self.agent_hypotheses_line, agent.names, "[agent] fail_utility")
+        return judge | expressions_of(agent, "[agent] hypotheses", noun) | line | agent_line
 
     def test_expressions(self, noun: str = "") -> dict[str, Expression]:
         """Return every expression that is evaluated on a test, where the agent's failure line counts too."""
-        found = self.expressions(noun=noun)
-        if self.agent_line is not self.line:
-            found |= line_expressions(self.agent_line, self.names, "[agent] fail_utility")
-        return found
+        expressions = self.expressions(noun=noun)
+        if self.agent_line is self.line:
+            return expressions
+        return expressions | line_expressions(self.agent_line, self.names, "[agent] fail_utility")
 
     def needs(self, of_agent: bool = True) -> tuple[str, ...]:
         """Return the columns that the expressions name."""

@@ -28,8 +28,6 @@ class Study(StudyModel):
         That of the judge's training data.
     probes : tuple of Feedback
         The agent's choices.
-    needs_of_agent : tuple of str
-        Columns that any hypothesis or failure line names.
     tests : dict of str to Table
         The test, then the other tests.
     sources : Sources
@@ -53,6 +51,11 @@ class Study(StudyModel):
     judgements: FailureJudgements | None = None
     recorded: Recorded = Recorded()
     support: Table | None = None
+
+    @property
+    def title(self) -> str:
+        """The title, by default the name of the file."""
+        return self.spec.title
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:

@@ -118,14 +118,14 @@ class AgentSpec:
             problems.add(f"{where}: {shown(self.hypotheses)}; give name = expression, in braces")
             return {}
         listed = dict(zip(judge.names, judge.rewards, strict=True))
-        found = read_rewards(where, self.hypotheses, problems)
-        for name, reward in found.items():
+        rewards = read_rewards(where, self.hypotheses, problems)
+        for name, reward in rewards.items():
             if name in listed and _written(reward) != _written(listed[name]):
                 problems.add(
                     f"{where}: {name!r} is another reward in [hypotheses]; the agent's hypotheses stand beside those, so give it another "
                     "name"
                 )
-        rest = {name: reward for name, reward in found.items() if name not in listed and name.strip()}
+        rest = {name: reward for name, reward in rewards.items() if name not in listed and name.strip()}
         for name, reward in rest.items():
             if isinstance(reward, Unmodelled):
                 problems.add(

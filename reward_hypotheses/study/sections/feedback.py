@@ -123,7 +123,7 @@ def _of_kind(
     for key, known, noun in (("table", tables, "table"), ("mdp", mdps, "MDP")):
         if names.get(key):
             refuse_no_table(f"{where} {key}", names[key], known, noun, problems)
-    given = {k: v for k, v in entry.items() if k in required and k not in places and k not in instead}
+    options = {k: v for k, v in entry.items() if k in required and k not in places and k not in instead}
     items, answers = [*names.values(), None][:2]
     complete = not doubled and not missing and all(names.values())
-    return FeedbackSpec(where, kind, str(items), answers, given, "mdp" in places, complete)
+    return FeedbackSpec(where, kind, str(items), answers, options, "mdp" in places, complete)

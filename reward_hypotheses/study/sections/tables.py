@@ -163,8 +163,8 @@ def read_tables(written: Mapping[str, Any], study: Path, seed: int, sources: Sou
         elif forms == ["from"]:
             waiting.append(name)
         else:
-            given = entries if isinstance(entries, dict) else {"path": entries}
-            table: Any = read(FORMS[forms[0]], given, where + ":", problems)
+            keys = entries if isinstance(entries, dict) else {"path": entries}
+            table: Any = read(FORMS[forms[0]], keys, where + ":", problems)
             with problems.at(where):
                 try:
                     table.add(name, sources, study)
