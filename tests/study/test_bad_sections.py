@@ -55,6 +55,10 @@ CASES = {
         ),
         [r"pool: 'median'; give \"linear\" or \"log\""],
     ),
+    "two judges alike, both wrong": (
+        study(values={"judges": [{"name": "a", "weights": {}, "source": "x"}] * 2}),
+        [r"judges: 'a': weights: missing", r"judges: 'a': the name stands twice"],
+    ),
     "uniform values without source": (study(values={"prior": "uniform"}), [r"source: missing; say why"]),
     "an unknown agent prior": (
         study(agent={"prior": "unifrom"}),
