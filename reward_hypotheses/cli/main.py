@@ -5,162 +5,143 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.cli.parser import AGAIN, WORLDS, parser
+from reward_hypotheses.cli.parser import AGAIN, EXAMPLES, WORLDS, parser
 from reward_hypotheses.cli.progress import Progress
 from reward_hypotheses.cli.streams import UnwrittenError, output, put, ready, say, tell
+from reward_hypotheses.data.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from reward_hypotheses.study.run import Answer
+    from reward_hypotheses.study.run import StudyRun
 
 
 DONE, WRONG, NOT_TRUSTED = 0, 2, 3
 
+type Write = Callable[[], None]
+"""Write the result of a command to standard output."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     # Blocks run on our own threads; a second set inside BLAS costs start-up and fights them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     ready()
     try:
-        given = parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
     except SystemExit:
         with suppress(BrokenPipeError, UnwrittenError), output():
-            pass  # of help: what is still to be written
+            pass  # the rest of the help, which is still to be written
         raise
     progress = Progress()
     try:
-        if given.version:
-            from reward_hypotheses import __version__
-
-            say([f"reward-hypotheses {__version__}"])
-            return DONE
-        if given.command is None:
-            say([parser().format_help().rstrip()])
-            return DONE
-        if given.command == "new":
-            return _new(given.name)
-        if given.command == "check":
-            return _check(given.study, progress)
-        if given.command == "compare":
-            return _compare(given.a, given.b, given.json, progress)
-        if given.command == "ledger":
-            return _ledger(given, progress)
-        if given.command in WORLDS:
-            return _world(given, progress)
-        if given.command == "demo":
-            essay = Path(__file__).resolve().parents[1] / "data" / "examples" / "essay" / "study.toml"
-            return _run(essay, given.out, False, progress, whole=False)
-        return _run(given.study, given.out, given.json, progress)
+        return _perform(options, progress)
     except BrokenPipeError:  # the reader of stdout has gone
         return DONE
     except UnwrittenError as error:
-        if not _told_alone(given):
+        if not _result_is_on_stdout_alone(options):
             return DONE
         tell([f"stdout: cannot be written ({error}); nothing else holds what was to be there"])
         return WRONG
     except MemoryError as error:
-        tell(
-            [
-                f"there is not enough memory for this ({error or 'MemoryError'}); give fewer rows or columns, or more memory"
-            ]
-        )
+        reason = error or "MemoryError"
+        tell([f"there is not enough memory for this ({reason}); give fewer rows or columns, or more memory"])
         return WRONG
     except KeyboardInterrupt:
-        goes_on = given.command in WORLDS and given.action == "study"
-        kept = f"the same command {AGAIN[given.command]}" if goes_on else "nothing was written"
-        tell([f"interrupted; {kept}"])
+        goes_on = options.command in WORLDS and options.action == "study"
+        outcome = f"the same command {AGAIN[options.command]}" if goes_on else "nothing was written"
+        tell([f"interrupted; {outcome}"])
         return 130
     finally:
         progress.stop()
 
 
-def _told_alone(given: argparse.Namespace) -> bool:
-    """Whether what a command says stands on stdout alone, and is no mere word on what it did."""
-    if given.command == "run":
-        return given.json and given.out is None
-    return given.command == "compare" or (given.command == "ledger" and given.action == "show")
+def _perform(options: argparse.Namespace, progress: Progress) -> int:
+    """Run a command and write its result, or its problems to standard error."""
+    if options.version:
+        from reward_hypotheses import __version__
+
+        say([f"reward-hypotheses {__version__}"])
+        return DONE
+    if options.command is None:
+        say([parser().format_help().rstrip()])
+        return DONE
+    from reward_hypotheses.models.inference.trust import NotTrustedError
+
+    try:
+        write = COMMANDS[options.command](options, progress)
+    except InputError as error:
+        tell(error.problems)
+        return WRONG
+    except NotTrustedError as error:
+        of = options.out if options.command in WORLDS else getattr(options, "study", None)
+        tell(problem if of is None else f"{of.name}: {problem}" for problem in error.problems)
+        return NOT_TRUSTED
+    progress.stop()
+    write()
+    return DONE
 
 
-def _check(study: Path, progress: Progress) -> int:
-    from reward_hypotheses.data.errors import InputError
+def _result_is_on_stdout_alone(options: argparse.Namespace) -> bool:
+    """Return whether standard output alone holds the result of a command."""
+    if options.command == "run":
+        return options.json and options.out is None
+    return options.command == "compare" or (options.command == "ledger" and options.action == "show")
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _check(options: argparse.Namespace, progress: Progress) -> Write:
     from reward_hypotheses.study.readiness import minds
     from reward_hypotheses.study.run import check
 
-    try:
-        checked = check(study, progress)
-    except InputError as error:
-        return _wrong(error.problems)
-    names = ", ".join(repr(n) for n in checked.hypotheses.names)
-    lines = [
-        f"{study}: nothing wrong. Hypotheses: {names}; feedback: {', '.join(str(f.name) for f in checked.feedback)}."
-    ]
-    tables = {one.table.name: one.table for one in checked.feedback} | dict(checked.tests)
+    study = check(options.study, progress)
+    names = ", ".join(repr(n) for n in study.hypotheses.names)
+    feedback = ", ".join(str(f.name) for f in study.feedback)
+    lines = [f"{options.study}: nothing wrong. Hypotheses: {names}; feedback: {feedback}."]
+    tables = {f.table.name: f.table for f in study.feedback} | dict(study.tests)
     for name, table in tables.items():
-        kind = f"{table.n_scenes} scenes, " if table.has_options else ""
+        scenes = f"{table.n_scenes} scenes, " if table.has_options else ""
         weighted = ", weighted" if "scene_weight" in table.columns else ""
-        lines.append(f"{name}: {kind}{table.n_items} items{weighted}")
-        for one in checked.feedback:
-            if one.table is table and one.counts is not None:
-                lines.append(f"{one.name}: {one.n_answers:,} answers, counted by {one.count!r}")
+        lines.append(f"{name}: {scenes}{table.n_items} items{weighted}")
+        lines += [
+            f"{f.name}: {f.n_answers:,} answers, counted by {f.count!r}"
+            for f in study.feedback
+            if f.table is table and f.counts is not None
+        ]
         lines += [f"mind: {odd}" for odd in table.odd_columns()]
-    lines += [f"mind: {warning}" for warning in minds(checked)]
-    progress.stop()
-    say(lines)
-    return DONE
+    lines += [f"mind: {warning}" for warning in minds(study)]
+    return lambda: say(lines)
 
 
-def _compare(a: Path, b: Path, as_json: bool, progress: Progress) -> int:
-    from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.inference.trust import NotTrustedError
+def _compare(options: argparse.Namespace, progress: Progress) -> Write:
     from reward_hypotheses.study.compare import compare, comparison_text
 
-    try:
-        found = compare(a, b, progress)
-    except InputError as error:
-        return _wrong(error.problems)
-    except NotTrustedError as error:
-        _wrong(error.problems)
-        return NOT_TRUSTED
-    progress.stop()
-    if as_json:
-        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        put(text.encode(errors="replace"))
-    else:
-        say([comparison_text(found)])
-    return DONE
+    comparison = compare(options.a, options.b, progress)
+    if options.json:
+        return lambda: put(_json(comparison).encode(errors="replace"))
+    return lambda: say([comparison_text(comparison)])
 
 
-def _ledger(given: argparse.Namespace, progress: Progress) -> int:
-    from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.inference.trust import NotTrustedError
+def _ledger(options: argparse.Namespace, progress: Progress) -> Write:
     from reward_hypotheses.study.ledger import record, shown_ledger
 
-    try:
-        if given.action == "show":
-            lines = shown_ledger(given.study, progress)
-        else:
-            lines = record(given.study, given.decided, given.table, given.time, progress)
-    except InputError as error:
-        return _wrong(error.problems)
-    except NotTrustedError as error:
-        return _not_trusted(given.study, error.problems)
-    progress.stop()
-    say(lines)
-    return DONE
+    if options.action == "show":
+        lines = shown_ledger(options.study, progress)
+    else:
+        lines = record(options.study, options.decided, options.table, options.time, progress)
+    return lambda: say(lines)
 
 
-def _world(given: argparse.Namespace, progress: Progress) -> int:
-    from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.inference.trust import NotTrustedError
-
-    if given.command == "lander":
+def _world(options: argparse.Namespace, progress: Progress) -> Write:
+    if options.command == "lander":
         from reward_hypotheses.analysis.validation.lander import lander_study as study
         from reward_hypotheses.analysis.validation.lander import lander_text as text
         from reward_hypotheses.analysis.validation.render_lander import lander_render as render
@@ -168,100 +149,84 @@ def _world(given: argparse.Namespace, progress: Progress) -> int:
         from reward_hypotheses.analysis.validation.minigrid import minigrid_study as study
         from reward_hypotheses.analysis.validation.minigrid import minigrid_text as text
         from reward_hypotheses.analysis.validation.render_minigrid import minigrid_render as render
-    try:
-        if given.action == "render":
-            lines = [f"Made {path}" for path in render(given.seed, given.out, progress)]
-        else:
-            document = study(given.agents, given.scenes, given.seed, given.out, progress)
-            lines = text(document, given.out)
-    except InputError as error:
-        return _wrong(error.problems)
-    except NotTrustedError as error:
-        return _not_trusted(given.out, error.problems)
-    progress.stop()
-    if given.action == "study" and given.json:
-        put((given.out / "results.json").read_bytes())
+    if options.action == "render":
+        lines = [f"Made {path}" for path in render(options.seed, options.out, progress)]
     else:
-        say(lines)
-    return DONE
+        document = study(options.agents, options.scenes, options.seed, options.out, progress)
+        if options.json:
+            return lambda: put((options.out / "results.json").read_bytes())
+        lines = text(document, options.out)
+    return lambda: say(lines)
 
 
-def _new(folder: Path) -> int:
+def _new(options: argparse.Namespace, progress: Progress) -> Write:
     from reward_hypotheses.analysis.report.output_folder import copy_folder
-    from reward_hypotheses.data.errors import InputError
 
-    try:
-        copy_folder(Path(__file__).resolve().parents[1] / "data" / "examples" / "template", folder)
-    except InputError as error:
-        return _wrong(error.problems)
-    say(
-        [
-            f"Made {folder}: a study that runs as it is, and whose comments say what to change.",
-            f"Next:  reward-hypotheses run {shlex.quote(str(folder / 'study.toml'))}",
-        ]
-    )
-    return DONE
+    folder = options.name
+    copy_folder(EXAMPLES / "template", folder)
+    lines = [
+        f"Made {folder}: a study that runs as it is, and whose comments say what to change.",
+        f"Next:  reward-hypotheses run {shlex.quote(str(folder / 'study.toml'))}",
+    ]
+    return lambda: say(lines)
 
 
-def _run(study: Path, out: Path | None, as_json: bool, progress: Progress, *, whole: bool = True) -> int:
-    from reward_hypotheses.data.errors import InputError
-    from reward_hypotheses.models.inference.trust import NotTrustedError
-    from reward_hypotheses.study.run import answer
+def _run(options: argparse.Namespace, progress: Progress) -> Write:
+    from reward_hypotheses.study.run import run_study
 
-    if out is None and not as_json:
-        name = study.stem if study.suffix else f"{study.name}-results"
-        out = study.parent / name
-    try:
-        if out is not None:
-            from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours, write_folder
+    study, out = options.study, options.out
+    if out is None and not options.json:
+        out = study.parent / (study.stem if study.suffix else f"{study.name}-results")
+    if out is not None and study.is_file():
+        from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours
 
-            if study.is_file():
-                refuse_unless_ours(out)
-        found = answer(study, progress)
-        document = found.document
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        if out is not None:
-            from reward_hypotheses.study.report import report_files
+        refuse_unless_ours(out)
+    run = run_study(study, progress)
+    text = _json(run.document)
+    if out is not None:
+        _write_folder(run, text, out, progress)
+    return lambda: put(text.encode()) if options.json else _summarise(run, out, options.command == "run")
 
-            progress("drawing")
-            tree, netcdf = _tree(found)
-            files = {"results.json": text.encode(), "posterior.nc": netcdf}
-            files |= report_files(document, tree, found.frames())
-            progress("writing")
-            write_folder(out, files)
-    except InputError as error:
-        return _wrong(error.problems)
-    except NotTrustedError as error:
-        return _not_trusted(study, error.problems)
-    progress.stop()
-    if as_json:
-        put(text.encode())
-        return DONE
+
+def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> None:
+    """Write results, posterior, report, figures and tables of a run to a folder."""
+    from reward_hypotheses.analysis.report.output_folder import write_folder
+    from reward_hypotheses.study.report import report_files
+
+    progress("drawing")
+    tree, netcdf = _tree(run)
+    files = {"results.json": text.encode(), "posterior.nc": netcdf}
+    files |= report_files(run.document, tree, run.frames())
+    progress("writing")
+    write_folder(out, files)
+
+
+def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
     from reward_hypotheses.analysis.report.sections import presented
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     with output():
-        print_summary(document, presented(document), out, full=whole)
-    return DONE
+        print_summary(run.document, presented(run.document), out, full=in_full)
 
 
-def _tree(found: "Answer") -> tuple["xr.DataTree", bytes]:
-    """Give the posterior as a tree, with the draws that the results used, and as NetCDF."""
+def _tree(run: "StudyRun") -> tuple["xr.DataTree", bytes]:
+    """Return the posterior as a tree, with the draws that the results used, and as NetCDF."""
     from reward_hypotheses.models.tree.write import tree_of
 
-    study = found.study
-    tree = tree_of(found.posterior, study.line, study.fit.draws, study.fit.chains, study.seed)
+    spec = run.study.spec
+    tree = tree_of(run.posterior, run.study.line, spec.fit.draws, spec.fit.chains, spec.seed)
     return tree, bytes(tree.to_netcdf(engine="h5netcdf"))  # in memory: HDF5 dies where the temporary folder is full
 
 
-def _not_trusted(study: Path, problems: Sequence[str]) -> int:
-    tell(f"{study.name}: {problem}" for problem in problems)
-    return NOT_TRUSTED
-
-
-def _wrong(problems: Sequence[str]) -> int:
-    tell(problems)
-    return WRONG
+COMMANDS: dict[str, Callable[[argparse.Namespace, Progress], Write]] = {
+    "new": _new,
+    "check": _check,
+    "compare": _compare,
+    "ledger": _ledger,
+    "demo": _run,
+    "run": _run,
+    **dict.fromkeys(WORLDS, _world),
+}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "examples"
+AGAIN = {"lander": "goes on from there", "minigrid": "starts again and gives the same document"}
+"""What the command of a world does when it was killed and is run again."""
+WORLDS = tuple(AGAIN)
+type Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DESCRIPTION = """\
 Posterior weights for reward hypotheses under explicit human values, and the risk
@@ -56,6 +63,74 @@ expressions: + - * / **  < <= > >= == !=  & | ~ and or not
 """
 
 
+TEXTS = {
+    "run": (
+        "fit a study and print what it says",
+        "Fit a study, print a summary, and write its report, results, figures and tables to a folder.",
+    ),
+    "demo": (
+        "run the essay's study, end to end, with its report",
+        "Run the essay's study on the lunar lander (needs the extra 'lander'): print the answer, and write the report and all that "
+        "it rests on to a folder.",
+    ),
+    "new": (
+        "make a folder with a study to start from",
+        "Make a folder with a commented study that runs as it is, and its data.",
+    ),
+    "check": (
+        "validate a study and its data without fitting",
+        "Validate a study and its data without fitting; every problem is a line on stderr.",
+    ),
+    "compare": (
+        "what changed between two runs, and what each change did to the risk",
+        "Say what changed between two runs, and what each change did to the risk, the changes applied one after another.",
+    ),
+    "ledger": (
+        "record which test an agent was chosen by, or show what is recorded",
+        "The ledger of tests: if results on a test are used to choose the next agent, that test has become training "
+        'data. The study names its ledger: ledger = "ledger.jsonl" under [analysis].',
+    ),
+    "ledger record": (
+        "record what was decided from results on a test",
+        "Record what was decided from results on a test, with its digest and the risk on it (of the run beside the study where that "
+        "is of the same study and data, else computed).",
+    ),
+    "ledger show": (
+        "show what is recorded, and which tests of the study are spent",
+        "Verify the ledger, show what is recorded, and say which tests of the study are spent.",
+    ),
+    "lander": (
+        "train lander agents, predict their catastrophes, then fly and count",
+        "Predicted against measured catastrophes of trained agents on Gymnasium's lunar lander (needs the extra 'lander').",
+    ),
+    "lander study": (
+        "predict, then measure",
+        "Train agents, read them off their choices in probe scenes, write the prediction for three shifted tests to a file, then let "
+        f"them act there and compare. Killed at any moment, the same command {AGAIN['lander']}.",
+    ),
+    "lander render": (
+        "draw a training landing, a right one under shift, and the veer into the crater",
+        "Train agents, one that goes by flags and one that goes by paint among them, and draw their flights: GIFs, and the last "
+        "frames as PNGs.",
+    ),
+    "minigrid": (
+        "the same of agents that walk through MiniGrid rooms",
+        "Predicted against measured catastrophes of trained agents in MiniGrid rooms (needs the extra 'minigrid').",
+    ),
+    "minigrid study": (
+        "predict, then measure",
+        "Train agents, read them off their demonstrations in probe rooms, write the prediction for three shifted tests to a file, "
+        f"then let them act there and compare. Killed at any moment, the same command {AGAIN['minigrid']}.",
+    ),
+    "minigrid render": (
+        "draw a walk in training, a right one under shift, and the walk into the lava",
+        "Train agents, one that goes to the goal and one that goes to the corner among them, and draw their walks: GIFs, and the "
+        "last frames as PNGs.",
+    ),
+}
+"""The summary and the description of each command."""
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     top = argparse.ArgumentParser(
@@ -67,151 +142,76 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="fit a study and print what it says",
-        description="Fit a study, print a summary, and write its report, results, figures and tables to a folder.",
-        allow_abbrev=False,
+    run = _add(commands, "run", study=True)
+    _out(
+        run,
+        "folder to write, whole or not at all (default: beside the study, named after it); one that this tool did not write, or that "
+        "somebody changed, is refused",
     )
-    run.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
-    run.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        help="folder to write, whole or not at all (default: beside the study, named after it); one that this tool did not "
-        "write, or that somebody changed, is refused",
-    )
-    run.add_argument(
-        "--json",
-        action="store_true",
-        help="print the results document alone on stdout; without --out nothing is written",
-    )
-    demo = commands.add_parser(
-        "demo",
-        help="run the essay's study, end to end, with its report",
-        description="Run the essay's study on the lunar lander (needs the extra 'lander'): print the answer, and write the "
-        "report and all that it rests on to a folder.",
-        allow_abbrev=False,
-    )
-    demo.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("demo-report"), help="folder to write (default: ./demo-report)"
-    )
-    new = commands.add_parser(
-        "new",
-        help="make a folder with a study to start from",
-        description="Make a folder with a commented study that runs as it is, and its data.",
-        allow_abbrev=False,
-    )
+    _json(run, "print the results document alone on stdout; without --out nothing is written")
+    demo = _add(commands, "demo")
+    demo.set_defaults(study=EXAMPLES / "essay" / "study.toml", json=False)
+    _out(demo, "folder to write (default: ./demo-report)", "demo-report")
+    new = _add(commands, "new")
     new.add_argument("name", metavar="NAME", type=Path, help="the folder to make; it must not exist yet")
-    check = commands.add_parser(
-        "check",
-        help="validate a study and its data without fitting",
-        description="Validate a study and its data without fitting; every problem is a line on stderr.",
-        allow_abbrev=False,
-    )
-    check.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
-    compare = commands.add_parser(
-        "compare",
-        help="what changed between two runs, and what each change did to the risk",
-        description="Say what changed between two runs, and what each change did to the risk, the changes applied one after another.",
-        allow_abbrev=False,
-    )
+    _add(commands, "check", study=True)
+    compare = _add(commands, "compare")
     for name in ("A", "B"):
         compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
-    compare.add_argument("--json", action="store_true", help="print the comparison alone, as JSON, on stdout")
-    _ledger_parser(commands)
+    _json(compare, "print the comparison alone, as JSON, on stdout")
+    _add_ledger(_add(commands, "ledger"))
     for name in WORLDS:
-        _world_parser(commands, name)
+        _add_world(_add(commands, name), name)
     return top
 
 
-AGAIN = {"lander": "goes on from there", "minigrid": "starts again and gives the same document"}
-WORLDS = tuple(AGAIN)
+def _add(commands: Commands, name: str, *, study: bool = False) -> argparse.ArgumentParser:
+    """Add a command, or an action of a command, and its argument STUDY.toml where it takes one."""
+    summary, description = TEXTS[name]
+    command = commands.add_parser(name.split()[-1], help=summary, description=description, allow_abbrev=False)
+    if study:
+        command.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    return command
 
 
-def _world_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str) -> None:
-    """Add the commands of a world in which agents are trained, predicted and counted."""
-    lander = name == "lander"
-    where = "on Gymnasium's lunar lander" if lander else "in MiniGrid rooms"
-    world = commands.add_parser(
-        name,
-        help="train lander agents, predict their catastrophes, then fly and count"
-        if lander
-        else "the same of agents that walk through MiniGrid rooms",
-        description=f"Predicted against measured catastrophes of trained agents {where} (needs the extra '{name}').",
-        allow_abbrev=False,
-    )
-    actions = world.add_subparsers(dest="action", metavar="ACTION", required=True)
-    read = "their choices in probe scenes" if lander else "their demonstrations in probe rooms"
-    study = actions.add_parser(
-        "study",
-        help="predict, then measure",
-        description=f"Train agents, read them off {read}, write the prediction for three shifted tests to a file, then let them act "
-        f"there and compare. Killed at any moment, the same command {AGAIN[name]}.",
-        allow_abbrev=False,
-    )
-    for key, default, what in (
-        ("agents", 24, "how many are trained"),
-        ("scenes", 200, "scenes of each test" if lander else "rooms of each test"),
-        ("seed", 0, "of scenes, agents and draws"),
-    ):
-        study.add_argument(f"--{key}", metavar="N", type=int, default=default, help=f"{what} (default: {default})")
-    study.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        default=Path(f"{name}-study"),
-        help=f"folder: new, or of the same study (default: ./{name}-study)",
-    )
-    study.add_argument("--json", action="store_true", help="print the document alone on stdout")
-    drawn = "flights" if lander else "walks"
-    render = actions.add_parser(
-        "render",
-        help="draw a training landing, a right one under shift, and the veer into the crater"
-        if lander
-        else "draw a walk in training, a right one under shift, and the walk into the lava",
-        description="Train agents, one that goes by flags and one that goes by paint among them, and draw their flights: GIFs, "
-        "and the last frames as PNGs."
-        if lander
-        else "Train agents, one that goes to the goal and one that goes to the corner among them, and draw their walks: GIFs, and "
-        "the last frames as PNGs.",
-        allow_abbrev=False,
-    )
-    render.add_argument("--seed", metavar="N", type=int, default=0, help="of scenes and agents (default: 0)")
-    render.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path(f"{name}-{drawn}"), help=f"folder (default: ./{name}-{drawn})"
-    )
+def _actions(command: argparse.ArgumentParser) -> Any:
+    return command.add_subparsers(dest="action", metavar="ACTION", required=True)
 
 
-def _ledger_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    ledger = commands.add_parser(
-        "ledger",
-        help="record which test an agent was chosen by, or show what is recorded",
-        description="The ledger of tests: if results on a test are used to choose the next agent, that test has become training "
-        'data. The study names its ledger: ledger = "ledger.jsonl" under [analysis].',
-        allow_abbrev=False,
-    )
-    actions = ledger.add_subparsers(dest="action", metavar="ACTION", required=True)
-    record = actions.add_parser(
-        "record",
-        help="record what was decided from results on a test",
-        description="Record what was decided from results on a test, with its digest and the risk on it (of the run beside the "
-        "study where that is of the same study and data, else computed).",
-        allow_abbrev=False,
-    )
-    record.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
-    record.add_argument(
-        "--decided",
-        metavar="TEXT",
-        required=True,
-        help='what was decided, such as "chose the agent with commit + values"',
-    )
+def _out(command: argparse.ArgumentParser, text: str, default: str | None = None) -> None:
+    command.add_argument("--out", metavar="DIR", type=Path, default=default and Path(default), help=text)
+
+
+def _json(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--json", action="store_true", help=text)
+
+
+def _number(command: argparse.ArgumentParser, key: str, default: int, meaning: str) -> None:
+    text = f"{meaning} (default: {default})"
+    command.add_argument(f"--{key}", metavar="N", type=int, default=default, help=text)
+
+
+def _add_world(world: argparse.ArgumentParser, name: str) -> None:
+    """Add the actions of a world in which agents are trained, predicted and counted."""
+    scenes, drawn = ("scenes", "flights") if name == "lander" else ("rooms", "walks")
+    actions = _actions(world)
+    study = _add(actions, f"{name} study")
+    _number(study, "agents", 24, "how many are trained")
+    _number(study, "scenes", 200, f"{scenes} of each test")
+    _number(study, "seed", 0, "of scenes, agents and draws")
+    _out(study, f"folder: new, or of the same study (default: ./{name}-study)", f"{name}-study")
+    _json(study, "print the document alone on stdout")
+    render = _add(actions, f"{name} render")
+    _number(render, "seed", 0, "of scenes and agents")
+    _out(render, f"folder (default: ./{name}-{drawn})", f"{name}-{drawn}")
+
+
+def _add_ledger(ledger: argparse.ArgumentParser) -> None:
+    """Add the actions of the ledger of tests."""
+    actions = _actions(ledger)
+    record = _add(actions, "ledger record", study=True)
+    decided = 'what was decided, such as "chose the agent with commit + values"'
+    record.add_argument("--decided", metavar="TEXT", required=True, help=decided)
     record.add_argument("--table", metavar="NAME", help="the test that it was decided from (default: the study's test)")
     record.add_argument("--time", metavar="TIME", help="when, in ISO 8601 with its zone (default: now)")
-    show = actions.add_parser(
-        "show",
-        help="show what is recorded, and which tests of the study are spent",
-        description="Verify the ledger, show what is recorded, and say which tests of the study are spent.",
-        allow_abbrev=False,
-    )
-    show.add_argument("study", metavar="STUDY.toml", type=Path, help="the study file")
+    _add(actions, "ledger show", study=True)

@@ -8,7 +8,7 @@ AGAIN_AFTER = 10.0  # seconds
 
 
 class Progress:
-    """Says on stderr what is being done, once the whole has taken two seconds, and again every ten."""
+    """Report on stderr what is being done, once a run has taken two seconds, and every ten after that."""
 
     def __init__(self, after: float = 2.0) -> None:
         self.start, self.after = time.monotonic(), after
@@ -24,7 +24,7 @@ class Progress:
             self._wait(self.after)
 
     def _wait(self, seconds: float) -> None:
-        """Say what is being done after some seconds, if no other word comes before."""
+        """Report after some seconds, unless another report comes first."""
         from threading import Timer
 
         if self.timer is not None:
@@ -35,13 +35,13 @@ class Progress:
         self.timer = timer
 
     def say(self) -> None:
-        """Print it."""
+        """Print what is being done."""
         if self.doing:
             tell([f"[{time.monotonic() - self.start:5.1f} s] {self.doing} ..."])
             self._wait(AGAIN_AFTER)
 
     def stop(self) -> None:
-        """Say no more."""
+        """Stop reporting."""
         self.doing = ""
         if self.timer is not None:
             self.timer.cancel()  # type: ignore[attr-defined]

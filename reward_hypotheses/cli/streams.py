@@ -1,4 +1,4 @@
-"""What the shell reads: standard output and standard error, be they closed, full or gone."""
+"""Standard output and standard error of the shell, which may be closed, full or gone."""
 
 import io
 import os
@@ -15,9 +15,10 @@ class UnwrittenError(Exception):
 
 
 def ready() -> None:
-    """Give every standard stream a place: what is closed goes nowhere, and what cannot be shown is shown as ``?``.
+    """Make every standard stream safe to use.
 
-    A closed descriptor would else be taken by the next file that is opened, which then reads as output.
+    A closed stream leads nowhere: else the next file that is opened would take its descriptor and read as output. A
+    character that cannot be encoded is shown as ``?``.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -33,14 +34,14 @@ def ready() -> None:
 
 @contextmanager
 def output() -> Iterator[None]:
-    """Write to standard output, and to the end of it.
+    """Write to standard output, and flush it.
 
     Raises
     ------
     BrokenPipeError
-        Its reader has gone.
+        The reader of standard output has gone.
     UnwrittenError
-        It cannot be written.
+        Standard output cannot be written.
     """
     try:
         yield
@@ -54,20 +55,20 @@ def output() -> Iterator[None]:
 
 
 def put(data: bytes) -> None:
-    """Write a document to standard output, as it is; raises as `output`."""
+    """Write a document to standard output, as it is; raise what `output` raises."""
     with output():
         sys.stdout.buffer.write(data)
 
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines to standard output, what a terminal would obey made visible; raises as `output`."""
+    """Write lines to standard output, control characters made visible; raise what `output` raises."""
     with output():
         for line in lines:
             print(visible(line))
 
 
 def tell(lines: Iterable[str]) -> None:
-    """Write lines to standard error, each on one line; nothing where it cannot be written."""
+    """Write lines to standard error, each on one line, where it can be written."""
     try:
         for line in lines:
             print(visible(" ".join(line.split())), file=sys.stderr, flush=True)
@@ -76,6 +77,6 @@ def tell(lines: Iterable[str]) -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """Send what is still to be written to a stream nowhere, so that leaving does not try again."""
+    """Discard the rest of a stream, so that Python does not write it on leaving."""
     with suppress(OSError, ValueError, AttributeError, io.UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,55 +1,60 @@
-"""What changed between two runs: their results documents, part by part."""
+"""Differences between two runs: their results documents, part by part."""
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.study.combine import PARTS
-from reward_hypotheses.study.sections.analysis import FEEDBACK, POLICIES
+from reward_hypotheses.study.sections.agent import POLICIES
+from reward_hypotheses.study.sections.analysis import FitSpec
+from reward_hypotheses.study.sections.feedback import FEEDBACK
 
 Document = Mapping[str, Any]
 BESIDES = ("what is asked", "title", "versions")
 """Parts on which no mean risk rests."""
-FIT = {"method": "auto", "draws": 1000, "chains": 4}
 
 
 def described(document: Document) -> dict[str, Any]:
-    """Say what a run was of, part by part, in plain values that can be compared; tables and files by their digests.
+    """Describe the study of a run, part by part, in plain values that can be compared.
+
+    Tables and files are described by their digests.
 
     Raises
     ------
     InputError
-        The study's text in the document is none.
+        The text of the study in the document is no study.
     """
     try:
-        found = _described(document, tomllib.loads(document["study"]["text"]))
-        json.dumps(found, allow_nan=False)
-        return found
+        parts = _described(document, tomllib.loads(document["study"]["text"]))
+        json.dumps(parts, allow_nan=False)
+        return parts
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"not a whole results document ({type(error).__name__}: {error}); run its study again"
         ) from None
 
 
-def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
-    agent, analysis = raw.get("agent", {}), raw.get("analysis", {})
-    digests, line = document["data_sha256"], _line(raw["catastrophe"])
-    judged = raw["catastrophe"].get("judgements")
-    also = [digests[name] for name in document["also"]]
-    asked = {k: v for k, v in analysis.items() if k not in ("test", "also", "ledger", "support")}
-    asked |= {"support": _data(analysis["support"], document, raw)} if "support" in analysis else {}
-    found = {
-        "hypotheses": {name: _reward(reward) for name, reward in raw["hypotheses"].items()},
+def _described(document: Document, written: Mapping[str, Any]) -> dict[str, Any]:
+    agent, analysis, catastrophe = written.get("agent", {}), written.get("analysis", {}), written["catastrophe"]
+    digests, line = document["data_sha256"], _line(catastrophe)
+    test = document["test_table"]
+    judgements = catastrophe.get("judgements")
+    settings = {k: v for k, v in analysis.items() if k not in ("test", "also", "ledger", "support")}
+    settings |= {"support": _data(analysis["support"], document, written)} if "support" in analysis else {}
+    parts = {
+        "hypotheses": {name: _reward(reward) for name, reward in written["hypotheses"].items()},
         "failure line": {
             "": line,
-            "judgements": None if judged is None else judged | {"table": _data(judged["table"], document, raw)},
+            "judgements": None
+            if judgements is None
+            else judgements | {"table": _data(judgements["table"], document, written)},
         },
         "data and feedback": {
-            name: _entry(entry, document, raw) | {"settings": one["settings"]}
-            for (name, one), entry in zip(document["feedback"].items(), raw["feedback"], strict=True)
+            name: _feedback(entry, document, written, ("kind", "column")) | {"settings": feedback["settings"]}
+            for (name, feedback), entry in zip(document["feedback"].items(), written["feedback"], strict=True)
         },
         "values": _values(document["values"]),
         "agent": {
@@ -58,47 +63,49 @@ def _described(document: Document, raw: Mapping[str, Any]) -> dict[str, Any]:
             "fail_utility": _line(agent),
             "hypotheses": agent.get("hypotheses", {}),
             "feedback": {
-                str(k): _entry(one, document, raw, whole=True) for k, one in enumerate(agent.get("feedback", []), 1)
+                str(k): _feedback(entry, document, written, entry)
+                for k, entry in enumerate(agent.get("feedback", []), start=1)
             },
         },
-        "test": {"": None if document["test_table"] is None else digests[document["test_table"]], "also": also},
-        "fit": {"seed": document["seed"], **{k: raw.get("fit", {}).get(k, v) for k, v in FIT.items()}},
-        "what is asked": asked,
+        "test": {"": None if test is None else digests[test], "also": [digests[name] for name in document["also"]]},
+        "fit": {"seed": document["seed"]}
+        | {f.name: written.get("fit", {}).get(f.name, f.default) for f in fields(FitSpec)},
+        "what is asked": settings,
         "title": {"": document["title"]},
         "versions": dict(document["versions"]),
     }
-    assert tuple(found) == (*PARTS, *BESIDES)
-    return found
+    assert tuple(parts) == (*PARTS, *BESIDES)
+    return parts
 
 
-def _line(given: Mapping[str, Any]) -> Any:
-    """A failure line as a study file states it, in reward units or in standard deviations."""
-    return (
-        {"in standard deviations": given["fail_utility_sd"]}
-        if "fail_utility_sd" in given
-        else given.get("fail_utility")
-    )
+def _line(section: Mapping[str, Any]) -> Any:
+    """Return a failure line as a section states it, in reward units or in standard deviations."""
+    if "fail_utility_sd" in section:
+        return {"in standard deviations": section["fail_utility_sd"]}
+    return section.get("fail_utility")
 
 
 def changes(a: Document, b: Document) -> list[dict[str, Any]]:
-    """What changed from one run to another: part, what in it, before and after (null where it was or is not there)."""
+    """Return the changes from one run to another.
+
+    Each names its part, the key in it (``what``), and the values before and after, null where there is none.
+    """
     before, after = described(a), described(b)
-    if a["fail_utility"] == b["fail_utility"] and not _both_by_name(before, after):
-        for one in (before, after):  # one for all, and the same by name
-            one["failure line"][""] = a["fail_utility"]
-    found = []
-    for part in (*PARTS, *BESIDES):
-        for what, old, new in _differences(before[part], after[part], ""):
-            found.append({"part": part, "what": what, "before": old, "after": new})
-    names = [list(one["hypotheses"]) for one in (before, after)]
+    both = (before, after)
+    by_name = all(isinstance(parts["failure line"][""], Mapping) for parts in both)
+    if a["fail_utility"] == b["fail_utility"] and not by_name:
+        for parts in both:  # one line for all hypotheses equals the same line for each
+            parts["failure line"][""] = a["fail_utility"]
+    changed = [
+        {"part": part, "what": place, "before": old, "after": new}
+        for part in (*PARTS, *BESIDES)
+        for place, old, new in _differences(before[part], after[part], "")
+    ]
+    names = [list(parts["hypotheses"]) for parts in both]
     if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
-        place = sum(change["part"] == "hypotheses" for change in found)
-        found.insert(place, {"part": "hypotheses", "what": "their order", "before": names[0], "after": names[1]})
-    return found
-
-
-def _both_by_name(before: Document, after: Document) -> bool:
-    return all(isinstance(one["failure line"][""], Mapping) for one in (before, after))
+        place = sum(change["part"] == "hypotheses" for change in changed)
+        changed.insert(place, {"part": "hypotheses", "what": "their order", "before": names[0], "after": names[1]})
+    return changed
 
 
 def _differences(before: Any, after: Any, at: str) -> list[tuple[str, Any, Any]]:
@@ -115,43 +122,47 @@ def _reward(reward: Any) -> Any:
     return {"prior": "sphere", **reward} if isinstance(reward, Mapping) else reward
 
 
-def _policy(given: Any) -> dict[str, Any]:
-    stated = dict(given) if isinstance(given, Mapping) else {"name": given}
-    defaults = {f.name: f.default for f in fields(POLICIES[stated["name"]]) if f.default is not MISSING}
-    return {**defaults, **stated}
+def _by_name(written: Any) -> dict[str, Any]:
+    return dict(written) if isinstance(written, Mapping) else {"name": written}
 
 
-def _prior(given: Any) -> dict[str, Any]:
-    stated = dict(given) if isinstance(given, Mapping) else {"name": given}
+def _policy(written: Any) -> dict[str, Any]:
+    stated = _by_name(written)
+    return {f.name: f.default for f in fields(POLICIES[stated["name"]]) if f.default is not MISSING} | stated
+
+
+def _prior(written: Any) -> dict[str, Any]:
+    stated = _by_name(written)
     return {"language": "rules", **stated} if stated["name"] == "simplicity" else stated
 
 
-def _values(given: Mapping[str, Any]) -> dict[str, Any]:
-    said = {key: value for key, value in given.items() if key != "inferred"}
-    if "judges" in said:
-        said["judges"] = {judge["name"]: {"weight": 1, **judge} for judge in said["judges"]}
-    if "judgements" in said:
-        said["judgements"] = {key: value for key, value in said["judgements"].items() if key != "file"}
-    if "prior" in said:
-        said["prior"] = _prior(said["prior"])
-    return said
+def _values(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in recorded.items() if key != "inferred"}
+    if "judges" in values:
+        values["judges"] = {judge["name"]: {"weight": 1, **judge} for judge in values["judges"]}
+    if "judgements" in values:
+        values["judgements"] = {key: value for key, value in values["judgements"].items() if key != "file"}
+    if "prior" in values:
+        values["prior"] = _prior(values["prior"])
+    return values
 
 
-def _entry(entry: Mapping[str, Any], document: Document, raw: Mapping[str, Any], whole: bool = False) -> dict[str, Any]:
-    """A feedback by the digests of its data; `whole`: with its settings as they were written."""
+def _feedback(
+    entry: Mapping[str, Any], document: Document, written: Mapping[str, Any], keys: Collection[str]
+) -> dict[str, Any]:
+    """Return a feedback by the digests of its data, with some of its keys as they were written."""
     places = ("table", "mdp")
-    said = {key: value for key, value in entry.items() if whole or key in ("kind", "column")}
-    data = {f"data of its {key}": _data(entry[key], document, raw) for key in places if key in entry}
-    kept = {key: value for key, value in said.items() if key not in (*places, "name")}
-    return {"kind": FEEDBACK[entry["kind"]].kind, **kept, **data}
+    settings = {key: value for key, value in entry.items() if key in keys and key not in (*places, "name")}
+    data = {f"data of its {key}": _data(entry[key], document, written) for key in places if key in entry}
+    return {"kind": FEEDBACK[entry["kind"]].kind, **settings, **data}
 
 
-def _data(name: str, document: Document, raw: Mapping[str, Any]) -> Any:
-    """A table or an MDP by the digests of what it was read from, and how it was read."""
+def _data(name: str, document: Document, written: Mapping[str, Any]) -> Any:
+    """Return a table or an MDP by the digests of its files, and how it was read."""
     digests = document["data_sha256"]
-    if name in raw.get("mdps", {}):
+    if name in written.get("mdps", {}):
         transitions = digests[f"{name} transitions"]
-        return {"states": digests[name], "transitions": transitions, "discount": raw["mdps"][name]["discount"]}
-    spec = raw["tables"][name]
+        return {"states": digests[name], "transitions": transitions, "discount": written["mdps"][name]["discount"]}
+    spec = written["tables"][name]
     pairs = isinstance(spec, Mapping) and spec.get("comparisons", False)
     return {"comparisons": digests[name]} if pairs else digests[name]

@@ -1,4 +1,4 @@
-"""Recording in a study's ledger what was decided from one of its tests, and showing what is recorded."""
+"""The ledger of a study: record what was decided from a test, and show the records."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +10,16 @@ from reward_hypotheses.data.ledger import Ledger
 from reward_hypotheses.data.readers.csv import sha256
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.study.load import load
-from reward_hypotheses.study.run import answer
+from reward_hypotheses.study.run import run_study
 from reward_hypotheses.study.study import Study
 
 
 def record(path: Path, decided: str, table: str | None, time: str | None, progress: Callable[[str], None]) -> list[str]:
-    """Record what was decided from a test of a study (its first unless one is named); what to tell whoever did.
+    """Record what was decided from a test of a study; return lines to print.
 
-    The risk is that of the run beside the study, where that is of this study and these data; else it is computed.
+    The test is the first one unless a table is named.
+
+    The risk is that of the run beside the study, where that run is of this study and these data; else it is computed.
 
     Raises
     ------
@@ -38,15 +40,15 @@ def record(path: Path, decided: str, table: str | None, time: str | None, progre
     digest = study.sources.digests[name]
     Ledger.refuse(digest, decided, time=time)  # before anything is computed
     risk = _risk(study, name, progress)
-    entry = ledger.record(digest, decided, table=name, study=study.title, risk=risk, time=time)
+    entry = ledger.record(digest, decided, table=name, study=study.spec.title, risk=risk, time=time)
     return [
-        f"Recorded as line {entry.sequence} of {study.ledger}: by results on {name!r} (risk {risk:.3f}), {_plain(decided)}.",
+        f"Recorded as line {entry.sequence} of {study.spec.analysis.ledger}: by results on {name!r} (risk {risk:.3f}), {_plain(decided)}.",
         "From now on runs say that this test was used to choose an agent.",
     ]
 
 
 def shown_ledger(path: Path, progress: Callable[[str], None]) -> list[str]:
-    """What the ledger of a study holds, line by line, and which of the study's tests are spent.
+    """Return lines with the entries of a study's ledger, and which of its tests are spent.
 
     Raises
     ------
@@ -55,20 +57,19 @@ def shown_ledger(path: Path, progress: Callable[[str], None]) -> list[str]:
     """
     study = load(path, progress)
     _ledger(study)
-    found = study.recorded
-    lines = [f"{study.ledger}: {'nothing recorded yet' if not found.entries else 'every line verified'}."]
-    for entry in found.entries:
+    recorded = study.recorded
+    state = "every line verified" if recorded.entries else "nothing recorded yet"
+    lines = [f"{study.spec.analysis.ledger}: {state}."]
+    for entry in recorded.entries:
         risk = "not stated" if entry.risk is None else f"{entry.risk:.3f}"
         of = f" of {entry.study!r}" if entry.study else ""
         about = f"{entry.table!r}{of} ({entry.sha256[:12]}), risk {risk}"
         lines.append(f"{entry.sequence}. {entry.time}  {about}: {_plain(entry.decided)}")
-    lines += [f"{number}. was cut off while it was written" for number in found.cut_off]
+    lines += [f"{number}. was cut off while it was written" for number in recorded.cut_off]
     for name in study.tests:
-        times = len(found.of(study.sources.digests[name]))
-        said = (
-            f"spent: an agent was chosen by it {'once' if times == 1 else f'{times} times'}" if times else "not spent"
-        )
-        lines.append(f"{name}: {said}")
+        times = len(recorded.of(study.sources.digests[name]))
+        often = "once" if times == 1 else f"{times} times"
+        lines.append(f"{name}: {f'spent: an agent was chosen by it {often}' if times else 'not spent'}")
     return lines
 
 
@@ -77,29 +78,31 @@ def _plain(text: str) -> str:
 
 
 def _ledger(study: Study) -> Ledger:
-    if study.ledger is None:
+    if study.spec.analysis.ledger is None:
         raise InputError(
             f'{study.path.name}: [analysis] ledger: missing; write ledger = "ledger.jsonl", so that runs read what is recorded'
         )
-    return Ledger(study.path.parent / study.ledger)
+    return Ledger(study.path.parent / study.spec.analysis.ledger)
 
 
 def _risk(study: Study, name: str, progress: Callable[[str], None]) -> float:
-    document = _of_the_run_beside(study)
+    """Return the mean risk on a test: of the run beside the study, or computed."""
+    document = _run_beside(study)
     if document is None:
-        document = answer(study.path, progress, read_ledger=False).document
-    one = document if name == document["test_table"] else document["also"][name]
-    return float(one["risk"]["mean"])
+        document = run_study(study.path, progress, read_ledger=False).document
+    on_test = document if name == document["test_table"] else document["also"][name]
+    return float(on_test["risk"]["mean"])
 
 
-def _of_the_run_beside(study: Study) -> dict[str, Any] | None:
-    """Results of the run in its usual place; None where they are of another study or of other data, or none."""
+def _run_beside(study: Study) -> dict[str, Any] | None:
+    """Return the results in the folder beside the study; None if they are of another study or other data."""
     folder = study.path.with_suffix("")
     try:
         refuse_changed(folder, str(folder))
-        found = json_of(read_bytes(folder / "results.json", "results.json").decode())
-        same = found["study"]["sha256"] == sha256(study.text.encode()) and found["data_sha256"] == study.sources.digests
-        means = [found, *found["also"].values()]
-        return found if same and all(0 <= float(one["risk"]["mean"]) <= 1 for one in means) else None
+        document = json_of(read_bytes(folder / "results.json", "results.json").decode())
+        same_study = document["study"]["sha256"] == sha256(study.text.encode())
+        same_data = document["data_sha256"] == study.sources.digests
+        means = [float(on_test["risk"]["mean"]) for on_test in (document, *document["also"].values())]
+        return document if same_study and same_data and all(0 <= mean <= 1 for mean in means) else None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

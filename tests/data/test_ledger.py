@@ -324,7 +324,7 @@ def test_the_folder_of_a_run_is_written_as_ever(study, tmp_path):
 
 def test_the_risk_is_that_of_the_run_beside_where_it_is_of_the_same_data(study, tmp_path, monkeypatch):
     reported = run_beside(study)["risk"]["mean"]
-    monkeypatch.setattr(recording, "answer", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(recording, "run_study", lambda *_, **__: pytest.fail("computed"))
     assert main(["ledger", "record", str(study), "--decided", "chose commit"]) == 0
     (entry,) = rh.Ledger(tmp_path / "ledger.jsonl")
     assert entry.risk == reported

@@ -36,7 +36,7 @@ from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.models.feedback.boltzmann.score_test import score
 from reward_hypotheses.models.hypotheses import callables
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
-from reward_hypotheses.study.run import answer
+from reward_hypotheses.study.run import run_study
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -59,7 +59,7 @@ def hurry():
 def ran(tmp_path_factory):
     """A study, and what its run computed."""
     path = write(tmp_path_factory.mktemp("ran"), small(), training=TRAINING, test=TEST)
-    return answer(path)
+    return run_study(path)
 
 
 def test_the_posterior_needs_no_temporary_folder(ran, monkeypatch):

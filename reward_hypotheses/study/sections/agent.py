@@ -1,143 +1,158 @@
 """[agent] of a study file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
 from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
+from reward_hypotheses.models.policies.cvar import Cvar
+from reward_hypotheses.models.policies.expected import Expected
+from reward_hypotheses.models.policies.maximin import Maximin
+from reward_hypotheses.models.policies.most_probable import MostProbable
+from reward_hypotheses.models.policies.quantilize import Quantilize
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.study.sections.analysis import LINES, POLICIES, PRIORS, Read
 from reward_hypotheses.study.sections.catastrophe import stated_line
-from reward_hypotheses.study.sections.feedback import Use, _uses
-from reward_hypotheses.study.sections.hypotheses import _rewards
-from reward_hypotheses.study.sections.values import foil
-from reward_hypotheses.study.validation import Problems, Section
+from reward_hypotheses.study.sections.feedback import FeedbackSpec
+from reward_hypotheses.study.sections.hypotheses import Reward, read_rewards
+from reward_hypotheses.study.sections.values import BASELINES, baseline
+from reward_hypotheses.study.validation import Problems, Section, key, truth
+
+POLICIES: Mapping[str, type[Policy]] = {
+    "commit": Commit,
+    "most_probable": MostProbable,
+    "expected": Expected,
+    "boltzmann": Boltzmann,
+    "cvar": Cvar,
+    "maximin": Maximin,
+    "quantilize": Quantilize,
+}
 
 
 @dataclass(frozen=True)
-class Agent:
-    """What [agent] says.
+class StudyAgent:
+    """The agent of a study.
 
     Attributes
     ----------
     prior : Prior or None
         None: the judge's values.
-    told : FailureLine or None
-        What it was told of the failure line, of the judge's hypotheses; None: the judge's.
-    hypotheses : dict
-        Its own, beside the judge's; those that can be read.
-    own_line : FailureLine or None
-        What it was told of these; None where nobody said.
-    feedback : list of Use
-        Its own choices.
+    line : FailureLine or None
+        The failure line of the judge's hypotheses that the agent was told; None: the judge's.
+    hypotheses : Hypotheses
+        Those that the agent alone has.
+    hypotheses_line : FailureLine or None
+        The failure line of these; None where the file states no line for the agent.
     """
 
     policy: Policy
     prior: Prior | None
-    told: FailureLine | None
-    hypotheses: Mapping[str, Read]
-    own_line: FailureLine | None
-    feedback: list[Use]
+    line: FailureLine | None
+    hypotheses: Hypotheses
+    hypotheses_line: FailureLine | None
 
 
-def read_agent(
-    top: Section,
-    problems: Problems,
-    hypotheses: tuple[list[str], Mapping[str, Read]],
-    tables: Mapping[str, Table | None],
-    mdps: Mapping[str, Any],
-) -> Agent:
-    """Read [agent] and every [[agent.feedback]].
+@dataclass(frozen=True)
+class AgentSpec:
+    """[agent]: its policy, prior, failure line, hypotheses, and choices."""
 
-    Parameters
-    ----------
-    hypotheses : (names, rewards)
-        The judge's.
-    """
-    section = top.section("agent", ("policy", "prior", *LINES, "hypotheses", "feedback"), required=False)
-    section.refuse_unknown()
-    given = section.given
-    names, rewards = hypotheses
-    feedback = _uses("[[agent.feedback]]", given.get("feedback", []), problems, tables, mdps)
-    own = _agents_own(given.get("hypotheses", {}), problems, rewards)
-    none = [n for n, r in rewards.items() if isinstance(r, Unmodelled)]
-    if none and (own or feedback):
-        problems.add(
-            f"[agent]: {none[0]!r} is unmodelled, beside which no agent is read and none has hypotheses of its own; leave the one or "
-            "the other out"
-        )
-    policy = _policy(given.get("policy", "commit"), problems)
-    rational = any(issubclass(use.kind, Rational) for use in feedback)
-    if policy.asks_rationality and not rational and not isinstance(given.get("feedback", []), dict):
-        problems.add(
-            '[agent] policy: beta = "inferred" is read from the agent\'s own choices; give [[agent.feedback]] of a kind with a '
-            "rationality, such as choices, or beta a number"
-        )
-    prior = foil("[agent] prior", given.get("prior", "values"), None, problems, PRIORS)
-    if own and given.get("prior", "values") == "values":
-        problems.add(
-            f"[agent] prior: the values say nothing of {', '.join(map(repr, own))}, which the agent alone may hold; give it a prior "
-            'of its own, such as prior = "uniform"'
-        )
-    told = own_line = None
-    if any(key in given for key in LINES):
-        may_lack = [n for n in names if isinstance(rewards.get(n), (Linear, Unmodelled))]
-        with problems.at("[agent]"):
-            both = stated_line(given, [*names, *own], [*may_lack, *own])
-            told, own_line = FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])
-    return Agent(policy, prior, told, own, own_line, feedback)
+    policy: Any = key(default="commit")
+    prior: Any = key(default="values")
+    fail_utility: Any = key()
+    fail_utility_sd: Any = key()
+    hypotheses: Any = key()
+    feedback: Any = key()
 
+    def build(
+        self, names: Sequence[str], judge: Hypotheses, feedback: Sequence[FeedbackSpec], problems: Problems
+    ) -> StudyAgent:
+        """Make the agent.
 
-def _agents_own(given: Any, problems: Problems, judges: Mapping[str, Read]) -> dict[str, Read]:
-    """Read the agent's own hypotheses: those that the judge has too are left out, if they are the same."""
-    if not isinstance(given, dict):
-        problems.add(f"[agent] hypotheses: {shown(given)}; give name = expression, in braces")
-        return {}
-    found = _rewards("[agent] hypotheses", given, problems)
-    for name in [n for n in found if n in judges]:
-        if _written(found[name]) != _written(judges[name]):
+        Parameters
+        ----------
+        names : sequence of str
+            The judge's hypotheses as listed; ``judge`` holds those that can be read.
+        feedback : sequence of FeedbackSpec
+            The agent's choices.
+        """
+        hypotheses = self._hypotheses(judge, problems)
+        if judge.unmodelled is not None and (hypotheses or feedback):
             problems.add(
-                f"[agent] hypotheses: {name!r} is another reward in [hypotheses]; the agent's hypotheses stand beside those, so give "
-                "it another name"
+                f"[agent]: {judge.names[judge.unmodelled]!r} is unmodelled, beside which no agent is read and none has hypotheses of "
+                "its own; leave the one or the other out"
             )
-        del found[name]
-    for name in [n for n in found if not n.strip()]:
-        del found[name]
-    for name in [n for n, r in found.items() if isinstance(r, Unmodelled)]:
-        problems.add(
-            f"[agent] hypotheses: {name!r} is unmodelled, and says nothing by which an agent could act; leave it out"
-        )
-        del found[name]
-    return found
+        policy = self._policy(problems)
+        rational = any(issubclass(spec.kind, Rational) for spec in feedback)
+        if policy.asks_rationality and not rational and not isinstance(self.feedback, dict):
+            problems.add(
+                '[agent] policy: beta = "inferred" is read from the agent\'s own choices; give [[agent.feedback]] of a kind with a '
+                "rationality, such as choices, or beta a number"
+            )
+        prior = baseline("[agent] prior", self.prior, None, problems, ("values", *BASELINES))
+        if hypotheses and self.prior == "values":
+            problems.add(
+                f"[agent] prior: the values say nothing of {', '.join(map(repr, hypotheses))}, which the agent alone may hold; give "
+                'it a prior of its own, such as prior = "uniform"'
+            )
+        lines: list[FailureLine | None] = [None, None]
+        if self.fail_utility is not None or self.fail_utility_sd is not None:
+            may_lack = [*judge.may_lack_line, *hypotheses]
+            with problems.at("[agent]"):
+                both = stated_line(self.fail_utility, self.fail_utility_sd, [*names, *hypotheses], may_lack)
+                lines = [FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])]
+        return StudyAgent(policy, prior, lines[0], Hypotheses(tuple(hypotheses), tuple(hypotheses.values())), lines[1])
+
+    def _hypotheses(self, judge: Hypotheses, problems: Problems) -> dict[str, Reward]:
+        """Read the hypotheses that the agent alone has; those of the judge are left out."""
+        where = "[agent] hypotheses"
+        if self.hypotheses is None:
+            return {}
+        if not isinstance(self.hypotheses, dict):
+            problems.add(f"{where}: {shown(self.hypotheses)}; give name = expression, in braces")
+            return {}
+        listed = dict(zip(judge.names, judge.rewards, strict=True))
+        rewards = read_rewards(where, self.hypotheses, problems)
+        for name, reward in rewards.items():
+            if name in listed and _written(reward) != _written(listed[name]):
+                problems.add(
+                    f"{where}: {name!r} is another reward in [hypotheses]; the agent's hypotheses stand beside those, so give it another "
+                    "name"
+                )
+        rest = {name: reward for name, reward in rewards.items() if name not in listed and name.strip()}
+        for name, reward in rest.items():
+            if isinstance(reward, Unmodelled):
+                problems.add(
+                    f"{where}: {name!r} is unmodelled, and says nothing by which an agent could act; leave it out"
+                )
+        return {name: reward for name, reward in rest.items() if not isinstance(reward, Unmodelled)}
+
+    def _policy(self, problems: Problems) -> Policy:
+        """Make the policy; `Commit` where it is wrong, which is noted."""
+        where = "[agent] policy"
+        name = str(self.policy.get("name") if isinstance(self.policy, dict) else self.policy)
+        if name not in POLICIES:
+            problems.add(f"{where}: {shown(name)} is no policy of this version; {suggestion(name, POLICIES)}")
+            return Commit()
+        required = {f.name: f.default is MISSING for f in fields(POLICIES[name])}
+        part = Section(self.policy, where, problems, ("name", *required))
+        part.refuse_unknown()
+        settings = {k: v for k, v in part.entries.items() if k in required}
+        missing = [k for k, is_required in required.items() if is_required and k not in settings]
+        for k in missing:
+            problems.add(f'{where}: {name!r} needs {k}; write {{ name = "{name}", {k} = ... }}')
+        settings["abstain"] = part.value("abstain", truth, False)
+        if not missing:
+            with problems.at(where):
+                return POLICIES[name](**settings)
+        return Commit()
 
 
-def _written(reward: Read) -> Any:
+def _written(reward: Any) -> Any:
     return reward.text if isinstance(reward, Expression) else reward.written()
-
-
-def _policy(spec: Any, problems: Problems) -> Policy:
-    policy: Policy = Commit()
-    name = str(spec.get("name") if isinstance(spec, dict) else spec)
-    if name not in POLICIES:
-        problems.add(f"[agent] policy: {shown(name)} is no policy of this version; {suggestion(str(name), POLICIES)}")
-        return policy
-    options = {f.name: f for f in fields(POLICIES[name])}
-    part = Section(spec, "[agent] policy", problems, ("name", *options))
-    part.refuse_unknown()
-    arguments = {k: v for k, v in part.given.items() if k in options}
-    lacking = [k for k, f in options.items() if f.default is MISSING and k not in arguments]
-    for lacks in lacking:
-        problems.add(f'[agent] policy: {name!r} needs {lacks}; write {{ name = "{name}", {lacks} = ... }}')
-    arguments["abstain"] = part.truth("abstain", False)
-    if not lacking:
-        with problems.at("[agent] policy"):
-            policy = POLICIES[name](**arguments)
-    return policy

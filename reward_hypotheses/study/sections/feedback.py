@@ -1,104 +1,35 @@
-"""[[feedback]] of a study file."""
+"""[[feedback]] and [[agent.feedback]] of a study file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
-from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.study.sections.analysis import FEEDBACK
-from reward_hypotheses.study.validation import Problems, Section
+from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.feedback.demonstrations import Demonstrations
+from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.proxy import Proxy
+from reward_hypotheses.models.feedback.rankings import Rankings
+from reward_hypotheses.models.feedback.ratings import Ratings
+from reward_hypotheses.models.feedback.rewards import Rewards
+from reward_hypotheses.models.feedback.stops import Stops
+from reward_hypotheses.study.validation import Problems, Section, refuse_no_table, text
 
-
-@dataclass(frozen=True)
-class Use:
-    """One [[feedback]] entry, read but not yet made.
-
-    Attributes
-    ----------
-    table : str
-        The table of its items, or the name of the MDP whose states they are.
-    said : str or None
-        What holds what was said: a column, or a table of trajectories; None where the entry says it itself.
-    in_mdp : bool
-        Whether its items are the states of an MDP.
-    """
-
-    where: str
-    kind: type[Feedback]
-    table: str
-    said: str | None
-    options: Mapping[str, Any]
-    in_mdp: bool
-    complete: bool
-
-    def make(self, items: Any, said: Any, problems: Problems) -> list[Feedback]:
-        """Make the feedback, what was said judged; nothing where it is wrong, which has then been said."""
-        with problems.at(self.where):
-            one = self.kind(items, *([] if self.said is None else [said]), **self.options)
-            _ = one.observed, one.counts
-            return [one]
-        return []
-
-
-def read_feedback(
-    top: Section, problems: Problems, tables: Mapping[str, Table | None], mdps: Mapping[str, Any]
-) -> list[Use]:
-    """Read every [[feedback]]."""
-    entries = top.given.get("feedback")
-    if entries is None or entries == []:
-        problems.add("[[feedback]]: there is none; give at least one, with kind, table and column")
-        return []
-    return _uses("[[feedback]]", entries, problems, tables, mdps)
-
-
-def _uses(
-    head: str, entries: Any, problems: Problems, tables: Mapping[str, Table | None], mdps: Mapping[str, Any]
-) -> list[Use]:
-    """Read feedbacks that stand below lines of one kind."""
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        problems.add(f"{head}: write each feedback below a line {head}, with kind, table and column")
-        return []
-    uses = []
-    for i, entry in enumerate(entries):
-        where = head if len(entries) == 1 else f"{head} {i + 1}"
-        kind = entry.get("kind")
-        if not isinstance(kind, str) or kind not in FEEDBACK:
-            what = "kind: missing" if kind is None else f"kind: {shown(kind)} is no kind of this version"
-            problems.add(f"{where} {what}; {suggestion(str(kind), FEEDBACK)}")
-            if isinstance(entry.get("table"), str) and entry["table"] not in tables:
-                problems.add(f"{where} table: {entry['table']!r} is no table; {suggestion(entry['table'], tables)}")
-            continue
-        instead = {key: other for key, other in FEEDBACK[kind].instead.items() if other in entry}
-        asks = tuple(instead.get(key, key) for key in FEEDBACK[kind].asks)
-        settings = {f.name: f for f in fields(FEEDBACK[kind]) if f.init and f.name not in ("needs", "trajectories")}
-        options = {key: settings.get(key) for key in dict.fromkeys((*settings, *asks))}
-        part = Section(entry, where, problems, ("kind", *options))
-        part.refuse_unknown()
-        complete = True
-        for key, other in instead.items():
-            if key in entry:
-                problems.add(f"{where} {key} and {other}: both are given; give one of them")
-                complete = False
-        for name, spec in options.items():
-            if name not in entry and (name in asks or spec is None or spec.default is MISSING):
-                problems.add(f"{where} {name}: missing; {_NEEDED.get(name, 'it is required')}")
-                complete = False
-        names = {key: part.text(key) for key in asks}
-        for key, known in (("table", tables), ("mdp", mdps)):
-            if names.get(key) and names[key] not in known:
-                problems.add(
-                    f"{where} {key}: {names[key]!r} is no {'MDP' if key == 'mdp' else key}; {suggestion(names[key], known)}"
-                )
-        given = {k: v for k, v in entry.items() if k in options and k not in asks and k not in instead}
-        items, said = [*names.values(), None][:2]
-        complete = complete and all(names.values())
-        uses.append(Use(where, FEEDBACK[kind], str(items), said, given, "mdp" in asks, complete))
-    return uses
-
-
-_NEEDED = {
+FEEDBACK: Mapping[str, type[Feedback]] = {
+    "labels": Labels,
+    "rewards": Rewards,
+    "choices": Choices,
+    "rankings": Rankings,
+    "ratings": Ratings,
+    "stops": Stops,
+    "proxy": Proxy,
+    "demonstrations": Demonstrations,
+}
+"""Every kind of feedback that a study file may name; a new kind is one line here."""
+FILLED_IN = ("needs", "trajectories")
+"""Fields of a kind of feedback that are no keys of a study file."""
+TO_WRITE = {
     "table": "name the table, as under [tables]",
     "mdp": "name the MDP, as under [mdps]",
     "column": "name the column that holds what was said",
@@ -108,3 +39,91 @@ _NEEDED = {
     "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]',
     "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]",
 }
+
+
+@dataclass(frozen=True)
+class FeedbackSpec:
+    """One feedback of a study file: its kind, where its data are, and its settings.
+
+    Attributes
+    ----------
+    where : str
+        How messages call it.
+    items : str
+        The table of its items, or the MDP whose states they are.
+    answers : str or None
+        Where the answers are: a column, or a table of trajectories; None where the settings hold them.
+    in_mdp : bool
+        Whether its items are the states of an MDP.
+    complete : bool
+        Whether it can be made; False where something is missing, which is noted.
+    """
+
+    where: str
+    kind: type[Feedback]
+    items: str
+    answers: str | None
+    settings: Mapping[str, Any]
+    in_mdp: bool
+    complete: bool
+
+    def build(self, items: Any, answers: Any, problems: Problems) -> list[Feedback]:
+        """Make the feedback and check its answers; return nothing where it is wrong, which is noted."""
+        with problems.at(self.where):
+            feedback = self.kind(items, *([] if self.answers is None else [answers]), **self.settings)
+            _ = feedback.observed, feedback.counts
+            return [feedback]
+        return []
+
+
+def read_feedback(
+    head: str, entries: Any, tables: Collection[str], mdps: Collection[str], problems: Problems
+) -> list[FeedbackSpec]:
+    """Read the feedbacks below lines such as ``[[feedback]]``.
+
+    Those of no known kind are noted and left out.
+    """
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        problems.add(f"{head}: write each feedback below a line {head}, with kind, table and column")
+        return []
+    specs = []
+    for i, entry in enumerate(entries):
+        where = head if len(entries) == 1 else f"{head} {i + 1}"
+        kind = entry.get("kind")
+        if isinstance(kind, str) and kind in FEEDBACK:
+            specs.append(_of_kind(FEEDBACK[kind], where, entry, tables, mdps, problems))
+            continue
+        wrong = "kind: missing" if kind is None else f"kind: {shown(kind)} is no kind of this version"
+        problems.add(f"{where} {wrong}; {suggestion(str(kind), FEEDBACK)}")
+        if isinstance(entry.get("table"), str):
+            refuse_no_table(f"{where} table", entry["table"], tables, "table", problems)
+    return specs
+
+
+def _of_kind(
+    kind: type[Feedback],
+    where: str,
+    entry: Mapping[str, Any],
+    tables: Collection[str],
+    mdps: Collection[str],
+    problems: Problems,
+) -> FeedbackSpec:
+    """Read a feedback of a known kind; its keys are the fields of its class."""
+    instead = {key: other for key, other in kind.instead.items() if other in entry}
+    places = tuple(instead.get(key, key) for key in kind.asks)
+    settings = {f.name: f.default is MISSING for f in fields(kind) if f.init and f.name not in FILLED_IN}
+    required = {key: settings.get(key, True) or key in places for key in dict.fromkeys((*settings, *places))}
+    part = Section(entry, where, problems, ("kind", *required))
+    part.refuse_unknown()
+    doubled = [key for key in instead if key in entry]
+    missing = [key for key, is_required in required.items() if is_required and key not in entry]
+    problems.extend(f"{where} {key} and {instead[key]}: both are given; give one of them" for key in doubled)
+    problems.extend(f"{where} {key}: missing; {TO_WRITE.get(key, 'it is required')}" for key in missing)
+    names = {key: part.value(key, text, "") for key in places}
+    for key, known, noun in (("table", tables, "table"), ("mdp", mdps, "MDP")):
+        if names.get(key):
+            refuse_no_table(f"{where} {key}", names[key], known, noun, problems)
+    options = {k: v for k, v in entry.items() if k in required and k not in places and k not in instead}
+    items, answers = [*names.values(), None][:2]
+    complete = not doubled and not missing and all(names.values())
+    return FeedbackSpec(where, kind, str(items), answers, options, "mdp" in places, complete)

@@ -1,219 +1,193 @@
 """[tables] of a study file: read from files, made on the lunar lander or by shifts, or every combination of some values."""
 
+import inspect
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.readers.file_bytes import read_bytes
-from reward_hypotheses.data.readers.files import digest_of_columns, read_any
+from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.data.table import Table
-from reward_hypotheses.study.validation import Problems, Section
+from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, landing_sites
+from reward_hypotheses.study.sections.sources import Sources
+from reward_hypotheses.study.validation import Problems, key, path_like, read, text, truth
 
-KEYS = {
-    "path": ("path", "picture", "comparisons"),
-    "landing_sites": ("landing_sites", "seed", "shifted", "mix"),
-    "from": ("from", "shift", "chosen_by", "why"),
-    "combinations": ("combinations", "where"),
-}
-"""Ways to give a table as { ... }, by the key that tells them apart, and the keys of each."""
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+PATH = path_like("the path of a CSV, Parquet, NetCDF or Zarr table, in quotes")
 
 
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """The tables of a study.
+@dataclass(frozen=True)
+class FileTable:
+    """A table that is read from a file."""
 
-    Attributes
-    ----------
-    tables : dict of str to Table or None
-        None where it cannot be used, which has then been said.
-    digests : dict of str to str
-        SHA-256 of a file's bytes; of a table that was made, of its columns.
-    origins : dict of str to dict
-        Where each came from, in words and numbers that JSON holds.
-    pictures : dict of str to bytes
-        A picture of a table (PNG or JPEG), where a file of one was given.
-    versions : dict of str to str
-        Of what made a table.
-    """
+    path: Any = key()
+    picture: str | None = key(path_like("that of a PNG or JPEG file, in quotes"))
+    comparisons: bool = key(truth, False)
 
-    tables: dict[str, Table | None] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    origins: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+    def add(self, name: str, sources: Sources, study: Path) -> None:
+        """Read the table, and the picture of its world where there is one."""
+        path = PATH(self.path)
+        table, sources.digests[name] = read_any(study.parent / path, name, path)
+        if self.comparisons:
+            from reward_hypotheses.data.readers.pairwise import comparisons
 
-    def picture(self, name: str, scene: str | None) -> bytes | None:
-        """Give a picture of a table: the one in its file, or this scene (else the first) of the world that it was made on."""
-        origin = self.origins.get(name, {})
-        if "landing_sites" not in origin:
-            return self.pictures.get(name)
-        from reward_hypotheses.data.worlds.lander.scenes import drawn
-        from reward_hypotheses.study.report import png
-
-        return png(drawn(origin["seed"], int(scene or 0), origin["mix"]))
+            table = comparisons(table)
+        sources.tables[name] = table
+        sources.origins[name] = {"file": path}
+        if self.picture is not None:
+            picture = read_bytes(study.parent / self.picture, f"picture: {self.picture}", "a PNG or JPEG file")
+            if not picture.startswith(PICTURES):
+                raise InputError(
+                    f"picture: {self.picture}: is neither PNG nor JPEG; give a picture of the table's world"
+                )
+            sources.pictures[name] = picture
 
 
-def read_tables(top: Section, path: Path, seed: int, problems: Problems) -> Tables:
-    """Read or make every table.
+@dataclass(frozen=True)
+class LandingSites:
+    """A table of scenes on the lunar lander."""
+
+    landing_sites: Any = key()
+    seed: Any = key(default=0)
+    shifted: Any = key(default=False)
+    mix: Any = key()
+
+    def add(self, name: str, sources: Sources, study: Path) -> None:
+        """Make the scenes."""
+        data = landing_sites(self.landing_sites, self.seed, self.shifted, mix=self.mix)
+        seed, mix = data.attrs["seed"], json.loads(data.attrs["mix"])
+        origin = {"landing_sites": data.sizes["scene"], "seed": seed, "mix": mix}
+        sources.add_made(name, as_table(data, name, f"landing_sites of seed {seed}"), origin)
+        sources.versions["gymnasium"] = data.attrs["gymnasium"]
+
+
+@dataclass(frozen=True)
+class ShiftedTable:
+    """A table made from another by shifts, in order."""
+
+    source: Any = key(name="from")
+    shift: Any = key()
+    chosen_by: str | None = key(text)
+    why: str | None = key(text)
+
+    def add(self, name: str, sources: Sources, seed: int) -> None:
+        """Make the table; ``seed`` is the study's, for shifts that have no seed of their own."""
+        from reward_hypotheses.data.shifts.base import shifts_of
+        from reward_hypotheses.data.shifts.registry import SHIFTS
+
+        table = sources.tables.get(self.source)
+        if table is None:  # its problems are noted already
+            return
+        if not isinstance(self.shift, list) or not self.shift or not all(isinstance(s, dict) for s in self.shift):
+            raise InputError('shift: give a list of shifts, such as [{ name = "decorrelate", features = ["flags"] }]')
+        texts = {"chosen_by": self.chosen_by, "why": self.why}
+        data = table.to_dataset()
+        for i, shift in enumerate(self.shift, start=1):
+            try:
+                data = SHIFTS[_shift_name(shift, SHIFTS)](data, **_shift_settings(shift, SHIFTS, seed), **texts)
+            except InputError as error:
+                at = f"shift {i}" if len(self.shift) > 1 else "shift"
+                raise InputError([f"{at}: {p}" for p in error.problems]) from None
+        origin = {"from": self.source, "shift": shifts_of(data), **texts}
+        sources.add_made(name, as_table(data, name, f"{name} (made from {self.source})"), origin)
+
+
+def _shift_name(shift: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    name = shift.get("name")
+    if not isinstance(name, str) or name not in known:
+        raise InputError(f"{shown(name)} is no shift; {suggestion(str(name), known)}")
+    return name
+
+
+def _shift_settings(shift: Mapping[str, Any], known: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the arguments of a shift; refuse unknown ones, and a lack of one that it needs."""
+    name = shift["name"]
+    parameters = inspect.signature(known[name]).parameters
+    takes = [p for p in parameters if p not in ("data", "chosen_by", "why")]
+    settings = {k: v for k, v in shift.items() if k != "name"}
+    for k in settings:
+        if k not in takes:
+            raise InputError(f"{name} takes no {k!r}; {suggestion(k, takes)}")
+    for k in takes:
+        if parameters[k].default is inspect.Parameter.empty and k not in settings:
+            raise InputError(f"{name} needs {k!r}")
+    return ({"seed": seed} if "seed" in takes else {}) | settings
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """A table of every combination of some values."""
+
+    combinations: Any = key()
+    where: Any = key()
+
+    def add(self, name: str, sources: Sources, study: Path) -> None:
+        """Make the combinations."""
+        from reward_hypotheses.data.readers.factorial import combinations_of
+
+        table = combinations_of(self.combinations, self.where, name)
+        sources.add_made(name, table, {"combinations": self.combinations, "where": self.where})
+
+
+FORMS = {"path": FileTable, "landing_sites": LandingSites, "from": ShiftedTable, "combinations": Combinations}
+"""Ways to give a table as { ... }, by the key that tells them apart."""
+
+
+def read_tables(written: Mapping[str, Any], study: Path, seed: int, sources: Sources, problems: Problems) -> None:
+    """Read or make every table, and add it to the sources.
 
     Parameters
     ----------
+    study : Path
+        The study file, to which paths are relative.
     seed : int
-        The study's, for shifts that have none of their own.
+        The study's, for shifts that have no seed of their own.
     """
-    section = top.section("tables", (), required=True, why='name the tables, such as training = "training.csv"')
-    if isinstance(top.given.get("tables"), dict) and not section.given:
+    if not written:
         problems.add("[tables]: names no table; name at least the one that feedback uses")
-    found = Tables()
     waiting = []
-    for name, given in section.given.items():
-        found.tables[name] = None
+    for name, entries in written.items():
+        sources.tables[name] = None
         where = f"[tables] {name}"
-        if isinstance(given, dict):
-            ways = [way for way in KEYS if way in given]
-            if len(ways) != 1:
-                problems.add(
-                    f"{where}: "
-                    + (" and ".join(ways) + " together" if ways else "does not say where the table comes from")
-                    + f'; give one of {{ path = "{name}.csv" }}, {{ landing_sites = 200, seed = 0 }}, '
-                    '{ from = "...", shift = [...] } or { combinations = { flags = [false, true] } }'
-                )
-            elif ways == ["from"]:
-                waiting.append(name)
-            else:
-                part = Section(given, where + ":", problems, KEYS[ways[0]])
-                part.refuse_unknown()
-                with problems.at(where):
-                    if ways == ["path"]:
-                        _file(found, name, part, path)
-                    elif ways == ["combinations"]:
-                        _combined(found, name, part)
-                    else:
-                        _landing_sites(found, name, part, problems)
+        forms = [form for form in FORMS if form in entries] if isinstance(entries, dict) else ["path"]
+        if len(forms) != 1:
+            problems.add(
+                f"{where}: "
+                + (" and ".join(forms) + " together" if forms else "does not say where the table comes from")
+                + f'; give one of {{ path = "{name}.csv" }}, {{ landing_sites = 200, seed = 0 }}, '
+                '{ from = "...", shift = [...] } or { combinations = { flags = [false, true] } }'
+            )
+        elif forms == ["from"]:
+            waiting.append(name)
         else:
+            keys = entries if isinstance(entries, dict) else {"path": entries}
+            table: Any = read(FORMS[forms[0]], keys, where + ":", problems)
             with problems.at(where):
-                _file(found, name, Section({"path": given}, where, problems, KEYS["path"]), path)
-    for name in _in_order(section.given, waiting, problems):
-        where = f"[tables] {name}"
-        part = Section(section.given[name], where + ":", problems, KEYS["from"])
-        part.refuse_unknown()
-        with problems.at(where):
-            _shifted(found, name, part, seed)
-    return found
+                try:
+                    table.add(name, sources, study)
+                except MissingExtraError as error:
+                    problems.add(f"[tables]: {error}")  # once, for however many tables
+    for name in _in_order(written, waiting, problems):
+        shifted = read(ShiftedTable, written[name], f"[tables] {name}:", problems)
+        with problems.at(f"[tables] {name}"):
+            shifted.add(name, sources, seed)
 
 
-def _file(found: Tables, name: str, part: Section, study: Path) -> None:
-    given = part.given["path"]
-    if not isinstance(given, str) or not given.strip() or "\0" in given:
-        raise InputError(f"{shown(given)} is no path; give the path of a CSV, Parquet, NetCDF or Zarr table, in quotes")
-    table, found.digests[name] = read_any(study.parent / given, name, given)
-    if part.truth("comparisons", False):
-        from reward_hypotheses.data.readers.pairwise import comparisons
-
-        table = comparisons(table)
-    found.tables[name] = table
-    found.origins[name] = {"file": given}
-    if "picture" in part.given:
-        picture = part.given["picture"]
-        if not isinstance(picture, str) or not picture.strip():
-            raise InputError(f"picture: {shown(picture)} is no path; give that of a PNG or JPEG file, in quotes")
-        data = read_bytes(study.parent / picture, f"picture: {picture}", "a PNG or JPEG file")
-        if not data.startswith(PICTURES):
-            raise InputError(f"picture: {picture}: is neither PNG nor JPEG; give a picture of the table's world")
-        found.pictures[name] = data
-
-
-def _landing_sites(found: Tables, name: str, part: Section, problems: Problems) -> None:
-    import json
-
-    from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, landing_sites
-
-    given = part.given
-    n, seed, shifted = given["landing_sites"], given.get("seed", 0), given.get("shifted", False)
-    try:
-        data = landing_sites(n, seed, shifted, mix=given.get("mix"))
-    except MissingExtraError as error:
-        problems.add(f"[tables]: {error}")  # once, for however many tables
-        return
-    _made(found, name, as_table(data, name, f"landing_sites of seed {data.attrs['seed']}"))
-    found.origins[name] = {
-        "landing_sites": data.sizes["scene"],
-        "seed": data.attrs["seed"],
-        "mix": json.loads(data.attrs["mix"]),
-    }
-    found.versions["gymnasium"] = data.attrs["gymnasium"]
-
-
-def _combined(found: Tables, name: str, part: Section) -> None:
-    from reward_hypotheses.data.readers.factorial import combinations_of
-
-    where = part.given.get("where")
-    _made(found, name, combinations_of(part.given["combinations"], where, name))
-    found.origins[name] = {"combinations": part.given["combinations"], "where": where}
-
-
-def _shifted(found: Tables, name: str, part: Section, seed: int) -> None:
-    """Make a table of another by shifts, in order."""
-    import inspect
-
-    from reward_hypotheses.data.shifts.base import shifts_of
-    from reward_hypotheses.data.shifts.registry import SHIFTS
-
-    source = part.given["from"]
-    table = found.tables.get(source)
-    if table is None:  # what is wrong with it has been said
-        return
-    shifts = part.given.get("shift")
-    if not isinstance(shifts, list) or not shifts or not all(isinstance(s, dict) for s in shifts):
-        raise InputError('shift: give a list of shifts, such as [{ name = "decorrelate", features = ["flags"] }]')
-    texts = {key: part.text(key) or None for key in ("chosen_by", "why")}
-    data = table.to_dataset()
-    for i, shift in enumerate(shifts):
-        kind = shift.get("name")
-        at = f"shift {i + 1}" if len(shifts) > 1 else "shift"
-        if not isinstance(kind, str) or kind not in SHIFTS:
-            raise InputError(f"{at}: {shown(kind)} is no shift; {suggestion(str(kind), SHIFTS)}")
-        known = inspect.signature(SHIFTS[kind]).parameters
-        arguments = {k: v for k, v in shift.items() if k != "name"}
-        takes = [k for k in known if k not in ("data", "chosen_by", "why")]
-        for key in arguments:
-            if key not in takes:
-                raise InputError(f"{at}: {kind} takes no {key!r}; {suggestion(key, takes)}")
-        for key in takes:
-            if known[key].default is inspect.Parameter.empty and key not in arguments:
-                raise InputError(f"{at}: {kind} needs {key!r}")
-        if "seed" in takes:
-            arguments.setdefault("seed", seed)
-        try:
-            data = SHIFTS[kind](data, **arguments, **texts)
-        except InputError as error:
-            raise InputError([f"{at}: {p}" for p in error.problems]) from None
-    _made(found, name, as_table(data, name, f"{name} (made from {source})"))
-    found.origins[name] = {"from": source, "shift": shifts_of(data), **texts}
-
-
-def _made(found: Tables, name: str, table: Table) -> None:
-    found.tables[name] = table
-    found.digests[name] = digest_of_columns(table)
-
-
-def _in_order(given: Mapping[str, Any], waiting: list[str], problems: Problems) -> list[str]:
-    """Names of the tables that are made from others, each after the one it is made from."""
+def _in_order(written: Mapping[str, Any], waiting: list[str], problems: Problems) -> list[str]:
+    """Order the tables that are made from others, each after the one that it is made from."""
     order: list[str] = []
     left = list(waiting)
     for name in waiting:
-        source = given[name]["from"]
-        if not isinstance(source, str) or source not in given:
-            problems.add(
-                f"[tables] {name}: from: {shown(source)} is no table; {suggestion(str(source), set(given) - {name})}"
-            )
+        source = written[name]["from"]
+        if not isinstance(source, str) or source not in written:
+            others = [other for other in written if other != name]
+            problems.add(f"[tables] {name}: from: {shown(source)} is no table; {suggestion(str(source), others)}")
             left.remove(name)
     while left:
-        ready = [name for name in left if given[name]["from"] not in left]
+        ready = [name for name in left if written[name]["from"] not in left]
         if not ready:
             problems.add(f"[tables] {', '.join(left)}: made from one another; one of them needs a file")
             break

@@ -1,6 +1,7 @@
 """[values] of a study file."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,177 +15,192 @@ from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.pools import LinearPool
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.study.sections.analysis import PRIORS
-from reward_hypotheses.study.validation import Problems, Section
+from reward_hypotheses.study.validation import Problems, Section, key, number, read
+
+BASELINES = ("uniform", "simplicity")
+"""Priors that are given by name."""
+
+type Values = tuple[Prior | None, dict[str, Any]]
+"""The prior (None where it is wrong, which is noted), and what the results document says about it."""
 
 
-def read_values(
-    top: Section, problems: Problems, names: list[str], folder: Path
-) -> tuple[Prior | None, dict[str, Any]]:
-    """Read the human-value prior, and what the results say of it.
+@dataclass(frozen=True)
+class JudgeSpec:
+    """One of several judges."""
 
-    Parameters
-    ----------
-    folder : Path
-        The study's, where a file of answers is looked for.
-    """
-    section = top.section(
-        "values",
-        ("weights", "source", "strength", "judges", "pool", "prior", "judgements", "spread", "disagreement"),
-        required=True,
-        why="state the human values: weights = { ... } and their source",
-    )
-    if not isinstance(top.given.get("values"), dict):
-        return None, {}
-    section.refuse_unknown()
-    given = section.given
-    ways = [key for key in ("weights", "judges", "prior", "judgements") if key in given]
-    if len(ways) != 1:
-        problems.add(
-            "[values]: "
-            + ("no weights" if not ways else " and ".join(ways) + " together")
-            + '; give one of weights = { ... }, judges = [ ... ], judgements = "answers.csv" or prior = "uniform"'
-        )
-        return None, {}
-    if "pool" in given and ways != ["judges"]:
-        problems.add("[values] pool: there are no judges to pool; give judges = [ ... ]")
-    if "strength" in given and ways != ["weights"]:
-        problems.add(
-            f"[values] strength: it goes with weights; with {ways[0]} "
-            + ("give each judge its own" if ways == ["judges"] else "there is none")
-        )
-    for key in ("spread", "disagreement"):
-        if key in given and ways != ["judgements"]:
-            problems.add(f"[values] {key}: it goes with judgements; with {ways[0]} there is none")
-    if ways == ["judgements"]:
-        return _judgements(given, names, problems, folder)
-    prior: Prior | None = None
-    if ways == ["weights"]:
-        prior = _elicited("[values]", given, names, problems)
-        return prior, {"weights": given["weights"], "source": given.get("source"), "strength": given.get("strength")}
-    if ways == ["prior"]:
-        if not isinstance(given.get("source"), str) or not given["source"].strip():
+    name: Any = key()
+    weights: Any = key()
+    source: Any = key()
+    weight: float = key(number(lambda w: w >= 0, "a finite number, 0 or more"), 1.0)
+    strength: Any = key()
+
+
+@dataclass(frozen=True)
+class ValuesSpec:
+    """[values]: the human-value prior, in one of four forms."""
+
+    weights: Any = key()
+    source: Any = key()
+    strength: Any = key()
+    judges: Any = key()
+    pool: Any = key()
+    prior: Any = key()
+    judgements: Any = key()
+    spread: Any = key()
+    disagreement: Any = key()
+
+    def build(self, names: Sequence[str], folder: Path, problems: Problems) -> Values:
+        """Make the prior over the hypotheses.
+
+        Parameters
+        ----------
+        folder : Path
+            The study's, to which the path of a file of answers is relative.
+        """
+        forms = [form for form in ("weights", "judges", "prior", "judgements") if getattr(self, form) is not None]
+        if len(forms) != 1:
+            problems.add(
+                "[values]: "
+                + ("no weights" if not forms else " and ".join(forms) + " together")
+                + '; give one of weights = { ... }, judges = [ ... ], judgements = "answers.csv" or prior = "uniform"'
+            )
+            return None, {}
+        form = forms[0]
+        self._refuse_misplaced(form, problems)
+        if form == "judgements":
+            return self._judgements(names, folder, problems)
+        if form == "judges":
+            return self._judges(names, problems)
+        if form == "weights":
+            prior: Prior | None = _elicited("[values]", self, names, problems)
+            return prior, {"weights": self.weights, "source": self.source, "strength": self.strength}
+        if not isinstance(self.source, str) or not self.source.strip():
             problems.add("[values] source: missing; say why this prior stands for human values")
-        prior = foil("[values] prior", given["prior"], str(given.get("source")), problems, PRIORS[1:])
-        return prior, {"prior": given["prior"], "source": given.get("source")}
-    return _judges(given, names, problems)
+        prior = baseline("[values] prior", self.prior, str(self.source), problems)
+        return prior, {"prior": self.prior, "source": self.source}
+
+    def _refuse_misplaced(self, form: str, problems: Problems) -> None:
+        """Note keys that go with another form."""
+        if self.pool is not None and form != "judges":
+            problems.add("[values] pool: there are no judges to pool; give judges = [ ... ]")
+        if self.strength is not None and form != "weights":
+            problems.add(
+                f"[values] strength: it goes with weights; with {form} "
+                + ("give each judge its own" if form == "judges" else "there is none")
+            )
+        for setting in ("spread", "disagreement"):
+            if getattr(self, setting) is not None and form != "judgements":
+                problems.add(f"[values] {setting}: it goes with judgements; with {form} there is none")
+
+    def _judgements(self, names: Sequence[str], folder: Path, problems: Problems) -> Values:
+        """Make a prior from answers about pairs: of a CSV file, or of a list of tables."""
+        written = self.judgements
+        file = written if isinstance(written, str) else None
+        if file is not None and (not file.strip() or "\0" in file):
+            problems.add(f"[values] judgements: {shown(file)} is no path; give that of a CSV file, in quotes")
+            return None, {}
+        if file is None and not (isinstance(written, list) and all(isinstance(row, dict) for row in written)):
+            problems.add(
+                '[values] judgements: give the path of a CSV file, in quotes, or a list of { judge = "...", left = "...", '
+                'right = "...", answer = "left much" }'
+            )
+            return None, {}
+        before = len(problems.messages)
+        digest = None
+        answers: tuple[Answer, ...] = ()
+        with problems.at("[values] judgements:"):
+            if file is not None:
+                digest = sha256(read_bytes(folder / file, file))
+            answers = answers_of(written if file is None else folder / file, file, names)
+        prior = None
+        if answers or not isinstance(self.source, str):
+            settings = {k: v for k in ("spread", "disagreement") if (v := getattr(self, k)) is not None}
+            blank = Answer("nobody", "left", "right", "equal")  # so that other problems are noted too
+            with problems.at("[values]"):
+                prior = Judgements(answers or [blank], self.source, **settings)
+        record: dict[str, Any] = {
+            "judgements": {
+                "file": file,
+                "sha256": digest,
+                "judges": [] if prior is None else list(prior.names),
+                "answers": [answer._asdict() for answer in answers],
+            },
+            "source": self.source,
+        }
+        if prior is not None:
+            record |= {"spread": float(prior.spread), "disagreement": float(prior.disagreement)}
+        return prior if len(problems.messages) == before else None, record
+
+    def _judges(self, names: Sequence[str], problems: Problems) -> Values:
+        """Pool the priors of several judges."""
+        if not isinstance(self.judges, list) or not self.judges or not all(isinstance(j, dict) for j in self.judges):
+            problems.add("[values] judges: give a list of { name, weights, source }, one a judge")
+            return None, {}
+        priors: list[Prior | None] = []
+        shares = []
+        taken: set[str] = set()
+        for i, written in enumerate(self.judges):
+            name = written.get("name")
+            if not isinstance(name, str) or not name.strip():
+                problems.add(f'[values] judges: judge {i + 1} has no name; give name = "..."')
+                name = str(i + 1)
+            where = f"[values] judges: {name!r}"
+            if name in taken:
+                problems.add(f"{where}: the name stands twice; name each judge once")
+            taken.add(name)
+            judge = read(JudgeSpec, written, where + ":", problems)
+            shares.append(judge.weight)
+            priors.append(_elicited(where + ":", judge, names, problems, name))
+        pool = "linear" if self.pool is None else self.pool
+        if pool not in ("linear", "log"):
+            problems.add(f'[values] pool: {shown(pool)}; give "linear" or "log"')
+        if not max(shares) > 0:
+            problems.add("[values] judges: every judge's weight is 0; at least one must be positive")
+            return None, {}
+        record = {"judges": self.judges, "pool": pool}
+        if self.source is not None:
+            if not isinstance(self.source, str):
+                problems.add(f"[values] source: {shown(self.source)} is no text; write it in quotes")
+            record["source"] = self.source
+        complete = [prior for prior in priors if prior is not None]
+        if len(complete) < len(priors) or pool not in ("linear", "log"):
+            return None, record
+        return (LinearPool(tuple(complete), tuple(shares)) if pool == "linear" else log_pool(complete, shares)), record
 
 
 def _elicited(
-    where: str, given: Mapping[str, Any], names: list[str], problems: Problems, label: str | None = None
+    where: str, stated: ValuesSpec | JudgeSpec, names: Sequence[str], problems: Problems, label: str | None = None
 ) -> Prior | None:
-    before = len(problems.found)
-    with problems.at(where):
-        prior = Elicited(given.get("weights"), given.get("source"), given.get("strength"), label)  # type: ignore[arg-type]
-    if isinstance(given.get("weights"), dict) and names:
-        if given["weights"]:
-            right = "give one for every hypothesis (0 rules it out)"
-            problems.extend(f"{where} {p}" for p in names_problems(given["weights"], names, "weights", "weight", right))
-    return prior if len(problems.found) == before else None
-
-
-def _judgements(
-    given: Mapping[str, Any], names: list[str], problems: Problems, folder: Path
-) -> tuple[Prior | None, dict[str, Any]]:
-    """Read values from answers: the path of a CSV file, or a list of tables."""
-    said = given["judgements"]
-    digest = None
-    if isinstance(said, str):
-        if not said.strip() or "\0" in said:
-            problems.add(f"[values] judgements: {shown(said)} is no path; give that of a CSV file, in quotes")
-            return None, {}
-    elif not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
-        problems.add(
-            '[values] judgements: give the path of a CSV file, in quotes, or a list of { judge = "...", left = "...", '
-            'right = "...", answer = "left much" }'
-        )
-        return None, {}
-    before = len(problems.found)
-    answers: tuple[Answer, ...] = ()
-    with problems.at("[values] judgements:"):
-        if isinstance(said, str):
-            digest = sha256(read_bytes(folder / said, said))
-            answers = answers_of(folder / said, said, names)
-        else:
-            answers = answers_of(said, hypotheses=names)
+    """Make the prior of one judge's weights; None where these are wrong, which is noted."""
     prior = None
-    if answers or not isinstance(given.get("source"), str):
-        settings = {key: given[key] for key in ("spread", "disagreement") if key in given}
-        blank = Answer("nobody", "left", "right", "equal")  # so that what else is wrong is said too
-        with problems.at("[values]"):
-            prior = Judgements(answers or [blank], given.get("source"), **settings)  # type: ignore[arg-type]
-    record = {
-        "judgements": {
-            "file": said if isinstance(said, str) else None,
-            "sha256": digest,
-            "judges": [] if prior is None else list(prior.names),
-            "answers": [a._asdict() for a in answers],
-        },
-        "source": given.get("source"),
-    }
-    if prior is not None:
-        record |= {"spread": float(prior.spread), "disagreement": float(prior.disagreement)}
-    return prior if len(problems.found) == before else None, record
+    with problems.at(where):
+        prior = Elicited(stated.weights, stated.source, stated.strength, label)
+    if not isinstance(stated.weights, dict) or not stated.weights or not names:
+        return prior
+    wrong = names_problems(stated.weights, names, "weights", "weight", "give one for every hypothesis (0 rules it out)")
+    problems.extend(f"{where} {p}" for p in wrong)
+    return None if wrong else prior
 
 
-def _judges(given: Mapping[str, Any], names: list[str], problems: Problems) -> tuple[Prior | None, dict[str, Any]]:
-    judges = given["judges"]
-    if not isinstance(judges, list) or not judges or not all(isinstance(j, dict) for j in judges):
-        problems.add("[values] judges: give a list of { name, weights, source }, one a judge")
-        return None, {}
-    known = ("name", "weights", "source", "weight", "strength")
-    priors: list[Prior | None] = []
-    shares = []
-    taken: set[str] = set()
-    for i, judge in enumerate(judges):
-        name = judge.get("name")
-        if not isinstance(name, str) or not name.strip():
-            problems.add(f'[values] judges: judge {i + 1} has no name; give name = "..."')
-            name = str(i + 1)
-        where = f"[values] judges: {name!r}"
-        if name in taken:
-            problems.add(f"{where}: the name stands twice; name each judge once")
-        taken.add(name)
-        part = Section(judge, where + ":", problems, known)
-        part.refuse_unknown()
-        shares.append(part.number("weight", 1.0, lambda w: w >= 0, "a finite number, 0 or more"))
-        priors.append(_elicited(where + ":", judge, names, problems, name))
-    pool = given.get("pool", "linear")
-    if pool not in ("linear", "log"):
-        problems.add(f'[values] pool: {shown(pool)}; give "linear" or "log"')
-    if not max(shares) > 0:
-        problems.add("[values] judges: every judge's weight is 0; at least one must be positive")
-        return None, {}
-    record = {"judges": judges, "pool": pool}
-    if "source" in given:
-        if not isinstance(given["source"], str):
-            problems.add(f"[values] source: {shown(given['source'])} is no text; write it in quotes")
-        record["source"] = given["source"]
-    complete = [p for p in priors if p is not None]
-    if len(complete) < len(priors) or pool not in ("linear", "log"):
-        return None, record
-    return (LinearPool(tuple(complete), tuple(shares)) if pool == "linear" else log_pool(complete, shares)), record
+def baseline(
+    where: str, written: Any, source: str | None, problems: Problems, known: Sequence[str] = BASELINES
+) -> Prior | None:
+    """Make a prior by its name; return None for "values", and where it is wrong, which is noted.
 
-
-def foil(where: str, given: Any, source: str | None, problems: Problems, known: tuple[str, ...]) -> Prior | None:
-    """Read a prior by name: uniform, simplicity, or { name = "simplicity", language = ... }."""
-    language: Any = "rules"
-    name = given
-    if isinstance(given, dict):
-        part = Section(given, where, problems, ("name", "language"))
-        part.refuse_unknown()
-        name = given.get("name")
-        language = given.get("language", "rules")
-        if "language" in given and name != "simplicity":
+    The forms are "uniform", "simplicity", and ``{ name = "simplicity", language = ... }``.
+    """
+    name, language = written, "rules"
+    if isinstance(written, dict):
+        Section(written, where, problems, ("name", "language")).refuse_unknown()
+        name, language = written.get("name"), written.get("language", language)
+        if "language" in written and name != "simplicity":
             problems.add(f'{where} language: it goes with name = "simplicity"')
             return None
     if name not in known:
         problems.add(f"{where}: {shown(name)}; {suggestion(str(name), known)}")
-        return None
-    if name == "values":
-        return None
-    if name == "uniform":
+    elif name == "uniform":
         return Uniform(source)
-    with problems.at(where):
-        return Simplicity(language, source)
+    elif name == "simplicity":
+        with problems.at(where):
+            return Simplicity(language, source)
     return None

@@ -249,7 +249,7 @@ def test_the_report_is_made_again_from_what_was_saved(demo, tmp_path, monkeypatc
     def no_fit(*_, **__):
         raise AssertionError("fitted")
 
-    monkeypatch.setattr("reward_hypotheses.study.run.answer", no_fit)
+    monkeypatch.setattr("reward_hypotheses.study.run.run_study", no_fit)
     assert rh.report(demo) == html(demo)
     out = tmp_path / "again.html"
     rh.report(str(demo), out)

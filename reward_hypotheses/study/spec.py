@@ -1,0 +1,66 @@
+"""StudySpec: the sections and keys of a study file, declared."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reward_hypotheses.data.errors import shown
+from reward_hypotheses.study.sections.agent import AgentSpec
+from reward_hypotheses.study.sections.analysis import AnalysisSpec, FitSpec
+from reward_hypotheses.study.sections.catastrophe import CatastropheSpec
+from reward_hypotheses.study.sections.values import ValuesSpec
+from reward_hypotheses.study.validation import Problems, key, read, section, text, whole_number
+
+REPORT_ORDER = (
+    "title",
+    "about",
+    "seed",
+    "tables",
+    "mdps",
+    "hypotheses",
+    "values",
+    "catastrophe",
+    "feedback",
+    "agent",
+    "fit",
+    "analysis",
+)
+"""The order in which problems are reported; what takes several sections together comes last."""
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """The content of a study file: one field for each section or key, in the words of the file.
+
+    Values that the classes of the library check themselves (priors, policies, feedback, tables) stand here as they were
+    written; ``build`` makes these.
+    """
+
+    title: str = key(text, "")
+    about: str = key(text, "")
+    seed: int = key(whole_number(0, 2**63 - 1), 0)
+    tables: Mapping[str, Any] | None = section(why='name the tables, such as training = "training.csv"')
+    mdps: Mapping[str, Any] | None = section()
+    hypotheses: Mapping[str, Any] | None = section(
+        why='give name = expression, such as "flags" = "where(flags, 100, -100)"'
+    )
+    values: ValuesSpec | None = section(ValuesSpec, why="state the human values: weights = { ... } and their source")
+    agent: AgentSpec = section(AgentSpec)
+    catastrophe: CatastropheSpec | None = section(
+        CatastropheSpec, why="state fail_utility, the reward that failing completely is worth"
+    )
+    feedback: Any = key()
+    fit: FitSpec = section(FitSpec)
+    analysis: AnalysisSpec = section(AnalysisSpec)
+
+
+def read_spec(document: Mapping[str, Any], problems: Problems) -> StudySpec:
+    """Read a parsed study file; sections and keys that are wrong are noted, and hold their default."""
+    return read(StudySpec, document, "", problems)
+
+
+def refuse_control_characters(where: str, words: str, problems: Problems, noun: str = "") -> None:
+    """Note a text, or a name, that holds control characters."""
+    if any(unicodedata.category(c) in ("Cc", "Cs") and not c.isspace() for c in words):
+        problems.add(f"{where} {shown(words)}{noun} holds control characters; write it in plain text")
