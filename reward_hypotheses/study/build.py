@@ -17,13 +17,14 @@ from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import empty_scenes
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines, unmodelled_problems
-from reward_hypotheses.study.model import StudyModel, build_model, expressions_of
 from reward_hypotheses.study.sections.failure_judgements import FailureJudgementsSpec, read_failure_judgements
 from reward_hypotheses.study.sections.feedback import FeedbackSpec, read_feedback
 from reward_hypotheses.study.sections.hypotheses import read_hypotheses
@@ -31,7 +32,7 @@ from reward_hypotheses.study.sections.mdps import read_mdps
 from reward_hypotheses.study.sections.sources import Sources
 from reward_hypotheses.study.sections.tables import read_tables
 from reward_hypotheses.study.spec import StudySpec, refuse_control_characters
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.study import Study, StudyModel, expressions_of
 from reward_hypotheses.study.validation import Problems
 
 
@@ -130,6 +131,52 @@ def build(
         judgements=inferred,
         recorded=recorded,
         support=None if wanted.support is None else data.tables[wanted.support],
+    )
+
+
+def build_model(
+    spec: StudySpec,
+    names: Sequence[str],
+    hypotheses: Hypotheses,
+    agent_feedback: Sequence[FeedbackSpec],
+    folder: Path,
+    problems: Problems,
+) -> StudyModel:
+    """Make the model of a study; a wrong part is noted, and has a stand-in here.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The hypotheses as listed; ``hypotheses`` holds those that can be read.
+    agent_feedback : sequence of FeedbackSpec
+        The agent's choices.
+    folder : Path
+        To which the paths of [values] are relative.
+    """
+    problems.turn("values")
+    prior, values = (None, {}) if spec.values is None else spec.values.build(names, folder, problems)
+    problems.turn("catastrophe")
+    line = None
+    if spec.catastrophe is not None:
+        line = spec.catastrophe.line(names, hypotheses.may_lack_line, problems)
+    line = line or FailureLine((None,) * len(names))
+    problems.turn("agent")
+    agent = spec.agent.build(names, hypotheses, agent_feedback, problems)
+    agent_hypotheses_line = agent.hypotheses_line
+    if agent_hypotheses_line is None:  # the judge's, where that is one for all
+        alike = len({repr(value) for value in line.values}) == 1
+        agent_hypotheses_line = FailureLine((line.values[0] if alike else None,) * len(agent.hypotheses))
+    return StudyModel(
+        names=tuple(names),
+        hypotheses=hypotheses,
+        prior=prior or Uniform(""),
+        values=values,
+        line=line,
+        policy=agent.policy,
+        agent_prior=agent.prior,
+        agent_line=agent.line or line,
+        agent_hypotheses=agent.hypotheses,
+        agent_hypotheses_line=agent_hypotheses_line,
     )
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines
-from reward_hypotheses.study.build import check_scenes
-from reward_hypotheses.study.model import build_model
+from reward_hypotheses.study.build import build_model, check_scenes
 from reward_hypotheses.study.study import Study
 from reward_hypotheses.study.validation import Problems
 

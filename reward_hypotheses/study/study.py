@@ -1,17 +1,107 @@
 """Study: the content of a study file, with its tables read and its priors and feedback made."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.study.model import StudyModel
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.study.sections.sources import Sources
 from reward_hypotheses.study.spec import StudySpec
+from reward_hypotheses.study.validation import Problems
+
+
+@dataclass(frozen=True, eq=False)
+class StudyModel:
+    """The assumptions of a study before any data, about the judge and about the agent.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The judge's hypotheses as the file lists them.
+    prior : Prior
+        Human values; ``values`` is what the results document says about them.
+    line : FailureLine
+        The failure line of the judge's hypotheses.
+    policy : Policy
+        The agent's.
+    agent_prior : Prior or None
+        None: the judge's values.
+    agent_line : FailureLine
+        The failure line of the judge's hypotheses that the agent was told.
+    agent_hypotheses : Hypotheses
+        Those that the agent alone has; ``agent_hypotheses_line`` is their failure line.
+    """
+
+    names: tuple[str, ...]
+    hypotheses: Hypotheses
+    prior: Prior
+    values: Mapping[str, Any]
+    line: FailureLine
+    policy: Policy
+    agent_prior: Prior | None
+    agent_line: FailureLine
+    agent_hypotheses: Hypotheses
+    agent_hypotheses_line: FailureLine
+
+    @property
+    def all_hypotheses(self) -> Hypotheses:
+        """The judge's hypotheses, then those of the agent alone."""
+        judge, agent = self.hypotheses, self.agent_hypotheses
+        return Hypotheses(judge.names + agent.names, judge.rewards + agent.rewards, judge.columns)
+
+    def expressions(self, of_agent: bool = True, noun: str = "") -> dict[str, Expression]:
+        """Return every expression of hypotheses and failure lines, by what messages call it.
+
+        Parameters
+        ----------
+        of_agent : bool
+            Whether those of the agent's hypotheses are among them.
+        noun : str
+            What messages call a hypothesis, before its name.
+        """
+        judge = expressions_of(self.hypotheses, "[hypotheses]", noun)
+        line = line_expressions(self.line, self.names, "[catastrophe] fail_utility")
+        if not of_agent:
+            return judge | line
+        agent = self.agent_hypotheses
+        agent_line = line_expressions(self.agent_hypotheses_line, agent.names, "[agent] fail_utility")
+        return judge | expressions_of(agent, "[agent] hypotheses", noun) | line | agent_line
+
+    def test_expressions(self, noun: str = "") -> dict[str, Expression]:
+        """Return every expression that is evaluated on a test, where the agent's failure line counts too."""
+        expressions = self.expressions(noun=noun)
+        if self.agent_line is self.line:
+            return expressions
+        return expressions | line_expressions(self.agent_line, self.names, "[agent] fail_utility")
+
+    def needs(self, of_agent: bool = True) -> tuple[str, ...]:
+        """Return the columns that the expressions name."""
+        return tuple(dict.fromkeys(c for e in self.expressions(of_agent).values() for c in e.columns))
+
+    def check_priors(self, languages: Sequence[Simplicity], problems: Problems) -> None:
+        """Note priors that do not go with the hypotheses which they are over."""
+        hypotheses, together = self.hypotheses, self.all_hypotheses
+        with problems.at("[values]"):
+            self.prior.log_prior(hypotheses)
+        among = [] if self.agent_prior is None else [("[agent] prior", self.agent_prior, together)]
+        if self.agent_prior is None and hypotheses.unmodelled is not None:
+            among.append(("[agent] prior", self.prior, together))
+        if not hypotheses.families:
+            among += [("[analysis] languages", language, hypotheses) for language in languages]
+        for where, prior, over in among:
+            with problems.at(where):
+                prior.log_prior_among(over, over.rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +166,19 @@ class Study(StudyModel):
     def with_agent_line(self, line: FailureLine) -> FailureLine:
         """Return a failure line of the judge's hypotheses, followed by that of the agent's."""
         return FailureLine(line.values + self.agent_hypotheses_line.values)
+
+
+def expressions_of(hypotheses: Hypotheses, section: str, noun: str = "") -> dict[str, Expression]:
+    """Return every expression of hypotheses, by what messages call it."""
+    return {
+        f"{section} {noun}{called.removeprefix('hypothesis ')}": e for called, e in hypotheses.expressions().items()
+    }
+
+
+def line_expressions(line: FailureLine, names: Sequence[str], key: str) -> dict[str, Expression]:
+    """Return every distinct expression of a failure line, by what messages call it."""
+    distinct: dict[str, tuple[str, Expression]] = {}
+    for name, value in zip(names, line.values, strict=True):
+        if isinstance(value, Expression):
+            distinct.setdefault(value.text, (f"{key} of {name!r}", value))
+    return dict(distinct.values())
