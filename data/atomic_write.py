@@ -1,4 +1,7 @@
-"""Names of what is written aside, which say who writes it, so that what a killed process left can be removed."""
+"""Write files and folders whole or not at all: beside their place, flushed to disk, then moved there.
+
+The name of what is written aside says which process writes it, so that what a killed process left can be removed.
+"""
 
 import hashlib
 import os
@@ -6,14 +9,72 @@ import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from reward_hypotheses.data.errors import InputError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in a folder that is made where there is none.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, data, "aside")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another folder") from None
+
+
+def write_aside(path: Path, data: bytes, kind: str) -> None:
+    """Write a file aside, flush it to disk, then move it to its place; OSError where that fails."""
+    with aside(path, kind) as partial:
+        write_flushed(partial, data)
+        os.replace(partial, path)
+        flush_folder(path.parent)
+
+
+@contextmanager
+def aside(target: Path, kind: str) -> Iterator[Path]:
+    """Give a path beside a target at which to write a file or folder before it is moved to the target.
+
+    First remove what processes that are gone left aside there. At the end remove what was not moved.
+    """
+    remove_left(target.parent, kind)
+    partial = target.parent / aside_name(kind)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+
+
+def write_flushed(path: Path, data: bytes) -> None:
+    """Write a new file and flush it to disk."""
+    with path.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the entries of a folder to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def aside_name(kind: str) -> str:
     """Name something that this process writes aside: ``.kind.HERE.PID.START.RANDOM.partial``.
 
-    HERE is a digest of the machine's name and of the processes' namespace, START the time at which the process started (in clock
-    ticks since the machine did; 0 where the system does not say), so that a process number in use again is not mistaken.
+    HERE is a digest of the machine's name and of the processes' namespace. START is the time at which the process started, in
+    clock ticks since the machine did, and 0 where the system does not tell it. It distinguishes processes of one number.
     """
     pid = os.getpid()
     return f".{kind}.{_here()}.{pid}.{_start(pid) or 0}.{secrets.token_hex(4)}.partial"
@@ -24,22 +85,26 @@ def remove_left(folder: Path, kind: str) -> None:
     if sys.platform == "win32":  # there is no harmless way to ask for a process by its number
         return
     try:
-        found = sorted(folder.glob(f".{kind}.{_here()}.*.partial"))
+        partials = sorted(folder.glob(f".{kind}.{_here()}.*.partial"))
     except OSError:
         return
-    for path in found:
+    for path in partials:
         parts = path.name.split(".")
         if len(parts) != 7 or not (parts[3].isdecimal() and parts[4].isdecimal()):
             continue
         if not _lives(int(parts[3]), int(parts[4])):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.is_file():
-                path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.is_file():
+        path.unlink(missing_ok=True)
 
 
 def _here() -> str:
-    """The machine and the processes' namespace, in which a process number means one process."""
+    """Return a digest of the machine and the processes' namespace, in which a process number means one process."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -48,7 +113,7 @@ def _here() -> str:
 
 
 def _lives(pid: int, start: int) -> bool:
-    """Whether the process that this number meant still runs."""
+    """Return whether the process that this number meant still runs."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -60,7 +125,7 @@ def _lives(pid: int, start: int) -> bool:
 
 
 def _start(pid: int) -> int | None:
-    """When a process started, in clock ticks since the machine did; None where the system does not say."""
+    """Return when a process started, in clock ticks since the machine did; None where the system does not tell it."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reward_hypotheses.data.atomic_write import flush_folder
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.readers.csv import path_of, sha256
@@ -247,7 +248,7 @@ class Ledger:
         finally:
             os.close(handle)
         if is_new:
-            _flush_folder(self.path.absolute().parent)
+            flush_folder(self.path.absolute().parent)
         return entry
 
     def _unusable(self, verb: str, error: OSError) -> InputError:
@@ -381,11 +382,3 @@ def _all_of(handle: int) -> bytes:
 
 def _of_a_run(folder: Path) -> bool:
     return (folder / "manifest.json").is_file() and (folder / "results.json").is_file()
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

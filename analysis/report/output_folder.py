@@ -5,11 +5,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from reward_hypotheses.data.atomic_write import aside_name, remove_left
+from reward_hypotheses.data.atomic_write import aside, flush_folder, write_flushed
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 
@@ -98,18 +97,20 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     target = Path(os.path.realpath(folder))
     manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     try:
-        with _aside(target.parent, "run") as aside:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with aside(target, "run") as partial:
+            partial.mkdir()
             for name, data in {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}.items():
-                (aside / name).parent.mkdir(parents=True, exist_ok=True)
-                write_flushed(aside / name, data)
-            for path, _, _ in os.walk(aside):
-                _flush(Path(path))
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                write_flushed(partial / name, data)
+            for path, _, _ in os.walk(partial):
+                flush_folder(Path(path))
             refuse_unless_ours(target)
             if target.exists() and any(target.iterdir()):
-                _exchange(aside, target)
+                _exchange(partial, target)
             else:
-                os.replace(aside, target)
-            _flush(target.parent)
+                os.replace(partial, target)
+            flush_folder(target.parent)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from None
 
@@ -127,35 +128,16 @@ def copy_folder(source: Path, folder: Path) -> None:
     parent = folder.absolute().parent
     try:
         _refuse_path(folder, str(folder))
-        with _aside(parent, "new") as aside:
+        parent.mkdir(parents=True, exist_ok=True)
+        with aside(folder.absolute(), "new") as partial:
+            partial.mkdir()
             for path in sorted(p for p in source.iterdir() if p.is_file() and p.suffix != ".py"):
-                write_flushed(aside / path.name, path.read_bytes())
-            _flush(aside)
-            os.rename(aside, folder)
-            _flush(parent)
+                write_flushed(partial / path.name, path.read_bytes())
+            flush_folder(partial)
+            os.rename(partial, folder)
+            flush_folder(parent)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror}); give another name") from None
-
-
-@contextmanager
-def _aside(parent: Path, kind: str) -> Iterator[Path]:
-    """Make a new folder beside its place; remove it unless it was moved there."""
-    parent.mkdir(parents=True, exist_ok=True)
-    remove_left(parent, kind)
-    aside = parent / aside_name(kind)
-    aside.mkdir()
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def write_flushed(path: Path, data: bytes) -> None:
-    """Write a file and flush it to disk."""
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _entries(folder: Path) -> list[str]:
@@ -178,14 +160,6 @@ def _refuse_path(folder: Path, called: str) -> None:
         raise InputError(f"{called}: {str(above)!r} is a file, so no folder can be made in it; give another folder")
     if not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{called}: {str(above)!r} cannot be written to; give another folder")
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _exchange(new: Path, old: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.analysis.validation.study import refuse_files
+from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots, write_whole
+from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.world import FlownLander
 
 AGENTS, SCENES = 16, 40

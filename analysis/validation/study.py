@@ -10,12 +10,12 @@ import numpy as np
 
 from reward_hypotheses.analysis.validation import predict as foretelling
 from reward_hypotheses.analysis.validation.predict import PROB, Read, World, interval
+from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.data.worlds.episodes import starts
-from reward_hypotheses.data.worlds.lander.rollouts import write_whole
 
 Document = dict[str, Any]
 TELLING = 30

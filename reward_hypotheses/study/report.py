@@ -1,7 +1,6 @@
 """Files that a run leaves for a reader, and the report made again from saved results."""
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from jinja2 import TemplateError
 
 from reward_hypotheses.analysis.report.figure_style import drawn, saved
 from reward_hypotheses.analysis.report.html import PNG, page
-from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed, write_flushed
+from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed
 from reward_hypotheses.analysis.report.presentation import Document
 from reward_hypotheses.analysis.report.sections import presented
 from reward_hypotheses.analysis.report.tables import table_files
-from reward_hypotheses.data.atomic_write import aside_name, remove_left
+from reward_hypotheses.data.atomic_write import write_aside
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 
@@ -142,14 +141,7 @@ def _write(path: Path, html: str) -> None:
         raise InputError(
             f"report: {path}: {str(path.parent)!r} is the folder of a run, which stays as it was written; give another path"
         )
-    aside = None
     try:
-        remove_left(path.parent, "report")
-        aside = path.parent / aside_name("report")
-        write_flushed(aside, html.encode())
-        os.replace(aside, path)
+        write_aside(path, html.encode(), "report")
     except OSError as error:
         raise InputError(f"report: {path}: cannot be written ({error.strerror}); give another path") from None
-    finally:
-        if aside is not None and aside.exists():
-            aside.unlink()

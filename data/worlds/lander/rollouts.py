@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.atomic_write import aside_name, remove_left
+from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, fly
@@ -197,33 +197,3 @@ def _read(path: Path) -> Mapping[Key, Flight]:
         return {(str(r[0]), int(r[1]), int(r[2]), int(r[3])): Flight(int(r[4]), bool(r[5]), int(r[6])) for r in rows}
     except (ValueError, KeyError, IndexError, TypeError):
         raise InputError(f"{path}: no batch of flights; give a folder that this tool wrote") from None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file aside, flush it to disk, then move it to its place.
-
-    Raises
-    ------
-    InputError
-        It cannot be written.
-    """
-    aside: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_left(path.parent, "aside")
-        aside = path.parent / aside_name("aside")
-        with aside.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(aside, path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another folder") from None
-    finally:
-        if aside is not None and aside.exists():
-            aside.unlink()
