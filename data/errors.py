@@ -1,7 +1,8 @@
 """The one error that wrong input raises, the suggestions in its messages, and text made safe to show."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 CONTROLS = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
@@ -23,6 +24,15 @@ class InputError(ValueError):
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+    @classmethod
+    @contextmanager
+    def at(cls, place: str) -> Iterator[None]:
+        """Put a place before each problem that is raised inside."""
+        try:
+            yield
+        except InputError as error:
+            raise cls([f"{place}: {problem}" for problem in error.problems]) from None
 
 
 def shown(value: object) -> str:

@@ -16,8 +16,7 @@ so that two steps of a chain at one seed do not repeat each other's draws.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -64,16 +63,8 @@ class Items(NamedTuple):
         return ("scene", "option")[: self.takes_part.ndim]
 
 
-@contextmanager
-def said_by(place: str) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise InputError([f"{place}: {problem}" for problem in error.problems]) from None
-
-
 def _items(shift: str, data: Any, options: bool = False) -> Items:
-    with said_by(shift):
+    with InputError.at(shift):
         dataset = data if hasattr(data, "data_vars") else as_table(data).to_dataset()
         table = as_table(dataset)
         if options and not table.has_options:
@@ -152,7 +143,7 @@ def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
 
 def grid(place: str, given: Any, found: Items, used: np.ndarray) -> np.ndarray:
     """Numbers or booleans on the whole grid, finite where used: of a text, a callable, an array or a number."""
-    with said_by(place):
+    with InputError.at(place):
         if callable(given):
             given = given(found.data.copy(deep=True))
             if isinstance(given, str):

@@ -1,8 +1,12 @@
-"""Every shift by its name: a new shift is one file and one line here."""
+"""Every shift with its arguments: a new shift is one function and one name here."""
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene, repaint
 from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
 
@@ -10,7 +14,54 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-SHIFTS: Mapping[str, Callable[..., "xr.Dataset"]] = {
-    shift.__name__: shift for shift in (repaint, decorrelate, intervene, reweight, resample, add_options, fade)
+@dataclass(frozen=True)
+class Shift:
+    """A shift, as its function declares it.
+
+    Attributes
+    ----------
+    function : callable
+        ``function(data, ..., chosen_by=None, why=None)`` returns the shifted Dataset.
+    """
+
+    function: Callable[..., "xr.Dataset"]
+
+    @property
+    def name(self) -> str:
+        """Name in a study file."""
+        return self.function.__name__
+
+    @property
+    def help(self) -> str:
+        """First line of its documentation."""
+        return (self.function.__doc__ or "").partition("\n")[0]
+
+    @cached_property
+    def arguments(self) -> Mapping[str, inspect.Parameter]:
+        """Arguments that a study file may give."""
+        parameters = inspect.signature(self.function).parameters
+        return {name: p for name, p in parameters.items() if name not in ("data", "chosen_by", "why")}
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws random numbers, by a seed."""
+        return "seed" in self.arguments
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Raise InputError for an argument that the shift does not take, and for one that it needs."""
+        for key in arguments:
+            if key not in self.arguments:
+                raise InputError(f"{self.name} takes no {key!r}; {suggestion(key, self.arguments)}")
+        for key, parameter in self.arguments.items():
+            if parameter.default is inspect.Parameter.empty and key not in arguments:
+                raise InputError(f"{self.name} needs {key!r}")
+
+    def __call__(self, data: Any, **arguments: Any) -> "xr.Dataset":
+        return self.function(data, **arguments)
+
+
+SHIFTS: Mapping[str, Shift] = {
+    shift.name: shift
+    for shift in map(Shift, (repaint, decorrelate, intervene, reweight, resample, add_options, fade))
 }
 """Every shift by its name."""

@@ -14,7 +14,6 @@ from reward_hypotheses.data.shifts.base import (
     check_feature,
     grid,
     recorded,
-    said_by,
     stream,
     whole_grid,
 )
@@ -173,6 +172,6 @@ def _like(old: np.ndarray, cells: list[Any]) -> np.ndarray:
 
 def _scene_weights(shift: str, table: Table) -> np.ndarray:
     """Weights (scene,) of any scale, 0 where no option is available."""
-    with said_by(shift):
+    with InputError.at(shift):
         weights = table.scene_weights()
     return (np.diff(table.starts) > 0).astype(float) if weights is None else weights

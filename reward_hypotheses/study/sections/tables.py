@@ -1,6 +1,5 @@
 """[tables] of a study file: read from files, made on the lunar lander or by shifts, or every combination of some values."""
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,35 +85,15 @@ class ShiftedTable:
         texts = {"chosen_by": self.chosen_by, "why": self.why}
         data = table.to_dataset()
         for i, shift in enumerate(self.shift, start=1):
-            try:
-                data = SHIFTS[_shift_name(shift, SHIFTS)](data, **_shift_settings(shift, SHIFTS, seed), **texts)
-            except InputError as error:
-                at = f"shift {i}" if len(self.shift) > 1 else "shift"
-                raise InputError([f"{at}: {p}" for p in error.problems]) from None
+            kind, settings = shift.get("name"), {k: v for k, v in shift.items() if k != "name"}
+            with InputError.at(f"shift {i}" if len(self.shift) > 1 else "shift"):
+                if not isinstance(kind, str) or kind not in SHIFTS:
+                    raise InputError(f"{shown(kind)} is no shift; {suggestion(str(kind), SHIFTS)}")
+                SHIFTS[kind].check(settings)
+                defaults = {"seed": seed} if SHIFTS[kind].is_random else {}
+                data = SHIFTS[kind](data, **defaults | settings, **texts)
         origin = {"from": self.source, "shift": shifts_of(data), **texts}
         sources.add_made(name, as_table(data, name, f"{name} (made from {self.source})"), origin)
-
-
-def _shift_name(shift: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    name = shift.get("name")
-    if not isinstance(name, str) or name not in known:
-        raise InputError(f"{shown(name)} is no shift; {suggestion(str(name), known)}")
-    return name
-
-
-def _shift_settings(shift: Mapping[str, Any], known: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the arguments of a shift; refuse unknown ones, and a lack of one that it needs."""
-    name = shift["name"]
-    parameters = inspect.signature(known[name]).parameters
-    takes = [p for p in parameters if p not in ("data", "chosen_by", "why")]
-    settings = {k: v for k, v in shift.items() if k != "name"}
-    for k in settings:
-        if k not in takes:
-            raise InputError(f"{name} takes no {k!r}; {suggestion(k, takes)}")
-    for k in takes:
-        if parameters[k].default is inspect.Parameter.empty and k not in settings:
-            raise InputError(f"{name} needs {k!r}")
-    return ({"seed": seed} if "seed" in takes else {}) | settings
 
 
 @dataclass(frozen=True)
