@@ -1,12 +1,12 @@
-"""Asking in turn, in play: how fast the risk falls if each question is chosen by a rule, and its answer learned from."""
+"""Simulation of sequential questions: how fast the risk falls where each question is chosen by a rule and its answer learned."""
 
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, case_of
-from reward_hypotheses.analysis.design.query_kinds import labels
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
+from reward_hypotheses.analysis.design.query_kinds import Queries, labels
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
@@ -32,37 +32,41 @@ def asked_in_turn(
     runs: int = 100,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Play the asking of labels, one after the other, with made-up people of whom it is known what they mean.
+    """Simulate asking for labels one after another, with simulated people whose values are known.
 
-    In each run the truth is drawn from the judge's weights. Each question is a label of an item that was not asked about yet,
-    chosen by the rule; the answer is drawn from the truth, wrong in a share ``noise`` of cases, and judge and agent learn from
-    it: ``w_h`` is multiplied by ``p(y | h)``, which is what `fit` makes of one more label of that noise. A run has the same truth
-    under every rule, and an item the same answer.
+    Each run draws the true hypothesis from the judge's weights. Each question asks for the label of an item that was not
+    asked about before, and a rule chooses the item. The answer is the label under the true hypothesis, wrong with
+    probability ``noise``. Judge and agent then update, ``w_h`` proportional to ``w_h p(y | h)``, as `fit` does for one more
+    label of that noise. A run has one true hypothesis, and an item one answer, under every rule.
 
     Parameters
     ----------
     tree, candidates, test, policy, agent
         As for `rank_queries`.
     rule : {"regret", "information", "random"}
-        The greatest expected fall in the judge's regret, or the most informative where no question lowers it by itself; the most
-        informative; or any. Of equals the first.
+        ``"regret"`` asks the question with the greatest expected fall in the judge's regret, and the most informative one where
+        no single question lowers the regret. ``"information"`` asks the most informative question, ``"random"`` any. The
+        first of equal questions is asked.
     noise : float
-        Share of answers that are wrong, from 0 to below 1/2; known.
-    questions, runs : int
+        Share of wrong answers, from 0 to below 1/2; judge and agent know it.
+    questions : int
+        Questions in each run; at most one an item.
+    runs : int
+        Simulated runs.
     random_seed : int
 
     Returns
     -------
     Dataset
-        ``risk`` (run, asked) of the agent under the run's truth, after so many answers; ``weight`` (run, asked), the judge's, of
-        that truth; ``truth`` (run,) by name; ``scene`` and ``option`` (run, question), what was asked about, and ``answer``,
-        whether it was said to be better than failing; ``stalled`` (run, question), whether no question would have lowered the
-        regret by itself.
+        ``risk`` (run, asked): catastrophe rate of the agent under the true hypothesis, after 0, 1, ... answers. ``weight``
+        (run, asked): the judge's posterior weight of the true hypothesis. ``truth`` (run,): its name. ``scene`` and ``option``
+        (run, question): names of the item asked about. ``answer`` (run, question): whether the answer is "better than
+        failing". ``stalled`` (run, question): whether no single question would have lowered the regret.
 
     Raises
     ------
     InputError
-        A rule or noise that there is not, more questions than items, or what `rank_queries` refuses.
+        A rule that does not exist, a noise out of range, more questions than items, or what `rank_queries` refuses.
     """
     if rule not in RULES:
         raise InputError(f"rule: {shown(rule)}; {suggestion(str(rule), RULES)}")
@@ -71,72 +75,100 @@ def asked_in_turn(
         raise InputError(f"noise: {shown(noise)}; give a number in [0, 0.5)")
     runs, questions = whole(runs, "runs", 1), whole(questions, "questions", 1)
     case = case_of(tree, test, policy, agent, None, None)
-    posterior, names = case.posterior, case.posterior.hypotheses.names
-    if posterior.families or case.valuation.families:
+    queries = _labels(case, tree, candidates, wrong)
+    if questions > len(queries.words):
+        raise InputError(f"questions: {questions}; there are {len(queries.words)} items to ask about, each once")
+    simulated = _Simulation(case, queries, rule, runs, random_seed).ask(questions)
+    return simulated.assign_attrs(rule=rule, noise=wrong, policy=case.policy.name)
+
+
+def _labels(case: Case, tree: xr.DataTree, candidates: Any, wrong: float) -> Queries:
+    """Return the questions for labels of all candidates; InputError where hypotheses are not fixed rewards."""
+    hypotheses = case.posterior.hypotheses
+    if case.posterior.families or case.valuation.families:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
-    if posterior.learnt is not None:
+    if case.posterior.learnt is not None:
         raise InputError("asked_in_turn: a hypothesis that is unmodelled; give hypotheses that are fixed rewards")
     table = tested(candidates, tree)
-    if problems := check_columns([(table, posterior.hypotheses.expressions())]):
+    if problems := check_columns([(table, hypotheses.expressions())]):
         raise InputError(problems)
-    listed = Valuation(posterior.hypotheses, table, case.valuation.line.only(range(len(names))))
-    asked = labels(listed, table, np.full((1, len(names)), wrong))
-    items = len(asked.words)
-    if questions > items:
-        raise InputError(f"questions: {questions}; there are {items} items to ask about, each once")
-    # items that all hypotheses see alike are one question, asked about the first of them that is left
-    chance, kind = np.unique(asked.chance[0], axis=0, return_inverse=True)
-    kind = kind.ravel()
-    worth, risk = Worth(case), Risks(case)
-    rng = substream(random_seed, "asking in turn")
-    truth = rng.choice(len(names), runs, p=posterior.weights / posterior.weights.sum())
-    luck, order = rng.random((runs, items)), np.array([rng.permutation(items) for _ in range(runs)])
-    judge = np.tile(posterior.weights, (runs, 1))
-    mine = np.tile(case.agent_weights, (runs, 1))
-    learns = case.agent.learns_with_judge
-    left = np.ones((runs, items), bool)
-    found = np.empty((runs, questions), int)
-    stalled, answers = np.zeros((2, runs, questions), bool)
-    risks, weights = np.empty((2, runs, questions + 1))
-    true = np.eye(len(names))[truth]
-    for q in range(questions + 1):
-        risks[:, q], weights[:, q] = risk(mine, true), judge[np.arange(runs), truth]
-        if q == questions:
-            break
-        for run in range(runs):
-            fall, told = learned(chance, judge[run], worth)
-            stalled[run, q] = not fall[np.unique(kind[left[run]])].any()
-            if rule == "random":
-                item = order[run, q]
-            else:
-                if rule == "information":
-                    fall = np.zeros(len(fall))
-                place = np.empty(len(chance), int)
-                place[best_first(fall, told, worth.unit)] = np.arange(len(chance))
-                item = int(np.argmin(np.where(left[run], place[kind], len(chance))))
-            left[run, item], found[run, q] = False, item
-            yes = chance[kind[item], 0]
-            said = 0 if luck[run, item] < yes[truth[run]] else 1
-            answers[run, q] = said == 0
-            judge[run] *= chance[kind[item], said]
-            judge[run] /= judge[run].sum()
-            if learns:
-                told_of = mine[run] * chance[kind[item], said]
-                if not told_of.any():
-                    raise InputError(
-                        "noise: 0, and an answer is impossible under every hypothesis that the agent holds; allow for noise"
-                    )
-                mine[run] = told_of / told_of.sum()
-    return xr.Dataset(
-        {
-            "risk": (("run", "asked"), risks),
-            "weight": (("run", "asked"), weights),
-            "truth": ("run", np.array(names)[truth]),
-            "scene": (("run", "question"), np.array(asked.scene)[found]),
-            "option": (("run", "question"), np.array(asked.option)[found]),
-            "answer": (("run", "question"), answers),
-            "stalled": (("run", "question"), stalled),
-        },
-        coords={"run": np.arange(runs), "asked": np.arange(questions + 1), "question": np.arange(questions)},
-        attrs={"rule": rule, "noise": wrong, "policy": case.policy.name},
-    )
+    n = len(hypotheses.names)
+    return labels(Valuation(hypotheses, table, case.valuation.line.only(range(n))), table, np.full((1, n), wrong))
+
+
+class _Simulation:
+    """Runs of questions and answers, all at once.
+
+    Items whose answers are equally probable under every hypothesis are one class: the question is about its first item left.
+    """
+
+    def __init__(self, case: Case, queries: Queries, rule: str, runs: int, seed: int) -> None:
+        self.queries, self.rule = queries, rule
+        self.chance, classes = np.unique(queries.chance[0], axis=0, return_inverse=True)
+        self.classes = classes.ravel()
+        self.worth, self.risk = Worth(case), Risks(case)
+        self.names = np.array(case.posterior.hypotheses.names)
+        weights, n_items = case.posterior.weights, len(queries.words)
+        rng = substream(seed, "asking in turn")
+        self.truth = rng.choice(len(self.names), runs, p=weights / weights.sum())
+        self.luck, self.order = rng.random((runs, n_items)), np.array([rng.permutation(n_items) for _ in range(runs)])
+        self.left = np.ones((runs, n_items), bool)
+        self.judge, self.agent = np.tile(weights, (runs, 1)), np.tile(case.agent_weights, (runs, 1))
+        self.agent_learns = case.agent.learns_with_judge
+
+    def ask(self, questions: int) -> xr.Dataset:
+        """Ask so many questions in every run, and return what was asked, answered and learned."""
+        runs = len(self.truth)
+        certain = np.eye(len(self.names))[self.truth]
+        items = np.empty((runs, questions), int)
+        stalled, answers = np.zeros((2, runs, questions), bool)
+        risks, weights = np.empty((2, runs, questions + 1))
+        for q in range(questions + 1):
+            risks[:, q], weights[:, q] = self.risk(self.agent, certain), self.judge[np.arange(runs), self.truth]
+            if q == questions:
+                break
+            for run in range(runs):
+                items[run, q], stalled[run, q] = self._item(run, q)
+                answers[run, q] = self._answered(run, items[run, q])
+        return xr.Dataset(
+            {
+                "risk": (("run", "asked"), risks),
+                "weight": (("run", "asked"), weights),
+                "truth": ("run", self.names[self.truth]),
+                "scene": (("run", "question"), np.array(self.queries.scene)[items]),
+                "option": (("run", "question"), np.array(self.queries.option)[items]),
+                "answer": (("run", "question"), answers),
+                "stalled": (("run", "question"), stalled),
+            },
+            coords={"run": np.arange(runs), "asked": np.arange(questions + 1), "question": np.arange(questions)},
+        )
+
+    def _item(self, run: int, q: int) -> tuple[int, bool]:
+        """Return the item that the rule asks about, and whether no question left lowers the regret."""
+        left, n_classes = self.left[run], len(self.chance)
+        fall, information = learned(self.chance, self.judge[run], self.worth)
+        stalled = not fall[np.unique(self.classes[left])].any()
+        if self.rule == "random":
+            return self.order[run, q], stalled
+        if self.rule == "information":
+            fall = np.zeros(n_classes)
+        rank = np.empty(n_classes, int)
+        rank[best_first(fall, information, self.worth.unit)] = np.arange(n_classes)
+        return int(np.argmin(np.where(left, rank[self.classes], n_classes))), stalled
+
+    def _answered(self, run: int, item: int) -> bool:
+        """Answer a question under the run's true hypothesis, and update the judge's and the agent's weights."""
+        self.left[run, item] = False
+        chance = self.chance[self.classes[item]]
+        yes = bool(self.luck[run, item] < chance[0, self.truth[run]])
+        likelihood = chance[0 if yes else 1]
+        self.judge[run] *= likelihood
+        self.judge[run] /= self.judge[run].sum()
+        if self.agent_learns:
+            weights = self.agent[run] * likelihood
+            if not weights.any():
+                raise InputError(
+                    "noise: 0, and an answer is impossible under every hypothesis that the agent holds; allow for noise"
+                )
+            self.agent[run] = weights / weights.sum()
+        return yes

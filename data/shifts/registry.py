@@ -61,7 +61,6 @@ class Shift:
 
 
 SHIFTS: Mapping[str, Shift] = {
-    shift.name: shift
-    for shift in map(Shift, (repaint, decorrelate, intervene, reweight, resample, add_options, fade))
+    shift.name: shift for shift in map(Shift, (repaint, decorrelate, intervene, reweight, resample, add_options, fade))
 }
 """Every shift by its name."""

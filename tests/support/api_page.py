@@ -39,7 +39,7 @@ GROUPS = {
     "Risk and values": ("catastrophe_risk", "value_bits", "risk_bounds", "risk_by_judge", "predict"),
     "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
     "Agents read off their choices": ("choose_probes", "probe", "agents_read", "population_risk"),
-    "What to ask next": ("rank_queries",),
+    "What to ask next": ("rank_queries", "asked_in_turn"),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Studies and reports": ("run", "check", "report", "compare", "Ledger"),
     "Predicted against measured": ("lander_study", "minigrid_study"),

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.design.query_simulation import RULES, asked_in_turn
+from reward_hypotheses.analysis.design.query_simulation import RULES
 
 LINE, NOISE = 0.3, 0.1
 HYPOTHESES = {f"h{k}": f"x{k}" for k in range(4)}
@@ -32,7 +32,7 @@ def test_every_step_is_what_the_parts_say(rule, abstain):
     labels = rh.Labels(train, "said", noise=(1, 9))
     policy, agent = rh.Commit(abstain=abstain), rh.Uniform()
     tree = rh.fit(HYPOTHESES, VALUES, [labels], LINE, random_seed=1)
-    played = asked_in_turn(
+    played = rh.asked_in_turn(
         tree, candidates, test, policy, agent, rule=rule, noise=NOISE, questions=4, runs=6, random_seed=3
     )
     for run in range(2):
@@ -69,7 +69,7 @@ def test_answers_are_wrong_as_often_as_is_said_and_truths_are_drawn_from_the_wei
     train, candidates, test = trained(rng), world(rng, 6, 2), world(rng, 4, 3)
     tree = rh.fit(HYPOTHESES, VALUES, [rh.Labels(train, "said", noise=0.3)], LINE)
     runs = 4000
-    played = asked_in_turn(tree, candidates, test, rule="random", noise=0.2, questions=3, runs=runs)
+    played = rh.asked_in_turn(tree, candidates, test, rule="random", noise=0.2, questions=3, runs=runs)
     places = played["scene"].values.astype(int), played["option"].values.astype(int)
     values = np.array([candidates[f"x{k}"].values[places] for k in range(4)])
     true = np.array([int(name[1:]) for name in played["truth"].values])
@@ -91,7 +91,7 @@ def test_one_answer_of_much_noise_stalls_and_the_rule_goes_by_information():
     tree = rh.fit({"a": "a", "b": "b"}, values, [rh.Labels(train, "said", noise=0.1)], 0)
     asked = xr.Dataset({"a": ("scene", [1.0] + [-1.0] * 12), "b": ("scene", [1.0] * 13)})
     test = xr.Dataset({"a": (("scene", "option"), [[1.0, -1.0]]), "b": (("scene", "option"), [[-1.0, 1.0]])})
-    played = asked_in_turn(tree, asked, test, agent=rh.Uniform(), noise=0.3, questions=12, runs=200)
+    played = rh.asked_in_turn(tree, asked, test, agent=rh.Uniform(), noise=0.3, questions=12, runs=200)
     assert played["stalled"][:, :2].all() and not (played["scene"] == "0").any()
     for run in range(200):
         for q in range(12):
@@ -115,7 +115,7 @@ def test_refuses(change, message):
     tree = rh.fit(HYPOTHESES, VALUES, [rh.Labels(trained(rng), "said", noise=0.1)], LINE)
     given = {"candidates": world(rng, 5, 2), "test": world(rng, 3, 2), "noise": 0.1, "questions": 4} | change
     with pytest.raises(rh.InputError, match=message):
-        asked_in_turn(tree, given.pop("candidates"), given.pop("test"), **given)
+        rh.asked_in_turn(tree, given.pop("candidates"), given.pop("test"), **given)
 
 
 def test_refuses_continuous_weights():
@@ -125,4 +125,4 @@ def test_refuses_continuous_weights():
     made = [rh.Choices(train, "chosen")]
     tree = rh.fit({"mix": rh.Linear(["x0", "x1"], source="a test")}, rh.Uniform("a test"), made, 0)
     with pytest.raises(rh.InputError, match="continuous weights"):
-        asked_in_turn(tree, world(rng, 2, 2), world(rng, 2, 2), noise=0.1, questions=1)
+        rh.asked_in_turn(tree, world(rng, 2, 2), world(rng, 2, 2), noise=0.1, questions=1)
