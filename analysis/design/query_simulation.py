@@ -149,7 +149,7 @@ class _Simulation:
         fall, information = learned(self.chance, self.judge[run], self.worth)
         stalled = not fall[np.unique(self.classes[left])].any()
         if self.rule == "random":
-            return self.order[run, q], stalled
+            return int(self.order[run, q]), stalled
         if self.rule == "information":
             fall = np.zeros(n_classes)
         rank = np.empty(n_classes, int)

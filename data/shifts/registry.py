@@ -57,10 +57,18 @@ class Shift:
                 raise InputError(f"{self.name} needs {key!r}")
 
     def __call__(self, data: Any, **arguments: Any) -> "xr.Dataset":
+        """Shift a table."""
         return self.function(data, **arguments)
 
 
-SHIFTS: Mapping[str, Shift] = {
-    shift.name: shift for shift in map(Shift, (repaint, decorrelate, intervene, reweight, resample, add_options, fade))
-}
+FUNCTIONS: tuple[Callable[..., "xr.Dataset"], ...] = (
+    repaint,
+    decorrelate,
+    intervene,
+    reweight,
+    resample,
+    add_options,
+    fade,
+)
+SHIFTS: Mapping[str, Shift] = {function.__name__: Shift(function) for function in FUNCTIONS}
 """Every shift by its name."""
