@@ -11,7 +11,7 @@ from typing import Any
 
 from reward_hypotheses.data.atomic_write import flush_folder
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import is_share
 from reward_hypotheses.data.readers.csv import path_of, sha256
 from reward_hypotheses.data.readers.file_bytes import json_of, refuse_odd
 
@@ -195,7 +195,7 @@ class Ledger:
         for key, text in (("table", table), ("study", study)):
             if not isinstance(text, str):
                 wrong.append(f"{key}: {shown(text)} is no text")
-        if risk is not None and not 0 <= (-1 if finite(risk) is None else float(risk)) <= 1:
+        if risk is not None and not is_share(risk):
             wrong.append(f"risk: {shown(risk)}; give the mean risk that was reported, from 0 to 1, or None")
         when = ""
         try:
@@ -329,7 +329,7 @@ def _entry(line: bytes) -> Entry | str:
         "decided": isinstance(found["decided"], str) and found["decided"].strip(),
         "table": isinstance(found["table"], str),
         "study": isinstance(found["study"], str),
-        "risk": risk is None or 0 <= (-1 if finite(risk) is None else risk) <= 1,
+        "risk": risk is None or is_share(risk),
         "previous": found["previous"] is None
         or (isinstance(found["previous"], str) and DIGEST.fullmatch(found["previous"])),
     }

@@ -53,6 +53,32 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def share(value: Any, name: str, advice: str, *, zero: bool = False, one: bool = True) -> float:
+    """Return a share, a number from 0 to 1.
+
+    Parameters
+    ----------
+    name, advice : str
+        First and last part of the message where it is none.
+    zero, one : bool
+        Whether 0 and 1 are shares too.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    number = finite(value)
+    if number is None or not (0 < number < 1 or (zero and number == 0) or (one and number == 1)):
+        raise InputError(f"{name}: {shown(value)}; {advice}")
+    return number
+
+
+def is_share(value: Any) -> bool:
+    """Return whether a value is a number from 0 to 1."""
+    return 0 <= (-1.0 if (number := finite(value)) is None else number) <= 1
+
+
 def whole(value: object, what: str, least: int = 0) -> int:
     """Give a whole number of at least so many, bools not counted; InputError naming it otherwise."""
     number = value if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.mdp.mdp import MDP
@@ -36,7 +36,7 @@ def cvar_policy(
     rewards : array (sample, state, action) or (sample, state)
         Samples of the reward, such as one a hypothesis, in reward units; collected on each step.
     weights : array (sample,), optional
-        Of the samples, normalised; all alike unless given.
+        Weights of the samples, normalised; equal by default.
     mean_weight : float
         From 0, the tail alone, to 1, the mean alone.
     tail : float
@@ -61,26 +61,12 @@ def cvar_policy(
     if not isinstance(mdp, MDP):
         raise InputError(f"mdp: a {type(mdp).__name__}; give an rh.MDP")
     n, m = mdp.n_states, mdp.n_actions
-    rewards = mdp.by_label("rewards", rewards, ("sample", "state", "action"))
-    try:
-        r = np.asarray(rewards, float)
-    except (TypeError, ValueError):
-        raise InputError(f"rewards: {shown(rewards)}; give numbers (sample, state, action)") from None
-    if r.ndim == 2:
-        r = np.repeat(r[:, :, None], m, axis=2)
-    if r.ndim != 3 or r.shape[1:] != (n, m) or not len(r):
-        raise InputError(f"rewards: shape {np.shape(rewards)}; give (sample, state, action), (..., {n}, {m})")
-    if not np.isfinite(r).all():
-        k, s, a = np.argwhere(~np.isfinite(r))[0].tolist()
-        raise InputError(
-            f"rewards: not finite in sample {k}, state {mdp.state.name(s)!r}, action {mdp.action.name(a)!r}"
-        )
-    share = _share("mean_weight", mean_weight, 0.0)
-    worst = _share("tail", tail, np.nextafter(0.0, 1.0))
+    r = _rewards(mdp, rewards)
+    mean_share = share(mean_weight, "mean_weight", "give a share, from 0 up to 1", zero=True)
+    worst = share(tail, "tail", "give a share, above 0 and up to 1")
     w = _weights(weights, len(r))
-    where = mdp.start(start)
     rows = np.moveaxis(r, 2, 1).reshape(len(r), m * n)  # as the transitions are: action by action
-    x = _occupancy(mdp, rows, w, share, worst, where)
+    x = _occupancy(mdp, rows, w, mean_share, worst, mdp.start(start))
     returns = rows @ x
     visited = x.reshape(m, n).T
     often = visited.sum(axis=1, keepdims=True)
@@ -95,8 +81,28 @@ def cvar_policy(
             "returns": ("sample", returns),
         },
         coords={"state": mdp.state.coordinate, "action": mdp.action.coordinate, "sample": np.arange(len(r))},
-        attrs={"mean_weight": share, "tail": worst, "discount": mdp.discount},
+        attrs={"mean_weight": mean_share, "tail": worst, "discount": mdp.discount},
     )
+
+
+def _rewards(mdp: MDP, rewards: Any) -> np.ndarray:
+    """Return samples of the reward, (sample, state, action)."""
+    rewards = mdp.by_label("rewards", rewards, ("sample", "state", "action"))
+    try:
+        r = np.asarray(rewards, float)
+    except (TypeError, ValueError):
+        raise InputError(f"rewards: {shown(rewards)}; give numbers (sample, state, action)") from None
+    n, m = mdp.n_states, mdp.n_actions
+    if r.ndim == 2:
+        r = np.repeat(r[:, :, None], m, axis=2)
+    if r.ndim != 3 or r.shape[1:] != (n, m) or not len(r):
+        raise InputError(f"rewards: shape {np.shape(rewards)}; give (sample, state, action), (..., {n}, {m})")
+    if not np.isfinite(r).all():
+        k, s, a = np.argwhere(~np.isfinite(r))[0].tolist()
+        raise InputError(
+            f"rewards: not finite in sample {k}, state {mdp.state.name(s)!r}, action {mdp.action.name(a)!r}"
+        )
+    return r
 
 
 def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
@@ -108,9 +114,9 @@ def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
 
 
 def _occupancy(
-    mdp: MDP, rows: np.ndarray, weights: np.ndarray, share: float, tail: float, start: np.ndarray
+    mdp: MDP, rows: np.ndarray, weights: np.ndarray, mean_share: float, tail: float, start: np.ndarray
 ) -> np.ndarray:
-    """Solve the program: (action * state,)."""
+    """Solve the linear program for the occupancy: (action * state,)."""
     from scipy import sparse
     from scipy.optimize import linprog
 
@@ -118,52 +124,44 @@ def _occupancy(
     unit = max(float(np.abs(rows).max()), 1e-300)
     rows = rows / unit
     t = mdp.transitions
-    lengths = np.diff(t.starts)
     ahead = sparse.csr_matrix((t.probability, t.next_state, t.starts), shape=(m * n, n))
-    assert len(lengths) == m * n
     stay = sparse.vstack([sparse.identity(n)] * m, format="csr")
     flow = (stay - mdp.discount * ahead).T.tocsr()
     # variables: x (action * state), t, z (sample); z_k >= t - R_k
     none = sparse.csr_matrix((n, 1 + k))
     equal = sparse.hstack([flow, none], format="csr")
     below = sparse.hstack([sparse.csr_matrix(-rows), np.ones((k, 1)), -sparse.identity(k)], format="csr")
-    cost = np.concatenate([-share * (weights @ rows), [-(1 - share)], (1 - share) * weights / tail])
+    cost = np.concatenate([-mean_share * (weights @ rows), [-(1 - mean_share)], (1 - mean_share) * weights / tail])
     bounds = [(0, None)] * (m * n) + [(None, None)] + [(0, None)] * k
-    found = linprog(cost, A_ub=below, b_ub=np.zeros(k), A_eq=equal, b_eq=start, bounds=bounds, method="highs")
-    if not found.success:
-        raise NotTrustedError(f"cvar_policy: the linear program was not solved: {found.message}")
-    y, multipliers = found.eqlin.marginals, found.ineqlin.marginals
+    solution = linprog(cost, A_ub=below, b_ub=np.zeros(k), A_eq=equal, b_eq=start, bounds=bounds, method="highs")
+    if not solution.success:
+        raise NotTrustedError(f"cvar_policy: the linear program was not solved: {solution.message}")
+    y, multipliers = solution.eqlin.marginals, solution.ineqlin.marginals
     reduced = cost - equal.T @ y - below.T @ multipliers
-    size = max(1.0, abs(found.fun), float(np.abs(y).max(initial=0.0)))
+    size = max(1.0, abs(solution.fun), float(np.abs(y).max(initial=0.0)))
     wrong = {
-        "duality gap": abs(found.fun - float(start @ y)),
+        "duality gap": abs(solution.fun - float(start @ y)),
         "reduced cost": float(
             max(-np.delete(reduced, m * n).min(), abs(reduced[m * n]), multipliers.max(initial=0.0), 0.0)
         ),
-        "flow": float(np.abs(flow @ found.x[: m * n] - start).max()),
+        "flow": float(np.abs(flow @ solution.x[: m * n] - start).max()),
     }
     worst = max(wrong, key=wrong.__getitem__)
     if wrong[worst] > GAP * size:
         raise NotTrustedError(
             f"cvar_policy: the dual program does not confirm the solution: {worst} {wrong[worst]:.2g}"
         )
-    return np.maximum(found.x[: m * n], 0.0)
+    return np.maximum(solution.x[: m * n], 0.0)
 
 
-def _share(name: str, given: Any, least: float) -> float:
-    number = finite(given)
-    if number is None or not least <= number <= 1:
-        raise InputError(f"{name}: {shown(given)}; give a share, {'from 0' if least == 0 else 'above 0 and'} up to 1")
-    return number
-
-
-def _weights(given: Any, n: int) -> np.ndarray:
-    if given is None:
+def _weights(weights: Any, n: int) -> np.ndarray:
+    """Return weights of the samples, (sample,), adding up to 1."""
+    if weights is None:
         return np.full(n, 1.0 / n)
     try:
-        w = np.asarray(given, float)
+        w = np.asarray(weights, float)
     except (TypeError, ValueError):
-        raise InputError(f"weights: {shown(given)}; give a number a sample") from None
+        raise InputError(f"weights: {shown(weights)}; give a number a sample") from None
     if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
         raise InputError(
             f"weights: give one a sample of the {n}: finite, 0 or more, not all 0; the array has shape {w.shape}"

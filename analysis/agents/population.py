@@ -1,4 +1,4 @@
-"""A population of agents, each read off its own choices: what share of them goes by which hypothesis."""
+"""A population of agents, fitted to their own choices: the share that follows each hypothesis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.read import hypotheses_in, in_order
 from reward_hypotheses.models.tree.write import about, evidence_of
-from reward_hypotheses.models.weights.population import held, shares_of
+from reward_hypotheses.models.weights.population import Shares, held, shares_of
 from reward_hypotheses.models.weights.weigh import weigh
 
 FAMILY_DRAWS = 4000
@@ -41,11 +41,11 @@ def agents_read(
     draws: int = 4000,
     random_seed: int = 0,
 ) -> xr.DataTree:
-    """Read agents off their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
+    """Fit a population of agents to their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
 
-    ``L_kh`` is the evidence of agent k's choices under h, its nuisances (its own rationality) integrated out. Over who
-    goes by what it is added up exactly while the vectors of counts are at most 400,000 (of three hypotheses, 600 agents),
-    else by Gibbs sampling, whose Monte Carlo error is carried.
+    ``L_kh`` is the evidence of agent k's choices under h, with its own nuisance parameters (its rationality) integrated out.
+    The sum over which agent follows which hypothesis is exact up to 400,000 vectors of counts (of three hypotheses, 600
+    agents). Beyond that it is estimated by Gibbs sampling, whose Monte Carlo error is carried.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def agents_read(
     alpha : float or dict of str to float
         Of the Dirichlet prior of the shares, positive: one for all, or one a hypothesis.
     feedback : list of Feedback
-        The agents' choices in probe scenes; the tables have a column that says whose they are.
+        The agents' choices in probe scenes; a column of their tables names the agent.
     fail_utility : float, str or dict
         Failure line, as for `fit`.
     source : str
@@ -67,80 +67,113 @@ def agents_read(
     Returns
     -------
     DataTree
-        ``posterior`` (chain, draw): ``share[hypothesis]``; ``shares`` (hypothesis): ``mean``, ``sd``, ``lower`` and ``upper``
-        (95 %, of the draws), ``mcse``; ``agents`` (agent, hypothesis): ``log_evidence``, ``mcse`` and ``weight``, what each
-        goes by given all of them. As ``agent=`` of `catastrophe_risk` it is the next agent of the population, whose weights
-        are the mean shares; `population_risk` carries their uncertainty. Of a family the weights are those of the agents
-        that go by it.
+        ``posterior`` (chain, draw): ``share[hypothesis]``. ``shares`` (hypothesis): ``mean``, ``sd``, ``lower`` and ``upper``
+        (95 %, of the draws), ``mcse``. ``agents`` (agent, hypothesis): ``log_evidence``, ``mcse`` and ``weight``, the posterior
+        weights of each agent given all agents. As ``agent=`` of `catastrophe_risk` the tree is the next agent of the
+        population, whose weights are the mean shares; `population_risk` carries their uncertainty. The weights of a
+        linear family are those of the agents that follow it.
 
     Raises
     ------
     InputError
-        What is wrong with hypotheses, alpha, feedback or the column.
+        Wrong hypotheses, alpha, feedback or column.
     NotTrustedError
         A sampled evidence that cannot be trusted, naming the agent.
     """
     draws, random_seed = whole(draws, "draws", 2), whole(random_seed, "random_seed")
-    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    listed, line, feedbacks = prepared(hypotheses, feedback, fail_utility)
     names = listed.names
-    if listed.unmodelled is not None:
-        raise InputError(
-            f"hypothesis {names[listed.unmodelled]!r} is unmodelled, by which no agent acts; list rules alone"
-        )
-    if len(names) < 2:
-        raise InputError("hypotheses: one alone has every agent; give at least two")
+    _check_listed(listed)
     concentration = _alpha(alpha, names)
     prior = Elicited(dict(zip(names, concentration.tolist(), strict=True)), source, strength=float(concentration.sum()))
-    read: dict[str, Posterior] = {}
-    for who, own in _by_agent(made, by).items():
-        one = weigh(listed, Uniform("not used"), own, line, seed=random_seed)
-        if problems := one.untrusted():
-            raise NotTrustedError([f"agent {who!r}: {p}" for p in problems])
-        read[who] = one
-    evidence = np.array([one.log_evidence for one in read.values()])
-    errors = np.array([one.mcse for one in read.values()])
-    found = shares_of(evidence, concentration, draws, substream(random_seed, "shares"))
-    by_agent = held(evidence, found.draws)
-    with np.errstate(divide="ignore"):
-        log_prior = np.log(concentration / concentration.sum())
-        log_evidence = np.log(found.mean) - log_prior
-        error = np.where(found.mean > 0, found.mcse / np.where(found.mean > 0, found.mean, 1.0), 0.0)
-    # what sampled evidence of families leaves open of a mean share: agents move independently
-    slopes = by_agent * (1 - by_agent) / (len(read) + concentration.sum())
-    error = np.hypot(error, np.sqrt(((slopes * errors) ** 2).sum(axis=0)) / np.maximum(found.mean, 1e-300))
-    posterior = Posterior(
-        hypotheses=listed,
-        prior=prior,
-        log_prior=log_prior,
-        log_evidence=log_evidence,
-        classes=np.arange(len(names)),
-        weights=found.mean / found.mean.sum(),
-        feedback=(),
-        valuations=(),
-        evidence=(),
-        estimates=(Estimate("shares", found.method, np.arange(len(names)), error),),
-        families={
-            h: _pooled([one.families[h] for one in read.values()], by_agent[:, h], substream(random_seed, names[h]))
-            for h in listed.families
-        },
-    )
-    ends = np.quantile(found.draws, [0.025, 0.975], axis=0)
-    columns = (found.mean, found.sd, *ends, error * found.mean)
-    shares = dict(zip(("mean", "sd", "lower", "upper", "mcse"), columns, strict=True))
-    agents = {"log_evidence": evidence, "mcse": errors, "weight": by_agent}
-    dims = ("agent", "hypothesis")
+    agents: dict[str, Posterior] = {}
+    for name, choices in _by_agent(feedbacks, by).items():
+        agents[name] = weigh(listed, Uniform("not used"), choices, line, seed=random_seed)
+        if problems := agents[name].untrusted():
+            raise NotTrustedError([f"agent {name!r}: {p}" for p in problems])
+    evidence = np.array([agent.log_evidence for agent in agents.values()])
+    shares = shares_of(evidence, concentration, draws, substream(random_seed, "shares"))
+    by_agent = held(evidence, shares.draws)
+    posterior = _next_agent(listed, prior, concentration, list(agents.values()), shares, by_agent, random_seed)
+    mcse = np.array([agent.mcse for agent in agents.values()])
+    columns = {"log_evidence": evidence, "mcse": mcse, "weight": by_agent}
     groups = {
-        "posterior": _drawn(posterior, found.draws),
-        "shares": xr.Dataset({k: ("hypothesis", v) for k, v in shares.items()}, coords={"hypothesis": list(names)}),
+        "posterior": _drawn(posterior, shares.draws),
+        "shares": _summary(posterior, shares),
         "agents": xr.Dataset(
-            {k: (dims, v) for k, v in agents.items()}, coords={"agent": list(read), "hypothesis": list(names)}
+            {name: (("agent", "hypothesis"), column) for name, column in columns.items()},
+            coords={"agent": list(agents), "hypothesis": list(names)},
         ),
         "evidence": evidence_of(posterior),
         "constant_data": _constant(posterior),
     }
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = about(posterior, line, random_seed) | {"agents": len(read), "log_evidence": found.log_evidence}
+    tree.attrs = about(posterior, line, random_seed) | {"agents": len(agents), "log_evidence": shares.log_evidence}
     return tree
+
+
+def _check_listed(listed: Hypotheses) -> None:
+    """Raise InputError where agents could not follow these hypotheses."""
+    if listed.unmodelled is not None:
+        name = listed.names[listed.unmodelled]
+        raise InputError(f"hypothesis {name!r} is unmodelled, by which no agent acts; list rules alone")
+    if len(listed) < 2:
+        raise InputError("hypotheses: one alone has every agent; give at least two")
+
+
+def _next_agent(
+    listed: Hypotheses,
+    prior: Elicited,
+    concentration: np.ndarray,
+    agents: Sequence[Posterior],
+    shares: Shares,
+    by_agent: np.ndarray,
+    seed: int,
+) -> Posterior:
+    """Return the posterior of the next agent of the population, whose weights are the mean shares.
+
+    Its Monte Carlo error is that of the shares and, independently for each agent, that of sampled evidence.
+
+    Parameters
+    ----------
+    by_agent : ndarray (agent, hypothesis)
+        Weights of each agent given all of them.
+    """
+    mean = shares.mean
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(concentration / concentration.sum())
+        log_evidence = np.log(mean) - log_prior
+        error = np.where(mean > 0, shares.mcse / np.where(mean > 0, mean, 1.0), 0.0)
+    slopes = by_agent * (1 - by_agent) / (len(agents) + concentration.sum())
+    moved = slopes * np.array([agent.mcse for agent in agents])
+    error = np.hypot(error, np.sqrt((moved**2).sum(axis=0)) / np.maximum(mean, 1e-300))
+    return Posterior(
+        hypotheses=listed,
+        prior=prior,
+        log_prior=log_prior,
+        log_evidence=log_evidence,
+        classes=np.arange(len(mean)),
+        weights=mean / mean.sum(),
+        feedback=(),
+        valuations=(),
+        evidence=(),
+        estimates=(Estimate("shares", shares.method, np.arange(len(mean)), error),),
+        families={
+            h: _pooled([agent.families[h] for agent in agents], by_agent[:, h], substream(seed, listed.names[h]))
+            for h in listed.families
+        },
+    )
+
+
+def _summary(posterior: Posterior, shares: Shares) -> xr.Dataset:
+    """Return mean, standard deviation, 95 % interval and Monte Carlo error of each share."""
+    lower, upper = np.quantile(shares.draws, [0.025, 0.975], axis=0)
+    error = posterior.estimates[0].mcse * shares.mean
+    columns = {"mean": shares.mean, "sd": shares.sd, "lower": lower, "upper": upper, "mcse": error}
+    return xr.Dataset(
+        {name: ("hypothesis", column) for name, column in columns.items()},
+        coords={"hypothesis": list(posterior.hypotheses.names)},
+    )
 
 
 def population_risk(

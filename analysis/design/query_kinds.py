@@ -1,4 +1,4 @@
-"""Kinds of queries: a label, a choice, a judgement about values; and their likelihoods."""
+"""Kinds of questions: a label, a choice, a judgement about values; and the likelihoods of their answers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.design.probes import betas_of, laid_out
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_incomplete_beta
 from reward_hypotheses.models.policies.view import within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.tree.read import as_made, in_order
+from reward_hypotheses.models.tree.read import as_made, in_order, tested
 
 BATCHES = 5
 """Parts of a tree's draws of a nuisance, from whose scatter the Monte Carlo error is."""
@@ -50,23 +52,26 @@ class Queries:
 
 
 @as_made
-def _noise(tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int) -> np.ndarray | None:
-    """Mean share of wrong labels under each hypothesis, (batch, hypothesis); None where no labels are asked for."""
-    if given is None and said is None:
-        return None
-    if given is None:
-        assert said is not None
-        if not isinstance(said["noise"], list):
-            return np.full((1, n), float(said["noise"]))
-        return _batches(in_order(tree, "posterior")[f"{said['name']}_eps"].to_numpy().reshape(-1, n)).mean(axis=1)
-    if isinstance(given, (tuple, list)):
-        if len(given) != 2 or not all(1e-9 <= (finite(x) or 0) <= 1e9 for x in given):
-            raise InputError(f"noise: {shown(given)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
-        return np.full((1, n), _mean_below_half(float(given[0]), float(given[1])))
-    number = finite(given)
-    if number is None or not 0 <= number < 0.5:
-        raise InputError(f"noise: {shown(given)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
-    return np.full((1, n), number)
+def noise_of(tree: xr.DataTree, settings: dict[str, Any] | None, noise: Any, n: int) -> np.ndarray | None:
+    """Return the mean share of wrong labels under each hypothesis, (batch, hypothesis); None where no labels are asked for.
+
+    Parameters
+    ----------
+    settings : dict or None
+        Of the tree's labels, whose noise is taken where ``noise`` is None.
+    """
+    if noise is None:
+        if settings is None:
+            return None
+        if not isinstance(settings["noise"], list):
+            return np.full((1, n), float(settings["noise"]))
+        return _batches(in_order(tree, "posterior")[f"{settings['name']}_eps"].to_numpy().reshape(-1, n)).mean(axis=1)
+    if isinstance(noise, (tuple, list)):
+        if len(noise) == 2 and all(1e-9 <= (finite(x) or 0) <= 1e9 for x in noise):
+            return np.full((1, n), _mean_below_half(float(noise[0]), float(noise[1])))
+    elif (number := finite(noise)) is not None and 0 <= number < 0.5:
+        return np.full((1, n), number)
+    raise InputError(f"noise: {shown(noise)}; give (a, b) with a and b positive, or a number in [0, 0.5)")
 
 
 def _mean_below_half(a: float, b: float) -> float:
@@ -85,18 +90,25 @@ Points = list[list[tuple[np.ndarray, np.ndarray]]]
 
 
 @as_made
-def _rationality(
-    tree: xr.DataTree, said: dict[str, Any] | None, given: Any, n: int
+def rationality_points(
+    tree: xr.DataTree, settings: dict[str, Any] | None, rationality: Any, n: int
 ) -> tuple[Points, np.ndarray | None] | None:
-    """What is known of the rationality of who would choose, and ``s_h``; None where no choices are asked for."""
-    if given is not None:
-        return [[betas_of(given)] * n], None
-    if said is None:
+    """Return points of the rationality of choices, and the scales ``s_h`` (hypothesis,); None where no choices are asked for.
+
+    Parameters
+    ----------
+    settings : dict or None
+        Of the tree's choices, whose rationality is taken where ``rationality`` is None. Scales are None where it is given.
+    """
+    if rationality is not None:
+        return [[betas_of(rationality)] * n], None
+    if settings is None:
         return None
-    scales = in_order(tree, "constant_data")[f"{said['name']}_scale"].to_numpy()
-    if not isinstance(said["rationality"], list):
-        return [[(np.array([float(said["rationality"])]), np.ones(1))] * n], scales
-    draws = in_order(tree, "posterior")[f"{said.get('human') or said['name']}_rationality"].to_numpy().reshape(-1, n)
+    name = settings["name"]
+    scales = in_order(tree, "constant_data")[f"{name}_scale"].to_numpy()
+    if not isinstance(settings["rationality"], list):
+        return [[(np.array([float(settings["rationality"])]), np.ones(1))] * n], scales
+    draws = in_order(tree, "posterior")[f"{settings.get('human') or name}_rationality"].to_numpy().reshape(-1, n)
     return [[_gauss(batch[:, h]) for h in range(n)] for batch in _batches(draws)], scales
 
 
@@ -108,8 +120,8 @@ def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(NODES):
         step = logs * basis[-1]
         diagonal.append(float(basis[-1] @ step))
-        for one in (*basis, *basis):  # twice, so that they stay orthogonal
-            step = step - (one @ step) * one
+        for vector in (*basis, *basis):  # twice, so that they stay orthogonal
+            step = step - (vector @ step) * vector
         length = float(np.linalg.norm(step))
         if length < 1e-10 * max(float(np.abs(logs).max()), 1.0):
             break
@@ -120,24 +132,30 @@ def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.exp(nodes), vectors[0] ** 2
 
 
-def labels(valuation: Valuation, table: Table, wrong: np.ndarray) -> Queries:
-    """Is this item better than failing? Answers: yes, no."""
-    n = len(valuation.hypotheses)
+def valued(case: Case, tree: xr.DataTree, candidates: Any) -> Valuation:
+    """Return rewards and failure line of the candidates under the judge's hypotheses; InputError where a column is lacking."""
+    hypotheses = case.posterior.hypotheses
+    table = tested(candidates, tree)
+    if problems := check_columns([(table, hypotheses.expressions())]):
+        raise InputError(problems)
+    return Valuation(hypotheses, table, case.valuation.line.only(range(len(hypotheses.names))))
+
+
+def labels(valuation: Valuation, wrong: np.ndarray) -> Queries:
+    """Return the question "is this item better than failing?" of each item that is not failing; answers: yes, no."""
+    n, table = len(valuation.hypotheses), valuation.table
     good = np.empty((table.n_items, n), bool)
     for block in valuation.blocks():
         for h in range(n):
             good[block.items.ravel(), h] = block.better(h).ravel()
-    keep = np.ones(table.n_items, bool)
     failing = table.failing()
-    if failing is not None:
-        keep = ~failing
+    keep = np.ones(table.n_items, bool) if failing is None else ~failing
     yes = np.where(good[keep][None], 1 - wrong[:, None, :], wrong[:, None, :])
     scene, option = _places(table)
     scene, option = scene[keep], option[keep]
-    where = [f"{_place(s, o)}" for s, o in zip(scene, option, strict=True)]
     return Queries(
         "label",
-        tuple(f"is {w} better than failing?" for w in where),
+        tuple(f"is {_place(s, o)} better than failing?" for s, o in zip(scene, option, strict=True)),
         tuple(scene),
         tuple(option),
         np.stack([yes, 1 - yes], axis=2),
@@ -160,9 +178,9 @@ def _place(scene: str, option: str) -> str:
     return f"item {scene}" if option == "" else f"option {option} of scene {scene}"
 
 
-def choices(valuation: Valuation, table: Table, betas: Points, scales: np.ndarray | None) -> Queries:
-    """Which option of this scene? Answers: its options."""
-    n = len(valuation.hypotheses)
+def choices(valuation: Valuation, betas: Points, scales: np.ndarray | None) -> Queries:
+    """Return the question "which option of this scene?" of each scene with several; answers: its options."""
+    n, table = len(valuation.hypotheses), valuation.table
     s = np.asarray(within_scene_scale(valuation) if scales is None else scales, float)
     asked = np.flatnonzero(np.diff(table.starts) > 1)
     width = int(np.diff(table.starts).max())
@@ -181,8 +199,8 @@ def choices(valuation: Valuation, table: Table, betas: Points, scales: np.ndarra
     )
 
 
-def _values(posterior: Posterior, informs_agent: bool) -> Queries:
-    """Which of two hypotheses is likelier to be meant? Answers: the first, the second."""
+def judgements(posterior: Posterior, informs_agent: bool) -> Queries:
+    """Return the question which of two hypotheses is likelier to be meant, of each pair; answers: the first, the second."""
     hypotheses, n = posterior.hypotheses, len(posterior.weights)
     mean = np.zeros(n)
     first = np.zeros((n, n, n))  # E[pi_h pi_i / (pi_i + pi_j)] at (i, j, h)
@@ -191,20 +209,20 @@ def _values(posterior: Posterior, informs_agent: bool) -> Queries:
         mean += share * weights
         first += share * _preferred(part, weights, part.held(hypotheses))
     with np.errstate(invalid="ignore", divide="ignore"):
-        said = np.where(mean > 0, first / np.where(mean > 0, mean, 1.0), 0.5)
+        chosen = np.where(mean > 0, first / np.where(mean > 0, mean, 1.0), 0.5)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if posterior.weights[i] > 0 and posterior.weights[j] > 0]
-    chance = np.array([[said[i, j], said[j, i]] for i, j in pairs]).reshape(1, len(pairs), 2, n)
+    chance = np.array([[chosen[i, j], chosen[j, i]] for i, j in pairs]).reshape(1, len(pairs), 2, n)
     names = hypotheses.names
     words = tuple(f"is {names[i]!r} or {names[j]!r} likelier to be what people mean?" for i, j in pairs)
     return Queries("values", words, ("",) * len(pairs), ("",) * len(pairs), chance, informs_agent)
 
 
-def _preferred(part: Prior, weights: np.ndarray, held: Any) -> np.ndarray:
-    """``E[pi_h pi_i / (pi_i + pi_j)]`` of one opinion: (i, j, h); of two that have no weight, one half of E[pi_h]."""
+def _preferred(part: Prior, weights: np.ndarray, draws: Any) -> np.ndarray:
+    """Return ``E[pi_h pi_i / (pi_i + pi_j)]`` of one opinion: (i, j, h); of two that have no weight, one half of E[pi_h]."""
     n = len(weights)
-    if held is not None:
+    if draws is not None:
         out = np.zeros((n, n, n))
-        for pi, chance in zip(held.pi, held.chance, strict=True):
+        for pi, chance in zip(draws.pi, draws.chance, strict=True):
             out += chance * _of_two(pi)[:, :, None] * pi
         return out
     if part.strength is None:
@@ -214,10 +232,10 @@ def _preferred(part: Prior, weights: np.ndarray, held: Any) -> np.ndarray:
     out = _of_two(a)[:, :, None] * weights  # h is neither: its share has nothing to do with who of the two is preferred
     i, j = np.ogrid[:n, :n]
     apart = np.broadcast_to((i != j) & (both > 0), (n, n))
-    for one, more in ((np.broadcast_to(i, (n, n)), 1.0), (np.broadcast_to(j, (n, n)), 0.0)):
-        value = weights[one] * (a[:, None] + more) / (both + 1.0)
-        rows, columns = np.nonzero(apart)
-        out[rows, columns, one[rows, columns]] = value[rows, columns]
+    rows, columns = np.nonzero(apart)
+    for h, more in ((np.broadcast_to(i, (n, n)), 1.0), (np.broadcast_to(j, (n, n)), 0.0)):
+        value = weights[h] * (a[:, None] + more) / (both + 1.0)
+        out[rows, columns, h[rows, columns]] = value[rows, columns]
     return out
 
 

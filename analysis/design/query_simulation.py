@@ -6,15 +6,12 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
-from reward_hypotheses.analysis.design.query_kinds import Queries, labels
+from reward_hypotheses.analysis.design.query_kinds import Queries, labels, valued
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.tree.read import tested
 
 RULES = ("regret", "information", "random")
 
@@ -84,16 +81,12 @@ def asked_in_turn(
 
 def _labels(case: Case, tree: xr.DataTree, candidates: Any, wrong: float) -> Queries:
     """Return the questions for labels of all candidates; InputError where hypotheses are not fixed rewards."""
-    hypotheses = case.posterior.hypotheses
     if case.posterior.families or case.valuation.families:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     if case.posterior.learnt is not None:
         raise InputError("asked_in_turn: a hypothesis that is unmodelled; give hypotheses that are fixed rewards")
-    table = tested(candidates, tree)
-    if problems := check_columns([(table, hypotheses.expressions())]):
-        raise InputError(problems)
-    n = len(hypotheses.names)
-    return labels(Valuation(hypotheses, table, case.valuation.line.only(range(n))), table, np.full((1, n), wrong))
+    n = len(case.posterior.hypotheses.names)
+    return labels(valued(case, tree, candidates), np.full((1, n), wrong))
 
 
 class _Simulation:

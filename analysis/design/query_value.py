@@ -1,4 +1,4 @@
-"""Expected value of a query: how much its answer is expected to lower the risk."""
+"""Expected value of a question: how much its answer is expected to lower the regret and the risk."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ MOVED = 16
 
 
 class Worth:
-    """What the judge's best policy is worth on the test, ``mean_m max_o sum_j v_j r_j``, by rows of weights that need not add up."""
+    """Expected reward of the judge's best policy on the test, ``mean_m max_o sum_j v_j r_j``, for weights of any sum."""
 
     def __init__(self, case: Case) -> None:
         valuation = case.valuation
@@ -29,12 +29,9 @@ class Worth:
             failing = np.empty((block.shape[1], n))
             for h in range(n):
                 reward = block.reward(h)
-                if block.options is not None:  # where there is no option, an option that is there
-                    reward = np.where(block.options, reward, np.nan)
-                    first = np.nanmax(np.where(np.isnan(reward), -np.inf, reward), axis=0)
-                    place = np.argmax(block.options, axis=0)
-                    first = reward[place, np.arange(reward.shape[1])]
-                    reward = np.where(np.isnan(reward), first, reward)
+                if block.options is not None:  # a missing option repeats the first available one
+                    first = reward[np.argmax(block.options, axis=0), np.arange(reward.shape[1])]
+                    reward = np.where(block.options, reward, first)
                 worth[:, : len(reward), h] = reward.T
                 worth[:, len(reward) : widest, h] = reward.T[:, :1]
                 failing[:, h] = block.failure(h)
@@ -42,18 +39,18 @@ class Worth:
             worth[:, widest] = failing if case.policy.abstain else worth[:, 0]
             scenes.append(worth)
         self.best = best / total
-        whole = np.concatenate(scenes)
-        flat, place = np.unique(whole.reshape(len(whole), -1), axis=0, return_inverse=True)
+        rewards = np.concatenate(scenes)
+        flat, place = np.unique(rewards.reshape(len(rewards), -1), axis=0, return_inverse=True)
         self.mass = np.bincount(place.ravel(), weight / total, len(flat))
         self.rewards = np.ascontiguousarray(flat.reshape(len(flat), widest + 1, n).transpose(2, 1, 0))
         judge = case.posterior.weights @ self.rewards.reshape(n, -1)
         taken = judge.reshape(self.rewards.shape[1:]).argmax(axis=0)
         size = np.tensordot(case.posterior.weights, np.abs(self.rewards), 1)
         self.unit = float(np.take_along_axis(size, taken[None], axis=0)[0] @ self.mass)
-        """What the judge's best policy adds up, in absolute value: differences far below it are rounding."""
+        """Mean absolute reward of the judge's best policy; differences far below it are rounding."""
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Worth of each row of weights (row, hypothesis): (row,), reward units a scene."""
+        """Return the expected reward of each row of weights (row, hypothesis): (row,), reward units a scene."""
         n, options, scenes = self.rewards.shape
         out = np.empty(len(rows))
         step = max(1, CELLS // (options * scenes))
@@ -63,12 +60,12 @@ class Worth:
         return out
 
     def regret(self, weights: np.ndarray) -> float:
-        """Of the judge's best policy, failing being what every policy is held against."""
+        """Return the regret of the judge's best policy, against the best option of each scene or failing."""
         return max(float(weights @ self.best) - float(self(weights[None])[0]), 0.0)
 
 
 class Risks:
-    """Risk of agents, each before a judge of its own."""
+    """Risk of several agents, each by its own judge's weights."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -77,7 +74,7 @@ class Risks:
             self.matrix = case.risk.matrix
 
     def __call__(self, agents: np.ndarray, judges: np.ndarray) -> np.ndarray:
-        """Risks (row,) of agents (row, hypothesis) before judges (row, hypothesis of the judge's)."""
+        """Return risks (row,) of agents (row, hypothesis) by judges (row, hypothesis of the judge's)."""
         valuation, policy = self.case.valuation, self.case.policy
         n = judges.shape[1]
         if self.matrix is not None:
@@ -95,7 +92,7 @@ class Risks:
         return out / total
 
     def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
-        """Expected change in the risk by each question: (query,); an agent that learns nothing has none."""
+        """Return the expected change in the risk by each question: (query,); 0 where the agent learns nothing."""
         queries, answers, n = chance.shape
         if not informed or not self.case.agent.learns_with_judge:
             return np.zeros(queries)
@@ -106,43 +103,42 @@ class Risks:
         return after - float(self(self.case.agent_weights[None], joint[0].sum(axis=0)[None])[0])
 
 
-def measure(asked: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
-    """Fall in regret, information and change in risk of each question, and their Monte Carlo errors: two arrays (3, query)."""
-    whole = _numbers(asked.chance.mean(axis=0), asked, posterior.weights, worth, risk)
-    error = np.zeros_like(whole)
-    if len(asked.chance) > 1:
-        parts = np.array([_numbers(chance, asked, posterior.weights, worth, risk) for chance in asked.chance])
+def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
+    """Return fall in regret, information and change in risk of each question, and their Monte Carlo errors: (3, query) each."""
+
+    def numbers(chance: np.ndarray, judge: np.ndarray) -> np.ndarray:
+        fall, information = learned(chance, judge, worth)
+        change = risk.changes(chance, chance * judge, queries.informs_agent)
+        change[np.abs(change) <= EQUAL] = 0.0
+        return np.array([fall, information, change])
+
+    mean_chance = queries.chance.mean(axis=0)
+    value = numbers(mean_chance, posterior.weights)
+    error = np.zeros_like(value)
+    if len(queries.chance) > 1:
+        parts = np.array([numbers(chance, posterior.weights) for chance in queries.chance])
         error = parts.std(axis=0, ddof=1) / len(parts) ** 0.5
     if not posterior.exact:
         moved = posterior.perturbed(MOVED, substream(0, "errors of queries"))
-        chance = asked.chance.mean(axis=0)
-        parts = np.array([_numbers(chance, asked, one.weights, worth, risk) for one in moved])
+        parts = np.array([numbers(mean_chance, judge.weights) for judge in moved])
         error = np.hypot(error, parts.std(axis=0, ddof=1))
-    return whole, error
-
-
-def _numbers(chance: np.ndarray, asked: Queries, judge: np.ndarray, worth: Worth, risk: Risks) -> np.ndarray:
-    fall, told = learned(chance, judge, worth)
-    joint = chance * judge  # p(answer, h)
-    change = risk.changes(chance, joint, asked.informs_agent)
-    change[np.abs(change) <= EQUAL] = 0.0
-    return np.array([fall, told, change])
+    return value, error
 
 
 def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.ndarray, np.ndarray]:
-    """Expected fall in the regret of a judge's best policy, and information, of each question: (query,) each."""
+    """Return the expected fall in the regret of a judge's best policy, and the information, of each question: (query,) each."""
     queries, answers, n = chance.shape
     joint = chance * judge  # p(answer, h)
     p = joint.sum(axis=2, keepdims=True)
     fall = worth(joint.reshape(-1, n)).reshape(queries, answers).sum(axis=1) - worth(judge[None])[0]
     fall[np.abs(fall) <= EQUAL * worth.unit] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        told = np.where(joint > 0, joint * np.log(chance / p), 0.0).sum(axis=(1, 2))
-    told[told < EQUAL] = 0.0
-    return fall, told
+        information = np.where(joint > 0, joint * np.log(chance / p), 0.0).sum(axis=(1, 2))
+    information[information < EQUAL] = 0.0
+    return fall, information
 
 
-def best_first(fall: np.ndarray, told: np.ndarray, unit: float) -> np.ndarray:
-    """Order questions: by the fall, of equals (within rounding) by the information, then the earlier."""
+def best_first(fall: np.ndarray, information: np.ndarray, unit: float) -> np.ndarray:
+    """Return the order of questions: by the fall, of equals (within rounding) by the information, then the earlier."""
     step = EQUAL * max(unit, float(np.abs(fall).max(initial=0.0)), 1e-300)
-    return np.lexsort((np.arange(len(fall)), -np.round(told / EQUAL), -np.round(fall / step)))
+    return np.lexsort((np.arange(len(fall)), -np.round(information / EQUAL), -np.round(fall / step)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.numerics import share, whole
 from reward_hypotheses.data.shifts.base import (
     NOT_SHIFTED,
     Items,
@@ -152,23 +152,21 @@ def fade(
     found = _items("fade", data)
     names = _features("fade", features, found.table)
     seed = whole(seed, "fade: seed")
-    share = finite(by)
-    if share is None or not 0 < share <= 1:
-        raise InputError(f"fade: by: {shown(by)}; give a share above 0 and at most 1")
+    lost = share(by, "fade: by", "give a share above 0 and at most 1")
     out = found.data
     for name in names:
         _refuse_text("fade: features", name, found)
         values, part = _cells(found, name)
         if found.table.columns[name].is_boolean():
-            gone = stream(seed, found.data, f"fade {name}").random(int(part.sum())) < share
+            gone = stream(seed, found.data, f"fade {name}").random(int(part.sum())) < lost
             values[part] = np.where(gone & (values[part] == 1), 0, values[part])
         elif np.isinf(values[part]).any():
             raise InputError(f"fade: features: {name!r} is infinite somewhere; a share of it needs finite numbers")
         else:
             values = values.astype(values.dtype if values.dtype.kind == "f" else float)
-            values[part] *= 1 - share
+            values[part] *= 1 - lost
         out = _with(out, name, values)
-    return recorded(out, "fade", {"features": names, "by": share}, chosen_by, why, seed)
+    return recorded(out, "fade", {"features": names, "by": lost}, chosen_by, why, seed)
 
 
 def _features(shift: str, features: Any, table: Table) -> list[str]:

@@ -56,9 +56,9 @@ class Shift:
             if parameter.default is inspect.Parameter.empty and key not in arguments:
                 raise InputError(f"{self.name} needs {key!r}")
 
-    def __call__(self, data: Any, **arguments: Any) -> "xr.Dataset":
+    def __call__(self, *arguments: Any, **named: Any) -> "xr.Dataset":
         """Shift a table."""
-        return self.function(data, **arguments)
+        return self.function(*arguments, **named)
 
 
 FUNCTIONS: tuple[Callable[..., "xr.Dataset"], ...] = (

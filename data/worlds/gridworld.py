@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import distinct, finite
+from reward_hypotheses.data.numerics import distinct, share
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,9 +59,7 @@ def gridworld(
     import xarray as xr
 
     cells, shape, letters = _cells(grid, features, ends, walls)
-    chance = finite(slip)
-    if chance is None or not 0 <= chance <= 1:
-        raise InputError(f"slip: {shown(slip)}; give a probability, from 0 to 1")
+    chance = share(slip, "slip", "give a probability, from 0 to 1", zero=True)
     free = ~_where("walls", walls, letters, shape)
     end = _where("ends", ends, letters, shape)
     if not free.any():
