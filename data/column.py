@@ -130,7 +130,7 @@ class Column:
         return replace(self, values=self.values == 1, gone=gone if gone.any() else None)
 
 
-def name_of(given: Any) -> str | None:
+def name_of(value: Any) -> str | None:
     """Name a scene, option, rater, grade, trajectory, state or action as text; None where the name is missing.
 
     Text is taken as it stands, without the blanks around it. A whole number is its digits, also where it is held as a
@@ -138,22 +138,22 @@ def name_of(given: Any) -> str | None:
     NaN, NaT and pandas's NA. Nothing but floats is ever held as a float, so ``1.1`` and ``1.10``, ``007`` and ``7``, and
     whole numbers beyond 2^53 stay apart.
     """
-    if isinstance(given, str):
-        return str(given).strip()
-    if isinstance(given, (bool, np.bool_)):
-        return "true" if given else "false"
-    if isinstance(given, (int, np.integer)):
-        return str(int(given))
-    if isinstance(given, (float, np.floating)):
-        number = float(given)
+    if isinstance(value, str):
+        return str(value).strip()
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
         return None if number != number else str(int(number)) if number.is_integer() else repr(number)
-    if given is None or type(given).__name__ in ("NAType", "NaTType"):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
-    if isinstance(given, bytes):
-        return given.decode("utf-8", "replace").strip()
-    if isinstance(given, (np.datetime64, np.timedelta64)):
-        return None if np.isnat(given) else str(given)
-    return str(given).strip()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return None if np.isnat(value) else str(value)
+    return str(value).strip()
 
 
 def plain(name: str) -> str:
@@ -293,8 +293,8 @@ def from_codes(codes: np.ndarray, raw: Sequence[str], *, in_file: bool = False, 
     lost = in_file or len(present) == len(texts)  # so that names are missing where values are
     numbers = numbers_in(present)
     if numbers is None:
-        found = names_from_codes(codes, texts)
-        return replace(found, written=None if lost else Column(codes, texts, blanks=blanks), blanks=blanks)
+        column = names_from_codes(codes, texts)
+        return replace(column, written=None if lost else Column(codes, texts, blanks=blanks), blanks=blanks)
     words = bool(present) and all(t.lower() in ("true", "false") for t in present)
     values = np.array([*(numbers.get(t, np.nan) for t in texts), np.nan])[codes]
     if lost and not loses(present, numbers, strict):
@@ -325,8 +325,8 @@ def loses(present: Sequence[str], numbers: dict[str, float], strict: bool = Fals
         return any(name_of(x) != t for t, x in numbers.items())
     if all(t.lower() in ("true", "false") for t in present):
         return False
-    whole = {t: x for t, x in numbers.items() if x.is_integer() or x - x != 0}
-    return any(name_of(x) != t and not _DECIMAL.fullmatch(t) for t, x in whole.items())
+    integers = {t: x for t, x in numbers.items() if x.is_integer() or x - x != 0}
+    return any(name_of(x) != t and not _DECIMAL.fullmatch(t) for t, x in integers.items())
 
 
 def is_number(text: str) -> bool:

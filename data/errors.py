@@ -44,32 +44,32 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def names_problems(given: Iterable[str], names: Iterable[str], key: str, what: str, right: str) -> list[str]:
+def names_problems(listed: Iterable[str], names: Iterable[str], key: str, what: str, right: str) -> list[str]:
     """Say which keys of a mapping are no hypotheses, and which hypotheses it leaves out.
 
     One that is left out because its name was misspelt is not complained of twice.
     """
-    given, names = list(given), list(names)
-    here, known = set(given), set(names)
-    unknown = [name for name in given if name not in known]
-    said = first_few(
+    listed, names = list(listed), list(names)
+    here, known = set(listed), set(names)
+    unknown = [name for name in listed if name not in known]
+    problems = first_few(
         unknown,
         lambda name: f"{key}: {name!r} is no hypothesis; {suggestion(str(name), names)}",
         lambda n: f"{key}: {n:,} more names are no hypotheses; name only what is listed",
     )
-    meant = {s.split("did you mean ")[1].removesuffix("?") for s in said if "did you mean " in s}
+    meant = {s.split("did you mean ")[1].removesuffix("?") for s in problems if "did you mean " in s}
     lacking = [name for name in names if name not in here and repr(name) not in meant]
-    return said + first_few(
+    return problems + first_few(
         lacking,
         lambda name: f"{key}: hypothesis {name!r} has no {what}; {right}",
         lambda n: f"{key}: {n:,} more hypotheses have no {what}; {right}",
     )
 
 
-def first_few[T](found: Sequence[T], message: Callable[[T], str], rest: Callable[[int], str]) -> list[str]:
+def first_few[T](items: Sequence[T], message: Callable[[T], str], rest: Callable[[int], str]) -> list[str]:
     """Give a message for each problem of one kind: for the first fifty, and how many more there are."""
-    said = [message(one) for one in found[:MOST_TOLD]]
-    return said + [rest(len(found) - MOST_TOLD)] if len(found) > MOST_TOLD else said
+    problems = [message(item) for item in items[:MOST_TOLD]]
+    return problems + [rest(len(items) - MOST_TOLD)] if len(items) > MOST_TOLD else problems
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -93,4 +93,4 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def visible(text: str) -> str:
     """A text whose control and bidirectional characters are marks such as ``<U+202E>``, which no terminal or browser obeys."""
-    return CONTROLS.sub(lambda found: f"<U+{ord(found[0]):04X}>", text.replace("\r\n", "\n"))
+    return CONTROLS.sub(lambda match: f"<U+{ord(match[0]):04X}>", text.replace("\r\n", "\n"))

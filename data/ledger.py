@@ -113,8 +113,8 @@ class Ledger:
         test : str, Path, Dataset or DataFrame
             As of `record`.
         """
-        found = self.read().of(digest_of(test))
-        return found[-1] if found else None
+        entries = self.read().of(digest_of(test))
+        return entries[-1] if entries else None
 
     def read(self) -> Recorded:
         """Read and verify every line; a file that is not there yet holds none.
@@ -260,13 +260,13 @@ class Ledger:
         entries: list[Entry] = []
         cut_off: list[int] = []
         lines, name = _lines(data), self.path.name
-        whole = data.endswith(b"\n")
+        complete = data.endswith(b"\n")
         for number, line in enumerate(lines, start=1):
             last = number == len(lines)
             entry = _entry(line)
             if isinstance(entry, str):
                 begun = START.startswith(line[: len(START)]) or not line.strip(b"\0")
-                if last and begun and not whole:
+                if last and begun and not complete:
                     if refuse_cut_off:
                         begins = shown(line.decode("utf-8", "replace"))
                         raise InputError(
@@ -315,26 +315,26 @@ def digest_of(test: Any) -> str:
 def _entry(line: bytes) -> Entry | str:
     """Read an entry, or say why a line is none."""
     try:
-        found = json_of(line.decode())
+        record = json_of(line.decode())
     except ValueError:
         return "is no JSON"
     keys = [f.name for f in fields(Entry)]
-    if not isinstance(found, dict) or sorted(found) != sorted(keys):
+    if not isinstance(record, dict) or sorted(record) != sorted(keys):
         return f"is no entry of {', '.join(keys)}"
-    risk = found["risk"]
+    risk = record["risk"]
     right = {
-        "sequence": isinstance(found["sequence"], int) and not isinstance(found["sequence"], bool),
-        "time": isinstance(found["time"], str) and TIME.fullmatch(found["time"]),
-        "sha256": isinstance(found["sha256"], str) and DIGEST.fullmatch(found["sha256"]),
-        "decided": isinstance(found["decided"], str) and found["decided"].strip(),
-        "table": isinstance(found["table"], str),
-        "study": isinstance(found["study"], str),
+        "sequence": isinstance(record["sequence"], int) and not isinstance(record["sequence"], bool),
+        "time": isinstance(record["time"], str) and TIME.fullmatch(record["time"]),
+        "sha256": isinstance(record["sha256"], str) and DIGEST.fullmatch(record["sha256"]),
+        "decided": isinstance(record["decided"], str) and record["decided"].strip(),
+        "table": isinstance(record["table"], str),
+        "study": isinstance(record["study"], str),
         "risk": risk is None or is_share(risk),
-        "previous": found["previous"] is None
-        or (isinstance(found["previous"], str) and DIGEST.fullmatch(found["previous"])),
+        "previous": record["previous"] is None
+        or (isinstance(record["previous"], str) and DIGEST.fullmatch(record["previous"])),
     }
     wrong = [key for key, is_right in right.items() if not is_right]
-    return f"its {wrong[0]} is {shown(found[wrong[0]])}" if wrong else Entry(**found)
+    return f"its {wrong[0]} is {shown(record[wrong[0]])}" if wrong else Entry(**record)
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -347,17 +347,17 @@ def _lines(data: bytes) -> list[bytes]:
 def _utc(time: datetime | str | None) -> str:
     if isinstance(time, str):
         try:
-            given: object = datetime.fromisoformat(time)
+            moment: object = datetime.fromisoformat(time)
         except ValueError:
-            given = None
+            moment = None
     else:
-        given = datetime.now(UTC) if time is None else time
-    if not isinstance(given, datetime) or given.tzinfo is None:
+        moment = datetime.now(UTC) if time is None else time
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise InputError(
             f"time: {shown(time)}; give a time with its zone, in ISO 8601 such as {datetime.now(UTC):%Y}-01-31T12:00:00Z"
         )
     try:
-        return given.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except OverflowError:
         raise InputError(f"time: {shown(time)}; give a time of the years 1 to 9999") from None
 
@@ -374,10 +374,10 @@ def _lock(handle: int, alone: bool) -> None:
 
 
 def _all_of(handle: int) -> bytes:
-    size, found = os.fstat(handle).st_size, b""
-    while part := os.pread(handle, max(size, 4096), len(found)):
-        found += part
-    return found
+    size, data = os.fstat(handle).st_size, b""
+    while part := os.pread(handle, max(size, 4096), len(data)):
+        data += part
+    return data
 
 
 def _of_a_run(folder: Path) -> bool:

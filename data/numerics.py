@@ -53,14 +53,14 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def share(value: Any, name: str, advice: str, *, zero: bool = False, one: bool = True) -> float:
+def share(value: Any, name: str, advice: str, *, include_zero: bool = False, include_one: bool = True) -> float:
     """Return a share, a number from 0 to 1.
 
     Parameters
     ----------
     name, advice : str
         First and last part of the message where it is none.
-    zero, one : bool
+    include_zero, include_one : bool
         Whether 0 and 1 are shares too.
 
     Raises
@@ -69,7 +69,7 @@ def share(value: Any, name: str, advice: str, *, zero: bool = False, one: bool =
         Anything else.
     """
     number = finite(value)
-    if number is None or not (0 < number < 1 or (zero and number == 0) or (one and number == 1)):
+    if number is None or not (0 < number < 1 or (include_zero and number == 0) or (include_one and number == 1)):
         raise InputError(f"{name}: {shown(value)}; {advice}")
     return number
 

@@ -58,16 +58,16 @@ def half_ulp(x: Value) -> np.ndarray:
 def bound_of(values: Value) -> Bound:
     """Return the bound of given numbers, cells of a column or a constant: NaN, a missing cell, has none."""
     if isinstance(values, float):
-        whole = values.is_integer() and abs(values) <= WHOLE
-        return Bound(EXACT, abs(values)) if whole else Bound(math.ulp(values) / 2, np.inf)
+        integer = values.is_integer() and abs(values) <= WHOLE
+        return Bound(EXACT, abs(values)) if integer else Bound(math.ulp(values) / 2, np.inf)
     if values.dtype == bool:
         return TRUTH
     size = np.nan_to_num(np.abs(values), nan=0.0, posinf=np.inf)
     largest = float(np.max(size, initial=0.0))
-    whole = np.floor(size) == size
-    if largest <= WHOLE and bool(np.all(whole)):
+    integer = np.floor(size) == size
+    if largest <= WHOLE and bool(np.all(integer)):
         return Bound(EXACT, largest)
-    return Bound(np.where(whole & (size <= WHOLE), 0.0, half_ulp(size)), np.inf)
+    return Bound(np.where(integer & (size <= WHOLE), 0.0, half_ulp(size)), np.inf)
 
 
 def bound_of_result(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> Bound:
@@ -155,11 +155,11 @@ def _of_ring(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value)
         reach = of_x.reach * of_y.reach if kind == "*" else of_x.reach + of_y.reach
         if reach < WHOLE:
             return Bound(EXACT, reach)
-    whole = (np.asarray(of_x.error) == 0) & (np.asarray(of_y.error) == 0) & (np.abs(result) < WHOLE)
-    own = np.where(whole, 0.0, half_ulp(result))
+    exact = (np.asarray(of_x.error) == 0) & (np.asarray(of_y.error) == 0) & (np.abs(result) < WHOLE)
+    rounding = np.where(exact, 0.0, half_ulp(result))
     if kind == "*":
-        return Bound(_times(x, of_y.error) + _times(y, of_x.error) + own, np.inf)
-    return Bound(of_x.error + of_y.error + own, np.inf)
+        return Bound(_times(x, of_y.error) + _times(y, of_x.error) + rounding, np.inf)
+    return Bound(of_x.error + of_y.error + rounding, np.inf)
 
 
 def _by_derivatives(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> np.ndarray:

@@ -79,12 +79,12 @@ class Table:
     @cached_property
     def digest(self) -> bytes:
         """Of its items and columns: tables that hold the same have the same."""
-        found = hashlib.blake2b(np.ascontiguousarray(self.starts).tobytes(), digest_size=16)
+        digest = hashlib.blake2b(np.ascontiguousarray(self.starts).tobytes(), digest_size=16)
         for name, column in sorted(self.columns.items()):
-            found.update(repr((name, column.values.dtype.str, column.vocabulary)).encode())
-            found.update(np.ascontiguousarray(column.values).tobytes())
-            found.update(b"" if column.gone is None else np.packbits(column.gone).tobytes())
-        return found.digest()
+            digest.update(repr((name, column.values.dtype.str, column.vocabulary)).encode())
+            digest.update(np.ascontiguousarray(column.values).tobytes())
+            digest.update(b"" if column.gone is None else np.packbits(column.gone).tobytes())
+        return digest.digest()
 
     @property
     def n_items(self) -> int:
@@ -243,12 +243,12 @@ class Table:
 
     def subset(self, keep: np.ndarray) -> "Table":
         """Keep some items; scenes that lose all of theirs stay, empty, so that their numbers stay."""
-        kept = np.concatenate([[0], np.cumsum(keep)])[self.starts]
+        starts = np.concatenate([[0], np.cumsum(keep)])[self.starts]
         items = np.flatnonzero(keep)
         return replace(
             self,
             columns={name: column.take(items) for name, column in self.columns.items()},
-            starts=kept,
+            starts=starts,
             kept_positions=self.positions[items],
             rows=None if self.rows is None else self.rows[items],
             option_names=None if self.option_names is None else self.option_names.take(items),

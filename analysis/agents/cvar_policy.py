@@ -62,7 +62,7 @@ def cvar_policy(
         raise InputError(f"mdp: a {type(mdp).__name__}; give an rh.MDP")
     n, m = mdp.n_states, mdp.n_actions
     r = _rewards(mdp, rewards)
-    mean_share = share(mean_weight, "mean_weight", "give a share, from 0 up to 1", zero=True)
+    mean_share = share(mean_weight, "mean_weight", "give a share, from 0 up to 1", include_zero=True)
     worst = share(tail, "tail", "give a share, above 0 and up to 1")
     w = _weights(weights, len(r))
     rows = np.moveaxis(r, 2, 1).reshape(len(r), m * n)  # as the transitions are: action by action

@@ -52,13 +52,13 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
     r = _reward(mdp, reward)
     s = float(planning.scales(mdp, r[None], CALLABLE * np.abs(r[None]))[0])
     if planner == "soft" and number and s > 0:
-        found = planning.soft(mdp, number * r[None] / s)
-        q, v = found.q[0] * s / number, found.v[0] * s / number
+        planned = planning.soft(mdp, number * r[None] / s)
+        q, v = planned.q[0] * s / number, planned.v[0] * s / number
     else:
-        found = planning.optimal(mdp, r[None])
-        q, v = found.q[0], found.v[0]
+        planned = planning.optimal(mdp, r[None])
+        q, v = planned.q[0], planned.v[0]
     if number is None:
-        policy = planning.greedy(q, found.error[0])
+        policy = planning.greedy(q, planned.error[0])
     elif s > 0:
         policy = np.exp(planning.log_softmax(number * (q - q.max(axis=1, keepdims=True)) / s))
     else:
@@ -98,23 +98,23 @@ def occupancy(mdp: MDP, policy: Any, start: Any = None, horizon: int | None = No
         Probabilities that do not add up to 1, naming the state; a start that there is not.
     """
     policy = policy["policy"] if isinstance(policy, xr.Dataset) else policy
-    given = np.asarray(mdp.by_label("policy", policy, ("state", "action")), float)
-    if given.shape != (mdp.n_states, mdp.n_actions):
-        raise InputError(f"policy: shape {given.shape}; give (state, action), {(mdp.n_states, mdp.n_actions)}")
-    wrong = ~(np.abs(given.sum(axis=1) - 1) <= EQUAL) | (given < 0).any(axis=1)
+    chances = np.asarray(mdp.by_label("policy", policy, ("state", "action")), float)
+    if chances.shape != (mdp.n_states, mdp.n_actions):
+        raise InputError(f"policy: shape {chances.shape}; give (state, action), {(mdp.n_states, mdp.n_actions)}")
+    wrong = ~(np.abs(chances.sum(axis=1) - 1) <= EQUAL) | (chances < 0).any(axis=1)
     if wrong.any():
         state = int(np.argmax(wrong))
         raise InputError(
-            f"policy: in state {mdp.state.name(state)!r} the probabilities are {shown(given[state].tolist())}; they must be 0 or "
+            f"policy: in state {mdp.state.name(state)!r} the probabilities are {shown(chances[state].tolist())}; they must be 0 or "
             "more and add up to 1"
         )
     where = mdp.start(start)
     if horizon is None:
-        visits = arrays.discounted(mdp, given[None], where)[0]
+        visits = arrays.discounted(mdp, chances[None], where)[0]
     else:
-        visits = arrays.visits(mdp, given[None], where, whole(horizon, "horizon", 1))[0]
+        visits = arrays.visits(mdp, chances[None], where, whole(horizon, "horizon", 1))[0]
     return xr.DataArray(
-        visits[:, None] * given,
+        visits[:, None] * chances,
         dims=("state", "action"),
         coords={"state": mdp.state.coordinate, "action": mdp.action.coordinate},
         name="occupancy",
@@ -149,7 +149,7 @@ def demonstrate(
     rng = np.random.default_rng(whole(random_seed, "random_seed"))
     made = sampled(mdp, policy, mdp.start(start), whole(n, "n", 1), whole(steps, "steps", 1), rng)
     states, actions = mdp.state.coordinate, mdp.action.coordinate
-    return [[(states[s], actions[a]) for s, a in one] for one in made]
+    return [[(states[s], actions[a]) for s, a in trajectory] for trajectory in made]
 
 
 def _reward(mdp: MDP, given: Any) -> np.ndarray:

@@ -221,7 +221,7 @@ def population_risk(
             f"policy: {policy.name!r} does not draw one hypothesis from the agent's weights; give one that does, such as "
             "rh.Commit()"
         )
-    found = catastrophe_risk(
+    next_risk = catastrophe_risk(
         tree,
         test,
         policy,
@@ -230,18 +230,18 @@ def population_risk(
         prob=prob,
         hypotheses=hypotheses,
     )
-    certain = found["by_agent"].to_numpy()
+    certain = next_risk["by_agent"].to_numpy()
     risk = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain)) @ certain
     lower, upper = np.quantile(risk, [(1 - prob) / 2, (1 + prob) / 2])
     names = list(hypotheses_in(population))
     return xr.Dataset(
         {
             "risk": ("draw", risk),
-            "mean": found["mean"].item(),
+            "mean": next_risk["mean"].item(),
             "sd": float(risk.std(ddof=1)),
             "lower": float(lower),
             "upper": float(upper),
-            "mcse": found["mcse"].item(),
+            "mcse": next_risk["mcse"].item(),
             "by_agent": ("agent_hypothesis", certain),
         },
         coords={"agent_hypothesis": names},
@@ -249,14 +249,14 @@ def population_risk(
     )
 
 
-def _alpha(given: Any, names: tuple[str, ...]) -> np.ndarray:
+def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:
     """Concentrations by hypothesis; InputError where they are no proper prior."""
-    values = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    values = alpha if isinstance(alpha, Mapping) else dict.fromkeys(names, alpha)
     problems = names_problems(values, names, "alpha", "alpha", "give one for every hypothesis, or one number for all")
     for name, value in values.items():
         number = finite(value)
         if number is None or not 0 < number <= 1e9:
-            where = f"alpha: {name!r}" if isinstance(given, Mapping) else "alpha"
+            where = f"alpha: {name!r}" if isinstance(alpha, Mapping) else "alpha"
             problem = (
                 f"{where}: {shown(value)}; give a positive number, such as 1: the prior of the shares must be proper"
             )
@@ -269,10 +269,12 @@ def _alpha(given: Any, names: tuple[str, ...]) -> np.ndarray:
 def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]]:
     """The feedbacks of each agent, in order of appearance."""
     out: dict[str, list[Feedback]] = {}
-    for one in feedback:
-        table = one.table
-        if not isinstance(table, Table) or "mdp" in one.asks:
-            raise InputError(f"{one.name}: {one.kind} are not told apart by a column; read such agents one by one")
+    for choices in feedback:
+        table = choices.table
+        if not isinstance(table, Table) or "mdp" in choices.asks:
+            raise InputError(
+                f"{choices.name}: {choices.kind} are not told apart by a column; read such agents one by one"
+            )
         if by not in table.columns:
             raise InputError(f"{table.source}: no column {by!r}, which says whose choices these are; "
                              f"{suggestion(by, table.columns)}")  # fmt: skip
@@ -289,9 +291,9 @@ def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]
             name = table.scene_name(int(scene[int(np.argmax(uneven))]))
             raise InputError(f"{table.source}: scene {name}: column {by!r} names two agents; a scene is one agent's")
         for value in dict.fromkeys(values.tolist()):
-            mine = values == value
-            who = column.text(int(np.argmax(mine)))
-            out.setdefault(who, []).append(replace(one, table=table.subset(mine)))
+            rows = values == value
+            who = column.text(int(np.argmax(rows)))
+            out.setdefault(who, []).append(replace(choices, table=table.subset(rows)))
     return out
 
 
@@ -299,7 +301,7 @@ def _pooled(each: Sequence[Fitted], shares: np.ndarray, rng: np.random.Generator
     """Weights of those agents that go by a family, in units of the features as they are."""
     mass = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
     agents = rng.choice(len(each), FAMILY_DRAWS, p=mass)
-    rows = rng.integers(min(len(one.weights) for one in each), size=FAMILY_DRAWS)
+    rows = rng.integers(min(len(fitted.weights) for fitted in each), size=FAMILY_DRAWS)
     drawn = np.array([each[k].weights[row] / each[k].scale for k, row in zip(agents, rows, strict=True)])
     width = drawn.shape[1]
     return Fitted(each[0].linear, np.ones(width), drawn.mean(axis=0), drawn, method="pooled", seen=np.eye(width))
@@ -307,9 +309,9 @@ def _pooled(each: Sequence[Fitted], shares: np.ndarray, rng: np.random.Generator
 
 def _drawn(posterior: Posterior, draws: np.ndarray) -> xr.Dataset:
     names = list(posterior.hypotheses.names)
-    held = (("chain", "draw", "hypothesis"), draws[None])
+    values = (("chain", "draw", "hypothesis"), draws[None])
     out = xr.Dataset(
-        {"share": held, "weight": held}, coords={"chain": [0], "draw": np.arange(len(draws)), "hypothesis": names}
+        {"share": values, "weight": values}, coords={"chain": [0], "draw": np.arange(len(draws)), "hypothesis": names}
     )
     for h, fitted in posterior.families.items():
         variable, dim = weight_names(posterior.hypotheses, h)

@@ -103,11 +103,11 @@ def _is_export(agent: Any) -> bool:
     return isinstance(agent, (str, Path, Mapping)) or hasattr(agent, "data_vars") or is_frame
 
 
-def _exported(given: Any, probes: Probes, draws: int) -> list[np.ndarray]:
+def _exported(choices: Any, probes: Probes, draws: int) -> list[np.ndarray]:
     """Answers as somebody wrote them down."""
-    export = export_of(given)
+    export = export_of(choices)
     check = Answers(probes, source=export.source)
-    if export.said == "probability":
+    if export.answer_column == "probability":
         return [check.probabilities(chances_in(export, probes.places))]
     return [check.positions(picks) for picks in choices_in(export, probes.places, draws).T]
 
@@ -131,12 +131,12 @@ def _function_of(agent: Any, observe: Any, deterministic: bool) -> tuple[Callabl
     return (agent if observe is None else lambda scene: agent(observe(scene))), "function"
 
 
-def _action(given: Any) -> Any:
-    if not isinstance(given, tuple) or len(given) != 2:
+def _action(returned: Any) -> Any:
+    if not isinstance(returned, tuple) or len(returned) != 2:
         raise InputError(
-            f"predict returned {shown(given)}, and not (action, state); give an agent of another kind as a function of a scene"
+            f"predict returned {shown(returned)}, and not (action, state); give an agent of another kind as a function of a scene"
         )
-    return given[0]
+    return returned[0]
 
 
 def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool) -> list[np.ndarray]:
@@ -148,12 +148,12 @@ def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool)
         where = "all scenes at once" if m is None else f"scene {names[m]}"
         scene = columns if m is None else {name: values[m] for name, values in columns.items()}
         check = Answers(probes, slice(None) if m is None else slice(m, m + 1))
-        found: list[np.ndarray] = []
-        while not found or (len(found) < draws and found[0].ndim == 1):
+        responses: list[np.ndarray] = []
+        while not responses or (len(responses) < draws and responses[0].ndim == 1):
             with _naming(where):
-                said = np.asarray(ask(dict(scene)))
-            found.append(check.checked(said if m is None else said[None]))
-        return found
+                answer = np.asarray(ask(dict(scene)))
+            responses.append(check.checked(answer if m is None else answer[None]))
+        return responses
 
     if batched:
         return answers(None)

@@ -85,34 +85,36 @@ class Answers:
         """Of the scenes."""
         return self.probes.places.scenes[self.which]
 
-    def checked(self, given: np.ndarray) -> np.ndarray:
+    def checked(self, answer: np.ndarray) -> np.ndarray:
         """Positions (scene,) or probabilities (scene, option), abstaining last, of an array of either."""
         probes, names = self.probes, self.names
-        if given.dtype.kind not in "iufb" or (given.ndim == 1 and given.dtype.kind not in "iu"):
-            first = np.atleast_1d(given)[:1].tolist()
+        if answer.dtype.kind not in "iufb" or (answer.ndim == 1 and answer.dtype.kind not in "iu"):
+            first = np.atleast_1d(answer)[:1].tolist()
             raise InputError(
                 f"{self.source}: scene {names[0]}: answers {shown(first[0] if len(first) == 1 else first)}; give {probes.wanted}"
             )
-        if given.ndim == 1 and len(given) == len(names):
-            return self.positions(given)
-        if given.ndim == 2 and len(given) == len(names) and probes.width <= given.shape[1] <= probes.widest:
-            return self.probabilities(given)
+        if answer.ndim == 1 and len(answer) == len(names):
+            return self.positions(answer)
+        if answer.ndim == 2 and len(answer) == len(names) and probes.width <= answer.shape[1] <= probes.widest:
+            return self.probabilities(answer)
         if len(names) == 1:
             raise InputError(
-                f"{self.source}: scene {names[0]}: answers an array of shape {given.shape[1:]}; give {probes.wanted}"
+                f"{self.source}: scene {names[0]}: answers an array of shape {answer.shape[1:]}; give {probes.wanted}"
             )
         raise InputError(
-            f"{self.source}: answers an array of shape {given.shape} for {len(names)} scenes at once; give for each {probes.wanted}: an "
+            f"{self.source}: answers an array of shape {answer.shape} for {len(names)} scenes at once; give for each {probes.wanted}: an "
             f"array ({len(names)},) or ({len(names)}, {probes.width})"
         )
 
-    def positions(self, given: np.ndarray) -> np.ndarray:
+    def positions(self, options: np.ndarray) -> np.ndarray:
         """Positions of options that can be taken; -1 for abstaining, unless an option is failing, which is then taken."""
         width, available = self.probes.width, self.probes.places.available[self.which]
         self.refuse(
-            (given < -1) | (given >= width), lambda m: f"takes option {given[m]}", f"there are options 0 to {width - 1}"
+            (options < -1) | (options >= width),
+            lambda m: f"takes option {options[m]}",
+            f"there are options 0 to {width - 1}",
         )
-        picks = np.where(given < 0, self.probes.failing[self.which], given.astype(np.int64))
+        picks = np.where(options < 0, self.probes.failing[self.which], options.astype(np.int64))
         self.refuse((picks < 0) & (not self.probes.abstain), lambda m: "abstains (-1)", WHO_ABSTAINS)
         self.refuse(
             (picks >= 0) & ~available[np.arange(len(picks)), picks],
@@ -121,21 +123,21 @@ class Answers:
         )
         return picks
 
-    def probabilities(self, given: np.ndarray) -> np.ndarray:
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Probabilities that add up to 1, 0 for what cannot be taken: (scene, option), abstaining last."""
         width, available = self.probes.width, self.probes.places.available[self.which]
-        chance = np.zeros((len(given), width + 1))
-        chance[:, : given.shape[1]] = given
+        chance = np.zeros((len(values), width + 1))
+        chance[:, : values.shape[1]] = values
 
-        def said(m: int) -> str:
-            return f"gives probabilities {shown(given[m].tolist())}"
+        def text(m: int) -> str:
+            return f"gives probabilities {shown(values[m].tolist())}"
 
-        self.refuse(~np.isfinite(chance).all(axis=1), said, "all must be finite")
-        self.refuse((chance < 0).any(axis=1), said, "none may be negative")
+        self.refuse(~np.isfinite(chance).all(axis=1), text, "all must be finite")
+        self.refuse((chance < 0).any(axis=1), text, "none may be negative")
         total = chance.sum(axis=1)
         self.refuse(
             np.abs(total - 1) > TOLERANCE,
-            lambda m: f"{said(m)}, which add up to {total[m]:.6g}",
+            lambda m: f"{text(m)}, which add up to {total[m]:.6g}",
             "they must add up to 1 (of scores take the softmax)",
         )
         lost = np.where(available, 0.0, chance[:, :width])

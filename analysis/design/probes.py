@@ -52,14 +52,14 @@ class Choosers:
     @property
     def slices(self) -> list[slice]:
         """The choosers of each hypothesis that has some mass."""
-        found = [
+        members = [
             np.flatnonzero((self.hypothesis == h) & (self.mass > 0)) for h in range(int(self.hypothesis.max()) + 1)
         ]
-        return [slice(int(own[0]), int(own[-1]) + 1) for own in found if len(own)]
+        return [slice(int(indices[0]), int(indices[-1]) + 1) for indices in members if len(indices)]
 
     def by_hypothesis(self, mass: np.ndarray) -> np.ndarray:
         """Masses of choosers (row, chooser) added up: (row, hypothesis)."""
-        return np.stack([mass[:, own].sum(axis=1) for own in self.slices], axis=1)
+        return np.stack([mass[:, members].sum(axis=1) for members in self.slices], axis=1)
 
     def information(self, mass: np.ndarray) -> np.ndarray:
         """``I(h; choice)`` in nats of one choice in each scene, exactly, of masses (row, chooser): (row, scene)."""
@@ -70,16 +70,16 @@ class Choosers:
         for lo in range(0, n, step):
             some = mass[lo : lo + step]
             total = np.zeros((len(some), scenes, options))
-            found = np.zeros((len(some), scenes))
-            for own in self.slices:
-                joint = (some[:, own] @ flat[own]).reshape(total.shape)
-                held = some[:, own].sum(axis=1)[:, None, None]
+            nats = np.zeros((len(some), scenes))
+            for members in self.slices:
+                joint = (some[:, members] @ flat[members]).reshape(total.shape)
+                mass_h = some[:, members].sum(axis=1)[:, None, None]
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    found += np.where(joint > 0, joint * np.log(joint / held), 0.0).sum(axis=-1)
+                    nats += np.where(joint > 0, joint * np.log(joint / mass_h), 0.0).sum(axis=-1)
                 total += joint
             with np.errstate(divide="ignore", invalid="ignore"):
-                found -= np.where(total > 0, total * np.log(total), 0.0).sum(axis=-1)
-            out[lo : lo + step] = found
+                nats -= np.where(total > 0, total * np.log(total), 0.0).sum(axis=-1)
+            out[lo : lo + step] = nats
         return np.maximum(out, 0.0)
 
 
@@ -131,7 +131,7 @@ def choose_probes(
     choosers = _choosers(listed, weights, families, table, betas, substream(random_seed, "choosers"))
     picks, gains = _greedy(choosers, min(k, table.n_scenes), substream(random_seed, "probes"))
     cumulative, mcse = _together(choosers, picks, substream(random_seed, "check of probes"))
-    held = choosers.by_hypothesis(choosers.mass[None])[0]
+    prior_mass = choosers.by_hypothesis(choosers.mass[None])[0]
     alone = choosers.information(choosers.mass[None])[0]
     return xr.Dataset(
         {
@@ -143,23 +143,23 @@ def choose_probes(
             "mcse": ("pick", mcse),
         },
         coords={"pick": np.arange(len(picks))},
-        attrs={"entropy": float(-(held * np.log(held)).sum()), "units": "nats"},
+        attrs={"entropy": float(-(prior_mass * np.log(prior_mass)).sum()), "units": "nats"},
     )
 
 
 def _asked(
-    given: Any, candidates: Any, prior: Prior | None
+    hypotheses: Any, candidates: Any, prior: Prior | None
 ) -> tuple[Hypotheses, np.ndarray, Mapping[int, Fitted], Table]:
     """Hypotheses, their weights, what is known of families, and the candidates."""
     families: Mapping[int, Fitted] = {}
-    if isinstance(given, xr.DataTree):
-        posterior, _ = posterior_of(given)
+    if isinstance(hypotheses, xr.DataTree):
+        posterior, _ = posterior_of(hypotheses)
         listed, weights, families = posterior.hypotheses, posterior.weights, posterior.families
-        table = tested(candidates, given)
+        table = tested(candidates, hypotheses)
     else:
         table = as_table(candidates, "candidates")
         table = table.with_booleans([c for c, v in table.columns.items() if v.is_boolean()])
-        listed = hypotheses_of(given, table.column_order)
+        listed = hypotheses_of(hypotheses, table.column_order)
         weights = Uniform().weights_of(listed)
     if prior is not None:
         weights = prior.weights_of(listed)
@@ -173,16 +173,16 @@ def _asked(
     return listed, weights, families, table
 
 
-def betas_of(given: Any) -> tuple[np.ndarray, np.ndarray]:
+def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
     """Nodes of the rationality and their shares, by Gauss and Hermite's rule on its logarithm."""
-    if given is not None and not isinstance(given, Mapping):
-        number = finite(given)
+    if rationality is not None and not isinstance(rationality, Mapping):
+        number = finite(rationality)
         if number is None or not 0 < number <= 1e9:
             raise InputError(
-                f'rationality: {shown(given)}; give a positive number, or its prior, {{ dist = "lognormal", mu = 0, sigma = 1 }}'
+                f'rationality: {shown(rationality)}; give a positive number, or its prior, {{ dist = "lognormal", mu = 0, sigma = 1 }}'
             )
         return np.array([number]), np.ones(1)
-    _, mu, sigma = prior_of_rationality(DEFAULT if given is None else given)
+    _, mu, sigma = prior_of_rationality(DEFAULT if rationality is None else rationality)
     nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
     return np.exp(mu + sigma * nodes), shares / shares.sum()
 
@@ -273,8 +273,8 @@ def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[
                 np.full(SIMULATED, 1 / SIMULATED),
             )
             for before in picks[:-1]:
-                mass = _told(chance[:, before], mass, truths, rng)
-        mass = _told(chance[:, m], mass, truths, rng)
+                mass = _updated(chance[:, before], mass, truths, rng)
+        mass = _updated(chance[:, m], mass, truths, rng)
     return picks, gains
 
 
@@ -286,7 +286,7 @@ def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[
     return joint[some] / total[some][:, None], (share[:, None] * total)[some]
 
 
-def _told(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _updated(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What is held after a choice of each simulated agent: (agent, chooser)."""
     below = np.cumsum(chance[truths], axis=1)
     taken = (rng.random((len(truths), 1)) * below[:, -1:] >= below).sum(axis=1)
@@ -303,13 +303,13 @@ def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) ->
     mass = np.tile(prior, (CHECKED, 1))
     values, errors = [], []
     for m in picks:
-        mass = _told(choosers.chance[:, m], mass, truths, rng)
+        mass = _updated(choosers.chance[:, m], mass, truths, rng)
         within = within and len(share) * choosers.chance.shape[2] <= OUTCOMES
         if within:
             every, share = _all_ways(choosers.chance[:, m], every, share)
         after = choosers.by_hypothesis(every if within else mass)
         with np.errstate(divide="ignore", invalid="ignore"):
-            told = np.where(after > 0, after * np.log(after / before), 0.0).sum(axis=1)
-        values.append(float(share @ told) if within else float(told.mean()))
-        errors.append(0.0 if within else float(told.std(ddof=1)) / CHECKED**0.5)
+            information = np.where(after > 0, after * np.log(after / before), 0.0).sum(axis=1)
+        values.append(float(share @ information) if within else float(information.mean()))
+        errors.append(0.0 if within else float(information.std(ddof=1)) / CHECKED**0.5)
     return np.array(values), np.array(errors)

@@ -4,22 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.validation.study import (
-    TELLING,
-    Document,
-    claim,
-    done,
-    settings_of,
-    study_of,
-    study_text,
-)
+from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
+from reward_hypotheses.analysis.validation.study_folder import claim, finished
+from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
-from reward_hypotheses.data.worlds.lander.world import FlownLander
+from reward_hypotheses.data.worlds.lander.world import MeasuredLander
 
 
 def lander_study(
     agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
-) -> Document:
+) -> StudyDocument:
     """Train lander agents, read them, predict their catastrophes on shifted tests, then fly the tests and compare.
 
     The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any flight of a test.
@@ -54,22 +48,22 @@ def lander_study(
     NotTrustedError
         The readings of more than half of the agents do not fit their own choices.
     """
-    settings, out = settings_of("lander", agents, scenes, seed, gymnasium=needs_lander()), Path(out)
+    settings, out = study_settings("lander", agents, scenes, seed, gymnasium=needs_lander()), Path(out)
     claim(out, settings)
-    if (before := done(out)) is not None:
+    if (before := finished(out)) is not None:
         return before
     bank = Bank(out / "flights")
     with Pilots() as pilots:
         return study_of(
-            FlownLander(settings["scenes"], settings["seed"], bank, pilots, said, TELLING), settings, out, said
+            MeasuredLander(settings["scenes"], settings["seed"], bank, pilots, said, TELLING), settings, out, said
         )
 
 
 def lander_text(document: Mapping[str, Any], out: Path) -> list[str]:
     """Say what the study found, for a terminal."""
-    found = document["controller"]
-    flown = f"flights: {found['flights']}, on the chosen site {found['on_target']:.2%}, clean {found['clean']:.2%}"
-    return study_text(document, out, FlownLander.lacking, flown)
+    controller = document["controller"]
+    flown = f"flights: {controller['flights']}, on the chosen site {controller['on_target']:.2%}, clean {controller['clean']:.2%}"
+    return study_text(document, out, MeasuredLander.lacking, flown)
 
 
 def needs_lander() -> str:

@@ -4,24 +4,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.analysis.validation.study import (
-    TELLING,
-    Document,
-    claim,
-    done,
-    settings_of,
-    study_of,
-    study_text,
-)
+from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
+from reward_hypotheses.analysis.validation.study_folder import claim, finished
+from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
 
 if TYPE_CHECKING:
-    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
 
 def minigrid_study(
     agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
-) -> Document:
+) -> StudyDocument:
     """Train agents in MiniGrid rooms, read them, predict their catastrophes in shifted rooms, then let them walk.
 
     The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any episode of a test.
@@ -53,24 +47,24 @@ def minigrid_study(
     NotTrustedError
         The readings of more than half of the agents do not fit their own demonstrations.
     """
-    settings, out = settings_of("minigrid", agents, scenes, seed, minigrid=needs_minigrid()), Path(out)
+    settings, out = study_settings("minigrid", agents, scenes, seed, minigrid=needs_minigrid()), Path(out)
     claim(out, settings)
-    if (before := done(out)) is not None:
+    if (before := finished(out)) is not None:
         return before
     return study_of(_rooms()(settings["scenes"], settings["seed"], said, TELLING), settings, out, said)
 
 
 def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
     """Say what the study found, for a terminal."""
-    found = document["controller"]
-    walked = f"episodes: {found['episodes']}; of {found['repeated']} that were repeated, {found['ended_otherwise']} ended otherwise"
+    controller = document["controller"]
+    walked = f"episodes: {controller['episodes']}; of {controller['repeated']} that were repeated, {controller['ended_otherwise']} ended otherwise"
     return study_text(document, out, _rooms().lacking, walked)
 
 
-def _rooms() -> "type[WalkedRooms]":
-    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+def _rooms() -> "type[MeasuredRooms]":
+    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
-    return WalkedRooms
+    return MeasuredRooms
 
 
 def needs_minigrid() -> str:

@@ -117,7 +117,7 @@ class World(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class FittedAgent:
     """What an agent goes by, as far as its choices in probe scenes say.
 
     Attributes
@@ -154,10 +154,10 @@ class Read:
 
     def chances(self, scenes: xr.Dataset) -> np.ndarray:
         """Chance that each option is taken: (draw, scene, option), of fewer draws where episodes go on."""
-        return chances(thinned(self.weights, scenes), featured(scenes, self.features))
+        return chances(thinned_draws(self.weights, scenes), featured(scenes, self.features))
 
 
-def thinned(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
+def thinned_draws(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
     """Every so manieth of the draws (draw, ...) where episodes of these scenes go on, else all."""
     return draws[:: max(1, len(draws) // PATHS)] if goes_on(scenes) else draws
 
@@ -165,8 +165,8 @@ def thinned(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
 def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
     """Features of the options: (scene, option, feature)."""
     shape = (scenes.sizes["scene"], scenes.sizes["option"])
-    made = [parse(one).evaluate(lambda c: scenes[c].to_numpy().astype(float)) for one in features]
-    return np.stack([np.broadcast_to(np.asarray(one, float), shape) for one in made], axis=-1)
+    made = [parse(column).evaluate(lambda c: scenes[c].to_numpy().astype(float)) for column in features]
+    return np.stack([np.broadcast_to(np.asarray(column, float), shape) for column in made], axis=-1)
 
 
 def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -176,7 +176,7 @@ def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
     return worth / worth.sum(axis=2, keepdims=True)
 
 
-def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed: int) -> Read:
+def fit_agent(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed: int) -> FittedAgent:
     """Read an agent: `Choices` by a `Linear` reward over the features, and by named rules.
 
     Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
@@ -194,10 +194,10 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     features = world.features
     scenes, chosen = probes.isel(scene=steps.scene), steps.option
     phi = featured(scenes, features)
-    told = phi.std(axis=(0, 1)) > 1e-9
-    if not told.any():
+    varied = phi.std(axis=(0, 1)) > 1e-9
+    if not varied.any():
         raise InputError("probes: no column varies in them; give scenes in which the options differ")
-    seen = tuple(one for one, t in zip(features, told, strict=True) if t)
+    seen = tuple(feature for feature, t in zip(features, varied, strict=True) if t)
     columns = [*world.columns]
     table = scenes[columns].assign(chosen=(("scene", "option"), np.arange(phi.shape[1]) == chosen[:, None]))
     mixture = Linear(seen, prior={"normal": PRIOR_SD}, source=world.source)
@@ -211,16 +211,18 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     )
     rng = substream(seed, "reading")
     weights = (
-        rng.standard_normal((DRAWS, len(features))) * PRIOR_SD / np.where(told, 1.0, np.where(units > 0, units, np.inf))
+        rng.standard_normal((DRAWS, len(features)))
+        * PRIOR_SD
+        / np.where(varied, 1.0, np.where(units > 0, units, np.inf))
     )
     drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
-    weights[:, told] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
-    chance = chances(weights[:, told], phi[..., told])
+    weights[:, varied] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
+    chance = chances(weights[:, varied], phi[..., varied])
     log_evidence = tree["evidence"]["log_evidence"].to_numpy()[: len(world.rules)]
     rules = np.exp(log_evidence - log_evidence.max())
     at_bad = probes[world.bad].to_numpy() > 0
     if goes_on(probes):
-        every = chances(thinned(weights, probes), featured(probes, features))
+        every = chances(thinned_draws(weights, probes), featured(probes, features))
         where, taken, over = simulated(every, probes, rng)
         badly = at_bad[where, taken] & over
         chance_bad = badly.mean(axis=0)
@@ -230,15 +232,15 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
         ends = {}
     last = steps.last
     bad = at_bad[steps.scene[last], chosen[last]]
-    p = checked(world, scenes, chosen, chance, rng)
+    p = predictive_checks(world, scenes, chosen, chance, rng)
     if ends:  # episodes as a whole; what columns that are weighed add up to, a reading gets right whatever it misses
-        p = {name: one for name, one in p.items() if name not in features}
+        p = {name: value for name, value in p.items() if name not in features}
         did = {"ended": probes["next"].to_numpy()[steps.scene[last], chosen[last]] < 0, "ended badly": bad}
         p |= {name: two_sided(drawn.mean(axis=1), did[name].mean()) for name, drawn in ends.items()}
-    return Read(
+    return FittedAgent(
         features=features,
         weights=weights,
-        unprobed=tuple(one for one, t in zip(features, told, strict=True) if not t),
+        unprobed=tuple(feature for feature, t in zip(features, varied, strict=True) if not t),
         rules=dict(zip(world.rules, (rules / rules.sum()).tolist(), strict=True)),
         mixture=float(tree["evidence"]["weight"].to_numpy()[-1]),
         p=p,
@@ -247,7 +249,7 @@ def read(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed
     )
 
 
-def checked(
+def predictive_checks(
     world: World, probes: xr.Dataset, chosen: np.ndarray, chance: np.ndarray, rng: np.random.Generator
 ) -> dict[str, float]:
     """Check a reading on its own probes: two-sided posterior predictive p-values.
@@ -258,12 +260,12 @@ def checked(
     scene = np.arange(len(chosen))
     log_chance = np.log(np.maximum(chance, 1e-300))
     draw = np.arange(len(chance))[:, None]
-    found = {"log p": (log_chance[draw, scene, drawn].sum(axis=1), log_chance[:, scene, chosen].sum(axis=1))}
+    statistics = {"log p": (log_chance[draw, scene, drawn].sum(axis=1), log_chance[:, scene, chosen].sum(axis=1))}
     for column in dict.fromkeys((world.bad, *world.columns)):
         if column in probes:
             values = probes[column].to_numpy().astype(float)
-            found[column] = (values[scene, drawn].mean(axis=1), np.full(len(chance), values[scene, chosen].mean()))
-    return {name: two_sided(replicated, observed) for name, (replicated, observed) in found.items()}
+            statistics[column] = (values[scene, drawn].mean(axis=1), np.full(len(chance), values[scene, chosen].mean()))
+    return {name: two_sided(replicated, observed) for name, (replicated, observed) in statistics.items()}
 
 
 def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
@@ -273,7 +275,7 @@ def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
     return float(min(1.0, 2 * min(share, 1 - share)))
 
 
-def foretold(
+def predicted_rates(
     chance: np.ndarray, scenes: xr.Dataset, bad: np.ndarray, slip: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw the share of catastrophes among these very scenes: (draw,).
@@ -294,15 +296,17 @@ def foretold(
     return (rng.random(each.shape) < each).mean(axis=1)
 
 
-def by_rules(world: World, found: Read, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def rates_by_rules(
+    world: World, reading: FittedAgent, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the same for an agent that commits to one of the named rules, ties split uniformly: (draw,)."""
-    slip = thinned(slip, scenes)
+    slip = thinned_draws(slip, scenes)
     worth = featured(scenes, list(world.rules.values()))
     top = worth.max(axis=1, keepdims=True)
     best = equal(worth, top, CALLABLE * np.abs(worth), CALLABLE * np.abs(top))
     chance = np.moveaxis(best / best.sum(axis=1, keepdims=True), 2, 0)
-    taken = rng.choice(len(world.rules), len(slip), p=list(found.rules.values()))
-    return foretold(chance[taken], scenes, scenes[world.bad].to_numpy().astype(bool), slip, rng)
+    taken = rng.choice(len(world.rules), len(slip), p=list(reading.rules.values()))
+    return predicted_rates(chance[taken], scenes, scenes[world.bad].to_numpy().astype(bool), slip, rng)
 
 
 def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, right: np.ndarray) -> np.ndarray:
@@ -315,13 +319,13 @@ def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, 
     return np.log(np.maximum(np.concatenate(parts), 1e-300)).sum(axis=1)
 
 
-def interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
+def mean_interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
     """Mean and equal-tailed interval of draws."""
     lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
     return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
 
 
-def refuse_misfits(reads: Mapping[str, Read]) -> list[str]:
+def refuse_misfits(reads: Mapping[str, FittedAgent]) -> list[str]:
     """Say of whom the reading does not fit, a sentence each.
 
     Raises
@@ -329,27 +333,30 @@ def refuse_misfits(reads: Mapping[str, Read]) -> list[str]:
     NotTrustedError
         It does not fit more than half of them: a column is missing by which they choose.
     """
-    said = []
-    for name, one in reads.items():
-        if not one.fits:
-            amiss, p = min(one.p.items(), key=lambda pair: pair[1])
-            said.append(f"the reading of agent {name} does not fit its own choices: {amiss}, p = {p:.3g}")
-    if 2 * len(said) > len(reads):
+    problems = []
+    for name, reading in reads.items():
+        if not reading.fits:
+            amiss, p = min(reading.p.items(), key=lambda pair: pair[1])
+            problems.append(f"the reading of agent {name} does not fit its own choices: {amiss}, p = {p:.3g}")
+    if 2 * len(problems) > len(reads):
         raise NotTrustedError(
-            [f"{len(said)} of {len(reads)} readings do not fit, so nothing is predicted; a column is missing", *said]
+            [
+                f"{len(problems)} of {len(reads)} readings do not fit, so nothing is predicted; a column is missing",
+                *problems,
+            ]
         )
-    return said
+    return problems
 
 
-def shared(reads: Sequence[Read]) -> float:
+def shared_variance(reads: Sequence[FittedAgent]) -> float:
     """Variance, by scene, of what agents do alike beyond their readings, as seen on the probes.
 
     ``var_m(mean_k e_km) - mean over m of sum_k p_km (1 - p_km) / K^2``, at least 0, with ``e_km`` whether agent k took a bad option
     in scene m less its chance. Agents that were trained alike err alike, so that a population's rate varies more than
     independent agents' would.
     """
-    chance = np.array([one.chance_bad for one in reads])
-    apart = (np.array([one.bad for one in reads]) - chance).mean(axis=0)
+    chance = np.array([reading.chance_bad for reading in reads])
+    apart = (np.array([reading.bad for reading in reads]) - chance).mean(axis=0)
     alone = (chance * (1 - chance)).sum(axis=0) / len(reads) ** 2
     return max(0.0, float(np.mean(apart**2) - alone.mean()))
 
@@ -374,18 +381,18 @@ def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) ->
     line = failure_line(0.5, listed.names)
     columns = [*world.columns]
     before, after = (
-        Valuation(listed, as_table(one[columns].isel(scene=starts(one)), name), line)
-        for one, name in ((training, "training"), (test, "test"))
+        Valuation(listed, as_table(table[columns].isel(scene=starts(table)), name), line)
+        for table, name in ((training, "training"), (test, "test"))
     )
     weights = np.full(len(listed), 1 / len(listed))
     return shift_check([before], after, weights, substream(seed, "shift"))
 
 
-def covered(rows: Sequence[Mapping[str, Any]]) -> float:
+def coverage(rows: Sequence[Mapping[str, Any]]) -> float:
     """Share of rows whose interval holds what was measured."""
     return float(np.mean([r["lower"] - 1e-12 <= r["measured"] <= r["upper"] + 1e-12 for r in rows]))
 
 
-def missed(rows: Sequence[Mapping[str, Any]]) -> float:
+def mean_error(rows: Sequence[Mapping[str, Any]]) -> float:
     """Mean absolute difference between what was predicted and what was measured."""
     return float(np.mean([abs(r["predicted"] - r["measured"]) for r in rows]))

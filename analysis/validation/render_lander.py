@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_hypotheses.analysis.validation.study import refuse_files
+from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
-from reward_hypotheses.data.worlds.lander.world import FlownLander
+from reward_hypotheses.data.worlds.lander.world import MeasuredLander
 
 AGENTS, SCENES = 16, 40
 EVERY, LAST = 8, 12  # steps from frame to frame, and how many times the last one is shown
@@ -52,7 +52,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)
     with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
-        lander = FlownLander(SCENES, seed, Bank(Path(folder)), pilots, said)
+        lander = MeasuredLander(SCENES, seed, Bank(Path(folder)), pilots, said)
         names = [str(k) for k in range(AGENTS)]
         with threadpool_limits(1):  # as in a study
             lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
@@ -63,10 +63,10 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
         by_paint = int((chosen == red).mean(axis=1).argmax())
         beyond = np.abs(red - 1.5) > np.abs(pad - 1.5)  # the way to the crater leads over the pad
         beyond &= (red > 1.5) == (pad > 1.5)
-        told = np.flatnonzero(beyond & (chosen[by_flags] == pad) & (chosen[by_paint] == red))
-        if not len(told):
+        telling = np.flatnonzero(beyond & (chosen[by_flags] == pad) & (chosen[by_paint] == red))
+        if not len(telling):
             raise InputError(f"seed: {seed}: no scene in which its agents come apart; give another")
-        scene = int(told[0])
+        scene = int(telling[0])
         first = int(lander.choices(names[by_paint], "training")[0])
         world, made = LandingWorld(), {}
         for name, which, number, site in (

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.analysis.validation.render_lander import pictures
-from reward_hypotheses.analysis.validation.study import refuse_files
+from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
@@ -42,11 +42,11 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     from threadpoolctl import threadpool_limits
 
     from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, apart
-    from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)
-    world = WalkedRooms(ROOMS, seed, said)
+    world = MeasuredRooms(ROOMS, seed, said)
     names = [str(k) for k in range(AGENTS)]
     with threadpool_limits(1):  # as in a study
         world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
@@ -55,14 +55,14 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())
     rooms = world.rooms("moved")
     far = np.array([min(apart(np.array(room.start), np.array([room.goal, CORNER]))) for room in rooms]) >= LONG
-    told = np.flatnonzero(reached[right] & died[lost] & far)
+    telling = np.flatnonzero(reached[right] & died[lost] & far)
     home = np.bincount(world.steps(names[lost], "ordinary").episode)
     first = np.flatnonzero(world.reached(names[lost], "ordinary") & (home >= LONG))
-    if not len(told) or not len(first):
+    if not len(telling) or not len(first):
         raise InputError(f"seed: {seed}: no room in which its agents come apart; give another")
     # the shortest pair of walks tells the story fastest
     long = np.sum([np.bincount(world.steps(names[k], "moved").episode) for k in (right, lost)], axis=0)
-    room = int(told[int(np.argmin(long[told]))])
+    room = int(telling[int(np.argmin(long[telling]))])
     env, made = Rooms(render_mode="rgb_array", highlight=False, tile_size=40), {}
     for name, agent, which, number in (
         ("training", lost, "ordinary", int(first[0])),

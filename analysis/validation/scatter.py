@@ -1,4 +1,4 @@
-"""Predicted against measured, agent by agent: the reading beside the foil."""
+"""Predicted against measured catastrophe rates, agent by agent: the fitted agents beside the named rules."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,15 @@ from reward_hypotheses.analysis.report.figure_style import (
 MARKS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"))
 
 
-def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], said: Mapping[str, str] | None = None) -> bytes:
+def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], captions: Mapping[str, str] | None = None) -> bytes:
     """Draw predicted (with its interval) against measured shares of catastrophes, a panel each: a PNG.
 
     Parameters
     ----------
     panels : dict
         Title -> rows {shift, predicted, lower, upper, measured}.
-    said : dict of str to str, optional
-        Title -> what is said below it.
+    captions : dict of str to str, optional
+        Title -> caption below it.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(PAGE, 0.56 * PAGE), layout="constrained")
@@ -60,10 +60,20 @@ def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], said: Mapping[str
                     zorder=3,
                 )
             ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="predicted share of catastrophes", aspect="equal")
-            ax.set_title(title + (f"\n{said[title]}" if said and title in said else ""), color=INK)
+            ax.set_title(title + (f"\n{captions[title]}" if captions and title in captions else ""), color=INK)
             ax.grid(color=FAINT)
         axes[0].set_ylabel("measured")
         axes[0].legend(loc="upper left", frameon=False, title="shift")
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
     return stream.getvalue()
+
+
+def study_scatter(document: Mapping[str, Any]) -> bytes:
+    """Draw the fitted agents beside the named rules: a PNG."""
+    panels = {"read with continuous weights": document, "named rules alone": document["foil"]}
+    captions = {
+        title: f"mean error {part['error']:.3f}; 89% intervals hold {part['coverage']:.0%}"
+        for title, part in panels.items()
+    }
+    return scatter({title: part["agents"] for title, part in panels.items()}, captions)

@@ -56,7 +56,7 @@ def main(folder: Path) -> None:
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
     names = ("hidden_weight", "hidden_bias", "score_weight")
-    given = [w.astype(np.float32) for w in trained()]
+    arrays = [w.astype(np.float32) for w in trained()]
     nodes = [
         helper.make_node("MatMul", ["sites", names[0]], ["raised"]),
         helper.make_node("Add", ["raised", names[1]], ["shifted"]),
@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
         "landing",
         [helper.make_tensor_value_info("sites", TensorProto.FLOAT, ["scene", "option", len(SEEN)])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["scene", "option"])],
-        [numpy_helper.from_array(w, name) for w, name in zip(given, names, strict=True)],
+        [numpy_helper.from_array(w, name) for w, name in zip(arrays, names, strict=True)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     checker.check_model(model)

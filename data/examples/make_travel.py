@@ -28,10 +28,10 @@ def options(source: Path) -> list[dict[str, str]]:
     ``wait`` and ``ride`` are in minutes, ``fare`` and ``reckoned`` in dollars a head, ``party`` counts heads.
     """
     with source.open(newline="", encoding="utf-8") as stream:
-        given = list(csv.DictReader(stream, delimiter=";"))
-    cars = {row["individual"]: row for row in given if MODES[row["mode"]] == "car"}
+        records = list(csv.DictReader(stream, delimiter=";"))
+    cars = {row["individual"]: row for row in records if MODES[row["mode"]] == "car"}
     out = []
-    for row in given:
+    for row in records:
         place = {"scene": row["individual"], "option": MODES[row["mode"]]}
         car = cars[row["individual"]]
         features = {name: row[column] for name, column in COLUMNS.items()}

@@ -24,8 +24,8 @@ def _is_bool(value: Value) -> bool:
 
 
 def _either(*masks: np.ndarray | None) -> np.ndarray | None:
-    given = [m for m in masks if m is not None]
-    return None if not given else np.logical_or.reduce(np.broadcast_arrays(*given))
+    present = [m for m in masks if m is not None]
+    return None if not present else np.logical_or.reduce(np.broadcast_arrays(*present))
 
 
 _UFUNC: Mapping[str, np.ufunc] = {

@@ -202,11 +202,11 @@ class _Parser:
     def _close(self, opened: int) -> None:
         if self._take(")") is None:
             _, word, position = self.tokens[self.at]
-            found = f"{word!r} stands" if word else "it ends"
+            what = f"{word!r} stands" if word else "it ends"
             raise ExpressionError(
                 self.text,
                 position,
-                f"{found} where ')' should close the bracket of position {opened + 1}{self._two_words()}",
+                f"{what} where ')' should close the bracket of position {opened + 1}{self._two_words()}",
             )
 
 

@@ -229,8 +229,8 @@ class _Numbers:
             return False
         self.parts.append(part)
         self.other = self.other or not bool(((part == 0) | (part == 1)).all())
-        whole = joined.replace("-", "").isdecimal()
-        self.is_text = (self.words and self.other) or (whole and not _as_digits(part, len(joined)))
+        all_integers = joined.replace("-", "").isdecimal()
+        self.is_text = (self.words and self.other) or (all_integers and not _as_digits(part, len(joined)))
         return True
 
     def _value(self, cell: str) -> float | None:
@@ -318,9 +318,9 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
                 values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())
                 column = Column(values.to_numpy(zero_copy_only=False).astype(np.float64))
                 there = ~column.missing()
-                whole = column.values[there] == np.floor(column.values[there])
+                integral = column.values[there] == np.floor(column.values[there])
                 if int(pyarrow.compute.sum(gone).as_py()) == len(there) - int(there.sum()) and not (
-                    whole.all()
+                    integral.all()
                     and not _as_digits(column.values[there], _length(cells.filter(pyarrow.compute.invert(gone))))
                 ):
                     columns[name] = column

@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     answer: str
 
 
-def answers_of(given: Any, source: str | None = None, hypotheses: Sequence[str] | None = None) -> tuple[Answer, ...]:
+def answers_of(answers: Any, source: str | None = None, hypotheses: Sequence[str] | None = None) -> tuple[Answer, ...]:
     """Read answers: the path of a CSV file, a DataFrame, or rows (judge, left, right, answer) as dicts or tuples.
 
     Parameters
@@ -39,28 +39,30 @@ def answers_of(given: Any, source: str | None = None, hypotheses: Sequence[str] 
         What is wrong with each row, which it names: a cell that is blank, an answer that is no grade, a hypothesis compared
         with itself; no rows.
     """
-    if isinstance(given, (str, Path)):
-        rows = _of_file(Path(given), str(given) if source is None else source)
-    elif hasattr(given, "to_dict") and hasattr(given, "columns"):
-        _columns(list(given.columns), "answers")
-        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(given[list(FIELDS)].to_dict("records"))]
-    elif isinstance(given, Sequence):
-        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(given)]
+    if isinstance(answers, (str, Path)):
+        rows = _of_file(Path(answers), str(answers) if source is None else source)
+    elif hasattr(answers, "to_dict") and hasattr(answers, "columns"):
+        _columns(list(answers.columns), "answers")
+        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(answers[list(FIELDS)].to_dict("records"))]
+    elif isinstance(answers, Sequence):
+        rows = [(f"answers: row {i + 1}", row) for i, row in enumerate(answers)]
     else:
-        raise InputError(f"answers: {shown(given)}; give rows (judge, left, right, answer), or the path of a CSV file")
+        raise InputError(
+            f"answers: {shown(answers)}; give rows (judge, left, right, answer), or the path of a CSV file"
+        )
     if not rows:
         raise InputError("answers: there is none; give at least one row (judge, left, right, answer)")
     problems: list[str] = []
-    found: list[Answer] = []
+    judgements: list[Answer] = []
     for where, row in rows:
         cells, wrong = _cells(row)
         wrong = wrong or _problems(cells, hypotheses)
         problems += [f"{where}: {p}" for p in wrong]
         if not wrong:
-            found.append(Answer(*cells))
+            judgements.append(Answer(*cells))
     if problems:
         raise InputError(problems)
-    return tuple(found)
+    return tuple(judgements)
 
 
 def _of_file(path: Path, source: str) -> list[tuple[str, Any]]:
@@ -73,10 +75,10 @@ def _of_file(path: Path, source: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _columns(given: list[Any], where: str) -> None:
-    lacking = [field for field in FIELDS if field not in given]
+def _columns(columns: list[Any], where: str) -> None:
+    lacking = [field for field in FIELDS if field not in columns]
     if lacking:
-        there = ", ".join(map(repr, given))
+        there = ", ".join(map(repr, columns))
         raise InputError(f"{where}: no column {', '.join(map(repr, lacking))}; there is {there}")
 
 
@@ -86,9 +88,9 @@ def _cells(row: Any) -> tuple[list[str], list[str]]:
         unknown = [key for key in row if key not in FIELDS]
         lacking = [field for field in FIELDS if field not in row]
         if unknown or lacking:
-            said = [f"{key!r} is no part of an answer; {suggestion(str(key), FIELDS)}" for key in unknown]
-            return [], said + [
-                f"{key}: missing; a row has judge, left, right and answer" for key in lacking if not said
+            problems = [f"{key!r} is no part of an answer; {suggestion(str(key), FIELDS)}" for key in unknown]
+            return [], problems + [
+                f"{key}: missing; a row has judge, left, right and answer" for key in lacking if not problems
             ]
         row = [row[field] for field in FIELDS]
     if isinstance(row, str) or not isinstance(row, Sequence) or len(row) != len(FIELDS):

@@ -46,15 +46,15 @@ class Export:
             raise InputError(f"{self.source}: no rows; give what the agent chose in each scene")
         if all(c in self.columns for c in SAID):
             raise InputError(f"{self.source}: columns 'chosen' and 'probability' both; leave out one of them")
-        if self.said is not None and "scene" not in self.columns:
+        if self.answer_column is not None and "scene" not in self.columns:
             raise InputError(f"{self.source}: no column 'scene', which says what scene the options of a row are of")
 
     def __len__(self) -> int:
         return len(self.columns["option"].values)
 
     @property
-    def said(self) -> str | None:
-        """What the rows say of an option."""
+    def answer_column(self) -> str | None:
+        """The one of `SAID` that there is; None where each row is a choice."""
         return next((c for c in SAID if c in self.columns), None)
 
     def where(self, row: int) -> str:
@@ -80,13 +80,13 @@ class Places:
     available: np.ndarray
 
 
-def export_of(given: Any) -> Export:
+def export_of(data: Any) -> Export:
     """Take the path of a CSV or Parquet file, a DataFrame, a dict of columns or a Dataset as rows of choices."""
-    if isinstance(given, (str, Path)):
-        return Export(str(given), *columns_of(Path(given), str(given)))
-    if hasattr(given, "data_vars"):
-        given = given.to_dataframe().reset_index()
-    arrays = columns_in(given, "agent", ("scene", "option"))
+    if isinstance(data, (str, Path)):
+        return Export(str(data), *columns_of(Path(data), str(data)))
+    if hasattr(data, "data_vars"):
+        data = data.to_dataframe().reset_index()
+    arrays = columns_in(data, "agent", ("scene", "option"))
     shapes = {c: np.shape(v) for c, v in arrays.items()}
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise InputError(f"agent: columns of shapes {shapes}; give one value a row, such as scene, option and chosen")
@@ -101,18 +101,18 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
     InputError
         Every row whose scene or option there is not, or is not available, and every scene with too few choices or too many.
     """
-    said, what = None, "row"
-    if export.said == "chosen" and draws > 1:
+    chosen, what = None, "row"
+    if export.answer_column == "chosen" and draws > 1:
         raise InputError(
             f"{export.source}: column 'chosen' tells one choice a scene; for several draws give a row a choice, with 'scene' and "
             "'option' alone"
         )
-    if export.said == "chosen":
-        said = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
+    if export.answer_column == "chosen":
+        chosen = _numbers(export, "chosen", lambda x: (x == 0) | (x == 1), "true or false (or 1 or 0)")
         what = "chosen option"
-    scene, option = _placed(export, places, draws, said)
+    scene, option = _placed(export, places, draws, chosen)
     options = export.columns["option"].names
-    taken = np.arange(len(export)) if said is None else np.flatnonzero(said)
+    taken = np.arange(len(export)) if chosen is None else np.flatnonzero(chosen)
     scene, option = scene[taken], option[taken]
     _refuse(
         f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {options.text(row)!r} is "
@@ -122,7 +122,7 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
     )
     count = np.bincount(scene, minlength=len(places.scenes))
     right = "exactly one" if draws == 1 else f"{draws}, one a draw"
-    hint = "; with draws=n it may have n" if export.said is None and draws == 1 else ""
+    hint = "; with draws=n it may have n" if export.answer_column is None and draws == 1 else ""
     _refuse(
         f"{export.source}: scene {places.scenes[m]!r}: {_counted(int(count[m]), what)}; there must be {right}{hint if count[m] > 1 else ''}"
         for m in np.flatnonzero(count != draws).tolist()
@@ -138,16 +138,16 @@ def chances_in(export: Export, places: Places) -> np.ndarray:
     out = np.zeros((len(places.scenes), width + 1))
     some = chance != 0
     out[scene[some], option[some]] = chance[some]  # abstaining is -1, the last
-    told = np.zeros(len(out), bool)
-    told[scene] = True
+    has_row = np.zeros(len(out), bool)
+    has_row[scene] = True
     _refuse(
         f"{export.source}: scene {places.scenes[m]!r}: no row; give the probability of each of its options"
-        for m in np.flatnonzero(~told).tolist()
+        for m in np.flatnonzero(~has_row).tolist()
     )
     return out
 
 
-def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _placed(export: Export, places: Places, draws: int, values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Scene and position of each row; an option that there is not may stand where 0 is said of it, and is -2."""
     n = len(export)
     problems: list[str] = []
@@ -176,12 +176,12 @@ def _placed(export: Export, places: Places, draws: int, said: np.ndarray | None)
     option = np.full(n, -1)
     options = export.columns["option"].names
     for row in np.flatnonzero(scene >= 0).tolist():
-        text, own = options.text(row), places.options[scene[row]]
-        option[row] = own.get(text, -1 if text == "-1" else -2)
+        text, positions = options.text(row), places.options[scene[row]]
+        option[row] = positions.get(text, -1 if text == "-1" else -2)
         at = f"{export.source}: {export.where(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
-        if option[row] == -2 and (said is None or said[row]):
-            problems.append(f"{at} is none of its options; {suggestion(text, own)}")
-    if export.said is not None and not problems:
+        if option[row] == -2 and (values is None or values[row]):
+            problems.append(f"{at} is none of its options; {suggestion(text, positions)}")
+    if export.answer_column is not None and not problems:
         key = scene * (places.available.shape[1] + 2) + option
         order = np.argsort(key, kind="stable")
         problems += [

@@ -57,7 +57,7 @@ def combinations_of(features: Any, where: Any, name: str = "combinations") -> Ta
         raise InputError(
             f"combinations: {shown(features)}; give the values of each feature, such as {{ flags = [false, true], slope = [0, 0.5] }}"
         )
-    values = {str(feature): _values(feature, given) for feature, given in features.items()}
+    values = {str(feature): _values(feature, listed) for feature, listed in features.items()}
     count = math.prod(len(v) for v in values.values())
     if count > MOST:
         raise InputError(f"combinations: {count:,} of them; up to {MOST:,} can be made, so give fewer values")
@@ -71,13 +71,13 @@ def combinations_of(features: Any, where: Any, name: str = "combinations") -> Ta
     return Table(name, source, columns, np.arange(count + 1), column_order=tuple(columns))
 
 
-def _values(feature: Any, given: Any) -> np.ndarray:
+def _values(feature: Any, raw: Any) -> np.ndarray:
     if not isinstance(feature, str) or not feature.strip() or feature in RESERVED or feature == "option_name":
         raise InputError(f"combinations: {shown(feature)} is no name of a feature; name a column that hypotheses read")
-    listed = np.asarray(given).tolist() if isinstance(given, np.ndarray) else given
+    listed = np.asarray(raw).tolist() if isinstance(raw, np.ndarray) else raw
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
         raise InputError(
-            f"combinations: {feature}: {shown(given)}; give a list of the values that it may take, such as [false, true]"
+            f"combinations: {feature}: {shown(raw)}; give a list of the values that it may take, such as [false, true]"
         )
     if all(isinstance(value, bool) for value in listed):
         values = np.array(listed)

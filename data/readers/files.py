@@ -131,9 +131,9 @@ def _refuse_large(about: Any, source: str) -> None:
     groups = [about.row_group(i) for i in range(about.num_row_groups)]
     cells = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
     rows = max([about.num_rows, *(group.num_rows for group in groups)])
-    held = sum(group.total_byte_size for group in groups)
+    size = sum(group.total_byte_size for group in groups)
     what = f"its table of {rows:,} rows of {about.num_columns:,} columns"
-    refuse_beyond(max(CELL * max(cells, rows), held), source, what)
+    refuse_beyond(max(CELL * max(cells, rows), size), source, what)
 
 
 def _cells(column: Any) -> Any:
@@ -142,9 +142,9 @@ def _cells(column: Any) -> Any:
 
     if not pyarrow.types.is_dictionary(column.type):
         return column
-    whole = column.unify_dictionaries().combine_chunks()
-    texts = np.array([*whole.dictionary.to_pylist(), None], dtype=object)
-    return texts[whole.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
+    combined = column.unify_dictionaries().combine_chunks()
+    texts = np.array([*combined.dictionary.to_pylist(), None], dtype=object)
+    return texts[combined.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
 
 
 @contextlib.contextmanager
@@ -170,9 +170,11 @@ def _dataset(path: Path, engine: str, name: str, source: str) -> Table:
     how: dict[str, Any] = {"engine": engine} | ({"consolidated": False} if engine == "zarr" else {})
     with _reading(source, path.suffix[1:]):
         with xr.open_dataset(path, **how, decode_cf=False, create_default_indexes=False) as opened:
-            held = sum(v.size * (CELL if v.dtype.kind == "O" else v.dtype.itemsize) for v in opened.variables.values())
+            n_bytes = sum(
+                v.size * (CELL if v.dtype.kind == "O" else v.dtype.itemsize) for v in opened.variables.values()
+            )
             shape = " by ".join(f"{size:,} {dim}s" for dim, size in opened.sizes.items())
-            refuse_beyond(held, source, f"its table of {shape}")
+            refuse_beyond(n_bytes, source, f"its table of {shape}")
         with xr.open_dataset(path, **how) as opened:
             dataset = opened.load()
     return as_table(dataset, name, source)

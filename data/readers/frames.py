@@ -24,8 +24,8 @@ def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, An
         if twice:
             raise InputError(f"{name}: column {twice[0]!r} stands twice; give each column a name of its own")
         if hasattr(data, "index"):
-            own = [c for c in data.index.names if c in levels and c not in dict(listed)]
-            listed = [(c, data.index.get_level_values(c)) for c in own] + listed
+            index_levels = [c for c in data.index.names if c in levels and c not in dict(listed)]
+            listed = [(c, data.index.get_level_values(c)) for c in index_levels] + listed
     elif isinstance(data, Mapping):
         listed = [(str(c), v) for c, v in data.items()]
     else:

@@ -47,13 +47,13 @@ def within_memory() -> Iterator[None]:
         import resource
 
         limits = resource.getrlimit(resource.RLIMIT_DATA)
-        held = _kilobytes(PROC / "self" / "status", "VmData")
+        used = _kilobytes(PROC / "self" / "status", "VmData")
     except (ImportError, OSError, ValueError):
-        held = None
-    if held is None:
+        used = None
+    if used is None:
         yield
         return
-    most = int(held + memory_there())
+    most = int(used + memory_there())
     soft = most if limits[0] == resource.RLIM_INFINITY else min(most, limits[0])
     resource.setrlimit(resource.RLIMIT_DATA, (soft, limits[1]))
     try:
@@ -70,9 +70,9 @@ def _size(n: float) -> str:
 
 
 def _of_machine() -> float:
-    found = _kilobytes(PROC / "meminfo", "MemAvailable")
-    if found is not None:
-        return found
+    available = _kilobytes(PROC / "meminfo", "MemAvailable")
+    if available is not None:
+        return available
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):
@@ -87,8 +87,8 @@ def _of_process() -> float:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     except (ImportError, OSError, ValueError):
         return math.inf
-    held = _kilobytes(PROC / "self" / "status", "VmSize") or 0.0
-    return math.inf if limit == resource.RLIM_INFINITY else limit - held
+    used = _kilobytes(PROC / "self" / "status", "VmSize") or 0.0
+    return math.inf if limit == resource.RLIM_INFINITY else limit - used
 
 
 def _of_control_group() -> float:

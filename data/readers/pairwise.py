@@ -91,13 +91,13 @@ def comparisons(table: Table) -> Table:
 
 def _chosen(table: Table, column: Column) -> np.ndarray:
     gone = column.missing()
-    said = ["" if gone[i] else column.text(i).strip().lower() for i in range(table.n_items)]
-    for i, side in enumerate(said):
+    sides = ["" if gone[i] else column.text(i).strip().lower() for i in range(table.n_items)]
+    for i, side in enumerate(sides):
         if side not in SIDES:
             raise InputError(
                 f"{table.source}: {table.where(i)}: column 'chosen' is {shown('' if gone[i] else column.text(i))}; it must be left or right"
             )
-    return np.array([[side == "left", side == "right"] for side in said]).ravel()
+    return np.array([[side == "left", side == "right"] for side in sides]).ravel()
 
 
 def _side_by_side(left: Column, right: Column) -> Column:

@@ -98,7 +98,7 @@ def _described(argument: Any) -> Any:
     """Give an argument as JSON can hold it: an array by its shape, a callable by its name."""
     if callable(argument):
         return getattr(argument, "__name__", type(argument).__name__)
-    if argument is None or (isinstance(argument, list) and all(isinstance(one, (str, dict)) for one in argument)):
+    if argument is None or (isinstance(argument, list) and all(isinstance(item, (str, dict)) for item in argument)):
         return argument
     array = np.asarray(argument)
     if array.ndim:
@@ -123,12 +123,12 @@ def check_feature(place: str, name: Any, table: Table) -> None:
         raise InputError(f"{place}: no column {name!r}; {suggestion(name, known)}")
 
 
-def whole_grid(found: Items, name: str) -> np.ndarray:
-    return _spread(found.data[name].variable, found)
+def whole_grid(items: Items, name: str) -> np.ndarray:
+    return _spread(items.data[name].variable, items)
 
 
-def _spread(variable: "xr.Variable", found: Items) -> np.ndarray:
-    return variable.set_dims(dict(zip(found.dims, found.takes_part.shape, strict=True))).to_numpy()
+def _spread(variable: "xr.Variable", items: Items) -> np.ndarray:
+    return variable.set_dims(dict(zip(items.dims, items.takes_part.shape, strict=True))).to_numpy()
 
 
 def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
@@ -141,43 +141,43 @@ def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
     return out
 
 
-def grid(place: str, given: Any, found: Items, used: np.ndarray) -> np.ndarray:
+def grid(place: str, value: Any, items: Items, used: np.ndarray) -> np.ndarray:
     """Numbers or booleans on the whole grid, finite where used: of a text, a callable, an array or a number."""
     with InputError.at(place):
-        if callable(given):
-            given = given(found.data.copy(deep=True))
-            if isinstance(given, str):
-                raise InputError(f"the callable gave {shown(given)}; it must give a DataArray")
-        is_text = isinstance(given, str)
-        values, boolean = _evaluated(given, found, used) if is_text else (_broadcast(given, found), False)
+        if callable(value):
+            value = value(items.data.copy(deep=True))
+            if isinstance(value, str):
+                raise InputError(f"the callable gave {shown(value)}; it must give a DataArray")
+        is_text = isinstance(value, str)
+        values, boolean = _evaluated(value, items, used) if is_text else (_broadcast(value, items), False)
         if values.dtype.kind not in "biuf":
             raise InputError(f"holds {values.dtype}; give numbers or booleans")
-        wrong = (used & ~np.isfinite(values))[found.takes_part]
+        wrong = (used & ~np.isfinite(values))[items.takes_part]
         if wrong.any():
             item = int(np.argmax(wrong))
             raise InputError(
-                f"{found.table.where(item)}: is {values[found.takes_part][item]}; it must be finite on every available "
+                f"{items.table.where(item)}: is {values[items.takes_part][item]}; it must be finite on every available "
                 "item that it is used on"
             )
     return values == 1 if boolean else values
 
 
-def _evaluated(text: str, found: Items, used: np.ndarray) -> tuple[np.ndarray, bool]:
+def _evaluated(text: str, items: Items, used: np.ndarray) -> tuple[np.ndarray, bool]:
     """Values of an expression (NaN where undefined, and off the items), and whether they are true and false."""
-    expression, table = parse(text), found.table
+    expression, table = parse(text), items.table
     for name in expression.columns:
         if name not in table.columns:
             raise InputError(f"no column {name!r}; {suggestion(name, table.columns)}")
     # As in a study, what holds nothing but 0 and 1 is boolean.
     table = table.with_booleans(name for name in expression.columns if table.columns[name].is_boolean())
-    columns = {name: table.numbers(name, used[found.takes_part]) for name in expression.columns}
+    columns = {name: table.numbers(name, used[items.takes_part]) for name in expression.columns}
 
     def is_boolean(name: str) -> bool:
         return columns[name].dtype == bool
 
     expression.check(is_boolean)
     values = np.full(used.shape, np.nan)
-    values[found.takes_part] = expression.evaluate(columns.__getitem__)
+    values[items.takes_part] = expression.evaluate(columns.__getitem__)
     try:  # what can be negated is true or false
         Expression(text, (*expression.program, Symbol("not", 0, name="not", arguments=1))).check(is_boolean)
     except InputError:
@@ -185,26 +185,26 @@ def _evaluated(text: str, found: Items, used: np.ndarray) -> tuple[np.ndarray, b
     return values, True
 
 
-def _broadcast(given: Any, found: Items) -> np.ndarray:
+def _broadcast(value: Any, items: Items) -> np.ndarray:
     import xarray as xr
 
-    shape = found.takes_part.shape
-    if isinstance(given, xr.DataArray):
-        if not set(given.dims) <= set(found.dims):
-            raise InputError(f"is over {given.dims}; it must be over {found.dims} or some of them")
+    shape = items.takes_part.shape
+    if isinstance(value, xr.DataArray):
+        if not set(value.dims) <= set(items.dims):
+            raise InputError(f"is over {value.dims}; it must be over {items.dims} or some of them")
         try:
-            xr.align(given, found.data, join="exact", copy=False)
+            xr.align(value, items.data, join="exact", copy=False)
         except ValueError:
-            raise InputError(f"has other scenes or options than the table, of sizes {dict(given.sizes)}") from None
-        return _spread(given.variable, found)
+            raise InputError(f"has other scenes or options than the table, of sizes {dict(value.sizes)}") from None
+        return _spread(value.variable, items)
     try:
-        values = np.asarray(given)
+        values = np.asarray(value)
     except (TypeError, ValueError):  # a list of uneven lists, a Dataset
-        raise InputError(f"a {type(given).__name__} that is no array; give numbers or booleans") from None
+        raise InputError(f"a {type(value).__name__} that is no array; give numbers or booleans") from None
     if values.ndim == 1 and len(shape) == 2:  # one value a scene stands for all of its options, as in a dict of arrays
         values = values[:, None] if values.shape == shape[:1] else np.empty((0, 0))
     try:
         return np.broadcast_to(values, shape)
     except ValueError:
         right = " or ".join(map(str, dict.fromkeys((shape[:1], shape))))
-        raise InputError(f"shape {np.shape(given)}; give one number, or an array of shape {right}") from None
+        raise InputError(f"shape {np.shape(value)}; give one number, or an array of shape {right}") from None

@@ -39,18 +39,18 @@ def repaint(
         No options, no scene with two that are available, a feature with one value a scene, an unknown or reserved
         name, a wrong seed.
     """
-    found = _items("repaint", data, options=True)
-    names = _features("repaint", features, found.table)
+    items = _items("repaint", data, options=True)
+    names = _features("repaint", features, items.table)
     seed = whole(seed, "repaint: seed")
-    if np.diff(found.table.starts).max() < 2:
+    if np.diff(items.table.starts).max() < 2:
         raise InputError("repaint: no scene has two available options; paint moves from one to another")
-    scene = found.takes_part.nonzero()[0]
-    order = np.lexsort((stream(seed, found.data, f"repaint {sorted(names)}").random(len(scene)), scene))
-    out = found.data
+    scene = items.takes_part.nonzero()[0]
+    order = np.lexsort((stream(seed, items.data, f"repaint {sorted(names)}").random(len(scene)), scene))
+    out = items.data
     for name in names:
         if "option" not in out[name].dims:
             raise InputError(f"repaint: features: {name!r} has one value a scene; name one that differs by option")
-        values, part = _cells(found, name)
+        values, part = _cells(items, name)
         values[part] = values[part][order]
         out = _with(out, name, values)
     return recorded(out, "repaint", {"features": names}, chosen_by, why, seed)
@@ -70,13 +70,13 @@ def decorrelate(
     InputError
         An unknown or reserved name, a wrong seed.
     """
-    found = _items("decorrelate", data)
-    names = _features("decorrelate", features, found.table)
+    items = _items("decorrelate", data)
+    names = _features("decorrelate", features, items.table)
     seed = whole(seed, "decorrelate: seed")
-    out = found.data
+    out = items.data
     for name in names:
-        values, part = _cells(found, name)
-        values[part] = stream(seed, found.data, f"decorrelate {name}").permutation(values[part])
+        values, part = _cells(items, name)
+        values[part] = stream(seed, items.data, f"decorrelate {name}").permutation(values[part])
         out = _with(out, name, values)
     return recorded(out, "decorrelate", {"features": names}, chosen_by, why, seed)
 
@@ -105,28 +105,28 @@ def intervene(
         An unknown, reserved or text feature, an expression that does not parse or names no column, a value that is not
         finite, numbers for ``where``, an array of another shape or of other scenes.
     """
-    found = _items("intervene", data)
-    known = isinstance(feature, str) and feature in found.table.columns
+    items = _items("intervene", data)
+    known = isinstance(feature, str) and feature in items.table.columns
     if where is not None or known or not isinstance(feature, str) or not feature.strip() or feature in NOT_SHIFTED:
-        check_feature("intervene: feature", feature, found.table)
-    elif feature in found.data.variables or feature in found.data.dims:
+        check_feature("intervene: feature", feature, items.table)
+    elif feature in items.data.variables or feature in items.data.dims:
         raise InputError(f"intervene: feature: {feature!r} is a coordinate or has other dims; choose another name")
-    used = found.takes_part
+    used = items.takes_part
     if where is not None:
-        chosen = grid("intervene: where", where, found, used)
+        chosen = grid("intervene: where", where, items, used)
         if chosen.dtype != bool:
             raise InputError("intervene: where: gives numbers; it must be true or false, as in slope > 10")
         used = used & chosen
-    values = grid("intervene: value", value, found, used)
+    values = grid("intervene: value", value, items, used)
     if known:
-        _refuse_text("intervene: feature", feature, found)
-        old = np.broadcast_to(whole_grid(found, feature), used.shape)
+        _refuse_text("intervene: feature", feature, items)
+        old = np.broadcast_to(whole_grid(items, feature), used.shape)
         if old.dtype == bool and np.isin(values[used], (0, 1)).all():
             values = values == 1
     else:
         old = np.array(False if values.dtype == bool else np.nan)
     values = values if used.all() else np.where(used, values, old)
-    out = _with(found.data, feature, values)
+    out = _with(items.data, feature, values)
     return recorded(out, "intervene", {"feature": feature, "value": value, "where": where}, chosen_by, why)
 
 
@@ -149,16 +149,16 @@ def fade(
     InputError
         ``by`` out of range, an unknown or reserved name, a text or infinite feature, a wrong seed.
     """
-    found = _items("fade", data)
-    names = _features("fade", features, found.table)
+    items = _items("fade", data)
+    names = _features("fade", features, items.table)
     seed = whole(seed, "fade: seed")
     lost = share(by, "fade: by", "give a share above 0 and at most 1")
-    out = found.data
+    out = items.data
     for name in names:
-        _refuse_text("fade: features", name, found)
-        values, part = _cells(found, name)
-        if found.table.columns[name].is_boolean():
-            gone = stream(seed, found.data, f"fade {name}").random(int(part.sum())) < lost
+        _refuse_text("fade: features", name, items)
+        values, part = _cells(items, name)
+        if items.table.columns[name].is_boolean():
+            gone = stream(seed, items.data, f"fade {name}").random(int(part.sum())) < lost
             values[part] = np.where(gone & (values[part] == 1), 0, values[part])
         elif np.isinf(values[part]).any():
             raise InputError(f"fade: features: {name!r} is infinite somewhere; a share of it needs finite numbers")
@@ -178,15 +178,15 @@ def _features(shift: str, features: Any, table: Table) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _refuse_text(place: str, name: str, found: Items) -> None:
-    dtype = found.data[name].dtype
-    if found.table.columns[name].is_text or dtype.kind not in "biuf":
-        what = "text" if found.table.columns[name].is_text else dtype
+def _refuse_text(place: str, name: str, items: Items) -> None:
+    dtype = items.data[name].dtype
+    if items.table.columns[name].is_text or dtype.kind not in "biuf":
+        what = "text" if items.table.columns[name].is_text else dtype
         raise InputError(f"{place}: column {name!r} holds {what}; it must hold numbers or booleans")
 
 
-def _cells(found: Items, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _cells(items: Items, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Give a column, as a copy, (scene,) where it is over that alone and else on the grid, and which cells take part."""
-    if found.data[name].dims == ("scene",):
-        return found.data[name].to_numpy().copy(), found.takes_part.reshape(found.table.n_scenes, -1).any(1)
-    return whole_grid(found, name).copy(), found.takes_part
+    if items.data[name].dims == ("scene",):
+        return items.data[name].to_numpy().copy(), items.takes_part.reshape(items.table.n_scenes, -1).any(1)
+    return whole_grid(items, name).copy(), items.takes_part

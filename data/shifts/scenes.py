@@ -37,25 +37,25 @@ def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str |
     InputError
         A weight that is not finite or is negative, none that is positive, and what `intervene` refuses in a value.
     """
-    found = _items("reweight", data)
-    part = found.takes_part.reshape(found.table.n_scenes, -1)
-    given = grid("reweight: weight", weight, found, found.takes_part).reshape(part.shape).astype(float)
+    items = _items("reweight", data)
+    part = items.takes_part.reshape(items.table.n_scenes, -1)
+    factors = grid("reweight: weight", weight, items, items.takes_part).reshape(part.shape).astype(float)
     count = part.sum(1)
     # Deviations from the first option of the scene: their mean is exact where the options of a scene agree.
-    first = np.where(count, given[np.arange(len(given)), part.argmax(1)], 0.0)
+    first = np.where(count, factors[np.arange(len(factors)), part.argmax(1)], 0.0)
     with np.errstate(all="ignore"):
-        apart = np.where(part, given - first[:, None], 0.0).sum(1)
+        apart = np.where(part, factors - first[:, None], 0.0).sum(1)
         mean = first + apart / np.maximum(count, 1)
     right = (mean >= 0) & np.isfinite(mean)
     if not right.all():
         scene = int(np.argmin(right))
-        what = f"scene {found.table.scene_name(scene)} gets {mean[scene]:g}"
+        what = f"scene {items.table.scene_name(scene)} gets {mean[scene]:g}"
         raise InputError(f"reweight: weight: {what}; it must be a finite number of 0 or more")
-    new = _scene_weights("reweight", found.table) * (mean / (mean.max() or 1.0))
+    new = _scene_weights("reweight", items.table) * (mean / (mean.max() or 1.0))
     if not new.max() > 0:
         raise InputError("reweight: weight: no scene would have a positive weight; one at least must")
     new = new / new.max()
-    out = found.data.assign(scene_weight=("scene", new / new.mean()))
+    out = items.data.assign(scene_weight=("scene", new / new.mean()))
     return recorded(out, "reweight", {"weight": weight}, chosen_by, why)
 
 
@@ -73,17 +73,17 @@ def resample(
     InputError
         n that is no positive whole number, a wrong seed, weights that are negative or nowhere positive.
     """
-    found = _items("resample", data)
-    n = found.table.n_scenes if n is None else whole(n, "resample: n", 1)
+    items = _items("resample", data)
+    n = items.table.n_scenes if n is None else whole(n, "resample: n", 1)
     if n > MOST_SCENES:
         raise InputError(f"resample: n: {shown(n)}; give at most {MOST_SCENES:,} scenes")
     seed = whole(seed, "resample: seed")
-    if "resampled_from" in found.data.data_vars:
+    if "resampled_from" in items.data.data_vars:
         raise InputError("resample: the table has a column 'resampled_from', which would be overwritten; rename it")
-    weights = _scene_weights("resample", found.table)
-    drawn = stream(seed, found.data, "resample").choice(len(weights), size=n, p=weights / weights.sum())
-    origin = found.data["resampled_from" if "resampled_from" in found.data.coords else "scene"].to_numpy()[drawn]
-    out = found.data.isel(scene=drawn).drop_vars("scene_weight", errors="ignore")
+    weights = _scene_weights("resample", items.table)
+    drawn = stream(seed, items.data, "resample").choice(len(weights), size=n, p=weights / weights.sum())
+    origin = items.data["resampled_from" if "resampled_from" in items.data.coords else "scene"].to_numpy()[drawn]
+    out = items.data.isel(scene=drawn).drop_vars("scene_weight", errors="ignore")
     out = out.assign_coords(scene=np.arange(n), resampled_from=("scene", origin))
     return recorded(out, "resample", {"n": n}, chosen_by, why, seed)
 
@@ -113,8 +113,8 @@ def add_options(
     InputError
         No options in the table or to add, an unknown or reserved name, a value that is not of its column's kind.
     """
-    found = _items("add_options", data, options=True)
-    scenes, width = found.takes_part.shape
+    items = _items("add_options", data, options=True)
+    scenes, width = items.takes_part.shape
     added = [options] if isinstance(options, Mapping) else options
     right = "give a mapping feature -> value, or a list of such"
     if not isinstance(added, Sequence) or isinstance(added, str) or not all(isinstance(o, Mapping) for o in added):
@@ -123,25 +123,25 @@ def add_options(
         raise InputError(f"add_options: options: none, or one without features; {right}")
     for option in added:
         for name, value in option.items():
-            _check_value("add_options: options", name, value, found)
-    _scene_weights("add_options", found.table)  # refuses weights that differ in a scene
+            _check_value("add_options: options", name, value, items)
+    _scene_weights("add_options", items.table)  # refuses weights that differ in a scene
     wide = scenes, len(added)
-    out = found.data.pad(option=(0, len(added)), keep_attrs=True)
-    for name in (*found.table.columns, "option_name"):
+    out = items.data.pad(option=(0, len(added)), keep_attrs=True)
+    for name in (*items.table.columns, "option_name"):
         if name not in out or "option" not in out[name].dims:
             continue
-        old = whole_grid(found, name)
+        old = whole_grid(items, name)
         if name == "scene_weight":  # the new options are of the same scenes
-            new = old[np.arange(scenes), found.takes_part.argmax(1)][:, None]
+            new = old[np.arange(scenes), items.takes_part.argmax(1)][:, None]
         else:
-            is_text = name == "option_name" or found.table.columns[name].is_text
+            is_text = name == "option_name" or items.table.columns[name].is_text
             missing = "" if is_text else False if name == "is_failing" else np.nan
             new = _like(old, [option.get(name, missing) for option in added])
         out = _with(out, name, np.hstack([old, np.broadcast_to(new, wide)]))
     if "available" in out:
-        out = _with(out, "available", np.hstack([found.takes_part, np.ones(wide, bool)]))
-    if "option" in found.data.coords:
-        labels = found.data["option"].to_numpy()
+        out = _with(out, "available", np.hstack([items.takes_part, np.ones(wide, bool)]))
+    if "option" in items.data.coords:
+        labels = items.data["option"].to_numpy()
         numbers = labels.dtype.kind in "iuf"
         more = [labels.max() + 1 + k if numbers else f"added {width + k}" for k in range(len(added))]
         out = out.assign_coords(option=np.array([*labels.tolist(), *more], labels.dtype if numbers else object))
@@ -149,12 +149,12 @@ def add_options(
     return recorded(out, "add_options", {"options": described}, chosen_by, why)
 
 
-def _check_value(place: str, name: Any, value: Any, found: Items) -> None:
+def _check_value(place: str, name: Any, value: Any, items: Items) -> None:
     """Refuse what cannot be a cell of this column in an added option."""
-    check_feature(place, name, found.table)
-    if "option" not in found.data[name].dims:
+    check_feature(place, name, items.table)
+    if "option" not in items.data[name].dims:
         raise InputError(f"{place}: {name!r} has one value a scene, for all of its options; leave it out")
-    is_text = found.table.columns[name].is_text
+    is_text = items.table.columns[name].is_text
     if not (isinstance(value, str) if is_text else isinstance(value, (bool, np.bool_)) or finite(value) is not None):
         right = "a text" if is_text else "a finite number or a bool"
         raise InputError(f"{place}: {name!r} = {shown(value)}; give {right}, or leave it out where it is missing")
@@ -166,8 +166,8 @@ def _like(old: np.ndarray, cells: list[Any]) -> np.ndarray:
         return np.array(cells, object if old.dtype == object else None)
     new = np.array(cells, float)
     with np.errstate(invalid="ignore"):
-        kept = new.astype(old.dtype)
-    return kept if old.dtype.kind == "f" or (kept == new).all() else new
+        cast = new.astype(old.dtype)
+    return cast if old.dtype.kind == "f" or (cast == new).all() else new
 
 
 def _scene_weights(shift: str, table: Table) -> np.ndarray:

@@ -59,7 +59,7 @@ def gridworld(
     import xarray as xr
 
     cells, shape, letters = _cells(grid, features, ends, walls)
-    chance = share(slip, "slip", "give a probability, from 0 to 1", zero=True)
+    chance = share(slip, "slip", "give a probability, from 0 to 1", include_zero=True)
     free = ~_where("walls", walls, letters, shape)
     end = _where("ends", ends, letters, shape)
     if not free.any():
@@ -75,7 +75,7 @@ def gridworld(
         lands[name] = np.where(to < 0, np.arange(len(row)), to)
     going = ~end[free]
     names = np.array([f"{r},{c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)], object)
-    found: dict[str, list[np.ndarray]] = {key: [] for key in ("action", "state", "next_state", "probability")}
+    columns: dict[str, list[np.ndarray]] = {key: [] for key in ("action", "state", "next_state", "probability")}
     here = np.flatnonzero(going)
     for action in [*MOVES, *(["stay"] if stay else [])]:
         moves = {move: 1 - chance if move == action else chance / 3 for move in MOVES if chance or move == action}
@@ -83,14 +83,14 @@ def gridworld(
         if action == "stay":
             moves = {"stay": 1.0}
         pairs, _, place, _ = distinct(np.concatenate([here * len(row) + lands[move][here] for move in moves]))
-        found["action"].append(np.full(len(pairs), action, object))
-        found["state"].append(names[pairs // len(row)])
-        found["next_state"].append(names[pairs % len(row)])
-        found["probability"].append(np.bincount(place, np.repeat(list(moves.values()), len(here)), len(pairs)))
+        columns["action"].append(np.full(len(pairs), action, object))
+        columns["state"].append(names[pairs // len(row)])
+        columns["next_state"].append(names[pairs % len(row)])
+        columns["probability"].append(np.bincount(place, np.repeat(list(moves.values()), len(here)), len(pairs)))
     variables = {name: ("state", values[free]) for name, values in cells.items()}
     variables |= {"row": ("state", row), "column": ("state", column)}
     states = xr.Dataset(variables, coords={"state": names.astype(str)})
-    return states, {key: np.concatenate(parts) for key, parts in found.items()}
+    return states, {key: np.concatenate(parts) for key, parts in columns.items()}
 
 
 def _cells(
@@ -140,17 +140,17 @@ def _refuse_own(cells: Mapping[str, Any]) -> None:
             raise InputError(f"features: {name!r} is the place of a cell already; name the feature otherwise")
 
 
-def _letters(given: Any) -> str:
-    return "".join(given) if isinstance(given, (str, tuple, list)) and all(isinstance(g, str) for g in given) else ""
+def _letters(marks: Any) -> str:
+    return "".join(marks) if isinstance(marks, (str, tuple, list)) and all(isinstance(g, str) for g in marks) else ""
 
 
-def _where(key: str, given: Any, letters: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+def _where(key: str, marks: Any, letters: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Cells that are meant by characters, or by an array."""
-    if isinstance(given, str) or (isinstance(given, (tuple, list)) and all(isinstance(g, str) for g in given)):
-        return np.zeros(shape, bool) if letters is None else np.isin(letters, list(_letters(given)))
-    found = np.asarray(given)
-    if found.shape != shape or found.dtype != bool:
+    if isinstance(marks, str) or (isinstance(marks, (tuple, list)) and all(isinstance(g, str) for g in marks)):
+        return np.zeros(shape, bool) if letters is None else np.isin(letters, list(_letters(marks)))
+    cells = np.asarray(marks)
+    if cells.shape != shape or cells.dtype != bool:
         raise InputError(
-            f"{key}: an array of {found.dtype} and shape {found.shape}; give characters, or booleans of the grid's shape {shape}"
+            f"{key}: an array of {cells.dtype} and shape {cells.shape}; give characters, or booleans of the grid's shape {shape}"
         )
-    return found
+    return cells

@@ -12,12 +12,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 
 import reward_hypotheses as rh  # noqa: E402
-from reward_hypotheses.analysis.validation import predict as foretelling  # noqa: E402
+from reward_hypotheses.analysis.validation import predict  # noqa: E402
 from reward_hypotheses.data.expressions.parser import products  # noqa: E402
 from reward_hypotheses.data.worlds.episodes import one_step  # noqa: E402
 from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots  # noqa: E402
-from reward_hypotheses.data.worlds.lander.world import FlownLander  # noqa: E402
+from reward_hypotheses.data.worlds.lander.world import MeasuredLander  # noqa: E402
 
 AGENTS, CANDIDATES = 12, 800
 
@@ -31,13 +31,13 @@ def rows_of(world, agents, probes, columns=None):
     rows = []
     for k, agent in enumerate(agents):
         chosen = agent.choose(world.crops("probes"))[probes]
-        found = foretelling.read(world, world.scenes("probes").isel(scene=probes), one_step(chosen), units, k)
+        found = predict.fit_agent(world, world.scenes("probes").isel(scene=probes), one_step(chosen), units, k)
         for test in world.tests:
             scenes = world.scenes(test)
             bad = scenes["crater"].to_numpy() > 0
-            slip = np.zeros(foretelling.DRAWS)
-            told = foretelling.interval(
-                foretelling.foretold(found.chances(scenes), scenes, bad, slip, np.random.default_rng(k))
+            slip = np.zeros(predict.DRAWS)
+            told = predict.mean_interval(
+                predict.predicted_rates(found.chances(scenes), scenes, bad, slip, np.random.default_rng(k))
             )
             measured = bad[np.arange(len(bad)), agent.choose(world.crops(test))].mean()
             row = {"shift": test, "predicted": told["mean"], "lower": told["lower"], "upper": told["upper"]}
@@ -50,7 +50,7 @@ def main(seeds):
     found = {}
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
-            world = FlownLander(200, seed, Bank(Path(folder)), pilots, lambda _: None)
+            world = MeasuredLander(200, seed, Bank(Path(folder)), pilots, lambda _: None)
             world.many["probes"] = CANDIDATES
             for which in ("training", "probes", *world.tests):
                 world.scenes(which)
@@ -69,8 +69,8 @@ def main(seeds):
     for name, rows in found.items():
         width = np.mean([r["upper"] - r["lower"] for r in rows])
         shifts = dict.fromkeys(r["shift"] for r in rows)
-        by = ", ".join(f"{s} {foretelling.missed([r for r in rows if r['shift'] == s]):.3f}" for s in shifts)
-        print(f"{name:34} {foretelling.missed(rows):6.3f} {foretelling.covered(rows):8.2f} {width:6.3f}  {by}")
+        by = ", ".join(f"{s} {predict.mean_error([r for r in rows if r['shift'] == s]):.3f}" for s in shifts)
+        print(f"{name:34} {predict.mean_error(rows):6.3f} {predict.coverage(rows):8.2f} {width:6.3f}  {by}")
 
 
 if __name__ == "__main__":

@@ -46,22 +46,22 @@ class Pilots:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in self._running:
-            assert one.stdin is not None and one.stdout is not None
-            one.kill()  # it holds nothing
-            one.wait()
-            one.stdout.close()
+        for process in self._running:
+            assert process.stdin is not None and process.stdout is not None
+            process.kill()  # it holds nothing
+            process.wait()
+            process.stdout.close()
             with suppress(BrokenPipeError):
-                one.stdin.close()
+                process.stdin.close()
         self._running = []
         self._threads.shutdown()
 
     def fly(self, keys: Sequence[Key]) -> list[Flight]:
         """Fly, divided among the processes."""
-        found: list[Flight | None] = [None] * len(keys)
+        flights: list[Flight | None] = [None] * len(keys)
         for k, answer in enumerate(self._ask([{"fly": keys[k :: self.many]} for k in range(self.many)])):
-            found[k :: self.many] = [Flight(site, bool(hull), steps) for site, hull, steps in answer["flights"]]
-        return [one for one in found if one is not None]
+            flights[k :: self.many] = [Flight(site, bool(hull), steps) for site, hull, steps in answer["flights"]]
+        return [flight for flight in flights if flight is not None]
 
     def look(self, kind: str, seed: int, n: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Survey scenes by degrees, and cut out what an agent sees: columns (scene, site), crops (scene, site, ...)."""
@@ -69,13 +69,13 @@ class Pilots:
         chunks = [list(range(lo, min(lo + LOOKS, n))) for lo in range(0, n, LOOKS)]
         for lo in range(0, len(chunks), self.many):
             some = chunks[lo : lo + self.many]
-            for one, answer in zip(some, self._ask([{"look": [kind, seed, s]} for s in some]), strict=True):
+            for chunk, answer in zip(some, self._ask([{"look": [kind, seed, s]} for s in some]), strict=True):
                 with np.load(io.BytesIO(base64.b64decode(answer["arrays"]))) as arrays:
-                    parts.append((one[0], {name: arrays[name] for name in arrays.files}))
-        whole = {
+                    parts.append((chunk[0], {name: arrays[name] for name in arrays.files}))
+        columns = {
             name: np.concatenate([part[name] for _, part in sorted(parts, key=lambda p: p[0])]) for name in parts[0][1]
         }
-        return whole, whole.pop("crops")
+        return columns, columns.pop("crops")
 
     def _ask(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         while len(self._running) < len(requests):
@@ -91,16 +91,16 @@ class Pilots:
         return list(self._threads.map(_answered, self._running, requests))
 
 
-def _answered(one: "subprocess.Popen[str]", request: dict[str, Any]) -> dict[str, Any]:
-    assert one.stdin is not None and one.stdout is not None
+def _answered(process: "subprocess.Popen[str]", request: dict[str, Any]) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None
     try:
-        one.stdin.write(json.dumps(request) + "\n")
-        one.stdin.flush()
-        line = one.stdout.readline()
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
     except BrokenPipeError:
         line = ""
     if not line:
-        raise RuntimeError(f"a process that flies ended with exit code {one.wait()}; its message is on stderr")
+        raise RuntimeError(f"a process that flies ended with exit code {process.wait()}; its message is on stderr")
     return json.loads(line)
 
 
@@ -118,7 +118,7 @@ def main() -> None:
             flown = [
                 fly(world, scene_of(seed, number, {kind: 1.0}), site) for kind, seed, number, site in request["fly"]
             ]
-            answer: dict[str, Any] = {"flights": [[one.site, int(one.hull), one.steps] for one in flown]}
+            answer: dict[str, Any] = {"flights": [[flight.site, int(flight.hull), flight.steps] for flight in flown]}
         else:
             kind, seed, numbers = request["look"]
             rows = []
@@ -167,14 +167,14 @@ class Bank:
         """Every flight, by its key, in order."""
         return sorted(self._flights.items())
 
-    def fly(self, keys: Iterable[Key], pilots: Pilots, said: Callable[[str], None] = lambda _: None) -> None:
+    def fly(self, keys: Iterable[Key], pilots: Pilots, progress: Callable[[str], None] = lambda _: None) -> None:
         """Fly what is not in the bank yet, batch by batch, in the order given."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
         for lo in range(0, len(wanted), BATCH):
-            said(f"flying, {lo} of {len(wanted)}")
+            progress(f"flying, {lo} of {len(wanted)}")
             some = wanted[lo : lo + BATCH]
             flown = dict(zip(some, pilots.fly(some), strict=True))
-            rows = [[*key, one.site, int(one.hull), one.steps] for key, one in flown.items()]
+            rows = [[*key, flight.site, int(flight.hull), flight.steps] for key, flight in flown.items()]
             text = json.dumps({"columns": COLUMNS, "flights": rows}) + "\n"
             name = hashlib.sha256(json.dumps(some).encode()).hexdigest()[:16]
             write_whole(self.folder / f"{name}.json", text.encode())
@@ -184,7 +184,7 @@ class Bank:
         """Fly some flights of the bank again: how many ended otherwise."""
         keys = [key for key, _ in self.items()]
         some = [keys[int(k)] for k in rng.permutation(len(keys))[:many]]
-        return sum(one != self._flights[key] for key, one in zip(some, pilots.fly(some), strict=True))
+        return sum(flight != self._flights[key] for key, flight in zip(some, pilots.fly(some), strict=True))
 
 
 COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
@@ -192,8 +192,8 @@ COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
 
 def _read(path: Path) -> Mapping[Key, Flight]:
     try:
-        held = json_of(read_bytes(path, str(path), "a batch of flights"))
-        rows = held["flights"]
+        batch = json_of(read_bytes(path, str(path), "a batch of flights"))
+        rows = batch["flights"]
         return {(str(r[0]), int(r[1]), int(r[2]), int(r[3])): Flight(int(r[4]), bool(r[5]), int(r[6])) for r in rows}
     except (ValueError, KeyError, IndexError, TypeError):
         raise InputError(f"{path}: no batch of flights; give a folder that this tool wrote") from None

@@ -137,8 +137,8 @@ def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str,
     if n > MOST_SCENES:
         raise InputError(f"landing_sites: n: {shown(n)}; give at most {MOST_SCENES:,} scenes, which take minutes")
     world = _world()
-    found = [surveyed(world, scene_of(seed, number, shares)) for number in range(n)]
-    columns = {name: (("scene", "option"), np.array([f[name] for f in found])) for name in found[0]}
+    surveys = [surveyed(world, scene_of(seed, number, shares)) for number in range(n)]
+    columns = {name: (("scene", "option"), np.array([f[name] for f in surveys])) for name in surveys[0]}
     attrs = {"world": "LunarLander", "seed": seed, "mix": json.dumps(shares), "gymnasium": gymnasium_version()}
     return xr.Dataset(columns, coords={"scene": np.arange(n)}, attrs=attrs)
 
@@ -197,10 +197,10 @@ def drawn(seed: int, number: int, shares: Mapping[str, float]) -> np.ndarray:
 def surveyed(world: "LandingWorld", scene: "Scene") -> dict[str, np.ndarray]:
     """Survey a scene; every one has four sites to land on."""
     world.reset(options={"scene": scene})
-    found = world.survey()
-    if len(found["depth"]) != SITES:
-        raise RuntimeError(f"{len(found['depth'])} sites in a scene of {SITES}: its ground and its survey disagree")
-    return found
+    survey = world.survey()
+    if len(survey["depth"]) != SITES:
+        raise RuntimeError(f"{len(survey['depth'])} sites in a scene of {SITES}: its ground and its survey disagree")
+    return survey
 
 
 def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":

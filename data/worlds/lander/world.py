@@ -27,7 +27,7 @@ TRAINING = (100, 600)
 PROBES = 400
 
 
-class FlownLander:
+class MeasuredLander:
     """Scenes of the lander by what they are for, and the agents that were trained on the first of them.
 
     An agent sees crops of the frame alone. What is known of a site beforehand is surveyed: ``red`` and ``flags`` by degrees
@@ -70,9 +70,9 @@ class FlownLander:
     }
 
     def __init__(
-        self, scenes: int, seed: int, bank: Bank, pilots: Pilots, said: Callable[[str], None], telling: int = 0
+        self, scenes: int, seed: int, bank: Bank, pilots: Pilots, progress: Callable[[str], None], telling: int = 0
     ) -> None:
-        self.seed, self.bank, self.pilots, self.said = seed, bank, pilots, said
+        self.seed, self.bank, self.pilots, self.progress = seed, bank, pilots, progress
         self.many = dict.fromkeys((*self.tests, "ordinary"), scenes)
         self.many["training"] = int(np.clip(3 * scenes, *TRAINING))
         self.many["probes"] = PROBES
@@ -99,7 +99,7 @@ class FlownLander:
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Fly what agents choose: which flights ended in catastrophe, (agent, scene) of bool."""
-        return self._outcomes(which, np.array([self.choices(one, which) for one in agents]), catastrophic)
+        return self._outcomes(which, np.array([self.choices(agent, which) for agent in agents]), catastrophic)
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
         """Train agents, by name and seed, on real outcomes: their mean reward, batch by batch.
@@ -107,11 +107,11 @@ class FlownLander:
         ``telling`` adds the scenes in which red paint and flags part.
         """
         parts = ("training", "telling") if telling else ("training",)
-        crops = np.concatenate([self.crops(one) for one in parts])
-        rewards = np.concatenate([self.rewards(one) for one in parts])
+        crops = np.concatenate([self.crops(part) for part in parts])
+        rewards = np.concatenate([self.rewards(part) for part in parts])
         history = {}
         for name, seed in names.items():
-            self.said(f"training agent {name}")
+            self.progress(f"training agent {name}")
             self.landers[name], history[name] = train(crops, rewards, seed)
         return history
 
@@ -134,16 +134,16 @@ class FlownLander:
         """How many training flights to sites that are no craters ended in catastrophe, and of how many."""
         flat = self.scenes("training")["crater"].to_numpy() == 0
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
-        found = self._outcomes("training", everywhere, catastrophic).T[flat]
-        return int(found.sum()), len(found)
+        ended_badly = self._outcomes("training", everywhere, catastrophic).T[flat]
+        return int(ended_badly.sum()), len(ended_badly)
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
         """Say how often flights of the bank came to rest where they were sent, and how often clean; some are flown again."""
         flown = list(self.bank.items())
-        on = [key[3] == one.site for key, one in flown]
+        on = [key[3] == flight.site for key, flight in flown]
         return {
             "on_target": float(np.mean(on)),
-            "clean": float(np.mean([hit and one.clean for hit, (_, one) in zip(on, flown, strict=True)])),
+            "clean": float(np.mean([hit and flight.clean for hit, (_, flight) in zip(on, flown, strict=True)])),
             "flights": len(flown),
             "repeated": min(CHECKED, len(flown)),
             "ended_otherwise": self.bank.checked(CHECKED, rng, self.pilots),
@@ -158,9 +158,11 @@ class FlownLander:
     ) -> np.ndarray:
         sites = self.scenes(which)["crater"].to_numpy() > 0 if sites is None else sites
         pairs = sorted({(m, int(site)) for m in range(chosen.shape[1]) for site in chosen[:, m]})
-        self.bank.fly([self._key(which, *pair) for pair in pairs], self.pilots, lambda s: self.said(f"{which}: {s}"))
-        found = {(m, site): of(self.bank[self._key(which, m, site)], sites[m]) for m, site in pairs}
-        return np.array([[found[m, int(site)] for m, site in enumerate(row)] for row in chosen])
+        self.bank.fly(
+            [self._key(which, *pair) for pair in pairs], self.pilots, lambda s: self.progress(f"{which}: {s}")
+        )
+        outcomes = {(m, site): of(self.bank[self._key(which, m, site)], sites[m]) for m, site in pairs}
+        return np.array([[outcomes[m, int(site)] for m, site in enumerate(row)] for row in chosen])
 
     def _key(self, which: str, scene: int, site: int) -> Key:
         return self.kinds.get(which, which), self.seed_of(which), scene, site
@@ -173,13 +175,13 @@ class FlownLander:
         if which not in self._seen:
             import xarray as xr
 
-            self.said(f"drawing scenes: {which}")
-            found, crops = self.pilots.look(self.kinds.get(which, which), self.seed_of(which), self.many[which])
+            self.progress(f"drawing scenes: {which}")
+            survey, crops = self.pilots.look(self.kinds.get(which, which), self.seed_of(which), self.many[which])
             columns = {
-                "red": found["red"],
-                "flags": found["flags"],
-                "crater": (found["depth"] > CRATER) * 1.0,
-                "nearness": 1 - found["distance"] / 10,
+                "red": survey["red"],
+                "flags": survey["flags"],
+                "crater": (survey["depth"] > CRATER) * 1.0,
+                "nearness": 1 - survey["distance"] / 10,
             }
             self._seen[which] = xr.Dataset({k: (("scene", "option"), v) for k, v in columns.items()}), crops
         return self._seen[which]

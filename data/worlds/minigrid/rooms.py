@@ -84,12 +84,12 @@ def neighbours() -> np.ndarray:
 def passable(room: Room) -> bool:
     """Whether a way leads from the start to the goal."""
     to = neighbours()
-    found, at = {room.start}, [room.start]
+    reached, at = {room.start}, [room.start]
     while at:
-        more = {int(cell) for here in at for cell in to[here]} - found - set(room.lava)
-        found |= more
+        more = {int(cell) for here in at for cell in to[here]} - reached - set(room.lava)
+        reached |= more
         at = list(more)
-    return room.goal in found
+    return room.goal in reached
 
 
 def apart(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -197,5 +197,5 @@ def seen(image: np.ndarray) -> np.ndarray:
     )
     blocks = (0, 3, 5, 6, 7, 8, 10)
     turned = [np.rot90(about, k, axes=(2, 3)) for k in (1, 2, 3, 0)]  # right, down, left, up
-    found = [np.add.reduceat(np.add.reduceat(one, blocks, axis=2), blocks, axis=3) for one in turned]
-    return np.stack([one.reshape(CELLS, -1) for one in found], axis=1)
+    summed = [np.add.reduceat(np.add.reduceat(view, blocks, axis=2), blocks, axis=3) for view in turned]
+    return np.stack([view.reshape(CELLS, -1) for view in summed], axis=1)

@@ -34,7 +34,7 @@ PROBES = 150
 REPEATED = 200  # episodes that are lived through again
 
 
-class WalkedRooms:
+class MeasuredRooms:
     """Rooms by what they are for, and the agents that were trained in the first of them.
 
     A scene is a cell of a room, an option a move. What is known of a move beforehand: ``goal`` and ``corner``, by how many moves
@@ -78,8 +78,8 @@ class WalkedRooms:
         "ordinary": "together",
     }
 
-    def __init__(self, rooms: int, seed: int, said: Callable[[str], None], telling: int = 0) -> None:
-        self.seed, self.said = seed, said
+    def __init__(self, rooms: int, seed: int, progress: Callable[[str], None], telling: int = 0) -> None:
+        self.seed, self.progress = seed, progress
         self.many = dict.fromkeys((*self.tests, "ordinary"), rooms)
         self.many |= {"training": TRAINING, "probes": PROBES, "probes without": PROBES, "telling": telling}
         self.walkers: dict[str, Walker] = {}
@@ -105,9 +105,9 @@ class WalkedRooms:
     def facts(self, which: str) -> tuple[np.ndarray, ...]:
         """What every move does, as MiniGrid has it: where it leads, whether it ends the episode and is rewarded, (room, cell, move)."""
         if which not in self._facts:
-            self.said(f"asking MiniGrid what moves do: {which}")
-            found = [facts(self.env, room) for room in self.rooms(which)]
-            self._facts[which] = tuple(np.array(parts) for parts in zip(*found, strict=True))
+            self.progress(f"asking MiniGrid what moves do: {which}")
+            by_room = [facts(self.env, room) for room in self.rooms(which)]
+            self._facts[which] = tuple(np.array(parts) for parts in zip(*by_room, strict=True))
         return self._facts[which]
 
     def seen(self, which: str) -> np.ndarray:
@@ -134,10 +134,10 @@ class WalkedRooms:
             rooms, (to, ended, _), free = self.rooms(which), self.facts(which), self.free(which)
             number = np.cumsum(free).reshape(free.shape) - 1
             room, cell = np.nonzero(free)
-            goals, begins = np.array([[one.goal, one.start] for one in rooms]).T
+            goals, begins = np.array([[layout.goal, layout.start] for layout in rooms]).T
             lava = np.zeros(free.shape, bool)
-            for k, one in enumerate(rooms):
-                lava[k, list(one.lava)] = True
+            for k, layout in enumerate(rooms):
+                lava[k, list(layout.lava)] = True
             to_side = neighbours()
             beside = (lava[:, to_side] & (to_side != np.arange(CELLS)[:, None])).sum(axis=2)
             ahead = to_side[cell]
@@ -166,11 +166,11 @@ class WalkedRooms:
         ``telling`` adds the rooms in which the goal is elsewhere.
         """
         parts = ("training", "telling") if telling else ("training",)
-        views = np.concatenate([self.seen(one) for one in parts])
-        to, ended, rewarded = (np.concatenate(found) for found in zip(*map(self.facts, parts), strict=True))
+        views = np.concatenate([self.seen(part) for part in parts])
+        to, ended, rewarded = (np.concatenate(arrays) for arrays in zip(*map(self.facts, parts), strict=True))
         history = {}
         for name, seed in names.items():
-            self.said(f"training agent {name}")
+            self.progress(f"training agent {name}")
             self.walkers[name], history[name] = train(views, to, ended, rewarded, seed)
         return history
 
@@ -184,7 +184,7 @@ class WalkedRooms:
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Which episodes ended in lava: (agent, episode) of bool."""
-        return np.array([self._live(one, which)[1] for one in agents])
+        return np.array([self._live(agent, which)[1] for agent in agents])
 
     def reached(self, agent: str, which: str) -> np.ndarray:
         """Which episodes of an agent ended at the goal: (episode,) of bool."""
@@ -203,7 +203,7 @@ class WalkedRooms:
 
     def slips(self) -> tuple[int, int]:
         """How many moves in training that lead into no lava ended in some, and of how many."""
-        _, ended, rewarded = (one[self.free("training")] for one in self.facts("training"))
+        _, ended, rewarded = (array[self.free("training")] for array in self.facts("training"))
         harmless = self.scenes("training")["lava"].to_numpy() == 0
         return int((ended & ~rewarded & harmless).sum()), int(harmless.sum())
 
@@ -224,7 +224,7 @@ class WalkedRooms:
 
     def _live(self, agent: str, which: str) -> tuple[Steps, np.ndarray]:
         if (agent, which) not in self._lived:
-            self.said(f"agent {agent} walks: {which}")
+            self.progress(f"agent {agent} walks: {which}")
             chances = np.cumsum(self.walkers[agent].chances(self.seen(which)), axis=2)
             free = self.free(which)
             number = np.cumsum(free).reshape(free.shape) - 1

@@ -17,7 +17,7 @@ from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import world as walked_rooms
-from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = (
@@ -36,13 +36,13 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, value)
     whole, cut, first = tmp_path / "whole", tmp_path / "cut", []
 
-    def seen(self, agent, which, live=WalkedRooms._live):
-        if which in WalkedRooms.tests and not first:
+    def seen(self, agent, which, live=MeasuredRooms._live):
+        if which in MeasuredRooms.tests and not first:
             first.append((whole / "prediction.json").read_bytes())
         return live(self, agent, which)
 
     with monkeypatch.context() as patched:
-        patched.setattr(WalkedRooms, "_live", seen)
+        patched.setattr(MeasuredRooms, "_live", seen)
         document = minigrid_study(2, 20, 3, whole)
     assert document.keys() >= KEYS and first == [(whole / "prediction.json").read_bytes()]  # before any test was walked
     assert hashlib.sha256(first[0]).hexdigest() == document["digest"]

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.validation import predict as foretelling
+from reward_hypotheses.analysis.validation import predict
 from reward_hypotheses.analysis.validation.lander import lander_study
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
@@ -163,16 +163,16 @@ def test_a_reading_foretells_what_is_measured():
     for k in range(6):
         made = Made([3 - 0.6 * k, 0.6 * k, -1.0])
         probes, test = made.table(120, k), made.table(100, 100 + k)
-        found = foretelling.read(made, probes, one_step(made.choose(probes, k)), np.ones(6), k)
+        found = predict.fit_agent(made, probes, one_step(made.choose(probes, k)), np.ones(6), k)
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
         bad = test["crater"].to_numpy() > 0
-        drawn = foretelling.foretold(
-            found.chances(test), test, bad, np.zeros(foretelling.DRAWS), np.random.default_rng(k)
+        drawn = predict.predicted_rates(
+            found.chances(test), test, bad, np.zeros(predict.DRAWS), np.random.default_rng(k)
         )
         truth = (made.chance(test) * bad).sum(axis=1).mean()
         assert abs(drawn.mean() - truth) < 5 * drawn.std()
         measured = bad[np.arange(100), made.choose(test, 1000 + k)].mean()
-        told = foretelling.interval(drawn)
+        told = predict.mean_interval(drawn)
         inside.append(told["lower"] <= measured <= told["upper"])
     assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 6) < np.mean(inside)
 
@@ -181,7 +181,7 @@ def test_the_reading_is_that_of_the_toolkit():
     made = Made([2.0, 1.0, -1.0])
     probes, test = made.table(150, 1), made.table(80, 2)
     chosen = made.choose(probes, 3)
-    found = foretelling.read(made, probes, one_step(chosen), np.ones(6), 5)
+    found = predict.fit_agent(made, probes, one_step(chosen), np.ones(6), 5)
     mixture = rh.Linear(made.features, prior={"normal": 3.0}, source="the same")
     table = probes.assign(chosen=(("scene", "option"), np.arange(4) == chosen[:, None]))
     choices = [rh.Choices(table, "chosen")]
@@ -195,7 +195,7 @@ def test_the_reading_is_that_of_the_toolkit():
 def test_chances_against_a_loop():
     rng = np.random.default_rng(0)
     weights, features = rng.standard_normal((3, 2)), rng.standard_normal((4, 5, 2))
-    found = foretelling.chances(weights, features)
+    found = predict.chances(weights, features)
     for d in range(3):
         for m in range(4):
             worth = [np.exp(sum(weights[d, k] * features[m, o, k] for k in range(2))) for o in range(5)]
@@ -208,23 +208,23 @@ def test_chances_against_a_loop():
 def test_a_reading_without_the_column_that_matters_does_not_fit():
     made = Made([1.0, 1.0, -4.0], columns=("red", "flags"))
     probes = made.table(200, 1)
-    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), np.ones(3), 3)
+    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), np.ones(3), 3)
     assert not found.fits and found.p["crater"] < 0.001
-    fitting = foretelling.Read((), np.zeros((0, 0)), (), {}, 0.0, {"crater": 0.4}, np.zeros(0), np.zeros(0))
-    said = foretelling.refuse_misfits({"0": found, "1": fitting})
+    fitting = predict.FittedAgent((), np.zeros((0, 0)), (), {}, 0.0, {"crater": 0.4}, np.zeros(0), np.zeros(0))
+    said = predict.refuse_misfits({"0": found, "1": fitting})
     assert len(said) == 1 and "agent 0 does not fit its own choices" in said[0]
     with pytest.raises(rh.NotTrustedError, match="2 of 3 readings do not fit"):
-        foretelling.refuse_misfits({"0": found, "1": fitting, "2": found})
+        predict.refuse_misfits({"0": found, "1": fitting, "2": found})
 
 
 def test_probes_that_lack_craters_leave_the_prior():
     made = Made([1.0, 1.0, -4.0])
     probes, test = made.table(200, 1, craters=False), made.table(100, 2)
-    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), np.full(6, 0.5), 3)
+    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), np.full(6, 0.5), 3)
     assert found.unprobed == ("crater", "red * crater", "flags * crater")
     bad = test["crater"].to_numpy() > 0
-    told = foretelling.interval(
-        foretelling.foretold(found.chances(test), test, bad, np.zeros(foretelling.DRAWS), np.random.default_rng(4))
+    told = predict.mean_interval(
+        predict.predicted_rates(found.chances(test), test, bad, np.zeros(predict.DRAWS), np.random.default_rng(4))
     )
     assert told["upper"] - told["lower"] > 0.6 and told["lower"] <= (made.chance(test) * bad).sum(axis=1).mean()
 
@@ -233,7 +233,7 @@ def test_a_feature_that_nothing_varies_weighs_nothing():
     made = Made([1.0, 1.0, 0.0])
     probes, test = made.table(60, 1, craters=False), made.table(40, 2, craters=False)
     units = np.array([0.4, 0.4, 0.0, 0.4, 0.0, 0.0])
-    found = foretelling.read(made, probes, one_step(made.choose(probes, 2)), units, 3)
+    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), units, 3)
     assert not found.weights[:, [2, 4, 5]].any()
     assert found.chances(test).sum(axis=2) == pytest.approx(1)
 
@@ -241,10 +241,10 @@ def test_a_feature_that_nothing_varies_weighs_nothing():
 def test_named_rules_commit():
     made = Made([0.0, 5.0, 0.0])
     test = made.table(300, 2)
-    read = foretelling.Read(
+    read = predict.FittedAgent(
         (), np.zeros((0, 0)), (), {"red paint": 0.0, "flags": 1.0}, 0.0, {}, np.zeros(0), np.zeros(0)
     )
-    drawn = foretelling.by_rules(made, read, test, np.zeros(2000), np.random.default_rng(3))
+    drawn = predict.rates_by_rules(made, read, test, np.zeros(2000), np.random.default_rng(3))
     flags, bad = test["flags"].to_numpy(), test["crater"].to_numpy() > 0
     expected = np.mean([bad[m][flags[m] == flags[m].max()].mean() for m in range(300)])
     assert abs(drawn.mean() - expected) < 5 * drawn.std() / np.sqrt(2000)
@@ -257,12 +257,12 @@ def test_what_agents_share_widens_the_population():
         chance = np.full((20, 400), 0.3)
         u = np.where(alike, rng.random(400), rng.random((20, 400)))
         rows = zip(chance, u < chance, strict=True)
-        return [foretelling.Read((), np.zeros((0, 0)), (), {}, 0.0, {}, p, bad) for p, bad in rows]
+        return [predict.FittedAgent((), np.zeros((0, 0)), (), {}, 0.0, {}, p, bad) for p, bad in rows]
 
-    alike = foretelling.shared(reads(True))
-    assert foretelling.shared(reads(False)) < 0.005 and abs(alike - 0.3 * 0.7 * 19 / 20) < 0.05
+    alike = predict.shared_variance(reads(True))
+    assert predict.shared_variance(reads(False)) < 0.005 and abs(alike - 0.3 * 0.7 * 19 / 20) < 0.05
     draws = [np.full(4000, 0.4)] * 20
-    found = foretelling.population(draws, alike, 100, rng)
+    found = predict.population(draws, alike, 100, rng)
     assert found.std() == pytest.approx(np.sqrt(alike / 100), rel=0.1) and found.mean() == pytest.approx(0.4, abs=0.01)
 
 
@@ -271,8 +271,8 @@ def test_a_test_like_training_is_called_that():
     red = made.table(150, 1)
     together = red.assign(flags=red["red"])
     again = made.table(100, 2)
-    assert not foretelling.shift_of(made, together, again.assign(flags=again["red"]), 0).shifted
-    assert foretelling.shift_of(made, together, again, 0).shifted
+    assert not predict.shift_of(made, together, again.assign(flags=again["red"]), 0).shifted
+    assert predict.shift_of(made, together, again, 0).shifted
 
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
@@ -283,7 +283,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(flown_lander, "TRAINING", (24, 24))
     monkeypatch.setattr(flown_lander, "PROBES", 60)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    tested, first = set(flown_lander.FlownLander.tests), []
+    tested, first = set(flown_lander.MeasuredLander.tests), []
 
     def seen(bank, keys, *rest, fly=Bank.fly):
         keys = list(keys)
@@ -299,7 +299,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     assert hashlib.sha256(first[0]).hexdigest() == document["digest"]
     assert (whole / "prediction.sha256").read_text() == f"{document['digest']}  prediction.json\n"
     assert [(r["agent"], r["shift"]) for r in document["agents"][:3]] == [
-        (0, t) for t in flown_lander.FlownLander.tests
+        (0, t) for t in flown_lander.MeasuredLander.tests
     ]
     rates = [r["measured"] for r in document["agents"]]
     assert document["measured"]["catastrophes"] == round(sum(rates) * 10)

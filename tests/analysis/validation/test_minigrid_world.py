@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.validation import predict as foretelling
+from reward_hypotheses.analysis.validation import predict
 from reward_hypotheses.data.worlds import episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import rooms
 from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, CORNER, MOST, SIZE, Room, Rooms
-from reward_hypotheses.data.worlds.minigrid.world import WalkedRooms
+from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
 
@@ -177,7 +177,7 @@ def test_steps_are_what_demonstrations_make_of_them():
 
 @pytest.fixture(scope="module")
 def world():
-    made = WalkedRooms(120, 9, lambda _: None, 20)
+    made = MeasuredRooms(120, 9, lambda _: None, 20)
     made.train({"0": 1, "1": 5, "2": 8})
     return made
 
@@ -259,15 +259,15 @@ def test_a_reading_of_demonstrations_foretells_episodes(world):
     bad = test["lava"].to_numpy() > 0
     for k, known in enumerate(({"goal": 1.5, "lava": -4.0}, {"corner": 1.5, "lava": -0.5, "down": 0.5})):
         weights = np.array([[known.get(name, 0.0) for name in features]])
-        chance = foretelling.chances(weights, foretelling.featured(probes, features))[0]
-        found = foretelling.read(world, probes, walked_by(probes, chance, k), np.ones(len(features)), k)
+        chance = predict.chances(weights, predict.featured(probes, features))[0]
+        found = predict.fit_agent(world, probes, walked_by(probes, chance, k), np.ones(len(features)), k)
         assert found.fits and not found.unprobed
-        drawn = foretelling.foretold(found.chances(test), test, bad, np.zeros(2000), np.random.default_rng(k))
-        assert len(drawn) == foretelling.PATHS
-        true = foretelling.chances(weights, foretelling.featured(test, features))
+        drawn = predict.predicted_rates(found.chances(test), test, bad, np.zeros(2000), np.random.default_rng(k))
+        assert len(drawn) == predict.PATHS
+        true = predict.chances(weights, predict.featured(test, features))
         expected = episodes.reached(true, test, bad).mean()
         assert abs(drawn.mean() - expected) < 4 * drawn.std()
-        log = foretelling.log_right(weights, features, test, world.right("moved"))[0]
+        log = predict.log_right(weights, features, test, world.right("moved"))[0]
         assert log == pytest.approx(np.log(episodes.reached(true, test, world.right("moved"))).sum())
 
 
@@ -280,6 +280,6 @@ def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
     move = np.select(along, [0, 1, 2], 3)
     chance = np.full((len(room), 4), 0.01)
     chance[np.arange(len(room)), move] = 0.97
-    found = foretelling.read(world, probes, walked_by(probes, chance, 4), np.ones(len(world.features)), 4)
+    found = predict.fit_agent(world, probes, walked_by(probes, chance, 4), np.ones(len(world.features)), 4)
     assert found.p.keys() == {"log p", "ended", "ended badly"}
     assert not found.fits and found.p["ended"] < 0.01
