@@ -11,7 +11,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.rounding import Bound, bound_of
 
-EXACT = 2**53
+MOST_EXACT = 2**53
 """Whole numbers up to this size are told apart by floating point."""
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 
@@ -156,7 +156,7 @@ def name_of(value: Any) -> str | None:
     return str(value).strip()
 
 
-def plain(name: str) -> str:
+def without_zeros(name: str) -> str:
     """Write a decimal without the zeros at its end, so that ``1.0`` is found where ``1`` is listed; other names as they are."""
     return name.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(name) else name
 
@@ -177,7 +177,7 @@ def column_of(values: Any, name: str = "") -> Column:
     if values.dtype.kind in "iuf":
         numbers = values.astype(np.float64)
         numbers[gone] = np.nan
-        exact = values.dtype.kind == "f" or not (np.abs(numbers) >= EXACT).any()
+        exact = values.dtype.kind == "f" or not (np.abs(numbers) >= MOST_EXACT).any()
         return Column(numbers, written=None if exact else names_column(values, gone))
     return text_column(_cells(values, gone), strict=name in NAMES)
 
@@ -225,7 +225,7 @@ def _mixed(cells: Sequence[Any]) -> bool:
     """Whether an array would change some cells: Booleans among numbers, whole numbers beyond 2^53 among floats."""
     kinds = set(map(type, cells))
     if kinds == {int, float}:
-        return any(type(v) is int and abs(v) >= EXACT for v in cells)
+        return any(type(v) is int and abs(v) >= MOST_EXACT for v in cells)
     return len(kinds) > 1 and not any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds)
 
 

@@ -42,6 +42,12 @@ def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) ->
     return np.ldexp(values, -exponent), exponent
 
 
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Return ``exp s / sum exp s`` over the last axis."""
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
 def finite(value: Any) -> float | None:
     """Give a finite number as a float; None for anything else, a boolean or an integer of 400 digits among it."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):

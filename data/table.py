@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("scene", "option", "available", "scene_weight", "is_failing")
 """Columns with a meaning of their own."""
-PLACES = ("scene", "option", "available")
+PLACE_COLUMNS = ("scene", "option", "available")
 """Columns that say where an item is; every other column is a feature, or what some feedback names."""
 WRITTEN = " as written"
 """What follows a column's name in that of the coordinate of a Dataset that holds its cells as names, where numbers do not

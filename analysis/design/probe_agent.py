@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.design.probe_answers import Answers, Probes, probes_of
+from reward_hypotheses.analysis.design.probe_answers import ProbeResponses, Probes, probes_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
@@ -106,7 +106,7 @@ def _is_export(agent: Any) -> bool:
 def _exported(choices: Any, probes: Probes, draws: int) -> list[np.ndarray]:
     """Answers as somebody wrote them down."""
     export = export_of(choices)
-    check = Answers(probes, source=export.source)
+    check = ProbeResponses(probes, source=export.source)
     if export.answer_column == "probability":
         return [check.probabilities(chances_in(export, probes.places))]
     return [check.positions(picks) for picks in choices_in(export, probes.places, draws).T]
@@ -147,7 +147,7 @@ def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool)
         names = probes.places.scenes
         where = "all scenes at once" if m is None else f"scene {names[m]}"
         scene = columns if m is None else {name: values[m] for name, values in columns.items()}
-        check = Answers(probes, slice(None) if m is None else slice(m, m + 1))
+        check = ProbeResponses(probes, slice(None) if m is None else slice(m, m + 1))
         responses: list[np.ndarray] = []
         while not responses or (len(responses) < draws and responses[0].ndim == 1):
             with _naming(where):

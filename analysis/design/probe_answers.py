@@ -15,7 +15,7 @@ from reward_hypotheses.data.table import Table
 
 TOLERANCE = 1e-3
 """How far from 1 probabilities may add up (half precision rounds so), before they are rescaled."""
-NOTHING = 1e-6
+NEGLIGIBLE_CHANCE = 1e-6
 """The probability of an option that is not available up to which it is taken off in silence."""
 WHO_ABSTAINS = "give abstain=True where the agent may abstain, or the scene an option that is failing (is_failing)"
 
@@ -58,7 +58,7 @@ class Probes:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class ProbeResponses:
     """Answers of some scenes, being checked.
 
     Attributes
@@ -142,7 +142,7 @@ class Answers:
         )
         lost = np.where(available, 0.0, chance[:, :width])
         self.refuse(
-            (lost > NOTHING).any(axis=1),
+            (lost > NEGLIGIBLE_CHANCE).any(axis=1),
             lambda m: f"gives option {int(lost[m].argmax())}, which is not available, probability {lost[m].max():.3g}",
             "give 0 to what is not",
         )

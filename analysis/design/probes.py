@@ -23,12 +23,12 @@ from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.read import posterior_of, tested
 
-NODES, MEMBERS = 15, 64
+RATIONALITY_NODES, FAMILY_MEMBERS = 15, 64
 """Rationalities that stand for their prior, and members that stand for a family, each with one."""
-OUTCOMES, SIMULATED, CHECKED = 1024, 512, 4000
+OUTCOMES, SIMULATED, CHECK_AGENTS = 1024, 512, 4000
 """Rows of choices that are all gone through; simulations beyond, and those by which what was chosen is judged."""
-NOTHING = 1e-10  # nats: a scene that tells nothing
-CELLS = 4_000_000
+NO_INFORMATION = 1e-10  # nats: a scene that tells nothing
+INFORMATION_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Choosers:
         """``I(h; choice)`` in nats of one choice in each scene, exactly, of masses (row, chooser): (row, scene)."""
         n, scenes, options = len(mass), *self.chance.shape[1:]
         out = np.empty((n, scenes))
-        step = max(1, CELLS // (len(self.slices) * scenes * options))
+        step = max(1, INFORMATION_CELLS // (len(self.slices) * scenes * options))
         flat = self.chance.reshape(len(self.chance), -1)
         for lo in range(0, n, step):
             some = mass[lo : lo + step]
@@ -183,7 +183,7 @@ def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
             )
         return np.array([number]), np.ones(1)
     _, mu, sigma = prior_of_rationality(DEFAULT if rationality is None else rationality)
-    nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
+    nodes, shares = np.polynomial.hermite_e.hermegauss(RATIONALITY_NODES)
     return np.exp(mu + sigma * nodes), shares / shares.sum()
 
 
@@ -235,7 +235,7 @@ def laid_out(valuation: Valuation, h: int) -> np.ndarray:
 def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random.Generator) -> Iterator[Reward]:
     """Some members of a family: of what is known of it, or of its prior in units of the candidates' features."""
     if fitted is not None:
-        for row in rng.choice(len(fitted.weights), MEMBERS):
+        for row in rng.choice(len(fitted.weights), FAMILY_MEMBERS):
             yield fitted.member(fitted.weights[row])
         return
     values = [
@@ -243,7 +243,7 @@ def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random
         for e in linear.features
     ]
     scale = np.array([max(float(v.std()), 1e-300) for v in values])
-    for weights in linear.prior_draws(MEMBERS, rng):
+    for weights in linear.prior_draws(FAMILY_MEMBERS, rng):
         yield combination(linear.features, weights / scale)
 
 
@@ -258,7 +258,7 @@ def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[
         gain = share @ choosers.information(mass)
         gain[picks] = -1.0
         best = float(gain.max())
-        if best <= NOTHING:
+        if best <= NO_INFORMATION:
             break
         m = int(np.argmax(gain >= best - 1e-12))
         picks.append(m)
@@ -299,8 +299,8 @@ def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) ->
     prior = choosers.mass / choosers.mass.sum()
     before = choosers.by_hypothesis(prior[None])
     every, share, within = prior[None], np.ones(1), True
-    truths = rng.choice(len(prior), CHECKED, p=prior)
-    mass = np.tile(prior, (CHECKED, 1))
+    truths = rng.choice(len(prior), CHECK_AGENTS, p=prior)
+    mass = np.tile(prior, (CHECK_AGENTS, 1))
     values, errors = [], []
     for m in picks:
         mass = _updated(choosers.chance[:, m], mass, truths, rng)
@@ -311,5 +311,5 @@ def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) ->
         with np.errstate(divide="ignore", invalid="ignore"):
             information = np.where(after > 0, after * np.log(after / before), 0.0).sum(axis=1)
         values.append(float(share @ information) if within else float(information.mean()))
-        errors.append(0.0 if within else float(information.std(ddof=1)) / CHECKED**0.5)
+        errors.append(0.0 if within else float(information.std(ddof=1)) / CHECK_AGENTS**0.5)
     return np.array(values), np.array(errors)

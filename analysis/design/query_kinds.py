@@ -19,9 +19,9 @@ from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree.read import as_made, in_order, tested
 
-BATCHES = 5
+DRAW_BATCHES = 5
 """Parts of a tree's draws of a nuisance, from whose scatter the Monte Carlo error is."""
-NODES = 12
+GAUSS_NODES = 12
 """Points that stand for draws of a rationality: Gauss's rule for them."""
 
 
@@ -81,8 +81,8 @@ def _mean_below_half(a: float, b: float) -> float:
 
 def _batches(draws: np.ndarray) -> np.ndarray:
     """Draws (draw, hypothesis) in batches: (batch, draw, hypothesis)."""
-    size = len(draws) // BATCHES
-    return draws[: size * BATCHES].reshape(size, BATCHES, -1).swapaxes(0, 1)
+    size = len(draws) // DRAW_BATCHES
+    return draws[: size * DRAW_BATCHES].reshape(size, DRAW_BATCHES, -1).swapaxes(0, 1)
 
 
 Points = list[list[tuple[np.ndarray, np.ndarray]]]
@@ -117,7 +117,7 @@ def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     logs = np.log(betas)
     basis = [np.full(len(logs), len(logs) ** -0.5)]
     diagonal, beside = [], []
-    for _ in range(NODES):
+    for _ in range(GAUSS_NODES):
         step = logs * basis[-1]
         diagonal.append(float(basis[-1] @ step))
         for vector in (*basis, *basis):  # twice, so that they stay orthogonal

@@ -10,8 +10,8 @@ from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.posterior import Posterior
 
-CELLS = 20_000_000
-MOVED = 16
+WORTH_CELLS = 20_000_000
+PERTURBATIONS = 16
 """Times that evidence which was sampled is moved by its error."""
 
 
@@ -53,7 +53,7 @@ class Worth:
         """Return the expected reward of each row of weights (row, hypothesis): (row,), reward units a scene."""
         n, options, scenes = self.rewards.shape
         out = np.empty(len(rows))
-        step = max(1, CELLS // (options * scenes))
+        step = max(1, WORTH_CELLS // (options * scenes))
         for lo in range(0, len(rows), step):
             some = (rows[lo : lo + step] @ self.rewards.reshape(n, -1)).reshape(-1, options, scenes)
             out[lo : lo + step] = some.max(axis=1) @ self.mass
@@ -119,7 +119,7 @@ def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -
         parts = np.array([numbers(chance, posterior.weights) for chance in queries.chance])
         error = parts.std(axis=0, ddof=1) / len(parts) ** 0.5
     if not posterior.exact:
-        moved = posterior.perturbed(MOVED, substream(0, "errors of queries"))
+        moved = posterior.perturbed(PERTURBATIONS, substream(0, "errors of queries"))
         parts = np.array([numbers(mean_chance, judge.weights) for judge in moved])
         error = np.hypot(error, parts.std(axis=0, ddof=1))
     return value, error

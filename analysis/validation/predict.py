@@ -13,10 +13,18 @@ import xarray as xr
 from reward_hypotheses.analysis.shift.two_sample_test import Shift, shift_check
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
-from reward_hypotheses.data.worlds.episodes import Steps, goes_on, picked, reached, simulated, starts
+from reward_hypotheses.data.worlds.episodes import (
+    EpisodeSteps,
+    chance_reached,
+    goes_on,
+    picked,
+    simulated,
+    starting_scenes,
+)
 from reward_hypotheses.models.feedback.choices import Choices
 from reward_hypotheses.models.fit import fit
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
@@ -29,7 +37,7 @@ from reward_hypotheses.models.priors.uniform import Uniform
 PROB = 0.89
 MIXTURE = "a mixture"
 PRIOR_SD = 3.0
-DRAWS = 2000
+READING_DRAWS = 2000
 PATHS = 400
 """Draws from which episodes of more than one step are predicted."""
 MISFIT = 0.01
@@ -95,7 +103,7 @@ class World(Protocol):
         """Give the weights of an agent as npz."""
         ...
 
-    def steps(self, agent: str, which: str) -> Steps:
+    def steps(self, agent: str, which: str) -> EpisodeSteps:
         """Give what an agent does there: its demonstrations, of one step or many."""
         ...
 
@@ -170,13 +178,11 @@ def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
 
 
 def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """``softmax(w phi)`` within each scene: (draw, scene, option)."""
-    worth = np.tensordot(weights, features, (1, 2))
-    worth = np.exp(worth - worth.max(axis=2, keepdims=True))
-    return worth / worth.sum(axis=2, keepdims=True)
+    """Return ``softmax(w phi)`` within each scene: (draw, scene, option)."""
+    return softmax(np.tensordot(weights, features, (1, 2)))
 
 
-def fit_agent(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray, seed: int) -> FittedAgent:
+def fit_agent(world: World, probes: xr.Dataset, steps: EpisodeSteps, units: np.ndarray, seed: int) -> FittedAgent:
     """Read an agent: `Choices` by a `Linear` reward over the features, and by named rules.
 
     Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
@@ -206,16 +212,16 @@ def fit_agent(world: World, probes: xr.Dataset, steps: Steps, units: np.ndarray,
         Uniform("the agent may go by any of them"),
         [Choices(table, "chosen")],
         fail_utility=0,
-        draws=DRAWS // 4,
+        draws=READING_DRAWS // 4,
         random_seed=seed,
     )
     rng = substream(seed, "reading")
     weights = (
-        rng.standard_normal((DRAWS, len(features)))
+        rng.standard_normal((READING_DRAWS, len(features)))
         * PRIOR_SD
         / np.where(varied, 1.0, np.where(units > 0, units, np.inf))
     )
-    drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(DRAWS, -1)
+    drawn = tree["posterior"]["reward_weight"].to_numpy().reshape(READING_DRAWS, -1)
     weights[:, varied] = drawn / tree["constant_data"]["reward_weight_scale"].to_numpy()
     chance = chances(weights[:, varied], phi[..., varied])
     log_evidence = tree["evidence"]["log_evidence"].to_numpy()[: len(world.rules)]
@@ -313,7 +319,7 @@ def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, 
     """Log probability that every episode ends with a right option, of weights (draw, feature): (draw,)."""
     some = max(1, 20_000_000 // (right.size or 1))  # chances held at once
     parts = [
-        reached(chances(weights[lo : lo + some], featured(scenes, features)), scenes, right)
+        chance_reached(chances(weights[lo : lo + some], featured(scenes, features)), scenes, right)
         for lo in range(0, len(weights), some)
     ]
     return np.log(np.maximum(np.concatenate(parts), 1e-300)).sum(axis=1)
@@ -381,7 +387,7 @@ def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) ->
     line = failure_line(0.5, listed.names)
     columns = [*world.columns]
     before, after = (
-        Valuation(listed, as_table(table[columns].isel(scene=starts(table)), name), line)
+        Valuation(listed, as_table(table[columns].isel(scene=starting_scenes(table)), name), line)
         for table, name in ((training, "training"), (test, "test"))
     )
     weights = np.full(len(listed), 1 / len(listed))

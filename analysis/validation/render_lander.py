@@ -15,7 +15,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.world import MeasuredLander
 
-AGENTS, SCENES = 16, 40
+AGENTS, RENDERED_SCENES = 16, 40
 EVERY, LAST = 8, 12  # steps from frame to frame, and how many times the last one is shown
 COLORS = 32
 
@@ -52,7 +52,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)
     with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
-        lander = MeasuredLander(SCENES, seed, Bank(Path(folder)), pilots, said)
+        lander = MeasuredLander(RENDERED_SCENES, seed, Bank(Path(folder)), pilots, said)
         names = [str(k) for k in range(AGENTS)]
         with threadpool_limits(1):  # as in a study
             lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_hypotheses.analysis.validation.render_lander import pictures
+from reward_hypotheses.analysis.validation.render_lander import AGENTS, pictures
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 
-AGENTS, ROOMS = 16, 60
+ROOMS = 60
 FRAME_MS = 220
 LONG = 5  # moves from the start to the goal, and to the corner, at least, where a walk is shown
 
@@ -41,7 +41,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     needs_minigrid()
     from threadpoolctl import threadpool_limits
 
-    from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, apart
+    from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, moves_between
     from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
     seed, out = whole(seed, "seed"), Path(out)
@@ -54,7 +54,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     reached = np.array([world.reached(name, "moved") for name in names])
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())
     rooms = world.rooms("moved")
-    far = np.array([min(apart(np.array(room.start), np.array([room.goal, CORNER]))) for room in rooms]) >= LONG
+    far = np.array([min(moves_between(np.array(room.start), np.array([room.goal, CORNER]))) for room in rooms]) >= LONG
     telling = np.flatnonzero(reached[right] & died[lost] & far)
     home = np.bincount(world.steps(names[lost], "ordinary").episode)
     first = np.flatnonzero(world.reached(names[lost], "ordinary") & (home >= LONG))

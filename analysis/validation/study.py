@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.validation.predict import (
-    DRAWS,
     PROB,
+    READING_DRAWS,
     FittedAgent,
     World,
     chances,
@@ -31,19 +31,19 @@ from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.episodes import starts
+from reward_hypotheses.data.worlds.episodes import starting_scenes
 
 type StudyDocument = dict[str, Any]
 TELLING = 30
 """Scenes in which the rules part, which a second population is trained with too."""
-MOST_AGENTS, MOST_SCENES = 1000, 10_000
+MOST_AGENTS, MOST_TEST_SCENES = 1000, 10_000
 
 
 def study_settings(study: str, agents: int, scenes: int, seed: int, **versions: str) -> StudyDocument:
     """Return the settings of a study, checked; InputError for a wrong number."""
     agents, scenes = whole(agents, "agents", 2), whole(scenes, "scenes", 10)
     seed = whole(seed, "seed")
-    for name, number, most in (("agents", agents, MOST_AGENTS), ("scenes", scenes, MOST_SCENES)):
+    for name, number, most in (("agents", agents, MOST_AGENTS), ("scenes", scenes, MOST_TEST_SCENES)):
         if number > most:
             raise InputError(f"{name}: {shown(number)}; give at most {most:,}")
     return {"study": study, "agents": agents, "scenes": scenes, "seed": seed} | versions
@@ -78,7 +78,7 @@ class _Study:
         seeds = {name: int(substream(self.seed, f"agent {name}").integers(2**31)) for name in self.names}
         history = self._train(seeds, telling=False)
         failed, n_outcomes = world.slips()
-        self.slip = substream(self.seed, "slips").beta(failed + 0.5, n_outcomes - failed + 0.5, DRAWS)
+        self.slip = substream(self.seed, "slips").beta(failed + 0.5, n_outcomes - failed + 0.5, READING_DRAWS)
         prediction = self._predict(self._fit("probes"))
         digest = write_prediction(self.out, prediction, self.progress)
         # from here on tests are carried out
@@ -114,10 +114,10 @@ class _Study:
             "misfits": sum(not reading["fits"] for reading in prediction["readings"]),
             "warnings": prediction["warnings"] + self._irreproducible(controller),
             "training": {
-                "scenes": len(starts(world.scenes("training"))),
+                "scenes": len(starting_scenes(world.scenes("training"))),
                 "reward": float(np.mean([h[-50:].mean() for h in history.values()])),
             },
-            "probes": len(starts(world.scenes("probes"))),
+            "probes": len(starting_scenes(world.scenes("probes"))),
             "interval": PROB,
             "controller": controller,
             "digest": digest,
@@ -167,7 +167,7 @@ class _Study:
         together = {}
         for test in world.tests:
             rng = substream(self.seed, f"population {test}")
-            together[test] = population(draws[test], variance, len(starts(world.scenes(test))), rng)
+            together[test] = population(draws[test], variance, len(starting_scenes(world.scenes(test))), rng)
         return {
             "population": mean_interval(np.mean(list(together.values()), axis=0)),
             "shifts": {test: mean_interval(rates) for test, rates in together.items()},
@@ -224,7 +224,7 @@ class _Study:
                 draws = weights[rng.choice(len(weights), 250, p=mass / mass.sum())]
                 rates.append(predicted_rates(chances(draws, phi), table, bad, self.slip, rng))
             predicted[test] = mean_interval(np.mean(rates, axis=0))
-        return {"scenes": len(starts(scenes)), "predicted": predicted}
+        return {"scenes": len(starting_scenes(scenes)), "predicted": predicted}
 
     def _measure(self, rows: list[StudyDocument]) -> dict[str, tuple[int, int]]:
         """Carry out the tests of these rows, and write the rates into them; return (catastrophes, outcomes) by test."""

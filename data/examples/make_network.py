@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.worlds.lander.scenes import landing_sites
+from reward_hypotheses.data.worlds.policy_gradient import Adam
 
 HERE = Path(__file__).resolve().parent
 SEEN = ("red_paint", "flags", "depth")
@@ -25,9 +27,7 @@ Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def probabilities(sites: np.ndarray, weights: Weights) -> np.ndarray:
     """What the network does: sites (scene, option, feature) -> probabilities (scene, option)."""
-    score = np.tanh(sites @ weights[0] + weights[1]) @ weights[2]
-    odds = np.exp(score - score.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    return softmax(np.tanh(sites @ weights[0] + weights[1]) @ weights[2])
 
 
 def trained(seed: int = 0) -> Weights:
@@ -38,16 +38,13 @@ def trained(seed: int = 0) -> Weights:
     sites += BLUR * rng.normal(size=sites.shape)
     pad = scenes["is_pad"].to_numpy().astype(float)
     weights = [rng.normal(size=(len(SEEN), HIDDEN)) / 2, np.zeros(HIDDEN), rng.normal(size=HIDDEN) / 2]
-    first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
-    for step in range(1, STEPS + 1):
+    adam = Adam(weights, RATE)
+    for _ in range(STEPS):
         hidden = np.tanh(sites @ weights[0] + weights[1])
         missed = (pad - probabilities(sites, (weights[0], weights[1], weights[2]))) / len(pad)
         inner = missed[..., None] * weights[2] * (1 - hidden**2)
         slopes = [np.einsum("mof,moh->fh", sites, inner), inner.sum((0, 1)), np.einsum("mo,moh->h", missed, hidden)]
-        for w, slope, m, v in zip(weights, slopes, first, second, strict=True):
-            m += 0.1 * (slope - m)
-            v += 0.001 * (slope**2 - v)
-            w += RATE * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        adam.climb(slopes)
     return weights[0], weights[1], weights[2]
 
 

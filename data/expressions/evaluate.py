@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Value
+from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Operand
 from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of_result
 
 
-def number(value: Value) -> np.ndarray | float:
+def number(value: Operand) -> np.ndarray | float:
     array, undefined = value
     if isinstance(array, float):
         return array
@@ -19,7 +19,7 @@ def number(value: Value) -> np.ndarray | float:
     return array
 
 
-def _is_bool(value: Value) -> bool:
+def _is_bool(value: Operand) -> bool:
     return not isinstance(value[0], float) and value[0].dtype == bool
 
 
@@ -67,7 +67,7 @@ def _select(
     return chosen.view(np.float64)
 
 
-def _bound_of(kind: str, arguments: list[Value], bounds: list[Bound], result: Value) -> Bound:
+def _bound_of(kind: str, arguments: list[Operand], bounds: list[Bound], result: Operand) -> Bound:
     """Bound of what `_apply` gave: truth values are exact, for comparisons are taken as they are written."""
     if kind in LOGIC or kind in COMPARISONS or _is_bool(result):
         return TRUTH
@@ -75,7 +75,7 @@ def _bound_of(kind: str, arguments: list[Value], bounds: list[Bound], result: Va
     return bound_of_result(kind, list(zip(numbers, bounds, strict=True)), number(result))
 
 
-def apply(kind: str, arguments: list[Value]) -> Value:
+def apply(kind: str, arguments: list[Operand]) -> Operand:
     if kind in ("and", "or"):
         (a, a_undefined), (b, b_undefined) = arguments
         return _UFUNC[kind](a, b), _either(a_undefined, b_undefined)

@@ -10,7 +10,7 @@ LOGIC = ("and", "or", "not")
 SPELLED = {"&": "and", "|": "or"}
 ALPHABET = len(ARITHMETIC) + len(COMPARISONS) + len(LOGIC) + len(FUNCTIONS)
 """Operators and functions, 22: logic counts once however it is spelled (``&`` is ``and``)."""
-Value = tuple[np.ndarray | np.float64 | float, np.ndarray | None]
+Operand = tuple[np.ndarray | np.float64 | float, np.ndarray | None]
 """A value and, for truth values, where they are undefined (None: nowhere). Undefined numbers are NaN.
 
 A constant is a float, of which numpy makes shorter work than of its own scalars.

@@ -25,7 +25,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.evaluate import _bound_of, apply, number
-from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Value
+from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Operand
 from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of, settled
 
 MAX_REWARD = 1e150
@@ -145,7 +145,7 @@ class Expression:
     def _run(
         self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound] | None
     ) -> tuple[np.ndarray | float, Bound]:
-        stack: list[Value] = []
+        stack: list[Operand] = []
         bounds: list[Bound] = []  # beside the stack, where they are asked for
         with np.errstate(all="ignore"):
             for symbol in self.program:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.column import (
-    EXACT,
     MISSING,
+    MOST_EXACT,
     NAMES,
     PLACES,
     Column,
@@ -27,7 +27,7 @@ from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.readers.in_memory import from_rows
 from reward_hypotheses.data.table import Table
 
-CHUNK = 20_000  # rows converted at a time: their texts are still in the cache when they become numbers
+ROWS_AT_ONCE = 20_000  # rows converted at a time: their texts are still in the cache when they become numbers
 MOST_TEXTS = 10_000  # distinct cells of a column that are compared as names, not only as numbers
 _DIGITS = 10.0 ** np.arange(1, 17)
 ARROW_FROM = 4_000_000  # bytes from which the import of pyarrow pays for itself
@@ -161,13 +161,13 @@ def _chunks(text: str, header: Sequence[str], source: str, lines: list[int] | No
         done = 0
         while True:
             if lines is None:
-                chunk = list(islice(reader, CHUNK))
+                chunk = list(islice(reader, ROWS_AT_ONCE))
                 numbers: list[int] | range = range(done + 2, done + 2 + len(chunk))
                 read = len(chunk)
             else:
                 chunk, numbers, read = [], [], 0
                 before = reader.line_num
-                for row in islice(reader, CHUNK):
+                for row in islice(reader, ROWS_AT_ONCE):
                     read += 1
                     if row:  # the standard library gives [] for a line with nothing on it
                         chunk.append(row)
@@ -262,7 +262,7 @@ def _as_digits(numbers: np.ndarray, length: int) -> bool:
     """Whether whole numbers that were written with so many characters in all are their digits, each exactly."""
     size = np.abs(numbers)
     written = len(numbers) + int(np.searchsorted(_DIGITS, size, side="right").sum()) + int((numbers < 0).sum())
-    return written == length and bool((size < EXACT).all())
+    return written == length and bool((size < MOST_EXACT).all())
 
 
 class _Texts:
@@ -312,7 +312,7 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
         if not name:
             continue
         cells = table[name].combine_chunks()
-        if name not in (*PLACES, *NAMES) and pyarrow.compute.count_distinct(cells[:CHUNK]).as_py() > MOST_TEXTS:
+        if name not in (*PLACES, *NAMES) and pyarrow.compute.count_distinct(cells[:ROWS_AT_ONCE]).as_py() > MOST_TEXTS:
             try:
                 gone = pyarrow.compute.is_in(cells, value_set=missing)
                 values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())

@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of, names_column
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.table import PLACES, WRITTEN, Table, what_is_available, with_names
+from reward_hypotheses.data.table import PLACE_COLUMNS, WRITTEN, Table, what_is_available, with_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,6 +85,6 @@ def _from_grid(
         has_options=has_options,
         scene_names=None if scenes is None else tuple(scenes.text(m) for m in range(n_scenes)),
         option_names=None if options is None else options.take(np.tile(np.arange(width), n_scenes)),
-        column_order=tuple(c for c in columns if c not in (*PLACES, "option_name")),
+        column_order=tuple(c for c in columns if c not in (*PLACE_COLUMNS, "option_name")),
     )
     return what_is_available(with_names(table))

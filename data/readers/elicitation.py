@@ -14,7 +14,7 @@ GRADES = ("right much", "right a little", "equal", "left a little", "left much")
 FIELDS = ("judge", "left", "right", "answer")
 
 
-class Answer(NamedTuple):
+class PairwiseJudgement(NamedTuple):
     """One answer of one judge: left or right, much or a little, or equal."""
 
     judge: str
@@ -23,7 +23,9 @@ class Answer(NamedTuple):
     answer: str
 
 
-def answers_of(answers: Any, source: str | None = None, hypotheses: Sequence[str] | None = None) -> tuple[Answer, ...]:
+def answers_of(
+    answers: Any, source: str | None = None, hypotheses: Sequence[str] | None = None
+) -> tuple[PairwiseJudgement, ...]:
     """Read answers: the path of a CSV file, a DataFrame, or rows (judge, left, right, answer) as dicts or tuples.
 
     Parameters
@@ -53,13 +55,13 @@ def answers_of(answers: Any, source: str | None = None, hypotheses: Sequence[str
     if not rows:
         raise InputError("answers: there is none; give at least one row (judge, left, right, answer)")
     problems: list[str] = []
-    judgements: list[Answer] = []
+    judgements: list[PairwiseJudgement] = []
     for where, row in rows:
         cells, wrong = _cells(row)
         wrong = wrong or _problems(cells, hypotheses)
         problems += [f"{where}: {p}" for p in wrong]
         if not wrong:
-            judgements.append(Answer(*cells))
+            judgements.append(PairwiseJudgement(*cells))
     if problems:
         raise InputError(problems)
     return tuple(judgements)

@@ -12,10 +12,10 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.readers.files import columns_of
 from reward_hypotheses.data.readers.frames import columns_in
 
-SAID = ("chosen", "probability")
+ANSWER_COLUMNS = ("chosen", "probability")
 """Columns that say something of an option; without either, each row is a choice."""
-TRUTH = {"true": 1.0, "false": 0.0}
-TOLD = 20
+TRUTH_VALUES = {"true": 1.0, "false": 0.0}
+MOST_PROBLEMS = 20
 """Problems of an export that are told one by one."""
 
 
@@ -44,7 +44,7 @@ class Export:
             )
         if not len(self):
             raise InputError(f"{self.source}: no rows; give what the agent chose in each scene")
-        if all(c in self.columns for c in SAID):
+        if all(c in self.columns for c in ANSWER_COLUMNS):
             raise InputError(f"{self.source}: columns 'chosen' and 'probability' both; leave out one of them")
         if self.answer_column is not None and "scene" not in self.columns:
             raise InputError(f"{self.source}: no column 'scene', which says what scene the options of a row are of")
@@ -55,7 +55,7 @@ class Export:
     @property
     def answer_column(self) -> str | None:
         """The one of `SAID` that there is; None where each row is a choice."""
-        return next((c for c in SAID if c in self.columns), None)
+        return next((c for c in ANSWER_COLUMNS if c in self.columns), None)
 
     def where(self, row: int) -> str:
         """Name a row in a message."""
@@ -201,7 +201,9 @@ def _numbers(export: Export, name: str, right: Callable[[np.ndarray], np.ndarray
     if column.vocabulary is None:
         values = np.where(gone, np.nan, column.values.astype(float))
     else:  # some cells are words
-        known = [float(text) if is_number(text) else TRUTH.get(text.lower(), np.nan) for text in column.vocabulary]
+        known = [
+            float(text) if is_number(text) else TRUTH_VALUES.get(text.lower(), np.nan) for text in column.vocabulary
+        ]
         values = np.array([*known, np.nan])[column.values]
     _refuse(
         f"{export.source}: {export.where(row)}: column {name!r} is {'missing' if gone[row] else repr(column.text(row))}; it must be {what}"
@@ -218,5 +220,5 @@ def _refuse(problems: Iterable[str]) -> None:
     """Raise where there are problems, the first of them one by one."""
     listed = list(problems)
     if listed:
-        more = [f"{len(listed) - TOLD} more problems of this kind"] if len(listed) > TOLD else []
-        raise InputError([*listed[:TOLD], *more])
+        more = [f"{len(listed) - MOST_PROBLEMS} more problems of this kind"] if len(listed) > MOST_PROBLEMS else []
+        raise InputError([*listed[:MOST_PROBLEMS], *more])

@@ -16,7 +16,7 @@ from reward_hypotheses.data.table import RESERVED, Table
 if TYPE_CHECKING:
     import xarray as xr
 
-MOST = 1_000_000
+MOST_COMBINATIONS = 1_000_000
 
 
 def combinations(features: Mapping[str, Sequence[Any]], where: str | None = None) -> "xr.Dataset":
@@ -59,8 +59,10 @@ def combinations_of(features: Any, where: Any, name: str = "combinations") -> Ta
         )
     values = {str(feature): _values(feature, listed) for feature, listed in features.items()}
     count = math.prod(len(v) for v in values.values())
-    if count > MOST:
-        raise InputError(f"combinations: {count:,} of them; up to {MOST:,} can be made, so give fewer values")
+    if count > MOST_COMBINATIONS:
+        raise InputError(
+            f"combinations: {count:,} of them; up to {MOST_COMBINATIONS:,} can be made, so give fewer values"
+        )
     grid = np.meshgrid(*values.values(), indexing="ij")
     columns = {feature: Column(column.ravel()) for feature, column in zip(values, grid, strict=True)}
     if where is not None:

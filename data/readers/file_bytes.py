@@ -9,7 +9,7 @@ from typing import Any
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.memory import refuse_beyond
 
-KINDS = (
+ODD_FILES = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
@@ -23,7 +23,7 @@ def odd_kind(path: Path) -> str | None:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return None  # opening it says what is wrong
-    return next((kind for is_kind, kind in KINDS if is_kind(mode)), None)
+    return next((kind for is_kind, kind in ODD_FILES if is_kind(mode)), None)
 
 
 def refuse_odd(path: Path, source: str, what: str) -> None:

@@ -35,7 +35,7 @@ def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, An
     return dict(listed)
 
 
-def cells_of(values: Any, where: str) -> Any:
+def cells_in(values: Any, where: str) -> Any:
     """Give what has cells, as it is: what is not one array of them is refused."""
     if hasattr(values, "shape") or hasattr(values, "to_pylist"):
         return values

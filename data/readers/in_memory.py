@@ -10,8 +10,8 @@ import numpy as np
 from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.datasets import table_of_dataset, table_of_grids
-from reward_hypotheses.data.readers.frames import cells_of, columns_in
-from reward_hypotheses.data.table import PLACES, Table, what_is_available, with_names
+from reward_hypotheses.data.readers.frames import cells_in, columns_in
+from reward_hypotheses.data.table import PLACE_COLUMNS, Table, what_is_available, with_names
 
 
 def from_rows(
@@ -30,7 +30,7 @@ def from_rows(
     n = len(next(iter(columns.values())).values) if columns else 0
     if n == 0:
         raise InputError(f"{source}: no rows below the header; a table needs at least one")
-    order = tuple(c for c in columns if c not in PLACES)
+    order = tuple(c for c in columns if c not in PLACE_COLUMNS)
     line = np.arange(n) if rows is None else rows
     where = "line" if rows is not None else "row"
     has_options = "option" in columns
@@ -114,7 +114,7 @@ def _table_of(data: Any, name: str) -> Table:
     columns = columns_in(data, name, ("scene", "option"))
     if not columns:
         raise InputError(f"{name}: no columns; a table needs at least one")
-    arrays = {c: cells_of(v, f"{name}: column {c!r}") for c, v in columns.items()}
+    arrays = {c: cells_in(v, f"{name}: column {c!r}") for c, v in columns.items()}
     shapes = {c: np.shape(v) for c, v in arrays.items()}
     widest = max(shapes.values(), key=len)
     if len(widest) == 2 and all(

@@ -9,7 +9,7 @@ from pathlib import Path
 from reward_hypotheses.data.errors import InputError
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
-ROOM = 0.9
+MEMORY_SHARE = 0.9
 """Share of the memory there is that reading may take."""
 
 
@@ -29,7 +29,7 @@ def refuse_beyond(needed: float, source: str, what: str) -> None:
     if needed < 1e7:  # not worth the asking
         return
     there = memory_there()
-    if needed > ROOM * there:
+    if needed > MEMORY_SHARE * there:
         raise InputError(
             f"{source}: {what} would take about {_size(needed)} of memory, and there are {_size(there)}; give fewer rows or "
             "columns, or more memory"

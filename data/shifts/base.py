@@ -26,13 +26,13 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.data.table import PLACES, Table
+from reward_hypotheses.data.table import PLACE_COLUMNS, Table
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-NOT_SHIFTED = (*PLACES, "option_name", "scene_weight")
+NOT_SHIFTED = (*PLACE_COLUMNS, "option_name", "scene_weight")
 """Names that are no features: the places of items, and the weights, which `reweight` alone sets."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-MOST_SCENES = 10_000_000
+MOST_RESAMPLED = 10_000_000
 
 
 def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str | None = None) -> "xr.Dataset":
@@ -75,8 +75,8 @@ def resample(
     """
     items = _items("resample", data)
     n = items.table.n_scenes if n is None else whole(n, "resample: n", 1)
-    if n > MOST_SCENES:
-        raise InputError(f"resample: n: {shown(n)}; give at most {MOST_SCENES:,} scenes")
+    if n > MOST_RESAMPLED:
+        raise InputError(f"resample: n: {shown(n)}; give at most {MOST_RESAMPLED:,} scenes")
     seed = whole(seed, "resample: seed")
     if "resampled_from" in items.data.data_vars:
         raise InputError("resample: the table has a column 'resampled_from', which would be overwritten; rename it")

@@ -12,7 +12,7 @@ import xarray as xr
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class EpisodeSteps:
     """What somebody did, step by step.
 
     Attributes
@@ -31,10 +31,10 @@ class Steps:
         return np.flatnonzero(np.append(np.diff(self.episode) != 0, True))
 
 
-def one_step(option: np.ndarray) -> Steps:
+def one_step(option: np.ndarray) -> EpisodeSteps:
     """Options taken, one a scene, as steps."""
     scene = np.arange(len(option))
-    return Steps(scene, scene, np.asarray(option))
+    return EpisodeSteps(scene, scene, np.asarray(option))
 
 
 def goes_on(scenes: xr.Dataset) -> bool:
@@ -42,7 +42,7 @@ def goes_on(scenes: xr.Dataset) -> bool:
     return "next" in scenes
 
 
-def starts(scenes: xr.Dataset) -> np.ndarray:
+def starting_scenes(scenes: xr.Dataset) -> np.ndarray:
     """Scenes in which an episode starts: (episode,) of int."""
     return np.flatnonzero(scenes["first"].to_numpy()) if goes_on(scenes) else np.arange(scenes.sizes["scene"])
 
@@ -62,7 +62,7 @@ def simulated(
     ----------
     chance : ndarray (draw, scene, option)
     """
-    first = starts(scenes)
+    first = starting_scenes(scenes)
     draw = np.arange(len(chance))[:, None]
     scene = np.tile(first, (len(chance), 1))
     option = np.zeros_like(scene)
@@ -81,7 +81,7 @@ def simulated(
     return scene, option, ~going
 
 
-def reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
+def chance_reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
     """Probability that an episode is ended by an option of a kind: (draw, episode).
 
     ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends it, else V_t-1(next(s, o)))``, for as many steps as an episode may have.
@@ -98,4 +98,4 @@ def reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.nd
     value = np.zeros(chance.shape[:2])
     for _ in range(scenes.attrs["most"]):
         value = (chance * np.where(ends, target, value[:, after])).sum(axis=2)
-    return value[:, starts(scenes)]
+    return value[:, starting_scenes(scenes)]

@@ -11,9 +11,9 @@ from reward_hypotheses.data.numerics import distinct, share
 if TYPE_CHECKING:
     import xarray as xr
 
-MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-OWN = ("row", "column")
-FREE = ". "
+GRID_MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+PLACE_FEATURES = ("row", "column")
+EMPTY = ". "
 
 
 def gridworld(
@@ -68,7 +68,7 @@ def gridworld(
     number = np.full(shape, -1)
     number[free] = np.arange(len(row))
     lands = {}
-    for name, (down, right) in MOVES.items():
+    for name, (down, right) in GRID_MOVES.items():
         to_row, to_column = row + down, column + right
         inside = (to_row >= 0) & (to_row < shape[0]) & (to_column >= 0) & (to_column < shape[1])
         to = np.where(inside, number[np.where(inside, to_row, 0), np.where(inside, to_column, 0)], -1)
@@ -77,8 +77,8 @@ def gridworld(
     names = np.array([f"{r},{c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)], object)
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("action", "state", "next_state", "probability")}
     here = np.flatnonzero(going)
-    for action in [*MOVES, *(["stay"] if stay else [])]:
-        moves = {move: 1 - chance if move == action else chance / 3 for move in MOVES if chance or move == action}
+    for action in [*GRID_MOVES, *(["stay"] if stay else [])]:
+        moves = {move: 1 - chance if move == action else chance / 3 for move in GRID_MOVES if chance or move == action}
         lands["stay"] = np.arange(len(row))
         if action == "stay":
             moves = {"stay": 1.0}
@@ -121,7 +121,7 @@ def _cells(
     for letter, text in ({} if features is None else features).items():
         for name in (part.strip() for part in text.split(",")):
             named.setdefault(name, []).append(letter)
-    known = {*FREE, *(features or {}), *_letters(walls), *_letters(ends)}
+    known = {*EMPTY, *(features or {}), *_letters(walls), *_letters(ends)}
     for i, line in enumerate(rows):
         for j, letter in enumerate(line):
             if letter not in known:
@@ -135,7 +135,7 @@ def _cells(
 
 
 def _refuse_own(cells: Mapping[str, Any]) -> None:
-    for name in OWN:
+    for name in PLACE_FEATURES:
         if name in cells:
             raise InputError(f"features: {name!r} is the place of a cell already; name the feature otherwise")
 

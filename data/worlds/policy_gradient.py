@@ -1,8 +1,12 @@
-"""Gradient ascent by Adam (Kingma and Ba 2015), for small networks."""
+"""Gradient ascent by Adam (Kingma and Ba 2015), for the small networks of trained agents."""
 
 from collections.abc import Sequence
 
 import numpy as np
+
+HIDDEN = 8  # units of a network
+LENS = 0.8  # standard deviation of the logarithm of an agent's gains
+BATCHES, BATCH, RATE = 400, 64, 0.01
 
 
 class Adam:
@@ -25,9 +29,3 @@ class Adam:
             m += 0.1 * (g - m)
             v += 0.001 * (g**2 - v)
             w += self.rate * (m / (1 - 0.9**self.step)) / (np.sqrt(v / (1 - 0.999**self.step)) + 1e-8)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """``exp s / sum exp s`` over the last axis."""
-    chance = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return chance / chance.sum(axis=-1, keepdims=True)

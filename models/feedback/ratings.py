@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reward_hypotheses.data.column import MISSING, name_of, plain
+from reward_hypotheses.data.column import MISSING, name_of, without_zeros
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import within_one
 from reward_hypotheses.data.rounding import EPS, all_equal
@@ -92,7 +92,10 @@ class Ratings(OfItems):
         """Which grade a text is, from 0; -1 for none. ``2.0`` is also found as ``2``, and true and false as 1 and 0."""
         if text in self.grades:
             return list(self.grades).index(text)
-        short, wanted = [plain(grade) for grade in self.grades], plain({"true": "1", "false": "0"}.get(text, text))
+        short, wanted = (
+            [without_zeros(grade) for grade in self.grades],
+            without_zeros({"true": "1", "false": "0"}.get(text, text)),
+        )
         return short.index(wanted) if short.count(wanted) == 1 else -1
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import name_of, plain
+from reward_hypotheses.data.column import name_of, without_zeros
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 
 
@@ -64,7 +64,7 @@ class Named:
             raise InputError(f"{self.what} {shown(given)}: there is none; {right}")
         text = name_of(given) or ""
         if text not in self._places:
-            text = plain(text)
+            text = without_zeros(text)
         if text not in self._places:
             raise InputError(f"{self.what} {shown(given)}: there is none; {suggestion(text, self._places)}")
         return self._places[text]

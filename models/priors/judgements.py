@@ -13,7 +13,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.readers.elicitation import GRADES, Answer, answers_of
+from reward_hypotheses.data.readers.elicitation import GRADES, PairwiseJudgement, answers_of
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
@@ -205,7 +205,9 @@ class Inferred:
 
 
 @lru_cache(maxsize=64)
-def infer(answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, disagreement: float) -> Inferred:
+def infer(
+    answers: tuple[PairwiseJudgement, ...], names: tuple[str, ...], spread: float, disagreement: float
+) -> Inferred:
     """Integrate the model over everything that is not known."""
     model = _Model(answers, names, spread, disagreement)
     found = laplace(model.log_density, np.zeros((1, model.size)), substream(0, "judgements"))
@@ -267,7 +269,9 @@ class _Model:
     judge's answers can see.
     """
 
-    def __init__(self, answers: tuple[Answer, ...], names: tuple[str, ...], spread: float, disagreement: float) -> None:
+    def __init__(
+        self, answers: tuple[PairwiseJudgement, ...], names: tuple[str, ...], spread: float, disagreement: float
+    ) -> None:
         self.names, self.spread, self.disagreement = names, spread, disagreement
         self.judges = sorted({a.judge for a in answers})
         place = {name: h for h, name in enumerate(names)}

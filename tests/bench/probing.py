@@ -35,7 +35,7 @@ def rows_of(world, agents, probes, columns=None):
         for test in world.tests:
             scenes = world.scenes(test)
             bad = scenes["crater"].to_numpy() > 0
-            slip = np.zeros(predict.DRAWS)
+            slip = np.zeros(predict.READING_DRAWS)
             told = predict.mean_interval(
                 predict.predicted_rates(found.chances(scenes), scenes, bad, slip, np.random.default_rng(k))
             )
@@ -55,7 +55,7 @@ def main(seeds):
             for which in ("training", "probes", *world.tests):
                 world.scenes(which)
         rewards = (world.scenes("training")["flags"].to_numpy() == 1) * 1.0
-        agents = [landers.train(world.crops("training"), rewards, seed * 1000 + k)[0] for k in range(AGENTS)]
+        agents = [landers.train_lander(world.crops("training"), rewards, seed * 1000 + k)[0] for k in range(AGENTS)]
         for n in (30, 60, 120, 200, 400, 800):
             found.setdefault(f"{n} random", []).extend(rows_of(world, agents, np.arange(n)))
         table = world.scenes("probes")[[*world.columns]].isel(scene=slice(0, 400))

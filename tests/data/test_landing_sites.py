@@ -10,7 +10,7 @@ import pytest
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.worlds.lander import scenes as made
-from reward_hypotheses.data.worlds.lander.terrain import HEIGHT, LandingWorld, Scene
+from reward_hypotheses.data.worlds.lander.terrain import WORLD_HEIGHT, LandingWorld, Scene
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_the_lander_lands_on_it(world):
         observed, _, ended, _, _ = world.step(np.zeros(2))
         if ended:
             break
-    assert ended and 2 < 6.667 * observed[1] < 4 and HEIGHT > 13
+    assert ended and 2 < 6.667 * observed[1] < 4 and WORLD_HEIGHT > 13
 
 
 def test_two_hundred_scenes_take_less_than_three_seconds():

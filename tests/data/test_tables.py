@@ -128,7 +128,7 @@ def test_oddities_of_csv(tmp_path):
 
 
 def test_text_that_turns_up_late(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CHUNK", 3)
+    monkeypatch.setattr(readers, "ROWS_AT_ONCE", 3)
     t = read(tmp_path, "a,b\n" + "1,2\n" * 10 + "x,3\n")
     assert t.columns["a"].vocabulary == ("1", "x")
     assert not t.columns["b"].is_text
@@ -154,7 +154,7 @@ def test_text_that_turns_up_late(tmp_path, monkeypatch):
 @pytest.mark.parametrize("chunk", [1, 2, 20_000])
 def test_rows_know_their_lines(text, rows, chunk, tmp_path, monkeypatch):
     """Lines with nothing on them count as lines, at the start of a file and where a whole chunk is made of them too."""
-    monkeypatch.setattr(readers, "CHUNK", chunk)
+    monkeypatch.setattr(readers, "ROWS_AT_ONCE", chunk)
     t = read(tmp_path, text)
     assert t.rows.tolist() == rows
     assert t.columns["a"].values.tolist() == [1, 2] and t.columns["b"].vocabulary == ("x", "y")
@@ -162,7 +162,7 @@ def test_rows_know_their_lines(text, rows, chunk, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("blank", "line"), [("", 9), ("\n", 13)])
 def test_a_ragged_row_is_named_by_its_line(blank, line, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CHUNK", 3)
+    monkeypatch.setattr(readers, "ROWS_AT_ONCE", 3)
     text = "a,b\n" + "1,2\n" * 2 + blank * 4 + "1,2\n" * 5
     for wrong, cells in (("1\n", 1), ("1,2,3\n", 3)):
         with pytest.raises(InputError, match=f"line {line}: {cells} cells where the header has 2 columns"):
@@ -190,13 +190,13 @@ def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path):
     ],
 )
 def test_words_among_numbers_other_than_0_and_1_are_text(cells, vocabulary, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CHUNK", 3)
+    monkeypatch.setattr(readers, "ROWS_AT_ONCE", 3)
     column = read(tmp_path, "a,k\n" + "".join(f"{cell},1\n" for cell in cells)).columns["a"]
     assert column.is_text and set(column.vocabulary) == set(vocabulary)
 
 
 def test_words_are_truth_values_where_all_else_is_0_and_1(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CHUNK", 2)
+    monkeypatch.setattr(readers, "ROWS_AT_ONCE", 2)
     column = read(tmp_path, "a,k\n" + "".join(f"{c},1\n" for c in ["0", "1", "TRUE", "False", " 1 ", "NA"])).columns[
         "a"
     ]

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import Adam, softmax
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
-LEFT, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
-SHAPE = ((ABOVE + BELOW) // BLOCK, 2 * LEFT // BLOCK, 3)
-SKY = ABOVE // BLOCK  # rows of a crop above the ground
-HIDDEN = 8
-LENS = 0.8
-DIM = 0.02  # least spread that a pixel is divided by
-BATCHES, BATCH, RATE = 400, 64, 0.01
+ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
+SHAPE = ((ABOVE + BELOW) // BLOCK, 2 * ASIDE // BLOCK, 3)
+ROWS_ABOVE = ABOVE // BLOCK  # rows of a crop above the ground
+LEAST_SPREAD = 0.02  # least spread that a pixel is divided by
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ class Lander:
         return self.scores(crops).argmax(axis=-1)
 
     def _seen(self, crops: np.ndarray) -> np.ndarray:
-        gain = np.where(np.arange(SHAPE[0]) < SKY, *self.lens)[:, None, None]
+        gain = np.where(np.arange(SHAPE[0]) < ROWS_ABOVE, *self.lens)[:, None, None]
         flat = crops.reshape(*crops.shape[:-3], -1)
         return (flat - self.centre) / self.spread * np.broadcast_to(gain, SHAPE).ravel()
 
@@ -84,16 +82,16 @@ def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.nda
     """
     from reward_hypotheses.data.worlds.lander.terrain import pixel
 
-    padded = np.pad(frame, ((ABOVE, BELOW), (LEFT, LEFT), (0, 0)), mode="edge")
+    padded = np.pad(frame, ((ABOVE, BELOW), (ASIDE, ASIDE), (0, 0)), mode="edge")
     out = np.empty((len(middle), *SHAPE))
     for k, (x, y) in enumerate(zip(middle, floor, strict=True)):
         across, down = pixel(float(x), float(y))
-        crop = padded[down : down + ABOVE + BELOW, across : across + 2 * LEFT]
+        crop = padded[down : down + ABOVE + BELOW, across : across + 2 * ASIDE]
         out[k] = crop.reshape(SHAPE[0], BLOCK, SHAPE[1], BLOCK, 3).mean(axis=(1, 3)) / 255
     return out
 
 
-def train(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np.ndarray]:
+def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np.ndarray]:
     """Train an agent: gradient of ``E[(reward - baseline) log p(site)]``, batch by batch, by Adam.
 
     Parameters
@@ -116,7 +114,7 @@ def train(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np
     pixels = flat.shape[1]
     inner = rng.standard_normal((pixels, HIDDEN)) / np.sqrt(pixels)
     bias, outer = np.zeros(HIDDEN), rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)
-    made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), DIM))
+    made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), LEAST_SPREAD))
     seen = made._seen(crops)
     adam = Adam([inner, bias, outer], RATE)
     history = np.empty(BATCHES)

@@ -16,7 +16,7 @@ MOST_STEPS = 1500  # 30 seconds of the world's time
 STILL, AT_REST = 0.05, 10  # speed as it is observed, and for how many steps, with both legs down
 CRUISE, CRUISE_SINK = 6.4, 0.9
 LAG = 3.0  # by how much the speed aside changes while the lander turns upright, a radian of tilt
-OVER, SLOW, NEAR = 0.8, 1.0, 1.0  # how far off the middle, how fast aside and how high a descent may be
+OVER, SLOW, LOW = 0.8, 1.0, 1.0  # how far off the middle, how fast aside and how high a descent may be
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def steer(aside: float, height: float, floor: float, o: list[float]) -> tuple[fl
     wanted = min(3.0, max(-3.0, -0.55 * aside))
     target = min(steepest, max(-steepest, 0.3 * (vx - LAG * angle - wanted)))
     sink = min(1.5, max(-3.0, -CRUISE_SINK * (height - CRUISE)))
-    if (abs(aside) < OVER and abs(vx) < SLOW) or above < NEAR:
+    if (abs(aside) < OVER and abs(vx) < SLOW) or above < LOW:
         sink = -min(3.5, 0.4 + 0.9 * max(above, 0.0))
     if left or right:
         target, sink = 0.0, -0.4
@@ -149,7 +149,7 @@ def _resting_on(world: "LandingWorld", sites: np.ndarray) -> int:
     return on[0] if on else -1
 
 
-def catastrophic(flight: Flight, craters: np.ndarray) -> bool:
+def is_catastrophe(flight: Flight, craters: np.ndarray) -> bool:
     """Worse than failing completely: at rest in a crater, off every site, or with its hull on the ground.
 
     Parameters

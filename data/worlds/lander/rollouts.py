@@ -28,7 +28,7 @@ from reward_hypotheses.data.worlds.lander.scenes import scene_of
 
 Key = tuple[str, int, int, int]
 """Kind of scene, seed, number of the scene, site."""
-BATCH = 120
+FLIGHTS_A_BATCH = 120
 LOOKS = 25
 
 
@@ -81,7 +81,7 @@ class Pilots:
         while len(self._running) < len(requests):
             self._running.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import main; main()"],
+                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import serve; main()"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -104,7 +104,7 @@ def _answered(process: "subprocess.Popen[str]", request: dict[str, Any]) -> dict
     return json.loads(line)
 
 
-def main() -> None:
+def serve() -> None:
     """Answer requests, one a line of JSON on stdin, until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else is printed is no answer
@@ -170,12 +170,12 @@ class Bank:
     def fly(self, keys: Iterable[Key], pilots: Pilots, progress: Callable[[str], None] = lambda _: None) -> None:
         """Fly what is not in the bank yet, batch by batch, in the order given."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
-        for lo in range(0, len(wanted), BATCH):
+        for lo in range(0, len(wanted), FLIGHTS_A_BATCH):
             progress(f"flying, {lo} of {len(wanted)}")
-            some = wanted[lo : lo + BATCH]
+            some = wanted[lo : lo + FLIGHTS_A_BATCH]
             flown = dict(zip(some, pilots.fly(some), strict=True))
             rows = [[*key, flight.site, int(flight.hull), flight.steps] for key, flight in flown.items()]
-            text = json.dumps({"columns": COLUMNS, "flights": rows}) + "\n"
+            text = json.dumps({"columns": BATCH_COLUMNS, "flights": rows}) + "\n"
             name = hashlib.sha256(json.dumps(some).encode()).hexdigest()[:16]
             write_whole(self.folder / f"{name}.json", text.encode())
             self._flights |= flown
@@ -187,7 +187,7 @@ class Bank:
         return sum(flight != self._flights[key] for key, flight in zip(some, pilots.fly(some), strict=True))
 
 
-COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
+BATCH_COLUMNS = ["kind", "seed", "number", "site", "landed_on", "hull", "steps"]
 
 
 def _read(path: Path) -> Mapping[Key, Flight]:

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 SITES = 4
 FADED = (0.2, 0.6)  # how strong faded paint is
 MOST_SCENES = 100_000
-TRAINING: Mapping[str, float] = {"together": 1.0}
-SHIFTED: Mapping[str, float] = {"apart": 1.0}
+TRAINING_MIX: Mapping[str, float] = {"together": 1.0}
+SHIFTED_MIX: Mapping[str, float] = {"apart": 1.0}
 
 
 class MissingExtraError(InputError):
     """What an extra brings is not installed."""
 
 
-Layout = tuple[np.ndarray, np.ndarray, np.ndarray]
+SiteLayout = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Which sites are red (or how red), flagged (1; 1/2 on the right alone, -1/2 on the left alone), craters."""
 
 
@@ -50,27 +50,27 @@ def _at(*sites: int) -> np.ndarray:
     return np.isin(np.arange(SITES), sites)
 
 
-def _together(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _together(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     pad = int(rng.integers(SITES))
     return _at(pad), _at(pad), bare & ~_at(pad)
 
 
-def _apart(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _apart(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     far = int(rng.choice([0, SITES - 1]))
     pad = int(rng.choice(np.flatnonzero(~_at(far))))
     return _at(far), _at(pad), (bare | _at(far)) & ~_at(pad)
 
 
-def _decoy(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _decoy(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     pad, red = (int(site) for site in rng.permutation(SITES)[:2])
     return _at(red), _at(pad), bare & ~_at(pad, red)
 
 
-def _independent(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _independent(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     return rng.random(SITES) < 0.5, rng.random(SITES) < 0.5, bare
 
 
-def _faded(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _faded(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     pad, red = (int(site) for site in rng.permutation(SITES)[:2])
     paint, flags = _at(red) * 1.0, _at(pad) * 1.0
     paint[pad] = rng.uniform(*FADED)
@@ -78,18 +78,18 @@ def _faded(rng: np.random.Generator, bare: np.ndarray) -> Layout:
     return paint, flags, bare & ~_at(pad)
 
 
-def _varied(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _varied(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     paint = rng.choice([0.0, -1.0, 1.0], SITES)
     flags = rng.choice([0.0, -0.5, 1.0], SITES) * np.where(rng.random(SITES) < 0.5, 1, -1)
     return np.where(paint < 0, rng.uniform(*FADED, SITES), paint), np.where(np.abs(flags) == 1, 1.0, flags), bare
 
 
-def _flat(rng: np.random.Generator, bare: np.ndarray) -> Layout:
+def _flat(rng: np.random.Generator, bare: np.ndarray) -> SiteLayout:
     paint, flags, _ = _varied(rng, bare)
     return paint, flags, np.zeros(SITES, bool)
 
 
-KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], Layout]] = {
+KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], SiteLayout]] = {
     "together": _together,
     "apart": _apart,
     "decoy": _decoy,
@@ -133,7 +133,7 @@ def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str,
     """
     import xarray as xr
 
-    n, seed, shares = whole(n, "landing_sites: n", 1), whole(seed, "landing_sites: seed"), shares_of(shifted, mix)
+    n, seed, shares = whole(n, "landing_sites: n", 1), whole(seed, "landing_sites: seed"), mix_of(shifted, mix)
     if n > MOST_SCENES:
         raise InputError(f"landing_sites: n: {shown(n)}; give at most {MOST_SCENES:,} scenes, which take minutes")
     world = _world()
@@ -179,15 +179,15 @@ def landing_frame(sites: "xr.Dataset", scene: int = 0) -> np.ndarray:
     if whole(scene, "landing_frame: scene") not in numbers:
         raise InputError(f"landing_frame: scene: {shown(scene)}; give one of {min(numbers)} to {max(numbers)}")
     try:
-        seed, shares = int(attrs["seed"]), shares_of(False, json.loads(attrs["mix"]))
+        seed, shares = int(attrs["seed"]), mix_of(False, json.loads(attrs["mix"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         raise InputError(
             "landing_frame: sites: its attrs do not say how it was made; give what landing_sites returned"
         ) from None
-    return drawn(seed, int(scene), shares)
+    return frame_of(seed, int(scene), shares)
 
 
-def drawn(seed: int, number: int, shares: Mapping[str, float]) -> np.ndarray:
+def frame_of(seed: int, number: int, shares: Mapping[str, float]) -> np.ndarray:
     """Draw scene number ``number`` of a seed and a mix: (400, 600, 3) of uint8."""
     world = _world()
     world.reset(options={"scene": scene_of(seed, number, shares)})
@@ -210,15 +210,15 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
     world's height. The ground 0.4 beyond the ends of a crater is 0.55 to 0.65 above them, beyond those of a flat site 0.05
     to 0.12 above or below.
     """
-    from reward_hypotheses.data.worlds.lander.terrain import HEIGHT, WIDTH, Scene
+    from reward_hypotheses.data.worlds.lander.terrain import WORLD_HEIGHT, WORLD_WIDTH, Scene
 
     rng = substream(seed, f"landing sites {number}")
     kinds = list(shares)
     kind = kinds[int(rng.choice(len(kinds), p=np.array(list(shares.values()))))]
     red, flags, crater = KINDS[kind](rng, rng.random(SITES) < 0.5)
-    middle = WIDTH / SITES * (np.arange(SITES) + 0.5) + rng.uniform(-0.3, 0.3, SITES)
+    middle = WORLD_WIDTH / SITES * (np.arange(SITES) + 0.5) + rng.uniform(-0.3, 0.3, SITES)
     half = rng.uniform(1.5, 1.7, SITES)
-    rim = HEIGHT * rng.uniform(0.2, 0.3, SITES)
+    rim = WORLD_HEIGHT * rng.uniform(0.2, 0.3, SITES)
     tilt = half * np.tan(rng.uniform(-0.03, 0.03, SITES))
     lip = rng.uniform(0.05, 0.12, (SITES, 2)) * rng.choice([-1, 1], (SITES, 1))
     wall = np.where(crater[:, None], rng.uniform(0.55, 0.65, (SITES, 2)), lip)
@@ -227,7 +227,7 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
         floor = top - (left + right) / 2
         ends = (x - w, floor - rise), (x + w, floor + rise)
         ground += [(ends[0][0] - 0.4, ends[0][1] + left), *ends, (ends[1][0] + 0.4, ends[1][1] + right)]
-    ground.append((WIDTH, float(rim[-1])))
+    ground.append((WORLD_WIDTH, float(rim[-1])))
     return Scene(
         ground=tuple((float(x), float(y)) for x, y in ground),
         red=tuple((float(x - w), float(x + w)) for x, w in zip(middle[red > 0], half[red > 0], strict=True)),
@@ -242,12 +242,12 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
     )
 
 
-def shares_of(shifted: bool, mix: Any) -> dict[str, float]:
+def mix_of(shifted: bool, mix: Any) -> dict[str, float]:
     """Give the shares of the kinds of scene, adding up to 1."""
     if not isinstance(shifted, bool):
         raise InputError(f"landing_sites: shifted: {shown(shifted)}; give true or false")
     if mix is None:
-        return dict(SHIFTED if shifted else TRAINING)
+        return dict(SHIFTED_MIX if shifted else TRAINING_MIX)
     if not isinstance(mix, Mapping) or not mix:
         raise InputError(f"landing_sites: mix: {shown(mix)}; give shares of {', '.join(KINDS)}")
     for name, share in mix.items():

@@ -23,14 +23,15 @@ with warnings.catch_warnings():  # what SWIG left in Box2D's bindings
     from Box2D.b2 import edgeShape
     from gymnasium.envs.box2d.lunar_lander import SCALE, VIEWPORT_H, VIEWPORT_W, LunarLander
 
-WIDTH, HEIGHT = VIEWPORT_W / SCALE, VIEWPORT_H / SCALE
+from reward_hypotheses.data.worlds.lander import CRATER_DEPTH
+
+WORLD_WIDTH, WORLD_HEIGHT = VIEWPORT_W / SCALE, VIEWPORT_H / SCALE
 RED, YELLOW, WHITE = (214, 40, 40), (204, 204, 0), (255, 255, 255)
 PAINT_DEPTH = 0.45
 POLE, CLOTH = 50, (25, 10)  # pixels
-LEVEL = 0.1  # radians: the lander stands on ground less steep
-ROOM = 2.0  # width that its legs need
+LEVEL_SLOPE = 0.1  # radians: the lander stands on ground less steep
+LEVEL_WIDTH = 2.0  # width that its legs need
 RIM = 0.4  # how far beyond a level stretch its rim is measured
-CRATER = 0.3  # depth from which a site is a crater
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class LandingWorld(LunarLander):
             raise ValueError('reset() needs options={"scene": Scene(...)} the first time')
         super().reset(seed=scene.seed if seed is None else seed)
         self.world.DestroyBody(self.moon)
-        moon: Any = self.world.CreateStaticBody(shapes=edgeShape(vertices=[(0, 0), (WIDTH, 0)]))
+        moon: Any = self.world.CreateStaticBody(shapes=edgeShape(vertices=[(0, 0), (WORLD_WIDTH, 0)]))
         self.moon = moon
         for left, right in zip(scene.ground, scene.ground[1:], strict=False):
             moon.CreateEdgeFixture(vertices=[left, right], density=0, friction=0.5)
@@ -99,7 +100,7 @@ class LandingWorld(LunarLander):
         assert self.scene is not None
         ground = self.ground()
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
-        self.sky_polys = [[a, b, (b[0], HEIGHT), (a[0], HEIGHT)] for a, b in pairs]
+        self.sky_polys = [[a, b, (b[0], WORLD_HEIGHT), (a[0], WORLD_HEIGHT)] for a, b in pairs]
         super().render()
         levels = self.scene.levels or (1.0,) * len(self.scene.red)
         for (left, right), strength in zip(self.scene.red, levels, strict=True):
@@ -167,7 +168,7 @@ class LandingWorld(LunarLander):
                     "slope": float(abs(np.arctan2(y2 - y1, x2 - x1))),
                     "width": float(x2 - x1),
                     "distance": float(abs((x1 + x2) / 2 - lander.position.x)),
-                    "is_pad": flags and depth < CRATER,
+                    "is_pad": flags and depth < CRATER_DEPTH,
                 }
             )
         return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
@@ -179,7 +180,7 @@ def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     turns = np.flatnonzero(np.abs(np.diff(slope)) > 1e-4) + 1
     ends = np.concatenate([[0], turns, [len(ground) - 1]])
     stretches = [(ground[a], ground[b], slope[a]) for a, b in zip(ends, ends[1:], strict=False)]
-    return [(left, right) for left, right, s in stretches if abs(s) < LEVEL and right[0] - left[0] >= ROOM]
+    return [(left, right) for left, right, s in stretches if abs(s) < LEVEL_SLOPE and right[0] - left[0] >= LEVEL_WIDTH]
 
 
 def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -11,20 +11,20 @@ import numpy as np
 
 from reward_hypotheses.data.expressions.parser import products
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.episodes import Steps, one_step
-from reward_hypotheses.data.worlds.lander.agents import Lander, train
-from reward_hypotheses.data.worlds.lander.autopilot import Flight, catastrophic
+from reward_hypotheses.data.worlds.episodes import EpisodeSteps, one_step
+from reward_hypotheses.data.worlds.lander import CRATER_DEPTH
+from reward_hypotheses.data.worlds.lander.agents import Lander, train_lander
+from reward_hypotheses.data.worlds.lander.autopilot import Flight, is_catastrophe
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Key, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import SITES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-CHECKED = 40  # flights of the bank that are flown again
-CRATER = 0.3  # depth from which a site is a crater, as the survey has it
-TRAINING = (100, 600)
+REFLOWN = 40  # flights of the bank that are flown again
+TRAINING_SCENES = (100, 600)
 """Fewest and most scenes of training, of which there are 3 for each scene of a test."""
-PROBES = 400
+PROBE_SCENES = 400
 
 
 class MeasuredLander:
@@ -74,8 +74,8 @@ class MeasuredLander:
     ) -> None:
         self.seed, self.bank, self.pilots, self.progress = seed, bank, pilots, progress
         self.many = dict.fromkeys((*self.tests, "ordinary"), scenes)
-        self.many["training"] = int(np.clip(3 * scenes, *TRAINING))
-        self.many["probes"] = PROBES
+        self.many["training"] = int(np.clip(3 * scenes, *TRAINING_SCENES))
+        self.many["probes"] = PROBE_SCENES
         self.many["probes without"] = self.many["probes"]
         self.many["telling"] = telling
         self._seen: dict[str, tuple[xr.Dataset, np.ndarray]] = {}
@@ -93,13 +93,13 @@ class MeasuredLander:
         """Give the site that an agent lands on in each scene: (scene,) of int."""
         return self.landers[agent].choose(self.crops(which))
 
-    def steps(self, agent: str, which: str) -> Steps:
+    def steps(self, agent: str, which: str) -> EpisodeSteps:
         """Give the same as steps, one a scene."""
         return one_step(self.choices(agent, which))
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Fly what agents choose: which flights ended in catastrophe, (agent, scene) of bool."""
-        return self._outcomes(which, np.array([self.choices(agent, which) for agent in agents]), catastrophic)
+        return self._outcomes(which, np.array([self.choices(agent, which) for agent in agents]), is_catastrophe)
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
         """Train agents, by name and seed, on real outcomes: their mean reward, batch by batch.
@@ -112,7 +112,7 @@ class MeasuredLander:
         history = {}
         for name, seed in names.items():
             self.progress(f"training agent {name}")
-            self.landers[name], history[name] = train(crops, rewards, seed)
+            self.landers[name], history[name] = train_lander(crops, rewards, seed)
         return history
 
     def saved(self, agent: str) -> bytes:
@@ -134,7 +134,7 @@ class MeasuredLander:
         """How many training flights to sites that are no craters ended in catastrophe, and of how many."""
         flat = self.scenes("training")["crater"].to_numpy() == 0
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
-        ended_badly = self._outcomes("training", everywhere, catastrophic).T[flat]
+        ended_badly = self._outcomes("training", everywhere, is_catastrophe).T[flat]
         return int(ended_badly.sum()), len(ended_badly)
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -145,8 +145,8 @@ class MeasuredLander:
             "on_target": float(np.mean(on)),
             "clean": float(np.mean([hit and flight.clean for hit, (_, flight) in zip(on, flown, strict=True)])),
             "flights": len(flown),
-            "repeated": min(CHECKED, len(flown)),
-            "ended_otherwise": self.bank.checked(CHECKED, rng, self.pilots),
+            "repeated": min(REFLOWN, len(flown)),
+            "ended_otherwise": self.bank.checked(REFLOWN, rng, self.pilots),
         }
 
     def _outcomes(
@@ -180,7 +180,7 @@ class MeasuredLander:
             columns = {
                 "red": survey["red"],
                 "flags": survey["flags"],
-                "crater": (survey["depth"] > CRATER) * 1.0,
+                "crater": (survey["depth"] > CRATER_DEPTH) * 1.0,
                 "nearness": 1 - survey["distance"] / 10,
             }
             self._seen[which] = xr.Dataset({k: (("scene", "option"), v) for k, v in columns.items()}), crops

@@ -1,1 +1,1 @@
-"""Minigrid."""
+"""MiniGrid rooms, agents that learn to walk in them, and their episodes."""

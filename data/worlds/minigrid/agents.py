@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, MOST
-from reward_hypotheses.data.worlds.policy_gradient import Adam, softmax
+from reward_hypotheses.data.worlds.minigrid.rooms import MOST_MOVES, ROOM_CELLS
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam
 
-HIDDEN = 8
-LENS = 0.8
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
-DIM = 0.05  # least spread that a block is divided by
-BATCHES, BATCH, RATE = 400, 64, 0.01
+LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by
 DISCOUNT = 0.97  # a move
 
 
@@ -72,7 +70,7 @@ class Walker:
         return stream.getvalue()
 
 
-def train(
+def train_walker(
     seen: np.ndarray, to: np.ndarray, ended: np.ndarray, rewarded: np.ndarray, seed: int
 ) -> tuple[Walker, np.ndarray]:
     """Train an agent: gradient of ``E[(return - baseline) sum_steps log p(move)]``, batch by batch, by Adam.
@@ -99,19 +97,19 @@ def train(
     inner = (rng.standard_normal((blocks, HIDDEN)) / np.sqrt(blocks)).astype(np.float32)
     compass = np.zeros((to.shape[2], HIDDEN), np.float32)
     outer = (rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)).astype(np.float32)
-    centre, spread = flat.mean(axis=0), np.maximum(flat.std(axis=0), np.float32(DIM))
+    centre, spread = flat.mean(axis=0), np.maximum(flat.std(axis=0), np.float32(LEAST_BLOCK_SPREAD))
     made = Walker(
         inner, compass, outer, np.repeat(gains, blocks // 3).astype(np.float32), float(gains[2]), centre, spread
     )
     looked = made.looked(seen)
-    begins = np.argwhere((to != np.arange(CELLS)[:, None]).any(axis=2))
+    begins = np.argwhere((to != np.arange(ROOM_CELLS)[:, None]).any(axis=2))
     turned = np.float32(made.turned)
     adam = Adam([inner, compass, outer], RATE)
     history = np.empty(BATCHES)
     for batch in range(BATCHES):
         room, cell = begins[rng.integers(len(begins), size=BATCH)].T
         going, got, lived = np.arange(BATCH), np.zeros(BATCH, np.float32), []
-        for t in range(1, MOST + 1):
+        for t in range(1, MOST_MOVES + 1):
             x = looked[room[going], cell[going]]
             hidden = np.tanh(x @ inner + turned * compass)
             chance = softmax(hidden @ outer)

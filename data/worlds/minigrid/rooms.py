@@ -29,11 +29,11 @@ from minigrid.minigrid_env import MiniGridEnv
 from reward_hypotheses.data.random_streams import substream
 
 SIZE = 6
-CELLS = SIZE * SIZE
-CORNER = CELLS - 1
-MOVES = ("right", "down", "left", "up")  # as MiniGrid numbers directions
-MOST = 24  # moves of an episode
-KINDS = ("together", "moved", "bare", "independent", "flat", "decoy")
+ROOM_CELLS = SIZE * SIZE
+CORNER = ROOM_CELLS - 1
+DIRECTIONS = ("right", "down", "left", "up")  # as MiniGrid numbers directions
+MOST_MOVES = 24  # moves of an episode
+ROOM_KINDS = ("together", "moved", "bare", "independent", "flat", "decoy")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _drawn(rng: np.random.Generator, kind: str, cells: Iterator[int]) -> Room:
 
 def neighbours() -> np.ndarray:
     """The cell that each move leads to, the same where a wall is in the way: (cell, move)."""
-    row, column = np.divmod(np.arange(CELLS)[:, None], SIZE)
+    row, column = np.divmod(np.arange(ROOM_CELLS)[:, None], SIZE)
     down, right = np.array([0, 1, 0, -1]), np.array([1, 0, -1, 0])
     to_row, to_column = row + down, column + right
     inside = (to_row >= 0) & (to_row < SIZE) & (to_column >= 0) & (to_column < SIZE)
@@ -92,7 +92,7 @@ def passable(room: Room) -> bool:
     return room.goal in reached
 
 
-def apart(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
+def moves_between(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Moves from cells to a target, with nothing in the way."""
     return np.abs(cells // SIZE - target // SIZE) + np.abs(cells % SIZE - target % SIZE)
 
@@ -108,16 +108,16 @@ class Rooms(MiniGridEnv):
         self._image = np.zeros(0)
         space = MissionSpace(mission_func=lambda: "get to the green goal square")
         super().__init__(
-            mission_space=space, grid_size=SIZE + 2, max_steps=4 * MOST, see_through_walls=True, **settings
+            mission_space=space, grid_size=SIZE + 2, max_steps=4 * MOST_MOVES, see_through_walls=True, **settings
         )
 
     def _gen_grid(self, width: int, height: int) -> None:
         self.grid = Grid(width, height)
         self.grid.wall_rect(0, 0, width, height)
-        self.put_obj(Goal(), *place(self.room.goal))
+        self.put_obj(Goal(), *grid_position(self.room.goal))
         for cell in self.room.lava:
-            self.put_obj(Lava(), *place(cell))
-        self.agent_pos, self.agent_dir = place(self.room.start), 0
+            self.put_obj(Lava(), *grid_position(cell))
+        self.agent_pos, self.agent_dir = grid_position(self.room.start), 0
         self._image = self.grid.encode()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -148,7 +148,7 @@ class Rooms(MiniGridEnv):
         return ended, float(reward)
 
 
-def place(cell: int) -> tuple[int, int]:
+def grid_position(cell: int) -> tuple[int, int]:
     """A cell as MiniGrid names it: x, y, walls included."""
     return cell % SIZE + 1, cell // SIZE + 1
 
@@ -161,14 +161,14 @@ def facts(env: Rooms, room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     three ndarrays (cell, move)
         Of the cells in which an episode has ended, nothing is asked: they lead to themselves.
     """
-    to = np.tile(np.arange(CELLS)[:, None], (1, len(MOVES)))
+    to = np.tile(np.arange(ROOM_CELLS)[:, None], (1, len(DIRECTIONS)))
     ended, rewarded = np.zeros(to.shape, bool), np.zeros(to.shape, bool)
     env.reset(options={"room": room})
-    for cell in range(CELLS):
+    for cell in range(ROOM_CELLS):
         if cell == room.goal or cell in room.lava:
             continue
-        for direction in range(len(MOVES)):
-            env.agent_pos, env.agent_dir, env.step_count = place(cell), direction, 0
+        for direction in range(len(DIRECTIONS)):
+            env.agent_pos, env.agent_dir, env.step_count = grid_position(cell), direction, 0
             over, reward = env.move(direction)
             to[cell, direction], ended[cell, direction], rewarded[cell, direction] = env.cell, over, reward > 0
     return to, ended, rewarded
@@ -198,4 +198,4 @@ def seen(image: np.ndarray) -> np.ndarray:
     blocks = (0, 3, 5, 6, 7, 8, 10)
     turned = [np.rot90(about, k, axes=(2, 3)) for k in (1, 2, 3, 0)]  # right, down, left, up
     summed = [np.add.reduceat(np.add.reduceat(view, blocks, axis=2), blocks, axis=3) for view in turned]
-    return np.stack([view.reshape(CELLS, -1) for view in summed], axis=1)
+    return np.stack([view.reshape(ROOM_CELLS, -1) for view in summed], axis=1)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.episodes import Steps
-from reward_hypotheses.data.worlds.minigrid.agents import Walker, train
+from reward_hypotheses.data.worlds.episodes import EpisodeSteps
+from reward_hypotheses.data.worlds.minigrid.agents import Walker, train_walker
 from reward_hypotheses.data.worlds.minigrid.rooms import (
-    CELLS,
     CORNER,
-    MOST,
+    MOST_MOVES,
+    ROOM_CELLS,
     Room,
     Rooms,
-    apart,
     facts,
+    moves_between,
     neighbours,
     room_of,
     seen,
@@ -29,8 +29,8 @@ from reward_hypotheses.data.worlds.minigrid.rooms import (
 if TYPE_CHECKING:
     import xarray as xr
 
-TRAINING = 400
-PROBES = 150
+TRAINING_ROOMS = 400
+PROBE_ROOMS = 150
 REPEATED = 200  # episodes that are lived through again
 
 
@@ -81,13 +81,18 @@ class MeasuredRooms:
     def __init__(self, rooms: int, seed: int, progress: Callable[[str], None], telling: int = 0) -> None:
         self.seed, self.progress = seed, progress
         self.many = dict.fromkeys((*self.tests, "ordinary"), rooms)
-        self.many |= {"training": TRAINING, "probes": PROBES, "probes without": PROBES, "telling": telling}
+        self.many |= {
+            "training": TRAINING_ROOMS,
+            "probes": PROBE_ROOMS,
+            "probes without": PROBE_ROOMS,
+            "telling": telling,
+        }
         self.walkers: dict[str, Walker] = {}
         self._rooms: dict[str, list[Room]] = {}
         self._facts: dict[str, tuple[np.ndarray, ...]] = {}
         self._seen: dict[str, np.ndarray] = {}
         self._scenes: dict[str, xr.Dataset] = {}
-        self._lived: dict[tuple[str, str], tuple[Steps, np.ndarray]] = {}
+        self._lived: dict[tuple[str, str], tuple[EpisodeSteps, np.ndarray]] = {}
 
     @cached_property
     def env(self) -> Rooms:
@@ -121,7 +126,7 @@ class MeasuredRooms:
 
     def free(self, which: str) -> np.ndarray:
         """Cells in which an episode goes on: (room, cell) of bool."""
-        out = np.ones((self.many[which], CELLS), bool)
+        out = np.ones((self.many[which], ROOM_CELLS), bool)
         for number, room in enumerate(self.rooms(which)):
             out[number, [room.goal, *room.lava]] = False
         return out
@@ -139,13 +144,13 @@ class MeasuredRooms:
             for k, layout in enumerate(rooms):
                 lava[k, list(layout.lava)] = True
             to_side = neighbours()
-            beside = (lava[:, to_side] & (to_side != np.arange(CELLS)[:, None])).sum(axis=2)
+            beside = (lava[:, to_side] & (to_side != np.arange(ROOM_CELLS)[:, None])).sum(axis=2)
             ahead = to_side[cell]
-            left = apart(cell, goals[room])
-            nearer = left[:, None] - apart(ahead, goals[room][:, None])
+            left = moves_between(cell, goals[room])
+            nearer = left[:, None] - moves_between(ahead, goals[room][:, None])
             columns = {
                 "goal": nearer * 1.0,
-                "corner": apart(cell, np.array(CORNER))[:, None] - apart(ahead, np.array(CORNER)) * 1.0,
+                "corner": moves_between(cell, np.array(CORNER))[:, None] - moves_between(ahead, np.array(CORNER)) * 1.0,
                 "lava": lava[room[:, None], ahead] * 1.0,
                 "at_hand": nearer / left[:, None],
                 "touch": beside[room[:, None], ahead] * 1.0,
@@ -156,7 +161,7 @@ class MeasuredRooms:
             self._scenes[which] = xr.Dataset(
                 {name: (("scene", "option"), values) for name, values in columns.items()}
                 | {"first": ("scene", cell == begins[room])},
-                attrs={"most": MOST},
+                attrs={"most": MOST_MOVES},
             )
         return self._scenes[which]
 
@@ -171,14 +176,14 @@ class MeasuredRooms:
         history = {}
         for name, seed in names.items():
             self.progress(f"training agent {name}")
-            self.walkers[name], history[name] = train(views, to, ended, rewarded, seed)
+            self.walkers[name], history[name] = train_walker(views, to, ended, rewarded, seed)
         return history
 
     def saved(self, agent: str) -> bytes:
         """Give the weights of an agent as npz."""
         return self.walkers[agent].saved()
 
-    def steps(self, agent: str, which: str) -> Steps:
+    def steps(self, agent: str, which: str) -> EpisodeSteps:
         """Let an agent walk through rooms, by MiniGrid's own steps: scene and move, episode by episode."""
         return self._live(agent, which)[0]
 
@@ -222,7 +227,7 @@ class MeasuredRooms:
                 break
         return {"episodes": n, "repeated": again, "ended_otherwise": otherwise}
 
-    def _live(self, agent: str, which: str) -> tuple[Steps, np.ndarray]:
+    def _live(self, agent: str, which: str) -> tuple[EpisodeSteps, np.ndarray]:
         if (agent, which) not in self._lived:
             self.progress(f"agent {agent} walks: {which}")
             chances = np.cumsum(self.walkers[agent].chances(self.seen(which)), axis=2)
@@ -233,7 +238,7 @@ class MeasuredRooms:
             ends = np.zeros(len(free), bool)
             for k, room in enumerate(self.rooms(which)):
                 self.env.reset(options={"room": room})
-                for drawn in rng.random(MOST):
+                for drawn in rng.random(MOST_MOVES):
                     cell = self.env.cell
                     move = int((drawn * chances[k, cell, -1] >= chances[k, cell, :-1]).sum())
                     done.append((k, int(number[k, cell]), move))
@@ -241,5 +246,5 @@ class MeasuredRooms:
                     if over:
                         ends[k] = reward == 0
                         break
-            self._lived[agent, which] = Steps(*np.array(done).T), ends
+            self._lived[agent, which] = EpisodeSteps(*np.array(done).T), ends
         return self._lived[agent, which]

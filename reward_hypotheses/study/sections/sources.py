@@ -47,7 +47,7 @@ class Sources:
         origin = self.origins.get(name, {})
         if "landing_sites" not in origin:
             return self.pictures.get(name)
-        from reward_hypotheses.data.worlds.lander.scenes import drawn
+        from reward_hypotheses.data.worlds.lander.scenes import frame_of
         from reward_hypotheses.study.report import png
 
-        return png(drawn(origin["seed"], int(scene or 0), origin["mix"]))
+        return png(frame_of(origin["seed"], int(scene or 0), origin["mix"]))

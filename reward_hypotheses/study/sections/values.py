@@ -7,7 +7,7 @@ from typing import Any
 
 from reward_hypotheses.data.errors import names_problems, shown, suggestion
 from reward_hypotheses.data.readers.csv import sha256
-from reward_hypotheses.data.readers.elicitation import Answer, answers_of
+from reward_hypotheses.data.readers.elicitation import PairwiseJudgement, answers_of
 from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.models.priors.base import Prior, log_pool
 from reward_hypotheses.models.priors.elicited import Elicited
@@ -107,7 +107,7 @@ class ValuesSpec:
             return None, {}
         before = len(problems.messages)
         digest = None
-        answers: tuple[Answer, ...] = ()
+        answers: tuple[PairwiseJudgement, ...] = ()
         with problems.at("[values] judgements:"):
             if file is not None:
                 digest = sha256(read_bytes(folder / file, file))
@@ -115,7 +115,7 @@ class ValuesSpec:
         prior = None
         if answers or not isinstance(self.source, str):
             settings = {k: v for k in ("spread", "disagreement") if (v := getattr(self, k)) is not None}
-            blank = Answer("nobody", "left", "right", "equal")  # so that other problems are noted too
+            blank = PairwiseJudgement("nobody", "left", "right", "equal")  # so that other problems are noted too
             with problems.at("[values]"):
                 prior = Judgements(answers or [blank], self.source, **settings)
         record: dict[str, Any] = {

@@ -22,7 +22,7 @@ from reward_hypotheses.data.worlds.episodes import one_step, picked
 from reward_hypotheses.data.worlds.lander import agents as landers
 from reward_hypotheses.data.worlds.lander import rollouts as flights
 from reward_hypotheses.data.worlds.lander import world as flown_lander
-from reward_hypotheses.data.worlds.lander.autopilot import Flight, catastrophic, floors, fly
+from reward_hypotheses.data.worlds.lander.autopilot import Flight, floors, fly, is_catastrophe
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
 from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
@@ -64,8 +64,8 @@ def test_wind_is_only_physics():
 
 def test_what_a_catastrophe_is():
     craters = np.array([False, True, False, False])
-    assert catastrophic(Flight(1, False, 300), craters) and catastrophic(Flight(-1, False, 300), craters)
-    assert catastrophic(Flight(0, True, 300), craters) and not catastrophic(Flight(0, False, 300), craters)
+    assert is_catastrophe(Flight(1, False, 300), craters) and is_catastrophe(Flight(-1, False, 300), craters)
+    assert is_catastrophe(Flight(0, True, 300), craters) and not is_catastrophe(Flight(0, False, 300), craters)
 
 
 def test_degrees_are_read_off_the_frame(world):
@@ -95,7 +95,7 @@ class Told:
 
 
 def test_a_bank_loses_at_most_a_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(flights, "BATCH", 4)
+    monkeypatch.setattr(flights, "FLIGHTS_A_BATCH", 4)
     keys = [("apart", 1, number, site) for number in range(5) for site in range(2)]
     whole, cut = Bank(tmp_path / "whole"), Bank(tmp_path / "cut")
     whole.fly(keys, Told())
@@ -120,12 +120,12 @@ def test_agents_learn_and_come_apart():
     assert (pad == (seen["red"] == 1)).all() and crops.shape == (100, 4, *landers.SHAPE) and crops.max() <= 1
     by_flags = []
     for seed in range(8):
-        agent, history = landers.train(crops, pad * 1.0, seed)
+        agent, history = landers.train_lander(crops, pad * 1.0, seed)
         assert history[0] < 0.9 < 0.98 < history[-50:].mean()
         assert (agent.choose(crops) == pad.argmax(axis=1)).all()
         chosen = agent.choose(shifted)
         by_flags.append(apart["flags"][np.arange(60), chosen].mean())
-        again, _ = landers.train(crops, pad * 1.0, seed)
+        again, _ = landers.train_lander(crops, pad * 1.0, seed)
         assert again.saved() == agent.saved()
     assert min(by_flags) < 0.2 and max(by_flags) > 0.8
 
@@ -167,7 +167,7 @@ def test_a_reading_foretells_what_is_measured():
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
         bad = test["crater"].to_numpy() > 0
         drawn = predict.predicted_rates(
-            found.chances(test), test, bad, np.zeros(predict.DRAWS), np.random.default_rng(k)
+            found.chances(test), test, bad, np.zeros(predict.READING_DRAWS), np.random.default_rng(k)
         )
         truth = (made.chance(test) * bad).sum(axis=1).mean()
         assert abs(drawn.mean() - truth) < 5 * drawn.std()
@@ -224,7 +224,9 @@ def test_probes_that_lack_craters_leave_the_prior():
     assert found.unprobed == ("crater", "red * crater", "flags * crater")
     bad = test["crater"].to_numpy() > 0
     told = predict.mean_interval(
-        predict.predicted_rates(found.chances(test), test, bad, np.zeros(predict.DRAWS), np.random.default_rng(4))
+        predict.predicted_rates(
+            found.chances(test), test, bad, np.zeros(predict.READING_DRAWS), np.random.default_rng(4)
+        )
     )
     assert told["upper"] - told["lower"] > 0.6 and told["lower"] <= (made.chance(test) * bad).sum(axis=1).mean()
 
@@ -280,8 +282,8 @@ KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "sh
 
 @pytest.mark.slow
 def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(flown_lander, "TRAINING", (24, 24))
-    monkeypatch.setattr(flown_lander, "PROBES", 60)
+    monkeypatch.setattr(flown_lander, "TRAINING_SCENES", (24, 24))
+    monkeypatch.setattr(flown_lander, "PROBE_SCENES", 60)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     tested, first = set(flown_lander.MeasuredLander.tests), []
 
@@ -313,7 +315,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     code = (
         "import sys\n"
         "from reward_hypotheses.data.worlds.lander import world as flown_lander\n"
-        "flown_lander.TRAINING, flown_lander.PROBES = (24, 24), 60\n"
+        "flown_lander.TRAINING_SCENES, flown_lander.PROBE_SCENES = (24, 24), 60\n"
         "from reward_hypotheses.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -341,7 +343,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
 def test_flights_are_drawn(tmp_path, monkeypatch, capsys):
     from PIL import Image
 
-    monkeypatch.setattr(flown_lander, "TRAINING", (40, 40))
+    monkeypatch.setattr(flown_lander, "TRAINING_SCENES", (40, 40))
     assert main(["lander", "render", "--out", str(tmp_path)]) == 0
     assert "crater.gif" in capsys.readouterr().out
     names = [f"{name}.{kind}" for name in ("training", "right", "crater") for kind in ("gif", "png")]

@@ -22,15 +22,15 @@ from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = (
     "from reward_hypotheses.data.worlds.minigrid import world as walked_rooms, agents as walkers\n"
-    "walked_rooms.TRAINING, walked_rooms.PROBES, walkers.BATCHES = 60, 25, 120\n"
+    "walked_rooms.TRAINING_ROOMS, walked_rooms.PROBE_ROOMS, walkers.BATCHES = 60, 25, 120\n"
 )
 
 
 @pytest.mark.slow
 def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     for module, name, value in (
-        (walked_rooms, "TRAINING", 60),
-        (walked_rooms, "PROBES", 25),
+        (walked_rooms, "TRAINING_ROOMS", 60),
+        (walked_rooms, "PROBE_ROOMS", 25),
         (walkers, "BATCHES", 120),
     ):
         monkeypatch.setattr(module, name, value)

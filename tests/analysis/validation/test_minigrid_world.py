@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.validation import predict
 from reward_hypotheses.data.worlds import episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import rooms
-from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, CORNER, MOST, SIZE, Room, Rooms
+from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, MOST_MOVES, ROOM_CELLS, SIZE, Room, Rooms
 from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
@@ -22,7 +22,7 @@ def test_minigrid_does_what_a_room_says():
     for number in range(20):
         room = rooms.room_of(3, number, "independent")
         to, ended, rewarded = rooms.facts(env, room)
-        for cell in set(range(CELLS)) - {room.goal, *room.lava}:
+        for cell in set(range(ROOM_CELLS)) - {room.goal, *room.lava}:
             for move, (down, right) in STEP.items():
                 row, column = cell // SIZE + down, cell % SIZE + right
                 there = row * SIZE + column if 0 <= row < SIZE and 0 <= column < SIZE else cell
@@ -31,7 +31,7 @@ def test_minigrid_does_what_a_room_says():
                 assert rewarded[cell, move] == (there == room.goal)
 
 
-@pytest.mark.parametrize("kind", rooms.KINDS)
+@pytest.mark.parametrize("kind", rooms.ROOM_KINDS)
 def test_kinds_of_room(kind):
     made = [rooms.room_of(5, number, kind) for number in range(300)]
     assert made == [rooms.room_of(5, number, kind) for number in range(300)]
@@ -73,11 +73,11 @@ def test_what_lies_ahead_is_seen_ahead():
             assert seen[0].sum() == 1 and seen[0, block, 3] == 1 and seen[1].sum() == 0
             assert seen[2].sum() == 4 * SIZE + 4  # every wall
     # a room that is turned looks the same to whoever is turned with it
-    turned = {cell: (cell % SIZE) * SIZE + SIZE - 1 - cell // SIZE for cell in range(CELLS)}
+    turned = {cell: (cell % SIZE) * SIZE + SIZE - 1 - cell // SIZE for cell in range(ROOM_CELLS)}
     room = Room(4, 9, (7, 20, 33))
     after = Room(turned[4], turned[9], tuple(turned[cell] for cell in room.lava))
     views = [rooms.seen(env.reset(options={"room": one})[0]["image"]) for one in (room, after)]
-    for cell in range(CELLS):
+    for cell in range(ROOM_CELLS):
         for move in range(4):
             assert (views[0][cell, move] == views[1][turned[cell], (move + 1) % 4]).all()
 
@@ -126,8 +126,10 @@ def test_episodes_against_every_path(length, most, parts):
 
     well = np.zeros((length, 3), bool)
     well[-1, 0] = True
-    assert episodes.reached(chance, scenes, scenes["bad"].to_numpy() > 0)[0] == pytest.approx(ends(0, most, "badly"))
-    assert episodes.reached(chance, scenes, well)[0] == pytest.approx(ends(0, most, "well"))
+    assert episodes.chance_reached(chance, scenes, scenes["bad"].to_numpy() > 0)[0] == pytest.approx(
+        ends(0, most, "badly")
+    )
+    assert episodes.chance_reached(chance, scenes, well)[0] == pytest.approx(ends(0, most, "well"))
     n = 4000
     where, taken, over = episodes.simulated(np.repeat(chance, n, axis=0), scenes, np.random.default_rng(0))
     for share, p in (
@@ -141,10 +143,10 @@ def test_episodes_of_one_step_are_scenes():
     chance = np.random.default_rng(0).dirichlet(np.ones(3), (5, 7))
     scenes = xr.Dataset({"x": (("scene", "option"), np.zeros((7, 3)))})
     target = np.arange(21).reshape(7, 3) % 2 == 0
-    assert episodes.reached(chance, scenes, target) == pytest.approx((chance * target).sum(axis=2))
+    assert episodes.chance_reached(chance, scenes, target) == pytest.approx((chance * target).sum(axis=2))
     where, taken, over = episodes.simulated(chance, scenes, np.random.default_rng(1))
     assert (where == np.arange(7)).all() and over.all() and taken.shape == (5, 7)
-    steps = episodes.Steps(np.array([0, 0, 1, 2, 2, 2]), np.arange(6), np.zeros(6, int))
+    steps = episodes.EpisodeSteps(np.array([0, 0, 1, 2, 2, 2]), np.arange(6), np.zeros(6, int))
     assert steps.last.tolist() == [1, 2, 5]
     assert episodes.one_step([2, 0]).last.tolist() == [0, 1]
 
@@ -155,13 +157,13 @@ def test_steps_are_what_demonstrations_make_of_them():
     letters = ["".join("G" if SIZE * r + c == goal else "." for c in range(SIZE)) for r in range(SIZE)]
     mdp = rh.MDP(*rh.gridworld(letters, {"G": "gold"}, ends="G"), discount=discount)
     rng = np.random.default_rng(2)
-    cells = np.array([cell for cell in rng.integers(0, CELLS, 80) if cell != goal])
+    cells = np.array([cell for cell in rng.integers(0, ROOM_CELLS, 80) if cell != goal])
     moves = rng.integers(0, 4, len(cells))
     names = ["right", "down", "left", "up"]
     walked = [
         [(f"{cell // SIZE},{cell % SIZE}", names[move])] for cell, move in zip(cells.tolist(), moves, strict=True)
     ]
-    left = rooms.apart(rooms.neighbours()[cells], np.array(goal))
+    left = rooms.moves_between(rooms.neighbours()[cells], np.array(goal))
     table = xr.Dataset(
         {
             "value": (("scene", "option"), discount ** (left + 1.0)),
@@ -188,7 +190,7 @@ def test_agents_learn_and_come_apart(world):
     moved = [world.reached(name, "moved").mean() for name in world.walkers]
     died = world.catastrophes("moved", list(world.walkers)).mean(axis=1)
     assert min(moved) < 0.4 and max(moved) > 0.85 and max(died) > 0.4 and min(died) < 0.1
-    again, _ = walkers.train(world.seen("training"), *world.facts("training"), 1)
+    again, _ = walkers.train_walker(world.seen("training"), *world.facts("training"), 1)
     assert again.saved() == world.saved("0")
 
 
@@ -201,11 +203,11 @@ def test_an_episode_is_a_walk(world):
         after = scenes["next"].to_numpy()[steps.scene, steps.option]
         for k, where in enumerate(world.rooms("moved")):
             mine = steps.episode == k
-            assert room[steps.scene[mine]].tolist() == [k] * mine.sum() and mine.sum() <= MOST
+            assert room[steps.scene[mine]].tolist() == [k] * mine.sum() and mine.sum() <= MOST_MOVES
             assert cell[steps.scene[mine][0]] == where.start
             assert (after[mine][:-1] == steps.scene[mine][1:]).all()
             ended = after[mine][-1] == -1
-            assert ended or mine.sum() == MOST
+            assert ended or mine.sum() == MOST_MOVES
             lava = scenes["lava"].to_numpy()[steps.scene[mine][-1], steps.option[mine][-1]] > 0
             assert died[k] == (ended and lava) == (world.came_to(name, "moved")[k] in where.lava)
             assert (
@@ -243,14 +245,14 @@ def walked_by(scenes, chance, seed):
     """Steps of somebody who chooses by known chances (scene, option)."""
     rng, done = np.random.default_rng(seed), []
     after = scenes["next"].to_numpy()
-    for k, scene in enumerate(episodes.starts(scenes).tolist()):
-        for _ in range(MOST):
+    for k, scene in enumerate(episodes.starting_scenes(scenes).tolist()):
+        for _ in range(MOST_MOVES):
             option = int(rng.choice(4, p=chance[scene]))
             done.append((k, scene, option))
             scene = int(after[scene, option])
             if scene < 0:
                 break
-    return episodes.Steps(*np.array(done).T)
+    return episodes.EpisodeSteps(*np.array(done).T)
 
 
 def test_a_reading_of_demonstrations_foretells_episodes(world):
@@ -265,10 +267,10 @@ def test_a_reading_of_demonstrations_foretells_episodes(world):
         drawn = predict.predicted_rates(found.chances(test), test, bad, np.zeros(2000), np.random.default_rng(k))
         assert len(drawn) == predict.PATHS
         true = predict.chances(weights, predict.featured(test, features))
-        expected = episodes.reached(true, test, bad).mean()
+        expected = episodes.chance_reached(true, test, bad).mean()
         assert abs(drawn.mean() - expected) < 4 * drawn.std()
         log = predict.log_right(weights, features, test, world.right("moved"))[0]
-        assert log == pytest.approx(np.log(episodes.reached(true, test, world.right("moved"))).sum())
+        assert log == pytest.approx(np.log(episodes.chance_reached(true, test, world.right("moved"))).sum())
 
 
 def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
