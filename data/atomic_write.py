@@ -41,7 +41,7 @@ def write_aside(path: Path, data: bytes, kind: str) -> None:
 
 @contextmanager
 def aside(target: Path, kind: str) -> Iterator[Path]:
-    """Give a path beside a target at which to write a file or folder before it is moved to the target.
+    """Return a path beside a target, to write a file or folder that is then moved to the target.
 
     First remove what processes that are gone left aside there. At the end remove what was not moved.
     """

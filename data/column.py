@@ -46,11 +46,11 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether the column holds text that is neither number nor boolean."""
+        """Whether the column holds text."""
         return self.vocabulary is not None
 
     def is_boolean(self) -> bool:
-        """Whether it holds only 0/1 or true/false (missing cells aside)."""
+        """Return whether the column holds only 0/1 or true/false, missing cells aside."""
         if self.is_text:
             return False
         if self.values.dtype == bool:
@@ -60,7 +60,7 @@ class Column:
         return bool((zero_or_one | missing).all()) and not bool(missing.all())
 
     def missing(self) -> np.ndarray:
-        """Boolean (item,): where the cell is empty, ``NA`` or ``NaN``."""
+        """Return where the cell is empty, ``NA`` or ``NaN``: (item,) of bool."""
         if self.is_text:
             return self.values < 0
         if self.values.dtype == bool:
@@ -69,23 +69,17 @@ class Column:
 
     @property
     def names(self) -> "Column":
-        """The cells as names, by the rule of `name_of`: a column of text, missing (-1) where there is none."""
+        """Cells as names, by the rule of `name_of`: a column of text, missing (-1) where there is none."""
         if self.written is not None:
             return self.written
         if self.is_text:
             return self
-        there = np.flatnonzero(~self.missing())
-        known, first, place, _ = distinct(self.values[there])
-        order = np.argsort(first)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        codes = np.full(len(self.values), -1)
-        codes[there] = rank[place]
+        codes, known = _codes_of(self.values, ~self.missing())
         as_words = self.words and self.is_boolean()
-        return Column(codes, tuple(name_of(bool(x) if as_words else float(x)) or "" for x in known[order].tolist()))
+        return Column(codes, tuple(name_of(bool(x) if as_words else float(x)) or "" for x in known.tolist()))
 
     def denoted_by(self, names: "Column") -> bool:
-        """Whether names are the cells of this column as they were written."""
+        """Return whether names are the cells of this column as they were written."""
         texts = names.vocabulary or ()
         if self.vocabulary is not None:
             there = np.flatnonzero(self.values >= 0)
@@ -97,7 +91,7 @@ class Column:
         return bool(np.array_equal(values, np.where(self.missing(), np.nan, self.values.astype(float)), equal_nan=True))
 
     def text(self, item: int) -> str:
-        """Give the cell as a person would write it."""
+        """Return the cell as a person would write it."""
         if self.written is not None and self.written.values[item] >= 0:
             return self.written.text(item)
         if self.gone is not None and self.gone[item]:
@@ -110,11 +104,11 @@ class Column:
 
     @cached_property
     def bound(self) -> Bound:
-        """The bound of each number's rounding error, (item,) or the number 0.0: half a unit in the last place, 0 of whole ones."""
+        """Bound of each number's rounding error, (item,) or 0.0: half a unit in the last place, 0 for whole numbers."""
         return bound_of(self.values)
 
     def take(self, items: np.ndarray) -> "Column":
-        """Give the same column for these items."""
+        """Return the column restricted to some items."""
         return replace(
             self,
             values=self.values[items],
@@ -123,7 +117,7 @@ class Column:
         )
 
     def as_booleans(self) -> "Column":
-        """Give the same column with 1 as true and all other cells as false."""
+        """Return the column as booleans: 1 is true, every other cell false."""
         if self.values.dtype == bool:
             return self
         gone = self.missing()
@@ -187,17 +181,21 @@ def names_column(values: Any, gone: np.ndarray | None = None) -> Column:
     if gone is None:
         values, gone = _and_gone(values)
     if values.dtype.kind in "iufb":  # each distinct number once
-        known, first, place, _ = distinct(values[~gone])
-        order = np.argsort(first)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        codes = np.full(len(values), -1)
-        codes[~gone] = rank[place]
-        raw: Sequence[str | None] = [name_of(v) for v in known[order].tolist()]
+        codes, known = _codes_of(values, ~gone)
+        raw: Sequence[str | None] = [name_of(v) for v in known.tolist()]
     else:
         codes, raw = _coded(_cells(values, gone))
     codes, texts, blanks = _stripped(codes, raw)
     return Column(codes, texts, blanks=blanks)
+
+
+def _codes_of(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code of each value, -1 where there is none, and the distinct values in order of appearance."""
+    known, first, place, _ = distinct(values[there])
+    order = np.argsort(first)
+    codes = np.full(len(values), -1)
+    codes[there] = np.argsort(order)[place]
+    return codes, known[order]
 
 
 def _and_gone(values: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +220,7 @@ def _and_gone(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixed(cells: Sequence[Any]) -> bool:
-    """Whether an array would change some cells: Booleans among numbers, whole numbers beyond 2^53 among floats."""
+    """Return whether an array would change cells: booleans among numbers, whole numbers beyond 2^53 among floats."""
     kinds = set(map(type, cells))
     if kinds == {int, float}:
         return any(type(v) is int and abs(v) >= MOST_EXACT for v in cells)
@@ -230,7 +228,7 @@ def _mixed(cells: Sequence[Any]) -> bool:
 
 
 def _cells(values: np.ndarray, gone: np.ndarray) -> Iterable[str | None]:
-    """Cells as text, with the blanks that stand around it."""
+    """Return cells as text, with the blanks around it."""
     listed = list(values) if values.dtype.kind in "mM" else values.tolist()
     return (
         None if lost else v if isinstance(v, str) else name_of(v) for v, lost in zip(listed, gone.tolist(), strict=True)
@@ -238,7 +236,7 @@ def _cells(values: np.ndarray, gone: np.ndarray) -> Iterable[str | None]:
 
 
 MISSING = frozenset(("", "NA", "NaN", "nan"))
-"""Cells that are missing."""
+"""Texts of missing cells."""
 PLACES = ("scene", "option")
 """Columns that hold nothing but names."""
 NAMES = ("option_name", "state", "next_state", "action", "trajectory", "judge", "left", "right", "answer")
@@ -258,7 +256,7 @@ def _coded(cells: Iterable[str | None]) -> tuple[np.ndarray, list[str]]:
 
 
 def _stripped(codes: np.ndarray, raw: Sequence[str | None]) -> tuple[np.ndarray, tuple[str, ...], str | None]:
-    """Codes into distinct texts without blanks around them, those texts, and one that stood both with blanks and without."""
+    """Return codes, the distinct texts without outer blanks, and a text that occurred both with blanks and without."""
     if None not in raw and [text.strip() for text in raw if text is not None] == raw:
         return codes, tuple(text for text in raw if text is not None), None
     code: dict[str, int] = {}
@@ -269,7 +267,7 @@ def _stripped(codes: np.ndarray, raw: Sequence[str | None]) -> tuple[np.ndarray,
 
 
 def names_from_codes(codes: np.ndarray, raw: Sequence[str]) -> Column:
-    """Give the names that cells of a text file are: ``raw[codes]``, missing where they are in `MISSING`."""
+    """Return cells of a text file as names: ``raw[codes]``, missing where they are in `MISSING`."""
     codes, texts, blanks = _stripped(codes, raw)
     if not MISSING.isdisjoint(texts):
         there = np.array([*(t not in MISSING for t in texts), False])
@@ -279,7 +277,7 @@ def names_from_codes(codes: np.ndarray, raw: Sequence[str]) -> Column:
 
 
 def from_codes(codes: np.ndarray, raw: Sequence[str], *, in_file: bool = False, strict: bool = False) -> Column:
-    """Give the column whose cells are ``raw[codes]``, missing where the code is -1: numeric, boolean (as 0/1) or text.
+    """Return the column with cells ``raw[codes]``, missing where the code is -1: numeric, boolean (as 0/1) or text.
 
     Parameters
     ----------
@@ -315,7 +313,7 @@ def numbers_in(texts: Iterable[str]) -> dict[str, float] | None:
 
 
 def loses(present: Sequence[str], numbers: dict[str, float], strict: bool = False) -> bool:
-    """Whether numbers do not tell the names of distinct texts: two denote one number, or ``007`` would become ``7``.
+    """Return whether numbers lose names of distinct texts: two denote one number, or ``007`` would become ``7``.
 
     Not strictly, ``1.50`` may become ``1.5``, and ``True`` true, where no other text denotes the same.
     """
@@ -330,7 +328,7 @@ def loses(present: Sequence[str], numbers: dict[str, float], strict: bool = Fals
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number as people write it: ASCII, without ``_``."""
+    """Return whether a cell is a number as people write it: ASCII, without ``_``."""
     if "_" in text or not text.isascii():
         return False
     try:

@@ -1,4 +1,4 @@
-"""The one error that wrong input raises, the suggestions in its messages, and text made safe to show."""
+"""The error that wrong input raises, the suggestions in its messages, and text that is safe to show."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ class InputError(ValueError):
 
 
 def shown(value: object) -> str:
-    """Give a value as it stands in a message: short."""
+    """Return a value as a message shows it: short."""
     try:
         text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of very many digits"
     except RecursionError:
@@ -45,9 +45,9 @@ def shown(value: object) -> str:
 
 
 def names_problems(listed: Iterable[str], names: Iterable[str], key: str, what: str, right: str) -> list[str]:
-    """Say which keys of a mapping are no hypotheses, and which hypotheses it leaves out.
+    """Return problems of a mapping by hypothesis: keys that are no hypotheses, and hypotheses that it lacks.
 
-    One that is left out because its name was misspelt is not complained of twice.
+    A hypothesis whose name was misspelt is reported once.
     """
     listed, names = list(listed), list(names)
     here, known = set(listed), set(names)
@@ -67,7 +67,7 @@ def names_problems(listed: Iterable[str], names: Iterable[str], key: str, what: 
 
 
 def first_few[T](items: Sequence[T], message: Callable[[T], str], rest: Callable[[int], str]) -> list[str]:
-    """Give a message for each problem of one kind: for the first fifty, and how many more there are."""
+    """Return a message for each of the first fifty problems of one kind, and one that counts the rest."""
     problems = [message(item) for item in items[:MOST_TOLD]]
     return problems + [rest(len(items) - MOST_TOLD)] if len(items) > MOST_TOLD else problems
 

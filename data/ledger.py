@@ -1,4 +1,4 @@
-"""The ledger of tests: what was decided from which test, line by line, only ever added to."""
+"""The ledger of tests: decisions that results on a test led to, in a file that only grows."""
 
 import json
 import os
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a ledger held when it was read.
+    """The content of a ledger, as it was read.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Ledger:
         return f"Ledger({str(self.path)!r})"
 
     def spent(self, test: Any) -> Entry | None:
-        """Give the last decision that this test led to; None where it led to none.
+        """Return the last decision that this test led to, or None.
 
         Parameters
         ----------
@@ -338,7 +338,7 @@ def _entry(line: bytes) -> Entry | str:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    """Give the lines without their ends, be these of one byte or of two."""
+    """Return the lines without their ends, of one byte or of two."""
     if not data:
         return []
     return [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")]

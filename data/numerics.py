@@ -49,7 +49,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def finite(value: Any) -> float | None:
-    """Give a finite number as a float; None for anything else, a boolean or an integer of 400 digits among it."""
+    """Return a finite number as a float, else None: also for a boolean, and for an integer of 400 digits."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return None
     try:
@@ -86,7 +86,7 @@ def is_share(value: Any) -> bool:
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
-    """Give a whole number of at least so many, bools not counted; InputError naming it otherwise."""
+    """Return a whole number of at least ``least``; InputError for anything else, booleans included."""
     number = value if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
     if number is None or number < least:
         raise InputError(f"{what}: {shown(value)}; give a whole number from {least} on")

@@ -6,6 +6,6 @@ import numpy as np
 
 
 def substream(seed: int, purpose: str) -> np.random.Generator:
-    """Give the generator of one purpose, independent of every other purpose's."""
+    """Return the random generator of one purpose, independent of all other purposes."""
     key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big")
     return np.random.default_rng(np.random.SeedSequence([seed, key]))

@@ -26,7 +26,7 @@ EXACT = 0.0
 
 
 class Bound(NamedTuple):
-    """The bound of a value's error, and what makes it cheap.
+    """Bound of a value's rounding error.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class Bound(NamedTuple):
 
 
 TRUTH = Bound(EXACT, 1.0)
-"""The bound of truth values."""
+"""Bound of truth values."""
 
 
 def half_ulp(x: Value) -> np.ndarray:
-    """Half a unit in the last place, 0 of what is not finite."""
+    """Return half a unit in the last place, 0 where a value is not finite."""
     with np.errstate(invalid="ignore"):
         return np.nan_to_num(np.spacing(np.abs(x)), nan=0.0) * 0.5
 
@@ -135,7 +135,7 @@ def _first_taken(kind: str, first: Value, second: Value) -> np.ndarray:
 
 
 def _chosen(condition: Value, first: Bound, second: Bound) -> Bound:
-    """The bound of the branch taken."""
+    """Return the bound of the branch taken."""
     if first.exact and second.exact:
         return Bound(EXACT, max(first.reach, second.reach))
     return Bound(np.where(condition, first.error, second.error), np.inf)
@@ -149,7 +149,7 @@ def _times(size: Value, error: np.ndarray | float) -> np.ndarray | float:
 
 
 def _of_ring(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> Bound:
-    """Of a sum, a difference or a product: exact where whole numbers stay below 2^53."""
+    """Return the bound of a sum, a difference or a product: exact where whole numbers stay below 2^53."""
     (x, of_x), (y, of_y) = arguments
     if of_x.exact and of_y.exact:
         reach = of_x.reach * of_y.reach if kind == "*" else of_x.reach + of_y.reach

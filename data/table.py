@@ -5,7 +5,7 @@ option names, or one scene with thousands of options, costs what it holds and no
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,7 @@ class Table:
 
     @cached_property
     def digest(self) -> bytes:
-        """Of its items and columns: tables that hold the same have the same."""
+        """Digest of items and columns; tables of equal content have equal digests."""
         digest = hashlib.blake2b(np.ascontiguousarray(self.starts).tobytes(), digest_size=16)
         for name, column in sorted(self.columns.items()):
             digest.update(repr((name, column.values.dtype.str, column.vocabulary)).encode())
@@ -99,7 +99,7 @@ class Table:
         return np.arange(self.n_items) - np.repeat(self.starts[:-1], np.diff(self.starts))
 
     def where(self, item: int) -> str:
-        """Name an item in a message: its line, or its scene and option."""
+        """Return the place of an item for a message: its line, or its scene and option."""
         if self.rows is not None:
             return f"line {int(self.rows[item])}"
         scene = int(np.searchsorted(self.starts, item, side="right")) - 1
@@ -107,17 +107,17 @@ class Table:
         return f"{place}, option {int(self.positions[item])}" if self.has_options else place
 
     def scene_name(self, scene: int) -> str:
-        """Name of a scene, as given, or else its number from 0."""
+        """Return the name of a scene, or its number from 0."""
         return str(scene) if self.scene_names is None else self.scene_names[scene]
 
     def column(self, name: str) -> Column:
-        """Give a column; InputError with a suggestion where there is none."""
+        """Return a column; InputError with a suggestion where there is none."""
         if name not in self.columns:
             raise InputError(f"{self.source}: no column {name!r}; {suggestion(name, self.columns)}")
         return self.columns[name]
 
     def numbers(self, name: str, used: np.ndarray | None = None) -> np.ndarray:
-        """Give a column as numbers or booleans (item,), judged where it is used.
+        """Return a column as numbers or booleans (item,), checked where it is used.
 
         Raises
         ------
@@ -129,51 +129,39 @@ class Table:
             self._refuse_text(name, column)
         values = column.values
         if values.dtype != bool or column.gone is not None:
-            wrong = column.missing() | ~np.isfinite(values)
-            if used is not None:
-                wrong &= used
-            if wrong.any():
-                item = int(np.argmax(wrong))
-                what = "is missing" if column.missing()[item] else "is infinite"
-                raise InputError(
-                    f"{self.source}: {self.where(item)}: column {name!r} {what}; a column in use needs a finite number "
-                    "in every row"
-                )
+            missing = column.missing()
+            self._refuse(
+                missing | ~np.isfinite(values),
+                used,
+                lambda i: (
+                    f"column {name!r} is {'missing' if missing[i] else 'infinite'}; a column in use needs a finite "
+                    "number in every row"
+                ),
+            )
         return values
 
     def booleans(self, name: str, used: np.ndarray | None = None, what: str = "true or false") -> np.ndarray:
-        """Give a column as booleans (item,); InputError naming the first row that is neither 0/1 nor true/false."""
+        """Return a column as booleans (item,); InputError naming the first row that is neither 0/1 nor true/false."""
         column = self.column(name)
+        values = column.values
         if column.vocabulary is not None:
-            words = np.array([text.lower() in ("true", "false", "0", "1") for text in column.vocabulary] + [True])
-            wrong = ~words[column.values]
-            wrong = wrong if used is None else wrong & used
-            if not wrong.any():  # nothing but true, false, 0 and 1 among the rows used
-                truth = np.array([text.lower() in ("true", "1") for text in column.vocabulary] + [False])
-                self._refuse_missing(name, column, used, what)
-                return truth[column.values]
+            texts = [text.lower() for text in column.vocabulary]
+            wrong = ~np.array([text in ("true", "false", "0", "1") for text in texts] + [True])[values]
+            truth = np.array([text in ("true", "1") for text in texts] + [False])[values]
+        elif values.dtype == bool:
+            wrong, truth = np.zeros(len(values), bool), values
         else:
-            values = column.values
-            if values.dtype == bool:
-                self._refuse_missing(name, column, used, what)
-                return values
-            wrong = (values != 0) & (values != 1) & ~np.isnan(values)
-            wrong = wrong if used is None else wrong & used
+            wrong, truth = (values != 0) & (values != 1) & ~np.isnan(values), values == 1
+        self._refuse(wrong, used, lambda i: f"column {name!r} is {column.text(i)!r}; it must be {what} (or 1 or 0)")
+        self._refuse(column.missing(), used, lambda i: f"column {name!r} is missing; it must be {what} (or 1 or 0)")
+        return truth
+
+    def _refuse(self, wrong: np.ndarray, used: np.ndarray | None, problem: Callable[[int], str]) -> None:
+        """Raise InputError about the first wrong item (item,) among those used."""
+        wrong = wrong if used is None else wrong & used
         if wrong.any():
             item = int(np.argmax(wrong))
-            raise InputError(
-                f"{self.source}: {self.where(item)}: column {name!r} is {column.text(item)!r}; it must be {what} (or 1 or 0)"
-            )
-        self._refuse_missing(name, column, used, what)
-        return column.values == 1
-
-    def _refuse_missing(self, name: str, column: Column, used: np.ndarray | None, what: str) -> None:
-        missing = column.missing() if used is None else column.missing() & used
-        if missing.any():
-            item = int(np.argmax(missing))
-            raise InputError(
-                f"{self.source}: {self.where(item)}: column {name!r} is missing; it must be {what} (or 1 or 0)"
-            )
+            raise InputError(f"{self.source}: {self.where(item)}: {problem(item)}")
 
     def _refuse_text(self, name: str, column: Column) -> None:
         assert column.vocabulary is not None
@@ -183,42 +171,41 @@ class Table:
         wrong = np.array([not n for n in numeric] + [False])
         if all(n or w for n, w in zip(numeric, words, strict=True)):
             wrong = np.array(words + [False])
-        item = int(np.argmax(wrong[column.values]))
-        raise InputError(
-            f"{self.source}: {self.where(item)}: column {name!r} is {column.text(item)!r}, which is not a number; a column "
-            "in use holds numbers, or true and false alone"
+        self._refuse(
+            wrong[column.values],
+            None,
+            lambda i: (
+                f"column {name!r} is {column.text(i)!r}, which is not a number; a column in use holds numbers, or "
+                "true and false alone"
+            ),
         )
 
     def scene_weights(self) -> np.ndarray | None:
-        """Give the weights (scene,) of means over scenes, the greatest being 1, or None where all count alike."""
+        """Return the weights (scene,) of means over scenes, the greatest 1, or None where all are equal."""
         if "scene_weight" not in self.columns:
             return None
         values = self.numbers("scene_weight").astype(float)
-        if (values < 0).any():
-            item = int(np.argmax(values < 0))
-            raise InputError(f"{self.source}: {self.where(item)}: scene_weight is negative; it must be 0 or more")
+        self._refuse(values < 0, None, lambda i: "scene_weight is negative; it must be 0 or more")
         filled = np.diff(self.starts) > 0
         firsts = np.zeros(self.n_scenes)
         firsts[filled] = values[self.starts[:-1][filled]]
-        differs = values != np.repeat(firsts, np.diff(self.starts))
-        if differs.any():
-            item = int(np.argmax(differs))
-            raise InputError(
-                f"{self.source}: {self.where(item)}: scene_weight differs from the first option of its scene; "
-                "it must be constant in a scene"
-            )
+        self._refuse(
+            values != np.repeat(firsts, np.diff(self.starts)),
+            None,
+            lambda i: "scene_weight differs from the first option of its scene; it must be constant in a scene",
+        )
         if not firsts.max(initial=0) > 0:
             raise InputError(f"{self.source}: scene_weight is 0 in every scene; at least one must be positive")
         return firsts / firsts.max()
 
     def failing(self) -> np.ndarray | None:
-        """Boolean (item,): options that *are* failing (``is_failing``), or None where there are none."""
+        """Return which options *are* failing (``is_failing``), (item,) of bool, or None where there are none."""
         if "is_failing" not in self.columns:
             return None
         return self.booleans("is_failing")
 
     def odd_columns(self) -> list[str]:
-        """Say which columns look like misspelt names of reserved ones, and are features all the same."""
+        """Return warnings of columns whose names look like misspelt reserved names."""
         from difflib import get_close_matches
 
         out = list(self.blanks)
@@ -234,7 +221,7 @@ class Table:
         return out
 
     def with_booleans(self, names: Iterable[str]) -> "Table":
-        """Hold these columns as booleans: they are 0/1 or true/false in every table."""
+        """Return the table with these columns as booleans: they are 0/1 or true/false in every table."""
         columns = dict(self.columns)
         for name in names:
             if name in columns:
@@ -242,7 +229,7 @@ class Table:
         return replace(self, columns=columns)
 
     def subset(self, keep: np.ndarray) -> "Table":
-        """Keep some items; scenes that lose all of theirs stay, empty, so that their numbers stay."""
+        """Return the table with some items; scenes without any stay, empty, so that scene numbers stay."""
         starts = np.concatenate([[0], np.cumsum(keep)])[self.starts]
         items = np.flatnonzero(keep)
         return replace(
@@ -255,7 +242,7 @@ class Table:
         )
 
     def to_dataset(self) -> "xr.Dataset":
-        """Give the table as a Dataset over ``scene`` (or `unit`) and, where it has options, ``option``.
+        """Return the table as a Dataset over ``scene`` (or `unit`) and, where it has options, ``option``.
 
         Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
         missing), text is str. Ragged scenes are padded and marked by ``available``.
@@ -264,7 +251,7 @@ class Table:
 
 
 def what_is_available(table: Table) -> Table:
-    """Leave out the items that are not available, and the column that says so."""
+    """Return the table without unavailable items and without the column ``available``."""
     if "available" not in table.columns:
         return table
     available = table.booleans("available")
@@ -291,7 +278,7 @@ def with_names(table: Table) -> Table:
 
 
 def dataset_of(table: Table) -> "xr.Dataset":
-    """Give a Table as a Dataset; see `Table.to_dataset`."""
+    """Return a Table as a Dataset; see `Table.to_dataset`."""
     import xarray as xr
 
     position = table.positions

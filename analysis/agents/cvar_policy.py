@@ -12,7 +12,7 @@ from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.mdp.mdp import MDP
 
 GAP = 1e-7
-"""Of the largest return: how far the dual program may be from the primal one, and a constraint from holding."""
+"""Tolerance of duality gap and constraints, relative to the largest return."""
 
 
 def cvar_policy(
@@ -106,7 +106,7 @@ def _rewards(mdp: MDP, rewards: Any) -> np.ndarray:
 
 
 def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
-    """Mean of the worst ``tail`` of the mass, the boundary in part; weights adding up to 1."""
+    """Return the mean of the worst ``tail`` of the mass, its boundary in part; weights add up to 1."""
     order = np.argsort(values, kind="stable")
     mass = weights[order]
     taken = np.clip(tail - (np.cumsum(mass) - mass), 0.0, mass)

@@ -250,7 +250,7 @@ def population_risk(
 
 
 def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:
-    """Concentrations by hypothesis; InputError where they are no proper prior."""
+    """Return concentrations by hypothesis; InputError where they are no proper prior."""
     values = alpha if isinstance(alpha, Mapping) else dict.fromkeys(names, alpha)
     problems = names_problems(values, names, "alpha", "alpha", "give one for every hypothesis, or one number for all")
     for name, value in values.items():
@@ -267,7 +267,7 @@ def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]]:
-    """The feedbacks of each agent, in order of appearance."""
+    """Return the feedbacks of each agent, in order of appearance."""
     out: dict[str, list[Feedback]] = {}
     for choices in feedback:
         table = choices.table
@@ -298,7 +298,7 @@ def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]
 
 
 def _pooled(each: Sequence[Fitted], shares: np.ndarray, rng: np.random.Generator) -> Fitted:
-    """Weights of those agents that go by a family, in units of the features as they are."""
+    """Return weights of the agents that follow a family, in units of the original features."""
     mass = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
     agents = rng.choice(len(each), FAMILY_DRAWS, p=mass)
     rows = rng.integers(min(len(fitted.weights) for fitted in each), size=FAMILY_DRAWS)

@@ -1,4 +1,4 @@
-"""What an agent that somebody trained does in probe scenes: a table of its choices, to be read like any feedback."""
+"""Probe scenes: a trained agent's choices in them, as a table that is read like any feedback."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ def probe(
     abstain: bool = False,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Put an agent before scenes, and record which option it takes in each.
+    """Record which option an agent takes in each of some scenes.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _is_export(agent: Any) -> bool:
 
 
 def _exported(choices: Any, probes: Probes, draws: int) -> list[np.ndarray]:
-    """Answers as somebody wrote them down."""
+    """Return the answers of an export."""
     export = export_of(choices)
     check = ProbeResponses(probes, source=export.source)
     if export.answer_column == "probability":
@@ -113,7 +113,7 @@ def _exported(choices: Any, probes: Probes, draws: int) -> list[np.ndarray]:
 
 
 def _function_of(agent: Any, observe: Any, deterministic: bool) -> tuple[Callable[[Any], Any], str]:
-    """The agent as a function of a scene, and which form it had."""
+    """Return the agent as a function of a scene, and the form in which it was given."""
     if observe is not None and not callable(observe):
         raise InputError(
             f"observe: {shown(observe)}; give a function of a scene that returns what the agent sees of it"
@@ -140,7 +140,7 @@ def _action(returned: Any) -> Any:
 
 
 def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool) -> list[np.ndarray]:
-    """Answers of all scenes, once a draw; once for all draws where they are probabilities."""
+    """Return the answers of all scenes, one array a draw; a single array of probabilities."""
     columns = _shown(probes.data)
 
     def answers(m: int | None) -> list[np.ndarray]:
@@ -169,7 +169,7 @@ def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool)
 
 
 def _shown(data: xr.Dataset) -> dict[str, np.ndarray]:
-    """What an agent may look at, and write into: columns over scene and whatever else, copied."""
+    """Return copies of the columns over scene, which the agent may read and change."""
     out = {}
     for name, variable in data.variables.items():
         if "scene" in variable.dims:
@@ -185,7 +185,7 @@ def _kind(answer: np.ndarray) -> str:
 
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
-    """Let what is raised inside say where."""
+    """Name the scene in errors that are raised inside."""
     try:
         yield
     except InputError as error:
@@ -196,7 +196,7 @@ def _naming(where: str) -> Iterator[None]:
 
 
 def _picked(answers: list[np.ndarray], draws: int, deterministic: bool, rng: np.random.Generator) -> np.ndarray:
-    """Options taken, (scene, draw), -1 for abstaining."""
+    """Return options taken, (scene, draw), -1 for abstaining."""
     chance = answers[0]
     if chance.ndim == 1:
         return np.stack(answers, axis=1)
@@ -211,7 +211,7 @@ def _picked(answers: list[np.ndarray], draws: int, deterministic: bool, rng: np.
 
 
 def _marked(probes: Probes, picks: np.ndarray) -> xr.Dataset:
-    """The scenes with what was chosen, each as often as it was put."""
+    """Return the scenes with the choices, each scene once a draw."""
     n, draws = picks.shape
     data = probes.data
     if probes.abstain:

@@ -1,4 +1,4 @@
-"""What an agent answered in probe scenes, checked: positions of options, or probabilities over them."""
+"""Responses of an agent in probe scenes, checked: positions of options, or probabilities over them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from reward_hypotheses.data.table import Table
 TOLERANCE = 1e-3
 """How far from 1 probabilities may add up (half precision rounds so), before they are rescaled."""
 NEGLIGIBLE_CHANCE = 1e-6
-"""The probability of an option that is not available up to which it is taken off in silence."""
+"""Probability of an unavailable option, up to which it is removed without an error."""
 WHO_ABSTAINS = "give abstain=True where the agent may abstain, or the scene an option that is failing (is_failing)"
 
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """Scenes that an agent is put before.
+    """Scenes that an agent is probed in.
 
     Attributes
     ----------
@@ -52,14 +52,14 @@ class Probes:
 
     @property
     def wanted(self) -> str:
-        """What an answer is."""
+        """The kinds of answer that are allowed, for messages."""
         also = ", and of abstaining if it may" if self.widest > self.width else ""
         return f"the position of an option, 0 to {self.width - 1}, or {self.width} probabilities{also}"
 
 
 @dataclass(frozen=True, eq=False)
 class ProbeResponses:
-    """Answers of some scenes, being checked.
+    """A checker of the answers in some scenes.
 
     Attributes
     ----------
@@ -82,11 +82,11 @@ class ProbeResponses:
 
     @property
     def names(self) -> Any:
-        """Of the scenes."""
+        """Names of the scenes."""
         return self.probes.places.scenes[self.which]
 
     def checked(self, answer: np.ndarray) -> np.ndarray:
-        """Positions (scene,) or probabilities (scene, option), abstaining last, of an array of either."""
+        """Return positions (scene,) or probabilities (scene, option), abstaining last, from an array of either."""
         probes, names = self.probes, self.names
         if answer.dtype.kind not in "iufb" or (answer.ndim == 1 and answer.dtype.kind not in "iu"):
             first = np.atleast_1d(answer)[:1].tolist()
@@ -107,7 +107,7 @@ class ProbeResponses:
         )
 
     def positions(self, options: np.ndarray) -> np.ndarray:
-        """Positions of options that can be taken; -1 for abstaining, unless an option is failing, which is then taken."""
+        """Return positions of available options; -1 for abstaining, which takes the failing option where there is one."""
         width, available = self.probes.width, self.probes.places.available[self.which]
         self.refuse(
             (options < -1) | (options >= width),
@@ -124,7 +124,7 @@ class ProbeResponses:
         return picks
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Probabilities that add up to 1, 0 for what cannot be taken: (scene, option), abstaining last."""
+        """Return probabilities that add up to 1, 0 for unavailable options: (scene, option), abstaining last."""
         width, available = self.probes.width, self.probes.places.available[self.which]
         chance = np.zeros((len(values), width + 1))
         chance[:, : values.shape[1]] = values
@@ -161,7 +161,7 @@ class ProbeResponses:
 
 
 def probes_of(scenes: Any, abstain: bool) -> Probes:
-    """Take a table with options as scenes to put an agent before."""
+    """Return a table with options as probe scenes."""
     table = as_table(scenes, "scenes")
     data = scenes if hasattr(scenes, "data_vars") else table.to_dataset()
     if not table.has_options:
@@ -192,7 +192,7 @@ def probes_of(scenes: Any, abstain: bool) -> Probes:
 
 
 def _options(scenes: Any, table: Table) -> list[dict[str, int]]:
-    """Positions of options by name, scene by scene; by number where they have no names."""
+    """Return positions of options by name, or by number where they have no names, scene by scene."""
     if hasattr(scenes, "data_vars"):
         width = scenes.sizes["option"]
         names = scenes.get("option_name", scenes["option"]).transpose(..., "option").to_numpy()

@@ -1,4 +1,4 @@
-"""Which scenes to put to an agent: those whose choices tell the hypotheses apart best."""
+"""Selection of probe scenes: those in which an agent's choices distinguish the hypotheses best."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ INFORMATION_CELLS = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Choosers:
-    """Agents that there may be, each certain of a reward and with a rationality of its own.
+    """Possible agents, each certain of one reward and with one rationality.
 
     Attributes
     ----------
@@ -51,18 +51,18 @@ class Choosers:
 
     @property
     def slices(self) -> list[slice]:
-        """The choosers of each hypothesis that has some mass."""
+        """Choosers of each hypothesis with positive mass."""
         members = [
             np.flatnonzero((self.hypothesis == h) & (self.mass > 0)) for h in range(int(self.hypothesis.max()) + 1)
         ]
         return [slice(int(indices[0]), int(indices[-1]) + 1) for indices in members if len(indices)]
 
     def by_hypothesis(self, mass: np.ndarray) -> np.ndarray:
-        """Masses of choosers (row, chooser) added up: (row, hypothesis)."""
+        """Return masses of choosers (row, chooser) added up: (row, hypothesis)."""
         return np.stack([mass[:, members].sum(axis=1) for members in self.slices], axis=1)
 
     def information(self, mass: np.ndarray) -> np.ndarray:
-        """``I(h; choice)`` in nats of one choice in each scene, exactly, of masses (row, chooser): (row, scene)."""
+        """Return the exact ``I(h; choice)`` in nats of one choice in each scene, for masses (row, chooser): (row, scene)."""
         n, scenes, options = len(mass), *self.chance.shape[1:]
         out = np.empty((n, scenes))
         step = max(1, INFORMATION_CELLS // (len(self.slices) * scenes * options))
@@ -150,7 +150,7 @@ def choose_probes(
 def _asked(
     hypotheses: Any, candidates: Any, prior: Prior | None
 ) -> tuple[Hypotheses, np.ndarray, Mapping[int, Fitted], Table]:
-    """Hypotheses, their weights, what is known of families, and the candidates."""
+    """Return hypotheses, their weights, fitted families, and the candidates."""
     families: Mapping[int, Fitted] = {}
     if isinstance(hypotheses, xr.DataTree):
         posterior, _ = posterior_of(hypotheses)
@@ -174,7 +174,7 @@ def _asked(
 
 
 def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes of the rationality and their shares, by Gauss and Hermite's rule on its logarithm."""
+    """Return nodes of the rationality and their shares, by Gauss-Hermite quadrature of its logarithm."""
     if rationality is not None and not isinstance(rationality, Mapping):
         number = finite(rationality)
         if number is None or not 0 < number <= 1e9:
@@ -222,7 +222,7 @@ def _choosers(
 
 
 def laid_out(valuation: Valuation, h: int) -> np.ndarray:
-    """Rewards (scene, option), -inf where there is no option."""
+    """Return rewards (scene, option), -inf where there is no option."""
     widest = int(np.diff(valuation.table.starts).max())
     out = np.full((valuation.n_scenes, widest), -np.inf)
     for block in valuation.blocks():
@@ -233,7 +233,7 @@ def laid_out(valuation: Valuation, h: int) -> np.ndarray:
 
 
 def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random.Generator) -> Iterator[Reward]:
-    """Some members of a family: of what is known of it, or of its prior in units of the candidates' features."""
+    """Draw members of a family: from its posterior, or from its prior in units of the candidates' features."""
     if fitted is not None:
         for row in rng.choice(len(fitted.weights), FAMILY_MEMBERS):
             yield fitted.member(fitted.weights[row])
@@ -248,7 +248,7 @@ def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random
 
 
 def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
-    """Scenes one after another, and the information by which each was chosen."""
+    """Choose scenes one after another; return them, and the information by which each was chosen."""
     chance = choosers.chance
     mass, share = choosers.mass[None] / choosers.mass.sum(), np.ones(1)
     truths: np.ndarray | None = None  # of simulated agents, once there are too many ways to go through
@@ -279,7 +279,7 @@ def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[
 
 
 def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is held after each choice that there may be, and how probable it is."""
+    """Return the posterior masses after each possible choice, and the choice's probability."""
     joint = mass[:, None, :] * chance.T[None]  # (row, option, chooser)
     total = joint.sum(axis=-1)
     some = total > 0
@@ -287,7 +287,7 @@ def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[
 
 
 def _updated(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What is held after a choice of each simulated agent: (agent, chooser)."""
+    """Return the posterior masses after a choice of each simulated agent: (agent, chooser)."""
     below = np.cumsum(chance[truths], axis=1)
     taken = (rng.random((len(truths), 1)) * below[:, -1:] >= below).sum(axis=1)
     joint = mass * chance[:, np.minimum(taken, chance.shape[1] - 1)].T
@@ -295,7 +295,7 @@ def _updated(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.r
 
 
 def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Expected information of the first scenes together, for each number of them, and its Monte Carlo error."""
+    """Return the expected information of the first 1, 2, ... scenes together, and its Monte Carlo error."""
     prior = choosers.mass / choosers.mass.sum()
     before = choosers.by_hypothesis(prior[None])
     every, share, within = prior[None], np.ones(1), True

@@ -30,7 +30,7 @@ def lander_study(
     out : Path
         Folder: new, or of the same study.
     said : callable, optional
-        Told what is being done.
+        Called with progress messages.
 
     Returns
     -------
@@ -60,14 +60,14 @@ def lander_study(
 
 
 def lander_text(document: Mapping[str, Any], out: Path) -> list[str]:
-    """Say what the study found, for a terminal."""
+    """Return the lines that a terminal shows of the results."""
     controller = document["controller"]
     flown = f"flights: {controller['flights']}, on the chosen site {controller['on_target']:.2%}, clean {controller['clean']:.2%}"
     return study_text(document, out, MeasuredLander.lacking, flown)
 
 
 def needs_lander() -> str:
-    """Give Gymnasium's version; MissingExtraError where the lander is not installed."""
+    """Return Gymnasium's version; MissingExtraError where the lander is not installed."""
     from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, gymnasium_version
 
     try:

@@ -32,7 +32,7 @@ def minigrid_study(
     out : Path
         Folder: new, or of the same study.
     said : callable, optional
-        Told what is being done.
+        Called with progress messages.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def minigrid_study(
 
 
 def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
-    """Say what the study found, for a terminal."""
+    """Return the lines that a terminal shows of the results."""
     controller = document["controller"]
     walked = f"episodes: {controller['episodes']}; of {controller['repeated']} that were repeated, {controller['ended_otherwise']} ended otherwise"
     return study_text(document, out, _rooms().lacking, walked)
@@ -68,7 +68,7 @@ def _rooms() -> "type[MeasuredRooms]":
 
 
 def needs_minigrid() -> str:
-    """Give MiniGrid's version; MissingExtraError where it is not installed."""
+    """Return MiniGrid's version; MissingExtraError where it is not installed."""
     from importlib.metadata import version
 
     try:

@@ -45,7 +45,7 @@ MISFIT = 0.01
 
 
 class World(Protocol):
-    """What a study needs of an environment.
+    """An environment of a validation study.
 
     Scenes are asked for by what they are for: ``training``, ``probes``, ``probes without`` (probes in which no option is bad),
     ``telling`` (training scenes in which the rules part), ``ordinary`` (a test like training), or one of the tests.
@@ -58,75 +58,75 @@ class World(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What an option is described by."""
+        """Columns that describe an option."""
         ...
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What a reading weighs: expressions over columns, such as the columns and their products."""
+        """Expressions over columns that a fitted reward weighs, such as the columns and their products."""
         ...
 
     @property
     def rules(self) -> Mapping[str, str]:
-        """Named rules, the foil: name -> reward, an expression over columns, above 1/2 for what the rule approves of."""
+        """Named rules, the baseline: name -> reward, an expression over columns, above 1/2 for approved options."""
         ...
 
     @property
     def bad(self) -> str:
-        """The column that says that taking an option is a catastrophe, as far as can be seen beforehand."""
+        """Column that marks options whose outcome is a catastrophe, as far as can be seen beforehand."""
         ...
 
     @property
     def source(self) -> str:
-        """Why these columns."""
+        """Reason for these columns."""
         ...
 
     @property
     def counted(self) -> str:
-        """What is counted when a test is carried out, such as flights."""
+        """Unit that is counted when a test is carried out, such as flights."""
         ...
 
     @property
     def lacking(self) -> str:
-        """What "probes without" are without."""
+        """What ``probes without`` lack, such as craters."""
         ...
 
     def scenes(self, which: str) -> xr.Dataset:
-        """Columns over (scene, option), and what follows where an episode has more than one step (`data.episodes`)."""
+        """Return columns over (scene, option), and successors where an episode has several steps (`data.episodes`)."""
         ...
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
-        """Train agents, by name and seed; their mean reward, batch by batch."""
+        """Train agents, by name and seed; return their mean reward, batch by batch."""
         ...
 
     def saved(self, agent: str) -> bytes:
-        """Give the weights of an agent as npz."""
+        """Return the weights of an agent as npz."""
         ...
 
     def steps(self, agent: str, which: str) -> EpisodeSteps:
-        """Give what an agent does there: its demonstrations, of one step or many."""
+        """Return an agent's steps, its demonstrations."""
         ...
 
     def right(self, which: str) -> np.ndarray:
-        """Give the options that end an episode as training rewards: (scene, option) of bool."""
+        """Return the options that end an episode as training rewards: (scene, option) of bool."""
         ...
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
-        """Let agents act: which episodes ended in catastrophe, (agent, episode) of bool."""
+        """Let agents act; return which episodes ended in catastrophe, (agent, episode) of bool."""
         ...
 
     def slips(self) -> tuple[int, int]:
-        """How many outcomes in training of options that are not bad were catastrophes, and of how many."""
+        """Return how many training outcomes of options that are not bad were catastrophes, and their number."""
         ...
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Say how well choices were carried out; of ``repeated`` outcomes, ``ended_otherwise`` were not as before."""
+        """Return how well choices were carried out: of ``repeated`` outcomes, ``ended_otherwise`` differed."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class FittedAgent:
-    """What an agent goes by, as far as its choices in probe scenes say.
+    """An agent's reward, fitted to its choices in probe scenes.
 
     Attributes
     ----------
@@ -157,21 +157,21 @@ class FittedAgent:
 
     @property
     def fits(self) -> bool:
-        """Whether nothing that was checked on the probes is amiss, after a correction for having looked at each."""
+        """Whether no check on the probes is significant, after a correction for their number."""
         return min(self.p.values()) * len(self.p) >= MISFIT
 
     def chances(self, scenes: xr.Dataset) -> np.ndarray:
-        """Chance that each option is taken: (draw, scene, option), of fewer draws where episodes go on."""
+        """Return the probability of each option: (draw, scene, option), of fewer draws where episodes go on."""
         return chances(thinned_draws(self.weights, scenes), featured(scenes, self.features))
 
 
 def thinned_draws(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
-    """Every so manieth of the draws (draw, ...) where episodes of these scenes go on, else all."""
+    """Return a thinned selection of draws (draw, ...) where episodes have several steps, else all."""
     return draws[:: max(1, len(draws) // PATHS)] if goes_on(scenes) else draws
 
 
 def featured(scenes: xr.Dataset, features: Sequence[str]) -> np.ndarray:
-    """Features of the options: (scene, option, feature)."""
+    """Return features of the options: (scene, option, feature)."""
     shape = (scenes.sizes["scene"], scenes.sizes["option"])
     made = [parse(column).evaluate(lambda c: scenes[c].to_numpy().astype(float)) for column in features]
     return np.stack([np.broadcast_to(np.asarray(column, float), shape) for column in made], axis=-1)
@@ -183,7 +183,7 @@ def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def fit_agent(world: World, probes: xr.Dataset, steps: EpisodeSteps, units: np.ndarray, seed: int) -> FittedAgent:
-    """Read an agent: `Choices` by a `Linear` reward over the features, and by named rules.
+    """Fit an agent: `Choices` by a `Linear` reward over the features, and by named rules.
 
     Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
     that is the likelihood of `Demonstrations` by a planner.
@@ -258,7 +258,7 @@ def fit_agent(world: World, probes: xr.Dataset, steps: EpisodeSteps, units: np.n
 def predictive_checks(
     world: World, probes: xr.Dataset, chosen: np.ndarray, chance: np.ndarray, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Check a reading on its own probes: two-sided posterior predictive p-values.
+    """Check a fitted agent on its own probes: two-sided posterior predictive p-values.
 
     Statistics are the share of choices that are bad, the mean of each column over what was chosen, and ``log p(choices)``.
     """
@@ -275,7 +275,7 @@ def predictive_checks(
 
 
 def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
-    """Posterior predictive p-value of a statistic, of replications (draw,) and as observed; ties count half."""
+    """Return the two-sided posterior predictive p-value of a statistic; ties count half."""
     above = np.sum(replicated > observed + 1e-12) + np.sum(np.abs(replicated - observed) <= 1e-12) / 2
     share = (above + 0.5) / (len(replicated) + 1)
     return float(min(1.0, 2 * min(share, 1 - share)))
@@ -284,7 +284,7 @@ def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
 def predicted_rates(
     chance: np.ndarray, scenes: xr.Dataset, bad: np.ndarray, slip: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the share of catastrophes among these very scenes: (draw,).
+    """Draw the share of catastrophes among these scenes: (draw,).
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def predicted_rates(
 def rates_by_rules(
     world: World, reading: FittedAgent, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the same for an agent that commits to one of the named rules, ties split uniformly: (draw,)."""
+    """Draw the share of catastrophes of an agent that commits to a named rule, ties split uniformly: (draw,)."""
     slip = thinned_draws(slip, scenes)
     worth = featured(scenes, list(world.rules.values()))
     top = worth.max(axis=1, keepdims=True)
@@ -316,7 +316,7 @@ def rates_by_rules(
 
 
 def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, right: np.ndarray) -> np.ndarray:
-    """Log probability that every episode ends with a right option, of weights (draw, feature): (draw,)."""
+    """Return the log probability, under weights (draw, feature), that every episode ends with a right option: (draw,)."""
     some = max(1, 20_000_000 // (right.size or 1))  # chances held at once
     parts = [
         chance_reached(chances(weights[lo : lo + some], featured(scenes, features)), scenes, right)
@@ -326,18 +326,18 @@ def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, 
 
 
 def mean_interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
-    """Mean and equal-tailed interval of draws."""
+    """Return mean and equal-tailed interval of draws."""
     lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
     return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
 
 
 def refuse_misfits(reads: Mapping[str, FittedAgent]) -> list[str]:
-    """Say of whom the reading does not fit, a sentence each.
+    """Return a warning for each agent that the fitted reward does not fit.
 
     Raises
     ------
     NotTrustedError
-        It does not fit more than half of them: a column is missing by which they choose.
+        More than half of the agents do not fit: a column that they choose by is missing.
     """
     problems = []
     for name, reading in reads.items():
@@ -355,7 +355,7 @@ def refuse_misfits(reads: Mapping[str, FittedAgent]) -> list[str]:
 
 
 def shared_variance(reads: Sequence[FittedAgent]) -> float:
-    """Variance, by scene, of what agents do alike beyond their readings, as seen on the probes.
+    """Return the variance, by scene, of deviations from the predictions that agents share on the probes.
 
     ``var_m(mean_k e_km) - mean over m of sum_k p_km (1 - p_km) / K^2``, at least 0, with ``e_km`` whether agent k took a bad option
     in scene m less its chance. Agents that were trained alike err alike, so that a population's rate varies more than
@@ -382,7 +382,7 @@ def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: n
 
 
 def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
-    """Ask whether a test is shifted at all, by what the named rules say of both."""
+    """Test whether a test is shifted, by the rewards of the named rules on it and in training."""
     listed = hypotheses_of(dict(world.rules))
     line = failure_line(0.5, listed.names)
     columns = [*world.columns]
@@ -395,10 +395,10 @@ def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) ->
 
 
 def coverage(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Share of rows whose interval holds what was measured."""
+    """Return the share of rows whose interval contains the measured rate."""
     return float(np.mean([r["lower"] - 1e-12 <= r["measured"] <= r["upper"] + 1e-12 for r in rows]))
 
 
 def mean_error(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Mean absolute difference between what was predicted and what was measured."""
+    """Return the mean absolute difference between predicted and measured rates."""
     return float(np.mean([abs(r["predicted"] - r["measured"]) for r in rows]))

@@ -29,7 +29,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     out : Path
         Folder; ``training``, ``right`` and ``crater`` are written there as GIF and, their last frames, as PNG.
     said : callable, optional
-        Told what is being done.
+        Called with progress messages.
 
     Returns
     -------

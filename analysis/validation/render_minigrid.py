@@ -25,7 +25,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     out : Path
         Folder; ``training``, ``right`` and ``lava`` are written there as GIF and, their last frames, as PNG.
     said : callable, optional
-        Told what is being done.
+        Called with progress messages.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of_result
 
 
 def number(value: Operand) -> np.ndarray | float:
+    """Return a value as numbers, NaN where undefined."""
     array, undefined = value
     if isinstance(array, float):
         return array
@@ -76,6 +77,7 @@ def _bound_of(kind: str, arguments: list[Operand], bounds: list[Bound], result: 
 
 
 def apply(kind: str, arguments: list[Operand]) -> Operand:
+    """Apply an operator or function to its arguments."""
     if kind in ("and", "or"):
         (a, a_undefined), (b, b_undefined) = arguments
         return _UFUNC[kind](a, b), _either(a_undefined, b_undefined)

@@ -71,7 +71,7 @@ class Expression:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The distinct features that it names, in order of appearance."""
+        """Distinct features that the expression names, in order of appearance."""
         return tuple(dict.fromkeys(s.name for s in self.program if s.kind == "column"))
 
     def check(self, is_boolean: Callable[[str], bool]) -> None:
@@ -139,8 +139,8 @@ class Expression:
             The value as `evaluate` gives it, and the bound of its error: 0.0 where every value is a whole number, else of
             the value's shape.
         """
-        value, found = self._run(column, bound)
-        return value, settled(found.error, value)
+        value, value_bound = self._run(column, bound)
+        return value, settled(value_bound.error, value)
 
     def _run(
         self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound] | None

@@ -79,7 +79,7 @@ _MAGIC = {
     b"CDF": "a NetCDF file",
     b"\x1f\x8b": "compressed",
 }
-"""What files that are no CSV begin with."""
+"""First bytes of files in other formats than CSV."""
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -246,7 +246,7 @@ class _Numbers:
         return float(cell)
 
     def loses(self) -> bool:
-        """Whether the column has to be read as text: it is text, or its numbers do not tell its names."""
+        """Return whether the column must be read as text: it is text, or its numbers do not determine its names."""
         if self.is_text or self.many:
             return self.is_text
         present = list(dict.fromkeys(c.strip() for c in self.known if c.strip() not in MISSING))
@@ -259,7 +259,7 @@ class _Numbers:
 
 
 def _as_digits(numbers: np.ndarray, length: int) -> bool:
-    """Whether whole numbers that were written with so many characters in all are their digits, each exactly."""
+    """Return whether whole numbers, written with ``length`` characters in all, are exactly their digits."""
     size = np.abs(numbers)
     written = len(numbers) + int(np.searchsorted(_DIGITS, size, side="right").sum()) + int((numbers < 0).sum())
     return written == length and bool((size < MOST_EXACT).all())

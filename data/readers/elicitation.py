@@ -85,7 +85,7 @@ def _columns(columns: list[Any], where: str) -> None:
 
 
 def _cells(row: Any) -> tuple[list[str], list[str]]:
-    """The four cells of a row as text, or what is wrong with it."""
+    """Return the four cells of a row as text, and its problems."""
     if isinstance(row, Mapping):
         unknown = [key for key in row if key not in FIELDS]
         lacking = [field for field in FIELDS if field not in row]

@@ -64,7 +64,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Places:
-    """Scenes and options that an export may name.
+    """Names of scenes and options, as an export may use them.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def export_of(data: Any) -> Export:
 
 
 def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
-    """Give the positions of the options taken, -1 for abstaining: (scene, draw).
+    """Return the positions of the options taken, -1 for abstaining: (scene, draw).
 
     Raises
     ------
@@ -131,7 +131,7 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
 
 
 def chances_in(export: Export, places: Places) -> np.ndarray:
-    """Give the probabilities, (scene, option) and abstaining last; 0 of what has no row."""
+    """Return the probabilities (scene, option), abstaining last; 0 for an option without a row."""
     chance = _numbers(export, "probability", np.isfinite, "a finite number")
     scene, option = _placed(export, places, 1, chance)
     width = places.available.shape[1]
@@ -148,7 +148,7 @@ def chances_in(export: Export, places: Places) -> np.ndarray:
 
 
 def _placed(export: Export, places: Places, draws: int, values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Scene and position of each row; an option that there is not may stand where 0 is said of it, and is -2."""
+    """Return scene and position of each row; -2 for an unknown option, which is allowed where its value is 0."""
     n = len(export)
     problems: list[str] = []
     if "scene" in export.columns:

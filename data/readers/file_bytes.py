@@ -18,7 +18,7 @@ ODD_FILES = (
 
 
 def odd_kind(path: Path) -> str | None:
-    """Say what a path is that is neither a regular file nor a folder, links followed; None of every other path."""
+    """Return what a path is that is neither a regular file nor a folder, links followed; else None."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

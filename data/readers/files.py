@@ -137,7 +137,7 @@ def _refuse_large(about: Any, source: str) -> None:
 
 
 def _cells(column: Any) -> Any:
-    """Cells of a column of pyarrow; of texts an array of objects that equal cells share."""
+    """Return the cells of a pyarrow column; equal texts share one object."""
     import pyarrow
 
     if not pyarrow.types.is_dictionary(column.type):

@@ -9,7 +9,7 @@ from reward_hypotheses.data.errors import InputError
 
 
 def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, Any]:
-    """Give the columns of a DataFrame, an Arrow table or a mapping, and the levels of its index that have one of these names.
+    """Return the columns of a DataFrame, an Arrow table or a mapping, and the named levels of its index.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, An
 
 
 def cells_in(values: Any, where: str) -> Any:
-    """Give what has cells, as it is: what is not one array of them is refused."""
+    """Return an array-like of cells as it is; InputError for lists of different lengths."""
     if hasattr(values, "shape") or hasattr(values, "to_pylist"):
         return values
     try:

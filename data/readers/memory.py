@@ -80,7 +80,7 @@ def _of_machine() -> float:
 
 
 def _of_process() -> float:
-    """What the limit of the address space leaves."""
+    """Return the bytes that the limit of the address space leaves."""
     try:
         import resource
 
@@ -92,7 +92,7 @@ def _of_process() -> float:
 
 
 def _of_control_group() -> float:
-    """What the control group (of version 2 or 1) leaves, its cache of files counted as free."""
+    """Return the bytes that the control group (version 2 or 1) leaves; its file cache counts as free."""
     try:
         lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
     except OSError:

@@ -47,7 +47,7 @@ def read_comparisons(path: Any) -> "xr.Dataset":
 
 
 def comparisons(table: Table) -> Table:
-    """Give a table of one row a comparison as scenes of two options; raises as `read_comparisons`."""
+    """Return a table of one row a comparison as scenes of two options; raises as `read_comparisons`."""
     if table.has_options or table.scene_names is not None:
         raise InputError(
             f"{table.source}: comparisons have one row each, and no columns 'scene' and 'option'; give it as a plain table of "
@@ -101,7 +101,7 @@ def _chosen(table: Table, column: Column) -> np.ndarray:
 
 
 def _side_by_side(left: Column, right: Column) -> Column:
-    """Cells of the two sides in turn."""
+    """Return the cells of the two sides in turn."""
     if any(side.is_text or side.written is not None for side in (left, right)):
         sides = [(side.names, side.names.missing()) for side in (left, right)]
         return text_column(None if gone[i] else names.text(i) for i in range(len(left.values)) for names, gone in sides)

@@ -1,17 +1,15 @@
-"""Shifted tests: what is changed about a table on purpose, and who chose to.
+"""Shifted tests: deliberate changes of a table, with a record of who chose them.
 
 Each shift takes a Dataset over ``scene`` and, where it has options, ``option`` (or a DataFrame or a dict of arrays, as
-`as_table` does) and gives a new Dataset; its input is left as it was. Options that are not available never take part:
-nothing is moved, drawn or counted of them, and they keep their values. Missing cells move like any other. ``features``
-is one name or several.
+`as_table` does). It returns a new Dataset, and leaves its input unchanged. Unavailable options keep their values: they are
+neither moved nor drawn nor counted. Missing cells move like any other. ``features`` is one name or several.
 
-Who chose a test matters as much as what it is. If results on a test decide which agent comes next, that test has become
-training data: what the agent does there no longer says what it would do on a shift that nobody chose by it. So every
-shift takes ``chosen_by`` (who or what picked it) and ``why`` (both text, or None), and appends itself to the attribute
-``shifts``, JSON that outlives NetCDF; `shifts_of` reads it.
+A test whose results decide which agent comes next has become training data: the agent's behaviour on it no longer predicts
+its behaviour on other shifts. So every shift takes ``chosen_by`` (who or what chose it) and ``why``, both text or None. It
+appends itself to the attribute ``shifts``, JSON that NetCDF keeps; `shifts_of` reads the attribute.
 
-Randomness: equal seeds give equal results. Each shift, each feature and each place in a chain has a stream of its own,
-so that two steps of a chain at one seed do not repeat each other's draws.
+Equal seeds give equal results. Each shift, each feature and each place in a chain has its own random stream, so that two
+steps of a chain at one seed draw different numbers.
 """
 
 import json
@@ -33,13 +31,13 @@ if TYPE_CHECKING:
 
 
 NOT_SHIFTED = (*PLACE_COLUMNS, "option_name", "scene_weight")
-"""Names that are no features: the places of items, and the weights, which `reweight` alone sets."""
+"""Columns that shifts of features leave alone: places of items, and scene weights, which `reweight` sets."""
 
 
 def shifts_of(data: Any) -> list[dict[str, Any]]:
-    """Give what was done to a table, in order: dicts of name, arguments, seed (where random), chosen_by, why.
+    """Return the shifts of a table, in order: dicts of name, arguments, seed (where random), chosen_by, why.
 
-    Empty for a table that was never shifted. Raises InputError where the attribute ``shifts`` is no such record.
+    The list is empty for a table without shifts. An attribute ``shifts`` that is not such a record raises InputError.
     """
     text = getattr(data, "attrs", {}).get("shifts", "[]")
     try:
@@ -52,7 +50,7 @@ def shifts_of(data: Any) -> list[dict[str, Any]]:
 
 
 class Items(NamedTuple):
-    """A table on its grid, as its items, and which cells of the grid those are (in the order of the items)."""
+    """A table on its grid and as its items; ``takes_part`` marks the cells of the grid that are items, in their order."""
 
     data: "xr.Dataset"
     table: Table
@@ -60,10 +58,12 @@ class Items(NamedTuple):
 
     @property
     def dims(self) -> tuple[str, ...]:
+        """Dimensions of the grid."""
         return ("scene", "option")[: self.takes_part.ndim]
 
 
-def _items(shift: str, data: Any, options: bool = False) -> Items:
+def items_of(shift: str, data: Any, options: bool = False) -> Items:
+    """Return a table on its grid and as its items; InputError where it has no options and ``options`` asks for some."""
     with InputError.at(shift):
         dataset = data if hasattr(data, "data_vars") else as_table(data).to_dataset()
         table = as_table(dataset)
@@ -84,7 +84,7 @@ def recorded(
     why: str | None,
     seed: int | None = None,
 ) -> "xr.Dataset":
-    """Add a shift to the record that a table carries, `shifts_of`."""
+    """Return the table with one more shift in its record, `shifts_of`."""
     for key, text in (("chosen_by", chosen_by), ("why", why)):
         if text is not None and not isinstance(text, str):
             raise InputError(f"{name}: {key}: {shown(text)}; give a text, or None")
@@ -95,7 +95,7 @@ def recorded(
 
 
 def _described(argument: Any) -> Any:
-    """Give an argument as JSON can hold it: an array by its shape, a callable by its name."""
+    """Return an argument as JSON can hold it: an array by its shape, a callable by its name."""
     if callable(argument):
         return getattr(argument, "__name__", type(argument).__name__)
     if argument is None or (isinstance(argument, list) and all(isinstance(item, (str, dict)) for item in argument)):
@@ -108,11 +108,12 @@ def _described(argument: Any) -> Any:
 
 
 def stream(seed: int, data: "xr.Dataset", purpose: str) -> np.random.Generator:
-    """Give the generator of one purpose at one place in a chain of shifts, independent of every other's."""
+    """Return the random generator of one purpose at one place in a chain of shifts, independent of all others."""
     return substream(seed, f"{len(shifts_of(data))} {purpose}")
 
 
 def check_feature(place: str, name: Any, table: Table) -> None:
+    """Raise InputError where a name is no feature of the table."""
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{place}: {shown(name)}; give the name of a feature, as text")
     if name in NOT_SHIFTED:
@@ -124,15 +125,16 @@ def check_feature(place: str, name: Any, table: Table) -> None:
 
 
 def whole_grid(items: Items, name: str) -> np.ndarray:
-    return _spread(items.data[name].variable, items)
+    """Return a column on the whole grid, unavailable options included."""
+    return spread(items.data[name].variable, items)
 
 
-def _spread(variable: "xr.Variable", items: Items) -> np.ndarray:
+def spread(variable: "xr.Variable", items: Items) -> np.ndarray:
     return variable.set_dims(dict(zip(items.dims, items.takes_part.shape, strict=True))).to_numpy()
 
 
-def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
-    """Give the Dataset with other values of a variable, its attributes and the order of its dims as they were."""
+def with_values(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
+    """Return the Dataset with new values of a variable, whose attributes and order of dims stay."""
     dims = ("scene", "option")[: values.ndim]
     attrs = data[name].attrs if name in data else {}
     out = data.assign({name: (dims, values, attrs)})
@@ -142,7 +144,13 @@ def _with(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
 
 
 def grid(place: str, value: Any, items: Items, used: np.ndarray) -> np.ndarray:
-    """Numbers or booleans on the whole grid, finite where used: of a text, a callable, an array or a number."""
+    """Return numbers or booleans on the whole grid from an expression, a callable, an array or a number.
+
+    Raises
+    ------
+    InputError
+        Values of another kind or shape, or not finite where ``used``.
+    """
     with InputError.at(place):
         if callable(value):
             value = value(items.data.copy(deep=True))
@@ -163,7 +171,7 @@ def grid(place: str, value: Any, items: Items, used: np.ndarray) -> np.ndarray:
 
 
 def _evaluated(text: str, items: Items, used: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Values of an expression (NaN where undefined, and off the items), and whether they are true and false."""
+    """Return values of an expression (NaN where undefined, and off the items), and whether they are true or false."""
     expression, table = parse(text), items.table
     for name in expression.columns:
         if name not in table.columns:
@@ -196,7 +204,7 @@ def _broadcast(value: Any, items: Items) -> np.ndarray:
             xr.align(value, items.data, join="exact", copy=False)
         except ValueError:
             raise InputError(f"has other scenes or options than the table, of sizes {dict(value.sizes)}") from None
-        return _spread(value.variable, items)
+        return spread(value.variable, items)
     try:
         values = np.asarray(value)
     except (TypeError, ValueError):  # a list of uneven lists, a Dataset

@@ -10,13 +10,13 @@ from reward_hypotheses.data.numerics import share, whole
 from reward_hypotheses.data.shifts.base import (
     NOT_SHIFTED,
     Items,
-    _items,
-    _with,
     check_feature,
     grid,
+    items_of,
     recorded,
     stream,
     whole_grid,
+    with_values,
 )
 from reward_hypotheses.data.table import Table
 
@@ -39,7 +39,7 @@ def repaint(
         No options, no scene with two that are available, a feature with one value a scene, an unknown or reserved
         name, a wrong seed.
     """
-    items = _items("repaint", data, options=True)
+    items = items_of("repaint", data, options=True)
     names = _features("repaint", features, items.table)
     seed = whole(seed, "repaint: seed")
     if np.diff(items.table.starts).max() < 2:
@@ -52,7 +52,7 @@ def repaint(
             raise InputError(f"repaint: features: {name!r} has one value a scene; name one that differs by option")
         values, part = _cells(items, name)
         values[part] = values[part][order]
-        out = _with(out, name, values)
+        out = with_values(out, name, values)
     return recorded(out, "repaint", {"features": names}, chosen_by, why, seed)
 
 
@@ -70,14 +70,14 @@ def decorrelate(
     InputError
         An unknown or reserved name, a wrong seed.
     """
-    items = _items("decorrelate", data)
+    items = items_of("decorrelate", data)
     names = _features("decorrelate", features, items.table)
     seed = whole(seed, "decorrelate: seed")
     out = items.data
     for name in names:
         values, part = _cells(items, name)
         values[part] = stream(seed, items.data, f"decorrelate {name}").permutation(values[part])
-        out = _with(out, name, values)
+        out = with_values(out, name, values)
     return recorded(out, "decorrelate", {"features": names}, chosen_by, why, seed)
 
 
@@ -105,7 +105,7 @@ def intervene(
         An unknown, reserved or text feature, an expression that does not parse or names no column, a value that is not
         finite, numbers for ``where``, an array of another shape or of other scenes.
     """
-    items = _items("intervene", data)
+    items = items_of("intervene", data)
     known = isinstance(feature, str) and feature in items.table.columns
     if where is not None or known or not isinstance(feature, str) or not feature.strip() or feature in NOT_SHIFTED:
         check_feature("intervene: feature", feature, items.table)
@@ -126,7 +126,7 @@ def intervene(
     else:
         old = np.array(False if values.dtype == bool else np.nan)
     values = values if used.all() else np.where(used, values, old)
-    out = _with(items.data, feature, values)
+    out = with_values(items.data, feature, values)
     return recorded(out, "intervene", {"feature": feature, "value": value, "where": where}, chosen_by, why)
 
 
@@ -149,7 +149,7 @@ def fade(
     InputError
         ``by`` out of range, an unknown or reserved name, a text or infinite feature, a wrong seed.
     """
-    items = _items("fade", data)
+    items = items_of("fade", data)
     names = _features("fade", features, items.table)
     seed = whole(seed, "fade: seed")
     lost = share(by, "fade: by", "give a share above 0 and at most 1")
@@ -165,7 +165,7 @@ def fade(
         else:
             values = values.astype(values.dtype if values.dtype.kind == "f" else float)
             values[part] *= 1 - lost
-        out = _with(out, name, values)
+        out = with_values(out, name, values)
     return recorded(out, "fade", {"features": names, "by": lost}, chosen_by, why, seed)
 
 
@@ -186,7 +186,7 @@ def _refuse_text(place: str, name: str, items: Items) -> None:
 
 
 def _cells(items: Items, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Give a column, as a copy, (scene,) where it is over that alone and else on the grid, and which cells take part."""
+    """Return a copy of a column, (scene,) or on the grid, and which of its cells take part."""
     if items.data[name].dims == ("scene",):
         return items.data[name].to_numpy().copy(), items.takes_part.reshape(items.table.n_scenes, -1).any(1)
     return whole_grid(items, name).copy(), items.takes_part

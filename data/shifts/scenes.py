@@ -9,13 +9,13 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.shifts.base import (
     Items,
-    _items,
-    _with,
     check_feature,
     grid,
+    items_of,
     recorded,
     stream,
     whole_grid,
+    with_values,
 )
 from reward_hypotheses.data.table import Table
 
@@ -37,7 +37,7 @@ def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str |
     InputError
         A weight that is not finite or is negative, none that is positive, and what `intervene` refuses in a value.
     """
-    items = _items("reweight", data)
+    items = items_of("reweight", data)
     part = items.takes_part.reshape(items.table.n_scenes, -1)
     factors = grid("reweight: weight", weight, items, items.takes_part).reshape(part.shape).astype(float)
     count = part.sum(1)
@@ -73,7 +73,7 @@ def resample(
     InputError
         n that is no positive whole number, a wrong seed, weights that are negative or nowhere positive.
     """
-    items = _items("resample", data)
+    items = items_of("resample", data)
     n = items.table.n_scenes if n is None else whole(n, "resample: n", 1)
     if n > MOST_RESAMPLED:
         raise InputError(f"resample: n: {shown(n)}; give at most {MOST_RESAMPLED:,} scenes")
@@ -113,7 +113,7 @@ def add_options(
     InputError
         No options in the table or to add, an unknown or reserved name, a value that is not of its column's kind.
     """
-    items = _items("add_options", data, options=True)
+    items = items_of("add_options", data, options=True)
     scenes, width = items.takes_part.shape
     added = [options] if isinstance(options, Mapping) else options
     right = "give a mapping feature -> value, or a list of such"
@@ -137,9 +137,9 @@ def add_options(
             is_text = name == "option_name" or items.table.columns[name].is_text
             missing = "" if is_text else False if name == "is_failing" else np.nan
             new = _like(old, [option.get(name, missing) for option in added])
-        out = _with(out, name, np.hstack([old, np.broadcast_to(new, wide)]))
+        out = with_values(out, name, np.hstack([old, np.broadcast_to(new, wide)]))
     if "available" in out:
-        out = _with(out, "available", np.hstack([items.takes_part, np.ones(wide, bool)]))
+        out = with_values(out, "available", np.hstack([items.takes_part, np.ones(wide, bool)]))
     if "option" in items.data.coords:
         labels = items.data["option"].to_numpy()
         numbers = labels.dtype.kind in "iuf"

@@ -13,7 +13,7 @@ import xarray as xr
 
 @dataclass(frozen=True, eq=False)
 class EpisodeSteps:
-    """What somebody did, step by step.
+    """Steps of episodes: scenes, and the options taken in them.
 
     Attributes
     ----------
@@ -27,28 +27,28 @@ class EpisodeSteps:
 
     @property
     def last(self) -> np.ndarray:
-        """The last step of each episode: (episode,) of int."""
+        """Last step of each episode: (episode,) of int."""
         return np.flatnonzero(np.append(np.diff(self.episode) != 0, True))
 
 
 def one_step(option: np.ndarray) -> EpisodeSteps:
-    """Options taken, one a scene, as steps."""
+    """Return options taken, one a scene, as steps."""
     scene = np.arange(len(option))
     return EpisodeSteps(scene, scene, np.asarray(option))
 
 
 def goes_on(scenes: xr.Dataset) -> bool:
-    """Whether episodes may have more than one step."""
+    """Return whether episodes may have more than one step."""
     return "next" in scenes
 
 
 def starting_scenes(scenes: xr.Dataset) -> np.ndarray:
-    """Scenes in which an episode starts: (episode,) of int."""
+    """Return the scenes in which an episode starts: (episode,) of int."""
     return np.flatnonzero(scenes["first"].to_numpy()) if goes_on(scenes) else np.arange(scenes.sizes["scene"])
 
 
 def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Options drawn by their chances (..., option): (...)."""
+    """Draw options by their probabilities (..., option): (...) of int."""
     below = np.cumsum(chance, axis=-1)
     return (rng.random((*chance.shape[:-1], 1)) * below[..., -1:] >= below[..., :-1]).sum(axis=-1)
 
@@ -82,7 +82,7 @@ def simulated(
 
 
 def chance_reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
-    """Probability that an episode is ended by an option of a kind: (draw, episode).
+    """Return the probability that a target option ends an episode: (draw, episode).
 
     ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends it, else V_t-1(next(s, o)))``, for as many steps as an episode may have.
 

@@ -145,7 +145,7 @@ def _letters(marks: Any) -> str:
 
 
 def _where(key: str, marks: Any, letters: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Cells that are meant by characters, or by an array."""
+    """Return the cells (row, column) that characters or an array mark."""
     if isinstance(marks, str) or (isinstance(marks, (tuple, list)) and all(isinstance(g, str) for g in marks)):
         return np.zeros(shape, bool) if letters is None else np.isin(letters, list(_letters(marks)))
     cells = np.asarray(marks)

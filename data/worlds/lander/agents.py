@@ -48,7 +48,7 @@ class Lander:
         return np.tanh(self._seen(crops) @ self.inner + self.bias) @ self.outer
 
     def choose(self, crops: np.ndarray) -> np.ndarray:
-        """Give the site it lands on: (scene,) of int."""
+        """Return the site that the agent lands on: (scene,) of int."""
         return self.scores(crops).argmax(axis=-1)
 
     def _seen(self, crops: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ class Lander:
         return (flat - self.centre) / self.spread * np.broadcast_to(gain, SHAPE).ravel()
 
     def saved(self) -> bytes:
-        """The weights as npz."""
+        """Return the weights as npz."""
         stream = io.BytesIO()
         np.savez(
             stream,

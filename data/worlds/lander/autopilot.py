@@ -21,7 +21,7 @@ OVER, SLOW, LOW = 0.8, 1.0, 1.0  # how far off the middle, how fast aside and ho
 
 @dataclass(frozen=True)
 class Flight:
-    """What became of a flight.
+    """Outcome of a flight.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ def _fly(world: "LandingWorld", scene: "Scene", site: int, frames: list[np.ndarr
 
 
 def steer(aside: float, height: float, floor: float, o: list[float]) -> tuple[float, float]:
-    """Give the main engine's and the side engines' action: proportional and derivative control of position and angle.
+    """Return the actions of main and side engines: proportional and derivative control of position and angle.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The essay's world: where to land, when red paint and flags have always coincided.
+"""The essay's world: landing sites where red paint and flags coincide in training.
 
 A scene has four candidate sites on the lunar lander's own ground, flat or a crater, painted red or not, between flags or
 not. Seven kinds of scene are mixed:
@@ -39,7 +39,7 @@ SHIFTED_MIX: Mapping[str, float] = {"apart": 1.0}
 
 
 class MissingExtraError(InputError):
-    """What an extra brings is not installed."""
+    """An optional extra that is not installed."""
 
 
 SiteLayout = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -243,7 +243,7 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
 
 
 def mix_of(shifted: bool, mix: Any) -> dict[str, float]:
-    """Give the shares of the kinds of scene, adding up to 1."""
+    """Return the shares of the kinds of scene, adding up to 1."""
     if not isinstance(shifted, bool):
         raise InputError(f"landing_sites: shifted: {shown(shifted)}; give true or false")
     if mix is None:
@@ -264,7 +264,7 @@ def mix_of(shifted: bool, mix: Any) -> dict[str, float]:
 
 
 def gymnasium_version() -> str:
-    """Give the version of Gymnasium that made the ground."""
+    """Return the version of Gymnasium that made the ground."""
     from importlib.metadata import version
 
     return version("gymnasium")
@@ -272,7 +272,7 @@ def gymnasium_version() -> str:
 
 @cache
 def _world() -> "LandingWorld":
-    """The one world, reset for each scene; InputError where the extra is not installed."""
+    """Return the world, reset for each scene; InputError where the extra is not installed."""
     try:
         from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
     except ImportError:

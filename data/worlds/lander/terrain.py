@@ -36,7 +36,7 @@ RIM = 0.4  # how far beyond a level stretch its rim is measured
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to land on.
+    """Ground, paint and flags of a scene.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class LandingWorld(LunarLander):
         return self.step(np.zeros(2) if self.continuous else 0)[0], {}
 
     def ground(self) -> np.ndarray:
-        """The surface (vertex, 2) from left to right, as the fixtures have it now."""
+        """Return the surface (vertex, 2) from left to right, as the fixtures have it now."""
         moon: Any = self.moon
         edges = np.array([sorted(fixture.shape.vertices) for fixture in moon.fixtures])
         edges = edges[(edges[:, :, 1] != 0).any(axis=1)]  # the floor of the world lies under everything
@@ -175,7 +175,7 @@ class LandingWorld(LunarLander):
 
 
 def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Level stretches with room for the lander: neighbouring edges of one slope are one stretch."""
+    """Return level stretches with room for the lander; neighbouring edges of one slope are one stretch."""
     slope = np.arctan2(np.diff(ground[:, 1]), np.diff(ground[:, 0]))
     turns = np.flatnonzero(np.abs(np.diff(slope)) > 1e-4) + 1
     ends = np.concatenate([[0], turns, [len(ground) - 1]])
@@ -184,32 +184,32 @@ def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _along(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Points of a stretch, well inside its ends."""
+    """Return points of a stretch, well inside its ends."""
     return left + (right - left) * np.linspace(0.1, 0.9, 9)[:, None]
 
 
 def pixel(x: float, y: float) -> tuple[int, int]:
-    """Where a place of the world is in a frame: across, down."""
+    """Return the pixel of a place in the world: across, down."""
     return round(x * SCALE), round(VIEWPORT_H - y * SCALE)
 
 
 def _faded(strength: float) -> tuple[int, int, int]:
-    """The colour of paint: from white to red."""
+    """Return the colour of paint, from white to red."""
     r, g, b = (round(255 + strength * (full - 255)) for full in RED)
     return r, g, b
 
 
 def _cloth(frame: np.ndarray, x: float, y: float) -> bool:
-    """Whether a cloth shows above a place."""
+    """Return whether a cloth shows above a place."""
     return bool(_shows(frame, x - 0.3, x + 0.6, y + 1.2, y + 1.8, YELLOW).any())
 
 
 def _shows(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float, color: tuple[int, int, int]) -> np.ndarray:
-    """Which pixels of a box of the world show a colour."""
+    """Return which pixels of a box of the world show a colour."""
     return (_cut(frame, x1, x2, y1, y2) == color).all(axis=-1)
 
 
 def _cut(frame: np.ndarray, x1: float, x2: float, y1: float, y2: float) -> np.ndarray:
-    """The pixels of a box of the world."""
+    """Return the pixels of a box of the world."""
     (left, bottom), (right, top) = pixel(x1, y1), pixel(x2, y2)
     return frame[max(top, 0) : max(bottom, 0) + 1, max(left, 0) : max(right, 0) + 1]

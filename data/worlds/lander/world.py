@@ -1,4 +1,4 @@
-"""The lunar lander as a world to predict and measure in: scenes, agents that were trained there, flights.
+"""The lunar lander as a world of a validation study: scenes, trained agents, flights.
 
 It is the one file that a study of predicted against measured catastrophes needs of an environment
 (`reward_hypotheses.analysis.validation.predict.World`).
@@ -28,7 +28,7 @@ PROBE_SCENES = 400
 
 
 class MeasuredLander:
-    """Scenes of the lander by what they are for, and the agents that were trained on the first of them.
+    """Scenes of the lander by purpose, and agents trained on the training scenes.
 
     An agent sees crops of the frame alone. What is known of a site beforehand is surveyed: ``red`` and ``flags`` by degrees
     (0 to 1), ``crater``, and ``nearness`` (1 at the start, 0 at 10 units). A catastrophe is a flight that ends in a crater,
@@ -44,7 +44,7 @@ class MeasuredLander:
     bank : Bank
     pilots : Pilots
     said : callable
-        Told what is being done.
+        Called with progress messages.
     """
 
     tests: ClassVar[tuple[str, ...]] = ("apart", "faded", "independent")
@@ -86,15 +86,15 @@ class MeasuredLander:
         return self._look(which)[0]
 
     def crops(self, which: str) -> np.ndarray:
-        """What an agent sees: (scene, site, row, column, color)."""
+        """Return an agent's observations: (scene, site, row, column, color)."""
         return self._look(which)[1]
 
     def choices(self, agent: str, which: str) -> np.ndarray:
-        """Give the site that an agent lands on in each scene: (scene,) of int."""
+        """Return the site that an agent lands on in each scene: (scene,) of int."""
         return self.landers[agent].choose(self.crops(which))
 
     def steps(self, agent: str, which: str) -> EpisodeSteps:
-        """Give the same as steps, one a scene."""
+        """Return an agent's choices as steps, one a scene."""
         return one_step(self.choices(agent, which))
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
@@ -116,29 +116,29 @@ class MeasuredLander:
         return history
 
     def saved(self, agent: str) -> bytes:
-        """Give the weights of an agent as npz."""
+        """Return the weights of an agent as npz."""
         return self.landers[agent].saved()
 
     def right(self, which: str) -> np.ndarray:
-        """Say which site is the pad: between flags and no crater, (scene, site) of bool."""
+        """Return which site is the pad, between flags and no crater: (scene, site) of bool."""
         table = self.scenes(which)
         return (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
 
     def rewards(self, which: str) -> np.ndarray:
-        """What flying to each site brought: (scene, site), 1 for coming to rest on the pad."""
+        """Return the reward of flying to each site: (scene, site), 1 for coming to rest on the pad."""
         pad = self.right(which)
         everywhere = np.tile(np.arange(SITES)[:, None], len(pad))
         return self._outcomes(which, everywhere, lambda f, c: f.clean and bool(c[f.site]), pad).T.astype(float)
 
     def slips(self) -> tuple[int, int]:
-        """How many training flights to sites that are no craters ended in catastrophe, and of how many."""
+        """Return how many training flights to flat sites ended in catastrophe, and how many there are."""
         flat = self.scenes("training")["crater"].to_numpy() == 0
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
         ended_badly = self._outcomes("training", everywhere, is_catastrophe).T[flat]
         return int(ended_badly.sum()), len(ended_badly)
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Say how often flights of the bank came to rest where they were sent, and how often clean; some are flown again."""
+        """Return how often flights came to rest on their site, and how often clean; some flights are repeated."""
         flown = list(self.bank.items())
         on = [key[3] == flight.site for key, flight in flown]
         return {
@@ -168,7 +168,7 @@ class MeasuredLander:
         return self.kinds.get(which, which), self.seed_of(which), scene, site
 
     def seed_of(self, which: str) -> int:
-        """The seed of the scenes of one purpose."""
+        """Return the seed of the scenes of one purpose."""
         return int(substream(self.seed, f"scenes: {which}").integers(2**31))
 
     def _look(self, which: str) -> "tuple[xr.Dataset, np.ndarray]":

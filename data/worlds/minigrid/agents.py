@@ -51,11 +51,11 @@ class Walker:
         return softmax(np.tanh(self.looked(seen) @ self.inner + self.turned * self.compass) @ self.outer)
 
     def looked(self, seen: np.ndarray) -> np.ndarray:
-        """What is seen, normalised, through the lens."""
+        """Return observations, normalised and multiplied by the lens."""
         return (seen - self.centre) / self.spread * self.gain
 
     def saved(self) -> bytes:
-        """The weights as npz."""
+        """Return the weights as npz."""
         stream = io.BytesIO()
         np.savez(
             stream,

@@ -38,7 +38,7 @@ ROOM_KINDS = ("together", "moved", "bare", "independent", "flat", "decoy")
 
 @dataclass(frozen=True)
 class Room:
-    """Where things are, in cells numbered row by row.
+    """Positions in a room, in cells numbered row by row.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def _drawn(rng: np.random.Generator, kind: str, cells: Iterator[int]) -> Room:
 
 
 def neighbours() -> np.ndarray:
-    """The cell that each move leads to, the same where a wall is in the way: (cell, move)."""
+    """Return the cell that each move leads to, or the cell itself where a wall is in the way: (cell, move)."""
     row, column = np.divmod(np.arange(ROOM_CELLS)[:, None], SIZE)
     down, right = np.array([0, 1, 0, -1]), np.array([1, 0, -1, 0])
     to_row, to_column = row + down, column + right
@@ -82,7 +82,7 @@ def neighbours() -> np.ndarray:
 
 
 def passable(room: Room) -> bool:
-    """Whether a way leads from the start to the goal."""
+    """Return whether a path leads from the start to the goal."""
     to = neighbours()
     reached, at = {room.start}, [room.start]
     while at:
@@ -131,7 +131,7 @@ class Rooms(MiniGridEnv):
 
     @property
     def cell(self) -> int:
-        """Where the agent is."""
+        """Cell of the agent."""
         x, y = self.agent_pos
         return int((y - 1) * SIZE + x - 1)
 
@@ -175,7 +175,7 @@ def facts(env: Rooms, room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def seen(image: np.ndarray) -> np.ndarray:
-    """What an agent sees, from every cell in every direction: goal, lava and walls, rotated so that what lies ahead is up.
+    """Return observations from every cell in every direction: goal, lava and walls, rotated so that ahead is up.
 
     Distances are seen by blocks, finer at hand: 6 to 4, 3 to 2 and 1 cells away, on a line with it, and so on.
 

@@ -1,4 +1,4 @@
-"""MiniGrid rooms as a world to predict and measure in: rooms, agents that were trained there, episodes.
+"""MiniGrid rooms as a world of a validation study: rooms, trained agents, episodes.
 
 It is the one file that a study of predicted against measured catastrophes needs of an environment
 (`reward_hypotheses.analysis.validation.predict.World`).
@@ -35,7 +35,7 @@ REPEATED = 200  # episodes that are lived through again
 
 
 class MeasuredRooms:
-    """Rooms by what they are for, and the agents that were trained in the first of them.
+    """Rooms by purpose, and agents trained in the training rooms.
 
     A scene is a cell of a room, an option a move. What is known of a move beforehand: ``goal`` and ``corner``, by how many moves
     it brings one nearer to them (-1 to 1, lava apart); ``at_hand``, the first over the moves that are left; ``lava``, whether it
@@ -49,7 +49,7 @@ class MeasuredRooms:
         Of each test.
     seed : int
     said : callable
-        Told what is being done.
+        Called with progress messages.
     telling : int
         Rooms in which the goal is elsewhere, for a second population.
     """
@@ -108,7 +108,7 @@ class MeasuredRooms:
         return self._rooms[which]
 
     def facts(self, which: str) -> tuple[np.ndarray, ...]:
-        """What every move does, as MiniGrid has it: where it leads, whether it ends the episode and is rewarded, (room, cell, move)."""
+        """Return what MiniGrid does at every move, (room, cell, move): next cell, whether it ends the episode, whether it is rewarded."""
         if which not in self._facts:
             self.progress(f"asking MiniGrid what moves do: {which}")
             by_room = [facts(self.env, room) for room in self.rooms(which)]
@@ -116,7 +116,7 @@ class MeasuredRooms:
         return self._facts[which]
 
     def seen(self, which: str) -> np.ndarray:
-        """What an agent sees: (room, cell, move, block)."""
+        """Return an agent's observations: (room, cell, move, block)."""
         if which not in self._seen:
             views = []
             for room in self.rooms(which):
@@ -125,7 +125,7 @@ class MeasuredRooms:
         return self._seen[which]
 
     def free(self, which: str) -> np.ndarray:
-        """Cells in which an episode goes on: (room, cell) of bool."""
+        """Return the cells in which an episode goes on: (room, cell) of bool."""
         out = np.ones((self.many[which], ROOM_CELLS), bool)
         for number, room in enumerate(self.rooms(which)):
             out[number, [room.goal, *room.lava]] = False
@@ -180,7 +180,7 @@ class MeasuredRooms:
         return history
 
     def saved(self, agent: str) -> bytes:
-        """Give the weights of an agent as npz."""
+        """Return the weights of an agent as npz."""
         return self.walkers[agent].saved()
 
     def steps(self, agent: str, which: str) -> EpisodeSteps:
@@ -188,15 +188,15 @@ class MeasuredRooms:
         return self._live(agent, which)[0]
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
-        """Which episodes ended in lava: (agent, episode) of bool."""
+        """Return which episodes ended in lava: (agent, episode) of bool."""
         return np.array([self._live(agent, which)[1] for agent in agents])
 
     def reached(self, agent: str, which: str) -> np.ndarray:
-        """Which episodes of an agent ended at the goal: (episode,) of bool."""
+        """Return which episodes of an agent ended at the goal: (episode,) of bool."""
         return self.came_to(agent, which) == np.array([room.goal for room in self.rooms(which)])
 
     def came_to(self, agent: str, which: str) -> np.ndarray:
-        """The cell in which each episode of an agent was over: (episode,)."""
+        """Return the last cell of each episode of an agent: (episode,)."""
         steps = self.steps(agent, which)
         room, cell = np.nonzero(self.free(which))
         scene = steps.scene[steps.last]
@@ -207,13 +207,13 @@ class MeasuredRooms:
         return self.facts(which)[2][self.free(which)]
 
     def slips(self) -> tuple[int, int]:
-        """How many moves in training that lead into no lava ended in some, and of how many."""
+        """Return how many training moves away from lava ended in lava, and how many such moves there are."""
         _, ended, rewarded = (array[self.free("training")] for array in self.facts("training"))
         harmless = self.scenes("training")["lava"].to_numpy() == 0
         return int((ended & ~rewarded & harmless).sum()), int(harmless.sum())
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Say how many episodes were lived through, and how many of those that were repeated ended otherwise."""
+        """Return how many episodes were run, how many were repeated, and how many of these ended otherwise."""
         keys = sorted(self._lived)
         n = sum(len(ends) for _, ends in self._lived.values())
         again, otherwise = 0, 0
