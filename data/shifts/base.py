@@ -130,6 +130,7 @@ def whole_grid(items: Items, name: str) -> np.ndarray:
 
 
 def spread(variable: "xr.Variable", items: Items) -> np.ndarray:
+    """Return a variable on the whole grid."""
     return variable.set_dims(dict(zip(items.dims, items.takes_part.shape, strict=True))).to_numpy()
 
 
