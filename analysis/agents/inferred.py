@@ -92,7 +92,7 @@ class Reading(Agent):
 
     def on(self, judge: Posterior, table: Table) -> Valuation:
         """What all hypotheses say about a test."""
-        families = dict(judge.families) | {self.places[h]: one for h, one in self.agent.families.items()}
+        families = dict(judge.families) | {self.places[h]: fitted for h, fitted in self.agent.families.items()}
         return on_test(self.listed, families, table, self.line, self.told)
 
     @override
@@ -100,13 +100,13 @@ class Reading(Agent):
         """A policy that asks how rational the agent is, told it; others as they are."""
         if not policy.asks_rationality or self.alone is None:
             return policy
-        found = among(rationality_of(self.alone), self.places, len(self.listed))
+        rationality = among(rationality_of(self.alone), self.places, len(self.listed))
         for (
             h
         ) in judge.families:  # an agent that holds what the training data say of its weights, as rational as this one
             k = next(k for k, name in enumerate(self.agent.hypotheses.names) if name == judge.hypotheses.names[h])
-            found[h] = found[self.places[k]]
-        return policy.informed(found)
+            rationality[h] = rationality[self.places[k]]
+        return policy.informed(rationality)
 
     @override
     def perturbed(self, n: int, judge: Posterior, seed: int) -> "Iterator[Reading]":
@@ -126,35 +126,35 @@ class Reading(Agent):
         """
         if self.agent.families or not policy.draws_one:
             return None
-        held = self.agent.prior.weights_of(self.agent.hypotheses) if self.alone is None else self.alone.weights
+        weights = self.agent.prior.weights_of(self.agent.hypotheses) if self.alone is None else self.alone.weights
         by_feedback = zip(*(e.classes.tolist() for e in self.agent.evidence[: self.training]), strict=True)
         classes: dict[tuple[int, ...], list[int]] = {}
         for h, key in enumerate(by_feedback):
             classes.setdefault(key, []).append(h)
         inside, n = judge.within_classes(None), len(judge.weights)
-        found = []
+        left = []
         for members in classes.values():
-            mine = [h for h in members if h < n]
-            share = math.fsum(judge.weights[mine].tolist())
+            of_judge = [h for h in members if h < n]
+            share = math.fsum(judge.weights[of_judge].tolist())
             if share == 0:
                 continue
-            mass = held[members].sum()
+            mass = weights[members].sum()
             p = np.zeros(len(self.listed))
-            p[members] = held[members] / mass if mass > 0 else 1 / len(members)
+            p[members] = weights[members] / mass if mass > 0 else 1 / len(members)
             v = np.zeros(len(self.listed))
-            v[mine] = inside[mine]
-            found.append(left_within(mine, members, share, policy.mixing(p), v, risk.matrix))
-        return found
+            v[of_judge] = inside[of_judge]
+            left.append(left_within(of_judge, members, share, policy.mixing(p), v, risk.matrix))
+        return left
 
 
 def read_agent_of(
     judge: Posterior,
-    own: Hypotheses,
+    agent_hypotheses: Hypotheses,
     prior: Prior,
     training: Sequence[Feedback],
     probes: Sequence[Feedback],
     line: FailureLine,
-    told: FailureLine,
+    agent_line: FailureLine,
     *,
     method: str = "auto",
     draws: int = 1000,
@@ -181,23 +181,23 @@ def read_agent_of(
     """
     n = len(judge.hypotheses)
     theirs = judge.hypotheses
-    whole = Hypotheses(theirs.names + own.names, theirs.rewards + own.rewards, theirs.columns)
+    every = Hypotheses(theirs.names + agent_hypotheses.names, theirs.rewards + agent_hypotheses.rewards, theirs.columns)
 
     def weighed(feedback: Sequence[Feedback]) -> Posterior:
-        return weigh(whole, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
+        return weigh(every, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
 
     alone = weighed(probes) if probes else None
-    apart = tuple(weighed([one]) for one in probes) if len(probes) > 1 else (alone,) if alone is not None else ()
-    after = [*theirs.families, *range(n, len(whole))]
-    places = tuple(h if h not in after else n + after.index(h) for h in range(len(whole)))
-    names = tuple(f"the agent's {theirs.names[h]}" if h < n else whole.names[h] for h in after)
+    apart = tuple(weighed([probe]) for probe in probes) if len(probes) > 1 else (alone,) if alone is not None else ()
+    after = [*theirs.families, *range(n, len(every))]
+    places = tuple(h if h not in after else n + after.index(h) for h in range(len(every)))
+    names = tuple(f"the agent's {theirs.names[h]}" if h < n else every.names[h] for h in after)
     return Reading(
         agent=weighed([*training, *probes]),
         alone=alone,
         apart=apart,
         training=len(training),
-        listed=Hypotheses(theirs.names + names, theirs.rewards + tuple(whole.rewards[h] for h in after), whole.columns),
+        listed=Hypotheses(theirs.names + names, theirs.rewards + tuple(every.rewards[h] for h in after), every.columns),
         line=FailureLine(line.values[:n] + tuple(line.values[h] for h in after)),
-        told=FailureLine(told.values[:n] + tuple(told.values[h] for h in after)),
+        agent_line=FailureLine(agent_line.values[:n] + tuple(agent_line.values[h] for h in after)),
         places=places,
     )

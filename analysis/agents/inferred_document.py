@@ -28,8 +28,8 @@ Document = dict[str, Any]
 
 def untrusted(reading: Reading) -> list[str]:
     """Say why what was read cannot be trusted, if so."""
-    held = [one for one in (reading.agent, reading.alone) if one is not None]
-    return [f"the agent: {problem}" for one in held for problem in one.untrusted()]
+    posteriors = [posterior for posterior in (reading.agent, reading.alone) if posterior is not None]
+    return [f"the agent: {problem}" for posterior in posteriors for problem in posterior.untrusted()]
 
 
 def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Document:
@@ -67,7 +67,8 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
         "log_evidence_mcse": dict(zip(names, alone.mcse.tolist(), strict=True)),
         "log_chance": chance,
         "weights_by_feedback": {
-            str(one.feedback[0].name): dict(zip(names, one.weights.tolist(), strict=True)) for one in reading.apart
+            str(posterior.feedback[0].name): dict(zip(names, posterior.weights.tolist(), strict=True))
+            for posterior in reading.apart
         },
         "rationality": _rationality(alone, names, prob),
         "pairs": [
@@ -93,15 +94,20 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
 
 def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed: int) -> tuple[Document, list[str]]:
     """Predictive checks of the agent's own feedback, which stands after so much of training; what they flag, in words."""
-    first, own = posterior.feedback[:training], posterior.feedback[training:]
-    wide = replace(posterior, feedback=(*first, *(_looking_at_all(one, every) for one in own)))
-    found: Document = {}
+    first, choices = posterior.feedback[:training], posterior.feedback[training:]
+    wide = replace(posterior, feedback=(*first, *(_looking_at_all(feedback, every) for feedback in choices)))
+    checks: Document = {}
     misfit: list[str] = []
-    for k, one in enumerate(own, start=training):
-        check = wide.check(k, substream(seed, f"check of the agent {one.name}"))
+    for k, feedback in enumerate(choices, start=training):
+        check = wide.check(k, substream(seed, f"check of the agent {feedback.name}"))
         misfit.extend(check.misfit)
-        found[str(one.name)] = {"statistic": check.statistic, "p": check.p, "mcse": check.mcse, "what": check.what}
-    return found, misfit
+        checks[str(feedback.name)] = {
+            "statistic": check.statistic,
+            "p": check.p,
+            "mcse": check.mcse,
+            "what": check.what,
+        }
+    return checks, misfit
 
 
 def _against_training(reading: Reading, seed: int) -> Document | None:
@@ -118,13 +124,14 @@ def _against_training(reading: Reading, seed: int) -> Document | None:
     return {"agreement": value, "mcse": error, "chance_at_most": chance, "contradicted": chance < CONTRADICTION}
 
 
-def contradiction(found: Mapping[str, Any]) -> str | None:
+def contradiction(document: Mapping[str, Any]) -> str | None:
     """Say that the training data and the agent's own choices contradict each other, of a read agent's document; else None."""
-    against = found["training_and_choices"]
+    against = document["training_and_choices"]
     if against is None or not against["contradicted"]:
         return None
     lead = {
-        key: max(found[key]["weights"], key=found[key]["weights"].get) for key in ("with_training", "without_training")
+        key: max(document[key]["weights"], key=document[key]["weights"].get)
+        for key in ("with_training", "without_training")
     }
     if lead["with_training"] == lead["without_training"]:
         instead = f"both leave {lead['with_training']!r} the weightiest"
@@ -137,22 +144,24 @@ def contradiction(found: Mapping[str, Any]) -> str | None:
     )
 
 
-def _looking_at_all(one: Feedback, every: Sequence[Feedback]) -> Feedback:
+def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
     """The same, to be checked against every feature of its table, for an agent may go by one that no hypothesis names."""
-    if one.missing != "error":
-        return one  # what it needs says which rows are left out
-    said = {c for other in every for c in other.said_columns}
-    known = [c for c, v in one.items.columns.items() if c not in said and c not in RESERVED and not v.is_text]
-    return replace(one, needs=tuple(dict.fromkeys([*one.needs, *known])))
+    if feedback.missing != "error":
+        return feedback  # what it needs says which rows are left out
+    answer_columns = {c for other in every for c in other.said_columns}
+    known = [
+        c for c, v in feedback.items.columns.items() if c not in answer_columns and c not in RESERVED and not v.is_text
+    ]
+    return replace(feedback, needs=tuple(dict.fromkeys([*feedback.needs, *known])))
 
 
 def log_chance(posterior: Posterior) -> float | None:
     """Log likelihood of all that was said by somebody who chooses at chance, nats; None for kinds that do not say."""
     total = 0.0
-    for one, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
-        if not isinstance(one, Rational) or set(one.nuisances) - {"rationality"} or "mdp" in one.asks:
+    for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
+        if not isinstance(feedback, Rational) or set(feedback.nuisances) - {"rationality"} or "mdp" in feedback.asks:
             return None
-        blind = replace(one, rationality=CHANCE, human=None)
+        blind = replace(feedback, rationality=CHANCE, human=None)
         total += float(blind.part(valuation, 0).log_likelihoods({})[0])
     return total
 
@@ -160,22 +169,22 @@ def log_chance(posterior: Posterior) -> float | None:
 def _rationality(alone: Posterior, names: Sequence[str], prob: float) -> Document:
     """Mean, standard deviation and interval of each rationality under each hypothesis."""
     out: Document = {}
-    for one, evidence in zip(alone.feedback, alone.evidence, strict=True):
-        if not isinstance(one, Rational) or one.variable("rationality") in out:
+    for feedback, evidence in zip(alone.feedback, alone.evidence, strict=True):
+        if not isinstance(feedback, Rational) or feedback.variable("rationality") in out:
             continue
         known: Document = {}
         for h, name in enumerate(names):
             if h in alone.families:
                 fitted = alone.families[h]
-                if fitted.linear.sd is not None or "rationality" not in one.nuisances:
+                if fitted.linear.sd is not None or "rationality" not in feedback.nuisances:
                     known[name] = None  # the length of its weights
                     continue
-                betas = fitted.nuisances[one.variable("rationality")]
+                betas = fitted.nuisances[feedback.variable("rationality")]
                 shares = np.full(len(betas), 1 / len(betas))
             else:
-                betas, shares, _ = nodes_of(one, evidence, h)
+                betas, shares, _ = nodes_of(feedback, evidence, h)
             known[name] = _summary(betas, shares, prob)
-        out[one.variable("rationality")] = known
+        out[feedback.variable("rationality")] = known
     return out
 
 

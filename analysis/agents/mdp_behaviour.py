@@ -152,20 +152,20 @@ def demonstrate(
     return [[(states[s], actions[a]) for s, a in trajectory] for trajectory in made]
 
 
-def _reward(mdp: MDP, given: Any) -> np.ndarray:
+def _reward(mdp: MDP, reward: Any) -> np.ndarray:
     """A reward (state,), however it is given."""
-    if not isinstance(given, str) and not callable(given):
-        given = mdp.by_label("reward", given, ("state",))
+    if not isinstance(reward, str) and not callable(reward):
+        reward = mdp.by_label("reward", reward, ("state",))
         try:
-            found = np.asarray(given, float)
+            values = np.asarray(reward, float)
         except (TypeError, ValueError):
-            raise InputError(f"reward: {shown(given)}; give an expression, or a number for each state") from None
-        if found.shape != (mdp.n_states,) or not np.isfinite(found).all():
+            raise InputError(f"reward: {shown(reward)}; give an expression, or a number for each state") from None
+        if values.shape != (mdp.n_states,) or not np.isfinite(values).all():
             raise InputError(
-                f"reward: an array of shape {found.shape}; give a finite number for each of {mdp.n_states} states, or an expression"
+                f"reward: an array of shape {values.shape}; give a finite number for each of {mdp.n_states} states, or an expression"
             )
-        return found
-    listed = hypotheses_of({"reward": given})
+        return values
+    listed = hypotheses_of({"reward": reward})
     table = mdp.table.with_booleans(c for c, v in mdp.table.columns.items() if v.is_boolean())
     expressions = {who: e for who, e in listed.expressions().items() if isinstance(e, Expression)}
     problems = check_columns([(table, expressions)])
