@@ -1,4 +1,4 @@
-"""An agent read off its own choices: what it goes by, how rational it is, and how far it is from agents that are assumed."""
+"""An agent that is inferred from its own choices: its hypotheses, its rationality, and its distance from assumed agents."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,27 +25,27 @@ from reward_hypotheses.models.weights.weigh import weigh
 
 @dataclass(frozen=True, eq=False)
 class Reading(Agent):
-    """What an agent of a prior of its own holds, and where its hypotheses stand among the judge's.
+    """An agent with its own prior and choices, and the places of its hypotheses among the judge's.
 
-    Tests are valued under the judge's hypotheses and, after them, the agent's own; a family that both hold stands there
-    twice, for what the agent's choices say of its weights is said of the agent alone.
+    A test has rewards under the judge's hypotheses and, after them, the agent's own. A linear family of both is there twice:
+    the agent's choices inform the weights of the agent's copy alone.
 
     Attributes
     ----------
     agent : Posterior
-        By the training data and the agent's own choices.
+        Given the training data and the agent's own choices.
     alone : Posterior or None
-        By its own choices alone; None where there are none.
+        Given its own choices alone; None where there are none.
     apart : tuple of Posterior
-        By each of its feedbacks alone.
+        Given each of its feedbacks alone.
     training : int
-        How many of the agent's feedbacks, the first, are the training data.
+        Number of training feedbacks, which come first among the agent's.
     listed : Hypotheses
         The judge's, then the agent's own.
-    line, told : FailureLine
-        Of these, by the judge and as the agent was told.
+    line, agent_line : FailureLine
+        Of the listed hypotheses: the judge's failure line, and the agent's.
     places : tuple of int
-        Where each of the agent's hypotheses stands among them.
+        Place of each of the agent's hypotheses among the listed.
     """
 
     agent: Posterior
@@ -54,7 +54,7 @@ class Reading(Agent):
     training: int
     listed: Hypotheses
     line: FailureLine
-    told: FailureLine
+    agent_line: FailureLine
     places: tuple[int, ...]
 
     @property
@@ -77,7 +77,7 @@ class Reading(Agent):
         return self.listed
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """Numbers by the agent's hypothesis at their places among all, 0 elsewhere: (hypothesis,)."""
+        """Return numbers by the agent's hypothesis at their places among the listed, 0 elsewhere: (hypothesis,)."""
         out = np.zeros(len(self.listed))
         out[list(self.places)] = values
         return out
@@ -91,19 +91,18 @@ class Reading(Agent):
         return self.spread(self.agent.prior.weights_of(self.agent.hypotheses))
 
     def on(self, judge: Posterior, table: Table) -> Valuation:
-        """What all hypotheses say about a test."""
+        """Return rewards and failure lines of a test under all hypotheses."""
         families = dict(judge.families) | {self.places[h]: fitted for h, fitted in self.agent.families.items()}
-        return on_test(self.listed, families, table, self.line, self.told)
+        return on_test(self.listed, families, table, self.line, self.agent_line)
 
     @override
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
-        """A policy that asks how rational the agent is, told it; others as they are."""
+        """Return a policy that asks for the agent's rationality with it; other policies as they are."""
         if not policy.asks_rationality or self.alone is None:
             return policy
         rationality = among(rationality_of(self.alone), self.places, len(self.listed))
-        for (
-            h
-        ) in judge.families:  # an agent that holds what the training data say of its weights, as rational as this one
+        # an agent with the weights of a family that the training data give has this rationality too
+        for h in judge.families:
             k = next(k for k, name in enumerate(self.agent.hypotheses.names) if name == judge.hypotheses.names[h])
             rationality[h] = rationality[self.places[k]]
         return policy.informed(rationality)
@@ -119,10 +118,10 @@ class Reading(Agent):
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        """What endless training would leave of its risk, its own choices as they were seen; None where that is not defined.
+        """Return the risk that endless training leaves, given the agent's choices; None where that is not defined.
 
-        By classes S between which training can tell, ``v(S) sum_{i, j in S} p_i v_j C_ij``, p its prior times the likelihood of its
-        own choices, normalised within S.
+        For each class S that training can identify, ``v(S) sum_{i, j in S} p_i v_j C_ij``, with p the agent's prior times the
+        likelihood of its own choices, normalised within S.
         """
         if self.agent.families or not policy.draws_one:
             return None
@@ -161,18 +160,18 @@ def read_agent_of(
     chains: int = 4,
     seed: int = 0,
 ) -> Reading:
-    """Read an agent: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``, with nuisances of its own.
+    """Infer an agent: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``, with its own nuisance parameters.
 
     Parameters
     ----------
-    own : Hypotheses
+    agent_hypotheses : Hypotheses
         The agent's own, beside the judge's.
     prior : Prior
         The agent's, over the judge's hypotheses and its own.
     training, probes : sequence of Feedback
-        The training data, and the agent's own choices; no name or human of one is of the other.
-    line, told : FailureLine
-        Of the judge's hypotheses and the agent's own: the judge's, and what the agent was told.
+        The training data, and the agent's own choices; they share no name and no human.
+    line, agent_line : FailureLine
+        Of the judge's hypotheses and the agent's own: the judge's failure line, and the agent's.
 
     Raises
     ------

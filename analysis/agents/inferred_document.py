@@ -1,4 +1,4 @@
-"""What the results document holds of an agent that was inferred from its own choices."""
+"""An agent that was inferred from its own choices, as plain numbers and text of the results document."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ Document = dict[str, Any]
 
 
 def untrusted(reading: Reading) -> list[str]:
-    """Say why what was read cannot be trusted, if so."""
+    """Return the reasons why the inferred agent cannot be trusted."""
     posteriors = [posterior for posterior in (reading.agent, reading.alone) if posterior is not None]
     return [f"the agent: {problem}" for posterior in posteriors for problem in posterior.untrusted()]
 
 
 def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Document:
-    """How far weights are from those of assumed agents: total variation, and bits ``KL(w || foil) / ln 2``; by name."""
+    """Return the distance of weights from assumed agents, by name: total variation, and bits ``KL(w || foil) / ln 2``."""
     out: Document = {}
     for key, foil in foils.items():
         if foil is None:
@@ -48,7 +48,7 @@ def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Do
 
 
 def document_of(reading: Reading, seed: int, prob: float) -> Document:
-    """What the agent's own choices say of it, as plain numbers and text, and what to mind about that."""
+    """Return the agent's weights, rationality and checks by its own choices, and warnings about them."""
     alone = reading.alone
     assert alone is not None
     names = [reading.listed.names[k] for k in reading.places]
@@ -93,7 +93,7 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
 
 
 def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed: int) -> tuple[Document, list[str]]:
-    """Predictive checks of the agent's own feedback, which stands after so much of training; what they flag, in words."""
+    """Return predictive checks of the agent's own feedback, which follows the training feedback, and their warnings."""
     first, choices = posterior.feedback[:training], posterior.feedback[training:]
     wide = replace(posterior, feedback=(*first, *(_looking_at_all(feedback, every) for feedback in choices)))
     checks: Document = {}
@@ -111,10 +111,10 @@ def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed
 
 
 def _against_training(reading: Reading, seed: int) -> Document | None:
-    """How far the training data and the agent's own choices agree about what it goes by; None where there is no training.
+    """Return the agreement of the training data with the agent's own choices; None without training data.
 
-    ``log p(training, choices) - log p(training) - log p(choices)``, nats, averaged over its hypotheses by its prior; -x has a
-    chance of at most exp(-x) if it learned what the training data say (`contributions`).
+    The agreement is ``log p(training, choices) - log p(training) - log p(choices)``, nats, averaged over its hypotheses by its
+    prior. If the agent learned from the training data, -x has a probability of at most exp(-x) (`contributions`).
     """
     if not reading.training:
         return None
@@ -125,7 +125,7 @@ def _against_training(reading: Reading, seed: int) -> Document | None:
 
 
 def contradiction(document: Mapping[str, Any]) -> str | None:
-    """Say that the training data and the agent's own choices contradict each other, of a read agent's document; else None."""
+    """Return the warning that the training data and the agent's own choices contradict each other, or None."""
     against = document["training_and_choices"]
     if against is None or not against["contradicted"]:
         return None
@@ -145,9 +145,9 @@ def contradiction(document: Mapping[str, Any]) -> str | None:
 
 
 def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
-    """The same, to be checked against every feature of its table, for an agent may go by one that no hypothesis names."""
+    """Return a feedback that is checked against every feature of its table, also those that no hypothesis names."""
     if feedback.missing != "error":
-        return feedback  # what it needs says which rows are left out
+        return feedback  # its needs determine the rows that are left out
     answer_columns = {c for other in every for c in other.said_columns}
     known = [
         c for c, v in feedback.items.columns.items() if c not in answer_columns and c not in RESERVED and not v.is_text
@@ -156,7 +156,7 @@ def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
 
 
 def log_chance(posterior: Posterior) -> float | None:
-    """Log likelihood of all that was said by somebody who chooses at chance, nats; None for kinds that do not say."""
+    """Return the log likelihood of all feedback by choices at chance, nats; None for kinds without a rationality."""
     total = 0.0
     for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
         if not isinstance(feedback, Rational) or set(feedback.nuisances) - {"rationality"} or "mdp" in feedback.asks:
@@ -167,7 +167,7 @@ def log_chance(posterior: Posterior) -> float | None:
 
 
 def _rationality(alone: Posterior, names: Sequence[str], prob: float) -> Document:
-    """Mean, standard deviation and interval of each rationality under each hypothesis."""
+    """Return mean, standard deviation and interval of each rationality under each hypothesis."""
     out: Document = {}
     for feedback, evidence in zip(alone.feedback, alone.evidence, strict=True):
         if not isinstance(feedback, Rational) or feedback.variable("rationality") in out:
@@ -203,7 +203,7 @@ def _summary(betas: np.ndarray, shares: np.ndarray, prob: float) -> Document:
 
 
 def _unexplained(reading: Reading, chance: float | None) -> list[str]:
-    """Where choosing at chance says as much of the agent as any hypothesis, or as the one that it is taken to go by."""
+    """Return a warning where choices at chance explain the agent as well as its best or its leading hypothesis."""
     alone = reading.alone
     if chance is None or alone is None:
         return []
@@ -224,7 +224,7 @@ def _unexplained(reading: Reading, chance: float | None) -> list[str]:
 
 
 def _not_apart(alone: Posterior) -> list[str]:
-    """Pairs of hypotheses that the agent may hold and that its choices do not tell apart, in words."""
+    """Return a warning for each pair of likely hypotheses that the agent's choices do not distinguish."""
     out = []
     names = alone.hypotheses.names
     for p in pairs(alone):

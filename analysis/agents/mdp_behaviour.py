@@ -153,7 +153,7 @@ def demonstrate(
 
 
 def _reward(mdp: MDP, reward: Any) -> np.ndarray:
-    """A reward (state,), however it is given."""
+    """Return a reward (state,) from an expression, a callable or an array."""
     if not isinstance(reward, str) and not callable(reward):
         reward = mdp.by_label("reward", reward, ("state",))
         try:
@@ -168,8 +168,7 @@ def _reward(mdp: MDP, reward: Any) -> np.ndarray:
     listed = hypotheses_of({"reward": reward})
     table = mdp.table.with_booleans(c for c, v in mdp.table.columns.items() if v.is_boolean())
     expressions = {who: e for who, e in listed.expressions().items() if isinstance(e, Expression)}
-    problems = check_columns([(table, expressions)])
-    if problems:
+    if problems := check_columns([(table, expressions)]):
         raise InputError(problems)
     valuation = Valuation(listed, table, failure_line(0.0, listed.names))
     return np.concatenate([block.reward(0)[0] for block in valuation.blocks()])
