@@ -54,74 +54,58 @@ class World(Protocol):
     @property
     def tests(self) -> tuple[str, ...]:
         """The shifted tests."""
-        ...
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that describe an option."""
-        ...
 
     @property
     def features(self) -> tuple[str, ...]:
         """Expressions over columns that a fitted reward weighs, such as the columns and their products."""
-        ...
 
     @property
     def rules(self) -> Mapping[str, str]:
         """Named rules, the baseline: name -> reward, an expression over columns, above 1/2 for approved options."""
-        ...
 
     @property
     def bad(self) -> str:
         """Column that marks options whose outcome is a catastrophe, as far as can be seen beforehand."""
-        ...
 
     @property
     def source(self) -> str:
         """Reason for these columns."""
-        ...
 
     @property
     def counted(self) -> str:
         """Unit that is counted when a test is carried out, such as flights."""
-        ...
 
     @property
     def lacking(self) -> str:
         """What ``probes without`` lack, such as craters."""
-        ...
 
     def scenes(self, which: str) -> xr.Dataset:
         """Return columns over (scene, option), and successors where an episode has several steps (`data.episodes`)."""
-        ...
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
         """Train agents, by name and seed; return their mean reward, batch by batch."""
-        ...
 
     def saved(self, agent: str) -> bytes:
         """Return the weights of an agent as npz."""
-        ...
 
     def steps(self, agent: str, which: str) -> EpisodeSteps:
         """Return an agent's steps, its demonstrations."""
-        ...
 
     def right(self, which: str) -> np.ndarray:
         """Return the options that end an episode as training rewards: (scene, option) of bool."""
-        ...
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Let agents act; return which episodes ended in catastrophe, (agent, episode) of bool."""
-        ...
 
     def slips(self) -> tuple[int, int]:
         """Return how many training outcomes of options that are not bad were catastrophes, and their number."""
-        ...
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return how well choices were carried out: of ``repeated`` outcomes, ``ended_otherwise`` differed."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

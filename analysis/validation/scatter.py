@@ -20,6 +20,7 @@ from reward_hypotheses.analysis.report.figure_style import (
     VERMILION,
 )
 
+POINTS: Mapping[str, Any] = {"markersize": 3.5, "elinewidth": 0.7, "alpha": 0.8, "zorder": 3}
 MARKS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"))
 
 
@@ -47,18 +48,7 @@ def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], captions: Mapping
                     [max(row["upper"] - row["predicted"], 0.0) for row in some],
                 ]
                 measured = [row["measured"] for row in some]
-                ax.errorbar(
-                    at,
-                    measured,
-                    xerr=ends,
-                    fmt=mark,
-                    color=color,
-                    markersize=3.5,
-                    elinewidth=0.7,
-                    alpha=0.8,
-                    label=shift,
-                    zorder=3,
-                )
+                ax.errorbar(at, measured, xerr=ends, fmt=mark, color=color, label=shift, **POINTS)
             ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="predicted share of catastrophes", aspect="equal")
             ax.set_title(title + (f"\n{captions[title]}" if captions and title in captions else ""), color=INK)
             ax.grid(color=FAINT)

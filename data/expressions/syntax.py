@@ -106,6 +106,15 @@ class Expression:
                     symbol.kind in LOGIC + COMPARISONS or (symbol.kind == "where" and arguments[1] and arguments[2])
                 )
 
+    def is_truth(self, is_boolean: Callable[[str], bool]) -> bool:
+        """Return whether the values are true and false, for columns that ``is_boolean`` tells of."""
+        negated = Expression(self.text, (*self.program, Symbol("not", 0, name="not", arguments=1)))
+        try:  # what can be negated is true or false
+            negated.check(is_boolean)
+        except InputError:
+            return False
+        return True
+
     def evaluate(self, column: Callable[[str], np.ndarray]) -> np.ndarray | float:
         """Evaluate item by item.
 

@@ -9,7 +9,6 @@ import numpy as np
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import RESERVED, Table
 
@@ -89,9 +88,8 @@ def _values(feature: Any, raw: Any) -> np.ndarray:
             wrong = listed[numbers.index(None)]
             raise InputError(f"combinations: {feature}: {shown(wrong)}; give finite numbers, or true and false alone")
         values = np.array(numbers, float)
-        values = (
-            values == 1 if set(values.tolist()) <= {0.0, 1.0} else values
-        )  # as everywhere, 0 and 1 alone are false and true
+        if set(values.tolist()) <= {0.0, 1.0}:  # as everywhere, 0 and 1 alone are false and true
+            values = values == 1
     if len(np.unique(values)) < len(values):
         raise InputError(f"combinations: {feature}: {shown(listed)} has a value twice; give each once")
     return values
@@ -101,20 +99,14 @@ def _where(where: Any, columns: Mapping[str, Column]) -> np.ndarray:
     def is_boolean(name: str) -> bool:
         return columns[name].values.dtype == bool
 
-    try:
+    with InputError.at("combinations: where"):
         condition = parse(where)
         unknown = [c for c in condition.columns if c not in columns]
         if unknown:
             raise InputError(f"names {unknown[0]!r}, of which no values are given; {suggestion(unknown[0], columns)}")
         condition.check(is_boolean)
-    except InputError as error:
-        raise InputError([f"combinations: where: {p}" for p in error.problems]) from None
-    try:  # what can be negated is true or false
-        Expression(where, (*condition.program, Symbol("not", 0, name="not", arguments=1))).check(is_boolean)
-    except InputError:
-        raise InputError(
-            "combinations: where: gives numbers; it must be true or false, as in red_paint == flags"
-        ) from None
+        if not condition.is_truth(is_boolean):
+            raise InputError("gives numbers; it must be true or false, as in red_paint == flags")
     n = len(next(iter(columns.values())).values)
     holds = np.broadcast_to(condition.evaluate(lambda name: columns[name].values), n)
     if not (holds == 1).any():

@@ -21,7 +21,6 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.data.expressions.syntax import Expression, Symbol
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import PLACE_COLUMNS, Table
@@ -187,11 +186,7 @@ def _evaluated(text: str, items: Items, used: np.ndarray) -> tuple[np.ndarray, b
     expression.check(is_boolean)
     values = np.full(used.shape, np.nan)
     values[items.takes_part] = expression.evaluate(columns.__getitem__)
-    try:  # what can be negated is true or false
-        Expression(text, (*expression.program, Symbol("not", 0, name="not", arguments=1))).check(is_boolean)
-    except InputError:
-        return values, False
-    return values, True
+    return values, expression.is_truth(is_boolean)
 
 
 def _broadcast(value: Any, items: Items) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Gradient ascent by Adam (Kingma and Ba 2015), for the small networks of trained agents."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +11,15 @@ LENS = 0.8  # standard deviation of the logarithm of an agent's gains
 BATCHES, BATCH, RATE = 400, 64, 0.01
 
 
+def npz_of(arrays: Mapping[str, Any]) -> bytes:
+    """Return arrays as the bytes of an npz file."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
 class Adam:
-    """Climb along gradients that are given batch by batch; weights are changed in place.
+    """Gradient ascent, batch by batch; weights are changed in place.
 
     Parameters
     ----------
@@ -23,7 +32,7 @@ class Adam:
         self.first, self.second = ([np.zeros_like(w) for w in weights] for _ in range(2))
 
     def climb(self, gradients: Sequence[np.ndarray]) -> None:
-        """One step."""
+        """Make one step along gradients, an array for each of the weights."""
         self.step += 1
         for w, g, m, v in zip(self.weights, gradients, self.first, self.second, strict=True):
             m += 0.1 * (g - m)

@@ -6,14 +6,13 @@ Agents differ by their seed: by initial weights, by the scenes they meet, and by
 ground and one on what is below it, lognormal, so that one sees flags better and another paint.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam, npz_of
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
@@ -58,17 +57,7 @@ class Lander:
 
     def saved(self) -> bytes:
         """Return the weights as npz."""
-        stream = io.BytesIO()
-        np.savez(
-            stream,
-            inner=self.inner,
-            bias=self.bias,
-            outer=self.outer,
-            lens=self.lens,
-            centre=self.centre,
-            spread=self.spread,
-        )
-        return stream.getvalue()
+        return npz_of(vars(self))
 
 
 def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, fly
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
+from reward_hypotheses.data.worlds.policy_gradient import npz_of
 
 Key = tuple[str, int, int, int]
 """Kind of scene, seed, number of the scene, site."""
@@ -126,10 +127,8 @@ def serve() -> None:
                 world.reset(options={"scene": scene_of(seed, number, {kind: 1.0})})
                 row = world.graded()
                 rows.append(row | {"crops": crops_of(world.render(), row["middle"], row["floor"])})
-            stream = io.BytesIO()
-            columns: Any = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            np.savez(stream, **columns)
-            answer = {"arrays": base64.b64encode(stream.getvalue()).decode()}
+            arrays = npz_of({name: np.array([row[name] for row in rows]) for name in rows[0]})
+            answer = {"arrays": base64.b64encode(arrays).decode()}
         answers.write(json.dumps(answer) + "\n")
         try:
             answers.flush()

@@ -7,7 +7,6 @@ lognormal gains, one on the goal and its inverse on walls and compass, and one o
 another where it is.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.minigrid.rooms import MOST_MOVES, ROOM_CELLS
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam, npz_of
 
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
 LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by
@@ -56,18 +55,7 @@ class Walker:
 
     def saved(self) -> bytes:
         """Return the weights as npz."""
-        stream = io.BytesIO()
-        np.savez(
-            stream,
-            inner=self.inner,
-            compass=self.compass,
-            outer=self.outer,
-            gain=self.gain,
-            turned=self.turned,
-            centre=self.centre,
-            spread=self.spread,
-        )
-        return stream.getvalue()
+        return npz_of(vars(self))
 
 
 def train_walker(
