@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,22 +127,14 @@ class Ledger:
         """
         refuse_odd(self.path, self.path.name, "a ledger (JSON lines)")
         try:
-            handle = os.open(self.path, os.O_RDONLY)
+            with self._opened("read", os.O_RDONLY) as handle:
+                data = _all_of(handle)
         except FileNotFoundError:
             if not self.path.absolute().parent.is_dir():
                 raise InputError(
                     f"{self.path.name}: the folder {str(self.path.parent)!r} does not exist; give the path of a ledger in one that does"
                 ) from None
             return Recorded()
-        except OSError as error:
-            raise self._unusable("read", error) from None
-        try:
-            _lock(handle, alone=False)
-            data = _all_of(handle)
-        except OSError as error:
-            raise self._unusable("read", error) from None
-        finally:
-            os.close(handle)
         return self._verified(data, refuse_cut_off=True)
 
     def record(
@@ -197,16 +190,12 @@ class Ledger:
                 wrong.append(f"{key}: {shown(text)} is no text")
         if risk is not None and not is_share(risk):
             wrong.append(f"risk: {shown(risk)}; give the mean risk that was reported, from 0 to 1, or None")
-        when = ""
-        try:
-            when = _utc(time)
-        except InputError as error:
-            wrong += error.problems
-        digest = ""
-        try:
-            digest = digest_of(test)
-        except InputError as error:
-            wrong += error.problems
+        recorded = []
+        for read, value in ((_utc, time), (digest_of, test)):
+            try:
+                recorded.append(read(value))
+            except InputError as error:
+                wrong += error.problems
         for words in (t for t in (decided, table, study) if isinstance(t, str)):
             try:
                 words.encode()
@@ -214,6 +203,7 @@ class Ledger:
                 wrong.append(f"{shown(words)} is no text that UTF-8 can hold; write it in plain text")
         if wrong:
             raise InputError([f"ledger: {w}" for w in wrong])
+        when, digest = recorded
         return when, digest
 
     def _add(self, what: tuple[str, str, str, str, str, float | None]) -> Entry:
@@ -224,12 +214,7 @@ class Ledger:
             )
         refuse_odd(self.path, self.path.name, "a ledger (JSON lines)")
         is_new = not self.path.exists()
-        try:
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise self._unusable("written", error) from None
-        try:
-            _lock(handle, alone=True)
+        with self._opened("written", os.O_RDWR | os.O_APPEND | os.O_CREAT) as handle:
             data = _all_of(handle)
             self._verified(data, refuse_cut_off=False)
             lines = _lines(data)
@@ -243,18 +228,26 @@ class Ledger:
             except OSError:
                 os.ftruncate(handle, len(data))
                 raise
-        except OSError as error:
-            raise self._unusable("written", error) from None
-        finally:
-            os.close(handle)
         if is_new:
             flush_folder(self.path.absolute().parent)
         return entry
 
-    def _unusable(self, verb: str, error: OSError) -> InputError:
-        return InputError(
-            f"{self.path.name}: cannot be {verb} ({error.strerror}); give the path of a ledger that can be"
-        )
+    @contextmanager
+    def _opened(self, verb: str, flags: int) -> Iterator[int]:
+        """Open the file under its lock, and give its handle; FileNotFoundError where a reader finds none."""
+        try:
+            handle = os.open(self.path, flags, 0o666)
+            try:
+                _lock(handle, alone=bool(flags & os.O_CREAT))
+                yield handle
+            finally:
+                os.close(handle)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not flags & os.O_CREAT:
+                raise
+            raise InputError(
+                f"{self.path.name}: cannot be {verb} ({error.strerror}); give the path of a ledger that can be"
+            ) from None
 
     def _verified(self, data: bytes, refuse_cut_off: bool) -> Recorded:
         entries: list[Entry] = []

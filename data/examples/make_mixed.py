@@ -8,7 +8,6 @@ asked.
 Run from the repository: ``python -m reward_hypotheses.data.examples.make_mixed [FOLDER]``.
 """
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.examples import site_rows, write_rows
 from reward_hypotheses.data.worlds.gridworld import gridworld
 from reward_hypotheses.data.worlds.lander.scenes import landing_sites
 
@@ -50,22 +50,12 @@ def main(folder: Path = HERE / "mixed") -> None:
         "rankings": ranked(free, rng),
     } | yard(rng)
     for name, rows in tables.items():
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(folder / f"{name}.csv", rows)
 
 
 def sites(n: int, seed: int, mix: Mapping[str, float], *columns: str) -> list[Row]:
     """Survey candidate sites on the lander's ground, a row a site."""
-    table = landing_sites(n, seed, mix=mix)
-    cells = {name: table[name].values for name in columns}
-    return [
-        {"scene": m, "option": o}
-        | {name: int(v[m, o]) if v.dtype == bool else f"{v[m, o]:.3f}" for name, v in cells.items()}
-        for m in range(n)
-        for o in range(table.sizes["option"])
-    ]
+    return site_rows(landing_sites(n, seed, mix=mix), columns)
 
 
 def compared(free: Sequence[Row], rng: np.random.Generator) -> list[Row]:

@@ -11,8 +11,9 @@ import csv
 import sys
 from pathlib import Path
 
+from reward_hypotheses.data.examples import write_rows
+
 HERE = Path(__file__).resolve().parent
-COLUMNS = ("biscoe", "bill_depth", "flipper", "is_gentoo")
 TRAINING = (("Adelie", "Torgersen"), ("Gentoo", "Biscoe"))
 TEST = (("Adelie", "Biscoe"),)
 
@@ -40,10 +41,7 @@ def birds(source: Path, kinds: tuple[tuple[str, str], ...]) -> list[dict[str, st
 def main(folder: Path) -> None:
     """Write training.csv and test.csv."""
     for name, kinds in (("training", TRAINING), ("test", TEST)):
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(birds(HERE / "penguins" / "penguins.csv", kinds))
+        write_rows(folder / f"{name}.csv", birds(HERE / "penguins" / "penguins.csv", kinds))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 Run from the repository: ``python -m reward_hypotheses.data.examples.make_template``.
 """
 
-import csv
 import sys
 from pathlib import Path
 
 from PIL import Image
 
+from reward_hypotheses.data.examples import site_rows, write_rows
 from reward_hypotheses.data.worlds.lander.scenes import landing_frame, landing_sites
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
@@ -18,13 +18,7 @@ def main(folder: Path = TEMPLATE) -> None:
     """Write ``training.csv``, ``test.csv`` and a picture of each."""
     for name, seed, shifted, scene in (("training", 0, False, 0), ("test", 1, True, 0)):
         table = landing_sites(60, seed, shifted)
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["scene", "option", *map(str, table.data_vars)])
-            for m in range(table.sizes["scene"]):
-                for o in range(table.sizes["option"]):
-                    cells = (table[c].values[m, o] for c in table.data_vars)
-                    writer.writerow([m, o, *(int(c) if c.dtype == bool else f"{c:.3f}" for c in cells)])
+        write_rows(folder / f"{name}.csv", site_rows(table, [str(c) for c in table.data_vars]))
         frame = Image.fromarray(landing_frame(table, scene))
         frame.quantize(64).save(folder / f"{name}.png", optimize=True)
 

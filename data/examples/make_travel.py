@@ -14,6 +14,8 @@ import csv
 import sys
 from pathlib import Path
 
+from reward_hypotheses.data.examples import write_rows
+
 HERE = Path(__file__).resolve().parent
 MODES = {"1": "air", "2": "train", "3": "bus", "4": "car"}
 COLUMNS = {"wait": "ttme", "ride": "invt", "fare": "invc", "reckoned": "gc", "party": "psize", "chosen": "choice"}
@@ -44,13 +46,9 @@ def main(folder: Path) -> None:
     rows = options(HERE / "travel" / "travel.csv")
     alone = [row for row in rows if row["party"] == "1"]
     together = [row for row in rows if row["party"] != "1"]
+    columns = ("scene", "option", *list(COLUMNS)[:-1], *DRIVE, "chosen")
     for name, some in (("training", alone), ("test", together)):
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(
-                stream, ("scene", "option", *list(COLUMNS)[:-1], *DRIVE, "chosen"), lineterminator="\n"
-            )
-            writer.writeheader()
-            writer.writerows(some)
+        write_rows(folder / f"{name}.csv", [{column: row[column] for column in columns} for row in some])
 
 
 if __name__ == "__main__":
