@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, Fitted
+from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, PosteriorAgent
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
@@ -179,7 +179,7 @@ class Case:
     @property
     def agent_names(self) -> tuple[str, ...]:
         """Names of the agent's hypotheses, as the agent's tree has them."""
-        return self.agent.posterior.hypotheses.names if isinstance(self.agent, Fitted) else self.judge_names
+        return self.agent.posterior.hypotheses.names if isinstance(self.agent, PosteriorAgent) else self.judge_names
 
     @property
     def valuation(self) -> Valuation:
@@ -326,17 +326,17 @@ def case_of(
         listed = Hypotheses(listed.names + names, listed.rewards + theirs.rewards, listed.columns)
         line = FailureLine(line.values + agent_line.values)
         families |= {n + h: family for h, family in other.families.items()}
-        beliefs = Fitted(other, n)
+        beliefs = PosteriorAgent(other, n)
     else:
         if agent_fail_utility is not None:
             told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line)
         if fitted is not None:
-            beliefs = Fitted(posterior_of(fitted, judge_rewards)[0])
+            beliefs = PosteriorAgent(posterior_of(fitted, judge_rewards)[0])
     table = tested(test, *(t for t in (tree, fitted) if t is not None))
     _check_test(table, listed, line, told)
     policy = policy_of(policy)
     if policy.asks_rationality:
-        if fitted is None or not isinstance(beliefs, Fitted):
+        if fitted is None or not isinstance(beliefs, PosteriorAgent):
             raise InputError(NOT_READ)
         places = range(beliefs.start, len(listed))
         policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))

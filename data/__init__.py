@@ -1,1 +1,1 @@
-"""Tables of items, where they come from, and what is done to them. Imports nothing of ours."""
+"""Tables of items: readers, expressions, shifts and worlds. Imports none of the other folders."""

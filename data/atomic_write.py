@@ -1,6 +1,6 @@
 """Write files and folders whole or not at all: beside their place, flushed to disk, then moved there.
 
-The name of what is written aside says which process writes it, so that what a killed process left can be removed.
+The name of a partial file says which process writes it, so that leftovers of a killed process can be removed.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def write_aside(path: Path, data: bytes, kind: str) -> None:
 def aside(target: Path, kind: str) -> Iterator[Path]:
     """Return a path beside a target, to write a file or folder that is then moved to the target.
 
-    First remove what processes that are gone left aside there. At the end remove what was not moved.
+    Leftovers of processes that are gone are removed first. A partial that was not moved is removed at the end.
     """
     remove_left(target.parent, kind)
     partial = target.parent / aside_name(kind)
@@ -71,7 +71,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def aside_name(kind: str) -> str:
-    """Name something that this process writes aside: ``.kind.HERE.PID.START.RANDOM.partial``.
+    """Return a name for a partial of this process: ``.kind.HERE.PID.START.RANDOM.partial``.
 
     HERE is a digest of the machine's name and of the processes' namespace. START is the time at which the process started, in
     clock ticks since the machine did, and 0 where the system does not tell it. It distinguishes processes of one number.
@@ -81,7 +81,7 @@ def aside_name(kind: str) -> str:
 
 
 def remove_left(folder: Path, kind: str) -> None:
-    """Remove what processes that are gone left aside in a folder; what cannot be removed, or judged, stays."""
+    """Remove partials of processes that are gone; those that cannot be removed, or judged, stay."""
     if sys.platform == "win32":  # there is no harmless way to ask for a process by its number
         return
     try:

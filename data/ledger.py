@@ -35,9 +35,9 @@ class Entry:
     sha256 : str
         Of the test's bytes, as ``data_sha256`` of the results has it.
     table, study : str
-        What the test is called, and in which study.
+        Names of the test and of its study.
     decided : str
-        What was decided from it.
+        The decision.
     risk : float or None
         The mean risk on it that was reported.
     previous : str or None
@@ -147,16 +147,16 @@ class Ledger:
         risk: float | None = None,
         time: datetime | str | None = None,
     ) -> Entry:
-        """Record what was decided from results on a test, and return the entry.
+        """Record a decision that results on a test led to, and return the entry.
 
         Parameters
         ----------
         test : str, Path, Dataset or DataFrame
             The test: its digest, as ``data_sha256`` of the results has it, the path of its file, or the table itself.
         decided : str
-            What was decided from it, such as "chose the agent with commit + values".
+            The decision, such as "chose the agent with commit + values".
         table, study : str, optional
-            What the test is called, and in which study.
+            Names of the test and of its study.
         risk : float, optional
             The mean risk on it that was reported.
         time : datetime or str, optional
@@ -291,7 +291,7 @@ def digest_of(test: Any) -> str:
     Raises
     ------
     InputError
-        A path without a table, or what is no table.
+        A path without a table, or an object that is no table.
     """
     from reward_hypotheses.data.readers.files import digest_of_columns, read_any
     from reward_hypotheses.data.readers.in_memory import as_table

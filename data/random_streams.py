@@ -1,4 +1,4 @@
-"""Randomness: one named substream a purpose, so that what is drawn for one does not depend on what else was drawn."""
+"""Randomness: a named substream for each purpose, whose draws are independent of those for other purposes."""
 
 import hashlib
 

@@ -79,7 +79,7 @@ def bound_of_result(kind: str, arguments: Sequence[tuple[Value, Bound]], result:
         The operator or function, as expressions name it.
     arguments : sequence of (value, Bound)
     result : ndarray or float
-        What was computed.
+        The computed values.
     """
     bounds = [bound for _, bound in arguments]
     if kind in ("negative", "abs"):

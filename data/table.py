@@ -1,7 +1,7 @@
 """Table: columns name -> array, and the scenes and options that they belong to. All that computations see.
 
 Items (the available options) lie one after another, scene by scene, so that a comparison with thousands of distinct
-option names, or one scene with thousands of options, costs what it holds and not a grid of everything by everything.
+option names, or one scene with thousands of options, takes memory in proportion to its items.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Table:
     Attributes
     ----------
     name : str
-        What the study calls it.
+        Name in the study.
     source : str
         The file, for messages.
     columns : dict of str to Column
@@ -53,7 +53,7 @@ class Table:
     kept_positions : ndarray (item,) or None
         Position of each item in its scene, where some options were left out.
     unit : str
-        What a scene is called: ``scene``, or ``state`` where they are an MDP's.
+        Word for a scene: ``scene``, or ``state`` of an MDP.
     blanks : tuple of str
         A sentence for each column of names in which names that differ in outer blanks alone were merged.
     """

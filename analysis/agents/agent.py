@@ -102,7 +102,7 @@ class Extrapolating(Agent):
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(Agent):
+class PosteriorAgent(Agent):
     """An agent with a posterior of its own, whose hypotheses are the judge's, or follow them in the test.
 
     Attributes
@@ -129,7 +129,7 @@ class Fitted(Agent):
         return np.pad(self.posterior.prior.weights_of(self.posterior.hypotheses), (self.start, 0))
 
     @override
-    def perturbed(self, n: int, judge: Posterior, seed: int) -> Iterator["Fitted"]:
+    def perturbed(self, n: int, judge: Posterior, seed: int) -> Iterator["PosteriorAgent"]:
         one_evidence = all(
             np.array_equal(getattr(self.posterior, key), getattr(judge, key)) for key in ("log_evidence", "mcse")
         )

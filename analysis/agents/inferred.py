@@ -176,7 +176,7 @@ def read_agent_of(
     Raises
     ------
     InputError
-        What a prior or feedback refuses, or choices that are impossible under every hypothesis.
+        A wrong prior or feedback, or choices that are impossible under every hypothesis.
     """
     n = len(judge.hypotheses)
     theirs = judge.hypotheses

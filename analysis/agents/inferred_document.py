@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.agents.inferred import Reading
 from reward_hypotheses.analysis.evidence.bayes_factors import pairs
 from reward_hypotheses.analysis.evidence.by_feedback import CONTRADICTION, agreement, share_of_cases, times
+from reward_hypotheses.analysis.section import Document
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED
 from reward_hypotheses.models.feedback.base import Feedback
@@ -23,7 +24,6 @@ HELD = 0.05
 TOLD_APART = math.log(3)
 """A log Bayes factor below this hardly tells two hypotheses apart, nats."""
 CHANCE = 1e-12  # a rationality at which choices are at chance
-Document = dict[str, Any]
 
 
 def untrusted(reading: Reading) -> list[str]:

@@ -72,11 +72,11 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
 
 
 def occupancy(mdp: MDP, policy: Any, start: Any = None, horizon: int | None = None) -> xr.DataArray:
-    """Count how often a policy takes each action in each state, expected.
+    """Return the expected number of times that a policy takes each action in each state.
 
     Discounted, ``sum_t discount^t P(s_t = s, a_t = a)``, which adds up to ``1 / (1 - discount)`` where no episode ends; or
-    over the first ``horizon`` steps, not discounted. Times a feature of the states, and summed, it is what the policy
-    makes of the feature; times a reward, its return.
+    over the first ``horizon`` steps, not discounted. Its product with a feature of the states, summed, is the policy's sum
+    of that feature; with a reward, the policy's return.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def demonstrate(
     planner: str = "optimal",
     random_seed: int = 0,
 ) -> list[list[tuple[Any, Any]]]:
-    """Draw trajectories of somebody who follows a reward with rationality beta: lists of (state, action), by name.
+    """Draw trajectories of an agent that follows a reward with rationality beta: lists of (state, action), by name.
 
     As `Demonstrations` has it: ``softmax(beta Q / s)`` on each step, until the episode ends or for so many steps.
 

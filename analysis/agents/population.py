@@ -186,7 +186,7 @@ def population_risk(
     prob: float = 0.95,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Estimate the risk of the next agent of a population, ``sum_h s_h sum_j C_hj v_j``, over what is known of the shares.
+    """Estimate the risk of the next agent of a population, ``sum_h s_h sum_j C_hj v_j``, over the posterior of the shares.
 
     Parameters
     ----------

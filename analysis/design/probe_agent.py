@@ -61,7 +61,7 @@ def probe(
         Whether the agent may abstain, by -1 or by one probability more, the last: each scene of the result then has one more
         option, which is failing. Where an option of the scenes is failing already, leave it out: -1 takes that.
     random_seed : int
-        Of what is drawn here from probabilities. What an agent draws itself has a seed of its own.
+        Of draws from the agent's probabilities. Draws of the agent itself have their own seed.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from reward_hypotheses.models.tree.read import posterior_of, tested
 RATIONALITY_NODES, FAMILY_MEMBERS = 15, 64
 """Rationalities that stand for their prior, and members that stand for a family, each with one."""
 OUTCOMES, SIMULATED, CHECK_AGENTS = 1024, 512, 4000
-"""Rows of choices that are all gone through; simulations beyond, and those by which what was chosen is judged."""
+"""Rows of choices up to which sums are exact; simulated agents beyond, and agents that check the selection."""
 NO_INFORMATION = 1e-10  # nats: a scene that tells nothing
 INFORMATION_CELLS = 4_000_000
 
@@ -108,7 +108,7 @@ def choose_probes(
     k : int
         How many scenes, at most.
     prior : Prior, optional
-        What the agent may go by, before it has chosen: uniform, or a tree's weights, unless given.
+        Prior over the agent's hypothesis: by default uniform, or a tree's weights.
     rationality : float or dict, optional
         beta, or its prior, as of choices.
     random_seed : int
@@ -118,12 +118,12 @@ def choose_probes(
     Dataset
         Over ``pick``, in order: ``scene`` (its name) and ``position``; ``information``, of one choice there alone;
         ``gain``, that by which it was chosen; ``together``, of it and those before together, and ``mcse``, of which: 0 where
-        exact, else judged by 4,000 agents other than those it was chosen by. Attribute ``entropy``: what there is to be told.
+        exact, else estimated from 4,000 independent agents. Attribute ``entropy``: of the hypothesis, the most there is to learn.
 
     Raises
     ------
     InputError
-        Candidates without options, what is wrong with hypotheses or rationality, k below 1.
+        Candidates without options, wrong hypotheses or rationality, k below 1.
     """
     k, random_seed = whole(k, "k", 1), whole(random_seed, "random_seed")
     listed, weights, families, table = _asked(hypotheses, candidates, prior)

@@ -33,11 +33,11 @@ class Queries:
     ----------
     kind : {"label", "choice", "values"}
     words : tuple of str
-        What each asks.
+        The question, in words.
     scene, option : tuple of str
         Where it is asked, by name; "" where it is not asked there.
     chance : ndarray (batch, query, answer, hypothesis)
-        ``p(answer | h)`` given what is known already; one batch where nothing of it was sampled. An answer that cannot be
+        ``p(answer | h)`` given the data; one batch where no part of it was sampled. An answer that cannot be
         given has 0.
     informs_agent : bool
         Whether the agent learns from the answer too.

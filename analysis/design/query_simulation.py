@@ -110,7 +110,7 @@ class _Simulation:
         self.agent_learns = case.agent.learns_with_judge
 
     def ask(self, questions: int) -> xr.Dataset:
-        """Ask so many questions in every run, and return what was asked, answered and learned."""
+        """Ask so many questions in every run; return questions, answers and what judge and agent learned."""
         runs = len(self.truth)
         certain = np.eye(len(self.names))[self.truth]
         items = np.empty((runs, questions), int)

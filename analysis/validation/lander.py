@@ -37,8 +37,8 @@ def lander_study(
     dict
         ``predicted`` {mean, lower, upper}, ``measured`` {mean, flights, catastrophes}: the population over all shifts;
         ``agents``: rows {agent, shift, predicted, lower, upper, measured, fits}; ``coverage`` of their 89 % intervals and mean
-        absolute ``error``; ``shifts``: the same by shift; ``foil``: the same of named rules; ``ordinary``, ``telling`` and
-        ``probes_without``: what the shift check calls a test like training, a population that was trained with telling
+        absolute ``error``; ``shifts``: these by shift; ``foil``: these for named rules; ``ordinary``, ``telling`` and
+        ``probes_without``: a test like training and its shift check, a population that was trained with telling
         scenes too, and probes that lack craters; ``controller`` {on_target, clean, flights, ...}; ``digest``.
 
     Raises

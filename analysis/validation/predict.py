@@ -125,7 +125,7 @@ class FittedAgent:
     mixture : float
         Weight of the mixture beside them, all equally probable beforehand.
     p : dict of str to float
-        Two-sided p-values of what was checked on the probes.
+        Two-sided p-values of the checks on the probes.
     chance_bad, bad : ndarray (episode,)
         The chance that a probe ends with a bad option, on average over the draws, and whether it did.
     """
@@ -176,7 +176,7 @@ def fit_agent(world: World, probes: xr.Dataset, steps: EpisodeSteps, units: np.n
     ----------
     probes : Dataset
     steps : Steps
-        What it did in them.
+        Steps of the agent in them.
     units : ndarray (feature,)
         Standard deviations by which features that no probe varies are divided; of 0, where nothing varies them, their weight is 0.
     seed : int
@@ -244,7 +244,7 @@ def predictive_checks(
 ) -> dict[str, float]:
     """Check a fitted agent on its own probes: two-sided posterior predictive p-values.
 
-    Statistics are the share of choices that are bad, the mean of each column over what was chosen, and ``log p(choices)``.
+    Statistics are the share of choices that are bad, the mean of each column over the chosen options, and ``log p(choices)``.
     """
     drawn = picked(chance, rng)
     scene = np.arange(len(chosen))
@@ -365,7 +365,7 @@ def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: n
     return np.clip(mean + rng.standard_normal(len(mean)) * np.sqrt(variance / scenes), 0.0, 1.0)
 
 
-def shift_of(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
+def shift_of_test(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
     """Test whether a test is shifted, by the rewards of the named rules on it and in training."""
     listed = hypotheses_of(dict(world.rules))
     line = failure_line(0.5, listed.names)

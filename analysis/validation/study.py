@@ -23,7 +23,7 @@ from reward_hypotheses.analysis.validation.predict import (
     rates_by_rules,
     refuse_misfits,
     shared_variance,
-    shift_of,
+    shift_of_test,
     thinned_draws,
 )
 from reward_hypotheses.analysis.validation.study_folder import write_prediction, write_results
@@ -197,7 +197,7 @@ class _Study:
         }
 
     def _shift_check(self, test: str) -> StudyDocument:
-        check = shift_of(self.world, self.world.scenes("training"), self.world.scenes(test), self.seed)
+        check = shift_of_test(self.world, self.world.scenes("training"), self.world.scenes(test), self.seed)
         words = "a shift" if check.shifted else "ordinary generalisation"
         return {"shifted": check.shifted, "p": check.p, "words": words}
 

@@ -1,6 +1,6 @@
 """Make the network of ``docs/bring-your-agent.md``, an agent in ONNX that picks a landing site.
 
-It scores each site by what it sees of it, ``w2 . tanh(W1 x + b1)`` with x the site's red paint, flags and depth, and picks by
+It scores each site by its observation, ``w2 . tanh(W1 x + b1)`` with x the site's red paint, flags and depth, and picks by
 softmax. It learned from the essay's training scenes to pick the pad, where paint and flags coincide; it saw both through
 noise, the flags through more, so that paint was the better guide. Nothing told it a rule.
 
@@ -22,11 +22,11 @@ BLUR = (0.45, 0.7, 0.0)
 """Standard deviation of the noise through which it saw each in training."""
 HIDDEN, STEPS, RATE = 8, 400, 0.03
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Of the hidden units (feature, hidden), their biases (hidden,), and what each adds to a score (hidden,)."""
+"""Weights of the hidden units (feature, hidden), their biases (hidden,), and their weights in a score (hidden,)."""
 
 
 def probabilities(sites: np.ndarray, weights: Weights) -> np.ndarray:
-    """What the network does: sites (scene, option, feature) -> probabilities (scene, option)."""
+    """Return the network's probabilities (scene, option) for sites (scene, option, feature)."""
     return softmax(np.tanh(sites @ weights[0] + weights[1]) @ weights[2])
 
 

@@ -1,4 +1,4 @@
-"""Operators and functions of reward expressions: how each is spelled, and what it takes."""
+"""Operators and functions of reward expressions: their spelling and numbers of arguments."""
 
 import numpy as np
 

@@ -126,7 +126,7 @@ class Expression:
         Returns
         -------
         ndarray of float64 of that shape, or a float where the expression names no feature. Where it is undefined
-        (0/0, log of a negative number) it is NaN, also where what is undefined is compared.
+        (0/0, log of a negative number) it is NaN; a comparison of an undefined value is NaN too.
         """
         return self._run(column, None)[0]
 

@@ -31,14 +31,14 @@ def answers_of(
     Parameters
     ----------
     source : str, optional
-        What messages call a file.
+        Name of a file in messages.
     hypotheses : sequence of str, optional
         Those that can be meant; any, where not given.
 
     Raises
     ------
     InputError
-        What is wrong with each row, which it names: a cell that is blank, an answer that is no grade, a hypothesis compared
+        Every problem with its row: a blank cell, an answer that is no grade, a hypothesis compared
         with itself; no rows.
     """
     if isinstance(answers, (str, Path)):

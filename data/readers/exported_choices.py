@@ -1,4 +1,4 @@
-"""Exported choices: what an agent did in scenes, as somebody else wrote it down, matched to the scenes by their names."""
+"""Exported choices of an agent in scenes, matched to the scenes by their names."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ MOST_COMBINATIONS = 1_000_000
 def combinations(features: Mapping[str, Sequence[Any]], where: str | None = None) -> "xr.Dataset":
     """Return every combination of values of features as items, optionally those alone that meet a condition.
 
-    What a test, a pool of questions or the support of the training data can be declared by: "any combination of these
+    Declares a test, a pool of questions or the support of the training data, such as "any combination of these
     features with red == flags".
 
     Parameters

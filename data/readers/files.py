@@ -54,7 +54,7 @@ def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, s
     Raises
     ------
     InputError
-        A file that is missing or not of its format, a package that is missing, or what is wrong with the table.
+        A missing file, one of another format, a missing package, or a wrong table.
     """
     source = str(path) if source is None else source
     kind = path.suffix.lower()

@@ -93,12 +93,12 @@ def as_table(data: Any, name: str = "table", source: str | None = None) -> Table
 
     A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame, an Arrow table or a dict
     of one-dimensional arrays has one row an item, with the columns of a CSV file; ``scene`` and ``option`` may be levels of
-    a DataFrame's index. What a mask hides is missing. Nothing of what is given is kept: arrays are copied.
+    a DataFrame's index. Masked cells are missing. Arrays are copied.
 
     Raises
     ------
     InputError
-        Something else, arrays of different lengths, or what `from_rows` refuses.
+        Another kind of object, arrays of different lengths, or a problem that `from_rows` raises.
     """
     if isinstance(data, Table):
         return data

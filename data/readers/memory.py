@@ -1,4 +1,4 @@
-"""Memory that there is, and refusing what would not fit in it before it is read."""
+"""Available memory, and a check before reading whether data fit into it."""
 
 import contextlib
 import math
@@ -10,16 +10,16 @@ from reward_hypotheses.data.errors import InputError
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 MEMORY_SHARE = 0.9
-"""Share of the memory there is that reading may take."""
+"""Share of the available memory that reading may take."""
 
 
 def memory_there() -> float:
-    """Bytes that this process can still take: what the machine, the control group and the process's own limit leave."""
+    """Return the bytes that this process can still take, by the machine, the control group and the process's own limit."""
     return max(min(_of_machine(), _of_control_group(), _of_process()), 0.0)
 
 
 def refuse_beyond(needed: float, source: str, what: str) -> None:
-    """Refuse what would not fit: InputError with the estimate and the memory there is.
+    """Raise InputError, with the estimate and the available memory, where data would not fit.
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ def _evaluated(text: str, items: Items, used: np.ndarray) -> tuple[np.ndarray, b
     for name in expression.columns:
         if name not in table.columns:
             raise InputError(f"no column {name!r}; {suggestion(name, table.columns)}")
-    # As in a study, what holds nothing but 0 and 1 is boolean.
+    # As in a study, a column of 0 and 1 alone is boolean.
     table = table.with_booleans(name for name in expression.columns if table.columns[name].is_boolean())
     columns = {name: table.numbers(name, used[items.takes_part]) for name in expression.columns}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def repaint(
     data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Let the paint land elsewhere in its scene: ``x'[m, o] = x[m, s_m(o)]`` for each named feature x.
+    """Permute features among the options of each scene: ``x'[m, o] = x[m, s_m(o)]`` for each named feature x.
 
     ``s_m`` is a uniformly random permutation of the available options of scene m, one for all named features and
     independent of every other scene's, so that each scene keeps as much of each as it had. An option that is failing
@@ -59,7 +59,7 @@ def repaint(
 def decorrelate(
     data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Cut each named feature from all else: ``x'[i] = x[s(i)]``, s a uniformly random permutation of all items.
+    """Permute each named feature over all items: ``x'[i] = x[s(i)]``, s a uniformly random permutation.
 
     Items are the available options of all scenes, each counting once whatever its scene's weight; every feature has a
     permutation of its own. The marginals stay exactly, association goes. A feature over ``scene`` alone is permuted
@@ -84,7 +84,7 @@ def decorrelate(
 def intervene(
     data: Any, feature: str, value: Any, where: Any = None, *, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Set a feature: ``do(feature := value)`` on the items where ``where`` is true; nothing follows from it.
+    """Set a feature, ``do(feature := value)``, on the items where ``where`` is true; other features stay.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def fade(
     chosen_by: str | None = None,
     why: str | None = None,
 ) -> "xr.Dataset":
-    """Let features wear off by a share, ``0 < by <= 1``.
+    """Weaken features by a share, ``0 < by <= 1``.
 
     Each true cell of a boolean feature (one that holds only 0/1 or true/false) becomes false with probability ``by``,
     independently of every other; a number x becomes ``(1 - by) * x``. A feature over ``scene`` alone fades by scene.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shift:
+class NamedShift:
     """A shift, as its function declares it.
 
     Attributes
@@ -61,7 +61,7 @@ class Shift:
         return self.function(*arguments, **named)
 
 
-FUNCTIONS: tuple[Callable[..., "xr.Dataset"], ...] = (
+SHIFT_FUNCTIONS: tuple[Callable[..., "xr.Dataset"], ...] = (
     repaint,
     decorrelate,
     intervene,
@@ -70,5 +70,5 @@ FUNCTIONS: tuple[Callable[..., "xr.Dataset"], ...] = (
     add_options,
     fade,
 )
-SHIFTS: Mapping[str, Shift] = {function.__name__: Shift(function) for function in FUNCTIONS}
+SHIFTS: Mapping[str, NamedShift] = {function.__name__: NamedShift(function) for function in SHIFT_FUNCTIONS}
 """Every shift by its name."""

@@ -27,7 +27,7 @@ MOST_RESAMPLED = 10_000_000
 
 
 def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str | None = None) -> "xr.Dataset":
-    """Let some kinds of scene count for more: ``scene_weight'[m] = c * scene_weight[m] * weight[m]``, of mean 1.
+    """Multiply scene weights: ``scene_weight'[m] = c * scene_weight[m] * weight[m]``, of mean 1.
 
     ``weight`` is an array (scene,), an expression or a callable Dataset -> DataArray; over options, the mean over the
     scene's available ones counts. A scene without any has weight 0; without ``scene_weight`` all others have 1.
@@ -95,14 +95,14 @@ def add_options(
     chosen_by: str | None = None,
     why: str | None = None,
 ) -> "xr.Dataset":
-    """Offer more in every scene: the given options stand beside its own, available.
+    """Add options to every scene, available beside its own.
 
     Parameters
     ----------
     data
         Table over (scene, option).
     options : mapping or sequence of mappings
-        Feature -> value, for each option. What is not given is missing there (booleans then become 0, 1 and NaN, whole
+        Feature -> value, for each option. A feature without a value is missing there (booleans then become 0, 1 and NaN, whole
         numbers float); ``is_failing`` is false unless given, and the weight is the scene's. Columns over ``scene`` alone
         hold for every option; one held by option is missing in those added, even where a scene's options agree on it.
     chosen_by, why : str, optional

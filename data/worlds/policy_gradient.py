@@ -8,7 +8,7 @@ import numpy as np
 
 HIDDEN = 8  # units of a network
 LENS = 0.8  # standard deviation of the logarithm of an agent's gains
-BATCHES, BATCH, RATE = 400, 64, 0.01
+TRAINING_BATCHES, BATCH, RATE = 400, 64, 0.01
 
 
 def npz_of(arrays: Mapping[str, Any]) -> bytes:

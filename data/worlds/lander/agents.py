@@ -1,9 +1,9 @@
-"""Agents that learn which site to land on from what landing there brought them: small networks on crops of the frame.
+"""Agents that learn from rewards which site to land on: small networks on crops of the frame.
 
 An agent scores every site by one network, ``tanh(x W + b) u`` on the crop about it, and lands on the site with the highest
 score. It learns by REINFORCE (Williams 1992) in training scenes, from real outcomes. Nothing in it is told a rule.
-Agents differ by their seed: by initial weights, by the scenes they meet, and by a lens, a gain on what is above the
-ground and one on what is below it, lognormal, so that one sees flags better and another paint.
+Agents differ by their seed: by initial weights, by the scenes they meet, and by a lens, a gain on pixels above the
+ground and one on pixels below it, lognormal, so that one sees flags better and another paint.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam, npz_of
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, RATE, TRAINING_BATCHES, Adam, npz_of
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
 SHAPE = ((ABOVE + BELOW) // BLOCK, 2 * ASIDE // BLOCK, 3)
 ROWS_ABOVE = ABOVE // BLOCK  # rows of a crop above the ground
-LEAST_SPREAD = 0.02  # least spread that a pixel is divided by
+LEAST_PIXEL_SPREAD = 0.02  # least spread that a pixel is divided by
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Lander:
     lens : ndarray (2,)
         Gains on the rows above the ground and on those below.
     centre, spread : ndarray (pixel,)
-        Mean and standard deviation of a pixel in training, by which what is seen is normalised before the lens.
+        Mean and standard deviation of a pixel in training, which normalise it before the lens.
     """
 
     inner: np.ndarray
@@ -87,9 +87,9 @@ def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lan
     ----------
     crops : ndarray (scene, site, row, column, color)
     rewards : ndarray (scene, site)
-        What landing on each site brought.
+        Reward of landing on each site.
     seed : int
-        Of its initial weights, its lens, the scenes that it meets and what it tries.
+        Of initial weights, lens, scenes and explored options.
 
     Returns
     -------
@@ -103,11 +103,11 @@ def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lan
     pixels = flat.shape[1]
     inner = rng.standard_normal((pixels, HIDDEN)) / np.sqrt(pixels)
     bias, outer = np.zeros(HIDDEN), rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)
-    made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), LEAST_SPREAD))
+    made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), LEAST_PIXEL_SPREAD))
     seen = made._seen(crops)
     adam = Adam([inner, bias, outer], RATE)
-    history = np.empty(BATCHES)
-    for batch in range(BATCHES):
+    history = np.empty(TRAINING_BATCHES)
+    for batch in range(TRAINING_BATCHES):
         which = rng.integers(n, size=BATCH)
         x = seen[which]
         hidden = np.tanh(x @ inner + bias)

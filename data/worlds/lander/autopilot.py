@@ -1,4 +1,4 @@
-"""A controller that flies the lunar lander to a chosen site, and what became of the flight.
+"""A controller that flies the lunar lander to a chosen site, and the outcome of the flight.
 
 Both engines are used at once, so the world must be continuous. The controller is told where the site's middle is and how
 high its floor lies; it knows nothing of paint, flags or craters.
@@ -39,12 +39,12 @@ class Flight:
 
     @property
     def clean(self) -> bool:
-        """At rest on a site, and the hull never touched."""
+        """Whether the lander came to rest on a site and its hull never touched the ground."""
         return self.site >= 0 and not self.hull
 
 
 def floors(ground: np.ndarray) -> np.ndarray:
-    """Candidate sites, from left to right: (site, 3) of middle, height and half the width, of a surface (vertex, 2)."""
+    """Return candidate sites of a surface (vertex, 2), left to right: (site, 3) of middle, height and half the width."""
     from reward_hypotheses.data.worlds.lander.terrain import level
 
     return np.array(
@@ -143,14 +143,14 @@ def steer(aside: float, height: float, floor: float, o: list[float]) -> tuple[fl
 
 
 def _resting_on(world: "LandingWorld", sites: np.ndarray) -> int:
-    """On which site both feet are; -1 on none."""
+    """Return the site on which both feet are; -1 on none."""
     feet = [float(leg.position.x) for leg in world.legs]
     on = [k for k, (x, _, half) in enumerate(sites) if all(abs(foot - x) < half + 0.2 for foot in feet)]
     return on[0] if on else -1
 
 
 def is_catastrophe(flight: Flight, craters: np.ndarray) -> bool:
-    """Worse than failing completely: at rest in a crater, off every site, or with its hull on the ground.
+    """Return whether a flight is worse than failing completely: in a crater, off every site, or with its hull on the ground.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""A bank of flights that have been flown, kept in files, and the processes that fly them.
+"""A bank of flights in files, and the processes that fly them.
 
-A flight depends on its scene and its site alone, so what became of it is kept under ``(kind, seed, number, site)`` and
+A flight depends on its scene and its site alone, so its outcome is kept under ``(kind, seed, number, site)`` and
 shared by every agent that would land there. Batches are written whole: aside, flushed to disk, renamed. Whoever is killed
 loses the batch at hand, and asking for the same flights again leaves the same files.
 """
@@ -82,7 +82,7 @@ class Pilots:
         while len(self._running) < len(requests):
             self._running.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import serve; main()"],
+                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import serve; serve()"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -137,7 +137,7 @@ def serve() -> None:
 
 
 class Bank:
-    """Flights that have been flown: a folder of batches, each a file named after what it holds.
+    """Flights that have been flown: a folder of batches, each a file named after its content.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class Bank:
         return sorted(self._flights.items())
 
     def fly(self, keys: Iterable[Key], pilots: Pilots, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Fly what is not in the bank yet, batch by batch, in the order given."""
+        """Fly those that are not in the bank yet, batch by batch, in the order given."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
         for lo in range(0, len(wanted), FLIGHTS_A_BATCH):
             progress(f"flying, {lo} of {len(wanted)}")

@@ -104,7 +104,7 @@ KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], SiteLayout]] = {
 def landing_sites(n: int, seed: int, shifted: bool = False, *, mix: Mapping[str, float] | None = None) -> "xr.Dataset":
     """Make scenes on Gymnasium's lunar lander and survey their candidate sites.
 
-    What the table says of a site is measured: its shape from Box2D's fixtures, paint and flags from the frame that is
+    Columns of a site are measured: its shape from Box2D's fixtures, paint and flags from the frame that is
     drawn. Scene i depends on the seed, the mix and i alone, so that `landing_frame` can show it.
 
     Parameters

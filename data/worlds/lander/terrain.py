@@ -1,4 +1,4 @@
-"""Gymnasium's lunar lander over ground of our own: candidate sites, red paint and flags, and a survey of what is there.
+"""Gymnasium's lunar lander over ground of our own: candidate sites, red paint and flags, and a survey of them.
 
 Lengths are in the units of Box2D's world, which is 20 wide and 13.33 high; 30 pixels of a frame are one unit. Nothing
 here knows how a scene was made: `LandingWorld.survey` reads the ground from the fixtures that the lander would touch and

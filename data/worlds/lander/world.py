@@ -30,7 +30,7 @@ PROBE_SCENES = 400
 class MeasuredLander:
     """Scenes of the lander by purpose, and agents trained on the training scenes.
 
-    An agent sees crops of the frame alone. What is known of a site beforehand is surveyed: ``red`` and ``flags`` by degrees
+    An agent sees crops of the frame alone. Columns surveyed of a site beforehand: ``red`` and ``flags`` by degrees
     (0 to 1), ``crater``, and ``nearness`` (1 at the start, 0 at 10 units). A catastrophe is a flight that ends in a crater,
     off every site, or with its hull on the ground: the lander does not come back from there, and failing completely
     (staying in orbit) would have been better. Training rewards 1 for coming to rest on the pad (between flags, no crater)

@@ -1,4 +1,4 @@
-"""Agents that learn to walk to the goal of a room from what their episodes brought: small networks on what they see.
+"""Agents that learn from rewards to walk to the goal of a room: small networks on their observations.
 
 An agent scores every move by one network, ``tanh(x W + c_direction) u`` on what lies ahead of it, with a compass; it moves with
 probability softmax of the scores. It learns by REINFORCE (Williams 1992), an episode at a time, from the reward at its end.
@@ -13,8 +13,8 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.minigrid.rooms import MOST_MOVES, ROOM_CELLS
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, BATCHES, HIDDEN, LENS, RATE, Adam, npz_of
+from reward_hypotheses.data.worlds.minigrid.rooms import MOVES_AN_EPISODE, ROOM_CELLS
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, RATE, TRAINING_BATCHES, Adam, npz_of
 
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
 LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by
@@ -34,7 +34,7 @@ class Walker:
     turned : float
         Gain on the compass.
     centre, spread : ndarray (block,)
-        Mean and standard deviation of what was seen in training, by which it is normalised before the lens.
+        Mean and standard deviation of observations in training, which normalise them before the lens.
     """
 
     inner: np.ndarray
@@ -46,7 +46,7 @@ class Walker:
     spread: np.ndarray
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
-        """Probability of each move: (..., move), of what is seen (..., move, block)."""
+        """Return the probability of each move, (..., move), for observations (..., move, block)."""
         return softmax(np.tanh(self.looked(seen) @ self.inner + self.turned * self.compass) @ self.outer)
 
     def looked(self, seen: np.ndarray) -> np.ndarray:
@@ -93,11 +93,11 @@ def train_walker(
     begins = np.argwhere((to != np.arange(ROOM_CELLS)[:, None]).any(axis=2))
     turned = np.float32(made.turned)
     adam = Adam([inner, compass, outer], RATE)
-    history = np.empty(BATCHES)
-    for batch in range(BATCHES):
+    history = np.empty(TRAINING_BATCHES)
+    for batch in range(TRAINING_BATCHES):
         room, cell = begins[rng.integers(len(begins), size=BATCH)].T
         going, got, lived = np.arange(BATCH), np.zeros(BATCH, np.float32), []
-        for t in range(1, MOST_MOVES + 1):
+        for t in range(1, MOVES_AN_EPISODE + 1):
             x = looked[room[going], cell[going]]
             hidden = np.tanh(x @ inner + turned * compass)
             chance = softmax(hidden @ outer)

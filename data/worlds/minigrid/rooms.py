@@ -12,7 +12,7 @@ room:
 - ``flat``: the same without lava.
 - ``decoy``: the goal elsewhere, nothing in the corner, up to two cells of lava elsewhere.
 
-Where it starts and where what is elsewhere lies is drawn uniformly; a room in which lava bars the way to the goal is drawn anew.
+The start and all positions elsewhere are drawn uniformly; a room in which lava bars the way to the goal is drawn anew.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SIZE = 6
 ROOM_CELLS = SIZE * SIZE
 CORNER = ROOM_CELLS - 1
 DIRECTIONS = ("right", "down", "left", "up")  # as MiniGrid numbers directions
-MOST_MOVES = 24  # moves of an episode
+MOVES_AN_EPISODE = 24  # moves of an episode
 ROOM_KINDS = ("together", "moved", "bare", "independent", "flat", "decoy")
 
 
@@ -108,7 +108,7 @@ class Rooms(MiniGridEnv):
         self._image = np.zeros(0)
         space = MissionSpace(mission_func=lambda: "get to the green goal square")
         super().__init__(
-            mission_space=space, grid_size=SIZE + 2, max_steps=4 * MOST_MOVES, see_through_walls=True, **settings
+            mission_space=space, grid_size=SIZE + 2, max_steps=4 * MOVES_AN_EPISODE, see_through_walls=True, **settings
         )
 
     def _gen_grid(self, width: int, height: int) -> None:

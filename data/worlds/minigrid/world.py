@@ -15,7 +15,7 @@ from reward_hypotheses.data.worlds.episodes import EpisodeSteps
 from reward_hypotheses.data.worlds.minigrid.agents import Walker, train_walker
 from reward_hypotheses.data.worlds.minigrid.rooms import (
     CORNER,
-    MOST_MOVES,
+    MOVES_AN_EPISODE,
     ROOM_CELLS,
     Room,
     Rooms,
@@ -37,7 +37,7 @@ REPEATED = 200  # episodes that are lived through again
 class MeasuredRooms:
     """Rooms by purpose, and agents trained in the training rooms.
 
-    A scene is a cell of a room, an option a move. What is known of a move beforehand: ``goal`` and ``corner``, by how many moves
+    A scene is a cell of a room, an option a move. Columns known of a move beforehand: ``goal`` and ``corner``, by how many moves
     it brings one nearer to them (-1 to 1, lava apart); ``at_hand``, the first over the moves that are left; ``lava``, whether it
     leads into some, and ``touch``, beside how many cells of it; ``wall``, whether it leads nowhere; and ``down``. A catastrophe is
     an episode that ends in lava: the agent is destroyed, and failing completely (24 moves, and never at the goal) would have
@@ -161,7 +161,7 @@ class MeasuredRooms:
             self._scenes[which] = xr.Dataset(
                 {name: (("scene", "option"), values) for name, values in columns.items()}
                 | {"first": ("scene", cell == begins[room])},
-                attrs={"most": MOST_MOVES},
+                attrs={"most": MOVES_AN_EPISODE},
             )
         return self._scenes[which]
 
@@ -238,7 +238,7 @@ class MeasuredRooms:
             ends = np.zeros(len(free), bool)
             for k, room in enumerate(self.rooms(which)):
                 self.env.reset(options={"room": room})
-                for drawn in rng.random(MOST_MOVES):
+                for drawn in rng.random(MOVES_AN_EPISODE):
                     cell = self.env.cell
                     move = int((drawn * chances[k, cell, -1] >= chances[k, cell, :-1]).sum())
                     done.append((k, int(number[k, cell]), move))

@@ -273,8 +273,8 @@ def test_a_test_like_training_is_called_that():
     red = made.table(150, 1)
     together = red.assign(flags=red["red"])
     again = made.table(100, 2)
-    assert not predict.shift_of(made, together, again.assign(flags=again["red"]), 0).shifted
-    assert predict.shift_of(made, together, again, 0).shifted
+    assert not predict.shift_of_test(made, together, again.assign(flags=again["red"]), 0).shifted
+    assert predict.shift_of_test(made, together, again, 0).shifted
 
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}

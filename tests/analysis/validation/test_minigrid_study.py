@@ -22,7 +22,7 @@ from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = (
     "from reward_hypotheses.data.worlds.minigrid import world as walked_rooms, agents as walkers\n"
-    "walked_rooms.TRAINING_ROOMS, walked_rooms.PROBE_ROOMS, walkers.BATCHES = 60, 25, 120\n"
+    "walked_rooms.TRAINING_ROOMS, walked_rooms.PROBE_ROOMS, walkers.TRAINING_BATCHES = 60, 25, 120\n"
 )
 
 
@@ -31,7 +31,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
     for module, name, value in (
         (walked_rooms, "TRAINING_ROOMS", 60),
         (walked_rooms, "PROBE_ROOMS", 25),
-        (walkers, "BATCHES", 120),
+        (walkers, "TRAINING_BATCHES", 120),
     ):
         monkeypatch.setattr(module, name, value)
     whole, cut, first = tmp_path / "whole", tmp_path / "cut", []

@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.validation import predict
 from reward_hypotheses.data.worlds import episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import rooms
-from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, MOST_MOVES, ROOM_CELLS, SIZE, Room, Rooms
+from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, MOVES_AN_EPISODE, ROOM_CELLS, SIZE, Room, Rooms
 from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
@@ -203,11 +203,11 @@ def test_an_episode_is_a_walk(world):
         after = scenes["next"].to_numpy()[steps.scene, steps.option]
         for k, where in enumerate(world.rooms("moved")):
             mine = steps.episode == k
-            assert room[steps.scene[mine]].tolist() == [k] * mine.sum() and mine.sum() <= MOST_MOVES
+            assert room[steps.scene[mine]].tolist() == [k] * mine.sum() and mine.sum() <= MOVES_AN_EPISODE
             assert cell[steps.scene[mine][0]] == where.start
             assert (after[mine][:-1] == steps.scene[mine][1:]).all()
             ended = after[mine][-1] == -1
-            assert ended or mine.sum() == MOST_MOVES
+            assert ended or mine.sum() == MOVES_AN_EPISODE
             lava = scenes["lava"].to_numpy()[steps.scene[mine][-1], steps.option[mine][-1]] > 0
             assert died[k] == (ended and lava) == (world.came_to(name, "moved")[k] in where.lava)
             assert (
@@ -246,7 +246,7 @@ def walked_by(scenes, chance, seed):
     rng, done = np.random.default_rng(seed), []
     after = scenes["next"].to_numpy()
     for k, scene in enumerate(episodes.starting_scenes(scenes).tolist()):
-        for _ in range(MOST_MOVES):
+        for _ in range(MOVES_AN_EPISODE):
             option = int(rng.choice(4, p=chance[scene]))
             done.append((k, scene, option))
             scene = int(after[scene, option])
