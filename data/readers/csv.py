@@ -306,35 +306,38 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
         )
     except pyarrow.ArrowInvalid:
         return None
-    missing = pyarrow.array(sorted(MISSING))
     columns = {}
     for name in header:
         if not name:
             continue
         cells = table[name].combine_chunks()
         if name not in (*PLACES, *NAMES) and pyarrow.compute.count_distinct(cells[:ROWS_AT_ONCE]).as_py() > MOST_TEXTS:
-            try:
-                gone = pyarrow.compute.is_in(cells, value_set=missing)
-                values = pyarrow.compute.if_else(gone, None, cells).cast(pyarrow.float64())
-                column = Column(values.to_numpy(zero_copy_only=False).astype(np.float64))
-                there = ~column.missing()
-                integral = column.values[there] == np.floor(column.values[there])
-                if int(pyarrow.compute.sum(gone).as_py()) == len(there) - int(there.sum()) and not (
-                    integral.all()
-                    and not _as_digits(column.values[there], _length(cells.filter(pyarrow.compute.invert(gone))))
-                ):
-                    columns[name] = column
-                    continue  # else some odd spelling of NaN, or of whole numbers, which the other reader judges
-            except pyarrow.ArrowInvalid:
-                pass
+            column = _numbers_of_arrow(cells)
+            if column is not None:
+                columns[name] = column
+                continue
         coded = cells.dictionary_encode()
         texts = [str(t) for t in coded.dictionary.to_pylist()]
         columns[name] = _place_or_column(name, coded.indices.to_numpy().astype(np.int64), texts)
     return columns
 
 
-def _length(cells: Any) -> int:
-    """Characters of all cells of Arrow, together."""
-    import pyarrow.compute
+def _numbers_of_arrow(cells: Any) -> Column | None:
+    """Return cells of Arrow as numbers; None for text, and for odd spellings of NaN or of whole numbers."""
+    import pyarrow
+    import pyarrow.compute as compute
 
-    return int(pyarrow.compute.sum(pyarrow.compute.utf8_length(cells)).as_py() or 0)
+    gone = compute.is_in(cells, value_set=pyarrow.array(sorted(MISSING)))
+    try:
+        values = compute.if_else(gone, None, cells).cast(pyarrow.float64())
+    except pyarrow.ArrowInvalid:
+        return None
+    column = Column(values.to_numpy(zero_copy_only=False).astype(np.float64))
+    missing = column.missing()
+    if int(compute.sum(gone).as_py()) != int(missing.sum()):
+        return None
+    numbers = column.values[~missing]
+    if (numbers == np.floor(numbers)).all():
+        length = int(compute.sum(compute.utf8_length(cells.filter(compute.invert(gone)))).as_py() or 0)
+        return column if _as_digits(numbers, length) else None
+    return column

@@ -58,8 +58,12 @@ class Export:
         return next((c for c in ANSWER_COLUMNS if c in self.columns), None)
 
     def where(self, row: int) -> str:
-        """Name a row in a message."""
+        """Return the place of a row in the file, for a message."""
         return f"row {row}" if self.lines is None else f"line {int(self.lines[row])}"
+
+    def at(self, row: int) -> str:
+        """Return the file and the place of a row in it, for a message."""
+        return f"{self.source}: {self.where(row)}"
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,7 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
     taken = np.arange(len(export)) if chosen is None else np.flatnonzero(chosen)
     scene, option = scene[taken], option[taken]
     _refuse(
-        f"{export.source}: {export.where(row)}: scene {places.scenes[m]!r}: option {options.text(row)!r} is "
-        "not available there"
+        f"{export.at(row)}: scene {places.scenes[m]!r}: option {options.text(row)!r} is not available there"
         for row, m, o in zip(taken.tolist(), scene.tolist(), option.tolist(), strict=True)
         if o >= 0 and not places.available[m, o]
     )
@@ -161,7 +164,7 @@ def _placed(export: Export, places: Places, draws: int, values: np.ndarray | Non
         names = export.columns["scene"].names
         texts = [names.text(row) for row in range(n)]
         problems += [
-            f"{export.source}: {export.where(row)}: scene {text!r} is none of those asked about; {suggestion(text, known)}"
+            f"{export.at(row)}: scene {text!r} is none of those asked about; {suggestion(text, known)}"
             for row, text in enumerate(texts)
             if text not in known
         ]
@@ -178,14 +181,14 @@ def _placed(export: Export, places: Places, draws: int, values: np.ndarray | Non
     for row in np.flatnonzero(scene >= 0).tolist():
         text, positions = options.text(row), places.options[scene[row]]
         option[row] = positions.get(text, -1 if text == "-1" else -2)
-        at = f"{export.source}: {export.where(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
+        at = f"{export.at(row)}: scene {places.scenes[scene[row]]!r}: option {text!r}"
         if option[row] == -2 and (values is None or values[row]):
             problems.append(f"{at} is none of its options; {suggestion(text, positions)}")
     if export.answer_column is not None and not problems:
         key = scene * (places.available.shape[1] + 2) + option
         order = np.argsort(key, kind="stable")
         problems += [
-            f"{export.source}: {export.where(int(b))}: scene {places.scenes[scene[b]]!r}: option "
+            f"{export.at(int(b))}: scene {places.scenes[scene[b]]!r}: option "
             f"{options.text(int(b))!r} stands there twice, in {export.where(int(a))} already; give it once"
             for a, b in zip(order[:-1], order[1:], strict=True)
             if key[a] == key[b] and option[a] > -2
@@ -206,7 +209,7 @@ def _numbers(export: Export, name: str, right: Callable[[np.ndarray], np.ndarray
         ]
         values = np.array([*known, np.nan])[column.values]
     _refuse(
-        f"{export.source}: {export.where(row)}: column {name!r} is {'missing' if gone[row] else repr(column.text(row))}; it must be {what}"
+        f"{export.at(row)}: column {name!r} is {'missing' if gone[row] else repr(column.text(row))}; it must be {what}"
         for row in np.flatnonzero(~right(values)).tolist()
     )
     return values
