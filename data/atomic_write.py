@@ -32,7 +32,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_aside(path: Path, data: bytes, kind: str) -> None:
-    """Write a file aside, flush it to disk, then move it to its place; OSError where that fails."""
+    """Write a file aside, flush it to disk, then move it to its place.
+
+    Raises OSError where that fails.
+    """
     with aside(path, kind) as partial:
         write_flushed(partial, data)
         os.replace(partial, path)
@@ -81,7 +84,10 @@ def aside_name(kind: str) -> str:
 
 
 def remove_left(folder: Path, kind: str) -> None:
-    """Remove partials of processes that are gone; those that cannot be removed, or judged, stay."""
+    """Remove partials of processes that are gone.
+
+    Those that cannot be removed, or judged, stay.
+    """
     if sys.platform == "win32":  # there is no harmless way to ask for a process by its number
         return
     try:
@@ -125,7 +131,10 @@ def _lives(pid: int, start: int) -> bool:
 
 
 def _start(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since the machine did; None where the system does not tell it."""
+    """Return when a process started, in clock ticks since the machine did.
+
+    Returns None where the system does not tell it.
+    """
     try:
         return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):

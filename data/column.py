@@ -125,7 +125,9 @@ class Column:
 
 
 def name_of(value: Any) -> str | None:
-    """Name a scene, option, rater, grade, trajectory, state or action as text; None where the name is missing.
+    """Name a scene, option, rater, grade, trajectory, state or action as text.
+
+    Returns None where the name is missing.
 
     Text is taken as it stands, without the blanks around it. A whole number is its digits, also where it is held as a
     float; any other float is the shortest decimal that denotes it. A Boolean is ``true`` or ``false``. Missing are None,
@@ -151,7 +153,7 @@ def name_of(value: Any) -> str | None:
 
 
 def without_zeros(name: str) -> str:
-    """Write a decimal without the zeros at its end, so that ``1.0`` is found where ``1`` is listed; other names as they are."""
+    """Return a decimal without the zeros at its end, as ``1`` for ``1.0``; other names stay."""
     return name.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(name) else name
 
 

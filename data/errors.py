@@ -92,5 +92,5 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """A text whose control and bidirectional characters are marks such as ``<U+202E>``, which no terminal or browser obeys."""
+    """Return a text with marks such as ``<U+202E>`` in place of control and bidirectional characters."""
     return CONTROLS.sub(lambda match: f"<U+{ord(match[0]):04X}>", text.replace("\r\n", "\n"))

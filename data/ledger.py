@@ -234,7 +234,10 @@ class Ledger:
 
     @contextmanager
     def _opened(self, verb: str, flags: int) -> Iterator[int]:
-        """Open the file under its lock, and give its handle; FileNotFoundError where a reader finds none."""
+        """Open the file under its lock, and give its handle.
+
+        Raises FileNotFoundError where a reader finds none.
+        """
         try:
             handle = os.open(self.path, flags, 0o666)
             try:
@@ -356,7 +359,10 @@ def _utc(time: datetime | str | None) -> str:
 
 
 def _lock(handle: int, alone: bool) -> None:
-    """Wait for the file's lock, which closing it gives back; where there is none, a reader goes on without."""
+    """Wait for the file's lock, which closing it gives back.
+
+    Where there is none, a reader goes on without.
+    """
     try:
         import fcntl
 

@@ -9,7 +9,7 @@ from reward_hypotheses.data.errors import InputError, shown
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct values in order, the first position, the place of each value among them, and how often each occurs.
+    """Return distinct values in order, their first positions, each value's place among them, and their counts.
 
     As ``np.unique`` with everything returned, which however imports ``numpy.ma`` on its first call: a twentieth of a
     whole short run.
@@ -86,7 +86,10 @@ def is_share(value: Any) -> bool:
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
-    """Return a whole number of at least ``least``; InputError for anything else, booleans included."""
+    """Return a whole number of at least ``least``.
+
+    Raises InputError for anything else, booleans included.
+    """
     number = value if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
     if number is None or number < least:
         raise InputError(f"{what}: {shown(value)}; give a whole number from {least} on")

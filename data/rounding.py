@@ -111,7 +111,10 @@ def equal(a: Value, b: Value, error_a: np.ndarray | float, error_b: np.ndarray |
 def all_equal(
     values: np.ndarray, error: np.ndarray | float, inside: np.ndarray | None = None, axis: int = 0
 ) -> np.ndarray:
-    """Return where values along an axis are all equal, those outside left out; nothing is equal to nothing."""
+    """Return where values along an axis are all equal, those outside left out.
+
+    Nothing is equal to nothing.
+    """
     here = np.ones(values.shape, bool) if inside is None else inside
     top = np.where(here, values, -np.inf).max(axis=axis, keepdims=True)
     bottom = np.where(here, values, np.inf).min(axis=axis, keepdims=True)
@@ -163,7 +166,10 @@ def _of_ring(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value)
 
 
 def _by_derivatives(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> np.ndarray:
-    """``sum_k |df / dx_k| error_k`` and a unit in the last place; where that is not finite, the change of f itself."""
+    """Return ``sum_k |df / dx_k| error_k`` and a unit in the last place.
+
+    Where that is not finite, return the change of f itself.
+    """
     values = [np.asarray(value, float) for value, _ in arguments]
     errors = [np.asarray(bound.error, float) for _, bound in arguments]
     x = values[0]

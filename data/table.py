@@ -141,7 +141,10 @@ class Table:
         return values
 
     def booleans(self, name: str, used: np.ndarray | None = None, what: str = "true or false") -> np.ndarray:
-        """Return a column as booleans (item,); InputError naming the first row that is neither 0/1 nor true/false."""
+        """Return a column as booleans (item,).
+
+        Raises InputError naming the first row that is neither 0/1 nor true/false.
+        """
         column = self.column(name)
         values = column.values
         if column.vocabulary is not None:
@@ -229,7 +232,10 @@ class Table:
         return replace(self, columns=columns)
 
     def subset(self, keep: np.ndarray) -> "Table":
-        """Return the table with some items; scenes without any stay, empty, so that scene numbers stay."""
+        """Return the table with some items.
+
+        Scenes without any stay, empty, so that scene numbers stay.
+        """
         starts = np.concatenate([[0], np.cumsum(keep)])[self.starts]
         items = np.flatnonzero(keep)
         return replace(
@@ -262,7 +268,7 @@ def what_is_available(table: Table) -> Table:
 
 
 def with_names(table: Table) -> Table:
-    """Take what a Dataset of this table would hold beside its columns: ``option_name``, and cells as they were written."""
+    """Return the table with ``option_name`` and cells as they were written in their places, taken from its columns."""
     columns, options = dict(table.columns), table.option_names
     if table.has_options and "option_name" in columns:
         options = columns.pop("option_name").names

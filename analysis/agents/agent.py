@@ -73,7 +73,10 @@ class Agent(ABC):
         return repeat(self, n)
 
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        """Return the risk that endless training leaves, by class of silence; None where that is not defined."""
+        """Return the risk that endless training leaves, by class of silence.
+
+        Returns None where that is not defined.
+        """
         return None
 
 

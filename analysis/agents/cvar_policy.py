@@ -106,7 +106,10 @@ def _rewards(mdp: MDP, rewards: Any) -> np.ndarray:
 
 
 def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
-    """Return the mean of the worst ``tail`` of the mass, its boundary in part; weights add up to 1."""
+    """Return the mean of the worst ``tail`` of the mass, its boundary in part.
+
+    Weights add up to 1.
+    """
     order = np.argsort(values, kind="stable")
     mass = weights[order]
     taken = np.clip(tail - (np.cumsum(mass) - mass), 0.0, mass)

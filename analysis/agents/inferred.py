@@ -97,7 +97,10 @@ class Reading(Agent):
 
     @override
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
-        """Return a policy that asks for the agent's rationality with it; other policies as they are."""
+        """Return a policy that asks for the agent's rationality with it.
+
+        Other policies stay as they are.
+        """
         if not policy.asks_rationality or self.alone is None:
             return policy
         rationality = among(rationality_of(self.alone), self.places, len(self.listed))
@@ -118,7 +121,9 @@ class Reading(Agent):
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        """Return the risk that endless training leaves, given the agent's choices; None where that is not defined.
+        """Return the risk that endless training leaves, given the agent's choices.
+
+        Returns None where that is not defined.
 
         For each class S that training can identify, ``v(S) sum_{i, j in S} p_i v_j C_ij``, with p the agent's prior times the
         likelihood of its own choices, normalised within S.
@@ -160,7 +165,9 @@ def read_agent_of(
     chains: int = 4,
     seed: int = 0,
 ) -> Reading:
-    """Infer an agent: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``, with its own nuisance parameters.
+    """Infer an agent: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``.
+
+    Its nuisance parameters are its own.
 
     Parameters
     ----------

@@ -111,7 +111,9 @@ def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed
 
 
 def _against_training(reading: Reading, seed: int) -> Document | None:
-    """Return the agreement of the training data with the agent's own choices; None without training data.
+    """Return the agreement of the training data with the agent's own choices.
+
+    Returns None without training data.
 
     The agreement is ``log p(training, choices) - log p(training) - log p(choices)``, nats, averaged over its hypotheses by its
     prior. If the agent learned from the training data, -x has a probability of at most exp(-x) (`contributions`).
@@ -156,7 +158,10 @@ def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
 
 
 def log_chance(posterior: Posterior) -> float | None:
-    """Return the log likelihood of all feedback by choices at chance, nats; None for kinds without a rationality."""
+    """Return the log likelihood of all feedback by choices at chance, nats.
+
+    Returns None for kinds without a rationality.
+    """
     total = 0.0
     for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
         if not isinstance(feedback, Rational) or set(feedback.nuisances) - {"rationality"} or "mdp" in feedback.asks:

@@ -140,7 +140,10 @@ def _action(returned: Any) -> Any:
 
 
 def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool) -> list[np.ndarray]:
-    """Return the answers of all scenes, one array a draw; a single array of probabilities."""
+    """Return the answers of all scenes, one array a draw.
+
+    Probabilities are a single array.
+    """
     columns = _shown(probes.data)
 
     def answers(m: int | None) -> list[np.ndarray]:

@@ -107,7 +107,10 @@ class ProbeResponses:
         )
 
     def positions(self, options: np.ndarray) -> np.ndarray:
-        """Return positions of available options; -1 for abstaining, which takes the failing option where there is one."""
+        """Return positions of available options.
+
+        Returns -1 for abstaining, which takes the failing option where there is one.
+        """
         width, available = self.probes.width, self.probes.places.available[self.which]
         self.refuse(
             (options < -1) | (options >= width),
@@ -124,7 +127,10 @@ class ProbeResponses:
         return picks
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Return probabilities that add up to 1, 0 for unavailable options: (scene, option), abstaining last."""
+        """Return probabilities that add up to 1, 0 for unavailable options.
+
+        Shape (scene, option), abstaining last.
+        """
         width, available = self.probes.width, self.probes.places.available[self.which]
         chance = np.zeros((len(values), width + 1))
         chance[:, : values.shape[1]] = values

@@ -287,7 +287,10 @@ def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[
 
 
 def _updated(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the posterior masses after a choice of each simulated agent: (agent, chooser)."""
+    """Return the posterior masses after a choice of each simulated agent.
+
+    Shape (agent, chooser).
+    """
     below = np.cumsum(chance[truths], axis=1)
     taken = (rng.random((len(truths), 1)) * below[:, -1:] >= below).sum(axis=1)
     joint = mass * chance[:, np.minimum(taken, chance.shape[1] - 1)].T

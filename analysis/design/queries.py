@@ -106,7 +106,10 @@ def rank_queries(
 def _kinds_of_queries(
     case: Case, tree: xr.DataTree, candidates: Any, noise: Any, rationality: Any, informs_agent: bool
 ) -> list[Queries]:
-    """Return what can be asked, a kind of question each; InputError where there is nothing."""
+    """Return what can be asked, a kind of question each.
+
+    Raises InputError where there is nothing.
+    """
     posterior, n = case.posterior, len(case.posterior.hypotheses.names)
     if posterior.learnt is not None or case.valuation.hypotheses.unmodelled is not None:
         raise InputError("rank_queries: an unmodelled hypothesis, under which no answer is predicted; give rules alone")

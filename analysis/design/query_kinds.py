@@ -53,7 +53,9 @@ class Queries:
 
 @as_made
 def noise_of(tree: xr.DataTree, settings: dict[str, Any] | None, noise: Any, n: int) -> np.ndarray | None:
-    """Return the mean share of wrong labels under each hypothesis, (batch, hypothesis); None where no labels are asked for.
+    """Return the mean share of wrong labels under each hypothesis, (batch, hypothesis).
+
+    Returns None where no labels are asked for.
 
     Parameters
     ----------
@@ -93,7 +95,9 @@ Points = list[list[tuple[np.ndarray, np.ndarray]]]
 def rationality_points(
     tree: xr.DataTree, settings: dict[str, Any] | None, rationality: Any, n: int
 ) -> tuple[Points, np.ndarray | None] | None:
-    """Return points of the rationality of choices, and the scales ``s_h`` (hypothesis,); None where no choices are asked for.
+    """Return points of the rationality of choices, and the scales ``s_h`` (hypothesis,).
+
+    Returns None where no choices are asked for.
 
     Parameters
     ----------
@@ -133,7 +137,10 @@ def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def valued(case: Case, tree: xr.DataTree, candidates: Any) -> Valuation:
-    """Return rewards and failure line of the candidates under the judge's hypotheses; InputError where a column is lacking."""
+    """Return rewards and failure line of the candidates under the judge's hypotheses.
+
+    Raises InputError where a column is lacking.
+    """
     hypotheses = case.posterior.hypotheses
     table = tested(candidates, tree)
     if problems := check_columns([(table, hypotheses.expressions())]):
@@ -142,7 +149,10 @@ def valued(case: Case, tree: xr.DataTree, candidates: Any) -> Valuation:
 
 
 def labels(valuation: Valuation, wrong: np.ndarray) -> Queries:
-    """Return the question "is this item better than failing?" of each item that is not failing; answers: yes, no."""
+    """Return the question "is this item better than failing?" of each item.
+
+    Items that are failing are left out. The answers are yes and no.
+    """
     n, table = len(valuation.hypotheses), valuation.table
     good = np.empty((table.n_items, n), bool)
     for block in valuation.blocks():
@@ -164,7 +174,10 @@ def labels(valuation: Valuation, wrong: np.ndarray) -> Queries:
 
 
 def _places(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Names of the scene and of the option of each item; "" where there are no options."""
+    """Names of the scene and of the option of each item.
+
+    Returns "" where there are no options.
+    """
     widths = np.diff(table.starts)
     scene = np.repeat(np.array([table.scene_name(m) for m in range(table.n_scenes)]), widths)
     if not table.has_options:
@@ -179,7 +192,10 @@ def _place(scene: str, option: str) -> str:
 
 
 def choices(valuation: Valuation, betas: Points, scales: np.ndarray | None) -> Queries:
-    """Return the question "which option of this scene?" of each scene with several; answers: its options."""
+    """Return the question "which option of this scene?" of each scene with several.
+
+    The answers are its options.
+    """
     n, table = len(valuation.hypotheses), valuation.table
     s = np.asarray(within_scene_scale(valuation) if scales is None else scales, float)
     asked = np.flatnonzero(np.diff(table.starts) > 1)
@@ -200,7 +216,10 @@ def choices(valuation: Valuation, betas: Points, scales: np.ndarray | None) -> Q
 
 
 def judgements(posterior: Posterior, informs_agent: bool) -> Queries:
-    """Return the question which of two hypotheses is likelier to be meant, of each pair; answers: the first, the second."""
+    """Return the question which of two hypotheses is likelier to be meant, of each pair.
+
+    The answers are the first and the second.
+    """
     hypotheses, n = posterior.hypotheses, len(posterior.weights)
     mean = np.zeros(n)
     first = np.zeros((n, n, n))  # E[pi_h pi_i / (pi_i + pi_j)] at (i, j, h)

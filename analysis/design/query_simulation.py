@@ -80,7 +80,10 @@ def asked_in_turn(
 
 
 def _labels(case: Case, tree: xr.DataTree, candidates: Any, wrong: float) -> Queries:
-    """Return the questions for labels of all candidates; InputError where hypotheses are not fixed rewards."""
+    """Return the questions for labels of all candidates.
+
+    Raises InputError where hypotheses are not fixed rewards.
+    """
     if case.posterior.families or case.valuation.families:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     if case.posterior.learnt is not None:

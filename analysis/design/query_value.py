@@ -50,7 +50,10 @@ class Worth:
         """Mean absolute reward of the judge's best policy; differences far below it are rounding."""
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the expected reward of each row of weights (row, hypothesis): (row,), reward units a scene."""
+        """Return the expected reward of each row of weights (row, hypothesis).
+
+        Shape (row,), reward units a scene.
+        """
         n, options, scenes = self.rewards.shape
         out = np.empty(len(rows))
         step = max(1, WORTH_CELLS // (options * scenes))
@@ -92,7 +95,10 @@ class Risks:
         return out / total
 
     def changes(self, chance: np.ndarray, joint: np.ndarray, informed: bool) -> np.ndarray:
-        """Return the expected change in the risk by each question: (query,); 0 where the agent learns nothing."""
+        """Return the expected change in the risk by each question: (query,).
+
+        Returns 0 where the agent learns nothing.
+        """
         queries, answers, n = chance.shape
         if not informed or not self.case.agent.learns_with_judge:
             return np.zeros(queries)
@@ -104,7 +110,10 @@ class Risks:
 
 
 def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
-    """Return fall in regret, information and change in risk of each question, and their Monte Carlo errors: (3, query) each."""
+    """Return fall in regret, information and change in risk of each question.
+
+    Two arrays (3, query): the values, and their Monte Carlo errors.
+    """
 
     def numbers(chance: np.ndarray, judge: np.ndarray) -> np.ndarray:
         fall, information = learned(chance, judge, worth)
@@ -126,7 +135,10 @@ def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -
 
 
 def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected fall in the regret of a judge's best policy, and the information, of each question: (query,) each."""
+    """Return the expected fall in regret and the information of each question.
+
+    Two arrays (query,). The regret is that of the judge's best policy.
+    """
     queries, answers, n = chance.shape
     joint = chance * judge  # p(answer, h)
     p = joint.sum(axis=2, keepdims=True)

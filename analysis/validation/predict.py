@@ -96,7 +96,10 @@ class World(Protocol):
         """Return an agent's steps, its demonstrations."""
 
     def right(self, which: str) -> np.ndarray:
-        """Return the options that end an episode as training rewards: (scene, option) of bool."""
+        """Return the options that end an episode as training rewards.
+
+        Shape (scene, option) of bool.
+        """
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Let agents act; return which episodes ended in catastrophe, (agent, episode) of bool."""
@@ -145,7 +148,10 @@ class FittedAgent:
         return min(self.p.values()) * len(self.p) >= MISFIT
 
     def chances(self, scenes: xr.Dataset) -> np.ndarray:
-        """Return the probability of each option: (draw, scene, option), of fewer draws where episodes go on."""
+        """Return the probability of each option.
+
+        Shape (draw, scene, option), of fewer draws where episodes go on.
+        """
         return chances(thinned_draws(self.weights, scenes), featured(scenes, self.features))
 
 
@@ -259,7 +265,10 @@ def predictive_checks(
 
 
 def two_sided(replicated: np.ndarray, observed: np.ndarray) -> float:
-    """Return the two-sided posterior predictive p-value of a statistic; ties count half."""
+    """Return the two-sided posterior predictive p-value of a statistic.
+
+    Ties count half.
+    """
     above = np.sum(replicated > observed + 1e-12) + np.sum(np.abs(replicated - observed) <= 1e-12) / 2
     share = (above + 0.5) / (len(replicated) + 1)
     return float(min(1.0, 2 * min(share, 1 - share)))

@@ -21,7 +21,7 @@ COLORS = 32
 
 
 def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Train agents, and draw flights of the one that goes most by flags and of the one that goes most by red paint.
+    """Train agents, and draw flights of the one that most follows flags and of the one that most follows red paint.
 
     Parameters
     ----------

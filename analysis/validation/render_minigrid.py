@@ -17,7 +17,9 @@ LONG = 5  # moves from the start to the goal, and to the corner, at least, where
 
 
 def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Train agents, and draw walks of the one that most often reaches a goal that was moved, and of the one that most often dies in the corner.
+    """Train agents, and draw walks of two that differ in what they learned.
+
+    One most often reaches a goal that was moved, the other most often dies in the corner.
 
     Parameters
     ----------

@@ -14,7 +14,10 @@ CHANGED = "not what this study predicts, so it was changed or made by another ve
 
 
 def json_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return a document as JSON text in UTF-8; ValueError for a number that is not finite."""
+    """Return a document as JSON text in UTF-8.
+
+    Raises ValueError for a number that is not finite.
+    """
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -72,7 +75,10 @@ def _written(path: Path) -> bytes:
 
 
 def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings into a new folder; InputError for a folder of another study or of other files."""
+    """Write the settings into a new folder.
+
+    Raises InputError for a folder of another study or of other files.
+    """
     path = out / "study.json"
     refuse_files(out)
     if path.exists():

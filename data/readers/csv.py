@@ -135,7 +135,10 @@ def _header(text: str, source: str) -> tuple[list[str], int]:
 
 
 def _by_csv(text: str, header: Sequence[str], source: str, plain: bool) -> tuple[dict[str, Column], np.ndarray | None]:
-    """Convert by the standard library; a column of numbers in which text turns up late is read again as text."""
+    """Convert by the standard library.
+
+    A column of numbers in which text turns up late is read again as text.
+    """
     as_text = {i for i, name in enumerate(header) if name in (*PLACES, *NAMES)}
     while True:
         readers = [_Texts() if i in as_text else _Numbers() for i in range(len(header))]
@@ -288,7 +291,10 @@ def _place_or_column(name: str, codes: np.ndarray, texts: Sequence[str]) -> Colu
 
 
 def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
-    """Convert by pyarrow where it is installed; None where the file wants the standard library's messages."""
+    """Convert by pyarrow where it is installed.
+
+    Returns None where the file wants the standard library's messages.
+    """
     try:
         import pyarrow
         import pyarrow.compute
@@ -323,7 +329,10 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
 
 
 def _numbers_of_arrow(cells: Any) -> Column | None:
-    """Return cells of Arrow as numbers; None for text, and for odd spellings of NaN or of whole numbers."""
+    """Return cells of Arrow as numbers.
+
+    Returns None for text, and for odd spellings of NaN or of whole numbers.
+    """
     import pyarrow
     import pyarrow.compute as compute
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def table_of_grids(name: str, arrays: Mapping[str, Any], shape: tuple[int, int]) -> Table:
-    """Make a Table of arrays over (scene, option) or over scene alone; ``scene`` and ``option`` are their names."""
+    """Make a Table of arrays over (scene, option) or over scene alone.
+
+    ``scene`` and ``option`` are their names.
+    """
     columns, places = {}, {}
     for c, v in arrays.items():
         if c in ("scene", "option") and len(np.shape(v)) == 1:
@@ -30,7 +33,10 @@ def table_of_grids(name: str, arrays: Mapping[str, Any], shape: tuple[int, int])
 
 
 def table_of_dataset(data: "xr.Dataset", name: str) -> Table:
-    """Make a Table of a Dataset over ``scene`` and, where it has options, ``option``; InputError where it is neither."""
+    """Make a Table of a Dataset over ``scene`` and, where it has options, ``option``.
+
+    Raises InputError where it is neither.
+    """
     if "scene" not in data.dims:
         raise InputError(
             f"{name}: dimensions {tuple(data.dims)}; a table needs 'scene', and 'option' where it has options"

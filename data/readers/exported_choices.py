@@ -134,7 +134,10 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
 
 
 def chances_in(export: Export, places: Places) -> np.ndarray:
-    """Return the probabilities (scene, option), abstaining last; 0 for an option without a row."""
+    """Return the probabilities (scene, option), abstaining last.
+
+    Returns 0 for an option without a row.
+    """
     chance = _numbers(export, "probability", np.isfinite, "a finite number")
     scene, option = _placed(export, places, 1, chance)
     width = places.available.shape[1]
@@ -151,7 +154,10 @@ def chances_in(export: Export, places: Places) -> np.ndarray:
 
 
 def _placed(export: Export, places: Places, draws: int, values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return scene and position of each row; -2 for an unknown option, which is allowed where its value is 0."""
+    """Return scene and position of each row.
+
+    Returns -2 for an unknown option, which is allowed where its value is 0.
+    """
     n = len(export)
     problems: list[str] = []
     if "scene" in export.columns:

@@ -27,14 +27,20 @@ def odd_kind(path: Path) -> str | None:
 
 
 def refuse_odd(path: Path, source: str, what: str) -> None:
-    """Refuse a pipe, a device or a socket, which may never end; InputError says what it should be."""
+    """Refuse a pipe, a device or a socket, which may never end.
+
+    The InputError says what the path should be.
+    """
     kind = odd_kind(path)
     if kind is not None:
         raise InputError(f"{source}: is {kind}, not a regular file; give the path of {what}")
 
 
 def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
-    """Read a whole file; InputError where it is missing, no regular file or not readable, which says what it should be."""
+    """Read a whole file.
+
+    Raises InputError, which says what the path should be, where the file is missing, not regular or not readable.
+    """
     try:
         refuse_odd(path, source, what)
         if path.is_file():

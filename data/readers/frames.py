@@ -36,7 +36,10 @@ def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, An
 
 
 def cells_in(values: Any, where: str) -> Any:
-    """Return an array-like of cells as it is; InputError for lists of different lengths."""
+    """Return an array-like of cells as it is.
+
+    Raises InputError for lists of different lengths.
+    """
     if hasattr(values, "shape") or hasattr(values, "to_pylist"):
         return values
     try:

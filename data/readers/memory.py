@@ -92,7 +92,10 @@ def _of_process() -> float:
 
 
 def _of_control_group() -> float:
-    """Return the bytes that the control group (version 2 or 1) leaves; its file cache counts as free."""
+    """Return the bytes that the control group (version 2 or 1) leaves.
+
+    Its file cache counts as free.
+    """
     try:
         lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
     except OSError:

@@ -47,7 +47,10 @@ def read_comparisons(path: Any) -> "xr.Dataset":
 
 
 def comparisons(table: Table) -> Table:
-    """Return a table of one row a comparison as scenes of two options; raises as `read_comparisons`."""
+    """Return a table of one row a comparison as scenes of two options.
+
+    Raises as `read_comparisons`.
+    """
     if table.has_options or table.scene_names is not None:
         raise InputError(
             f"{table.source}: comparisons have one row each, and no columns 'scene' and 'option'; give it as a plain table of "

@@ -49,7 +49,10 @@ def shifts_of(data: Any) -> list[dict[str, Any]]:
 
 
 class Items(NamedTuple):
-    """A table on its grid and as its items; ``takes_part`` marks the cells of the grid that are items, in their order."""
+    """A table on its grid and as its items.
+
+    ``takes_part`` marks the cells of the grid that are items, in their order.
+    """
 
     data: "xr.Dataset"
     table: Table
@@ -62,7 +65,10 @@ class Items(NamedTuple):
 
 
 def items_of(shift: str, data: Any, options: bool = False) -> Items:
-    """Return a table on its grid and as its items; InputError where it has no options and ``options`` asks for some."""
+    """Return a table on its grid and as its items.
+
+    Raises InputError where it has no options and ``options`` asks for some.
+    """
     with InputError.at(shift):
         dataset = data if hasattr(data, "data_vars") else as_table(data).to_dataset()
         table = as_table(dataset)

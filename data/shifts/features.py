@@ -84,7 +84,9 @@ def decorrelate(
 def intervene(
     data: Any, feature: str, value: Any, where: Any = None, *, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Set a feature, ``do(feature := value)``, on the items where ``where`` is true; other features stay.
+    """Set a feature, ``do(feature := value)``, on the items where ``where`` is true.
+
+    Other features stay.
 
     Parameters
     ----------

@@ -56,7 +56,9 @@ def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def simulated(
     chance: np.ndarray, scenes: xr.Dataset, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw how each episode ends: its last scene, the option taken there, and whether that ended it, each (draw, episode).
+    """Draw how each episode ends.
+
+    Three arrays (draw, episode): the last scene, the option taken there, and whether that ended the episode.
 
     Parameters
     ----------

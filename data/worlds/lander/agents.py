@@ -61,7 +61,9 @@ class Lander:
 
 
 def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """Cut what an agent sees about each site out of a frame, averaged over blocks: (site, row, column, color), 0 to 1.
+    """Return an agent's observation of each site: a crop of the frame, averaged over blocks.
+
+    Shape (site, row, column, color), 0 to 1.
 
     Parameters
     ----------

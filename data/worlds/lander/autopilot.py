@@ -44,7 +44,10 @@ class Flight:
 
 
 def floors(ground: np.ndarray) -> np.ndarray:
-    """Return candidate sites of a surface (vertex, 2), left to right: (site, 3) of middle, height and half the width."""
+    """Return candidate sites of a surface (vertex, 2), left to right.
+
+    Shape (site, 3) of middle, height and half the width.
+    """
     from reward_hypotheses.data.worlds.lander.terrain import level
 
     return np.array(
@@ -150,7 +153,9 @@ def _resting_on(world: "LandingWorld", sites: np.ndarray) -> int:
 
 
 def is_catastrophe(flight: Flight, craters: np.ndarray) -> bool:
-    """Return whether a flight is worse than failing completely: in a crater, off every site, or with its hull on the ground.
+    """Return whether a flight is worse than failing completely.
+
+    It ends in a crater, off every site, or with its hull on the ground.
 
     Parameters
     ----------

@@ -272,7 +272,10 @@ def gymnasium_version() -> str:
 
 @cache
 def _world() -> "LandingWorld":
-    """Return the world, reset for each scene; InputError where the extra is not installed."""
+    """Return the world, reset for each scene.
+
+    Raises InputError where the extra is not installed.
+    """
     try:
         from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
     except ImportError:

@@ -73,7 +73,10 @@ class LandingWorld(LunarLander):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Put the lander over a scene, ``options["scene"]``; without a seed it is pushed as the scene's own seed has it."""
+        """Put the lander over a scene, ``options["scene"]``.
+
+        Without a seed it is pushed as the scene's own seed has it.
+        """
         self.scene = scene = options["scene"] if options else self.scene
         if scene is None:
             raise ValueError('reset() needs options={"scene": Scene(...)} the first time')
@@ -175,7 +178,10 @@ class LandingWorld(LunarLander):
 
 
 def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return level stretches with room for the lander; neighbouring edges of one slope are one stretch."""
+    """Return level stretches with room for the lander.
+
+    Neighbouring edges of one slope are one stretch.
+    """
     slope = np.arctan2(np.diff(ground[:, 1]), np.diff(ground[:, 0]))
     turns = np.flatnonzero(np.abs(np.diff(slope)) > 1e-4) + 1
     ends = np.concatenate([[0], turns, [len(ground) - 1]])

@@ -120,12 +120,18 @@ class MeasuredLander:
         return self.landers[agent].saved()
 
     def right(self, which: str) -> np.ndarray:
-        """Return which site is the pad, between flags and no crater: (scene, site) of bool."""
+        """Return which site is the pad, between flags and no crater.
+
+        Shape (scene, site) of bool.
+        """
         table = self.scenes(which)
         return (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
 
     def rewards(self, which: str) -> np.ndarray:
-        """Return the reward of flying to each site: (scene, site), 1 for coming to rest on the pad."""
+        """Return the reward of flying to each site.
+
+        Shape (scene, site), 1 for coming to rest on the pad.
+        """
         pad = self.right(which)
         everywhere = np.tile(np.arange(SITES)[:, None], len(pad))
         return self._outcomes(which, everywhere, lambda f, c: f.clean and bool(c[f.site]), pad).T.astype(float)
@@ -138,7 +144,10 @@ class MeasuredLander:
         return int(ended_badly.sum()), len(ended_badly)
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Return how often flights came to rest on their site, and how often clean; some flights are repeated."""
+        """Return how often flights came to rest on their site, and how often clean.
+
+        Some flights are repeated.
+        """
         flown = list(self.bank.items())
         on = [key[3] == flight.site for key, flight in flown]
         return {

@@ -136,7 +136,10 @@ class Rooms(MiniGridEnv):
         return int((y - 1) * SIZE + x - 1)
 
     def move(self, direction: int, frames: list[np.ndarray] | None = None) -> tuple[bool, float]:
-        """Turn to a direction and step forward, by MiniGrid's own actions; whether that ended the episode, and the reward."""
+        """Turn to a direction and step forward, by MiniGrid's own actions.
+
+        Returns whether that ended the episode, and the reward.
+        """
         turns = (direction - self.agent_dir) % 4
         for _ in range(turns if turns < 3 else 1):
             self.step(self.actions.right if turns < 3 else self.actions.left)
@@ -154,7 +157,7 @@ def grid_position(cell: int) -> tuple[int, int]:
 
 
 def facts(env: Rooms, room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ask MiniGrid what every move in every cell does: where it leads, whether it ends the episode, whether that is rewarded.
+    """Return what MiniGrid does at every move in every cell: next cell, end of the episode, reward.
 
     Returns
     -------

@@ -108,7 +108,10 @@ class MeasuredRooms:
         return self._rooms[which]
 
     def facts(self, which: str) -> tuple[np.ndarray, ...]:
-        """Return what MiniGrid does at every move, (room, cell, move): next cell, whether it ends the episode, whether it is rewarded."""
+        """Return what MiniGrid does at every move: next cell, end of the episode, reward.
+
+        Three arrays (room, cell, move).
+        """
         if which not in self._facts:
             self.progress(f"asking MiniGrid what moves do: {which}")
             by_room = [facts(self.env, room) for room in self.rooms(which)]
