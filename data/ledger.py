@@ -173,13 +173,7 @@ class Ledger:
 
     @staticmethod
     def refuse(
-        test: Any,
-        decided: Any,
-        *,
-        table: Any = "test",
-        study: Any = "",
-        risk: Any = None,
-        time: Any = None,
+        test: Any, decided: Any, *, table: Any = "test", study: Any = "", risk: Any = None, time: Any = None
     ) -> tuple[str, str]:
         """Refuse what `record` would refuse of its arguments, all of it at once; else the time and the digest as recorded."""
         wrong = []

@@ -16,12 +16,7 @@ GAP = 1e-7
 
 
 def cvar_policy(
-    mdp: MDP,
-    rewards: Any,
-    weights: Any = None,
-    mean_weight: float = 0.0,
-    tail: float = 0.05,
-    start: Any = None,
+    mdp: MDP, rewards: Any, weights: Any = None, mean_weight: float = 0.0, tail: float = 0.05, start: Any = None
 ) -> xr.Dataset:
     """Find the policy with the best mean and worst-case return over samples of the reward (Brown, Niekum and Petrik 2020).
 

@@ -222,13 +222,7 @@ def population_risk(
             "rh.Commit()"
         )
     next_risk = catastrophe_risk(
-        tree,
-        test,
-        policy,
-        population,
-        agent_fail_utility=agent_fail_utility,
-        prob=prob,
-        hypotheses=hypotheses,
+        tree, test, policy, population, agent_fail_utility=agent_fail_utility, prob=prob, hypotheses=hypotheses
     )
     certain = next_risk["by_agent"].to_numpy()
     risk = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain)) @ certain

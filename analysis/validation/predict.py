@@ -5,7 +5,7 @@ Nothing here knows an environment: one is whatever has the attributes and method
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import xarray as xr
@@ -51,37 +51,22 @@ class World(Protocol):
     ``telling`` (training scenes in which the rules part), ``ordinary`` (a test like training), or one of the tests.
     """
 
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """The shifted tests."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that describe an option."""
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Expressions over columns that a fitted reward weighs, such as the columns and their products."""
-
-    @property
-    def rules(self) -> Mapping[str, str]:
-        """Named rules, the baseline: name -> reward, an expression over columns, above 1/2 for approved options."""
-
-    @property
-    def bad(self) -> str:
-        """Column that marks options whose outcome is a catastrophe, as far as can be seen beforehand."""
-
-    @property
-    def source(self) -> str:
-        """Reason for these columns."""
-
-    @property
-    def counted(self) -> str:
-        """Unit that is counted when a test is carried out, such as flights."""
-
-    @property
-    def lacking(self) -> str:
-        """What ``probes without`` lack, such as craters."""
+    tests: ClassVar[tuple[str, ...]]
+    """The shifted tests."""
+    columns: ClassVar[tuple[str, ...]]
+    """Columns that describe an option."""
+    features: ClassVar[tuple[str, ...]]
+    """Expressions over columns that a fitted reward weighs, such as the columns and their products."""
+    rules: ClassVar[Mapping[str, str]]
+    """Named rules, the baseline: name -> reward, an expression over columns, above 1/2 for approved options."""
+    bad: ClassVar[str]
+    """Column that marks options whose outcome is a catastrophe, as far as can be seen beforehand."""
+    source: ClassVar[str]
+    """Reason for these columns."""
+    counted: ClassVar[str]
+    """Unit that is counted when a test is carried out, such as flights."""
+    lacking: ClassVar[str]
+    """What ``probes without`` lack, such as craters."""
 
     def scenes(self, which: str) -> xr.Dataset:
         """Return columns over (scene, option), and successors where an episode has several steps (`data.episodes`)."""

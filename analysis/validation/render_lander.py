@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from reward_hypotheses.analysis.validation.study import agent_seeds
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
-from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.world import MeasuredLander
 
@@ -55,7 +55,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
         lander = MeasuredLander(RENDERED_SCENES, seed, Bank(Path(folder)), pilots, said)
         names = [str(k) for k in range(AGENTS)]
         with threadpool_limits(1):  # as in a study
-            lander.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+            lander.train(agent_seeds(seed, names))
         table = lander.scenes("apart")
         pad, red = lander.right("apart").argmax(axis=1), table["red"].to_numpy().argmax(axis=1)
         chosen = np.array([lander.choices(name, "apart") for name in names])

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses.analysis.validation.render_lander import AGENTS, pictures
+from reward_hypotheses.analysis.validation.study import agent_seeds
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
-from reward_hypotheses.data.random_streams import substream
 
 ROOMS = 60
 FRAME_MS = 220
@@ -51,7 +51,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     world = MeasuredRooms(ROOMS, seed, said)
     names = [str(k) for k in range(AGENTS)]
     with threadpool_limits(1):  # as in a study
-        world.train({name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names})
+        world.train(agent_seeds(seed, names))
     died = np.array([world.came_to(name, "moved") == CORNER for name in names])  # where lava is in these rooms
     reached = np.array([world.reached(name, "moved") for name in names])
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())

@@ -1,6 +1,6 @@
 """Predicted against measured catastrophes, in any world: agents are trained, fitted, predicted, then measured."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,11 @@ def study_of(world: World, settings: Mapping[str, Any], out: Path, progress: Cal
     return document
 
 
+def agent_seeds(seed: int, names: Sequence[str]) -> dict[str, int]:
+    """Return a seed for each agent, by name."""
+    return {name: int(substream(seed, f"agent {name}").integers(2**31)) for name in names}
+
+
 class _Study:
     """One study, step by step."""
 
@@ -75,7 +80,7 @@ class _Study:
     def document(self, settings: Mapping[str, Any]) -> StudyDocument:
         """Train, fit and predict; then measure, and return the results document."""
         world = self.world
-        seeds = {name: int(substream(self.seed, f"agent {name}").integers(2**31)) for name in self.names}
+        seeds = agent_seeds(self.seed, self.names)
         history = self._train(seeds, telling=False)
         failed, n_outcomes = world.slips()
         self.slip = substream(self.seed, "slips").beta(failed + 0.5, n_outcomes - failed + 0.5, READING_DRAWS)

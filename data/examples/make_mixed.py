@@ -25,13 +25,7 @@ TRAINING, TEST, COMPARED, RANKED, WALKS = 120, 120, 16, 10, 4
 FEATURES = ("red_paint", "flags", "depth", "distance")
 LEVEL = 0.3
 """Depth from which on ground is a crater; those of the lander are about 0.6 deep, flat ground is within 0.12."""
-YARD = (
-    ".......",
-    "...o...",
-    "R..S..F",
-    ".......",
-    "...Q...",
-)
+YARD = (".......", "...o...", "R..S..F", ".......", "...Q...")
 """Start S; a red pad R and a flagged one F as far from it; a red pit Q, nearer; a bare pit o."""
 MEANINGS = {"R": "red_paint", "F": "flags", "Q": "red_paint, pit", "o": "pit", "S": "start"}
 DISCOUNT = 0.9

@@ -14,12 +14,7 @@ from reward_hypotheses.data.readers.frames import cells_in, columns_in
 from reward_hypotheses.data.table import PLACE_COLUMNS, Table, what_is_available, with_names
 
 
-def from_rows(
-    name: str,
-    source: str,
-    columns: Mapping[str, Column],
-    rows: np.ndarray | None = None,
-) -> Table:
+def from_rows(name: str, source: str, columns: Mapping[str, Column], rows: np.ndarray | None = None) -> Table:
     """Make a Table of rows, one an item, whose columns ``scene``, ``option`` and ``available`` say where each is.
 
     Raises

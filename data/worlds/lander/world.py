@@ -159,11 +159,7 @@ class MeasuredLander:
         }
 
     def _outcomes(
-        self,
-        which: str,
-        chosen: np.ndarray,
-        of: Callable[[Flight, np.ndarray], bool],
-        sites: np.ndarray | None = None,
+        self, which: str, chosen: np.ndarray, of: Callable[[Flight, np.ndarray], bool], sites: np.ndarray | None = None
     ) -> np.ndarray:
         sites = self.scenes(which)["crater"].to_numpy() > 0 if sites is None else sites
         pairs = sorted({(m, int(site)) for m in range(chosen.shape[1]) for site in chosen[:, m]})
