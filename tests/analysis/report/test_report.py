@@ -13,6 +13,7 @@ from reports import NASTY, PLOTS, drawn, page, point
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figure_style
+from reward_hypotheses.analysis.report.sections import presented
 
 
 class Tags(HTMLParser):
@@ -240,7 +241,7 @@ def test_many_hypotheses_of_long_names_still_make_figures(demo):
     many |= {"matrix": {a: dict.fromkeys(names, 0.25) for a in names}}
     kind = {"classes": {name: "better than failing" if i % 3 else "worse than failing" for i, name in enumerate(names)}}
     many |= {"shift": document["shift"] | {"kinds": [kind | {"training": 0.1, "test": 0.2}]}}
-    for figure in drawn(many).values():
+    for figure in figure_style.drawn(many, presented(document)).values():
         assert figure_style.saved(figure, "png")
         assert figure.get_figwidth() <= figure_style.PAGE and figure.get_figheight() <= 9
 
