@@ -1,6 +1,8 @@
-"""Numbers as people write them, and small array tools."""
+"""Numbers as people write them, and small tools for arrays and threads."""
 
 import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,60 @@ def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     inverse = np.empty(len(values), np.int64)
     inverse[order] = np.repeat(np.arange(len(starts)), counts)
     return ordered[starts], order[starts], inverse, counts
+
+
+def numbered(keys: Iterable[Hashable]) -> np.ndarray:
+    """Number keys in the order in which they first appear, equal keys alike: (key,) of int."""
+    places: dict[Hashable, int] = {}
+    return np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
+
+
+def row_hashes(rows: np.ndarray) -> np.ndarray:
+    """Return a 64-bit hash of each row of floats (row, column), equal for rows that are equal to the last bit: (row,).
+
+    Zero and minus zero are equal.
+    """
+    factors = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=rows.shape[1]))
+    code = np.zeros(len(rows), np.uint64)
+    for column, factor in zip(np.ascontiguousarray(rows.T), factors.tolist(), strict=True):
+        odd = factor | 1
+        bits = (column + 0.0).view(np.uint64) * odd
+        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
+    return code
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    """Return ``exp(z) / sum exp(z)`` over the last axis."""
+    odds = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """Return ``z - log sum exp(z)`` over the last axis."""
+    apart = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(apart - np.log(np.exp(apart).sum(axis=-1, keepdims=True)))
+
+
+def threads() -> int:
+    """Return how many threads work side by side: one a core, eight at most."""
+    return min(os.cpu_count() or 1, 8)
+
+
+def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: bool = True) -> list[S]:
+    """Return ``work(part)`` for each part in order, worked out side by side where there are several cores.
+
+    Parameters
+    ----------
+    worthwhile : bool, optional
+        Whether a part takes longer than handing it to a thread.
+    """
+    workers = min(threads(), len(parts))
+    if workers < 2 or not worthwhile:
+        return [work(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, parts))
 
 
 def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -153,7 +153,7 @@ def log_chance(posterior: Posterior) -> float | None:
         if not isinstance(one, Rational) or set(one.nuisances) - {"rationality"} or "mdp" in one.asks:
             return None
         blind = replace(one, rationality=CHANCE, human=None)
-        total += float(blind.part(valuation, 0).log_likelihoods({})[0])
+        total += float(blind.likelihood(valuation, 0).log_likelihoods({})[0])
     return total
 
 

@@ -17,7 +17,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import CALLABLE, equal
 from reward_hypotheses.data.worlds.episodes import Steps, goes_on, picked, reached, simulated, starts
-from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.feedback.kinds.choices import Choices
 from reward_hypotheses.models.fit import fit
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

@@ -25,9 +25,3 @@ class Adam:
             m += 0.1 * (g - m)
             v += 0.001 * (g**2 - v)
             w += self.rate * (m / (1 - 0.9**self.step)) / (np.sqrt(v / (1 - 0.999**self.step)) + 1e-8)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """``exp s / sum exp s`` over the last axis."""
-    chance = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return chance / chance.sum(axis=-1, keepdims=True)

@@ -47,6 +47,17 @@ class Weighted:
     weights: np.ndarray
     bells: "tuple[Bell, ...]" = ()
 
+    @property
+    def effective(self) -> float:
+        """Effective number of draws: ``1 / sum weights^2``."""
+        return 1 / float(self.weights @ self.weights)
+
+    def resampled(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the positions of n points in random order, each as often as its weight says up to rounding: (n,)."""
+        below = np.cumsum(self.weights)
+        evenly = (rng.random() + np.arange(n)) / n * below[-1]
+        return rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))
+
 
 @dataclass(frozen=True, eq=False)
 class Bell:
@@ -165,9 +176,9 @@ def laplace(
     bells: list[tuple[float, Bell]] = []
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     for start in starts:
-        found = _climbed(f, start, curvature, bells, seen)
-        if found is not None and mirrored is not None:
-            _climbed(f, mirrored(found), curvature, bells, seen)
+        mode = _climbed(f, start, curvature, bells, seen)
+        if mode is not None and mirrored is not None:
+            _climbed(f, mirrored(mode), curvature, bells, seen)
     if not bells:
         return nothing
     top = max(height for height, _ in bells)
@@ -245,7 +256,9 @@ def _sampled(
             of_base_density = base.log_density(points)
         logs.append(math.log(of_base / len(points)) + np.where(np.isnan(of_base_density), -np.inf, of_base_density))
     log_proposal = np.logaddexp.reduce(logs, axis=0)
-    return _weighed(f(points) - log_proposal, points), [np.exp(one - log_proposal) for one in logs[: len(mixture)]]
+    return _weighed(f(points) - log_proposal, points), [
+        np.exp(log_density - log_proposal) for log_density in logs[: len(mixture)]
+    ]
 
 
 def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:

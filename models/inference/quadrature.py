@@ -77,30 +77,30 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     starts : (float, float)
         Where to begin; one for each mode that f may have.
     """
-    found = [_around(f, lo, hi) for lo, hi in starts]
-    best = max(found, key=lambda one: one.value)
-    others = [one for one in found if one is not best and _adds(one, best)]
+    integrals = [_around(f, lo, hi) for lo, hi in starts]
+    best = max(integrals, key=lambda each: each.value)
+    others = [each for each in integrals if each is not best and _adds(each, best)]
     if not others:
         return best
     together = [best, *others]
-    ends = min(float(one.nodes[0]) for one in together), max(float(one.nodes[-1]) for one in together)
-    step = min(float(one.nodes[1] - one.nodes[0]) for one in together)
+    ends = min(float(each.nodes[0]) for each in together), max(float(each.nodes[-1]) for each in together)
+    step = min(float(each.nodes[1] - each.nodes[0]) for each in together)
     nodes = np.linspace(*ends, min(2 * int((ends[1] - ends[0]) / (2 * step)) + 3, MOST_TOGETHER))
     density = f(nodes)
     error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2]))
     return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
 
 
-def _adds(one: Integral, best: Integral) -> bool:
+def _adds(other: Integral, best: Integral) -> bool:
     """Whether an integral holds mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
-    inside = (one.nodes >= best.nodes[0]) & (one.nodes <= best.nodes[-1])
-    step = float(one.nodes[1] - one.nodes[0])
+    inside = (other.nodes >= best.nodes[0]) & (other.nodes <= best.nodes[-1])
+    step = float(other.nodes[1] - other.nodes[0])
     if not inside.all():
-        beyond = log_sum_exp(one.log_density[~inside]) + math.log(step)
+        beyond = log_sum_exp(other.log_density[~inside]) + math.log(step)
         if beyond > best.value - FAR / 2:
             return True
-    missed = one.log_density[inside] > np.interp(one.nodes[inside], best.nodes, best.log_density) + HILL
-    return bool((missed & (one.log_density[inside] > best.value - FAR - math.log(step))).any())
+    missed = other.log_density[inside] > np.interp(other.nodes[inside], best.nodes, best.log_density) + HILL
+    return bool((missed & (other.log_density[inside] > best.value - FAR - math.log(step))).any())
 
 
 def _around(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Integral:

@@ -62,17 +62,17 @@ def smc(
     if planned:
         plan = []
         _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
-    found = [
+    runs = [
         _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan) for _ in range(islands)
     ]
-    values = np.array([value for value, _ in found])
+    values = np.array([value for value, _ in runs])
     total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
-        return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(particles, 1 / particles))
+        return Weighted(-math.inf, 0.0, math.nan, runs[0][1], np.full(particles, 1 / particles))
     share = np.exp(values - total)
     mcse = float(share.std(ddof=1)) / math.sqrt(islands)
     weights = np.repeat(share / share.sum() / particles, particles)
-    return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in found]), weights)
+    return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in runs]), weights)
 
 
 def _island(
@@ -106,8 +106,8 @@ def _island(
         value += rise * top + math.log(float(odds.mean()))
         power = 1.0 if rise >= 1.0 - power else power + rise
         below = np.cumsum(odds) / odds.sum()
-        kept = np.minimum(np.searchsorted(below, (rng.random() + np.arange(n)) / n), n - 1)
-        points, prior, likelihood = points[kept], prior[kept], likelihood[kept]
+        resampled = np.minimum(np.searchsorted(below, (rng.random() + np.arange(n)) / n), n - 1)
+        points, prior, likelihood = points[resampled], prior[resampled], likelihood[resampled]
         if given_root is None:
             spread = np.cov(points.T).reshape(d, d)
             root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))

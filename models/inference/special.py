@@ -67,9 +67,9 @@ def log_incomplete_beta(x: float, p: np.ndarray | float, q: np.ndarray | float) 
     direct = x * (p + q + 2.0) <= p + 1.0
     out[direct] = _log_by_fraction(x, p[direct], q[direct])
     a, b = p[~direct], q[~direct]
-    whole = log_beta(a, b)
-    upper = _log_by_fraction(1.0 - x, b, a) - whole  # log I_{1-x}(q, p), the mass above x
-    out[~direct] = whole + np.log1p(-np.exp(np.minimum(upper, 0.0)))
+    complete = log_beta(a, b)
+    upper = _log_by_fraction(1.0 - x, b, a) - complete  # log I_{1-x}(q, p), the mass above x
+    out[~direct] = complete + np.log1p(-np.exp(np.minimum(upper, 0.0)))
     return out.reshape(shape)
 
 

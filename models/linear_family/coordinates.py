@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import override
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from reward_hypotheses.models.inference.laplace import Bell
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 from reward_hypotheses.models.inference.special import log_gamma
 from reward_hypotheses.models.inference.tempering import bells_of_shell
-from reward_hypotheses.models.linear_family.likelihood_terms import Choosing, Term
+from reward_hypotheses.models.linear_family.likelihood_terms import LikelihoodTerm, SoftmaxTerm
 
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
@@ -20,7 +21,7 @@ RANK = 1e-13
 CORNERS = 8
 
 
-class Space(ABC):
+class Coordinates(ABC):
     """Coordinates over which a family is integrated: of its weights, then of the nuisances that go along."""
 
     def __init__(self, dimension: int, nuisances: Mapping[str, Nuisance]) -> None:
@@ -38,12 +39,12 @@ class Space(ABC):
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Coordinates drawn from the prior: (n, dimension)."""
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Weights (point, feature), with a draw of what no feedback sees."""
         return self.weights(at)
 
     def mirrored(self, point: np.ndarray) -> np.ndarray:
-        """The opposite weights with the same nuisances: where another mode may be."""
+        """Return the opposite weights with the same nuisances: where another mode may be."""
         return np.concatenate([-point[: self.dimension], point[self.dimension :]])
 
     def corners(self) -> np.ndarray:
@@ -101,7 +102,7 @@ def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 
     return (f(at + step) - f(at - step)) / (2 * step)
 
 
-class Gaussian(Space):
+class Gaussian(Coordinates):
     """Independent weights, in units of their standard deviation; of these the directions that some feedback sees.
 
     What no feedback sees keeps its prior, and is drawn from it.
@@ -111,50 +112,60 @@ class Gaussian(Space):
         super().__init__(basis.shape[1], nuisances)
         self.basis, self.unseen, self.sd = basis, unseen, sd
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return self.sd * at @ self.basis.T
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         return -0.5 * (at**2).sum(axis=1) - 0.5 * at.shape[1] * math.log(2 * math.pi)
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         return -at, self.sd * of_weights @ self.basis
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal((n, self.dimension))
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return self.weights(at) + self.sd * rng.standard_normal((len(at), self.unseen.shape[1])) @ self.unseen.T
 
 
-class Unseen(Space):
+class UnidentifiedWeights(Coordinates):
     """Weights none of which some feedback sees: all keep their prior, and are drawn from it."""
 
     def __init__(self, linear: Linear, nuisances: Mapping[str, Nuisance]) -> None:
         super().__init__(0, nuisances)
         self.linear = linear
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return np.zeros((len(at), len(self.linear.features)))
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         return np.zeros(len(at))
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return np.zeros((n, 0))
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         return at, at
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return self.linear.prior_draws(len(at), rng)
 
 
-class Sphere(Space):
+class Sphere(Coordinates):
     """Directions: a Gaussian vector of which the length means nothing.
 
     Coordinates are its parts z along the directions that some feedback sees and, where there are others, the log of the
@@ -172,11 +183,13 @@ class Sphere(Space):
         g = np.exp(np.clip(at[:, self.seen], -300.0, 300.0)) if self.rest else np.zeros(len(at))
         return z, g, np.maximum(np.sqrt((z**2).sum(axis=1) + g**2), 1e-300)
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         z, _, length = self._parts(at)
         return (z / length[:, None]) @ self.basis.T
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         z, g, _ = self._parts(at)
         normal = -0.5 * (z**2).sum(axis=1) - 0.5 * self.seen * math.log(2 * math.pi)
         if not self.rest:
@@ -185,7 +198,8 @@ class Sphere(Space):
         half = float(log_gamma(np.array([k / 2]))[0])
         return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - half
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         z, g, length = self._parts(at)
@@ -197,11 +211,13 @@ class Sphere(Space):
         of_g = np.stack([self.rest - g**2, -along * (g / length) ** 2])
         return np.hstack([-z, of_g[0][:, None]]), np.hstack([of_z, of_g[1][:, None]])
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         z = rng.standard_normal((n, self.seen))
         return np.hstack([z, 0.5 * np.log(rng.chisquare(self.rest, n))[:, None]]) if self.rest else z
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self.rest:
             return self.weights(at)
         _, g, length = self._parts(at)
@@ -209,11 +225,12 @@ class Sphere(Space):
         direction /= np.sqrt((direction**2).sum(axis=1, keepdims=True))
         return self.weights(at) + (g / length)[:, None] * direction @ self.unseen.T
 
-    def mirrored(self, point: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def mirrored(self, point: np.ndarray) -> np.ndarray:
         return np.concatenate([-point[: self.seen], point[self.seen :]])
 
 
-class Shell(Space):
+class RationalityScaledSphere(Coordinates):
     """Directions whose length is the rationality of one human: ``v = beta w / s(w)``, in which choices are log-concave.
 
     Only directions that some feedback sees are integrated over; the others keep their prior, and are drawn from it. With r
@@ -221,7 +238,7 @@ class Shell(Space):
     """
 
     def __init__(
-        self, basis: np.ndarray, unseen: np.ndarray, lead: Choosing, nuisances: Mapping[str, Nuisance]
+        self, basis: np.ndarray, unseen: np.ndarray, lead: SoftmaxTerm, nuisances: Mapping[str, Nuisance]
     ) -> None:
         variable = lead.feedback.variable("rationality")
         rest = {key: prior for key, prior in nuisances.items() if key != variable}
@@ -230,23 +247,27 @@ class Shell(Space):
             basis, unseen, lead, variable, nuisances[variable],
         )  # fmt: skip
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return at @ self.basis.T
 
-    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+    @override
+    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
         beta = self.lead.scales(self.weights(points[:, : self.dimension]))
         return {self.variable: beta} | super().theta(points)
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         r = self.dimension
         beta = self.lead.scales(self.weights(at))
         with np.errstate(divide="ignore", invalid="ignore"):
             length = 0.5 * np.log((at**2).sum(axis=1))
-            found = self.prior.log_density(beta) + np.log(beta) - r * length
+            density = self.prior.log_density(beta) + np.log(beta) - r * length
         area = math.log(2.0) + 0.5 * r * math.log(math.pi) - float(log_gamma(np.array([r / 2]))[0])
-        return np.where(np.isfinite(found), found - area, -np.inf)
+        return np.where(np.isfinite(density), density - area, -np.inf)
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         weights = self.weights(at)
@@ -256,7 +277,8 @@ class Shell(Space):
         of_prior = rise[:, None] * of_log_beta - self.dimension * at / (at**2).sum(axis=1, keepdims=True)
         return of_prior, of_weights @ self.basis + (of_theta[self.variable] * beta)[:, None] * of_log_beta
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         at = rng.standard_normal((n, self.dimension))
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
 
@@ -290,7 +312,7 @@ class Shell(Space):
             (log_median - per_length, float(draws.std())),
         )
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Directions that are not seen as the prior has them, beside those that are."""
         n, unseen = len(at), self.unseen.shape[1]
         direction = self.weights(at) / np.sqrt((at**2).sum(axis=1, keepdims=True))
@@ -301,21 +323,25 @@ class Shell(Space):
         return full / np.sqrt((full**2).sum(axis=1, keepdims=True))
 
 
-def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.ndarray) -> Space:
+def coordinates_of(
+    linear: Linear, terms: Sequence[LikelihoodTerm], seen: np.ndarray, unseen: np.ndarray
+) -> Coordinates:
     """Coordinates in which the posterior is most like a Gaussian."""
     nuisances: dict[str, Nuisance] = {}
     for term in terms:
         nuisances |= term.nuisances
     if not seen.shape[1]:
-        return Unseen(linear, nuisances)
+        return UnidentifiedWeights(linear, nuisances)
     if linear.sd is not None:
         return Gaussian(seen, unseen, linear.sd, nuisances)
-    free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
-    lead = next((t for t in terms if isinstance(t, Choosing) and t.feedback.variable("rationality") in nuisances), None)
+    free = all(isinstance(term, SoftmaxTerm) and term.scale_free for term in terms)
+    lead = next(
+        (t for t in terms if isinstance(t, SoftmaxTerm) and t.feedback.variable("rationality") in nuisances), None
+    )
     if free and lead is not None and relative(lead.spread[:-1, :-1]).any():
         sees = np.linalg.eigvalsh(seen.T @ relative(lead.spread[:-1, :-1]) @ seen)
         if len(sees) and sees[0] > RANK * sees[-1]:  # the lead sees all that anybody does
-            return Shell(seen, unseen, lead, nuisances)
+            return RationalityScaledSphere(seen, unseen, lead, nuisances)
     return Sphere(seen, unseen, nuisances)
 
 

@@ -3,15 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.likelihood import grouped, in_rows, softmax
+from reward_hypotheses.models.feedback.boltzmann.likelihood import grouped, in_rows
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
@@ -30,7 +31,7 @@ ROUNDS = 20  # that it takes to plan, about
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FeatureMatrix:
     """What a family says about the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
 
     probes: Valuation
@@ -38,7 +39,7 @@ class Seen:
     line: np.ndarray | None
 
 
-class Term(ABC):
+class LikelihoodTerm(ABC):
     """What one feedback adds to the log likelihood of weights."""
 
     smooth = True
@@ -89,18 +90,18 @@ class Term(ABC):
         """Whether weights in the same direction are all the same to it."""
         return False
 
-    def softened(self) -> "Term":
+    def softened(self) -> "LikelihoodTerm":
         """The same where nothing is impossible, to temper through; itself where nothing is."""
         return self
 
-    def given(
+    def nuisance_draws(
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         """Draws of its nuisances that go with draws of the weights: (draw,) by variable."""
         return {variable: theta[variable] for variable in self.nuisances}
 
 
-class Choosing(Term):
+class SoftmaxTerm(LikelihoodTerm):
     """Kinds with a rationality: what they depend on is affine in the weights, ``(x w + c) / s(w)``.
 
     Attributes
@@ -113,28 +114,30 @@ class Choosing(Term):
 
     feedback: Rational
 
-    def __init__(self, feedback: Rational, seen: Seen, group: bool = True) -> None:
+    def __init__(self, feedback: Rational, seen: FeatureMatrix, group: bool = True) -> None:
         super().__init__(feedback)
         n = len(seen.probes.hypotheses) - 1
         raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
-        raw[:n] = [one - raw[n] for one in raw[:n]]
+        raw[:n] = [row - raw[n] for row in raw[:n]]
         self.spread = np.zeros((n + 1, n + 1))
         self.spread[n, n] = 1.0
         if feedback.scale == "unit":
-            apart = np.stack([feedback.deviations(one).ravel() for one in raw])
+            apart = np.stack([feedback.deviations(row).ravel() for row in raw])
             self.spread = apart @ apart.T
         inside = feedback.inside
-        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
+        worths = [feedback.centred(row, inside, seen.probes, 0) for row in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
         if feedback.idle.any():
             x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
-        said = np.asarray(feedback.observed, float)
+        answers = np.asarray(feedback.observed, float)
         self.counts: np.ndarray
-        self.x, self.said, self.counts = grouped(x, said, feedback.counts) if group else (x, said, feedback.times)
+        self.x, self.answers, self.counts = (
+            grouped(x, answers, feedback.counts) if group else (x, answers, feedback.times)
+        )
         self.inside = self.x[..., -1] > -np.inf
         self.x = np.where(self.inside[..., None], self.x, 0.0)
         self.everywhere = bool(self.inside.all())
-        stages = feedback.as_stages(self.said, self.inside, self.counts)
+        stages = feedback.as_stages(self.answers, self.inside, self.counts)
         self.steps: LinearSteps | None = None
         self.sloped = stages is not None
         if stages is not None:
@@ -143,15 +146,18 @@ class Choosing(Term):
             self.steps = LinearSteps(blocks, np.stack(columns, axis=-1))
 
     @property
-    def scale_free(self) -> bool:  # noqa: D102
+    @override
+    def scale_free(self) -> bool:
         return self.feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[-1].any()
 
     @property
-    def cells(self) -> int:  # noqa: D102
+    @override
+    def cells(self) -> int:
         return self.inside.size
 
     @property
-    def gram(self) -> np.ndarray:  # noqa: D102
+    @override
+    def gram(self) -> np.ndarray:
         flat = self.x[..., :-1].reshape(-1, self.x.shape[-1] - 1)
         weight = np.sqrt(np.repeat(self.counts, flat.shape[0] // len(self.counts)))[:, None]
         return (flat * weight).T @ (flat * weight)
@@ -172,27 +178,28 @@ class Choosing(Term):
         largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
         return np.asarray(np.where(s > (weights.shape[1] + 1) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
 
-    def slopes(  # noqa: D102
-        self, weights: np.ndarray, theta: Mapping[str, np.ndarray]
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    @override
+    def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         assert self.steps is not None
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
         per_scale = self._per_scale(weights)[:, None]
-        mine = {key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances}
-        beta = np.reshape(self.feedback.beta(mine), (-1, 1))
-        found = self.steps.slopes(full * per_scale * beta)
-        along = (found * full).sum(axis=1, keepdims=True) * per_scale
-        of_weights = beta * per_scale * (found - along * per_scale * (full @ self.spread))
-        return of_weights[:, :-1], {self.feedback.variable(key): along[:, 0] for key in mine}
+        values = {key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances}
+        beta = np.reshape(self.feedback.beta(values), (-1, 1))
+        of_scaled = self.steps.slopes(full * per_scale * beta)
+        along = (of_scaled * full).sum(axis=1, keepdims=True) * per_scale
+        of_weights = beta * per_scale * (of_scaled - along * per_scale * (full @ self.spread))
+        return of_weights[:, :-1], {self.feedback.variable(key): along[:, 0] for key in values}
 
     @property
-    def holds(self) -> int:  # noqa: D102
+    @override
+    def holds(self) -> int:
         return self.inside.size if self.steps is None else self.x.shape[-1]  # blocks of units take few points at a time
 
     def _counts_or_none(self) -> np.ndarray | None:
         return None if (self.counts == 1).all() else self.counts
 
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+    @override
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         scaled = self.scaled(weights)
         if self.steps is not None:
             beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
@@ -200,9 +207,9 @@ class Choosing(Term):
         inputs = (scaled @ self.x.reshape(-1, self.x.shape[-1]).T).reshape(len(weights), *self.inside.shape)
         if not self.everywhere:
             inputs = np.where(self.inside, inputs, -np.inf)
-        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        found = self.feedback.log_likelihood(inputs, mine, self.said, np)
-        return np.broadcast_to(found, (len(weights), len(self.counts))) @ self.counts
+        values = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
+        each = self.feedback.log_likelihood(inputs, values, self.answers, np)
+        return np.broadcast_to(each, (len(weights), len(self.counts))) @ self.counts
 
     def symbolic(self, weights: Any, xp: Any) -> Any:
         """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
@@ -216,13 +223,13 @@ class Choosing(Term):
         """Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
         share = min(1.0, MOST_STAGES / len(self.counts))
         some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
-        x, said, inside = self.x[some], self.said[some], self.inside[some]
+        x, answers, inside = self.x[some], self.answers[some], self.inside[some]
         inputs = np.where(inside, x @ effective, -np.inf)
-        given, _, unit = self.feedback.stages(inputs, said)
+        at_stage, _, unit = self.feedback.stages(inputs, answers)
         columns = [self.feedback.options(np.where(inside, x[..., k], 0.0)) for k in range(x.shape[-1])]
         features = np.stack(columns, axis=-1)  # (unit, option, feature)
         count = np.sqrt(self.counts[some] / share)
-        chances = in_rows(softmax(1.0, given), unit, len(some)) * count[:, None, None]
+        chances = in_rows(softmax(at_stage), unit, len(some)) * count[:, None, None]
         means = np.matmul(chances, features)
         weighted = features * (chances.sum(axis=1) * count[:, None])[..., None]
         k = x.shape[-1]
@@ -230,10 +237,10 @@ class Choosing(Term):
         return weighted.reshape(-1, k).T @ features.reshape(-1, k) - means.T @ means
 
 
-class Whole(Term):
+class ItemwiseTerm(LikelihoodTerm):
     """Kinds that depend on rewards item by item, their nuisance in closed form if they have one, else integrated along."""
 
-    def __init__(self, feedback: Feedback, seen: Seen) -> None:
+    def __init__(self, feedback: Feedback, seen: FeatureMatrix) -> None:
         super().__init__(feedback)
         self.seen, self.x, self.line = seen, seen.x, seen.line
         self.observed = np.asarray(feedback.observed)
@@ -241,11 +248,13 @@ class Whole(Term):
         self.smooth = not in_steps(feedback)
 
     @property
-    def nuisances(self) -> dict[str, Nuisance]:  # noqa: D102
+    @override
+    def nuisances(self) -> dict[str, Nuisance]:
         return {} if isinstance(self.feedback, ClosedForm) else super().nuisances
 
     @property
-    def cells(self) -> int:  # noqa: D102
+    @override
+    def cells(self) -> int:
         return len(self.x)
 
     @property
@@ -253,12 +262,14 @@ class Whole(Term):
         """Labels by a line of 0 are."""
         return not self.smooth and (self.line is None or not self.line.any())
 
-    def softened(self) -> Term:  # noqa: D102
+    @override
+    def softened(self) -> LikelihoodTerm:
         soft = self.feedback.softened()
-        return self if soft is self.feedback else Whole(soft, self.seen)
+        return self if soft is self.feedback else ItemwiseTerm(soft, self.seen)
 
     @property
-    def gram(self) -> np.ndarray:  # noqa: D102
+    @override
+    def gram(self) -> np.ndarray:
         return (self.x * self.counts[:, None]).T @ self.x
 
     def _predicted(self, weights: np.ndarray) -> np.ndarray:
@@ -283,20 +294,22 @@ class Whole(Term):
         terms = self.feedback.terms(self._predicted(weights), self.observed)
         return (terms.sum(axis=-1) if self.feedback.counts is None else terms @ self.counts).T.astype(float)
 
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+    @override
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         if isinstance(self.feedback, ClosedForm):
             return np.asarray(self.feedback.log_marginal(self._sums(weights), self.feedback.n_answers))
-        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        found = self.feedback.log_likelihood(
-            self._predicted(weights).astype(float), mine, self.observed.astype(float), np
+        values = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
+        each = self.feedback.log_likelihood(
+            self._predicted(weights).astype(float), values, self.observed.astype(float), np
         )
-        return np.broadcast_to(found, (len(weights), len(self.x))) @ self.counts
+        return np.broadcast_to(each, (len(weights), len(self.x))) @ self.counts
 
-    def given(  # noqa: D102
+    @override
+    def nuisance_draws(
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         if not isinstance(self.feedback, ClosedForm):
-            return super().given(weights, theta, rng)
+            return super().nuisance_draws(weights, theta, rng)
         if not self.feedback.nuisances:
             return {}
         step = max(1, CELLS // len(self.x))
@@ -305,7 +318,7 @@ class Whole(Term):
         return {self.feedback.variable(key): values[0] for key, values in drawn.items()}
 
 
-class Planned(Term):
+class PlannedTerm(LikelihoodTerm):
     """Kinds with a rationality that say themselves how likely what was said is under many rewards at once.
 
     Attributes
@@ -329,17 +342,20 @@ class Planned(Term):
         return ROUNDS * self.feedback.plan_size
 
     @property
-    def gram(self) -> np.ndarray:  # noqa: D102
+    @override
+    def gram(self) -> np.ndarray:
         apart = self.x - self.x.mean(axis=0) if self.feedback.shift_free else self.x
         return apart.T @ apart
 
-    def symbolic(self, weights: Any, xp: Any) -> Any:  # noqa: D102
+    @override
+    def symbolic(self, weights: Any, xp: Any) -> Any:
         raise InputError(
             f"{self.feedback.name}: {self.feedback.kind} are planned anew for all continuous weights, which PyMC cannot do; fit() "
             "integrates them by importance sampling or sequential Monte Carlo"
         )
 
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+    @override
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
         return self.feedback.log_likelihood_of(
             weights @ self.x.T, np.broadcast_to(np.asarray(beta, float), len(weights))
@@ -353,31 +369,31 @@ def terms_of(
     line: float | Expression | None,
     group: bool = True,
     scale: np.ndarray | None = None,
-) -> tuple[np.ndarray, list[Term]]:
+) -> tuple[np.ndarray, list[LikelihoodTerm]]:
     """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
     scale = feature_scale(name, linear, feedback) if scale is None else scale
-    return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
+    return scale, [_term(name, linear, each, line, scale, group) for each in feedback]
 
 
 def _term(
-    name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
-) -> Term:
+    name: str, linear: Linear, feedback: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
+) -> LikelihoodTerm:
     """A feedback as a function of the weights of a family."""
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
     valuation = Valuation(
         Hypotheses(tuple(f"{name}: {e.text}" for e in linear.features) + (name,), tuple(probes)),
-        one.items,
+        feedback.items,
         FailureLine((line,) * (k + 1)),
     )
-    one = linear.read_by(one)
-    if isinstance(one, Rational) and not one.linear:
-        return Planned(one, valuation)
-    if isinstance(one, Rational):
-        return Choosing(one, Seen(valuation, np.zeros((0, k)), None), group)
-    if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:
+    feedback = linear.read_by(feedback)
+    if isinstance(feedback, Rational) and not feedback.linear:
+        return PlannedTerm(feedback, valuation)
+    if isinstance(feedback, Rational):
+        return SoftmaxTerm(feedback, FeatureMatrix(valuation, np.zeros((0, k)), None), group)
+    if type(feedback).inputs is not Feedback.inputs and type(feedback).predicted is Feedback.predicted:
         raise InputError(
-            f"{one.name}: {type(one).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
+            f"{feedback.name}: {type(feedback).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
             f"hypothesis {name!r}, with continuous weights, asks"
         )
     rewards, lines = [], []
@@ -386,9 +402,11 @@ def _term(
         there = None if block.available is None else block.available.T
         rewards.append(np.stack([f.ravel() if there is None else f[there] for f in flat], axis=-1))
         if line is not None:
-            own = np.broadcast_to(block.failure(k), block.shape).T
-            lines.append(own.ravel() if there is None else own[there])
-    return Whole(one, Seen(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None))
+            of_items = np.broadcast_to(block.failure(k), block.shape).T
+            lines.append(of_items.ravel() if there is None else of_items[there])
+    return ItemwiseTerm(
+        feedback, FeatureMatrix(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None)
+    )
 
 
 def in_steps(feedback: Feedback) -> bool:

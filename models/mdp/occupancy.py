@@ -72,7 +72,7 @@ def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, h
         Steps, the one spent at the start counted.
     """
     known: dict[bytes, int] = {}
-    place = np.array([known.setdefault(one.tobytes(), len(known)) for one in sets])
+    place = np.array([known.setdefault(row.tobytes(), len(known)) for row in sets])
     some = sets[[int(np.argmax(place == k)) for k in range(len(known))]].T  # of equal sets, one
     transitions = under(mdp, policy)
     chance = some.astype(float)

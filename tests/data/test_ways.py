@@ -33,7 +33,7 @@ from reward_hypotheses.data import atomic_write as aside
 from reward_hypotheses.data.errors import visible
 from reward_hypotheses.data.readers import memory
 from reward_hypotheses.data.readers.files import read_any
-from reward_hypotheses.models.feedback.boltzmann.score_test import score
+from reward_hypotheses.models.feedback.boltzmann.score_check import score
 from reward_hypotheses.models.hypotheses import callables
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
 from reward_hypotheses.study.run import run_study

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import Adam, softmax
+from reward_hypotheses.data.worlds.policy_gradient import Adam
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 LEFT, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.minigrid.rooms import CELLS, MOST
-from reward_hypotheses.data.worlds.policy_gradient import Adam, softmax
+from reward_hypotheses.data.worlds.policy_gradient import Adam
 
 HIDDEN = 8
 LENS = 0.8

@@ -1,13 +1,12 @@
 """Stages: the best of what is left is chosen, then the best of the rest; their likelihood for very many units."""
 
 import math
-import os
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import in_threads
 from reward_hypotheses.models.feedback.boltzmann.ties import apart, log_chances, ties_of
 
 CELLS = 262144  # numbers worked on at once: few enough for a core's cache, enough to forget what starting costs
@@ -160,12 +159,11 @@ class LinearSteps:
 
     def log_likelihoods(self, weights: np.ndarray) -> np.ndarray:
         """``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
-        return -np.sum(list(in_threads(lambda part: self._left(weights, *part), self.parts)), axis=0)
+        return -np.sum(in_threads(lambda part: self._left(weights, *part), self.parts), axis=0)
 
     def slopes(self, weights: np.ndarray) -> np.ndarray:
         """Gradient of `log_likelihoods` with respect to the weights: (point, feature)."""
-        found = in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts)
-        return np.asarray(np.sum(list(found), axis=0))
+        return np.asarray(np.sum(in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts), axis=0))
 
     def _slopes(self, weights: np.ndarray, layout: Layout, apart: np.ndarray) -> np.ndarray:
         n_steps, n_units, k = apart.shape
@@ -176,8 +174,8 @@ class LinearSteps:
             some = weights[lo : lo + room]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 steps = np.moveaxis((some @ flat.T).reshape(len(some), n_steps, n_units), 1, 0)
-                found = slopes_left(np.ascontiguousarray(steps), layout)
-                out[lo : lo + room] = -np.moveaxis(found, 0, 1).reshape(len(some), -1) @ flat
+                slopes = slopes_left(np.ascontiguousarray(steps), layout)
+                out[lo : lo + room] = -np.moveaxis(slopes, 0, 1).reshape(len(some), -1) @ flat
         return out
 
     def _left(self, weights: np.ndarray, layout: Layout, apart: np.ndarray, longest: float, costly: int) -> np.ndarray:
@@ -188,11 +186,11 @@ class LinearSteps:
         room = max(1, CELLS // max(n_steps * n_units, 1))
         farthest = longest * np.sqrt((weights**2).sum(axis=1))  # of Cauchy and Schwarz
         flat = apart.reshape(-1, k).T
-        held = np.empty((min(room, len(weights)), flat.shape[1]))
+        room_for_steps = np.empty((min(room, len(weights)), flat.shape[1]))
         for lo in range(0, len(weights), room):
             some = weights[lo : lo + room]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                steps = np.matmul(some, flat, out=held[: len(some)]).reshape(len(some), n_steps, n_units)
+                steps = np.matmul(some, flat, out=room_for_steps[: len(some)]).reshape(len(some), n_steps, n_units)
                 steps = np.ascontiguousarray(np.moveaxis(steps, 1, 0)) if n_steps > 1 else steps.reshape(1, -1, n_units)
                 if layout.shut is not None:
                     steps[np.broadcast_to(layout.shut[:, None, :], steps.shape)] = -np.inf
@@ -236,17 +234,6 @@ class Steps:
                     far = (reach[0] * some, reach[1] * some)
                 out[lo : lo + room] = out[lo : lo + room] - log_left(scaled, layout, far)
         return out
-
-
-def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T]) -> Iterable[S]:
-    """``work`` of each part, on every core where there are several parts."""
-    workers = min(os.cpu_count() or 1, 8, len(parts))
-    if workers < 2:
-        return [work(part) for part in parts]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, parts))
 
 
 def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
@@ -352,18 +339,18 @@ def _by_products(steps: np.ndarray, layout: Layout, farthest: float, together: f
         rest = np.where(rows >= 2, q[np.maximum(rows - 2, 0), :, units].T, 1.0)  # row k's is q[k - 1], and row 0's is 1
         out -= _weighed(log_chances(z, np.log(rest)), None if layout.counts is None else layout.counts[units])
     costly = [(k, costs) for k, costs in enumerate(layout.costs) if costs is not False]
-    whole = together + sum(math.log(k + 2) for k, _ in costly)  # the log of a unit's product, at most
+    largest_log = together + sum(math.log(k + 2) for k, _ in costly)  # the log of a unit's product, at most
     at_once = max(1, len(costly))
-    if whole > LARGEST:
+    if largest_log > LARGEST:
         at_once = max(1, int(LARGEST / (farthest + math.log(len(q) + 1))))
-        whole = LARGEST
+        largest_log = LARGEST
     for lo in range(0, len(costly), at_once):
         product: np.ndarray | None = None
         for k, costs in costly[lo : lo + at_once]:
             factor = q[k] if costs is True else np.where(costs, q[k], 1.0)
             product = factor if product is None else np.multiply(product, factor, out=product)
         if product is not None:
-            out += _log(product, layout.counts, int(LARGEST / whole))
+            out += _log(product, layout.counts, int(LARGEST / largest_log))
     return out
 
 

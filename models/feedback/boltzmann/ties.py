@@ -24,8 +24,8 @@ def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 
 def apart(steps: np.ndarray, size: int, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Worth of the options that tie less that of the one before them in rows: (point, tie, member)."""
-    found = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
-    return np.moveaxis(-np.cumsum(found, axis=1), 2, 0)
+    differences = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
+    return np.moveaxis(-np.cumsum(differences, axis=1), 2, 0)
 
 
 def log_chances(z: np.ndarray, rest: np.ndarray) -> np.ndarray:

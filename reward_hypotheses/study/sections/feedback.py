@@ -6,14 +6,14 @@ from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.choices import Choices
-from reward_hypotheses.models.feedback.demonstrations import Demonstrations
-from reward_hypotheses.models.feedback.labels import Labels
-from reward_hypotheses.models.feedback.proxy import Proxy
-from reward_hypotheses.models.feedback.rankings import Rankings
-from reward_hypotheses.models.feedback.ratings import Ratings
-from reward_hypotheses.models.feedback.rewards import Rewards
-from reward_hypotheses.models.feedback.stops import Stops
+from reward_hypotheses.models.feedback.kinds.choices import Choices
+from reward_hypotheses.models.feedback.kinds.demonstrations import Demonstrations
+from reward_hypotheses.models.feedback.kinds.labels import Labels
+from reward_hypotheses.models.feedback.kinds.proxy import Proxy
+from reward_hypotheses.models.feedback.kinds.rankings import Rankings
+from reward_hypotheses.models.feedback.kinds.ratings import Ratings
+from reward_hypotheses.models.feedback.kinds.rewards import Rewards
+from reward_hypotheses.models.feedback.kinds.stops import Stops
 from reward_hypotheses.study.validation import Problems, Section, refuse_no_table, text
 
 FEEDBACK: Mapping[str, type[Feedback]] = {

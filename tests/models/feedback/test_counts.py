@@ -23,8 +23,8 @@ from reward_hypotheses.analysis.shift.impact import impact_of
 from reward_hypotheses.analysis.shift.two_sample_test import shift_check
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.feedback import demonstrations, labels, rewards
-from reward_hypotheses.models.feedback.boltzmann import model as rational
+from reward_hypotheses.models.feedback.boltzmann import score_check, trajectory_steps
+from reward_hypotheses.models.feedback.kinds import labels, rewards
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -95,8 +95,8 @@ def both(kind, hypotheses=HYPOTHESES, line=LINE, drop=("is_failing",), seed=1):
 @pytest.fixture
 def few(monkeypatch):
     """Few replications: that two checks are the same takes no more."""
-    for module, name in ((rational, "CHECKED"), (demonstrations, "CHECKED")):
-        monkeypatch.setattr(module, name, 40)
+    for module in (score_check, trajectory_steps):
+        monkeypatch.setattr(module, "CHECKED", 40)
     for module in (labels, rewards):
         monkeypatch.setattr(module, "REPLICATIONS", 200)
 
@@ -127,7 +127,7 @@ def test_counts_are_rows(kind, few):
 
 
 def test_a_check_of_many_answers_looks_at_as_many_as_of_rows(few, monkeypatch):
-    monkeypatch.setattr(rational, "CHECKED_UNITS", 15)
+    monkeypatch.setattr(score_check, "CHECKED_UNITS", 15)
     found = [p.check(0, np.random.default_rng(4)) for p in both("rankings")]
     np.testing.assert_allclose(found[0].replicated, found[1].replicated, rtol=1e-9)
     assert found[0].p == found[1].p
