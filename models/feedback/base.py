@@ -114,7 +114,7 @@ class Feedback(Answers, ABC):
         return 0.0 if inputs.dtype == bool else CALLABLE * np.abs(inputs)
 
     def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
-        """Return the inputs for given rewards (..., item) and their failure line: the rewards, unless the kind says otherwise.
+        """Return the inputs for rewards (..., item) and their failure line: the rewards, unless the kind says otherwise.
 
         A kind that writes `inputs` writes this too, if it is to work with continuous weights (`Linear`).
 

@@ -69,7 +69,7 @@ def _one_way(
     at_draws, at_proposed = at_draws - centre, at_proposed - centre
 
     def terms(log_r: float, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Ratios whose means' quotient is r: over the proposals, and over the draws."""
+        """Return ratios whose means' quotient is r: over the proposals, and over the draws."""
         low, high = math.log(share), math.log1p(-share) + log_r
         return (
             np.exp(at_proposed - np.logaddexp(low + at_proposed, high)),

@@ -78,7 +78,7 @@ class Bell:
 
     @property
     def degrees(self) -> float:
-        """In many dimensions a heavy tail is all that there is to draw."""
+        """Degrees of freedom; in many dimensions a heavy tail is all that there is to draw."""
         return DEGREES + max(0, len(self.centre) - FEW)
 
     @cached_property
@@ -92,11 +92,11 @@ class Bell:
         return self.centre + (rng.standard_normal((n, len(self.centre))) * stretch[:, None]) @ self.root.T
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log density at points (point, dimension): (point,)."""
+        """Return the log density at points (point, dimension): (point,)."""
         return self._log_density((np.linalg.solve(self.root, (points - self.centre).T) ** 2).sum(axis=0))
 
     def _log_density(self, distance: np.ndarray) -> np.ndarray:
-        """By squared distance in standard deviations."""
+        """Return the log density by squared distance in standard deviations."""
         d, degrees = len(self.centre), self.degrees
         gammas = log_gamma(np.array([(degrees + d) / 2, degrees / 2]))
         return (
@@ -107,7 +107,7 @@ class Bell:
         )
 
     def quickly(self, points: np.ndarray, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
-        """`log_density`, and its gradient (point, dimension) or nothing, of points again and again: by an inverse that is kept."""
+        """Return `log_density` and, if asked, its gradient (point, dimension), by a stored inverse."""
         apart = (points - self.centre) @ self.inverse.T
         distance = np.einsum("ij,ij->i", apart, apart)
         if not slopes:
@@ -234,14 +234,14 @@ def _climbed(
 
 
 def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> Weighted:
-    """Importance sampling from the prior, of which these are draws (draw, dimension); weights are likelihoods."""
+    """Sample by importance from draws of the prior (draw, dimension); the weights are likelihoods."""
     return _weighed(log_likelihood(points), points)
 
 
 def _sampled(
     f: Callable[[np.ndarray], np.ndarray], mixture: list[Bell], base: Base | None, draws: int, rng: np.random.Generator
 ) -> tuple[Weighted, list[np.ndarray]]:
-    """Importance sampling from a mixture; and the chance that each point came from each of its bells."""
+    """Sample by importance from a mixture; return the sample, and the chance that each point came from each bell."""
     shares = np.array([bell.share for bell in mixture])
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
     counts = np.maximum((shares * draws).astype(int), 1)
@@ -262,7 +262,7 @@ def _sampled(
 
 
 def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:
-    """What importance weights say of an integral."""
+    """Return the integral that importance weights estimate, with its error."""
     top = float(log_ratio.max())
     if not top > -math.inf:
         return Weighted(-math.inf, math.inf, math.inf, points, np.full(len(points), 1 / len(points)))
@@ -300,14 +300,14 @@ def mode_of(
 
 
 def gradient_of(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
-    """Gradient by central differences."""
+    """Return the gradient by central differences."""
     unit = STEP * np.eye(len(at))
     y = f(np.vstack([at + unit, at - unit]))
     return (y[: len(at)] - y[len(at) :]) / (2 * STEP)
 
 
 def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian by central differences, all points at once."""
+    """Return the gradient and Hessian by central differences, all points at once."""
     d = len(at)
     unit = STEP * np.eye(d)
     pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
@@ -322,7 +322,7 @@ def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple
 
 
 def pareto_k(log_ratio: np.ndarray) -> float:
-    """Shape k of the generalized Pareto distribution of the largest ratios (Zhang and Stephens 2009; Vehtari et al. 2024)."""
+    """Return the Pareto shape k of the largest ratios (Zhang and Stephens 2009; Vehtari et al. 2024)."""
     n = len(log_ratio)
     tail = int(min(0.2 * n, 3 * math.sqrt(n)))
     ordered = np.sort(log_ratio)

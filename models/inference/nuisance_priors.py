@@ -32,11 +32,11 @@ class Nuisance(ABC):
 
     @abstractmethod
     def log_density(self, x: np.ndarray) -> np.ndarray:
-        """Log density at points inside the support, nats."""
+        """Return the log density at points inside the support, nats."""
 
     @abstractmethod
     def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        """Independent draws."""
+        """Draw independently, of the shape given."""
 
     @abstractmethod
     def pymc(self, name: str, dims: str) -> Any:
@@ -132,7 +132,7 @@ def _length(dims: str) -> int:
 
 
 def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
+    """Draw exactly from Beta(p, q) restricted to below 1/2, once for each pair.
 
     Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
     ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
@@ -189,7 +189,7 @@ class LogNormal(Nuisance):
         return self.log_density_of_log(log_x) - log_x
 
     def log_density_of_log(self, t: np.ndarray) -> np.ndarray:
-        """Log density of ``log x``."""
+        """Return the log density of ``log x``."""
         return -0.5 * ((t - self.mu) / self.sigma) ** 2 - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
 
     @override

@@ -48,7 +48,7 @@ class Integral:
         return self.quantiles(rng.random(n))
 
     def quantiles(self, p: np.ndarray) -> np.ndarray:
-        """Points below which lies a share p of the mass: (n,)."""
+        """Return the points below which lies a share p of the mass: (n,)."""
         fine, f = finer(self.nodes, self.log_density)
         mass = np.exp(f - f.max())
         steps = (mass[1:] + mass[:-1]) / 2
@@ -56,7 +56,7 @@ class Integral:
         return np.interp(p * below[-1], below, fine)
 
     def shares(self) -> np.ndarray:
-        """Share of the mass that each node stands for, by the trapezoid rule: (node,)."""
+        """Return the share of the mass that each node stands for, by the trapezoid rule: (node,)."""
         mass = np.exp(self.log_density - self.log_density.max())
         mass[[0, -1]] /= 2
         return np.asarray(mass / mass.sum())
@@ -92,7 +92,7 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
 
 
 def _adds(other: Integral, best: Integral) -> bool:
-    """Whether an integral holds mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
+    """Return whether an integral has mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
     inside = (other.nodes >= best.nodes[0]) & (other.nodes <= best.nodes[-1])
     step = float(other.nodes[1] - other.nodes[0])
     if not inside.all():
@@ -220,7 +220,7 @@ def _polynomial(
 
 
 def highest(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> float:
-    """Where a function with one hill, flat perhaps on its left, is highest: by narrowing a grid of 17 points."""
+    """Find the highest point of a function with one hill, flat perhaps on its left, by narrowing a grid of 17 points."""
     for _ in range(30):
         t = np.linspace(lo, hi, 17)
         y = f(t)

@@ -86,7 +86,7 @@ def _island(
     left: float,
     plan: Plan | None = None,
 ) -> tuple[float, np.ndarray]:
-    """Log evidence of one island, and its particles; by a plan, which an island that is given an empty one fills."""
+    """Return the log evidence of one island, and its particles; an empty plan is filled, another is followed."""
     followed = iter(plan) if plan else None
     points = draws(n, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
@@ -145,7 +145,7 @@ def _island(
 def _trajectory(
     points: np.ndarray, root: np.ndarray, step: float, power: float, gradients: Gradients, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leapfrog a quarter of a turn or so, each particle with its own step; where it ends, and the rise of kinetic energy."""
+    """Follow each particle for about a quarter of a turn by leapfrog; return its end, and the rise of kinetic energy."""
 
     def force(at: np.ndarray) -> np.ndarray:
         of_prior, of_likelihood = gradients(at)
@@ -164,7 +164,7 @@ def _trajectory(
 
 
 def _rise(log_likelihood: np.ndarray, most: float, left: float) -> float:
-    """Greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
+    """Return the greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
 
     def effective(rise: float) -> float:
         odds = np.exp(rise * (log_likelihood - log_likelihood.max()))

@@ -42,7 +42,7 @@ def tempered(
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
 
     def parts(points: np.ndarray, slopes: bool = False) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Log density of each part of q (part, point), and the gradients of those of the bells."""
+        """Return the log density of each part of q (part, point), and the gradients of those of the bells."""
         of_bells = [bell.quickly(points, slopes) for bell in bells]
         logs = [math.log(a) + log for (log, _), a in zip(of_bells, shares, strict=True)]
         if base is not None:
@@ -111,7 +111,7 @@ def bells_of_shell(
     n = len(start)
 
     def at(t: float, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Mode, covariance, and log evidence of t."""
+        """Return the mode, covariance, and log evidence of t."""
         precision = np.zeros(n)
         precision[:rank] = rank * math.exp(-2 * t)
 

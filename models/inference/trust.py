@@ -42,7 +42,7 @@ STATS = {
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """What a run of NUTS reports.
+    """Diagnostics of a run of NUTS.
 
     Attributes
     ----------

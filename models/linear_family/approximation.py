@@ -23,7 +23,7 @@ ELSEWHERE = 0.7  # cosine below which two points lie in different directions
 
 
 def slopes_of(space: Coordinates, terms: Sequence[LikelihoodTerm], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+    """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
     weights, theta = space.weights(points[:, : space.dimension]), space.theta(points)
     of_weights: np.ndarray = np.zeros(weights.shape)
     of_theta = {variable: np.zeros(len(points)) for variable in theta}
@@ -45,7 +45,7 @@ def approximated(
     least: int,
     rng: np.random.Generator,
 ) -> Weighted:
-    """By Laplace's approximation, corrected by importance sampling."""
+    """Integrate by Laplace's approximation, corrected by importance sampling."""
     cells = sum(term.cells for term in terms)
     quick = all(isinstance(term, SoftmaxTerm) and term.steps is not None for term in terms)
     work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
@@ -69,7 +69,7 @@ def approximated(
 def _starts(
     space: Coordinates, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Where to climb from: of draws from the prior the best, then the best that points elsewhere, and so on."""
+    """Return starts of climbs: the best of some draws from the prior, then the best that points elsewhere, and so on."""
     some = space.prior_draws(STARTS, rng)
     some = some[np.argsort(-log_posterior(some), kind="stable")]
     directions = some / np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-300)
@@ -83,9 +83,9 @@ def _starts(
 
 
 def hardened(sample: Weighted, lost: np.ndarray) -> Weighted:
-    """What is left of a softened likelihood's sample where the likelihood itself is hard: nothing (-inf), or all, of a point.
+    """Return a softened likelihood's sample under the hard likelihood, which rules points out or leaves them.
 
-    Where nothing is left of any, the evidence is at most the softened one: -inf, for what weighs less than e^-69 a label.
+    Where all points are ruled out, the evidence is below the softened one by at least e^-69 a label, and -inf is returned.
     """
     left = sample.weights * np.exp(np.minimum(lost, 0.0))
     share = float(left.sum())
@@ -98,13 +98,13 @@ def hardened(sample: Weighted, lost: np.ndarray) -> Weighted:
 
 
 def _curvature(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
-    """Minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's by differences."""
+    """Return minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's."""
     information = _information(space, terms, rng)
     return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
 
 
 def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
-    """Fisher information of the choices, by the coordinates of a space."""
+    """Return the fisher information of the choices, by the coordinates of a space."""
     step = 1e-4
 
     def effective(points: np.ndarray, term: SoftmaxTerm) -> np.ndarray:

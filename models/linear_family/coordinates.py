@@ -22,25 +22,25 @@ CORNERS = 8
 
 
 class Coordinates(ABC):
-    """Coordinates over which a family is integrated: of its weights, then of the nuisances that go along."""
+    """Coordinates over which a family is integrated: of its weights, then of the nuisances."""
 
     def __init__(self, dimension: int, nuisances: Mapping[str, Nuisance]) -> None:
         self.dimension, self.nuisances = dimension, dict(nuisances)
 
     @abstractmethod
     def weights(self, at: np.ndarray) -> np.ndarray:
-        """Weights (point, feature), but for what no feedback sees."""
+        """Return the weights, less their part that no feedback sees: (point, feature)."""
 
     @abstractmethod
     def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
-        """Log prior density of the coordinates of the weights: (point,)."""
+        """Return the log prior density of the coordinates of the weights: (point,)."""
 
     @abstractmethod
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Coordinates drawn from the prior: (n, dimension)."""
+        """Draw the coordinates from the prior: (n, dimension)."""
 
     def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Weights (point, feature), with a draw of what no feedback sees."""
+        """Return the weights (point, feature), their part that no feedback sees drawn from the prior."""
         return self.weights(at)
 
     def mirrored(self, point: np.ndarray) -> np.ndarray:
@@ -48,16 +48,16 @@ class Coordinates(ABC):
         return np.concatenate([-point[: self.dimension], point[self.dimension :]])
 
     def corners(self) -> np.ndarray:
-        """Points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
+        """Return the points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
         return np.zeros((0, self.dimension + len(self.nuisances)))
 
     def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """Nuisances by variable: (point,)."""
+        """Return the nuisances by variable: (point,)."""
         columns = points[:, self.dimension :].T
         return {key: prior.from_line(c)[0] for (key, prior), c in zip(self.nuisances.items(), columns, strict=True)}
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
-        """Log prior density of points (point,)."""
+        """Return the log prior density of points (point,)."""
         total = self.log_prior_of_weights(points[:, : self.dimension])
         for prior, column in zip(self.nuisances.values(), points[:, self.dimension :].T, strict=True):
             total = total + _density_on_line(prior, column)
@@ -67,7 +67,7 @@ class Coordinates(ABC):
     def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
+        """Return the gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
 
         The latter from its gradient by weight (point, feature) and by nuisance (point,).
         """
@@ -75,7 +75,7 @@ class Coordinates(ABC):
     def slopes(
         self, points: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+        """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
         of_prior, of_likelihood = self.slopes_of_weights(points[:, : self.dimension], of_weights, of_theta)
         priors, likelihoods = [of_prior], [of_likelihood]
         for (key, prior), column in zip(self.nuisances.items(), points[:, self.dimension :].T, strict=True):
@@ -85,20 +85,20 @@ class Coordinates(ABC):
         return np.hstack(priors), np.hstack(likelihoods)
 
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Points drawn from the prior: (n, all dimensions)."""
+        """Draw points from the prior: (n, all dimensions)."""
         parts = [self.prior_draws_of_weights(n, rng)]
         parts += [prior.to_line(prior.draws((n,), rng))[:, None] for prior in self.nuisances.values()]
         return np.hstack(parts)
 
 
 def _density_on_line(prior: Nuisance, column: np.ndarray) -> np.ndarray:
-    """Log density of a nuisance that was mapped to the line: (point,)."""
+    """Return the log density of a nuisance that was mapped to the line: (point,)."""
     value, jacobian = prior.from_line(column)
     return np.asarray(prior.log_density(value) + jacobian)
 
 
 def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 1e-4) -> np.ndarray:
-    """Derivative of a function of one number at many, by differences: (point,)."""
+    """Return the derivative of a function of one number at many, by differences: (point,)."""
     return (f(at + step) - f(at - step)) / (2 * step)
 
 
@@ -136,7 +136,7 @@ class Gaussian(Coordinates):
 
 
 class UnidentifiedWeights(Coordinates):
-    """Weights none of which some feedback sees: all keep their prior, and are drawn from it."""
+    """Weights that no feedback sees: all keep their prior, and are drawn from it."""
 
     def __init__(self, linear: Linear, nuisances: Mapping[str, Nuisance]) -> None:
         super().__init__(0, nuisances)
@@ -178,7 +178,7 @@ class Sphere(Coordinates):
         self.basis, self.unseen = basis, unseen
 
     def _parts(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Parts that are seen, length of the rest, and of both: (point, seen), (point,), (point,)."""
+        """Return the parts that are seen, the length of the rest, and of both: (point, seen), (point,), (point,)."""
         z = at[:, : self.seen]
         g = np.exp(np.clip(at[:, self.seen], -300.0, 300.0)) if self.rest else np.zeros(len(at))
         return z, g, np.maximum(np.sqrt((z**2).sum(axis=1) + g**2), 1e-300)
@@ -283,7 +283,7 @@ class RationalityScaledSphere(Coordinates):
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
 
     def corners(self) -> np.ndarray:
-        """Along the axes of the spread, shortest first: rewards that hardly differ but where others do not differ at all."""
+        """Return points along the axes of the spread, shortest first: rewards that differ where others hardly do."""
         values, vectors = np.linalg.eigh(self.basis.T @ self.lead.spread[:-1, :-1] @ self.basis)
         at = vectors[:, :CORNERS].T * (self.prior.start / np.sqrt(np.maximum(values[:CORNERS], 1e-300)))[:, None]
         rest = [float(prior.to_line(np.array([prior.start]))[0]) for prior in self.nuisances.values()]
@@ -313,7 +313,7 @@ class RationalityScaledSphere(Coordinates):
         )
 
     def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Directions that are not seen as the prior has them, beside those that are."""
+        """Return directions, the part that no feedback sees drawn from the prior: (point, feature)."""
         n, unseen = len(at), self.unseen.shape[1]
         direction = self.weights(at) / np.sqrt((at**2).sum(axis=1, keepdims=True))
         if not unseen:
@@ -326,7 +326,7 @@ class RationalityScaledSphere(Coordinates):
 def coordinates_of(
     linear: Linear, terms: Sequence[LikelihoodTerm], seen: np.ndarray, unseen: np.ndarray
 ) -> Coordinates:
-    """Coordinates in which the posterior is most like a Gaussian."""
+    """Return the coordinates in which the posterior is most like a Gaussian."""
     nuisances: dict[str, Nuisance] = {}
     for term in terms:
         nuisances |= term.nuisances
@@ -346,5 +346,6 @@ def coordinates_of(
 
 
 def relative(gram: np.ndarray) -> np.ndarray:
+    """Return a matrix divided by its largest absolute entry; zeros stay zeros."""
     top = float(np.abs(gram).max())
     return gram / top if top > 0 else gram

@@ -32,7 +32,7 @@ ROUNDS = 20  # that it takes to plan, about
 
 @dataclass(frozen=True, eq=False)
 class FeatureMatrix:
-    """What a family says about the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
+    """Predictions of a family for the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
 
     probes: Valuation
     x: np.ndarray
@@ -40,7 +40,7 @@ class FeatureMatrix:
 
 
 class LikelihoodTerm(ABC):
-    """What one feedback adds to the log likelihood of weights."""
+    """The log likelihood of weights by one feedback."""
 
     smooth = True
     """Whether it has derivatives."""
@@ -58,11 +58,11 @@ class LikelihoodTerm(ABC):
     @property
     @abstractmethod
     def cells(self) -> int:
-        """Numbers that a likelihood holds for each point."""
+        """Floats of a likelihood for each point."""
 
     @property
     def holds(self) -> int:
-        """Numbers that a likelihood keeps at once for each point of those that it is given together."""
+        """Floats that a likelihood keeps at once for each point of a block."""
         return self.cells
 
     @property
@@ -72,14 +72,14 @@ class LikelihoodTerm(ABC):
 
     @abstractmethod
     def symbolic(self, weights: Any, xp: Any) -> Any:
-        """What the kind's own `log_likelihood` depends on, at one PyMC tensor of weights (feature,)."""
+        """Return the inputs of the kind's `log_likelihood`, at one PyMC tensor of weights (feature,)."""
 
     @abstractmethod
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
+        """Return ``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
 
     def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable.
+        """Return the gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable.
 
         Only terms that are `sloped` are asked.
         """
@@ -91,18 +91,18 @@ class LikelihoodTerm(ABC):
         return False
 
     def softened(self) -> "LikelihoodTerm":
-        """The same where nothing is impossible, to temper through; itself where nothing is."""
+        """Return the term where no answer is impossible, to temper through; the term itself where none is."""
         return self
 
     def nuisance_draws(
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Draws of its nuisances that go with draws of the weights: (draw,) by variable."""
+        """Draw its nuisances for draws of the weights: (draw,) by variable."""
         return {variable: theta[variable] for variable in self.nuisances}
 
 
 class SoftmaxTerm(LikelihoodTerm):
-    """Kinds with a rationality: what they depend on is affine in the weights, ``(x w + c) / s(w)``.
+    """Kinds with a rationality whose inputs are affine in the weights before scaling: ``(x w + c) / s(w)``.
 
     Attributes
     ----------
@@ -163,17 +163,17 @@ class SoftmaxTerm(LikelihoodTerm):
         return (flat * weight).T @ (flat * weight)
 
     def scales(self, weights: np.ndarray) -> np.ndarray:
-        """``s(w)``: (point,)."""
+        """Return ``s(w)``: (point,)."""
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
         return np.sqrt(np.maximum(((full @ self.spread) * full).sum(axis=1), 0.0))
 
     def scaled(self, weights: np.ndarray) -> np.ndarray:
-        """``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
+        """Return ``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
         return full * self._per_scale(weights)[:, None]
 
     def _per_scale(self, weights: np.ndarray) -> np.ndarray:
-        """``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
+        """Return ``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
         s = self.scales(weights)
         largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
         return np.asarray(np.where(s > (weights.shape[1] + 1) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
@@ -212,7 +212,7 @@ class SoftmaxTerm(LikelihoodTerm):
         return np.broadcast_to(each, (len(weights), len(self.counts))) @ self.counts
 
     def symbolic(self, weights: Any, xp: Any) -> Any:
-        """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
+        """Return the inputs of the likelihood at one tensor of weights (feature,): (unit[, option])."""
         full = xp.concatenate([weights, xp.ones(1)])
         inputs = xp.dot(self.x, full)
         if self.spread.any():  # else there is nothing to compare
@@ -220,7 +220,7 @@ class SoftmaxTerm(LikelihoodTerm):
         return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
 
     def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
+        """Return the fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
         share = min(1.0, MOST_STAGES / len(self.counts))
         some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
         x, answers, inside = self.x[some], self.answers[some], self.inside[some]
@@ -238,7 +238,7 @@ class SoftmaxTerm(LikelihoodTerm):
 
 
 class ItemwiseTerm(LikelihoodTerm):
-    """Kinds that depend on rewards item by item, their nuisance in closed form if they have one, else integrated along."""
+    """Kinds that depend on rewards item by item; a nuisance in closed form is integrated, others are coordinates."""
 
     def __init__(self, feedback: Feedback, seen: FeatureMatrix) -> None:
         super().__init__(feedback)
@@ -259,7 +259,7 @@ class ItemwiseTerm(LikelihoodTerm):
 
     @property
     def scale_free(self) -> bool:
-        """Labels by a line of 0 are."""
+        """Whether these are labels by a line of 0."""
         return not self.smooth and (self.line is None or not self.line.any())
 
     @override
@@ -281,7 +281,7 @@ class ItemwiseTerm(LikelihoodTerm):
         return self.feedback.predicted(rewards, line, 2 * error)
 
     def symbolic(self, weights: Any, xp: Any) -> Any:
-        """Rewards at one tensor of weights: (item,)."""
+        """Return the inputs at one tensor of weights: (item,)."""
         if not self.smooth:
             raise InputError(
                 f"{self.feedback.name}: {self.feedback.kind} are steps in continuous weights, which NUTS cannot climb; fit() sums them "
@@ -319,7 +319,7 @@ class ItemwiseTerm(LikelihoodTerm):
 
 
 class PlannedTerm(LikelihoodTerm):
-    """Kinds with a rationality that say themselves how likely what was said is under many rewards at once.
+    """Kinds with a rationality that give the likelihood of many rewards at once.
 
     Attributes
     ----------
@@ -338,7 +338,7 @@ class PlannedTerm(LikelihoodTerm):
 
     @property
     def cells(self) -> int:
-        """As many as take as long: a plan is worked out in many rounds."""
+        """Floats whose work takes as long: a plan is worked out in many rounds."""
         return ROUNDS * self.feedback.plan_size
 
     @property
@@ -370,7 +370,13 @@ def terms_of(
     group: bool = True,
     scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[LikelihoodTerm]]:
-    """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
+    """Return the scale of each feature, and each feedback as a function of the weights.
+
+    Parameters
+    ----------
+    group : bool, optional
+        Whether equal units are merged.
+    """
     scale = feature_scale(name, linear, feedback) if scale is None else scale
     return scale, [_term(name, linear, each, line, scale, group) for each in feedback]
 
@@ -378,7 +384,7 @@ def terms_of(
 def _term(
     name: str, linear: Linear, feedback: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
 ) -> LikelihoodTerm:
-    """A feedback as a function of the weights of a family."""
+    """Return a feedback as a function of the weights of a family."""
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
     valuation = Valuation(

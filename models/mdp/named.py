@@ -33,19 +33,19 @@ class Named:
         return {name: i for i, name in enumerate(map(str, range(self.n)) if self.names is None else self.names)}
 
     def name(self, i: int) -> str:
-        """Name of one, or its number."""
+        """Return the name at a place, or its number."""
         return str(i) if self.names is None else self.names[i]
 
     @property
     def coordinate(self) -> list[Any]:
-        """All of them, whole numbers as numbers."""
+        """All labels, whole numbers as numbers."""
         if self.names is None:
             return list(range(self.n))
         numbers = all(is_digits(n) and len(n) < 19 for n in self.names)
         return [int(n) for n in self.names] if numbers else list(self.names)
 
     def place(self, label: Any) -> int:
-        """Which one is meant by a name or a number; a number is a place unless the names are numbers themselves.
+        """Return the place of a name or a number; a number is a place unless the names are numbers themselves.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Named:
 
 
 def is_digits(name: str) -> bool:
-    """Whether a name is a whole number as it is written."""
+    """Return whether a name is a whole number in plain digits."""
     return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
 
 
@@ -96,7 +96,7 @@ def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Nam
 
 
 def within(where: str, read: Callable[[Any], int], label: Any) -> int:
-    """Read a name; what is wrong with it is told with where it stands."""
+    """Read a name; an InputError says where it stands."""
     try:
         return read(label)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Planning in an MDP for many rewards at once: what the best policy is worth, and the noisily rational one."""
+"""Planning in an MDP for many rewards at once, by an optimal or a noisily rational agent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ STEPS = 200  # of Newton, at most
 
 @dataclass(frozen=True, eq=False)
 class Plans:
-    """What acting in an MDP is worth under each reward.
+    """Values of actions and states of an MDP under each reward.
 
     Attributes
     ----------
@@ -84,14 +84,14 @@ def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone
 
 
 def greedy(q: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
-    """Probabilities of actions that maximise, those equal up to their errors split uniformly: (..., state, action)."""
+    """Return probabilities of the best actions, ties up to their errors split uniformly: (..., state, action)."""
     top = q.max(axis=-1, keepdims=True)
     best = q >= top - 2 * (error + np.where(q == top, error, 0.0).max(axis=-1, keepdims=True))
     return best / best.sum(axis=-1, keepdims=True)
 
 
 def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """``r(s) + discount * sum_s' P(s' | s, a) V(s')``: (reward, state, action), of rewards and values (reward, state)."""
+    """Return ``r(s) + discount * sum_s' P(s' | s, a) V(s')``: (reward, state, action)."""
     ahead = mdp.transitions.ahead(np.ascontiguousarray(v.T))
     return rewards[:, :, None] + mdp.discount * np.moveaxis(ahead, (2, 1, 0), (0, 1, 2))
 

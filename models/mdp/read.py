@@ -1,4 +1,4 @@
-"""Read states and transitions of an MDP, and say everything that is wrong with them."""
+"""Readers of the states and transitions of an MDP."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ FORMS = (
 
 
 def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
-    """States as a table of one item each, and their names."""
+    """Read states: a table of one item each, and their names."""
     if isinstance(source, Table):
         table = source
         names = None
@@ -69,7 +69,7 @@ def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
 
 
 def read(data: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Transitions, tuple[str, ...] | None]:
-    """Transitions however they are given, and the names of the actions."""
+    """Read transitions of any form, and the names of the actions."""
     names = None if actions is None else _actions(actions)
     if hasattr(data, "columns") and not isinstance(data, Table):
         data = columns_in(data, "transitions", COLUMNS)

@@ -47,7 +47,7 @@ class Trajectories:
         return len(self.names)
 
     def lists(self) -> list[list[tuple[int, int]]]:
-        """One list of (state, action) a trajectory."""
+        """Return one list of (state, action) a trajectory."""
         out: list[list[tuple[int, int]]] = [[] for _ in self.names]
         for which, state, action in zip(
             self.trajectory.tolist(), self.state.tolist(), self.action.tolist(), strict=True
@@ -136,7 +136,7 @@ def _of_lists(lists: Any) -> list[Part]:
 
 
 def _counted(count: Any, n: int) -> np.ndarray:
-    """How often each of n trajectories was made, of one number each."""
+    """Read how often each of n trajectories was made, of one number each: (trajectory,)."""
     right = f"give one whole number from 1 to 10^12 for each of the {n} trajectories"
     if isinstance(count, str) or not isinstance(count, (Sequence, np.ndarray)):
         raise InputError(f"count: {shown(count)}; {right}; a column can be named where the trajectories are a table")
@@ -150,7 +150,7 @@ def _counted(count: Any, n: int) -> np.ndarray:
 
 
 def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, source: str) -> np.ndarray:
-    """How often each trajectory was made, of a column that says so in each of its rows."""
+    """Read how often each trajectory was made, of a column that says so in each of its rows: (trajectory,)."""
     out = []
     for trajectory, rows in of_rows.items():
         texts = [column.text(row).strip() for row in rows]

@@ -53,20 +53,20 @@ class Transitions:
         return index, weight
 
     def dense(self) -> np.ndarray:
-        """``P`` as a full array: (action, state, next_state)."""
+        """Return ``P`` as a full array: (action, state, next_state)."""
         out = np.zeros((self.n_actions * self.n_states, self.n_states))
         out[np.repeat(np.arange(len(out)), np.diff(self.starts)), self.next_state] = self.probability
         return out.reshape(self.n_actions, self.n_states, self.n_states)
 
     @cached_property
     def _matrix(self) -> np.ndarray | None:
-        """The same as a matrix (action * state, next_state), where products with it are the faster ones."""
+        """``P`` as a matrix (action * state, next_state), where products with it are faster; else None."""
         size = self.n_actions * self.n_states * self.n_states
         few = self.padded[0].shape[1] * 16 <= self.n_states
         return None if few or size > DENSE else self.dense().reshape(-1, self.n_states)
 
     def ahead(self, values: np.ndarray) -> np.ndarray:
-        """``sum_s' P(s' | s, a) x(s')`` of vectors x, (state, vector): (action, state, vector)."""
+        """Return ``sum_s' P(s' | s, a) x(s')`` of vectors x, (state, vector): (action, state, vector)."""
         if self._matrix is not None:
             out = self._matrix @ values
         else:
@@ -121,7 +121,7 @@ class Transitions:
         return out
 
     def mixed(self, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Transitions under policies: next states and probabilities, two arrays (policy, state, successor)."""
+        """Return transitions under policies: next states and probabilities, two arrays (policy, state, successor)."""
         index, weight = self.padded
         shape = (self.n_actions, self.n_states, -1)
         index, weight = index.reshape(shape), weight.reshape(shape)
@@ -200,7 +200,7 @@ class Transitions:
 
 
 def _cuthill_mckee(n: int, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Breadth first from a state on the rim, neighbours of few neighbours first: (state,)."""
+    """Order states breadth first from one on the rim, neighbours of few neighbours first: (state,)."""
     apart = here != there
     pairs, _, _, _ = distinct(np.concatenate([here[apart] * n + there[apart], there[apart] * n + here[apart]]))
     degree = np.bincount(pairs // n, minlength=n)

@@ -18,11 +18,12 @@ LEAST_DRAWS = 4000
 
 
 def evidence_jointly(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation]) -> list[Evidence]:
-    """Return ``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``, with its Monte Carlo error.
+    """Return the evidence of feedbacks with nuisances of their own, by one integral over all nuisances.
 
-    All nuisances are integrated at once, by Laplace's approximation and importance sampling, or by sequential Monte Carlo
-    where the Pareto k-hat is above 0.7. Every feedback has the classes of all together (see `Evidence.beside`), and draws
-    of its nuisances that go with those of the others.
+    The log evidence is ``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``. It is found by
+    Laplace's approximation and importance sampling, or by sequential Monte Carlo where the Pareto k-hat is above 0.7. Every
+    feedback has the classes of all together (see `Evidence.beside`), and draws of its nuisances that go with those of the
+    others.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ type LogLikelihood = Callable[[dict[str, np.ndarray]], np.ndarray]
 def _likelihood_of(
     feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation], h: int
 ) -> tuple[LogLikelihood, int]:
-    """Return the log likelihood of all answers, of nuisances (point,) by variable: (point,); and the floats that one costs."""
+    """Return the log likelihood of all answers as a function of nuisances by variable, and its size in floats."""
     parts = [
         (each.likelihood(valuation, h), {key: each.variable(key) for key in each.nuisances})
         for each, valuation in zip(feedback, valuations, strict=True)

@@ -141,7 +141,7 @@ def mostly_repeated(inputs: np.ndarray, observed: np.ndarray) -> bool:
 
 
 def log_chosen(beta: Any, inputs: Any, observed: Any, xp: Any) -> Any:
-    """Return ``log softmax(beta x)`` of the option chosen, (..., unit), of inputs (..., unit, option), -inf where none exists."""
+    """Return ``log softmax(beta x)`` of the option chosen, (..., unit), of inputs (..., unit, option)."""
     inside = inputs > -np.inf
     z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
     return (z * observed).sum(axis=-1) - log_sum_inside(z, inside, xp)

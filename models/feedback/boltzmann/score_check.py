@@ -112,8 +112,9 @@ class ScoreChecked(OptionGrid):
 
 
 def score(features: np.ndarray, chosen: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Return Rao's score of each feature, in standard errors: how far the answers go with it beyond the model: (feature,).
+    """Return Rao's score of each feature, in standard errors: (feature,).
 
+    It measures how far the answers go with the feature beyond the model:
     ``sum_u (x_chosen - E x) / sqrt(sum_u Var x)`` over units u, E and Var under the model's chances of each option.
 
     Parameters

@@ -216,7 +216,7 @@ class Labels(ClosedForm):
 
 @lru_cache(maxsize=256)
 def _log_marginal(wrong: tuple[float, ...], n_items: int, a: float, b: float) -> np.ndarray:
-    """Return ``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k; cached, for refits at other failure lines ask for few k."""
+    """Return ``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k; cached, for refits ask for the same k again."""
     k = np.array(wrong)
     log_evidence = log_incomplete_beta(0.5, a + k, b + n_items - k) - log_incomplete_beta(0.5, a, b)
     log_evidence.flags.writeable = False
