@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,23 @@ def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: boo
         return list(pool.map(work, parts))
 
 
+def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile: bool = True) -> Iterator[S]:
+    """Yield ``work(part)`` for each part in order, a few parts ahead of the reader at a time; else as `in_threads`."""
+    workers = threads()
+    if workers < 2 or not worthwhile:
+        yield from map(work, parts)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        rest = iter(parts)
+        waiting = [pool.submit(work, part) for part in islice(rest, 2 * workers)]
+        while waiting:
+            done = waiting.pop(0).result()
+            waiting.extend(pool.submit(work, part) for part in islice(rest, 1))
+            yield done
+
+
 def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Divide by a power of two, so that the largest of them is from 1/2 to 1 and their squares and sums stay finite.
 
@@ -107,6 +125,15 @@ def finite(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+LARGEST_COUNT = 1e12
+
+
+def count_of(value: Any) -> float | None:
+    """Give a count, a whole number from 1 to 10^12, as a float; None for anything else."""
+    number = finite(value)
+    return number if number is not None and 1 <= number <= LARGEST_COUNT and number == int(number) else None
 
 
 def whole(value: object, what: str, least: int = 0) -> int:

@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.numerics import LARGEST_COUNT
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-
-LARGEST_COUNT = 1e12
 
 
 @dataclass(frozen=True, eq=False)

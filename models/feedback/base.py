@@ -262,19 +262,14 @@ class Feedback(Answers, ABC):
 
     def at(self, valuation: Valuation, h: int) -> np.ndarray:
         """Return the inputs of the likelihood of h item by item: (item,)."""
-        parts = []
-        for block in valuation.blocks():
-            inputs = self.inputs(block, h).T
-            parts.append(inputs.ravel() if block.available is None else inputs[block.available.T])
-        return np.concatenate(parts)
+        return np.concatenate([by_item(block, self.inputs(block, h)) for block in valuation.blocks()])
 
     def errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
         """Bound the rounding error of `inputs` item by item: (item,), or 0.0 where every input is a whole number."""
-        errors = [np.broadcast_to(self.input_error(block, h), block.shape).T for block in valuation.blocks()]
-        if not any(error.any() for error in errors):
+        errors = [(block, self.input_error(block, h)) for block in valuation.blocks()]
+        if not any(np.any(error) for _, error in errors):
             return 0.0
-        inside = [block.available for block in valuation.blocks()]
-        return np.concatenate([e.ravel() if i is None else e[i.T] for e, i in zip(errors, inside, strict=True)])
+        return np.concatenate([by_item(block, error) for block, error in errors])
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
         """Return the sufficient statistics of a block, to be added up; none unless the kind has some."""
@@ -313,6 +308,12 @@ class Feedback(Answers, ABC):
                     probe = np.random.default_rng(block.lo).random(block.shape)
                 marks[h], slack[h] = marked(inputs, self.input_error(block, h), probe)
         return np.array(sums, float), keys if marks is None else (marks, slack)
+
+
+def by_item(block: Block, values: np.ndarray | float) -> np.ndarray:
+    """Return values of a block, (option, scene) or what broadcasts to it, by item: (item,)."""
+    by_scene = np.broadcast_to(values, block.shape).T
+    return by_scene.ravel() if block.available is None else by_scene[block.available.T]
 
 
 def refuse_numeric(feedback: Feedback) -> None:

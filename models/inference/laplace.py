@@ -14,10 +14,8 @@ K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
 STEP, STEPS, FITS = 1e-3, 100, 4
 BASE_SHARE = 0.15  # of the draws, from the base
-LEAST_SHARE, NEGLIGIBLE = (
-    0.05,
-    40.0,
-)  # of a mode: of the draws, of the best one's; nats below the best from which it is left out
+LEAST_SHARE = 0.05  # of a mode, of the draws of the best one
+NEGLIGIBLE = 40.0  # nats below the best mode from which a mode is left out
 EFFECTIVE = 0.5  # share of effective draws below which the mixture is fitted again, twice at most
 SAME = 0.25  # squared standard deviations within which two climbs led to the same mode
 WIDER = 1.5  # than the spread that was found
@@ -79,7 +77,7 @@ class Bell:
     @property
     def degrees(self) -> float:
         """Degrees of freedom; in many dimensions a heavy tail is all that there is to draw."""
-        return DEGREES + max(0, len(self.centre) - FEW)
+        return degrees_in(len(self.centre))
 
     @cached_property
     def inverse(self) -> np.ndarray:
@@ -128,6 +126,11 @@ class Bell:
         except np.linalg.LinAlgError:
             return self
         return Bell(centre, root, max(mass, LEAST_SHARE))
+
+
+def degrees_in(dimension: int) -> float:
+    """Return the degrees of freedom of a proposal: five, and more in many dimensions, where all draws are in the tail."""
+    return DEGREES + max(0, dimension - FEW)
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,26 +113,22 @@ def _island(
             root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
         else:
             root = given_root
-        moved = 0.0
-        for _ in range(TRAJECTORIES):
+        moved, loss = 0.0, np.zeros(n)
+        for _ in range(MOST_MOVES if gradients is None else TRAJECTORIES):
             if gradients is None:
-                break
-            tried, loss = _trajectory(points, root, step, power, gradients, rng)
+                tried = points + step * rng.standard_normal(points.shape) @ root.T
+            else:
+                tried, loss = _trajectory(points, root, step, power, gradients, rng)
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
             with np.errstate(invalid="ignore"):
                 gain = at_prior - prior + power * (at_likelihood - likelihood) - loss
             taken = np.log(rng.random(n)) < gain
             points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
-            if followed is None:
-                step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
-        for _ in range(MOST_MOVES if gradients is None else 0):
-            tried = points + step * rng.standard_normal(points.shape) @ root.T
-            at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
-            with np.errstate(invalid="ignore"):
-                gain = at_prior - prior + power * (at_likelihood - likelihood)
-            taken = np.log(rng.random(n)) < gain
-            points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
             rate = float(taken.mean())
+            if gradients is not None:
+                if followed is None:
+                    step *= math.exp(np.clip(rate - 0.8, -0.2, 0.1))
+                continue
             moved += rate * step**2
             step *= math.exp(np.clip(rate - 0.3, -0.2, 0.2))
             if moved > 8.0:  # squared, in standard deviations a dimension

@@ -8,7 +8,8 @@ import numpy as np
 
 from reward_hypotheses.models.inference.laplace import FITS, Base, Weighted, from_mixture, laplace
 from reward_hypotheses.models.linear_family.coordinates import Coordinates, Gaussian, RationalityScaledSphere
-from reward_hypotheses.models.linear_family.likelihood_terms import LikelihoodTerm, SoftmaxTerm
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 MANY = 40  # dimensions above which only gradients lead anywhere
 
@@ -104,14 +105,11 @@ def _curvature(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.
 
 
 def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
-    """Return the fisher information of the choices, by the coordinates of a space."""
+    """Return the Fisher information of the choices, by the coordinates of a space."""
     step = 1e-4
 
     def effective(points: np.ndarray, term: SoftmaxTerm) -> np.ndarray:
-        beta = term.feedback.beta(
-            {key: space.theta(points)[term.feedback.variable(key)] for key in term.feedback.nuisances}
-        )
-        return np.reshape(beta, (-1, 1)) * term.scaled(space.weights(points[:, : space.dimension]))
+        return term.beta(space.theta(points)) * term.scaled(space.weights(points[:, : space.dimension]))
 
     def of(at: np.ndarray) -> np.ndarray:
         d = len(at)

@@ -13,7 +13,8 @@ from reward_hypotheses.models.inference.laplace import Bell
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 from reward_hypotheses.models.inference.special import log_gamma
 from reward_hypotheses.models.inference.tempering import bells_of_shell
-from reward_hypotheses.models.linear_family.likelihood_terms import LikelihoodTerm, SoftmaxTerm
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""

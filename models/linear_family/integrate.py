@@ -40,7 +40,9 @@ from reward_hypotheses.models.linear_family.coordinates import (
     coordinates_of,
     relative,
 )
-from reward_hypotheses.models.linear_family.likelihood_terms import CELLS, LikelihoodTerm, SoftmaxTerm, terms_of
+from reward_hypotheses.models.linear_family.likelihood_terms import CELLS, terms_of
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 TOO_LARGE = 0.1  # Monte Carlo error of a log evidence, nats, above which another method is tried
 ENOUGH = 1000.0

@@ -1,250 +1,38 @@
 """Likelihood terms of a linear reward family, as functions of its weights."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.rounding import EPS
-from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.likelihood import grouped, in_rows
+from reward_hypotheses.models.feedback.base import Feedback, by_item
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
-from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear, combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 from reward_hypotheses.models.weights.feature_units import feature_scale
 
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
 
-MOST_STAGES = 20_000  # from which the curvature is estimated
-AT_ONCE = 4096  # units of a block: few enough that what many points make of it stays in a core's cache
 ROUNDS = 20  # that it takes to plan, about
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureMatrix:
-    """Predictions of a family for the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
-
-    probes: Valuation
-    x: np.ndarray
-    line: np.ndarray | None
-
-
-class LikelihoodTerm(ABC):
-    """The log likelihood of weights by one feedback."""
-
-    smooth = True
-    """Whether it has derivatives."""
-    sloped = False
-    """Whether `slopes` gives them."""
-
-    def __init__(self, feedback: Feedback) -> None:
-        self.feedback = feedback
-
-    @property
-    def nuisances(self) -> dict[str, Nuisance]:
-        """Nuisances that are integrated along with the weights, by variable."""
-        return {self.feedback.variable(key): prior for key, prior in self.feedback.nuisances.items()}
-
-    @property
-    @abstractmethod
-    def cells(self) -> int:
-        """Floats of a likelihood for each point."""
-
-    @property
-    def holds(self) -> int:
-        """Floats that a likelihood keeps at once for each point of a block."""
-        return self.cells
-
-    @property
-    @abstractmethod
-    def gram(self) -> np.ndarray:
-        """(feature, feature): its null space holds the changes of weight that this feedback cannot see."""
-
-    @abstractmethod
-    def symbolic(self, weights: Any, xp: Any) -> Any:
-        """Return the inputs of the kind's `log_likelihood`, at one PyMC tensor of weights (feature,)."""
-
-    @abstractmethod
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return ``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
-
-    def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable.
-
-        Only terms that are `sloped` are asked.
-        """
-        raise InputError(f"{self.feedback.name}: {self.feedback.kind} give no gradient by continuous weights")
-
-    @property
-    def scale_free(self) -> bool:
-        """Whether weights in the same direction are all the same to it."""
-        return False
-
-    def softened(self) -> "LikelihoodTerm":
-        """Return the term where no answer is impossible, to temper through; the term itself where none is."""
-        return self
-
-    def nuisance_draws(
-        self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        """Draw its nuisances for draws of the weights: (draw,) by variable."""
-        return {variable: theta[variable] for variable in self.nuisances}
-
-
-class SoftmaxTerm(LikelihoodTerm):
-    """Kinds with a rationality whose inputs are affine in the weights before scaling: ``(x w + c) / s(w)``.
-
-    Attributes
-    ----------
-    x : ndarray (unit, [option,] feature + 1)
-        Last, c; less what does not matter to the choice. Units that are alike are one, with a count.
-    spread : ndarray (feature + 1, feature + 1)
-        ``s(w)^2 = (w, 1)' spread (w, 1)``; the unit matrix's last entry alone if raw.
-    """
-
-    feedback: Rational
-
-    def __init__(self, feedback: Rational, seen: FeatureMatrix, group: bool = True) -> None:
-        super().__init__(feedback)
-        n = len(seen.probes.hypotheses) - 1
-        raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
-        raw[:n] = [row - raw[n] for row in raw[:n]]
-        self.spread = np.zeros((n + 1, n + 1))
-        self.spread[n, n] = 1.0
-        if feedback.scale == "unit":
-            apart = np.stack([feedback.deviations(row).ravel() for row in raw])
-            self.spread = apart @ apart.T
-        inside = feedback.inside
-        worths = [feedback.centred(row, inside, seen.probes, 0) for row in raw]
-        x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
-        if feedback.idle.any():
-            x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
-        answers = np.asarray(feedback.observed, float)
-        self.counts: np.ndarray
-        self.x, self.answers, self.counts = (
-            grouped(x, answers, feedback.counts) if group else (x, answers, feedback.times)
-        )
-        self.inside = self.x[..., -1] > -np.inf
-        self.x = np.where(self.inside[..., None], self.x, 0.0)
-        self.everywhere = bool(self.inside.all())
-        stages = feedback.as_stages(self.answers, self.inside, self.counts)
-        self.steps: LinearSteps | None = None
-        self.sloped = stages is not None
-        if stages is not None:
-            columns = [feedback.options(self.x[..., k]) for k in range(self.x.shape[-1])]
-            blocks = Stages(stages.ranks, stages.inside, self._counts_or_none(), AT_ONCE)
-            self.steps = LinearSteps(blocks, np.stack(columns, axis=-1))
-
-    @property
-    @override
-    def scale_free(self) -> bool:
-        return self.feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[-1].any()
-
-    @property
-    @override
-    def cells(self) -> int:
-        return self.inside.size
-
-    @property
-    @override
-    def gram(self) -> np.ndarray:
-        flat = self.x[..., :-1].reshape(-1, self.x.shape[-1] - 1)
-        weight = np.sqrt(np.repeat(self.counts, flat.shape[0] // len(self.counts)))[:, None]
-        return (flat * weight).T @ (flat * weight)
-
-    def scales(self, weights: np.ndarray) -> np.ndarray:
-        """Return ``s(w)``: (point,)."""
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return np.sqrt(np.maximum(((full @ self.spread) * full).sum(axis=1), 0.0))
-
-    def scaled(self, weights: np.ndarray) -> np.ndarray:
-        """Return ``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return full * self._per_scale(weights)[:, None]
-
-    def _per_scale(self, weights: np.ndarray) -> np.ndarray:
-        """Return ``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
-        s = self.scales(weights)
-        largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
-        return np.asarray(np.where(s > (weights.shape[1] + 1) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
-
-    @override
-    def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        assert self.steps is not None
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        per_scale = self._per_scale(weights)[:, None]
-        values = {key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances}
-        beta = np.reshape(self.feedback.beta(values), (-1, 1))
-        of_scaled = self.steps.slopes(full * per_scale * beta)
-        along = (of_scaled * full).sum(axis=1, keepdims=True) * per_scale
-        of_weights = beta * per_scale * (of_scaled - along * per_scale * (full @ self.spread))
-        return of_weights[:, :-1], {self.feedback.variable(key): along[:, 0] for key in values}
-
-    @property
-    @override
-    def holds(self) -> int:
-        return self.inside.size if self.steps is None else self.x.shape[-1]  # blocks of units take few points at a time
-
-    def _counts_or_none(self) -> np.ndarray | None:
-        return None if (self.counts == 1).all() else self.counts
-
-    @override
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        scaled = self.scaled(weights)
-        if self.steps is not None:
-            beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
-            return self.steps.log_likelihoods(scaled * np.reshape(beta, (-1, 1)))
-        inputs = (scaled @ self.x.reshape(-1, self.x.shape[-1]).T).reshape(len(weights), *self.inside.shape)
-        if not self.everywhere:
-            inputs = np.where(self.inside, inputs, -np.inf)
-        values = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        each = self.feedback.log_likelihood(inputs, values, self.answers, np)
-        return np.broadcast_to(each, (len(weights), len(self.counts))) @ self.counts
-
-    def symbolic(self, weights: Any, xp: Any) -> Any:
-        """Return the inputs of the likelihood at one tensor of weights (feature,): (unit[, option])."""
-        full = xp.concatenate([weights, xp.ones(1)])
-        inputs = xp.dot(self.x, full)
-        if self.spread.any():  # else there is nothing to compare
-            inputs = inputs / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
-        return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
-
-    def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
-        share = min(1.0, MOST_STAGES / len(self.counts))
-        some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
-        x, answers, inside = self.x[some], self.answers[some], self.inside[some]
-        inputs = np.where(inside, x @ effective, -np.inf)
-        at_stage, _, unit = self.feedback.stages(inputs, answers)
-        columns = [self.feedback.options(np.where(inside, x[..., k], 0.0)) for k in range(x.shape[-1])]
-        features = np.stack(columns, axis=-1)  # (unit, option, feature)
-        count = np.sqrt(self.counts[some] / share)
-        chances = in_rows(softmax(at_stage), unit, len(some)) * count[:, None, None]
-        means = np.matmul(chances, features)
-        weighted = features * (chances.sum(axis=1) * count[:, None])[..., None]
-        k = x.shape[-1]
-        means = means.reshape(-1, k)
-        return weighted.reshape(-1, k).T @ features.reshape(-1, k) - means.T @ means
 
 
 class ItemwiseTerm(LikelihoodTerm):
     """Kinds that depend on rewards item by item; a nuisance in closed form is integrated, others are coordinates."""
 
-    def __init__(self, feedback: Feedback, seen: FeatureMatrix) -> None:
+    def __init__(self, feedback: Feedback, x: np.ndarray, line: np.ndarray | None) -> None:
         super().__init__(feedback)
-        self.seen, self.x, self.line = seen, seen.x, seen.line
+        self.x, self.line = x, line
         self.observed = np.asarray(feedback.observed)
-        self.counts = np.ones(len(seen.x)) if feedback.counts is None else feedback.counts
+        self.counts = np.ones(len(x)) if feedback.counts is None else feedback.counts
         self.smooth = not in_steps(feedback)
 
     @property
@@ -265,7 +53,7 @@ class ItemwiseTerm(LikelihoodTerm):
     @override
     def softened(self) -> LikelihoodTerm:
         soft = self.feedback.softened()
-        return self if soft is self.feedback else ItemwiseTerm(soft, self.seen)
+        return self if soft is self.feedback else ItemwiseTerm(soft, self.x, self.line)
 
     @property
     @override
@@ -298,11 +86,7 @@ class ItemwiseTerm(LikelihoodTerm):
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         if isinstance(self.feedback, ClosedForm):
             return np.asarray(self.feedback.log_marginal(self._sums(weights), self.feedback.n_answers))
-        values = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        each = self.feedback.log_likelihood(
-            self._predicted(weights).astype(float), values, self.observed.astype(float), np
-        )
-        return np.broadcast_to(each, (len(weights), len(self.x))) @ self.counts
+        return self.summed(self._predicted(weights).astype(float), theta, self.observed.astype(float))
 
     @override
     def nuisance_draws(
@@ -356,10 +140,8 @@ class PlannedTerm(LikelihoodTerm):
 
     @override
     def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
-        return self.feedback.log_likelihood_of(
-            weights @ self.x.T, np.broadcast_to(np.asarray(beta, float), len(weights))
-        )
+        beta = np.broadcast_to(np.asarray(self.feedback.beta(self.of_feedback(theta)), float), len(weights))
+        return self.feedback.log_likelihood_of(weights @ self.x.T, beta)
 
 
 def terms_of(
@@ -396,7 +178,7 @@ def _term(
     if isinstance(feedback, Rational) and not feedback.linear:
         return PlannedTerm(feedback, valuation)
     if isinstance(feedback, Rational):
-        return SoftmaxTerm(feedback, FeatureMatrix(valuation, np.zeros((0, k)), None), group)
+        return SoftmaxTerm(feedback, valuation, group)
     if type(feedback).inputs is not Feedback.inputs and type(feedback).predicted is Feedback.predicted:
         raise InputError(
             f"{feedback.name}: {type(feedback).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
@@ -404,15 +186,10 @@ def _term(
         )
     rewards, lines = [], []
     for block in valuation.blocks():
-        flat = [block.reward(j).T for j in range(k)]
-        there = None if block.available is None else block.available.T
-        rewards.append(np.stack([f.ravel() if there is None else f[there] for f in flat], axis=-1))
+        rewards.append(np.stack([by_item(block, block.reward(j)) for j in range(k)], axis=-1))
         if line is not None:
-            of_items = np.broadcast_to(block.failure(k), block.shape).T
-            lines.append(of_items.ravel() if there is None else of_items[there])
-    return ItemwiseTerm(
-        feedback, FeatureMatrix(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None)
-    )
+            lines.append(by_item(block, block.failure(k)))
+    return ItemwiseTerm(feedback, np.concatenate(rewards), np.concatenate(lines) if lines else None)
 
 
 def in_steps(feedback: Feedback) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import distinct, numbered
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.planning import greedy, optimal
 from reward_hypotheses.models.mdp.transitions import Transitions
@@ -71,9 +71,9 @@ def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, h
     horizon : int
         Steps, the one spent at the start counted.
     """
-    known: dict[bytes, int] = {}
-    place = np.array([known.setdefault(row.tobytes(), len(known)) for row in sets])
-    some = sets[[int(np.argmax(place == k)) for k in range(len(known))]].T  # of equal sets, one
+    place = numbered(row.tobytes() for row in sets)
+    _, first, _, _ = distinct(place)
+    some = sets[first].T  # of equal sets, one
     transitions = under(mdp, policy)
     chance = some.astype(float)
     for _ in range(horizon - 1):

@@ -8,13 +8,12 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import count_of
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp.mdp import MDP
 
 COLUMNS = ("trajectory", "step", "state", "action")
-LARGEST_COUNT = 1e12
 NOTHING = ("", "NA", "NaN", "nan", "None")
 
 
@@ -112,10 +111,10 @@ def _placed(mdp: MDP, what: str, label: Any, at: str) -> int:
         raise InputError([f"{at}: {p}" for p in error.problems]) from None
 
 
-Part = tuple[str, str, list[tuple[Any, Any]]]
+NamedSteps = tuple[str, str, list[tuple[Any, Any]]]
 
 
-def _of_lists(lists: Any) -> list[Part]:
+def _of_lists(lists: Any) -> list[NamedSteps]:
     if isinstance(lists, (str, bytes)) or not isinstance(lists, (Sequence, np.ndarray)):
         raise InputError(
             f"trajectories: {shown(lists)}; give a list of trajectories, each a list of (state, action), or a table with columns "
@@ -143,8 +142,7 @@ def _counted(count: Any, n: int) -> np.ndarray:
     if len(count) != n:
         raise InputError(f"count: {len(count)} numbers; {right}")
     for i, value in enumerate(count):
-        number = finite(value)
-        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+        if count_of(value) is None:
             raise InputError(f"count: trajectory {i}: {shown(value)}; {right}")
     return np.array([float(value) for value in count])
 
@@ -159,8 +157,8 @@ def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, sour
                 f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r} and {next(t for t in texts if t != texts[0])!r}; "
                 "it says how often the trajectory was made, so it must be constant in a trajectory"
             )
-        number = None if column.is_text or column.missing()[rows[0]] else float(column.values[rows[0]])
-        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+        number = None if column.is_text or column.missing()[rows[0]] else count_of(float(column.values[rows[0]]))
+        if number is None:
             raise InputError(
                 f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r}; it says how often the trajectory was made, a "
                 "whole number from 1 to 10^12"
@@ -169,7 +167,7 @@ def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, sour
     return np.array(out)
 
 
-def _of_table(cells: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[Part], np.ndarray | None]:
+def _of_table(cells: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[NamedSteps], np.ndarray | None]:
     lacking = [c for c in COLUMNS if c not in cells]
     if lacking:
         raise InputError(

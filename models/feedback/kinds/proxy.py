@@ -13,10 +13,9 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
-from reward_hypotheses.data.numerics import distinct, finite
+from reward_hypotheses.data.numerics import count_of, distinct
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.answers import LARGEST_COUNT
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
@@ -94,8 +93,8 @@ class Proxy(OneOfOptions):
             raise InputError(f"mdp: a {type(self.mdp).__name__}; give rh.MDP(states, transitions, discount)")
         if self.mdp is not None:
             object.__setattr__(self, "table", self.mdp.table)
-        number = 1 if self.count is None else finite(self.count)
-        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+        number = 1 if self.count is None else count_of(self.count)
+        if number is None:
             raise InputError(
                 f"count: {shown(self.count)}; a proxy is one answer, so no column holds its count: give how many designers wrote it, "
                 "a whole number from 1 to 10^12"
