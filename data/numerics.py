@@ -1,6 +1,9 @@
-"""Numbers as people write them, and small array tools."""
+"""Numbers as people write them, and small tools for arrays and threads."""
 
 import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,77 @@ def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     return ordered[starts], order[starts], inverse, counts
 
 
+def numbered(keys: Iterable[Hashable]) -> np.ndarray:
+    """Number keys in the order in which they first appear, equal keys alike: (key,) of int."""
+    places: dict[Hashable, int] = {}
+    return np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
+
+
+def row_hashes(rows: np.ndarray) -> np.ndarray:
+    """Return a 64-bit hash of each row of floats (row, column), equal for rows that are equal to the last bit: (row,).
+
+    Zero and minus zero are equal.
+    """
+    factors = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=rows.shape[1]))
+    code = np.zeros(len(rows), np.uint64)
+    for column, factor in zip(np.ascontiguousarray(rows.T), factors.tolist(), strict=True):
+        odd = factor | 1
+        bits = (column + 0.0).view(np.uint64) * odd
+        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
+    return code
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    """Return ``exp(z) / sum exp(z)`` over the last axis."""
+    odds = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """Return ``z - log sum exp(z)`` over the last axis."""
+    apart = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(apart - np.log(np.exp(apart).sum(axis=-1, keepdims=True)))
+
+
+def threads() -> int:
+    """Return how many threads work side by side: one a core, eight at most."""
+    return min(os.cpu_count() or 1, 8)
+
+
+def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: bool = True) -> list[S]:
+    """Return ``work(part)`` for each part in order, worked out side by side where there are several cores.
+
+    Parameters
+    ----------
+    worthwhile : bool, optional
+        Whether a part takes longer than handing it to a thread.
+    """
+    workers = min(threads(), len(parts))
+    if workers < 2 or not worthwhile:
+        return [work(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, parts))
+
+
+def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile: bool = True) -> Iterator[S]:
+    """Yield ``work(part)`` for each part in order, a few parts ahead of the reader at a time; else as `in_threads`."""
+    workers = threads()
+    if workers < 2 or not worthwhile:
+        yield from map(work, parts)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        rest = iter(parts)
+        waiting = [pool.submit(work, part) for part in islice(rest, 2 * workers)]
+        while waiting:
+            done = waiting.pop(0).result()
+            waiting.extend(pool.submit(work, part) for part in islice(rest, 1))
+            yield done
+
+
 def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Divide by a power of two, so that the largest of them is from 1/2 to 1 and their squares and sums stay finite.
 
@@ -40,12 +114,6 @@ def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) ->
     values = np.asarray(values, float)
     exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))[1]
     return np.ldexp(values, -exponent), exponent
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Return ``exp s / sum exp s`` over the last axis."""
-    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
 
 
 def finite(value: Any) -> float | None:
@@ -83,6 +151,15 @@ def share(value: Any, name: str, advice: str, *, include_zero: bool = False, inc
 def is_share(value: Any) -> bool:
     """Return whether a value is a number from 0 to 1."""
     return 0 <= (-1.0 if (number := finite(value)) is None else number) <= 1
+
+
+LARGEST_COUNT = 1e12
+
+
+def count_of(value: Any) -> float | None:
+    """Give a count, a whole number from 1 to 10^12, as a float; None for anything else."""
+    number = finite(value)
+    return number if number is not None and 1 <= number <= LARGEST_COUNT and number == int(number) else None
 
 
 def whole(value: object, what: str, least: int = 0) -> int:

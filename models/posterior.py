@@ -376,6 +376,7 @@ def _of_some(evidence: Evidence, which: Sequence[int]) -> Evidence:
         classes=evidence.classes[which],
         statistics=evidence.statistics[which] if len(evidence.statistics) else evidence.statistics,
         mcse=evidence.mcse[which],
+        density=None if evidence.density is None else evidence.density.map(lambda values: values[which]),
         draws=None if draws is None else {key: values[..., which] for key, values in draws.items()},
     )
 

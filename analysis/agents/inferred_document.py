@@ -167,7 +167,7 @@ def log_chance(posterior: Posterior) -> float | None:
         if not isinstance(feedback, Rational) or set(feedback.nuisances) - {"rationality"} or "mdp" in feedback.asks:
             return None
         blind = replace(feedback, rationality=CHANCE, human=None)
-        total += float(blind.part(valuation, 0).log_likelihoods({})[0])
+        total += float(blind.likelihood(valuation, 0).log_likelihoods({})[0])
     return total
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.numerics import finite, log_softmax, whole
 from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL, failure_line
@@ -60,7 +60,7 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
     if number is None:
         policy = planning.greedy(q, planned.error[0])
     elif s > 0:
-        policy = np.exp(planning.log_softmax(number * (q - q.max(axis=1, keepdims=True)) / s))
+        policy = np.exp(log_softmax(number * (q - q.max(axis=1, keepdims=True)) / s))
     else:
         policy = np.full(q.shape, 1.0 / mdp.n_actions)
     dims = ("state", "action")

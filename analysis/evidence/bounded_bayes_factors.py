@@ -10,7 +10,9 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.rounding import EPS, equal
-from reward_hypotheses.models.feedback.boltzmann.model import SCALED, OfScenes, Rational
+from reward_hypotheses.models.feedback.boltzmann.centring import SCALED
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.agent_rationality import nodes_of
@@ -58,7 +60,7 @@ def bounded_pairs(posterior: Posterior) -> list[Bounded]:
             for j in named[a + 1 :]:
                 pair = None if posterior.classes[i] == posterior.classes[j] else _proportional(posterior, i, j)
                 found += [] if pair is None else [pair]
-    if len(families) > 1 and all(isinstance(one, OfScenes) for one in posterior.feedback):
+    if len(families) > 1 and all(isinstance(one, SceneChoice) for one in posterior.feedback):
         spans = {h: _columns(posterior, h) for h in families}
         for a, i in enumerate(families):
             for j in families[a + 1 :]:

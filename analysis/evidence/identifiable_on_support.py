@@ -12,7 +12,8 @@ from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, Rational
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL, FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -108,7 +109,7 @@ def moved(one: Feedback, table: Table) -> Feedback | None:
     """The same feedback about the items of another table; None for kinds that are about something else."""
     if not one.in_column:
         return None
-    if isinstance(one, OfScenes) and not table.has_options:
+    if isinstance(one, SceneChoice) and not table.has_options:
         starts = np.array([0, table.n_items])
         table = replace(table, starts=starts, has_options=True, scene_names=None, rows=None)
     said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often

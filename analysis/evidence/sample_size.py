@@ -12,7 +12,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.likelihood import Part
+from reward_hypotheses.models.feedback.boltzmann.likelihood import Likelihood
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal
@@ -179,12 +179,12 @@ def _by_quadrature(
     return found
 
 
-def _parts(one: Rational, inputs: np.ndarray, said: np.ndarray) -> Iterator[Part]:
+def _parts(one: Rational, inputs: np.ndarray, said: np.ndarray) -> Iterator[Likelihood]:
     """What each hypothesis makes of the same answers: inputs (hypothesis, unit, ...)."""
     counts = np.ones(len(said))
     stages = one.as_stages(said, inputs[0] > -np.inf, None)
     for mine in inputs:
-        yield Part(one, mine, said, counts, None if stages is None else stages.steps(one.options(mine)))
+        yield Likelihood(one, mine, said, counts, None if stages is None else stages.steps(one.options(mine)))
 
 
 def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:

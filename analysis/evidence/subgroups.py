@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.posterior import Posterior
 
 REPLICATIONS = 1000

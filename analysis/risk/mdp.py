@@ -1,6 +1,5 @@
 """Catastrophe risk in an MDP: how probably, and how often, a planned policy enters a state worse than failing."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +19,7 @@ from reward_hypotheses.analysis.risk.intervals import (
 )
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.numerics import in_threads, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_normalised
@@ -111,13 +110,7 @@ class Behaviour:
         def work(i: int) -> np.ndarray:
             return occupancy.reached(self.mdp, acts[i], self.bad, self.start, self.horizon)
 
-        workers = min(os.cpu_count() or 1, 8)
-        if len(first) < 2 or workers < 2:
-            return np.array([work(i) for i in first])[place]
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(workers) as pool:
-            return np.array(list(pool.map(work, first)))[place]
+        return np.array(in_threads(work, first))[place]
 
     @cached_property
     def certain(self) -> Measures:

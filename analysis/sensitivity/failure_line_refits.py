@@ -7,6 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.registry import KINDS
 from reward_hypotheses.models.hypotheses.failure_judgements import Line, log_mean
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
@@ -14,7 +15,7 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
-FREE = ("rewards", "choices", "rankings", "ratings", "demonstrations", "proxy")
+FREE = tuple(name for name, kind in KINDS.items() if not kind.locates_failure)
 """Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""
 ENOUGH, NEAR, ROUNDS, MORE = 0.2, 15.0, 5, 4
 """The share of draws that should count; nats below the highest evidence within which lines are drawn again; how many times at

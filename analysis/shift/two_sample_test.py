@@ -9,7 +9,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.shift.units import Units, _copies, _shares, item_weights, thinned
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.block import Block
@@ -259,12 +259,7 @@ def _permute(
 
 def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First row of each kind of rows that are alike, and how many copies there are, by a 64-bit hash of the row."""
-    drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=values.shape[1]))
-    code = np.zeros(len(values), np.uint64)
-    for column, odd in enumerate([int(x) | 1 for x in drawn.tolist()]):
-        bits = (values[:, column] + 0.0).view(np.uint64) * odd
-        code = (code ^ (bits ^ (bits >> np.uint64(29)))) * odd
-    _, first, place, _ = distinct(code)
+    _, first, place, _ = distinct(row_hashes(values))
     return first, np.bincount(place, times).astype(np.int64)
 
 

@@ -25,7 +25,7 @@ from reward_hypotheses.data.worlds.episodes import (
     simulated,
     starting_scenes,
 )
-from reward_hypotheses.models.feedback.choices import Choices
+from reward_hypotheses.models.feedback.kinds.choices import Choices
 from reward_hypotheses.models.fit import fit
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

@@ -1,21 +1,51 @@
-"""Evidence: what a feedback says of each hypothesis, and how well the hypotheses fit it."""
+"""Evidence of a feedback for each hypothesis, and the check of how well the hypotheses fit it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
+
+from reward_hypotheses.data.numerics import numbered
+from reward_hypotheses.models.inference.quadrature import Integral
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """Posterior density of the logarithm of a rationality under each hypothesis, at equally spaced nodes.
+
+    Attributes
+    ----------
+    ends : ndarray (hypothesis, 2)
+        The first and the last node.
+    log_density : ndarray (hypothesis, node)
+        Not normalised.
+    """
+
+    ends: np.ndarray
+    log_density: np.ndarray
+
+    def of(self, h: int) -> Integral:
+        """Return the density under a hypothesis, as an integral of unknown value."""
+        low, high = self.ends[h].tolist()
+        return Integral(0.0, np.linspace(low, high, self.log_density.shape[1]), self.log_density[h])
+
+    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "Density":
+        """Apply a change along the axis of hypotheses, such as a selection."""
+        return Density(change(self.ends), change(self.log_density))
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What one feedback says about each hypothesis.
+    """Evidence of one feedback for each hypothesis.
 
     Attributes
     ----------
     log_evidence : ndarray (hypothesis,)
         ``log integral p(D | r_h, theta) p(theta) dtheta``, nats; -inf where the data are impossible.
     classes : ndarray (hypothesis,) of int
-        Hypotheses of one class have the same likelihood whatever is said about these items: this feedback is silent
+        Hypotheses of one class have the same likelihood whatever is answered about these items: the feedback is silent
         between them, and their evidence is one number, computed once.
     n_items : int
         Answers that were used: items, or scenes, or steps, each as often as its count says.
@@ -26,6 +56,8 @@ class Evidence:
     draws : dict of str to ndarray (chain, draw, hypothesis), optional
         Draws of the nuisances from ``p(theta | D, h)`` where they were sampled; None where draws are made exactly.
     method : {"exact", "laplace", "smc", "nuts"}
+    density : Density, optional
+        Posterior density of the rationality, where quadrature integrated it.
     """
 
     log_evidence: np.ndarray
@@ -35,15 +67,30 @@ class Evidence:
     mcse: np.ndarray = field(default_factory=lambda: np.zeros(0))
     draws: Mapping[str, np.ndarray] | None = None
     method: str = "exact"
+    density: Density | None = None
 
     def __post_init__(self) -> None:
         if not self.mcse.size:
             object.__setattr__(self, "mcse", np.zeros(len(self.log_evidence)))
 
+    def beside(self, first: bool) -> Self:
+        """Return the evidence as one feedback of a group holds it: whole for the first, 0 for the others.
+
+        Feedbacks that share a nuisance have one log evidence together, which does not split over them. The sum over all
+        feedbacks counts it once.
+        """
+        nothing = np.zeros(len(self.log_evidence))
+        return self if first else replace(self, log_evidence=nothing, mcse=nothing)
+
+
+def common_classes(classes: Sequence[np.ndarray]) -> np.ndarray:
+    """Group the hypotheses between which every feedback is silent, of the classes by each feedback: (hypothesis,)."""
+    return numbered(zip(*(c.tolist() for c in classes), strict=True))
+
 
 @dataclass(frozen=True)
 class Check:
-    """A posterior predictive check: how often data made by the model look as bad as these.
+    """A posterior predictive check: how often data made by the model look as bad as the data.
 
     Attributes
     ----------
@@ -57,7 +104,7 @@ class Check:
     replicated : ndarray (replication,)
         The statistic of each replication.
     misfit : tuple of str
-        What does not fit, in words; empty where nothing is wrong.
+        Descriptions of what does not fit; empty where everything fits.
     """
 
     statistic: float
@@ -67,3 +114,18 @@ class Check:
     what: str
     replicated: np.ndarray
     misfit: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, statistic: float, p: float, what: str, replicated: np.ndarray, misfit: Sequence[str] = ()) -> Self:
+        """Return a check whose Monte Carlo error follows from p and the number of replications."""
+        n = len(replicated)
+        mcse = math.sqrt(max(p * (1 - p), 1 / n) / n)
+        return cls(statistic, p, mcse, n, what, replicated, tuple(misfit))
+
+
+MISFIT = 0.01  # a p below it is reported as a misfit
+
+
+def leader(weights: np.ndarray, lead: int | None) -> int:
+    """Return the hypothesis that a check names: `lead`, or the one of the greatest weight."""
+    return int(np.argmax(weights)) if lead is None else lead

@@ -17,7 +17,7 @@ from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.stops import Stops
+from reward_hypotheses.models.feedback.kinds.stops import Stops
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import failure_line

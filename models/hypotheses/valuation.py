@@ -2,15 +2,14 @@
 
 import copy
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
+from reward_hypotheses.data.numerics import each_in_threads
 from reward_hypotheses.data.rounding import equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.block import GROUPS, Block, Error
@@ -156,19 +155,7 @@ class Valuation:
 
     def each(self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
         """``work(block)`` for every block, in order; on every core where there is more than one block."""
-        workers = min(os.cpu_count() or 1, 8)
-        if workers < 2 or len(self._ranges) < 2:
-            yield from map(work, self.blocks(items))
-            return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(workers) as pool:
-            blocks = self.blocks(items)
-            waiting = [pool.submit(work, block) for block in islice(blocks, 2 * workers)]
-            while waiting:
-                done = waiting.pop(0).result()
-                waiting.extend(pool.submit(work, block) for block in islice(blocks, 1))
-                yield done
+        return each_in_threads(work, self.blocks(items), worthwhile=len(self._ranges) >= 2)
 
     def _call(self) -> dict[int, np.ndarray]:
         called = {}

@@ -5,11 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-DEGREES, FEW = (
-    5.0,
-    4,
-)  # of freedom of the proposal, so that its tails are heavier than most posteriors'; dimensions above
-# which there are as many more, for in many dimensions a heavy tail is all that there is to draw
+from reward_hypotheses.models.inference.laplace import Bell, degrees_in
+
 ITERATIONS = 1000
 
 
@@ -48,28 +45,22 @@ def _one_way(
 
     chains, length, d = draws.shape
     n = chains * length
-    degrees = DEGREES + max(0, d - FEW)
+    degrees = degrees_in(d)
     fitted = shape.reshape(-1, d)
-    mean = fitted.mean(axis=0)
-    scale = np.linalg.cholesky(np.atleast_2d(np.cov(fitted.T)) * (degrees - 2) / degrees + 1e-300 * np.eye(d))
+    root = np.linalg.cholesky(np.atleast_2d(np.cov(fitted.T)) * (degrees - 2) / degrees + 1e-300 * np.eye(d))
+    proposal = Bell(fitted.mean(axis=0), root, 1.0)
     normal, chi = rng.standard_normal((n, d)), rng.chisquare(degrees, n)
-    proposed = mean + (normal @ scale.T) * np.sqrt(degrees / chi)[:, None]
-
-    def log_proposal(x: np.ndarray) -> np.ndarray:
-        squares = (np.linalg.solve(scale, (x - mean).T) ** 2).sum(axis=0)
-        constant = math.lgamma((degrees + d) / 2) - math.lgamma(degrees / 2) - d / 2 * math.log(degrees * math.pi)
-        return constant - np.log(np.diag(scale)).sum() - (degrees + d) / 2 * np.log1p(squares / degrees)
-
+    proposed = proposal.centre + (normal @ root.T) * np.sqrt(degrees / chi)[:, None]
     flat = draws.reshape(-1, d)
-    at_draws = log_target(flat) - log_proposal(flat)
-    at_proposed = log_target(proposed) - log_proposal(proposed)
+    at_draws = log_target(flat) - proposal.log_density(flat)
+    at_proposed = log_target(proposed) - proposal.log_density(proposed)
     if not np.isfinite(at_draws).all() or np.isnan(at_proposed).any() or (at_proposed == np.inf).any():
         return math.nan, math.nan
     centre = float(np.median(at_draws))
     at_draws, at_proposed = at_draws - centre, at_proposed - centre
 
     def terms(log_r: float, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Ratios whose means' quotient is r: over the proposals, and over the draws."""
+        """Return ratios whose means' quotient is r: over the proposals, and over the draws."""
         low, high = math.log(share), math.log1p(-share) + log_r
         return (
             np.exp(at_proposed - np.logaddexp(low + at_proposed, high)),

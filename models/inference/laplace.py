@@ -14,10 +14,8 @@ K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
 STEP, STEPS, FITS = 1e-3, 100, 4
 BASE_SHARE = 0.15  # of the draws, from the base
-LEAST_SHARE, NEGLIGIBLE = (
-    0.05,
-    40.0,
-)  # of a mode: of the draws, of the best one's; nats below the best from which it is left out
+LEAST_SHARE = 0.05  # of a mode, of the draws of the best one
+NEGLIGIBLE = 40.0  # nats below the best mode from which a mode is left out
 EFFECTIVE = 0.5  # share of effective draws below which the mixture is fitted again, twice at most
 SAME = 0.25  # squared standard deviations within which two climbs led to the same mode
 WIDER = 1.5  # than the spread that was found
@@ -47,6 +45,17 @@ class Weighted:
     weights: np.ndarray
     bells: "tuple[Bell, ...]" = ()
 
+    @property
+    def effective(self) -> float:
+        """Effective number of draws: ``1 / sum weights^2``."""
+        return 1 / float(self.weights @ self.weights)
+
+    def resampled(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the positions of n points in random order, each as often as its weight says up to rounding: (n,)."""
+        below = np.cumsum(self.weights)
+        evenly = (rng.random() + np.arange(n)) / n * below[-1]
+        return rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))
+
 
 @dataclass(frozen=True, eq=False)
 class Bell:
@@ -67,8 +76,8 @@ class Bell:
 
     @property
     def degrees(self) -> float:
-        """In many dimensions a heavy tail is all that there is to draw."""
-        return DEGREES + max(0, len(self.centre) - FEW)
+        """Degrees of freedom; in many dimensions a heavy tail is all that there is to draw."""
+        return degrees_in(len(self.centre))
 
     @cached_property
     def inverse(self) -> np.ndarray:
@@ -81,11 +90,11 @@ class Bell:
         return self.centre + (rng.standard_normal((n, len(self.centre))) * stretch[:, None]) @ self.root.T
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log density at points (point, dimension): (point,)."""
+        """Return the log density at points (point, dimension): (point,)."""
         return self._log_density((np.linalg.solve(self.root, (points - self.centre).T) ** 2).sum(axis=0))
 
     def _log_density(self, distance: np.ndarray) -> np.ndarray:
-        """By squared distance in standard deviations."""
+        """Return the log density by squared distance in standard deviations."""
         d, degrees = len(self.centre), self.degrees
         gammas = log_gamma(np.array([(degrees + d) / 2, degrees / 2]))
         return (
@@ -96,7 +105,7 @@ class Bell:
         )
 
     def quickly(self, points: np.ndarray, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
-        """`log_density`, and its gradient (point, dimension) or nothing, of points again and again: by an inverse that is kept."""
+        """Return `log_density` and, if asked, its gradient (point, dimension), by a stored inverse."""
         apart = (points - self.centre) @ self.inverse.T
         distance = np.einsum("ij,ij->i", apart, apart)
         if not slopes:
@@ -117,6 +126,11 @@ class Bell:
         except np.linalg.LinAlgError:
             return self
         return Bell(centre, root, max(mass, LEAST_SHARE))
+
+
+def degrees_in(dimension: int) -> float:
+    """Return the degrees of freedom of a proposal: five, and more in many dimensions, where all draws are in the tail."""
+    return DEGREES + max(0, dimension - FEW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +179,9 @@ def laplace(
     bells: list[tuple[float, Bell]] = []
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     for start in starts:
-        found = _climbed(f, start, curvature, bells, seen)
-        if found is not None and mirrored is not None:
-            _climbed(f, mirrored(found), curvature, bells, seen)
+        mode = _climbed(f, start, curvature, bells, seen)
+        if mode is not None and mirrored is not None:
+            _climbed(f, mirrored(mode), curvature, bells, seen)
     if not bells:
         return nothing
     top = max(height for height, _ in bells)
@@ -223,14 +237,14 @@ def _climbed(
 
 
 def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> Weighted:
-    """Importance sampling from the prior, of which these are draws (draw, dimension); weights are likelihoods."""
+    """Sample by importance from draws of the prior (draw, dimension); the weights are likelihoods."""
     return _weighed(log_likelihood(points), points)
 
 
 def _sampled(
     f: Callable[[np.ndarray], np.ndarray], mixture: list[Bell], base: Base | None, draws: int, rng: np.random.Generator
 ) -> tuple[Weighted, list[np.ndarray]]:
-    """Importance sampling from a mixture; and the chance that each point came from each of its bells."""
+    """Sample by importance from a mixture; return the sample, and the chance that each point came from each bell."""
     shares = np.array([bell.share for bell in mixture])
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
     counts = np.maximum((shares * draws).astype(int), 1)
@@ -245,11 +259,13 @@ def _sampled(
             of_base_density = base.log_density(points)
         logs.append(math.log(of_base / len(points)) + np.where(np.isnan(of_base_density), -np.inf, of_base_density))
     log_proposal = np.logaddexp.reduce(logs, axis=0)
-    return _weighed(f(points) - log_proposal, points), [np.exp(one - log_proposal) for one in logs[: len(mixture)]]
+    return _weighed(f(points) - log_proposal, points), [
+        np.exp(log_density - log_proposal) for log_density in logs[: len(mixture)]
+    ]
 
 
 def _weighed(log_ratio: np.ndarray, points: np.ndarray) -> Weighted:
-    """What importance weights say of an integral."""
+    """Return the integral that importance weights estimate, with its error."""
     top = float(log_ratio.max())
     if not top > -math.inf:
         return Weighted(-math.inf, math.inf, math.inf, points, np.full(len(points), 1 / len(points)))
@@ -287,14 +303,14 @@ def mode_of(
 
 
 def gradient_of(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
-    """Gradient by central differences."""
+    """Return the gradient by central differences."""
     unit = STEP * np.eye(len(at))
     y = f(np.vstack([at + unit, at - unit]))
     return (y[: len(at)] - y[len(at) :]) / (2 * STEP)
 
 
 def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian by central differences, all points at once."""
+    """Return the gradient and Hessian by central differences, all points at once."""
     d = len(at)
     unit = STEP * np.eye(d)
     pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
@@ -309,7 +325,7 @@ def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple
 
 
 def pareto_k(log_ratio: np.ndarray) -> float:
-    """Shape k of the generalized Pareto distribution of the largest ratios (Zhang and Stephens 2009; Vehtari et al. 2024)."""
+    """Return the Pareto shape k of the largest ratios (Zhang and Stephens 2009; Vehtari et al. 2024)."""
     n = len(log_ratio)
     tail = int(min(0.2 * n, 3 * math.sqrt(n)))
     ordered = np.sort(log_ratio)

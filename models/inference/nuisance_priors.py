@@ -1,12 +1,16 @@
 """Priors of nuisances (label noise, reward noise): each one distribution, for arrays and for PyMC."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.models.inference.special import LOG_2, log_beta, log_gamma, log_incomplete_beta
+
+type Theta = Mapping[str, Any]
+"""Values of nuisances by name: numbers, arrays or PyMC's tensors."""
 
 
 class Nuisance(ABC):
@@ -28,11 +32,11 @@ class Nuisance(ABC):
 
     @abstractmethod
     def log_density(self, x: np.ndarray) -> np.ndarray:
-        """Log density at points inside the support, nats."""
+        """Return the log density at points inside the support, nats."""
 
     @abstractmethod
     def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        """Independent draws."""
+        """Draw independently, of the shape given."""
 
     @abstractmethod
     def pymc(self, name: str, dims: str) -> Any:
@@ -68,13 +72,16 @@ class BetaBelowHalf(Nuisance):
         """Its mean without the restriction, or 1/4 (where that is 1/2 or more the mean cannot be sampled from)."""
         return min(self.a / (self.a + self.b), 0.25)
 
-    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_density(self, x: np.ndarray) -> np.ndarray:
         return (self.a - 1) * np.log(x) + (self.b - 1) * np.log1p(-x) - float(log_incomplete_beta(0.5, self.a, self.b))
 
-    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return beta_below_half(np.full(shape, self.a).ravel(), np.full(shape, self.b).ravel(), rng).reshape(shape)
 
-    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+    @override
+    def pymc(self, name: str, dims: str) -> Any:
         import pymc as pm
 
         # Truncated would map (-inf, 1/2) to the line and forget that the beta ends at 0
@@ -102,14 +109,17 @@ class InverseGamma(Nuisance):
         """Its mode."""
         return self.b / (self.a + 1)
 
-    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_density(self, x: np.ndarray) -> np.ndarray:
         return self.a * np.log(self.b) - float(log_gamma(self.a)) - (self.a + 1) * np.log(x) - self.b / x
 
-    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore"):
             return np.minimum(self.b / rng.standard_gamma(self.a, shape), MOST)
 
-    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+    @override
+    def pymc(self, name: str, dims: str) -> Any:
         import pymc as pm
 
         return pm.InverseGamma(name, alpha=self.a, beta=self.b, dims=dims, initval=np.full(_length(dims), self.start))
@@ -122,7 +132,7 @@ def _length(dims: str) -> int:
 
 
 def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exact draws of Beta(p, q) restricted to below 1/2, one for each pair.
+    """Draw exactly from Beta(p, q) restricted to below 1/2, once for each pair.
 
     Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
     ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
@@ -130,9 +140,9 @@ def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> n
     """
     p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
     out = np.empty(p.shape)
-    kept = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
-    power = (kept < 0.05) & (q <= 1.0)
-    tail = (kept < 0.05) & (q > 1.0)  # there p > q > 1
+    below = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
+    power = (below < 0.05) & (q <= 1.0)
+    tail = (below < 0.05) & (q > 1.0)  # there p > q > 1
     todo = np.flatnonzero(power)
     while todo.size:
         draw = 0.5 * rng.random(todo.size) ** (1.0 / p[todo])
@@ -172,19 +182,22 @@ class LogNormal(Nuisance):
         """Its median."""
         return float(np.exp(self.mu))
 
-    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_density(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             log_x = np.log(x)
         return self.log_density_of_log(log_x) - log_x
 
     def log_density_of_log(self, t: np.ndarray) -> np.ndarray:
-        """Log density of ``log x``."""
+        """Return the log density of ``log x``."""
         return -0.5 * ((t - self.mu) / self.sigma) ** 2 - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
 
-    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return np.exp(self.mu + self.sigma * rng.standard_normal(shape))
 
-    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+    @override
+    def pymc(self, name: str, dims: str) -> Any:
         import pymc as pm
 
         return pm.LogNormal(name, mu=self.mu, sigma=self.sigma, dims=dims)
@@ -204,16 +217,19 @@ class BetaPrior(Nuisance):
         """Its mean."""
         return self.a / (self.a + self.b)
 
-    def log_density(self, x: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_density(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             first = 0.0 if self.a == 1 else (self.a - 1) * np.log(x)
             second = 0.0 if self.b == 1 else (self.b - 1) * np.log1p(-x)
         return first + second - float(log_beta(self.a, self.b)) + 0.0 * x
 
-    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.beta(self.a, self.b, shape)
 
-    def pymc(self, name: str, dims: str) -> Any:  # noqa: D102
+    @override
+    def pymc(self, name: str, dims: str) -> Any:
         import pymc as pm
 
         return pm.Beta(name, alpha=self.a, beta=self.b, dims=dims)

@@ -48,7 +48,7 @@ class Integral:
         return self.quantiles(rng.random(n))
 
     def quantiles(self, p: np.ndarray) -> np.ndarray:
-        """Points below which lies a share p of the mass: (n,)."""
+        """Return the points below which lies a share p of the mass: (n,)."""
         fine, f = finer(self.nodes, self.log_density)
         mass = np.exp(f - f.max())
         steps = (mass[1:] + mass[:-1]) / 2
@@ -56,7 +56,7 @@ class Integral:
         return np.interp(p * below[-1], below, fine)
 
     def shares(self) -> np.ndarray:
-        """Share of the mass that each node stands for, by the trapezoid rule: (node,)."""
+        """Return the share of the mass that each node stands for, by the trapezoid rule: (node,)."""
         mass = np.exp(self.log_density - self.log_density.max())
         mass[[0, -1]] /= 2
         return np.asarray(mass / mass.sum())
@@ -77,30 +77,30 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     starts : (float, float)
         Where to begin; one for each mode that f may have.
     """
-    found = [_around(f, lo, hi) for lo, hi in starts]
-    best = max(found, key=lambda one: one.value)
-    others = [one for one in found if one is not best and _adds(one, best)]
+    integrals = [_around(f, lo, hi) for lo, hi in starts]
+    best = max(integrals, key=lambda each: each.value)
+    others = [each for each in integrals if each is not best and _adds(each, best)]
     if not others:
         return best
     together = [best, *others]
-    ends = min(float(one.nodes[0]) for one in together), max(float(one.nodes[-1]) for one in together)
-    step = min(float(one.nodes[1] - one.nodes[0]) for one in together)
+    ends = min(float(each.nodes[0]) for each in together), max(float(each.nodes[-1]) for each in together)
+    step = min(float(each.nodes[1] - each.nodes[0]) for each in together)
     nodes = np.linspace(*ends, min(2 * int((ends[1] - ends[0]) / (2 * step)) + 3, MOST_TOGETHER))
     density = f(nodes)
     error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2]))
     return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
 
 
-def _adds(one: Integral, best: Integral) -> bool:
-    """Whether an integral holds mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
-    inside = (one.nodes >= best.nodes[0]) & (one.nodes <= best.nodes[-1])
-    step = float(one.nodes[1] - one.nodes[0])
+def _adds(other: Integral, best: Integral) -> bool:
+    """Return whether an integral has mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
+    inside = (other.nodes >= best.nodes[0]) & (other.nodes <= best.nodes[-1])
+    step = float(other.nodes[1] - other.nodes[0])
     if not inside.all():
-        beyond = log_sum_exp(one.log_density[~inside]) + math.log(step)
+        beyond = log_sum_exp(other.log_density[~inside]) + math.log(step)
         if beyond > best.value - FAR / 2:
             return True
-    missed = one.log_density[inside] > np.interp(one.nodes[inside], best.nodes, best.log_density) + HILL
-    return bool((missed & (one.log_density[inside] > best.value - FAR - math.log(step))).any())
+    missed = other.log_density[inside] > np.interp(other.nodes[inside], best.nodes, best.log_density) + HILL
+    return bool((missed & (other.log_density[inside] > best.value - FAR - math.log(step))).any())
 
 
 def _around(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Integral:
@@ -220,7 +220,7 @@ def _polynomial(
 
 
 def highest(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> float:
-    """Where a function with one hill, flat perhaps on its left, is highest: by narrowing a grid of 17 points."""
+    """Find the highest point of a function with one hill, flat perhaps on its left, by narrowing a grid of 17 points."""
     for _ in range(30):
         t = np.linspace(lo, hi, 17)
         y = f(t)

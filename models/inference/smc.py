@@ -62,17 +62,17 @@ def smc(
     if planned:
         plan = []
         _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
-    found = [
+    runs = [
         _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan) for _ in range(islands)
     ]
-    values = np.array([value for value, _ in found])
+    values = np.array([value for value, _ in runs])
     total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
-        return Weighted(-math.inf, 0.0, math.nan, found[0][1], np.full(particles, 1 / particles))
+        return Weighted(-math.inf, 0.0, math.nan, runs[0][1], np.full(particles, 1 / particles))
     share = np.exp(values - total)
     mcse = float(share.std(ddof=1)) / math.sqrt(islands)
     weights = np.repeat(share / share.sum() / particles, particles)
-    return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in found]), weights)
+    return Weighted(total, mcse, math.nan, np.concatenate([points for _, points in runs]), weights)
 
 
 def _island(
@@ -86,7 +86,7 @@ def _island(
     left: float,
     plan: Plan | None = None,
 ) -> tuple[float, np.ndarray]:
-    """Log evidence of one island, and its particles; by a plan, which an island that is given an empty one fills."""
+    """Return the log evidence of one island, and its particles; an empty plan is filled, another is followed."""
     followed = iter(plan) if plan else None
     points = draws(n, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
@@ -106,33 +106,29 @@ def _island(
         value += rise * top + math.log(float(odds.mean()))
         power = 1.0 if rise >= 1.0 - power else power + rise
         below = np.cumsum(odds) / odds.sum()
-        kept = np.minimum(np.searchsorted(below, (rng.random() + np.arange(n)) / n), n - 1)
-        points, prior, likelihood = points[kept], prior[kept], likelihood[kept]
+        resampled = np.minimum(np.searchsorted(below, (rng.random() + np.arange(n)) / n), n - 1)
+        points, prior, likelihood = points[resampled], prior[resampled], likelihood[resampled]
         if given_root is None:
             spread = np.cov(points.T).reshape(d, d)
             root = np.linalg.cholesky(spread + 1e-12 * max(float(np.trace(spread)) / d, 1e-300) * np.eye(d))
         else:
             root = given_root
-        moved = 0.0
-        for _ in range(TRAJECTORIES):
+        moved, loss = 0.0, np.zeros(n)
+        for _ in range(MOST_MOVES if gradients is None else TRAJECTORIES):
             if gradients is None:
-                break
-            tried, loss = _trajectory(points, root, step, power, gradients, rng)
+                tried = points + step * rng.standard_normal(points.shape) @ root.T
+            else:
+                tried, loss = _trajectory(points, root, step, power, gradients, rng)
             at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
             with np.errstate(invalid="ignore"):
                 gain = at_prior - prior + power * (at_likelihood - likelihood) - loss
             taken = np.log(rng.random(n)) < gain
             points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
-            if followed is None:
-                step *= math.exp(np.clip(float(taken.mean()) - 0.8, -0.2, 0.1))
-        for _ in range(MOST_MOVES if gradients is None else 0):
-            tried = points + step * rng.standard_normal(points.shape) @ root.T
-            at_prior, at_likelihood = log_prior(tried), log_likelihood(tried)
-            with np.errstate(invalid="ignore"):
-                gain = at_prior - prior + power * (at_likelihood - likelihood)
-            taken = np.log(rng.random(n)) < gain
-            points[taken], prior[taken], likelihood[taken] = tried[taken], at_prior[taken], at_likelihood[taken]
             rate = float(taken.mean())
+            if gradients is not None:
+                if followed is None:
+                    step *= math.exp(np.clip(rate - 0.8, -0.2, 0.1))
+                continue
             moved += rate * step**2
             step *= math.exp(np.clip(rate - 0.3, -0.2, 0.2))
             if moved > 8.0:  # squared, in standard deviations a dimension
@@ -145,7 +141,7 @@ def _island(
 def _trajectory(
     points: np.ndarray, root: np.ndarray, step: float, power: float, gradients: Gradients, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leapfrog a quarter of a turn or so, each particle with its own step; where it ends, and the rise of kinetic energy."""
+    """Follow each particle for about a quarter of a turn by leapfrog; return its end, and the rise of kinetic energy."""
 
     def force(at: np.ndarray) -> np.ndarray:
         of_prior, of_likelihood = gradients(at)
@@ -164,7 +160,7 @@ def _trajectory(
 
 
 def _rise(log_likelihood: np.ndarray, most: float, left: float) -> float:
-    """Greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
+    """Return the greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
 
     def effective(rise: float) -> float:
         odds = np.exp(rise * (log_likelihood - log_likelihood.max()))

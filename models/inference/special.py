@@ -25,13 +25,13 @@ def _stirling_rest(z: np.ndarray) -> np.ndarray:
 
 
 def log_gamma(z: np.ndarray | float) -> np.ndarray:
-    """``log Gamma(z)`` for z > 0."""
+    """Return ``log Gamma(z)`` for z > 0."""
     values = np.asarray(z, float)
     return np.array([math.lgamma(v) for v in values.ravel()]).reshape(values.shape)
 
 
 def log_beta(p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
-    """``log B(p, q)`` for p, q > 0, to a few units in the last place.
+    """Return ``log B(p, q)`` for p, q > 0, to a few units in the last place.
 
     ``lgamma(p) + lgamma(q) - lgamma(p + q)`` loses eight digits at p + q = 1e7; here the large terms cancel on paper.
     """
@@ -54,7 +54,7 @@ def log_beta(p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
 
 
 def log_incomplete_beta(x: float, p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
-    """``log B(x; p, q) = log int_0^x t^(p-1) (1-t)^(q-1) dt`` for 0 < x < 1 and p, q > 0.
+    """Return ``log B(x; p, q) = log int_0^x t^(p-1) (1-t)^(q-1) dt`` for 0 < x < 1 and p, q > 0.
 
     Continued fraction of DiDonato and Morris (1992, TOMS 708, eq. 9) where x is below the mean, its complement
     elsewhere; in logs throughout, for it underflows from p of about 1000 on.
@@ -67,14 +67,14 @@ def log_incomplete_beta(x: float, p: np.ndarray | float, q: np.ndarray | float) 
     direct = x * (p + q + 2.0) <= p + 1.0
     out[direct] = _log_by_fraction(x, p[direct], q[direct])
     a, b = p[~direct], q[~direct]
-    whole = log_beta(a, b)
-    upper = _log_by_fraction(1.0 - x, b, a) - whole  # log I_{1-x}(q, p), the mass above x
-    out[~direct] = whole + np.log1p(-np.exp(np.minimum(upper, 0.0)))
+    complete = log_beta(a, b)
+    upper = _log_by_fraction(1.0 - x, b, a) - complete  # log I_{1-x}(q, p), the mass above x
+    out[~direct] = complete + np.log1p(-np.exp(np.minimum(upper, 0.0)))
     return out.reshape(shape)
 
 
 def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """``log B(x; p, q)`` by Lentz's method; for x at most about the mean p / (p + q)."""
+    """Return ``log B(x; p, q)`` by Lentz's method; for x at most about the mean p / (p + q)."""
     if not p.size:
         return np.empty(0)
     s = p + q
@@ -100,7 +100,7 @@ def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def regularized_gamma_q(a: float, x: float) -> float:
-    """``Q(a, x) = Gamma(a, x) / Gamma(a)``, the upper tail of a gamma variable of shape a (series, or fraction)."""
+    """Return ``Q(a, x) = Gamma(a, x) / Gamma(a)``, the upper tail of a gamma variable of shape a."""
     if x <= 0:
         return 1.0
     front = math.exp(a * math.log(x) - x - math.lgamma(a))
@@ -129,7 +129,7 @@ def regularized_gamma_q(a: float, x: float) -> float:
 
 
 def log_sum_exp(x: np.ndarray) -> float:
-    """``log sum_i exp(x_i)``; -inf where every term is -inf."""
+    """Return ``log sum_i exp(x_i)``; -inf where every term is -inf."""
     top = float(np.max(x))
     if not np.isfinite(top):
         return top
@@ -137,7 +137,7 @@ def log_sum_exp(x: np.ndarray) -> float:
 
 
 def normalise_log(x: np.ndarray) -> np.ndarray:
-    """``exp(x) / sum exp(x)``; equal inputs give equal outputs, to the last bit.
+    """Return ``exp(x) / sum exp(x)``; equal inputs give equal outputs, to the last bit.
 
     Each distinct value is exponentiated once: a vectorised exp may differ in the last bit between the places of an
     array, and what the data cannot tell apart must come out the same.
@@ -148,5 +148,5 @@ def normalise_log(x: np.ndarray) -> np.ndarray:
 
 
 def log_normalised(x: np.ndarray) -> np.ndarray:
-    """``x - log sum exp(x)``."""
+    """Return ``x - log sum exp(x)``."""
     return x - log_sum_exp(x)

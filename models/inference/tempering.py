@@ -42,12 +42,12 @@ def tempered(
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
 
     def parts(points: np.ndarray, slopes: bool = False) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Log density of each part of q (part, point), and the gradients of those of the bells."""
-        found = [bell.quickly(points, slopes) for bell in bells]
-        logs = [math.log(a) + log for (log, _), a in zip(found, shares, strict=True)]
+        """Return the log density of each part of q (part, point), and the gradients of those of the bells."""
+        of_bells = [bell.quickly(points, slopes) for bell in bells]
+        logs = [math.log(a) + log for (log, _), a in zip(of_bells, shares, strict=True)]
         if base is not None:
             logs.append(math.log(BASE_SHARE) + np.nan_to_num(base.log_density(points), nan=-np.inf))
-        return np.array(logs), [slope for _, slope in found]
+        return np.array(logs), [slope for _, slope in of_bells]
 
     def log_start(points: np.ndarray) -> np.ndarray:
         return np.asarray(np.logaddexp.reduce(parts(points)[0], axis=0))
@@ -72,8 +72,8 @@ def tempered(
         return log_target(points) - log_start(points)
 
     root = bells[int(np.argmax(shares))].root
-    found = smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT, ISLANDS, planned=True)
-    return replace(found, mcse=found.mcse * math.sqrt((ISLANDS - 1) / (ISLANDS - 3)))  # Student's t, of few islands
+    sample = smc(log_start, log_rest, draws, rng, gradients, PARTICLES, root, LEFT, ISLANDS, planned=True)
+    return replace(sample, mcse=sample.mcse * math.sqrt((ISLANDS - 1) / (ISLANDS - 3)))  # Student's t, of few islands
 
 
 def bells_of_shell(
@@ -111,7 +111,7 @@ def bells_of_shell(
     n = len(start)
 
     def at(t: float, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Mode, covariance, and log evidence of t."""
+        """Return the mode, covariance, and log evidence of t."""
         precision = np.zeros(n)
         precision[:rank] = rank * math.exp(-2 * t)
 
@@ -121,9 +121,9 @@ def bells_of_shell(
             return log_likelihood(points) + normal + log_prior_of_rest(points[:, rank:])
 
         def curvature(point: np.ndarray) -> np.ndarray:
-            whole = information(point)
-            whole[np.diag_indices(rank)] += precision[0]
-            return whole
+            precision_there = information(point)
+            precision_there[np.diag_indices(rank)] += precision[0]
+            return precision_there
 
         mode = mode_of(f, near, curvature)
         covariance = np.linalg.inv(curvature(mode))
@@ -138,8 +138,8 @@ def bells_of_shell(
         t += float(np.clip(step, -1.0, 1.0))
         if abs(step) < 0.01:
             break
-    found = {k: at(t + NEARBY * k, mode) for k in (-1, 0, 1)}
-    bend = (2 * found[0][2] - found[-1][2] - found[1][2]) / NEARBY**2
+    around = {k: at(t + NEARBY * k, mode) for k in (-1, 0, 1)}
+    bend = (2 * around[0][2] - around[-1][2] - around[1][2]) / NEARBY**2
     spread = min(1 / math.sqrt(max(bend, 1e-6)), sd)
     bells = []
     for z in (-4.0, -2.5, -1.2, 0.0, 1.2, 2.5, 4.0):

@@ -42,7 +42,7 @@ STATS = {
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """What a run of NUTS reports.
+    """Diagnostics of a run of NUTS.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], a
             f"{divergences} of {stats['diverging'].size} NUTS draws diverged, at target acceptance {accept}"
         )
     worst_r, worst_ess = 1.0, np.inf
-    for which, one in sampled.items():
-        if np.ptp(one) == 0:
+    for which, draws in sampled.items():
+        if np.ptp(draws) == 0:
             continue
-        r_hat = float(array_stats.rhat(one, chain_axis=0, draw_axis=1))
-        bulk = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="bulk"))
-        tail = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
+        r_hat = float(array_stats.rhat(draws, chain_axis=0, draw_axis=1))
+        bulk = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
+        tail = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=0.9))
         worst_r, worst_ess = max(worst_r, r_hat), min(worst_ess, bulk, tail)
         if not r_hat <= R_HAT:
             problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.models.inference.laplace import FITS, Base, Weighted, from_mixture, laplace
-from reward_hypotheses.models.linear_family.coordinates import Gaussian, Shell, Space
-from reward_hypotheses.models.linear_family.likelihood_terms import Choosing, Term
+from reward_hypotheses.models.linear_family.coordinates import Coordinates, Gaussian, RationalityScaledSphere
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 MANY = 40  # dimensions above which only gradients lead anywhere
 
@@ -22,37 +23,37 @@ FEW_CELLS = 20_000_000  # numbers that a gradient costs, up to which several cli
 ELSEWHERE = 0.7  # cosine below which two points lie in different directions
 
 
-def slopes_of(space: Space, terms: Sequence[Term], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+def slopes_of(space: Coordinates, terms: Sequence[LikelihoodTerm], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
     weights, theta = space.weights(points[:, : space.dimension]), space.theta(points)
     of_weights: np.ndarray = np.zeros(weights.shape)
     of_theta = {variable: np.zeros(len(points)) for variable in theta}
     with np.errstate(all="ignore"):
         for term in terms:
-            found, of_own = term.slopes(weights, theta)
-            of_weights = of_weights + found
-            for variable, slope in of_own.items():
+            of_term, of_nuisances = term.slopes(weights, theta)
+            of_weights = of_weights + of_term
+            for variable, slope in of_nuisances.items():
                 of_theta[variable] = of_theta[variable] + slope
         return space.slopes(points, of_weights, of_theta)
 
 
 def approximated(
-    space: Space,
-    terms: Sequence[Term],
+    space: Coordinates,
+    terms: Sequence[LikelihoodTerm],
     log_likelihood: Callable[[np.ndarray], np.ndarray],
     log_posterior: Callable[[np.ndarray], np.ndarray],
     base: Base,
     least: int,
     rng: np.random.Generator,
 ) -> Weighted:
-    """By Laplace's approximation, corrected by importance sampling."""
+    """Integrate by Laplace's approximation, corrected by importance sampling."""
     cells = sum(term.cells for term in terms)
-    quick = all(isinstance(term, Choosing) and term.steps is not None for term in terms)
+    quick = all(isinstance(term, SoftmaxTerm) and term.steps is not None for term in terms)
     work, most = (QUICK_WORK, MOST_QUICK) if quick else (WORK, MOST_DRAWS)
     draws = max(least, int(np.clip(work // max(cells, 1), LEAST_DRAWS, most)))
-    softmaxes = [term for term in terms if isinstance(term, Choosing) and term.feedback.staged]
+    softmaxes = [term for term in terms if isinstance(term, SoftmaxTerm) and term.feedback.staged]
     staged = len(softmaxes) == len(terms)
-    if staged and space.dimension > MANY and isinstance(space, Shell):
+    if staged and space.dimension > MANY and isinstance(space, RationalityScaledSphere):
         bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
         return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base, fits=0)
     curvature = _curvature(space, softmaxes, rng) if staged else None
@@ -67,49 +68,48 @@ def approximated(
 
 
 def _starts(
-    space: Space, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
+    space: Coordinates, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Where to climb from: of draws from the prior the best, then the best that points elsewhere, and so on."""
+    """Return starts of climbs: the best of some draws from the prior, then the best that points elsewhere, and so on."""
     some = space.prior_draws(STARTS, rng)
     some = some[np.argsort(-log_posterior(some), kind="stable")]
     directions = some / np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-300)
-    kept = [0]
+    chosen = [0]
     for i in range(1, len(some)):
-        if len(kept) == many:
+        if len(chosen) == many:
             break
-        if float((directions[kept] @ directions[i]).max()) < ELSEWHERE:
-            kept.append(i)
-    return some[kept]
+        if float((directions[chosen] @ directions[i]).max()) < ELSEWHERE:
+            chosen.append(i)
+    return some[chosen]
 
 
-def hardened(found: Weighted, lost: np.ndarray) -> Weighted:
-    """What is left of a softened likelihood's sample where the likelihood itself is hard: nothing (-inf), or all, of a point.
+def hardened(sample: Weighted, lost: np.ndarray) -> Weighted:
+    """Return a softened likelihood's sample under the hard likelihood, which rules points out or leaves them.
 
-    Where nothing is left of any, the evidence is at most the softened one: -inf, for what weighs less than e^-69 a label.
+    Where all points are ruled out, the evidence is below the softened one by at least e^-69 a label, and -inf is returned.
     """
-    left = found.weights * np.exp(np.minimum(lost, 0.0))
+    left = sample.weights * np.exp(np.minimum(lost, 0.0))
     share = float(left.sum())
     if share == 0.0:
-        return Weighted(-math.inf, 0.0, math.nan, found.points, found.weights)
-    spread = math.sqrt(max(1 - share, 0.0) / share * float((found.weights**2).sum()) / share)
-    return Weighted(found.value + math.log(share), math.hypot(found.mcse, spread), math.nan, found.points, left / share)
+        return Weighted(-math.inf, 0.0, math.nan, sample.points, sample.weights)
+    spread = math.sqrt(max(1 - share, 0.0) / share * float((sample.weights**2).sum()) / share)
+    return Weighted(
+        sample.value + math.log(share), math.hypot(sample.mcse, spread), math.nan, sample.points, left / share
+    )
 
 
-def _curvature(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
-    """Minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's by differences."""
+def _curvature(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
+    """Return minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's."""
     information = _information(space, terms, rng)
     return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
 
 
-def _information(space: Space, terms: Sequence[Choosing], rng: np.random.Generator) -> Any:
-    """Fisher information of the choices, by the coordinates of a space."""
+def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
+    """Return the Fisher information of the choices, by the coordinates of a space."""
     step = 1e-4
 
-    def effective(points: np.ndarray, term: Choosing) -> np.ndarray:
-        beta = term.feedback.beta(
-            {key: space.theta(points)[term.feedback.variable(key)] for key in term.feedback.nuisances}
-        )
-        return np.reshape(beta, (-1, 1)) * term.scaled(space.weights(points[:, : space.dimension]))
+    def effective(points: np.ndarray, term: SoftmaxTerm) -> np.ndarray:
+        return term.beta(space.theta(points)) * term.scaled(space.weights(points[:, : space.dimension]))
 
     def of(at: np.ndarray) -> np.ndarray:
         d = len(at)
@@ -117,15 +117,15 @@ def _information(space: Space, terms: Sequence[Choosing], rng: np.random.Generat
         total = np.zeros((d, d))
         around = np.vstack([at[None], at + unit, at - unit])
         for term in terms:
-            found = effective(around, term)
-            slopes = (found[1 : d + 1] - found[d + 1 :]) / (2 * step)
-            total += slopes @ term.information(found[0], rng) @ slopes.T
+            near = effective(around, term)
+            slopes = (near[1 : d + 1] - near[d + 1 :]) / (2 * step)
+            total += slopes @ term.information(near[0], rng) @ slopes.T
         return total
 
     return of
 
 
-def _prior_curvature(space: Space, at: np.ndarray, step: float) -> np.ndarray:
+def _prior_curvature(space: Coordinates, at: np.ndarray, step: float) -> np.ndarray:
     d = len(at)
     unit = step * 10 * np.eye(d)
     i, j = np.triu_indices(d)

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import override
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from reward_hypotheses.models.inference.laplace import Bell
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
 from reward_hypotheses.models.inference.special import log_gamma
 from reward_hypotheses.models.inference.tempering import bells_of_shell
-from reward_hypotheses.models.linear_family.likelihood_terms import Choosing, Term
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 RANK = 1e-13
 """Directions of weight along which the sum of squared rewards is less than this, relative to the most, do not move them."""
@@ -20,43 +22,43 @@ RANK = 1e-13
 CORNERS = 8
 
 
-class Space(ABC):
-    """Coordinates over which a family is integrated: of its weights, then of the nuisances that go along."""
+class Coordinates(ABC):
+    """Coordinates over which a family is integrated: of its weights, then of the nuisances."""
 
     def __init__(self, dimension: int, nuisances: Mapping[str, Nuisance]) -> None:
         self.dimension, self.nuisances = dimension, dict(nuisances)
 
     @abstractmethod
     def weights(self, at: np.ndarray) -> np.ndarray:
-        """Weights (point, feature), but for what no feedback sees."""
+        """Return the weights, less their part that no feedback sees: (point, feature)."""
 
     @abstractmethod
     def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
-        """Log prior density of the coordinates of the weights: (point,)."""
+        """Return the log prior density of the coordinates of the weights: (point,)."""
 
     @abstractmethod
     def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Coordinates drawn from the prior: (n, dimension)."""
+        """Draw the coordinates from the prior: (n, dimension)."""
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Weights (point, feature), with a draw of what no feedback sees."""
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the weights (point, feature), their part that no feedback sees drawn from the prior."""
         return self.weights(at)
 
     def mirrored(self, point: np.ndarray) -> np.ndarray:
-        """The opposite weights with the same nuisances: where another mode may be."""
+        """Return the opposite weights with the same nuisances: where another mode may be."""
         return np.concatenate([-point[: self.dimension], point[self.dimension :]])
 
     def corners(self) -> np.ndarray:
-        """Points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
+        """Return the points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
         return np.zeros((0, self.dimension + len(self.nuisances)))
 
     def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """Nuisances by variable: (point,)."""
+        """Return the nuisances by variable: (point,)."""
         columns = points[:, self.dimension :].T
         return {key: prior.from_line(c)[0] for (key, prior), c in zip(self.nuisances.items(), columns, strict=True)}
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
-        """Log prior density of points (point,)."""
+        """Return the log prior density of points (point,)."""
         total = self.log_prior_of_weights(points[:, : self.dimension])
         for prior, column in zip(self.nuisances.values(), points[:, self.dimension :].T, strict=True):
             total = total + _density_on_line(prior, column)
@@ -66,7 +68,7 @@ class Space(ABC):
     def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
+        """Return the gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
 
         The latter from its gradient by weight (point, feature) and by nuisance (point,).
         """
@@ -74,7 +76,7 @@ class Space(ABC):
     def slopes(
         self, points: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+        """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
         of_prior, of_likelihood = self.slopes_of_weights(points[:, : self.dimension], of_weights, of_theta)
         priors, likelihoods = [of_prior], [of_likelihood]
         for (key, prior), column in zip(self.nuisances.items(), points[:, self.dimension :].T, strict=True):
@@ -84,24 +86,24 @@ class Space(ABC):
         return np.hstack(priors), np.hstack(likelihoods)
 
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Points drawn from the prior: (n, all dimensions)."""
+        """Draw points from the prior: (n, all dimensions)."""
         parts = [self.prior_draws_of_weights(n, rng)]
         parts += [prior.to_line(prior.draws((n,), rng))[:, None] for prior in self.nuisances.values()]
         return np.hstack(parts)
 
 
 def _density_on_line(prior: Nuisance, column: np.ndarray) -> np.ndarray:
-    """Log density of a nuisance that was mapped to the line: (point,)."""
+    """Return the log density of a nuisance that was mapped to the line: (point,)."""
     value, jacobian = prior.from_line(column)
     return np.asarray(prior.log_density(value) + jacobian)
 
 
 def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 1e-4) -> np.ndarray:
-    """Derivative of a function of one number at many, by differences: (point,)."""
+    """Return the derivative of a function of one number at many, by differences: (point,)."""
     return (f(at + step) - f(at - step)) / (2 * step)
 
 
-class Gaussian(Space):
+class Gaussian(Coordinates):
     """Independent weights, in units of their standard deviation; of these the directions that some feedback sees.
 
     What no feedback sees keeps its prior, and is drawn from it.
@@ -111,50 +113,60 @@ class Gaussian(Space):
         super().__init__(basis.shape[1], nuisances)
         self.basis, self.unseen, self.sd = basis, unseen, sd
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return self.sd * at @ self.basis.T
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         return -0.5 * (at**2).sum(axis=1) - 0.5 * at.shape[1] * math.log(2 * math.pi)
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         return -at, self.sd * of_weights @ self.basis
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal((n, self.dimension))
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return self.weights(at) + self.sd * rng.standard_normal((len(at), self.unseen.shape[1])) @ self.unseen.T
 
 
-class Unseen(Space):
-    """Weights none of which some feedback sees: all keep their prior, and are drawn from it."""
+class UnidentifiedWeights(Coordinates):
+    """Weights that no feedback sees: all keep their prior, and are drawn from it."""
 
     def __init__(self, linear: Linear, nuisances: Mapping[str, Nuisance]) -> None:
         super().__init__(0, nuisances)
         self.linear = linear
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return np.zeros((len(at), len(self.linear.features)))
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         return np.zeros(len(at))
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return np.zeros((n, 0))
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         return at, at
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return self.linear.prior_draws(len(at), rng)
 
 
-class Sphere(Space):
+class Sphere(Coordinates):
     """Directions: a Gaussian vector of which the length means nothing.
 
     Coordinates are its parts z along the directions that some feedback sees and, where there are others, the log of the
@@ -167,16 +179,18 @@ class Sphere(Space):
         self.basis, self.unseen = basis, unseen
 
     def _parts(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Parts that are seen, length of the rest, and of both: (point, seen), (point,), (point,)."""
+        """Return the parts that are seen, the length of the rest, and of both: (point, seen), (point,), (point,)."""
         z = at[:, : self.seen]
         g = np.exp(np.clip(at[:, self.seen], -300.0, 300.0)) if self.rest else np.zeros(len(at))
         return z, g, np.maximum(np.sqrt((z**2).sum(axis=1) + g**2), 1e-300)
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         z, _, length = self._parts(at)
         return (z / length[:, None]) @ self.basis.T
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         z, g, _ = self._parts(at)
         normal = -0.5 * (z**2).sum(axis=1) - 0.5 * self.seen * math.log(2 * math.pi)
         if not self.rest:
@@ -185,7 +199,8 @@ class Sphere(Space):
         half = float(log_gamma(np.array([k / 2]))[0])
         return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - half
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         z, g, length = self._parts(at)
@@ -197,11 +212,13 @@ class Sphere(Space):
         of_g = np.stack([self.rest - g**2, -along * (g / length) ** 2])
         return np.hstack([-z, of_g[0][:, None]]), np.hstack([of_z, of_g[1][:, None]])
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         z = rng.standard_normal((n, self.seen))
         return np.hstack([z, 0.5 * np.log(rng.chisquare(self.rest, n))[:, None]]) if self.rest else z
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self.rest:
             return self.weights(at)
         _, g, length = self._parts(at)
@@ -209,11 +226,12 @@ class Sphere(Space):
         direction /= np.sqrt((direction**2).sum(axis=1, keepdims=True))
         return self.weights(at) + (g / length)[:, None] * direction @ self.unseen.T
 
-    def mirrored(self, point: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def mirrored(self, point: np.ndarray) -> np.ndarray:
         return np.concatenate([-point[: self.seen], point[self.seen :]])
 
 
-class Shell(Space):
+class RationalityScaledSphere(Coordinates):
     """Directions whose length is the rationality of one human: ``v = beta w / s(w)``, in which choices are log-concave.
 
     Only directions that some feedback sees are integrated over; the others keep their prior, and are drawn from it. With r
@@ -221,7 +239,7 @@ class Shell(Space):
     """
 
     def __init__(
-        self, basis: np.ndarray, unseen: np.ndarray, lead: Choosing, nuisances: Mapping[str, Nuisance]
+        self, basis: np.ndarray, unseen: np.ndarray, lead: SoftmaxTerm, nuisances: Mapping[str, Nuisance]
     ) -> None:
         variable = lead.feedback.variable("rationality")
         rest = {key: prior for key, prior in nuisances.items() if key != variable}
@@ -230,23 +248,27 @@ class Shell(Space):
             basis, unseen, lead, variable, nuisances[variable],
         )  # fmt: skip
 
-    def weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def weights(self, at: np.ndarray) -> np.ndarray:
         return at @ self.basis.T
 
-    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+    @override
+    def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
         beta = self.lead.scales(self.weights(points[:, : self.dimension]))
         return {self.variable: beta} | super().theta(points)
 
-    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
         r = self.dimension
         beta = self.lead.scales(self.weights(at))
         with np.errstate(divide="ignore", invalid="ignore"):
             length = 0.5 * np.log((at**2).sum(axis=1))
-            found = self.prior.log_density(beta) + np.log(beta) - r * length
+            density = self.prior.log_density(beta) + np.log(beta) - r * length
         area = math.log(2.0) + 0.5 * r * math.log(math.pi) - float(log_gamma(np.array([r / 2]))[0])
-        return np.where(np.isfinite(found), found - area, -np.inf)
+        return np.where(np.isfinite(density), density - area, -np.inf)
 
-    def slopes_of_weights(  # noqa: D102
+    @override
+    def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         weights = self.weights(at)
@@ -256,12 +278,13 @@ class Shell(Space):
         of_prior = rise[:, None] * of_log_beta - self.dimension * at / (at**2).sum(axis=1, keepdims=True)
         return of_prior, of_weights @ self.basis + (of_theta[self.variable] * beta)[:, None] * of_log_beta
 
-    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:  # noqa: D102
+    @override
+    def prior_draws_of_weights(self, n: int, rng: np.random.Generator) -> np.ndarray:
         at = rng.standard_normal((n, self.dimension))
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
 
     def corners(self) -> np.ndarray:
-        """Along the axes of the spread, shortest first: rewards that hardly differ but where others do not differ at all."""
+        """Return points along the axes of the spread, shortest first: rewards that differ where others hardly do."""
         values, vectors = np.linalg.eigh(self.basis.T @ self.lead.spread[:-1, :-1] @ self.basis)
         at = vectors[:, :CORNERS].T * (self.prior.start / np.sqrt(np.maximum(values[:CORNERS], 1e-300)))[:, None]
         rest = [float(prior.to_line(np.array([prior.start]))[0]) for prior in self.nuisances.values()]
@@ -290,8 +313,8 @@ class Shell(Space):
             (log_median - per_length, float(draws.std())),
         )
 
-    def whole(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Directions that are not seen as the prior has them, beside those that are."""
+    def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return directions, the part that no feedback sees drawn from the prior: (point, feature)."""
         n, unseen = len(at), self.unseen.shape[1]
         direction = self.weights(at) / np.sqrt((at**2).sum(axis=1, keepdims=True))
         if not unseen:
@@ -301,24 +324,29 @@ class Shell(Space):
         return full / np.sqrt((full**2).sum(axis=1, keepdims=True))
 
 
-def _space(linear: Linear, terms: Sequence[Term], seen: np.ndarray, unseen: np.ndarray) -> Space:
-    """Coordinates in which the posterior is most like a Gaussian."""
+def coordinates_of(
+    linear: Linear, terms: Sequence[LikelihoodTerm], seen: np.ndarray, unseen: np.ndarray
+) -> Coordinates:
+    """Return the coordinates in which the posterior is most like a Gaussian."""
     nuisances: dict[str, Nuisance] = {}
     for term in terms:
         nuisances |= term.nuisances
     if not seen.shape[1]:
-        return Unseen(linear, nuisances)
+        return UnidentifiedWeights(linear, nuisances)
     if linear.sd is not None:
         return Gaussian(seen, unseen, linear.sd, nuisances)
-    free = all(isinstance(term, Choosing) and term.scale_free for term in terms)
-    lead = next((t for t in terms if isinstance(t, Choosing) and t.feedback.variable("rationality") in nuisances), None)
+    free = all(isinstance(term, SoftmaxTerm) and term.scale_free for term in terms)
+    lead = next(
+        (t for t in terms if isinstance(t, SoftmaxTerm) and t.feedback.variable("rationality") in nuisances), None
+    )
     if free and lead is not None and relative(lead.spread[:-1, :-1]).any():
         sees = np.linalg.eigvalsh(seen.T @ relative(lead.spread[:-1, :-1]) @ seen)
         if len(sees) and sees[0] > RANK * sees[-1]:  # the lead sees all that anybody does
-            return Shell(seen, unseen, lead, nuisances)
+            return RationalityScaledSphere(seen, unseen, lead, nuisances)
     return Sphere(seen, unseen, nuisances)
 
 
 def relative(gram: np.ndarray) -> np.ndarray:
+    """Return a matrix divided by its largest absolute entry; zeros stay zeros."""
     top = float(np.abs(gram).max())
     return gram / top if top > 0 else gram

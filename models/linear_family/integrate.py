@@ -1,7 +1,7 @@
 """The evidence of a family of rewards: every feedback multiplies inside the integral over its weights."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,21 +31,31 @@ from reward_hypotheses.models.linear_family.approximation import (
     hardened,
     slopes_of,
 )
-from reward_hypotheses.models.linear_family.coordinates import RANK, Gaussian, Shell, Space, Sphere, _space, relative
-from reward_hypotheses.models.linear_family.likelihood_terms import CELLS, Choosing, Term, terms_of
+from reward_hypotheses.models.linear_family.coordinates import (
+    RANK,
+    Coordinates,
+    Gaussian,
+    RationalityScaledSphere,
+    Sphere,
+    coordinates_of,
+    relative,
+)
+from reward_hypotheses.models.linear_family.likelihood_terms import CELLS, terms_of
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
-TOO_LARGE = 0.1  # Monte Carlo error of a log evidence, nats, above which another way is tried
+TOO_LARGE = 0.1  # Monte Carlo error of a log evidence, nats, above which another method is tried
 ENOUGH = 1000.0
 """Effective draws with which importance sampling from the prior is good enough."""
 FEWEST = 200.0
 """Effective draws with which Laplace's approximation is good enough in many dimensions."""
 QUICK_NUTS, MOST_NUTS = 100_000, 1_000_000
-"""Features times items up to which NUTS is fallen back to, which takes about a minute, and up to which it may be asked for."""
+"""Features times items up to which NUTS is a fallback, of about a minute, and up to which it may be asked for."""
 
 
 @dataclass(frozen=True)
 class Nuts:
-    """How NUTS is to sample a family, and whether from the first or only where nothing quicker can be trusted."""
+    """Settings of NUTS for a family: whether it comes first or only where nothing quicker can be trusted, and its draws."""
 
     first: bool = False
     draws: int = 1000
@@ -63,17 +73,10 @@ def fit_family(
     scale: np.ndarray | None = None,
     nuts: Nuts | None = None,
 ) -> tuple[Fitted, float, float]:
-    """Integrate a family out: what is known of its weights, its log evidence, and the Monte Carlo error of that.
+    """Integrate a family out: return draws of its weights, its log evidence, and the Monte Carlo error of that.
 
-    ``log integral p(w) prod_k [integral p(D_k | r_w, theta_k) p(theta_k) dtheta_k] dw``. By Laplace's approximation
-    corrected by importance sampling; where its Pareto k-hat is above 0.7, by importance sampling from the prior if that
-    leaves 1,000 effective draws; else by sequential Monte Carlo. With more than 40 weights Laplace's approximation is
-    to leave 200 effective draws, and other draws than those that were judged are counted. Sequential Monte Carlo then starts
-    from the approximation where there are gradients. Where its error is above 0.1 nats, NUTS and bridge sampling take over,
-    up to 100,000 features times items.
-
-    A rationality that is known leaves the length of a direction without meaning. With 100 features the approximation then
-    fits badly, and sequential Monte Carlo takes minutes.
+    The evidence is ``log integral p(w) prod_k [integral p(D_k | r_w, theta_k) p(theta_k) dtheta_k] dw``; see
+    `FamilyIntegral` for the methods.
 
     Parameters
     ----------
@@ -84,169 +87,188 @@ def fit_family(
     scale : ndarray (feature,), optional
         Unit of each feature, where the rows of these feedbacks do not give it.
     nuts : Nuts, optional
-        How NUTS is to sample.
+        Settings of NUTS.
 
     Raises
     ------
     InputError
-        A feature that does not vary and has no unit, a kind of feedback that does not say what it depends on.
+        A feature that does not vary and has no unit, a kind of feedback that does not give its inputs.
     """
     scale, terms = terms_of(name, linear, feedback, line, scale=scale)
     values, vectors = np.linalg.eigh(np.sum([relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     nuts = Nuts() if nuts is None else nuts
-    space = _space(linear, terms, vectors[:, visible], vectors[:, ~visible])
-    if nuts.first and isinstance(space, Shell):  # lengths are spread over powers of ten: in their logs NUTS gets on
+    space = coordinates_of(linear, terms, vectors[:, visible], vectors[:, ~visible])
+    if nuts.first and isinstance(space, RationalityScaledSphere):
+        # lengths are spread over powers of ten: in their logs NUTS gets on
         space = Sphere(space.basis, space.unseen, {space.variable: space.prior} | space.nuisances)
-
-    def log_likelihood_of(terms: Sequence[Term], points: np.ndarray) -> np.ndarray:
-        out = np.empty(len(points))
-        step = max(1, CELLS // max(sum(term.holds for term in terms), 1))
-        for lo in range(0, len(points), step):
-            some = points[lo : lo + step]
-            weights, theta = space.weights(some[:, : space.dimension]), space.theta(some)
-            with np.errstate(all="ignore"):
-                found = sum((term.log_likelihood(weights, theta) for term in terms), np.zeros(len(some)))
-            out[lo : lo + step] = np.where(np.isnan(found), -np.inf, found)
-        return out
-
-    method, found, sampler = _integrate(name, space, terms, log_likelihood_of, n, rng, nuts)
-    below = np.cumsum(found.weights)
-    evenly = (rng.random() + np.arange(n)) / n * below[-1]  # as near to their weights as whole numbers of copies can be
-    kept = found.points[rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))]
-    weights = space.whole(kept[:, : space.dimension], rng)
-    theta = space.theta(kept)
+    method, sample, sampler = FamilyIntegral(name, space, terms, nuts).estimate(n, rng)
+    points = sample.points[sample.resampled(n, rng)]
+    weights = space.complete_weights(points[:, : space.dimension], rng)
+    theta = space.theta(points)
     nuisances: dict[str, np.ndarray] = {}
-    for one, term in zip(feedback, terms, strict=True):
-        nuisances |= term.given(weights, theta, rng)
-        for key in one.nuisances:  # under a normal prior the rationality is the length of the weights
-            nuisances.setdefault(one.variable(key), np.ones(n))
+    for each, term in zip(feedback, terms, strict=True):
+        nuisances |= term.nuisance_draws(weights, theta, rng)
+        for key in each.nuisances:  # under a normal prior the rationality is the length of the weights
+            nuisances.setdefault(each.variable(key), np.ones(n))
+    spreads = {
+        term.feedback.variable("rationality"): term.spread
+        for term in reversed(terms)
+        if isinstance(term, SoftmaxTerm) and "rationality" in term.feedback.nuisances
+    }
     fitted = Fitted(
         linear,
         scale,
         weights.mean(axis=0),
         weights,
         nuisances,
-        method,
-        found.k_hat,
-        1 / float(found.weights @ found.weights),
-        vectors[:, visible],
-        linear.sd is None and all(term.scale_free for term in terms),
-        {
-            term.feedback.variable("rationality"): term.spread
-            for term in reversed(terms)
-            if isinstance(term, Choosing) and "rationality" in term.feedback.nuisances
-        },
-        sampler,
+        method=method,
+        k_hat=sample.k_hat,
+        ess=sample.effective,
+        seen=vectors[:, visible],
+        directions_only=linear.sd is None and all(term.scale_free for term in terms),
+        spreads=spreads,
+        sampler=sampler,
     )
-    return fitted, found.value, found.mcse
+    return fitted, sample.value, sample.mcse
 
 
-def _integrate(
-    name: str,
-    space: Space,
-    terms: Sequence[Term],
-    log_likelihood_of: Callable[[Sequence[Term], np.ndarray], np.ndarray],
-    least: int,
-    rng: np.random.Generator,
-    nuts: Nuts,
-) -> tuple[str, Weighted, Any]:
-    """By the quickest way that can be trusted."""
-    cells = sum(term.cells for term in terms)
+class FamilyIntegral:
+    """Integral of the likelihood of a family over its weights and nuisances, by the quickest method that can be trusted.
 
-    def log_likelihood(points: np.ndarray) -> np.ndarray:
-        return log_likelihood_of(terms, points)
+    Laplace's approximation corrected by importance sampling comes first. Where its Pareto k-hat is above 0.7, importance
+    sampling from the prior follows if it leaves 1,000 effective draws; else sequential Monte Carlo. With more than 40
+    weights, Laplace's approximation must leave 200 effective draws, and other draws than those that were judged are
+    counted. Sequential Monte Carlo then starts from the approximation where there are gradients. Where its error is above
+    0.1 nats, NUTS and bridge sampling take over, up to 100,000 features times items.
 
-    def log_prior(points: np.ndarray) -> np.ndarray:
+    A fixed rationality leaves the length of a direction without meaning. With 100 features the approximation then fits
+    badly, and sequential Monte Carlo takes minutes.
+    """
+
+    def __init__(self, name: str, space: Coordinates, terms: Sequence[LikelihoodTerm], nuts: Nuts) -> None:
+        self.name, self.space, self.terms, self.nuts = name, space, terms, nuts
+        self.cells = sum(term.cells for term in terms)
+        self.base = Base(self.log_prior, space.prior_draws)
+        self.bells: tuple[Bell, ...] = ()
+        self.many = space.dimension > MANY
+        self.sloped = self.many and all(term.sloped for term in terms)
+
+    def log_prior(self, points: np.ndarray) -> np.ndarray:
+        """Return the log prior density of points: (point,)."""
         with np.errstate(all="ignore"):
-            found = space.log_prior(points)
-        return np.where(np.isnan(found), -np.inf, found)
+            density = self.space.log_prior(points)
+        return np.where(np.isnan(density), -np.inf, density)
 
-    def log_posterior(points: np.ndarray) -> np.ndarray:
-        return log_prior(points) + log_likelihood(points)
+    def log_likelihood(self, points: np.ndarray, terms: Sequence[LikelihoodTerm] | None = None) -> np.ndarray:
+        """Return the log likelihood of points (point,), by all terms unless others are given."""
+        terms, space = self.terms if terms is None else terms, self.space
+        out = np.empty(len(points))
+        step = max(1, CELLS // max(sum(term.holds for term in terms), 1))
+        for lo in range(0, len(points), step):
+            some = points[lo : lo + step]
+            weights, theta = space.weights(some[:, : space.dimension]), space.theta(some)
+            with np.errstate(all="ignore"):
+                total = sum((term.log_likelihood(weights, theta) for term in terms), np.zeros(len(some)))
+            out[lo : lo + step] = np.where(np.isnan(total), -np.inf, total)
+        return out
 
-    if not space.dimension:  # no weight matters; where no nuisance does either, this is exact
-        found = from_prior(log_likelihood, space.prior_draws(least, rng))
-        if found.mcse == 0:
-            return "prior", replace(found, k_hat=math.nan), None
+    def log_posterior(self, points: np.ndarray) -> np.ndarray:
+        """Return the log posterior density of points, not normalised: (point,)."""
+        return self.log_prior(points) + self.log_likelihood(points)
 
-    def slopes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return slopes_of(space, terms, points)
+    def slopes(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradients of the log prior and of the log likelihood: two arrays (point, dimension)."""
+        return slopes_of(self.space, self.terms, points)
 
-    many = space.dimension > MANY
-    sloped = many and all(term.sloped for term in terms)
-    base = Base(log_prior, space.prior_draws)
-    bells: tuple[Bell, ...] = ()
-    if all(term.smooth for term in terms):
-        found = approximated(space, terms, log_likelihood, log_posterior, base, least, rng)
-        bells = found.bells
-        if nuts.first:
-            sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
-            return "nuts", sampled, sampler
-        if many and math.isfinite(found.value):
-            enough = 1 / float(found.weights @ found.weights) >= FEWEST
-            if enough and found.k_hat <= K_HAT:  # judged by these draws, and so not estimated from them
-                one_hill = None if isinstance(space, Gaussian) else base
-                found = from_mixture(log_posterior, list(bells), rng, len(found.points), one_hill, fits=0)
-        else:
-            enough = True
-        if found.k_hat <= K_HAT and math.isfinite(found.value) and enough:
-            return "laplace", found, None
-    n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
-    points = space.prior_draws(n, rng)
-    pilot = from_prior(log_likelihood, points[:LEAST_DRAWS]) if sloped else None
-    if pilot is None or 1 / float(pilot.weights @ pilot.weights) >= ENOUGH * LEAST_DRAWS / n / 10:
-        found = from_prior(log_likelihood, points)
-        if found.k_hat <= K_HAT and 1 / float(found.weights @ found.weights) >= ENOUGH:
-            return "prior", found, None
-    if sloped and bells:
-        one_peak = isinstance(space, (Gaussian, Shell))
-        found = tempered(
-            log_posterior,
-            lambda points: np.add(*slopes(points)),
-            bells,
-            None if one_peak else base,
-            lambda points: slopes(points)[0],
-            rng,
+    def posterior_slopes(self, points: np.ndarray) -> np.ndarray:
+        """Return the gradient of the log posterior: (point, dimension)."""
+        return np.asarray(np.add(*self.slopes(points)))
+
+    def estimate(self, least: int, rng: np.random.Generator) -> tuple[str, Weighted, Any]:
+        """Return the method, the integral with a weighted sample, and what NUTS reports if it ran.
+
+        Parameters
+        ----------
+        least : int
+            Least number of draws.
+        """
+        if not self.space.dimension:  # no weight matters; where no nuisance does either, this is exact
+            sample = from_prior(self.log_likelihood, self.space.prior_draws(least, rng))
+            if sample.mcse == 0:
+                return "prior", replace(sample, k_hat=math.nan), None
+        if all(term.smooth for term in self.terms):
+            sample = approximated(
+                self.space, self.terms, self.log_likelihood, self.log_posterior, self.base, least, rng
+            )
+            self.bells = sample.bells
+            if self.nuts.first:
+                return "nuts", *self._by_nuts()
+            if self.many and math.isfinite(sample.value):
+                enough = sample.effective >= FEWEST
+                if enough and sample.k_hat <= K_HAT:  # judged by these draws, and so not estimated from them
+                    base = None if isinstance(self.space, Gaussian) else self.base
+                    sample = from_mixture(self.log_posterior, list(self.bells), rng, len(sample.points), base, fits=0)
+            else:
+                enough = True
+            if sample.k_hat <= K_HAT and math.isfinite(sample.value) and enough:
+                return "laplace", sample, None
+        prior_sample = self._by_prior_draws(rng)
+        if prior_sample is not None:
+            return "prior", prior_sample, None
+        if self.sloped and self.bells:
+            return self._by_tempering(rng)
+        return "smc", self._by_smc(rng), None
+
+    def _by_prior_draws(self, rng: np.random.Generator) -> Weighted | None:
+        """Sample by importance from the prior; None where that cannot be trusted."""
+        n = int(np.clip(WORK // max(self.cells, 1), LEAST_DRAWS, PRIOR_DRAWS))
+        points = self.space.prior_draws(n, rng)
+        if self.sloped:
+            pilot = from_prior(self.log_likelihood, points[:LEAST_DRAWS])
+            if pilot.effective < ENOUGH * LEAST_DRAWS / n / 10:
+                return None
+        sample = from_prior(self.log_likelihood, points)
+        return sample if sample.k_hat <= K_HAT and sample.effective >= ENOUGH else None
+
+    def _by_tempering(self, rng: np.random.Generator) -> tuple[str, Weighted, Any]:
+        """Temper from the approximation, and sample by NUTS where the error is large and NUTS does better."""
+        base = None if isinstance(self.space, (Gaussian, RationalityScaledSphere)) else self.base
+        sample = tempered(
+            self.log_posterior, self.posterior_slopes, self.bells, base, lambda points: self.slopes(points)[0], rng
         )
-        if found.mcse > TOO_LARGE and space.dimension * cells <= QUICK_NUTS:
-            sampled, sampler = _by_nuts(name, space, terms, log_posterior, bells, nuts)
-            if not sampler.problems and sampled.mcse < found.mcse:
-                return "nuts", sampled, sampler
-        return "smc", found, None
-    soft = [term.softened() for term in terms]
-    found = smc(
-        log_prior,
-        lambda points: log_likelihood_of(soft, points),
-        space.prior_draws,
-        rng,
-        slopes if sloped else None,
-    )
-    if any(one is not term for one, term in zip(soft, terms, strict=True)):
-        found = hardened(found, log_likelihood(found.points) - log_likelihood_of(soft, found.points))
-    return "smc", found, None
+        if sample.mcse > TOO_LARGE and self.space.dimension * self.cells <= QUICK_NUTS:
+            by_nuts, sampler = self._by_nuts()
+            if not sampler.problems and by_nuts.mcse < sample.mcse:
+                return "nuts", by_nuts, sampler
+        return "smc", sample, None
 
+    def _by_smc(self, rng: np.random.Generator) -> Weighted:
+        """Temper from the prior, through a likelihood in which nothing is impossible."""
+        soft = [term.softened() for term in self.terms]
+        slopes = self.slopes if self.sloped else None
+        sample = smc(
+            self.log_prior, lambda points: self.log_likelihood(points, soft), self.space.prior_draws, rng, slopes
+        )
+        if any(softened is not term for softened, term in zip(soft, self.terms, strict=True)):
+            lost = self.log_likelihood(sample.points) - self.log_likelihood(sample.points, soft)
+            sample = hardened(sample, lost)
+        return sample
 
-def _by_nuts(
-    name: str,
-    space: Space,
-    terms: Sequence[Term],
-    log_posterior: Callable[[np.ndarray], np.ndarray],
-    bells: Sequence[Bell],
-    how: Nuts,
-) -> tuple[Weighted, Any]:
-    """By NUTS and a bridge, in coordinates in which the best approximation is round; of the prior where there is none."""
-    from reward_hypotheses.models.inference.nuts import nuts
+    def _by_nuts(self) -> tuple[Weighted, Any]:
+        """Sample by NUTS and a bridge, in coordinates in which the best approximation, or else the prior, is round."""
+        from reward_hypotheses.models.inference.nuts import nuts
 
-    if bells:
-        bell = max(bells, key=lambda one: one.share)
-    else:
-        points = space.prior_draws(STARTS * 10, np.random.default_rng(how.seed))
-        bell = Bell(points.mean(axis=0), np.linalg.cholesky(np.cov(points.T).reshape(points.shape[1], -1)), 1.0)
+        how = self.nuts
+        if self.bells:
+            bell = max(self.bells, key=lambda bell: bell.share)
+        else:
+            points = self.space.prior_draws(STARTS * 10, np.random.default_rng(how.seed))
+            bell = Bell(points.mean(axis=0), np.linalg.cholesky(np.cov(points.T).reshape(points.shape[1], -1)), 1.0)
 
-    def slopes(points: np.ndarray) -> np.ndarray:
-        if all(term.sloped for term in terms):
-            return np.add(*slopes_of(space, terms, points))
-        return np.array([gradient_of(log_posterior, point) for point in points])
+        def slopes(points: np.ndarray) -> np.ndarray:
+            if all(term.sloped for term in self.terms):
+                return self.posterior_slopes(points)
+            return np.array([gradient_of(self.log_posterior, point) for point in points])
 
-    return nuts(name, log_posterior, slopes, bell, how.draws, how.chains, how.seed)
+        return nuts(self.name, self.log_posterior, slopes, bell, how.draws, how.chains, how.seed)

@@ -1,264 +1,63 @@
 """Likelihood terms of a linear reward family, as functions of its weights."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding import EPS
-from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.likelihood import grouped, in_rows, softmax
+from reward_hypotheses.models.feedback.base import Feedback, by_item
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
-from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear, combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
+from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 from reward_hypotheses.models.weights.feature_units import feature_scale
 
 CELLS = 2_000_000  # numbers that the likelihood of a block of points holds at once
 
-MOST_STAGES = 20_000  # from which the curvature is estimated
-AT_ONCE = 4096  # units of a block: few enough that what many points make of it stays in a core's cache
 ROUNDS = 20  # that it takes to plan, about
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What a family says about the items of one feedback: rewards ``r_w = x w`` and failure lines (item,)."""
+class ItemwiseTerm(LikelihoodTerm):
+    """Kinds that depend on rewards item by item; a nuisance in closed form is integrated, others are coordinates."""
 
-    probes: Valuation
-    x: np.ndarray
-    line: np.ndarray | None
-
-
-class Term(ABC):
-    """What one feedback adds to the log likelihood of weights."""
-
-    smooth = True
-    """Whether it has derivatives."""
-    sloped = False
-    """Whether `slopes` gives them."""
-
-    def __init__(self, feedback: Feedback) -> None:
-        self.feedback = feedback
-
-    @property
-    def nuisances(self) -> dict[str, Nuisance]:
-        """Nuisances that are integrated along with the weights, by variable."""
-        return {self.feedback.variable(key): prior for key, prior in self.feedback.nuisances.items()}
-
-    @property
-    @abstractmethod
-    def cells(self) -> int:
-        """Numbers that a likelihood holds for each point."""
-
-    @property
-    def holds(self) -> int:
-        """Numbers that a likelihood keeps at once for each point of those that it is given together."""
-        return self.cells
-
-    @property
-    @abstractmethod
-    def gram(self) -> np.ndarray:
-        """(feature, feature): its null space holds the changes of weight that this feedback cannot see."""
-
-    @abstractmethod
-    def symbolic(self, weights: Any, xp: Any) -> Any:
-        """What the kind's own `log_likelihood` depends on, at one PyMC tensor of weights (feature,)."""
-
-    @abstractmethod
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """``log p(D | w, theta)`` of points: weights (point, feature), nuisances (point,) by variable; (point,)."""
-
-    def slopes(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Gradient of `log_likelihood`: by weight (point, feature), and by its nuisances (point,) by variable.
-
-        Only terms that are `sloped` are asked.
-        """
-        raise InputError(f"{self.feedback.name}: {self.feedback.kind} give no gradient by continuous weights")
-
-    @property
-    def scale_free(self) -> bool:
-        """Whether weights in the same direction are all the same to it."""
-        return False
-
-    def softened(self) -> "Term":
-        """The same where nothing is impossible, to temper through; itself where nothing is."""
-        return self
-
-    def given(
-        self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        """Draws of its nuisances that go with draws of the weights: (draw,) by variable."""
-        return {variable: theta[variable] for variable in self.nuisances}
-
-
-class Choosing(Term):
-    """Kinds with a rationality: what they depend on is affine in the weights, ``(x w + c) / s(w)``.
-
-    Attributes
-    ----------
-    x : ndarray (unit, [option,] feature + 1)
-        Last, c; less what does not matter to the choice. Units that are alike are one, with a count.
-    spread : ndarray (feature + 1, feature + 1)
-        ``s(w)^2 = (w, 1)' spread (w, 1)``; the unit matrix's last entry alone if raw.
-    """
-
-    feedback: Rational
-
-    def __init__(self, feedback: Rational, seen: Seen, group: bool = True) -> None:
+    def __init__(self, feedback: Feedback, x: np.ndarray, line: np.ndarray | None) -> None:
         super().__init__(feedback)
-        n = len(seen.probes.hypotheses) - 1
-        raw = [feedback.rewards(seen.probes, j) for j in range(n + 1)]
-        raw[:n] = [one - raw[n] for one in raw[:n]]
-        self.spread = np.zeros((n + 1, n + 1))
-        self.spread[n, n] = 1.0
-        if feedback.scale == "unit":
-            apart = np.stack([feedback.deviations(one).ravel() for one in raw])
-            self.spread = apart @ apart.T
-        inside = feedback.inside
-        worths = [feedback.centred(one, inside, seen.probes, 0) for one in raw]
-        x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
-        if feedback.idle.any():
-            x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)
-        said = np.asarray(feedback.observed, float)
-        self.counts: np.ndarray
-        self.x, self.said, self.counts = grouped(x, said, feedback.counts) if group else (x, said, feedback.times)
-        self.inside = self.x[..., -1] > -np.inf
-        self.x = np.where(self.inside[..., None], self.x, 0.0)
-        self.everywhere = bool(self.inside.all())
-        stages = feedback.as_stages(self.said, self.inside, self.counts)
-        self.steps: LinearSteps | None = None
-        self.sloped = stages is not None
-        if stages is not None:
-            columns = [feedback.options(self.x[..., k]) for k in range(self.x.shape[-1])]
-            blocks = Stages(stages.ranks, stages.inside, self._counts_or_none(), AT_ONCE)
-            self.steps = LinearSteps(blocks, np.stack(columns, axis=-1))
-
-    @property
-    def scale_free(self) -> bool:  # noqa: D102
-        return self.feedback.scale == "unit" and not self.x[..., -1].any() and not self.spread[-1].any()
-
-    @property
-    def cells(self) -> int:  # noqa: D102
-        return self.inside.size
-
-    @property
-    def gram(self) -> np.ndarray:  # noqa: D102
-        flat = self.x[..., :-1].reshape(-1, self.x.shape[-1] - 1)
-        weight = np.sqrt(np.repeat(self.counts, flat.shape[0] // len(self.counts)))[:, None]
-        return (flat * weight).T @ (flat * weight)
-
-    def scales(self, weights: np.ndarray) -> np.ndarray:
-        """``s(w)``: (point,)."""
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return np.sqrt(np.maximum(((full @ self.spread) * full).sum(axis=1), 0.0))
-
-    def scaled(self, weights: np.ndarray) -> np.ndarray:
-        """``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return full * self._per_scale(weights)[:, None]
-
-    def _per_scale(self, weights: np.ndarray) -> np.ndarray:
-        """``1 / s(w)``, and 0 where all rewards are equal: (point,)."""
-        s = self.scales(weights)
-        largest = np.sqrt(np.trace(self.spread[:-1, :-1]) * (weights**2).sum(axis=1) + self.spread[-1, -1])
-        return np.asarray(np.where(s > (weights.shape[1] + 1) * EPS * largest, 1 / np.where(s > 0, s, 1.0), 0.0))
-
-    def slopes(  # noqa: D102
-        self, weights: np.ndarray, theta: Mapping[str, np.ndarray]
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        assert self.steps is not None
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        per_scale = self._per_scale(weights)[:, None]
-        mine = {key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances}
-        beta = np.reshape(self.feedback.beta(mine), (-1, 1))
-        found = self.steps.slopes(full * per_scale * beta)
-        along = (found * full).sum(axis=1, keepdims=True) * per_scale
-        of_weights = beta * per_scale * (found - along * per_scale * (full @ self.spread))
-        return of_weights[:, :-1], {self.feedback.variable(key): along[:, 0] for key in mine}
-
-    @property
-    def holds(self) -> int:  # noqa: D102
-        return self.inside.size if self.steps is None else self.x.shape[-1]  # blocks of units take few points at a time
-
-    def _counts_or_none(self) -> np.ndarray | None:
-        return None if (self.counts == 1).all() else self.counts
-
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
-        scaled = self.scaled(weights)
-        if self.steps is not None:
-            beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
-            return self.steps.log_likelihoods(scaled * np.reshape(beta, (-1, 1)))
-        inputs = (scaled @ self.x.reshape(-1, self.x.shape[-1]).T).reshape(len(weights), *self.inside.shape)
-        if not self.everywhere:
-            inputs = np.where(self.inside, inputs, -np.inf)
-        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        found = self.feedback.log_likelihood(inputs, mine, self.said, np)
-        return np.broadcast_to(found, (len(weights), len(self.counts))) @ self.counts
-
-    def symbolic(self, weights: Any, xp: Any) -> Any:
-        """What the likelihood depends on at one tensor of weights (feature,): (unit[, option])."""
-        full = xp.concatenate([weights, xp.ones(1)])
-        inputs = xp.dot(self.x, full)
-        if self.spread.any():  # else there is nothing to compare
-            inputs = inputs / xp.sqrt(xp.dot(full, xp.dot(self.spread, full)))
-        return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
-
-    def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
-        share = min(1.0, MOST_STAGES / len(self.counts))
-        some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
-        x, said, inside = self.x[some], self.said[some], self.inside[some]
-        inputs = np.where(inside, x @ effective, -np.inf)
-        given, _, unit = self.feedback.stages(inputs, said)
-        columns = [self.feedback.options(np.where(inside, x[..., k], 0.0)) for k in range(x.shape[-1])]
-        features = np.stack(columns, axis=-1)  # (unit, option, feature)
-        count = np.sqrt(self.counts[some] / share)
-        chances = in_rows(softmax(1.0, given), unit, len(some)) * count[:, None, None]
-        means = np.matmul(chances, features)
-        weighted = features * (chances.sum(axis=1) * count[:, None])[..., None]
-        k = x.shape[-1]
-        means = means.reshape(-1, k)
-        return weighted.reshape(-1, k).T @ features.reshape(-1, k) - means.T @ means
-
-
-class Whole(Term):
-    """Kinds that depend on rewards item by item, their nuisance in closed form if they have one, else integrated along."""
-
-    def __init__(self, feedback: Feedback, seen: Seen) -> None:
-        super().__init__(feedback)
-        self.seen, self.x, self.line = seen, seen.x, seen.line
+        self.x, self.line = x, line
         self.observed = np.asarray(feedback.observed)
-        self.counts = np.ones(len(seen.x)) if feedback.counts is None else feedback.counts
+        self.counts = np.ones(len(x)) if feedback.counts is None else feedback.counts
         self.smooth = not in_steps(feedback)
 
     @property
-    def nuisances(self) -> dict[str, Nuisance]:  # noqa: D102
+    @override
+    def nuisances(self) -> dict[str, Nuisance]:
         return {} if isinstance(self.feedback, ClosedForm) else super().nuisances
 
     @property
-    def cells(self) -> int:  # noqa: D102
+    @override
+    def cells(self) -> int:
         return len(self.x)
 
     @property
     def scale_free(self) -> bool:
-        """Labels by a line of 0 are."""
+        """Whether these are labels by a line of 0."""
         return not self.smooth and (self.line is None or not self.line.any())
 
-    def softened(self) -> Term:  # noqa: D102
+    @override
+    def softened(self) -> LikelihoodTerm:
         soft = self.feedback.softened()
-        return self if soft is self.feedback else Whole(soft, self.seen)
+        return self if soft is self.feedback else ItemwiseTerm(soft, self.x, self.line)
 
     @property
-    def gram(self) -> np.ndarray:  # noqa: D102
+    @override
+    def gram(self) -> np.ndarray:
         return (self.x * self.counts[:, None]).T @ self.x
 
     def _predicted(self, weights: np.ndarray) -> np.ndarray:
@@ -270,7 +69,7 @@ class Whole(Term):
         return self.feedback.predicted(rewards, line, 2 * error)
 
     def symbolic(self, weights: Any, xp: Any) -> Any:
-        """Rewards at one tensor of weights: (item,)."""
+        """Return the inputs at one tensor of weights: (item,)."""
         if not self.smooth:
             raise InputError(
                 f"{self.feedback.name}: {self.feedback.kind} are steps in continuous weights, which NUTS cannot climb; fit() sums them "
@@ -283,20 +82,18 @@ class Whole(Term):
         terms = self.feedback.terms(self._predicted(weights), self.observed)
         return (terms.sum(axis=-1) if self.feedback.counts is None else terms @ self.counts).T.astype(float)
 
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
+    @override
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
         if isinstance(self.feedback, ClosedForm):
             return np.asarray(self.feedback.log_marginal(self._sums(weights), self.feedback.n_answers))
-        mine = {key: theta[self.feedback.variable(key)][:, None] for key in self.feedback.nuisances}
-        found = self.feedback.log_likelihood(
-            self._predicted(weights).astype(float), mine, self.observed.astype(float), np
-        )
-        return np.broadcast_to(found, (len(weights), len(self.x))) @ self.counts
+        return self.summed(self._predicted(weights).astype(float), theta, self.observed.astype(float))
 
-    def given(  # noqa: D102
+    @override
+    def nuisance_draws(
         self, weights: np.ndarray, theta: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         if not isinstance(self.feedback, ClosedForm):
-            return super().given(weights, theta, rng)
+            return super().nuisance_draws(weights, theta, rng)
         if not self.feedback.nuisances:
             return {}
         step = max(1, CELLS // len(self.x))
@@ -305,8 +102,8 @@ class Whole(Term):
         return {self.feedback.variable(key): values[0] for key, values in drawn.items()}
 
 
-class Planned(Term):
-    """Kinds with a rationality that say themselves how likely what was said is under many rewards at once.
+class PlannedTerm(LikelihoodTerm):
+    """Kinds with a rationality that give the likelihood of many rewards at once.
 
     Attributes
     ----------
@@ -325,25 +122,26 @@ class Planned(Term):
 
     @property
     def cells(self) -> int:
-        """As many as take as long: a plan is worked out in many rounds."""
+        """Floats whose work takes as long: a plan is worked out in many rounds."""
         return ROUNDS * self.feedback.plan_size
 
     @property
-    def gram(self) -> np.ndarray:  # noqa: D102
+    @override
+    def gram(self) -> np.ndarray:
         apart = self.x - self.x.mean(axis=0) if self.feedback.shift_free else self.x
         return apart.T @ apart
 
-    def symbolic(self, weights: Any, xp: Any) -> Any:  # noqa: D102
+    @override
+    def symbolic(self, weights: Any, xp: Any) -> Any:
         raise InputError(
             f"{self.feedback.name}: {self.feedback.kind} are planned anew for all continuous weights, which PyMC cannot do; fit() "
             "integrates them by importance sampling or sequential Monte Carlo"
         )
 
-    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: D102
-        beta = self.feedback.beta({key: theta[self.feedback.variable(key)] for key in self.feedback.nuisances})
-        return self.feedback.log_likelihood_of(
-            weights @ self.x.T, np.broadcast_to(np.asarray(beta, float), len(weights))
-        )
+    @override
+    def log_likelihood(self, weights: np.ndarray, theta: Mapping[str, np.ndarray]) -> np.ndarray:
+        beta = np.broadcast_to(np.asarray(self.feedback.beta(self.of_feedback(theta)), float), len(weights))
+        return self.feedback.log_likelihood_of(weights @ self.x.T, beta)
 
 
 def terms_of(
@@ -353,42 +151,45 @@ def terms_of(
     line: float | Expression | None,
     group: bool = True,
     scale: np.ndarray | None = None,
-) -> tuple[np.ndarray, list[Term]]:
-    """Scale of each feature, and each feedback as a function of the weights; units that are alike as one unless told."""
+) -> tuple[np.ndarray, list[LikelihoodTerm]]:
+    """Return the scale of each feature, and each feedback as a function of the weights.
+
+    Parameters
+    ----------
+    group : bool, optional
+        Whether equal units are merged.
+    """
     scale = feature_scale(name, linear, feedback) if scale is None else scale
-    return scale, [_term(name, linear, one, line, scale, group) for one in feedback]
+    return scale, [_term(name, linear, each, line, scale, group) for each in feedback]
 
 
 def _term(
-    name: str, linear: Linear, one: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
-) -> Term:
-    """A feedback as a function of the weights of a family."""
+    name: str, linear: Linear, feedback: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
+) -> LikelihoodTerm:
+    """Return a feedback as a function of the weights of a family."""
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
     valuation = Valuation(
         Hypotheses(tuple(f"{name}: {e.text}" for e in linear.features) + (name,), tuple(probes)),
-        one.items,
+        feedback.items,
         FailureLine((line,) * (k + 1)),
     )
-    one = linear.read_by(one)
-    if isinstance(one, Rational) and not one.linear:
-        return Planned(one, valuation)
-    if isinstance(one, Rational):
-        return Choosing(one, Seen(valuation, np.zeros((0, k)), None), group)
-    if type(one).inputs is not Feedback.inputs and type(one).predicted is Feedback.predicted:
+    feedback = linear.read_by(feedback)
+    if isinstance(feedback, Rational) and not feedback.linear:
+        return PlannedTerm(feedback, valuation)
+    if isinstance(feedback, Rational):
+        return SoftmaxTerm(feedback, valuation, group)
+    if type(feedback).inputs is not Feedback.inputs and type(feedback).predicted is Feedback.predicted:
         raise InputError(
-            f"{one.name}: {type(one).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
+            f"{feedback.name}: {type(feedback).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
             f"hypothesis {name!r}, with continuous weights, asks"
         )
     rewards, lines = [], []
     for block in valuation.blocks():
-        flat = [block.reward(j).T for j in range(k)]
-        there = None if block.available is None else block.available.T
-        rewards.append(np.stack([f.ravel() if there is None else f[there] for f in flat], axis=-1))
+        rewards.append(np.stack([by_item(block, block.reward(j)) for j in range(k)], axis=-1))
         if line is not None:
-            own = np.broadcast_to(block.failure(k), block.shape).T
-            lines.append(own.ravel() if there is None else own[there])
-    return Whole(one, Seen(valuation, np.concatenate(rewards), np.concatenate(lines) if lines else None))
+            lines.append(by_item(block, block.failure(k)))
+    return ItemwiseTerm(feedback, np.concatenate(rewards), np.concatenate(lines) if lines else None)
 
 
 def in_steps(feedback: Feedback) -> bool:

@@ -111,7 +111,7 @@ class MDP:
         return self.transitions.ends.all(axis=0)
 
     def with_table(self, table: Table) -> "MDP":
-        """The same with its states held otherwise, as where a column is boolean in every table."""
+        """Return this MDP with another representation of its states' features."""
         other = object.__new__(MDP)
         for key in ("transitions", "discount", "state", "action"):
             object.__setattr__(other, key, getattr(self, key))

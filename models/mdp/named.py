@@ -33,49 +33,49 @@ class Named:
         return {name: i for i, name in enumerate(map(str, range(self.n)) if self.names is None else self.names)}
 
     def name(self, i: int) -> str:
-        """Name of one, or its number."""
+        """Return the name at a place, or its number."""
         return str(i) if self.names is None else self.names[i]
 
     @property
     def coordinate(self) -> list[Any]:
-        """All of them, whole numbers as numbers."""
+        """All labels, whole numbers as numbers."""
         if self.names is None:
             return list(range(self.n))
         numbers = all(is_digits(n) and len(n) < 19 for n in self.names)
         return [int(n) for n in self.names] if numbers else list(self.names)
 
-    def place(self, given: Any) -> int:
-        """Which one is meant by a name or a number; a number is a place unless the names are numbers themselves.
+    def place(self, label: Any) -> int:
+        """Return the place of a name or a number; a number is a place unless the names are numbers themselves.
 
         Raises
         ------
         InputError
             There is none of that name or number.
         """
-        if isinstance(given, (float, np.floating)) and float(given).is_integer():
-            given = int(given)
-        if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+        if isinstance(label, (float, np.floating)) and float(label).is_integer():
+            label = int(label)
+        if isinstance(label, (int, np.integer)) and not isinstance(label, (bool, np.bool_)):
             numbers = self.names is not None and all(is_digits(n) for n in self.names)
-            if not numbers and 0 <= given < self.n:
-                return int(given)
-            if numbers and str(int(given)) in self._places:
-                return self._places[str(int(given))]
+            if not numbers and 0 <= label < self.n:
+                return int(label)
+            if numbers and str(int(label)) in self._places:
+                return self._places[str(int(label))]
             right = f"give one of {', '.join(map(str, self.coordinate[:8]))}" if numbers else f"from 0 to {self.n - 1}"
-            raise InputError(f"{self.what} {shown(given)}: there is none; {right}")
-        text = name_of(given) or ""
+            raise InputError(f"{self.what} {shown(label)}: there is none; {right}")
+        text = name_of(label) or ""
         if text not in self._places:
             text = without_zeros(text)
         if text not in self._places:
-            raise InputError(f"{self.what} {shown(given)}: there is none; {suggestion(text, self._places)}")
+            raise InputError(f"{self.what} {shown(label)}: there is none; {suggestion(text, self._places)}")
         return self._places[text]
 
 
 def is_digits(name: str) -> bool:
-    """Whether a name is a whole number as it is written."""
+    """Return whether a name is a whole number in plain digits."""
     return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
 
 
-def by_label(what: str, given: Any, dims: Sequence[str], known: Mapping[str, Named]) -> Any:
+def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Named]) -> Any:
     """Put a DataArray into the order of these dims, and of what is known by its labels; anything else as it is.
 
     Raises
@@ -83,21 +83,21 @@ def by_label(what: str, given: Any, dims: Sequence[str], known: Mapping[str, Nam
     InputError
         A label that is not known, or one that stands twice.
     """
-    if not hasattr(given, "dims") or not set(given.dims) <= set(dims):
-        return given
-    for dim in given.dims:
-        if dim in known and dim in given.coords:
-            labels = given[dim].to_numpy().tolist()
+    if not hasattr(array, "dims") or not set(array.dims) <= set(dims):
+        return array
+    for dim in array.dims:
+        if dim in known and dim in array.coords:
+            labels = array[dim].to_numpy().tolist()
             places = [within(f"{what}: {dim}", known[dim].place, label) for label in labels]
             if sorted(places) != list(range(known[dim].n)):
                 raise InputError(f"{what}: {dim} {labels}; give each {known[dim].what} once")
-            given = given.isel({dim: np.argsort(places)})
-    return given.transpose(*(dim for dim in dims if dim in given.dims))
+            array = array.isel({dim: np.argsort(places)})
+    return array.transpose(*(dim for dim in dims if dim in array.dims))
 
 
-def within(where: str, read: Callable[[Any], int], given: Any) -> int:
-    """Read a name; what is wrong with it is told with where it stands."""
+def within(where: str, read: Callable[[Any], int], label: Any) -> int:
+    """Read a name; an InputError says where it stands."""
     try:
-        return read(given)
+        return read(label)
     except InputError as error:
         raise InputError([f"{where}: {p}" for p in error.problems]) from None

@@ -1,15 +1,15 @@
-"""What policies do in an MDP: how often each state is visited, and how probably a set of states is reached."""
+"""Behaviour of policies in an MDP: visits to each state, and the probability of reaching a set of states."""
 
 import numpy as np
 
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import distinct, numbered
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.planning import greedy, optimal
 from reward_hypotheses.models.mdp.transitions import Transitions
 
 
 def under(mdp: MDP, policy: np.ndarray) -> Transitions:
-    """Transitions under a policy (state, action), as of an MDP of one action."""
+    """Return the transitions under a policy (state, action), as of an MDP of one action."""
     index, weight = mdp.transitions.mixed(policy[None])
     there, n = weight[0] > 0, mdp.n_states
     pairs, _, place, _ = distinct((np.arange(n)[:, None] * n + index[0])[there])  # several actions lead to one state
@@ -18,9 +18,9 @@ def under(mdp: MDP, policy: np.ndarray) -> Transitions:
 
 
 def discounted(mdp: MDP, policies: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """``sum_t discount^t P(s_t = s)`` under each policy: (policy, state); sums to ``1 / (1 - discount)`` where nothing ends.
+    """Return ``sum_t discount^t P(s_t = s)`` under each policy: (policy, state).
 
-    The return of a policy is this times the rewards of the states.
+    It sums to ``1 / (1 - discount)`` where nothing ends. The return of a policy is this times the rewards of the states.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def discounted(mdp: MDP, policies: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray, errors: np.ndarray | float = 0.0) -> np.ndarray:
-    """Visits, discounted, of the optimal policy of each reward (reward, state), ties split uniformly: (reward, state).
+    """Return the discounted visits of the optimal policy of each reward, ties split uniformly: (reward, state).
 
     What a proxy's optimal policy is worth under a hypothesis h is ``behaviour(...) @ r_h``; what it makes of a feature,
     ``behaviour(...) @ feature``.
@@ -48,7 +48,7 @@ def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray, errors: np.ndarr
 
 
 def visits(mdp: MDP, policies: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
-    """``sum_{t < horizon} P(s_t = s)`` under each policy (policy, state, action), not discounted: (policy, state)."""
+    """Return ``sum_{t < horizon} P(s_t = s)`` under each policy (policy, state, action): (policy, state)."""
     n, some = mdp.n_states, len(policies)
     index, weight = mdp.transitions.mixed(policies)
     flat = (index + np.arange(some)[:, None, None] * n).ravel()
@@ -61,7 +61,7 @@ def visits(mdp: MDP, policies: np.ndarray, start: np.ndarray, horizon: int) -> n
 
 
 def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
-    """Probability that a policy (state, action) spends at least one of its first steps in each set: (set,).
+    """Return the probability that a policy spends at least one of its first steps in each set: (set,).
 
     ``f_k(s) = 1`` inside the set, else ``sum_s' P_pi(s' | s) f_{k-1}(s')``: the probability from s in k steps.
 
@@ -71,9 +71,9 @@ def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, h
     horizon : int
         Steps, the one spent at the start counted.
     """
-    known: dict[bytes, int] = {}
-    place = np.array([known.setdefault(one.tobytes(), len(known)) for one in sets])
-    some = sets[[int(np.argmax(place == k)) for k in range(len(known))]].T  # of equal sets, one
+    place = numbered(row.tobytes() for row in sets)
+    _, first, _, _ = distinct(place)
+    some = sets[first].T  # of equal sets, one
     transitions = under(mdp, policy)
     chance = some.astype(float)
     for _ in range(horizon - 1):

@@ -1,12 +1,12 @@
-"""Planning in an MDP for many rewards at once: what the best policy is worth, and the noisily rational one."""
+"""Planning in an MDP for many rewards at once, by an optimal or a noisily rational agent."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import in_threads, log_softmax, threads
 from reward_hypotheses.data.rounding import CALLABLE, all_equal
 from reward_hypotheses.models.mdp.mdp import MDP
 
@@ -20,7 +20,7 @@ STEPS = 200  # of Newton, at most
 
 @dataclass(frozen=True, eq=False)
 class Plans:
-    """What acting in an MDP is worth under each reward.
+    """Values of actions and states of an MDP under each reward.
 
     Attributes
     ----------
@@ -83,21 +83,15 @@ def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone
     return _together(mdp, rows, lambda some: _newton(mdp, some[:, : mdp.n_states], some[:, mdp.n_states :]), alone)
 
 
-def log_softmax(q: np.ndarray) -> np.ndarray:
-    """``q - log sum exp q`` over the last axis."""
-    apart = q - q.max(axis=-1, keepdims=True)
-    return apart - np.log(np.exp(apart).sum(axis=-1, keepdims=True))
-
-
 def greedy(q: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
-    """Probabilities of actions that maximise, those equal up to their errors split uniformly: (..., state, action)."""
+    """Return probabilities of the best actions, ties up to their errors split uniformly: (..., state, action)."""
     top = q.max(axis=-1, keepdims=True)
     best = q >= top - 2 * (error + np.where(q == top, error, 0.0).max(axis=-1, keepdims=True))
     return best / best.sum(axis=-1, keepdims=True)
 
 
 def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """``r(s) + discount * sum_s' P(s' | s, a) V(s')``: (reward, state, action), of rewards and values (reward, state)."""
+    """Return ``r(s) + discount * sum_s' P(s' | s, a) V(s')``: (reward, state, action)."""
     ahead = mdp.transitions.ahead(np.ascontiguousarray(v.T))
     return rewards[:, :, None] + mdp.discount * np.moveaxis(ahead, (2, 1, 0), (0, 1, 2))
 
@@ -124,23 +118,15 @@ def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], a
     n = len(rows)
     q, v = np.empty((n, mdp.n_states, mdp.n_actions)), np.empty((n, mdp.n_states))
     error = np.empty(q.shape)
-    workers = min(os.cpu_count() or 1, 8) if alone else 1
-    size = max(1, min(GROUP, -(-n // workers)))
-    groups = [slice(lo, lo + size) for lo in range(0, n, size)]
+    size = max(1, min(GROUP, -(-n // (threads() if alone else 1))))
 
     def plan(some: slice) -> None:
-        found = work(rows[some])
-        q[some], v[some], error[some] = found.q, found.v, found.error
+        plans = work(rows[some])
+        q[some], v[some], error[some] = plans.q, plans.v, plans.error
 
-    mdp.transitions.order, mdp.transitions._whole  # noqa: B018, once, before several threads ask for them
-    if len(groups) < 2 or workers < 2 or n * mdp.n_states < 4000:
-        for some in groups:
-            plan(some)
-    else:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(plan, groups))
+    mdp.transitions.order, mdp.transitions._matrix  # noqa: B018, once, before several threads ask for them
+    groups = [slice(lo, lo + size) for lo in range(0, n, size)]
+    in_threads(plan, groups, worthwhile=alone and n * mdp.n_states >= 4000)
     return Plans(q, v, error)
 
 

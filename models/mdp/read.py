@@ -1,4 +1,4 @@
-"""Read states and transitions of an MDP, and say everything that is wrong with them."""
+"""Readers of the states and transitions of an MDP."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,26 +23,26 @@ FORMS = (
 )
 
 
-def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
-    """States as a table of one item each, and their names."""
-    if isinstance(given, Table):
-        table = given
+def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
+    """Read states: a table of one item each, and their names."""
+    if isinstance(source, Table):
+        table = source
         names = None
     else:
-        if hasattr(given, "data_vars"):
-            if "state" not in given.dims:
-                raise InputError(f"{name}: dimensions {tuple(given.dims)}; the states of an MDP need 'state'")
-            own = given["state"].to_numpy() if "state" in given.coords else None
-            if not given.data_vars:
+        if hasattr(source, "data_vars"):
+            if "state" not in source.dims:
+                raise InputError(f"{name}: dimensions {tuple(source.dims)}; the states of an MDP need 'state'")
+            labels = source["state"].to_numpy() if "state" in source.coords else None
+            if not source.data_vars:
                 raise InputError(f"{name}: no variables over 'state'; the states of an MDP need at least one feature")
-            given = {str(c): v.to_numpy() for c, v in given.data_vars.items() if v.dims == ("state",)} | (
-                {} if own is None else {"state": own}
+            source = {str(c): v.to_numpy() for c, v in source.data_vars.items() if v.dims == ("state",)} | (
+                {} if labels is None else {"state": labels}
             )
-        given = columns_in(given, name, ("state",))
+        source = columns_in(source, name, ("state",))
         for reserved in RESERVED:
-            if reserved in given:
+            if reserved in source:
                 raise InputError(f"{name}: column {reserved!r} has no meaning for states; name the feature otherwise")
-        table = as_table(given, name)
+        table = as_table(source, name)
         names = None
     for reserved in RESERVED:
         if reserved in table.columns or table.has_options or (reserved == "scene" and table.scene_names is not None):
@@ -55,35 +55,35 @@ def _states(given: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
             raise InputError(f"{table.source}: {table.where(item)}: column 'state' is missing; name every state")
         names = tuple(column.text(i) for i in range(table.n_items))
         seen: dict[str, int] = {}
-        for i, one in enumerate(names):
-            if one in seen:
+        for i, state in enumerate(names):
+            if state in seen:
                 raise InputError(
-                    f"{table.source}: state {one!r} stands twice, in {table.where(seen[one])} and {table.where(i)}; name each "
+                    f"{table.source}: state {state!r} stands twice, in {table.where(seen[state])} and {table.where(i)}; name each "
                     "state once"
                 )
-            seen[one] = i
+            seen[state] = i
     if not columns:
         raise InputError(f"{table.source}: the states have no feature; give at least one column besides 'state'")
     order = tuple(c for c in table.column_order if c != "state")
     return replace(table, columns=columns, column_order=order, scene_names=names, unit="state"), names
 
 
-def read(given: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Transitions, tuple[str, ...] | None]:
-    """Transitions however they are given, and the names of the actions."""
+def read(data: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Transitions, tuple[str, ...] | None]:
+    """Read transitions of any form, and the names of the actions."""
     names = None if actions is None else _actions(actions)
-    if hasattr(given, "columns") and not isinstance(given, Table):
-        given = columns_in(given, "transitions", COLUMNS)
+    if hasattr(data, "columns") and not isinstance(data, Table):
+        data = columns_in(data, "transitions", COLUMNS)
     source, row_of = "transitions", lambda i: f"row {i + 1}"
-    if isinstance(given, Table):
-        source, row_of, given = given.source, given.where, given.columns
-    if isinstance(given, Mapping):
-        entries, names = _listed(given, state, names, source, row_of)
-    elif isinstance(given, (list, tuple)) and given and all(hasattr(one, "tocoo") for one in given):
-        entries = _of_sparse(given, state)
+    if isinstance(data, Table):
+        source, row_of, data = data.source, data.where, data.columns
+    if isinstance(data, Mapping):
+        entries, names = _listed(data, state, names, source, row_of)
+    elif isinstance(data, (list, tuple)) and data and all(hasattr(matrix, "tocoo") for matrix in data):
+        entries = _of_sparse(data, state)
     else:
-        if hasattr(given, "dims"):
-            given, names = _of_labels(given, state, names)
-        entries = _of_array(given, state)
+        if hasattr(data, "dims"):
+            data, names = _of_labels(data, state, names)
+        entries = _of_array(data, state)
     action, here, there, p, n_actions = entries
     if names is not None and len(names) != n_actions:
         raise InputError(f"actions: {len(names)} names for {n_actions} actions; name each action once")
@@ -111,39 +111,39 @@ def read(given: Any, state: Named, actions: Sequence[Any] | None) -> tuple[Trans
             f"to {total[row]:.10g}; they must add up to 1, or to 0 where the episode ends"
             + (f" (and {more} more like it)" if more else "")
         )
-    kept = order[(p[order] > 0) & (total[rows[order]] > NEAR)]
-    rows = rows[kept]
+    positive = order[(p[order] > 0) & (total[rows[order]] > NEAR)]
+    rows = rows[positive]
     starts = np.searchsorted(rows, np.arange(n_actions * state.n + 1))
-    return Transitions(n_actions, state.n, starts, there[kept], p[kept] / total[rows]), names
+    return Transitions(n_actions, state.n, starts, there[positive], p[positive] / total[rows]), names
 
 
 Entries = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
 
 
-def _actions(given: Any) -> tuple[str, ...]:
-    names = tuple(name_of(a) or "" for a in given)
+def _actions(actions: Any) -> tuple[str, ...]:
+    names = tuple(name_of(a) or "" for a in actions)
     if len(set(names)) < len(names):
         raise InputError(f"actions: {list(names)}; name each action once")
     return names
 
 
-def _of_labels(given: Any, state: Named, names: tuple[str, ...] | None) -> tuple[Any, tuple[str, ...] | None]:
+def _of_labels(array: Any, state: Named, names: tuple[str, ...] | None) -> tuple[Any, tuple[str, ...] | None]:
     """Put a DataArray into the order (action, state, next_state), of the states, and of the actions named, by its labels."""
     dims = ("action", "state", "next_state")
-    if set(given.dims) != set(dims):
-        return given, names
-    if "action" in given.coords:
-        own = _actions(given["action"].to_numpy().tolist())
-        names = own if names is None or set(names) != set(own) else names
-    known = Named("action", given.sizes["action"], names)
-    return by_label("transitions", given, dims, {"action": known, "state": state, "next_state": state}), names
+    if set(array.dims) != set(dims):
+        return array, names
+    if "action" in array.coords:
+        labels = _actions(array["action"].to_numpy().tolist())
+        names = labels if names is None or set(names) != set(labels) else names
+    known = Named("action", array.sizes["action"], names)
+    return by_label("transitions", array, dims, {"action": known, "state": state, "next_state": state}), names
 
 
-def _of_array(given: Any, state: Named) -> Entries:
+def _of_array(source: Any, state: Named) -> Entries:
     try:
-        array = np.asarray(given, float)
+        array = np.asarray(source, float)
     except (TypeError, ValueError):
-        raise InputError(f"transitions: a {type(given).__name__} is none; give {FORMS}") from None
+        raise InputError(f"transitions: a {type(source).__name__} is none; give {FORMS}") from None
     if array.ndim != 3:
         raise InputError(f"transitions: shape {array.shape}; give {FORMS}")
     if array.shape[0] == 0 or array.shape[1:] != (state.n, state.n):
@@ -155,35 +155,35 @@ def _of_array(given: Any, state: Named) -> Entries:
     return action, here, there, array[action, here, there], len(array)
 
 
-def _of_sparse(given: Sequence[Any], state: Named) -> Entries:
+def _of_sparse(matrices: Sequence[Any], state: Named) -> Entries:
     parts = []
-    for a, one in enumerate(given):
-        if tuple(one.shape) != (state.n, state.n):
+    for a, matrix in enumerate(matrices):
+        if tuple(matrix.shape) != (state.n, state.n):
             raise InputError(
-                f"transitions: the matrix of action {a} has shape {tuple(one.shape)}; of {state.n} states it must be "
+                f"transitions: the matrix of action {a} has shape {tuple(matrix.shape)}; of {state.n} states it must be "
                 f"({state.n}, {state.n})"
             )
-        found = one.tocoo()
-        here, there = np.asarray(found.row, np.int64), np.asarray(found.col, np.int64)
-        parts.append((np.full(len(here), a), here, there, np.asarray(found.data, float)))
+        entries = matrix.tocoo()
+        here, there = np.asarray(entries.row, np.int64), np.asarray(entries.col, np.int64)
+        parts.append((np.full(len(here), a), here, there, np.asarray(entries.data, float)))
     action, here, there, p = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return action, here, there, p, len(given)
+    return action, here, there, p, len(matrices)
 
 
 def _listed(
-    given: Mapping[Any, Any],
+    table: Mapping[Any, Any],
     state: Named,
     names: tuple[str, ...] | None,
     source: str,
     row_of: Callable[[int], str],
 ) -> tuple[Entries, tuple[str, ...] | None]:
-    lacking = [c for c in COLUMNS if c not in given]
+    lacking = [c for c in COLUMNS if c not in table]
     if lacking:
         raise InputError(
-            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of transitions has the columns "
+            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], table)}: a table of transitions has the columns "
             + ", ".join(COLUMNS)
         )
-    columns = {c: v if isinstance(v := given[c], Column) else column_of(v, c) for c in COLUMNS}
+    columns = {c: v if isinstance(v := table[c], Column) else column_of(v, c) for c in COLUMNS}
     lengths = {c: len(v.values) for c, v in columns.items()}
     if len(set(lengths.values())) > 1 or not lengths["action"]:
         raise InputError(f"{source}: columns of lengths {lengths}; give one row a transition, and at least one")
@@ -218,9 +218,9 @@ def _listed(
             f"{source}: {row_of(i)} and {row_of(j)}: action {texts['action'][i]!r} leads from state {texts['state'][i]!r} to "
             f"{texts['next_state'][i]!r} twice; give each transition once"
         )
-    found = (places[0], places[1], places[2], columns["probability"].values.astype(float), len(names))
+    entries = (places[0], places[1], places[2], columns["probability"].values.astype(float), len(names))
     numbered = names == tuple(map(str, range(len(names))))
-    return found, None if numbered else names
+    return entries, None if numbered else names
 
 
 def _trap(transitions: Transitions) -> int | None:

@@ -8,13 +8,12 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of, name_of
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import count_of
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp.mdp import MDP
 
 COLUMNS = ("trajectory", "step", "state", "action")
-LARGEST_COUNT = 1e12
 NOTHING = ("", "NA", "NaN", "nan", "None")
 
 
@@ -47,7 +46,7 @@ class Trajectories:
         return len(self.names)
 
     def lists(self) -> list[list[tuple[int, int]]]:
-        """One list of (state, action) a trajectory."""
+        """Return one list of (state, action) a trajectory."""
         out: list[list[tuple[int, int]]] = [[] for _ in self.names]
         for which, state, action in zip(
             self.trajectory.tolist(), self.state.tolist(), self.action.tolist(), strict=True
@@ -56,7 +55,7 @@ class Trajectories:
         return out
 
 
-def trajectories_of(mdp: MDP, given: Any, count: Any = None) -> Trajectories:
+def trajectories_of(mdp: MDP, source: Any, count: Any = None) -> Trajectories:
     """Read trajectories: lists of (state, action), or a table of trajectory, step, state, action.
 
     Parameters
@@ -70,18 +69,18 @@ def trajectories_of(mdp: MDP, given: Any, count: Any = None) -> Trajectories:
         No trajectory, an empty one, a state or action that there is not, a step that an action cannot lead to, one after
         the episode has ended; names trajectory and step.
     """
-    if isinstance(given, Trajectories):
-        return given
+    if isinstance(source, Trajectories):
+        return source
     counts: np.ndarray | None = None
-    if isinstance(given, Table):
-        parts, counts = _of_table(given.columns, given.source, count)
-    elif isinstance(given, Mapping) or hasattr(given, "columns"):
-        parts, counts = _of_table(columns_in(given, "trajectories", COLUMNS), "trajectories", count)
+    if isinstance(source, Table):
+        parts, counts = _of_table(source.columns, source.source, count)
+    elif isinstance(source, Mapping) or hasattr(source, "columns"):
+        parts, counts = _of_table(columns_in(source, "trajectories", COLUMNS), "trajectories", count)
     else:
-        parts = _of_lists(given)
+        parts = _of_lists(source)
     if count is not None and counts is None:
         counts = _counted(count, len(parts))
-    found: dict[str, list[int]] = {key: [] for key in COLUMNS}
+    columns: dict[str, list[int]] = {key: [] for key in COLUMNS}
     names = []
     for i, (name, where, steps) in enumerate(parts):
         if not steps:
@@ -92,10 +91,10 @@ def trajectories_of(mdp: MDP, given: Any, count: Any = None) -> Trajectories:
             s = _placed(mdp, "state", state, at)
             a = -1 if mdp.ended[s] and _is_nothing(action) else _placed(mdp, "action", action, at)
             for key, value in zip(COLUMNS, (i, t, s, a), strict=True):
-                found[key].append(value)
+                columns[key].append(value)
     if not names:
         raise InputError("trajectories: there is none; give a list of them, each a list of (state, action)")
-    which, step, state, action = (np.array(found[key], np.int64) for key in COLUMNS)
+    which, step, state, action = (np.array(columns[key], np.int64) for key in COLUMNS)
     made = Trajectories(which, step, state, action, tuple(names), counts)
     _check_moves(mdp, made, [where for _, where, _ in parts])
     return made
@@ -105,29 +104,29 @@ def _is_nothing(action: Any) -> bool:
     return name_of(action) in (None, *NOTHING)
 
 
-def _placed(mdp: MDP, what: str, given: Any, at: str) -> int:
+def _placed(mdp: MDP, what: str, label: Any, at: str) -> int:
     try:
-        return (mdp.state if what == "state" else mdp.action).place(given)
+        return (mdp.state if what == "state" else mdp.action).place(label)
     except InputError as error:
         raise InputError([f"{at}: {p}" for p in error.problems]) from None
 
 
-Part = tuple[str, str, list[tuple[Any, Any]]]
+NamedSteps = tuple[str, str, list[tuple[Any, Any]]]
 
 
-def _of_lists(given: Any) -> list[Part]:
-    if isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray)):
+def _of_lists(lists: Any) -> list[NamedSteps]:
+    if isinstance(lists, (str, bytes)) or not isinstance(lists, (Sequence, np.ndarray)):
         raise InputError(
-            f"trajectories: {shown(given)}; give a list of trajectories, each a list of (state, action), or a table with columns "
+            f"trajectories: {shown(lists)}; give a list of trajectories, each a list of (state, action), or a table with columns "
             + ", ".join(COLUMNS)
         )
     parts = []
-    for i, one in enumerate(given):
+    for i, trajectory in enumerate(lists):
         where = f"trajectory {i}"
-        if isinstance(one, (str, bytes)) or not isinstance(one, (Sequence, np.ndarray)):
-            raise InputError(f"{where}: {shown(one)} is none; give a list of (state, action)")
+        if isinstance(trajectory, (str, bytes)) or not isinstance(trajectory, (Sequence, np.ndarray)):
+            raise InputError(f"{where}: {shown(trajectory)} is none; give a list of (state, action)")
         steps = []
-        for t, step in enumerate(one):
+        for t, step in enumerate(trajectory):
             if isinstance(step, (str, bytes)) or not isinstance(step, (Sequence, np.ndarray)) or len(step) != 2:
                 raise InputError(f"{where}, step {t}: {shown(step)} is no step; give a pair (state, action)")
             steps.append((step[0], step[1]))
@@ -136,21 +135,20 @@ def _of_lists(given: Any) -> list[Part]:
 
 
 def _counted(count: Any, n: int) -> np.ndarray:
-    """How often each of n trajectories was made, of one number each."""
+    """Read how often each of n trajectories was made, of one number each: (trajectory,)."""
     right = f"give one whole number from 1 to 10^12 for each of the {n} trajectories"
     if isinstance(count, str) or not isinstance(count, (Sequence, np.ndarray)):
         raise InputError(f"count: {shown(count)}; {right}; a column can be named where the trajectories are a table")
     if len(count) != n:
         raise InputError(f"count: {len(count)} numbers; {right}")
-    for i, one in enumerate(count):
-        number = finite(one)
-        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
-            raise InputError(f"count: trajectory {i}: {shown(one)}; {right}")
-    return np.array([float(one) for one in count])
+    for i, value in enumerate(count):
+        if count_of(value) is None:
+            raise InputError(f"count: trajectory {i}: {shown(value)}; {right}")
+    return np.array([float(value) for value in count])
 
 
 def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, source: str) -> np.ndarray:
-    """How often each trajectory was made, of a column that says so in each of its rows."""
+    """Read how often each trajectory was made, of a column that says so in each of its rows: (trajectory,)."""
     out = []
     for trajectory, rows in of_rows.items():
         texts = [column.text(row).strip() for row in rows]
@@ -159,8 +157,8 @@ def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, sour
                 f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r} and {next(t for t in texts if t != texts[0])!r}; "
                 "it says how often the trajectory was made, so it must be constant in a trajectory"
             )
-        number = None if column.is_text or column.missing()[rows[0]] else float(column.values[rows[0]])
-        if number is None or not 1 <= number <= LARGEST_COUNT or number != int(number):
+        number = None if column.is_text or column.missing()[rows[0]] else count_of(float(column.values[rows[0]]))
+        if number is None:
             raise InputError(
                 f"{source}: trajectory {trajectory!r}: column {name!r} is {texts[0]!r}; it says how often the trajectory was made, a "
                 "whole number from 1 to 10^12"
@@ -169,18 +167,18 @@ def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, sour
     return np.array(out)
 
 
-def _of_table(given: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[Part], np.ndarray | None]:
-    lacking = [c for c in COLUMNS if c not in given]
+def _of_table(cells: Mapping[str, Any], source: str, count: Any = None) -> tuple[list[NamedSteps], np.ndarray | None]:
+    lacking = [c for c in COLUMNS if c not in cells]
     if lacking:
         raise InputError(
-            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], given)}: a table of trajectories has the columns "
+            f"{source}: no column {lacking[0]!r}; {suggestion(lacking[0], cells)}: a table of trajectories has the columns "
             + ", ".join(COLUMNS)
         )
-    if isinstance(count, str) and count not in given:
-        raise InputError(f"{source}: no column {count!r}; {suggestion(count, given)}")
-    weights = ("scene_weight",) if "scene_weight" in given else ()
+    if isinstance(count, str) and count not in cells:
+        raise InputError(f"{source}: no column {count!r}; {suggestion(count, cells)}")
+    weights = ("scene_weight",) if "scene_weight" in cells else ()
     columns = {
-        c: v if isinstance(v := given[c], Column) else column_of(v, c)
+        c: v if isinstance(v := cells[c], Column) else column_of(v, c)
         for c in (*COLUMNS, *([count] if isinstance(count, str) else ()), *weights)
     }
     if (

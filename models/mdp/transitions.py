@@ -53,22 +53,22 @@ class Transitions:
         return index, weight
 
     def dense(self) -> np.ndarray:
-        """``P`` whole: (action, state, next_state)."""
+        """Return ``P`` as a full array: (action, state, next_state)."""
         out = np.zeros((self.n_actions * self.n_states, self.n_states))
         out[np.repeat(np.arange(len(out)), np.diff(self.starts)), self.next_state] = self.probability
         return out.reshape(self.n_actions, self.n_states, self.n_states)
 
     @cached_property
-    def _whole(self) -> np.ndarray | None:
-        """The same as a matrix (action * state, next_state), where products with it are the faster ones."""
+    def _matrix(self) -> np.ndarray | None:
+        """``P`` as a matrix (action * state, next_state), where products with it are faster; else None."""
         size = self.n_actions * self.n_states * self.n_states
         few = self.padded[0].shape[1] * 16 <= self.n_states
         return None if few or size > DENSE else self.dense().reshape(-1, self.n_states)
 
     def ahead(self, values: np.ndarray) -> np.ndarray:
-        """``sum_s' P(s' | s, a) x(s')`` of vectors x, (state, vector): (action, state, vector)."""
-        if self._whole is not None:
-            out = self._whole @ values
+        """Return ``sum_s' P(s' | s, a) x(s')`` of vectors x, (state, vector): (action, state, vector)."""
+        if self._matrix is not None:
+            out = self._matrix @ values
         else:
             index, weight = self.padded
             out = weight[:, :1] * values[index[:, 0]]
@@ -82,15 +82,15 @@ class Transitions:
         lengths = np.diff(self.starts)
         here = np.repeat(np.tile(np.arange(self.n_states), self.n_actions), lengths)
         there = self.next_state
-        given = np.arange(self.n_states)
+        unchanged = np.arange(self.n_states)
         width = int(np.abs(here - there).max(initial=0))
         if width <= 1:
-            return given, width
+            return unchanged, width
         other = _cuthill_mckee(self.n_states, here, there)
         place = np.empty(self.n_states, np.int64)
-        place[other] = given
+        place[other] = unchanged
         narrow = int(np.abs(place[here] - place[there]).max(initial=0))
-        return (other, narrow) if narrow < width else (given, width)
+        return (other, narrow) if narrow < width else (unchanged, width)
 
     def solve(self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool = False) -> np.ndarray:
         """Solve ``(I - g P_pi) x = b``, one system a policy: what a policy is worth that is paid b on each step.
@@ -116,12 +116,12 @@ class Transitions:
         out = np.empty(values.shape)
         for lo in range(0, len(values), group):
             some = slice(lo, lo + group)
-            work = self._banded if banded else self._in_whole
+            work = self._solve_banded if banded else self._solve_dense
             out[some] = work(policies[some], discount, values[some], transposed, order, band)
         return out
 
     def mixed(self, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Transitions under policies: next states and probabilities, two arrays (policy, state, successor)."""
+        """Return transitions under policies: next states and probabilities, two arrays (policy, state, successor)."""
         index, weight = self.padded
         shape = (self.n_actions, self.n_states, -1)
         index, weight = index.reshape(shape), weight.reshape(shape)
@@ -129,11 +129,11 @@ class Transitions:
         if policies.ndim == 2:
             return index[policies, states], weight[policies, states]
         chances = np.moveaxis(policies, 2, 1)[..., None]  # (policy, action, state, 1)
-        whole = np.moveaxis(chances * weight, 1, 2).reshape(len(policies), self.n_states, -1)
+        mixture = np.moveaxis(chances * weight, 1, 2).reshape(len(policies), self.n_states, -1)
         where = np.moveaxis(index, 0, 1).reshape(self.n_states, -1)
-        return np.broadcast_to(where, whole.shape), whole
+        return np.broadcast_to(where, mixture.shape), mixture
 
-    def _in_whole(
+    def _solve_dense(
         self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool, _: np.ndarray, __: int
     ) -> np.ndarray:
         index, weight = self.mixed(policies)
@@ -145,18 +145,18 @@ class Transitions:
             matrix[which, states, index[:, :, k]] -= discount * weight[:, :, k]
         if transposed:
             matrix = np.swapaxes(matrix, 1, 2)
-        found = np.linalg.solve(matrix, values[..., None])[..., 0]
+        x = np.linalg.solve(matrix, values[..., None])[..., 0]
         for _round in range(REFINED):
             # Pivots carry the rounding of a huge value to states that cannot reach it; its residual there shows (Skeel 1980).
-            left = values - np.einsum("pij,pj->pi", matrix, found)
-            own = np.abs(values) + np.einsum("pij,pj->pi", np.abs(matrix), np.abs(found))
-            wrong = (np.abs(left) > EPS * n * own).any(axis=1)
+            left = values - np.einsum("pij,pj->pi", matrix, x)
+            size = np.abs(values) + np.einsum("pij,pj->pi", np.abs(matrix), np.abs(x))
+            wrong = (np.abs(left) > EPS * n * size).any(axis=1)
             if not wrong.any():
                 break
-            found[wrong] += np.linalg.solve(matrix[wrong], left[wrong][..., None])[..., 0]
-        return found
+            x[wrong] += np.linalg.solve(matrix[wrong], left[wrong][..., None])[..., 0]
+        return x
 
-    def _banded(
+    def _solve_banded(
         self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool, order: np.ndarray, band: int
     ) -> np.ndarray:
         index, weight = self.mixed(policies)
@@ -200,7 +200,7 @@ class Transitions:
 
 
 def _cuthill_mckee(n: int, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Breadth first from a state on the rim, neighbours of few neighbours first: (state,)."""
+    """Order states breadth first from one on the rim, neighbours of few neighbours first: (state,)."""
     apart = here != there
     pairs, _, _, _ = distinct(np.concatenate([here[apart] * n + there[apart], there[apart] * n + here[apart]]))
     degree = np.bincount(pairs // n, minlength=n)
@@ -210,17 +210,17 @@ def _cuthill_mckee(n: int, here: np.ndarray, there: np.ndarray) -> np.ndarray:
     out: list[int] = []
 
     def breadth_first(start: int) -> list[int]:
-        taken, found = {start}, [start]
-        for state in found:
+        taken, reached = {start}, [start]
+        for state in reached:
             near = [s for s in neighbours[ends[state] : ends[state + 1]].tolist() if s not in taken]
             near.sort(key=lambda s: int(degree[s]))
             taken.update(near)
-            found.extend(near)
-        return found
+            reached.extend(near)
+        return reached
 
     for state in np.argsort(degree, kind="stable").tolist():
         if not seen[state]:
-            found = breadth_first(breadth_first(state)[-1])
-            seen[found] = True
-            out.extend(found)
+            component = breadth_first(breadth_first(state)[-1])
+            seen[component] = True
+            out.extend(component)
     return np.array(out, np.int64)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.elicitation import GRADES, PairwiseJudgement, answers_of
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
@@ -201,7 +201,7 @@ class Inferred:
         blind = rng.standard_normal((len(self.tau), len(model.names)))
         z = seen + blind - blind @ model.bases[k].T @ model.bases[k]
         worth = model.worths(self.found.points) + self.tau[:, None] * z
-        return Held(_softmax(worth), self.found.weights)
+        return Held(softmax(worth), self.found.weights)
 
 
 @lru_cache(maxsize=64)
@@ -215,7 +215,7 @@ def infer(
     if not (found.k_hat <= K_HAT and found.weights @ found.weights * len(found.weights) <= 1 / LEAST_SHARE):
         method = "smc"
         found = _from_what_was_found(model, found)
-    pool = Held(_softmax(model.worths(found.points)), found.weights)
+    pool = Held(softmax(model.worths(found.points)), found.weights)
     apart = pool.pi - pool.mean()
     ess = 1.0 / float(found.weights @ found.weights)
     if method == "laplace":
@@ -390,8 +390,3 @@ def _half_normal_of(x: float) -> float:
 def _sigmoid(z: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         return 1.0 / (1.0 + np.exp(-z))
-
-
-def _softmax(worths: np.ndarray) -> np.ndarray:
-    odds = np.exp(worths - worths.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)

@@ -8,7 +8,6 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.linear import Fitted
-from reward_hypotheses.models.inference.quadrature import Integral
 from reward_hypotheses.models.policies.base import Rationality
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Posterior
@@ -48,8 +47,8 @@ def nodes_of(one: Rational, evidence: Evidence, h: int) -> tuple[np.ndarray, np.
     if evidence.draws is not None:
         drawn = evidence.draws["rationality"][..., h].ravel()
         return drawn, np.full(len(drawn), 1 / len(drawn)), True
-    row = evidence.statistics[h]
-    found = Integral(0.0, np.linspace(row[0], row[1], len(row) - 2), row[2:])
+    assert evidence.density is not None
+    found = evidence.density.of(h)
     return np.exp(found.nodes), found.shares(), False
 
 

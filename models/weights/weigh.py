@@ -11,7 +11,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
-from reward_hypotheses.models.feedback.labels import Labels
+from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Fitted
@@ -104,7 +104,7 @@ def _evidence(
         ]
         sampled, sampler = sample_evidence(some, over, classes, draws, chains, seed)
         for k, e, exact in zip(to_sample, sampled, known, strict=True):
-            found[k] = e if exact is None else replace(e, statistics=exact.statistics)
+            found[k] = e if exact is None else replace(e, statistics=exact.statistics, density=exact.density)
     evidence = [e for e in found if e is not None]
     estimates = [
         Estimate(str(one.name), e.method, e.classes, e.mcse) for one, e in zip(feedback, evidence, strict=True)
@@ -317,6 +317,7 @@ def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n
         statistics=statistics,
         mcse=spread(evidence.mcse),
         draws=draws,
+        density=None if evidence.density is None else evidence.density.map(spread),
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.feedback.registry import KINDS
 from reward_hypotheses.study.combine import PARTS
 from reward_hypotheses.study.sections.agent import POLICIES
 from reward_hypotheses.study.sections.analysis import FitSpec
-from reward_hypotheses.study.sections.feedback import FEEDBACK
 
 Document = Mapping[str, Any]
 BESIDES = ("what is asked", "title", "versions")
@@ -154,7 +154,7 @@ def _feedback(
     places = ("table", "mdp")
     settings = {key: value for key, value in entry.items() if key in keys and key not in (*places, "name")}
     data = {f"data of its {key}": _data(entry[key], document, written) for key in places if key in entry}
-    return {"kind": FEEDBACK[entry["kind"]].kind, **settings, **data}
+    return {"kind": KINDS[entry["kind"]].kind, **settings, **data}
 
 
 def _data(name: str, document: Document, written: Mapping[str, Any]) -> Any:

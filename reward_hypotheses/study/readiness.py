@@ -12,7 +12,8 @@ from reward_hypotheses.analysis.evidence.unread_features import unread_warning
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes, Rational
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear, combination
@@ -95,7 +96,7 @@ def _without_spread(study: Study) -> Iterator[str]:
             on_support = moved(feedback, study.support)
         for choices in (feedback, on_support):
             try:
-                if isinstance(choices, OfScenes):
+                if isinstance(choices, SceneChoice):
                     choices.refuse_no_spread()
             except InputError as error:
                 yield from (f"{where} {p}" for p in error.problems)

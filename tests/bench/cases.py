@@ -87,7 +87,7 @@ def timed(work: Callable[[], object], repeat: int) -> float:
 
 def weights(n: int, count: int, repeat: int) -> float:
     """Posterior weights from expressions and labels: rewards, counts, evidence, normalisation."""
-    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.kinds.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.priors.uniform import Uniform
@@ -101,7 +101,7 @@ def weights(n: int, count: int, repeat: int) -> float:
 
 def weights_of_predictions(n: int, count: int, repeat: int) -> float:
     """The same once the rewards are there: counts of agreement, evidence, normalisation."""
-    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.kinds.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -187,7 +187,7 @@ def argument(n: int, count: int) -> float:
     )
     from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
     from reward_hypotheses.analysis.shift.minimax import Impossible
-    from reward_hypotheses.models.feedback.labels import Labels
+    from reward_hypotheses.models.feedback.kinds.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -319,7 +319,7 @@ def sampled_again() -> tuple[float, float]:
 def ranked(n: int, options: int, count: int) -> float:
     """Evidence of rankings under many hypotheses, the rationality integrated out."""
     from reward_hypotheses.models.feedback.collection import named
-    from reward_hypotheses.models.feedback.rankings import Rankings
+    from reward_hypotheses.models.feedback.kinds.rankings import Rankings
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.priors.uniform import Uniform

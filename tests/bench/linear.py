@@ -25,8 +25,8 @@ def data(n, k, repeated):
 
 def ours(x, second):
     from reward_hypotheses.data.readers.in_memory import as_table
-    from reward_hypotheses.models.feedback.choices import Choices
     from reward_hypotheses.models.feedback.collection import named
+    from reward_hypotheses.models.feedback.kinds.choices import Choices
     from reward_hypotheses.models.hypotheses.failure_line import failure_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.linear import Linear

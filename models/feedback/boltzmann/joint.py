@@ -1,4 +1,4 @@
-"""Feedbacks of one human, some of whom have nuisances of their own beside the rationality that all share."""
+"""Evidence of feedbacks of one human, some of which have nuisances beside the rationality that all share."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.feedback.boltzmann.likelihood import BoltzmannRational
-from reward_hypotheses.models.feedback.evidence import Evidence
+from reward_hypotheses.models.feedback.evidence import Evidence, common_classes
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.laplace import DRAWS, K_HAT, Base, Weighted, laplace
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
@@ -18,71 +18,75 @@ LEAST_DRAWS = 4000
 
 
 def evidence_jointly(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation]) -> list[Evidence]:
-    """``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``, with its Monte Carlo error.
+    """Return the evidence of feedbacks with nuisances of their own, by one integral over all nuisances.
 
-    Over all nuisances at once, by Laplace's approximation and importance sampling; by sequential Monte Carlo where the
-    Pareto k-hat is above 0.7. The whole stands with the first feedback, and 0 with the others; all hold the classes of all
-    together, and draws of their nuisances that go together.
+    The log evidence is ``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``. It is found by
+    Laplace's approximation and importance sampling, or by sequential Monte Carlo where the Pareto k-hat is above 0.7. Every
+    feedback has the classes of all together (see `Evidence.beside`), and draws of its nuisances that go with those of the
+    others.
 
     Parameters
     ----------
     feedback : sequence of Rational
         Of one human whose rationality is inferred.
     """
-    each = [one.classes(valuation) for one, valuation in zip(feedback, valuations, strict=True)]
-    together: dict[tuple[int, ...], int] = {}
-    by_hypothesis = zip(*(c.tolist() for c in each), strict=True)
-    classes = np.array([together.setdefault(key, len(together)) for key in by_hypothesis])
+    classes = common_classes([each.classes(valuation) for each, valuation in zip(feedback, valuations, strict=True)])
     _, first, inverse, _ = distinct(classes)
     priors: dict[str, Nuisance] = {}
-    for one in feedback:
-        priors |= {one.variable(key): prior for key, prior in one.nuisances.items()}
+    for each in feedback:
+        priors |= {each.variable(key): prior for key, prior in each.nuisances.items()}
     values, errors, methods = np.empty(len(first)), np.empty(len(first)), []
-    kept = np.empty((len(priors), KEPT_CHAINS * KEPT_DRAWS, len(first)))
+    points = np.empty((len(priors), KEPT_CHAINS * KEPT_DRAWS, len(first)))
     for c, h in enumerate(first.tolist()):
-        said, cells = _said(feedback, valuations, int(h))
+        log_likelihood, cells = _likelihood_of(feedback, valuations, int(h))
         rng = np.random.default_rng([31, c])
-        method, found = _integrated(priors, said, int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, DRAWS)), rng)
-        values[c], errors[c] = found.value, found.mcse
+        n = int(np.clip(WORK // max(cells, 1), LEAST_DRAWS, DRAWS))
+        method, sample = _integrated(priors, log_likelihood, n, rng)
+        values[c], errors[c] = sample.value, sample.mcse
         methods.append(method)
-        below = np.cumsum(found.weights)
-        evenly = (rng.random() + np.arange(kept.shape[1])) / kept.shape[1] * below[-1]
-        rows = rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))
+        rows = sample.resampled(points.shape[1], rng)
         for k, prior in enumerate(priors.values()):
-            kept[k, :, c] = prior.from_line(found.points[rows, k])[0]
-    draws = dict(zip(priors, kept[:, :, inverse].reshape(len(priors), KEPT_CHAINS, KEPT_DRAWS, -1), strict=True))
-    nothing = np.zeros(len(classes))
+            points[k, :, c] = prior.from_line(sample.points[rows, k])[0]
+    draws = dict(zip(priors, points[:, :, inverse].reshape(len(priors), KEPT_CHAINS, KEPT_DRAWS, -1), strict=True))
     return [
         Evidence(
-            values[inverse] if k == 0 else nothing,
+            values[inverse],
             inverse,
-            one.n_answers,
-            mcse=errors[inverse] if k == 0 else nothing,
-            draws={key: draws[one.variable(key)] for key in one.nuisances},
+            each.n_answers,
+            mcse=errors[inverse],
+            draws={key: draws[each.variable(key)] for key in each.nuisances},
             method="smc" if "smc" in methods else "laplace",
-        )
-        for k, one in enumerate(feedback)
+        ).beside(first=k == 0)
+        for k, each in enumerate(feedback)
     ]
 
 
-type Said = Callable[[dict[str, np.ndarray]], np.ndarray]
+type LogLikelihood = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def _said(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation], h: int) -> tuple[Said, int]:
-    """Log likelihood of all that was said, of nuisances (point,) by variable: (point,); and the numbers that one costs."""
-    parts = [one.part(valuation, h) for one, valuation in zip(feedback, valuations, strict=True)]
+def _likelihood_of(
+    feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation], h: int
+) -> tuple[LogLikelihood, int]:
+    """Return the log likelihood of all answers as a function of nuisances by variable, and its size in floats."""
+    parts = [
+        (each.likelihood(valuation, h), {key: each.variable(key) for key in each.nuisances})
+        for each, valuation in zip(feedback, valuations, strict=True)
+    ]
 
-    def said(theta: dict[str, np.ndarray]) -> np.ndarray:
-        mine = [{key: theta[one.variable(key)] for key in one.nuisances} for one in feedback]
-        return np.sum([part.log_likelihoods(own) for part, own in zip(parts, mine, strict=True)], axis=0)
+    def log_likelihood(theta: dict[str, np.ndarray]) -> np.ndarray:
+        each = [
+            likelihood.log_likelihoods({key: theta[variable] for key, variable in variables.items()})
+            for likelihood, variables in parts
+        ]
+        return np.asarray(np.sum(each, axis=0))
 
-    return said, sum(part.inputs.size for part in parts)
+    return log_likelihood, sum(likelihood.inputs.size for likelihood, _ in parts)
 
 
 def _integrated(
-    priors: Mapping[str, Nuisance], said: Said, draws: int, rng: np.random.Generator
+    priors: Mapping[str, Nuisance], log_likelihood: LogLikelihood, draws: int, rng: np.random.Generator
 ) -> tuple[str, Weighted]:
-    """Over nuisances mapped to the line, (point, nuisance): by the quicker way if it can be trusted."""
+    """Integrate over nuisances mapped to the line, (point, nuisance), by the quicker method if it can be trusted."""
 
     def at(phi: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         columns = zip(priors.items(), phi.T, strict=True)
@@ -90,20 +94,20 @@ def _integrated(
 
     def log_prior(phi: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            found = sum(priors[name].log_density(x) + jacobian for name, (x, jacobian) in at(phi).items())
-        return np.where(np.isnan(found), -np.inf, found)
+            density = sum(priors[name].log_density(x) + jacobian for name, (x, jacobian) in at(phi).items())
+        return np.where(np.isnan(density), -np.inf, density)
 
-    def log_likelihood(phi: np.ndarray) -> np.ndarray:
+    def on_line(phi: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            found = said({name: x for name, (x, _) in at(phi).items()})
-        return np.where(np.isnan(found), -np.inf, found)
+            values = log_likelihood({name: x for name, (x, _) in at(phi).items()})
+        return np.where(np.isnan(values), -np.inf, values)
 
-    def drawn(n: int, rng: np.random.Generator) -> np.ndarray:
+    def prior_draws(n: int, rng: np.random.Generator) -> np.ndarray:
         return np.stack([prior.to_line(prior.draws((n,), rng)) for prior in priors.values()], axis=-1)
 
     start = np.array([[float(prior.to_line(np.array([prior.start]))[0]) for prior in priors.values()]])
-    base = Base(log_prior, drawn)
-    found = laplace(lambda phi: log_prior(phi) + log_likelihood(phi), start, rng, draws=draws, base=base)
-    if found.k_hat <= K_HAT and np.isfinite(found.value):
-        return "laplace", found
-    return "smc", smc(log_prior, log_likelihood, drawn, rng)
+    base = Base(log_prior, prior_draws)
+    sample = laplace(lambda phi: log_prior(phi) + on_line(phi), start, rng, draws=draws, base=base)
+    if sample.k_hat <= K_HAT and np.isfinite(sample.value):
+        return "laplace", sample
+    return "smc", smc(log_prior, on_line, prior_draws, rng)

@@ -1,4 +1,4 @@
-"""The prior of a rationality."""
+"""Read the rationality of a feedback: a number, or its prior."""
 
 import json
 from collections.abc import Mapping
@@ -10,25 +10,46 @@ from reward_hypotheses.data.numerics import finite
 DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
 
 
-def prior_of_rationality(given: Mapping[str, Any]) -> tuple[str, float, float]:
-    """Read ``{ dist = "lognormal", mu = 0, sigma = 1 }``; InputError says what is wrong with it."""
-    for key in given:
+def read_rationality(value: Any) -> float | tuple[str, float, float]:
+    """Read a number, ``{ dist = "lognormal", mu = 0, sigma = 1 }`` or such a triple; None is the default prior.
+
+    Raises
+    ------
+    InputError
+        A rationality that is no positive number up to 1e9, and an unknown or impossible prior.
+    """
+    value = DEFAULT if value is None else value
+    if isinstance(value, tuple) and len(value) == 3 and value[0] == "lognormal":
+        value = dict(zip(DEFAULT, value, strict=True))
+    if isinstance(value, Mapping):
+        return prior_of_rationality(value)
+    if not 0 < (finite(value) or 0) <= 1e9:
+        raise InputError(
+            f"rationality: {shown(value)}; give a positive number, or its prior, "
+            '{ dist = "lognormal", mu = 0, sigma = 1 }'
+        )
+    return float(value)
+
+
+def prior_of_rationality(prior: Mapping[str, Any]) -> tuple[str, float, float]:
+    """Read the prior of a rationality: ``("lognormal", mu, sigma)``; InputError says what is wrong with it."""
+    for key in prior:
         if key not in DEFAULT:
             raise InputError(f"rationality: {key!r} is unknown; {suggestion(str(key), DEFAULT)}")
-    if given.get("dist", "lognormal") != "lognormal":
-        raise InputError(f"rationality: dist: {shown(given['dist'])}; give 'lognormal'")
-    mu, sigma = finite(given.get("mu", 0.0)), finite(given.get("sigma", 1.0))
+    if prior.get("dist", "lognormal") != "lognormal":
+        raise InputError(f"rationality: dist: {shown(prior['dist'])}; give 'lognormal'")
+    mu, sigma = finite(prior.get("mu", 0.0)), finite(prior.get("sigma", 1.0))
     if mu is None or abs(mu) > 20:
-        raise InputError(f"rationality: mu: {shown(given['mu'])}; give a number from -20 to 20, the mean of log beta")
+        raise InputError(f"rationality: mu: {shown(prior['mu'])}; give a number from -20 to 20, the mean of log beta")
     if sigma is None or not 1e-3 <= sigma <= 20:
         raise InputError(
-            f"rationality: sigma: {shown(given['sigma'])}; give a number from 0.001 to 20, the spread of log beta"
+            f"rationality: sigma: {shown(prior['sigma'])}; give a number from 0.001 to 20, the spread of log beta"
         )
     return ("lognormal", mu, sigma)
 
 
 def as_written(value: Any) -> str:
-    """A rationality or scale as it is written in a study file."""
+    """Return a rationality or scale in the notation of a study file."""
     if isinstance(value, tuple):
         return f"{{ dist = {json.dumps(value[0])}, mu = {value[1]:g}, sigma = {value[2]:g} }}"
     return json.dumps(value)

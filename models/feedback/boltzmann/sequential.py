@@ -1,13 +1,12 @@
 """Stages: the best of what is left is chosen, then the best of the rest; their likelihood for very many units."""
 
 import math
-import os
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from reward_hypotheses.data.numerics import in_threads
 from reward_hypotheses.models.feedback.boltzmann.ties import apart, log_chances, ties_of
 
 CELLS = 262144  # numbers worked on at once: few enough for a core's cache, enough to forget what starting costs
@@ -19,7 +18,7 @@ TINY = 1e-5  # step of differences
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """What was said about some units, their options in rows from the worst to the best.
+    """Answers about some units, their options in rows from the worst to the best.
 
     A unit with fewer options than another has its own in the last rows. A step leads from one row to the next.
 
@@ -44,7 +43,7 @@ class Layout:
     counts: np.ndarray | None
 
     def steps(self, values: np.ndarray) -> np.ndarray:
-        """Worth of the option that a step leaves less that of the one to which it leads, -inf where shut: (step, unit)."""
+        """Return the worth of the option that a step leaves less that of the next, -inf where shut: (step, unit)."""
         ordered = values.ravel()[self.index]
         with np.errstate(invalid="ignore"):  # where there is no option
             out = ordered[:-1] - ordered[1:]
@@ -53,7 +52,7 @@ class Layout:
         return out
 
     def reach(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far a stage's option is below what was left with it, at most, and the sum over a unit's stages: (..., unit)."""
+        """Return the greatest distance of a chosen option below another that was left, and its sum over stages: (..., unit)."""
         below = np.zeros(steps.shape[1:])
         farthest, together = np.zeros(below.shape), np.zeros(below.shape)
         for step, costs in zip(steps, self.costs, strict=True):
@@ -127,18 +126,18 @@ class Stages:
         )
 
     def steps(self, values: np.ndarray) -> "Steps":
-        """What one hypothesis makes of it, of inputs ``x`` (unit, option)."""
+        """Return the steps under one hypothesis, of inputs ``x`` (unit, option)."""
         return Steps(self, [layout.steps(values) for layout in self.layouts])
 
     @cached_property
     def sampled(self) -> "tuple[Stages, np.ndarray]":
-        """Some of the units, drawn at random, and which they are: to find out roughly."""
+        """Some of the units, drawn at random, and which they are: for a rough first value."""
         some = np.sort(np.random.default_rng(23).choice(self.n_units, min(SAMPLED, self.n_units), replace=False))
         return Stages(self.ranks[some], self.inside[some], None if self.counts is None else self.counts[some]), some
 
 
 class LinearSteps:
-    """What rewards that are linear in some weights make of it: steps ``D w``, of all points at once.
+    """Differences of worth along the stages under rewards linear in weights: steps ``D w``, of all points at once.
 
     Parameters
     ----------
@@ -159,13 +158,12 @@ class LinearSteps:
             self.parts.append((layout, apart, float(longest), costly))
 
     def log_likelihoods(self, weights: np.ndarray) -> np.ndarray:
-        """``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
-        return -np.sum(list(in_threads(lambda part: self._left(weights, *part), self.parts)), axis=0)
+        """Return ``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
+        return -np.sum(in_threads(lambda part: self._left(weights, *part), self.parts), axis=0)
 
     def slopes(self, weights: np.ndarray) -> np.ndarray:
-        """Gradient of `log_likelihoods` with respect to the weights: (point, feature)."""
-        found = in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts)
-        return np.asarray(np.sum(list(found), axis=0))
+        """Return the gradient of `log_likelihoods` with respect to the weights: (point, feature)."""
+        return np.asarray(np.sum(in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts), axis=0))
 
     def _slopes(self, weights: np.ndarray, layout: Layout, apart: np.ndarray) -> np.ndarray:
         n_steps, n_units, k = apart.shape
@@ -176,8 +174,8 @@ class LinearSteps:
             some = weights[lo : lo + room]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 steps = np.moveaxis((some @ flat.T).reshape(len(some), n_steps, n_units), 1, 0)
-                found = slopes_left(np.ascontiguousarray(steps), layout)
-                out[lo : lo + room] = -np.moveaxis(found, 0, 1).reshape(len(some), -1) @ flat
+                slopes = slopes_left(np.ascontiguousarray(steps), layout)
+                out[lo : lo + room] = -np.moveaxis(slopes, 0, 1).reshape(len(some), -1) @ flat
         return out
 
     def _left(self, weights: np.ndarray, layout: Layout, apart: np.ndarray, longest: float, costly: int) -> np.ndarray:
@@ -188,11 +186,11 @@ class LinearSteps:
         room = max(1, CELLS // max(n_steps * n_units, 1))
         farthest = longest * np.sqrt((weights**2).sum(axis=1))  # of Cauchy and Schwarz
         flat = apart.reshape(-1, k).T
-        held = np.empty((min(room, len(weights)), flat.shape[1]))
+        room_for_steps = np.empty((min(room, len(weights)), flat.shape[1]))
         for lo in range(0, len(weights), room):
             some = weights[lo : lo + room]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                steps = np.matmul(some, flat, out=held[: len(some)]).reshape(len(some), n_steps, n_units)
+                steps = np.matmul(some, flat, out=room_for_steps[: len(some)]).reshape(len(some), n_steps, n_units)
                 steps = np.ascontiguousarray(np.moveaxis(steps, 1, 0)) if n_steps > 1 else steps.reshape(1, -1, n_units)
                 if layout.shut is not None:
                     steps[np.broadcast_to(layout.shut[:, None, :], steps.shape)] = -np.inf
@@ -203,7 +201,7 @@ class LinearSteps:
 
 
 class Steps:
-    """What one hypothesis makes of what was said.
+    """Differences of worth along the stages under one hypothesis.
 
     Parameters
     ----------
@@ -221,11 +219,11 @@ class Steps:
 
     @property
     def farthest(self) -> float:
-        """How far an option that was chosen is below what was left with it, at most, times beta."""
+        """The greatest distance of a chosen option below another that was left with it, before it is multiplied by beta."""
         return max((farthest for farthest, _ in self.reaches), default=0.0)
 
     def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
-        """``sum_units log p(unit | beta)`` at each beta: (beta,)."""
+        """Return ``sum_units log p(unit | beta)`` at each beta: (beta,)."""
         out = np.zeros(len(beta))
         for layout, step, reach in zip(self.stages.layouts, self.steps, self.reaches, strict=True):
             room = max(1, CELLS // max(step.size, 1))
@@ -238,19 +236,8 @@ class Steps:
         return out
 
 
-def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T]) -> Iterable[S]:
-    """``work`` of each part, on every core where there are several parts."""
-    workers = min(os.cpu_count() or 1, 8, len(parts))
-    if workers < 2:
-        return [work(part) for part in parts]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, parts))
-
-
 def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """``- sum_units log p(unit)`` at each point: how much each choice leaves open, summed over stages and units: (point,).
+    """Return ``- sum_units log p(unit)`` at each point: the surprise of the choices, summed over stages and units: (point,).
 
     Parameters
     ----------
@@ -324,7 +311,7 @@ def slopes_left(steps: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _slopes_of_ties(layout: Layout, tied: list[np.ndarray], log_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Derivative of what ties add to `log_left`: with respect to log Q of each row, and to each step; by differences."""
+    """Return the derivative of the ties' part of `log_left`, by log Q of each row and by each step; by differences."""
     of_q, of_step = np.zeros(log_q.shape), np.zeros(log_q.shape)
     for (size, rows, units), z in zip(layout.ties, tied, strict=True):
         rest = np.where(rows >= 2, log_q[np.maximum(rows - 2, 0), :, units].T, 0.0)
@@ -352,23 +339,23 @@ def _by_products(steps: np.ndarray, layout: Layout, farthest: float, together: f
         rest = np.where(rows >= 2, q[np.maximum(rows - 2, 0), :, units].T, 1.0)  # row k's is q[k - 1], and row 0's is 1
         out -= _weighed(log_chances(z, np.log(rest)), None if layout.counts is None else layout.counts[units])
     costly = [(k, costs) for k, costs in enumerate(layout.costs) if costs is not False]
-    whole = together + sum(math.log(k + 2) for k, _ in costly)  # the log of a unit's product, at most
+    largest_log = together + sum(math.log(k + 2) for k, _ in costly)  # the log of a unit's product, at most
     at_once = max(1, len(costly))
-    if whole > LARGEST:
+    if largest_log > LARGEST:
         at_once = max(1, int(LARGEST / (farthest + math.log(len(q) + 1))))
-        whole = LARGEST
+        largest_log = LARGEST
     for lo in range(0, len(costly), at_once):
         product: np.ndarray | None = None
         for k, costs in costly[lo : lo + at_once]:
             factor = q[k] if costs is True else np.where(costs, q[k], 1.0)
             product = factor if product is None else np.multiply(product, factor, out=product)
         if product is not None:
-            out += _log(product, layout.counts, int(LARGEST / whole))
+            out += _log(product, layout.counts, int(LARGEST / largest_log))
     return out
 
 
 def _log(product: np.ndarray, counts: np.ndarray | None, units: int) -> np.ndarray:
-    """Sum of logs over units (..., unit), of products of so many units at a time."""
+    """Return the sum of logs over units (..., unit), of products of so many units at a time."""
     if counts is not None:
         return np.log(product) @ counts
     out = np.zeros(product.shape[:-1])

@@ -9,7 +9,7 @@ NUMBERS = 2_000_000  # held at once
 
 
 def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """By size, first row and unit of the ties, of whether a row ties with the one before (row, unit)."""
+    """Return the ties by size, first row and unit, of whether a row ties with the one before (row, unit)."""
     ends = same & ~np.concatenate([same[1:], np.zeros((1, same.shape[1]), bool)])
     if not ends.any():
         return
@@ -23,20 +23,20 @@ def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 
 
 def apart(steps: np.ndarray, size: int, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Worth of the options that tie less that of the one before them in rows: (point, tie, member)."""
-    found = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
-    return np.moveaxis(-np.cumsum(found, axis=1), 2, 0)
+    """Return the worth of the options that tie less that of the one before them in rows: (point, tie, member)."""
+    differences = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
+    return np.moveaxis(-np.cumsum(differences, axis=1), 2, 0)
 
 
 def log_chances(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """`in_any_order`, some ties at a time: (point, tie)."""
+    """Return `in_any_order`, some ties at a time: (point, tie)."""
     at_once = max(1, NUMBERS // (2 ** z.shape[-1] * max(len(z), 1)))
     parts = [in_any_order(z[:, i : i + at_once], rest[:, i : i + at_once]) for i in range(0, z.shape[1], at_once)]
     return np.concatenate(parts, axis=1)
 
 
 def in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
+    """Return ``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
 
     Parameters
     ----------

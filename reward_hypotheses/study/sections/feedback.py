@@ -6,39 +6,11 @@ from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.choices import Choices
-from reward_hypotheses.models.feedback.demonstrations import Demonstrations
-from reward_hypotheses.models.feedback.labels import Labels
-from reward_hypotheses.models.feedback.proxy import Proxy
-from reward_hypotheses.models.feedback.rankings import Rankings
-from reward_hypotheses.models.feedback.ratings import Ratings
-from reward_hypotheses.models.feedback.rewards import Rewards
-from reward_hypotheses.models.feedback.stops import Stops
+from reward_hypotheses.models.feedback.registry import KINDS
 from reward_hypotheses.study.validation import Problems, Section, refuse_no_table, text
 
-FEEDBACK: Mapping[str, type[Feedback]] = {
-    "labels": Labels,
-    "rewards": Rewards,
-    "choices": Choices,
-    "rankings": Rankings,
-    "ratings": Ratings,
-    "stops": Stops,
-    "proxy": Proxy,
-    "demonstrations": Demonstrations,
-}
-"""Every kind of feedback that a study file may name; a new kind is one line here."""
 FILLED_IN = ("needs", "trajectories")
 """Fields of a kind of feedback that are no keys of a study file."""
-TO_WRITE = {
-    "table": "name the table, as under [tables]",
-    "mdp": "name the MDP, as under [mdps]",
-    "column": "name the column that holds what was said",
-    "chosen": "name the candidate that was written",
-    "candidates": "state what might have been written, candidates = { name = expression, ... }",
-    "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]",
-    "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]',
-    "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]",
-}
 
 
 @dataclass(frozen=True)
@@ -90,11 +62,11 @@ def read_feedback(
     for i, entry in enumerate(entries):
         where = head if len(entries) == 1 else f"{head} {i + 1}"
         kind = entry.get("kind")
-        if isinstance(kind, str) and kind in FEEDBACK:
-            specs.append(_of_kind(FEEDBACK[kind], where, entry, tables, mdps, problems))
+        if isinstance(kind, str) and kind in KINDS:
+            specs.append(_of_kind(KINDS[kind], where, entry, tables, mdps, problems))
             continue
         wrong = "kind: missing" if kind is None else f"kind: {shown(kind)} is no kind of this version"
-        problems.add(f"{where} {wrong}; {suggestion(str(kind), FEEDBACK)}")
+        problems.add(f"{where} {wrong}; {suggestion(str(kind), KINDS)}")
         if isinstance(entry.get("table"), str):
             refuse_no_table(f"{where} table", entry["table"], tables, "table", problems)
     return specs
@@ -118,7 +90,7 @@ def _of_kind(
     doubled = [key for key in instead if key in entry]
     missing = [key for key, is_required in required.items() if is_required and key not in entry]
     problems.extend(f"{where} {key} and {instead[key]}: both are given; give one of them" for key in doubled)
-    problems.extend(f"{where} {key}: missing; {TO_WRITE.get(key, 'it is required')}" for key in missing)
+    problems.extend(f"{where} {key}: missing; {kind.required.get(key, 'it is required')}" for key in missing)
     names = {key: part.value(key, text, "") for key in places}
     for key, known, noun in (("table", tables, "table"), ("mdp", mdps, "MDP")):
         if names.get(key):

@@ -12,7 +12,7 @@ from bench import calibration
 from scipy import stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.labels import beta_below_half
+from reward_hypotheses.models.feedback.kinds.labels import beta_below_half
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation

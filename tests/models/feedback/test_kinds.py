@@ -1,12 +1,15 @@
 """Every kind of feedback keeps what every kind promises; a new kind is one line here."""
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, MISSING, dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import reward_hypotheses as rh
+from reward_hypotheses.models.feedback.registry import KINDS as SHIPPED
+from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma
 
 RNG = np.random.default_rng(12)
@@ -45,7 +48,7 @@ KINDS = {
 IN_MDPS = {
     "demonstrations": lambda: rh.Demonstrations(WORLD, WALK),
     "soft demonstrations": lambda: rh.Demonstrations(WORLD, WALK, planner="soft"),
-    "proxy": lambda: rh.Proxy(WORLD, chosen="c", candidates={"c": "c", "b": "b", "a": "a"}),
+    "proxy in an MDP": lambda: rh.Proxy(WORLD, chosen="c", candidates={"c": "c", "b": "b", "a": "a"}),
 }
 
 
@@ -57,6 +60,31 @@ def test_conformance(kind):
 @pytest.mark.parametrize("kind", list(IN_MDPS))
 def test_conformance_in_mdps(kind):
     rh.conforms(IN_MDPS[kind](), GOALS, replications=300)
+
+
+def test_every_kind_of_the_registry_is_tested_here():
+    assert {make().kind for make in (KINDS | IN_MDPS).values()} == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", list(SHIPPED))
+def test_a_kind_knows_itself(name):
+    kind = SHIPPED[name]
+    assert kind.kind == name and getattr(rh, kind.__name__) is kind
+    keys = {f.name: f for f in fields(kind) if f.init}
+    read_from_tables = {"trajectories"}
+    assert set(kind.asks) <= {*keys, "table"} and set(kind.instead) <= set(kind.asks)
+    needed = {key for key, field in keys.items() if field.default is MISSING} - read_from_tables
+    assert needed <= set(kind.required), "a key that a study file must give has no advice for who leaves it out"
+
+
+@pytest.mark.parametrize("name", list(KINDS | IN_MDPS))
+def test_a_kind_says_whether_its_answers_locate_failure(name):
+    hypotheses = HYPOTHESES if name in KINDS else GOALS
+    inputs = []
+    for line in (0.3, 0.8):
+        listed, failure, (feedback,) = prepared(hypotheses, [(KINDS | IN_MDPS)[name]()], line)
+        inputs.append(np.asarray(feedback.at(Valuation(listed, feedback.items, failure), 0)))
+    assert np.array_equal(*inputs) != feedback.locates_failure
 
 
 @dataclass(frozen=True, eq=False)

@@ -287,7 +287,7 @@ def test_products_of_dense_and_sparse_rows_agree():
     rng = np.random.default_rng(5)
     p = rng.dirichlet(np.ones(30), (3, 30))
     dense = rh.MDP({"x": np.arange(30.0)}, p, 0.9).transitions
-    assert dense._whole is not None
+    assert dense._matrix is not None
     same = Transitions(dense.n_actions, dense.n_states, dense.starts, dense.next_state, dense.probability)
     same.__dict__["_whole"] = None
     x = rng.normal(size=(30, 7))

@@ -4,18 +4,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, beta_below_half
+from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, Theta, beta_below_half
 from reward_hypotheses.models.inference.special import log_gamma, log_incomplete_beta
 
 REPLICATIONS = 1000
@@ -40,6 +40,9 @@ class Labels(ClosedForm):
     """
 
     kind: ClassVar[str] = "labels"
+    required: ClassVar[dict[str, str]] = ClosedForm.required | {
+        "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]"
+    }
 
     _: KW_ONLY
     noise: tuple[float, float] | float
@@ -59,47 +62,54 @@ class Labels(ClosedForm):
             )
 
     @cached_property
-    def observed(self) -> np.ndarray:  # noqa: D102
-        what = "true where the item is better than failing, else false"
-        return self.items.booleans(self.column, what=what)
+    @override
+    def observed(self) -> np.ndarray:
+        return self.items.booleans(self.column, what="true where the item is better than failing, else false")
 
+    @override
     def softened(self) -> "Labels":
-        """With a noise of 1e-30 where there was none."""
+        """Return these labels with a noise of 1e-30 where there was none."""
         return replace(self, noise=SOFT) if self.noise == 0 else self
 
     @property
-    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+    @override
+    def nuisances(self) -> Mapping[str, Nuisance]:
         return {"eps": BetaBelowHalf(*self.noise)} if isinstance(self.noise, tuple) else {}
 
+    @override
     def inputs(self, block: Block, h: int) -> np.ndarray:
-        """Whether h predicts a true label."""
+        """Return whether h predicts a true label: (option, scene) of bool."""
         return block.better(h)
 
+    @override
     def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
-        """The same of rewards at hand."""
         return better_than_failing(rewards, failure, tolerance)
 
+    @override
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """How many labels are wrong."""
+        """Return the number of wrong labels."""
         wrong = inputs ^ observed
         return (float(np.count_nonzero(wrong if inside is None else wrong & inside)),)
 
-    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:
         return (inputs ^ observed)[None]
 
-    def _gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
-        """Count on packed bits where they were kept: an eighth of the bytes, and nothing to unpack."""
+    @override
+    def gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
+        """Count on packed bits where the block stores them: an eighth of the bytes, and nothing to unpack."""
         bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
         if observed is None or self.item_counts is not None or any(b is None for b in bits):
-            return super()._gather(block, observed)
-        said = np.packbits(block.gather(observed))
+            return super().gather(block, observed)
         inside = np.packbits(np.ones(block.shape, bool) if block.available is None else block.available)
+        labels = np.packbits(block.gather(observed)) & inside
         predicted = [np.asarray(b) & inside for b in bits]
-        wrong = [int(np.bitwise_count(p ^ (said & inside)).sum()) for p in predicted]
+        wrong = [int(np.bitwise_count(p ^ labels).sum()) for p in predicted]
         return np.array(wrong, float)[:, None], [p.tobytes() for p in predicted]
 
+    @override
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
-        """Evidence of k wrong among n."""
+        """Return the log evidence of k wrong labels among n: (class,)."""
         wrong, _, where, _ = distinct(statistics[:, 0])
         right = n_items - wrong
         if isinstance(self.noise, tuple):
@@ -107,38 +117,39 @@ class Labels(ClosedForm):
         return (_times(wrong, self.noise) + right * math.log1p(-self.noise))[where]
 
     def eps_draws(self, wrong: np.ndarray, n_items: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw eps from ``p(eps | k wrong of n)``, one for each k given."""
+        """Draw eps from ``p(eps | k wrong of n)``, one for each k: (draw,)."""
         if not isinstance(self.noise, tuple):
             return np.full(len(wrong), float(self.noise))
         a, b = self.noise
         return beta_below_half(a + wrong, b + n_items - wrong, rng)
 
-    def posterior_draws(  # noqa: D102
+    @override
+    def posterior_draws(
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
         return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
 
-    @property
-    def tally(self) -> np.ndarray:
-        """With counts: how many of the labels of each item are true, (item,)."""
-        return self.observed if self.counts is None else (self.observed * self.counts).astype(np.int64)
+    @override
+    def counted_tally(self) -> np.ndarray:
+        """Return how many of the labels of each item are true: (item,)."""
+        return (self.observed * np.asarray(self.counts)).astype(np.int64)
 
-    def tallies(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        if self.counts is None:
-            return self.replicate(inputs, theta, n, rng)
-        eps = theta["eps"][:, None] if isinstance(self.noise, tuple) else np.full((n, 1), self.noise)
-        return rng.binomial(self.counts.astype(np.int64), np.where(inputs, 1 - eps, eps))
+    def _eps(self, theta: Theta, n: int) -> np.ndarray:
+        """Return eps at n draws of the nuisances: (n, 1)."""
+        return theta["eps"][:, None] if isinstance(self.noise, tuple) else np.full((n, 1), self.noise)
 
-    def replicate(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        eps = theta["eps"][:, None] if isinstance(self.noise, tuple) else self.noise
-        return inputs ^ (rng.random((n, len(inputs))) < eps)
+    @override
+    def counted_tallies(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
+        eps = self._eps(theta, n)
+        return rng.binomial(np.asarray(self.counts, np.int64), np.where(inputs, 1 - eps, eps))
 
-    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+    @override
+    def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
+        return inputs ^ (rng.random((n, len(inputs))) < self._eps(theta, n))
+
+    @override
+    def log_likelihood(self, inputs: Any, theta: Theta, observed: Any, xp: Any) -> Any:
         right = abs(inputs - observed) < 0.5
         if not isinstance(self.noise, tuple):
             impossible = -math.inf if self.noise == 0 else math.log(self.noise)
@@ -146,6 +157,7 @@ class Labels(ClosedForm):
         eps = theta["eps"]
         return xp.where(right, xp.log1p(-eps), xp.log(eps))
 
+    @override
     def check(
         self,
         valuation: Valuation,
@@ -164,19 +176,18 @@ class Labels(ClosedForm):
         drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
         eps = self.eps_draws(evidence.statistics[drawn, 0], evidence.n_items, rng)
         replicated = largest_rate(size, eps, rng)
-        lead = int(np.argmax(weights)) if lead is None else lead
+        lead = leader(weights, lead)
         rates: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
-            one = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
-            if one not in rates:
-                wrong = self.at(valuation, one) != observed
-                rates[one] = float((np.bincount(cell, wrong * counts) / size).max())
-            rates[h] = rates[one]
-        seen = np.array([rates[int(h)] for h in drawn])
-        p = float((replicated >= seen - 1e-12).mean())
+            first = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
+            if first not in rates:
+                wrong = self.at(valuation, first) != observed
+                rates[first] = float((np.bincount(cell, wrong * counts) / size).max())
+            rates[h] = rates[first]
+        p = float((replicated >= np.array([rates[int(h)] for h in drawn]) - 1e-12).mean())
         name = valuation.hypotheses.names[lead]
         misfit = []
-        if p < 0.01:
+        if p < MISFIT:
             misfit.append(
                 f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, {rates[lead]:.0%} of "
                 f"labels contradict even {name!r}, and replications reach that in {p:.1%} of cases; a reward that nobody "
@@ -192,12 +203,11 @@ class Labels(ClosedForm):
                     f"{self.name}: the leading hypothesis, {name!r}, needs {mean:.0%} of labels to be wrong, beyond the "
                     f"97.5% point of the noise that was declared, Beta{self.noise} below 1/2"
                 )
-        mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest share of contradicted labels over {len(size)} groups of items that the hypotheses treat alike"
-        return Check(rates[lead], p, mcse, REPLICATIONS, what, replicated, tuple(misfit))
+        return Check.of(rates[lead], p, what, replicated, misfit)
 
     def eps_mean(self, wrong: np.ndarray, n_items: int) -> np.ndarray:
-        """Posterior mean of eps for each number of wrong labels."""
+        """Return the posterior mean of eps for each number of wrong labels."""
         if not isinstance(self.noise, tuple):
             return np.full(len(wrong), float(self.noise))
         p, q = self.noise[0] + wrong, self.noise[1] + n_items - wrong
@@ -206,15 +216,15 @@ class Labels(ClosedForm):
 
 @lru_cache(maxsize=256)
 def _log_marginal(wrong: tuple[float, ...], n_items: int, a: float, b: float) -> np.ndarray:
-    """``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k: kept, for refits at other failure lines ask for few k."""
+    """Return ``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k; cached, for refits ask for the same k again."""
     k = np.array(wrong)
-    found = log_incomplete_beta(0.5, a + k, b + n_items - k) - log_incomplete_beta(0.5, a, b)
-    found.flags.writeable = False
-    return found
+    log_evidence = log_incomplete_beta(0.5, a + k, b + n_items - k) - log_incomplete_beta(0.5, a, b)
+    log_evidence.flags.writeable = False
+    return log_evidence
 
 
 def _times(count: np.ndarray, probability: float) -> np.ndarray:
-    """``count * log(probability)`` with 0 * log 0 = 0."""
+    """Return ``count * log(probability)`` with 0 * log 0 = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(count == 0, 0.0, count * np.log(probability))
 

@@ -1,23 +1,23 @@
 """Rankings: the options of a scene in order of preference, in whole or in part, ties allowed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.boltzmann.likelihood import log_softmax_top
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes
+from reward_hypotheses.models.feedback.boltzmann.likelihood import log_sum_inside, times_beta
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 from reward_hypotheses.models.feedback.boltzmann.ties import in_any_order
+from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
+from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 LARGEST_TIE = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Rankings(OfScenes):
+class Rankings(SceneChoice):
     """1 for the best option of its scene, then 2, ...: the best is chosen, then the best of the rest (Plackett-Luce).
 
     ``p(ranking) = prod_k exp(beta r(o_k) / s_h) / sum over what is left exp(beta r / s_h)`` (Plackett 1975). Options that
@@ -37,17 +37,12 @@ class Rankings(OfScenes):
 
     kind: ClassVar[str] = "rankings"
 
+    @override
     def usable(self) -> np.ndarray | None:
-        """Leave out what was not ranked, and with ``missing="drop"`` what lacks a feature."""
-        column = self.table.column(self.column)
-        gone = column.missing()
+        """Leave out options without a rank, and with ``missing="drop"`` those that lack a feature."""
+        gone = self.unsaid()
         if self.missing == "drop":
-            gone = gone | self.uncounted
-            failing = self.table.failing()
-            for name in self.needs:
-                if name in self.table.columns:
-                    absent = self.table.columns[name].missing()
-                    gone = gone | (absent if failing is None else absent & ~failing)
+            gone = gone | self._incomplete()
         if gone.all():
             raise InputError(
                 f"{self.table.source}: column {self.column!r} is empty in every row; rankings need at least one rank"
@@ -55,11 +50,13 @@ class Rankings(OfScenes):
         return ~gone if gone.any() else None
 
     @property
+    @override
     def dropped(self) -> int:
-        """Items that were ranked and lack a feature; those that were not ranked are no loss."""
-        return 0 if self.used is None else int((~self.used & ~self.table.column(self.column).missing()).sum())
+        """Number of ranked items that lack a feature; items without a rank are no loss."""
+        return 0 if self.used is None else int((~self.used & ~self.unsaid()).sum())
 
     @cached_property
+    @override
     def observed(self) -> np.ndarray:
         """Ranks (unit, option); 0 where there is no option."""
         table = self.items
@@ -81,8 +78,9 @@ class Rankings(OfScenes):
         return grid
 
     @cached_property
+    @override
     def idle(self) -> np.ndarray:
-        """Scenes in which no rank is better than another: nothing was ranked there."""
+        """Scenes in which no rank is better than another, so that nothing was ranked: (unit,) of bool."""
         ranks = np.where(self.inside, self.observed, np.nan)
         return np.asarray(np.nanmax(ranks, axis=1) == np.nanmin(ranks, axis=1))
 
@@ -92,7 +90,8 @@ class Rankings(OfScenes):
         return _ties(self.observed)
 
     @property
-    def sampling_problem(self) -> str | None:  # noqa: D102
+    @override
+    def sampling_problem(self) -> str | None:
         if not self.ties:
             return super().sampling_problem
         return (
@@ -100,18 +99,20 @@ class Rankings(OfScenes):
             "use method = 'auto'"
         )
 
-    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
-        return Stages(said, inside, counts)
+    @override
+    def as_stages(self, answers: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:
+        return Stages(answers, inside, counts)
 
-    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+    @override
+    def log_likelihood(self, inputs: Any, theta: Theta, observed: Any, xp: Any) -> Any:
         inside = inputs > -np.inf
         beta = self.beta(theta)
         z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
         if xp is np:
             left = _left(np.where(inside, z, -np.inf), np.where(inside, observed, np.inf))
-        else:  # the same, pair by pair: a graph has no sorting by data
+        else:  # pair by pair, for a graph has no sorting by data
             not_before = (observed[..., None, :] >= observed[..., :, None]) & inside[..., None, :]
-            left = log_softmax_top(z[..., None, :], not_before, xp)
+            left = log_sum_inside(z[..., None, :], not_before, xp)
         costs = inside & (observed < observed.max(axis=-1, keepdims=True))
         total = xp.where(costs, z - left, 0.0).sum(axis=-1)
         if xp is not np:
@@ -123,47 +124,37 @@ class Rankings(OfScenes):
             total[..., unit] += in_any_order(tied, rest) - (tied - left[..., unit, members]).sum(axis=-1)
         return total
 
-    def replicate(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Rank by noisy worth, with the ties and the length of the ranking that was given."""
+    @override
+    def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Rank by noisy worth, with the ties and the length of the observed ranking."""
         return self.replicate_units(inputs, theta, n, rng, np.arange(len(self.units)))
 
-    def replicate_units(  # noqa: D102
-        self,
-        inputs: np.ndarray,
-        theta: Mapping[str, np.ndarray],
-        n: int,
-        rng: np.random.Generator,
-        units: np.ndarray,
+    @override
+    def replicate_units(
+        self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator, units: np.ndarray
     ) -> np.ndarray:
-        beta = self.beta(theta)
-        inside = inputs > -np.inf
-        z = np.reshape(np.broadcast_to(beta, n), (n, 1, 1)) * np.where(inside, inputs, 0.0)
-        noisy = np.where(inside, z + rng.gumbel(size=z.shape), -np.inf)
-        order = np.argsort(-noisy, axis=-1, kind="stable")
+        z = times_beta(self.beta(theta), inputs, n)
+        order = np.argsort(-(z + rng.gumbel(size=z.shape)), axis=-1, kind="stable")
+        ranks = self.observed[units]
+        best_first = np.sort(np.where(ranks > 0, ranks, np.inf), axis=1)
         out = np.zeros(z.shape)
-        np.put_along_axis(out, order, np.broadcast_to(self._given(units), z.shape), axis=-1)
-        return np.where(inside, out, 0.0)
+        np.put_along_axis(out, order, np.broadcast_to(best_first, z.shape), axis=-1)
+        return np.where(inputs > -np.inf, out, 0.0)
 
-    def _given(self, units: np.ndarray) -> np.ndarray:
-        """Ranks of some units from the best on (unit, option), zeros last."""
-        known = self.observed[units]
-        return np.sort(np.where(known > 0, known, np.inf), axis=1)
-
-    def stages(self, inputs: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each choice of the best of what is left; those inside a tie are left out."""
+    @override
+    def stages(self, inputs: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each choice of the best of what is left; those inside a tie are left out."""
         inside = inputs > -np.inf
-        alone = (said[:, None, :] == said[:, :, None]).sum(axis=-1) == 1
-        unit, option = np.nonzero(inside & alone & (said < said.max(axis=1, keepdims=True)))
-        left = inside[unit] & (said[unit] >= said[unit, option][:, None])
+        alone = (answers[:, None, :] == answers[:, :, None]).sum(axis=-1) == 1
+        unit, option = np.nonzero(inside & alone & (answers < answers.max(axis=1, keepdims=True)))
+        left = inside[unit] & (answers[unit] >= answers[unit, option][:, None])
         picked = np.zeros(left.shape)
         picked[np.arange(len(unit)), option] = 1.0
         return np.where(left, inputs[unit], -np.inf), picked, unit
 
 
 def _left(z: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """``log sum exp(z)`` over the options ranked no better than each, (..., option): what was left when it was chosen."""
+    """Return ``log sum exp(z)`` over the options ranked no better than each: (..., option)."""
     order = np.argsort(ranks, axis=-1, kind="stable")
     sorted_ranks = np.take_along_axis(ranks, order, axis=-1)
     places = np.broadcast_to(order, z.shape)
@@ -176,20 +167,20 @@ def _left(z: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     )
     first = np.maximum.accumulate(
         np.where(starts, index, 0), axis=-1
-    )  # those that tie leave what the first of them does
+    )  # tied options leave what the first of them leaves
     out = np.empty(z.shape)
     np.put_along_axis(out, places, np.take_along_axis(behind, np.broadcast_to(first, z.shape), axis=-1), axis=-1)
     return out
 
 
 def _ties(ranks: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Options that tie before the last place of their scene, tie by tie."""
-    found = []
+    """Return the options that tie before the last place of their scene, tie by tie."""
+    out = []
     last = ranks.max(axis=1, keepdims=True)
     same = (ranks[:, :, None] == ranks[:, None, :]) & (ranks[:, :, None] > 0) & (ranks[:, :, None] < last[:, :, None])
     for unit in np.flatnonzero((same.sum(axis=2) > 1).any(axis=1)):
         for rank in sorted(set(ranks[unit][ranks[unit] > 0].tolist())):
             members = np.flatnonzero(ranks[unit] == rank)
             if len(members) > 1 and rank < last[unit, 0]:
-                found.append((int(unit), members))
-    return found
+                out.append((int(unit), members))
+    return out

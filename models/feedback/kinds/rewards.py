@@ -4,16 +4,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance
+from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance, Theta
 from reward_hypotheses.models.inference.special import log_beta, regularized_gamma_q
 
 REPLICATIONS = 1000
@@ -37,25 +37,30 @@ class Rewards(ClosedForm):
     """
 
     kind: ClassVar[str] = "rewards"
+    locates_failure: ClassVar[bool] = False
+    required: ClassVar[dict[str, str]] = ClosedForm.required | {
+        "sigma2": "state the inverse gamma prior of the noise's variance, sigma2 = [a, b]"
+    }
 
     _: KW_ONLY
     sigma2: tuple[float, float]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = self.sigma2
+        prior = self.sigma2
         if (
-            not isinstance(given, (tuple, list))
-            or len(given) != 2
-            or not all(0 < (finite(x) or 0) <= most for x, most in zip(given, (1e9, 1e150), strict=True))
+            not isinstance(prior, (tuple, list))
+            or len(prior) != 2
+            or not all(0 < (finite(x) or 0) <= most for x, most in zip(prior, (1e9, 1e150), strict=True))
         ):
             raise InputError(
-                f"sigma2: {shown(given)}; give [a, b], shape (at most 1e9) and scale of an inverse gamma prior, both positive"
+                f"sigma2: {shown(prior)}; give [a, b], shape (at most 1e9) and scale of an inverse gamma prior, both positive"
             )
-        object.__setattr__(self, "sigma2", (float(given[0]), float(given[1])))
+        object.__setattr__(self, "sigma2", (float(prior[0]), float(prior[1])))
 
     @cached_property
-    def observed(self) -> np.ndarray:  # noqa: D102
+    @override
+    def observed(self) -> np.ndarray:
         values = self.items.numbers(self.column).astype(float)
         large = np.abs(values) > 1e150
         if large.any():
@@ -67,21 +72,25 @@ class Rewards(ClosedForm):
         return values
 
     @property
-    def nuisances(self) -> Mapping[str, Nuisance]:  # noqa: D102
+    @override
+    def nuisances(self) -> Mapping[str, Nuisance]:
         return {"sigma2": InverseGamma(*self.sigma2)}
 
+    @override
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """Sum of squared residuals."""
+        """Return the sum of squared residuals."""
         residual = observed - inputs
         if inside is not None:
             residual = np.where(inside, residual, 0.0)
         return (float(np.vdot(residual, residual)),)
 
-    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def terms(self, inputs: np.ndarray, observed: np.ndarray) -> np.ndarray:
         return ((observed - inputs) ** 2)[None]
 
+    @override
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
-        """Multivariate t, from the sums of squares."""
+        """Return the log density of a multivariate t, from the sums of squares: (class,)."""
         a, b = self.sigma2
         half = 0.5 * n_items
         squares, _, where, _ = distinct(statistics[:, 0])
@@ -95,29 +104,29 @@ class Rewards(ClosedForm):
             growth = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(squares) - math.log(2 * b))
         return (constant - (a + half) * growth)[where]
 
-    def posterior_draws(  # noqa: D102
+    @override
+    def posterior_draws(
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         a, b = self.sigma2
         scale = b + np.broadcast_to(statistics[:, 0], (n, len(statistics))) / 2
         return {"sigma2": scale / rng.standard_gamma(a + n_items / 2, scale.shape)}
 
-    def tallies(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """With counts: the mean of each item's rewards."""
-        made = self.replicate(inputs, theta, n, rng)
-        return made if self.counts is None else inputs + (made - inputs) / np.sqrt(self.counts)
+    @override
+    def counted_tallies(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw the mean of each item's rewards n times: (n, item)."""
+        return inputs + (self.replicate(inputs, theta, n, rng) - inputs) / np.sqrt(np.asarray(self.counts))
 
-    def replicate(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
+    @override
+    def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
         return inputs + np.sqrt(theta["sigma2"])[..., None] * rng.standard_normal((n, len(inputs)))
 
-    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
+    @override
+    def log_likelihood(self, inputs: Any, theta: Theta, observed: Any, xp: Any) -> Any:
         variance = theta["sigma2"]
         return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
 
+    @override
     def check(
         self,
         valuation: Valuation,
@@ -145,22 +154,22 @@ class Rewards(ClosedForm):
             tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
             replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
             replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
-        lead = int(np.argmax(weights)) if lead is None else lead
-        seen_by: dict[int, float] = {}
+        lead = leader(weights, lead)
+        statistics: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
             residual = observed - self.at(valuation, h)
             rms = math.sqrt(float(np.vdot(residual, residual * counts)) / n)
             means = np.abs(np.bincount(cell, residual * counts)) / np.sqrt(size)
             # rewards repeated to the last digit leave nothing to check
             exact = rms <= 1e-9 * max(1e-300, float(np.abs(observed).max()))
-            seen_by[h] = 0.0 if exact else float(means.max()) / rms
-        p = float((replicated >= np.array([seen_by[int(h)] for h in drawn]) - 1e-12).mean())
+            statistics[h] = 0.0 if exact else float(means.max()) / rms
+        p = float((replicated >= np.array([statistics[int(h)] for h in drawn]) - 1e-12).mean())
         name = valuation.hypotheses.names[lead]
         misfit = []
-        if p < 0.01:
+        if p < MISFIT:
             misfit.append(
                 f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, the mean residual "
-                f"under {name!r} is {seen_by[lead]:.1f} standard errors, and replications reach that in {p:.1%} of cases; "
+                f"under {name!r} is {statistics[lead]:.1f} standard errors, and replications reach that in {p:.1%} of cases; "
                 "a reward that nobody listed may have made these rewards"
             )
         a, b = self.sigma2
@@ -171,6 +180,5 @@ class Rewards(ClosedForm):
                     f"{self.name}: the leading hypothesis, {name!r}, needs a noise variance of {mean:.3g}, beyond the "
                     f"97.5% point of the one that was declared, InverseGamma{self.sigma2}"
                 )
-        mcse = math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS)
         what = f"largest mean residual over {cells} groups of items that the hypotheses treat alike, in standard errors"
-        return Check(seen_by[lead], p, mcse, REPLICATIONS, what, replicated, tuple(misfit))
+        return Check.of(statistics[lead], p, what, replicated, misfit)

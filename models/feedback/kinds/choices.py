@@ -1,20 +1,19 @@
 """Choices: which option of a scene somebody took; of two options, a comparison."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_by, log_chosen
-from reward_hypotheses.models.feedback.boltzmann.model import OfScenes
+from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 
 
 @dataclass(frozen=True, eq=False)
-class Choices(OfScenes):
+class Choices(OneOfOptions, SceneChoice):
     """True for the option chosen in its scene: ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``.
 
     Luce's choice rule (Luce 1959); of two options, Bradley and Terry's (1952). ``s_h`` is the root of the mean, over scenes
@@ -32,25 +31,27 @@ class Choices(OfScenes):
 
     kind: ClassVar[str] = "choices"
 
+    @override
     def usable(self) -> np.ndarray | None:
-        """Leave out whole scenes, with ``missing="drop"``, of which it is not known what was chosen among what."""
-        kept = super().usable()
-        if kept is None:
+        """Leave out whole scenes, with ``missing="drop"``, whose choice or chosen option is not known."""
+        items = super().usable()
+        if items is None:
             return None
         table = self.table
         column = table.column(self.column)
         scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
-        lost = column.missing() | self.uncounted | (~kept & (np.nan_to_num(column.values.astype(float)) == 1))
-        whole = ~np.isin(scene, scene[lost])
-        if not (kept & whole).any():
+        lost = column.missing() | self.uncounted | (~items & (np.nan_to_num(column.values.astype(float)) == 1))
+        items &= ~np.isin(scene, scene[lost])
+        if not items.any():
             raise InputError(
                 f"{table.source}: no scene in which column {self.column!r} and the chosen option's features are given"
             )
-        return kept & whole
+        return items
 
     @cached_property
+    @override
     def observed(self) -> np.ndarray:
-        """Which option was chosen: (unit, option) of bool."""
+        """The option chosen: (unit, option) of bool."""
         table = self.items
         chosen = table.booleans(self.column, what="true for the option that was chosen, else false")
         grid = self.grid(chosen, False)
@@ -67,23 +68,6 @@ class Choices(OfScenes):
             )
         return grid
 
-    def as_stages(self, said: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:  # noqa: D102
-        return Stages(2.0 - said, inside, counts)
-
-    def log_likelihood(self, inputs: Any, theta: Mapping[str, Any], observed: Any, xp: Any) -> Any:  # noqa: D102
-        return log_chosen(self.beta(theta), inputs, observed, xp)
-
-    @property
-    def tally(self) -> np.ndarray:
-        """With counts: how many answers chose each option, (unit, option)."""
-        return self.tally_of_options()
-
-    def tallies(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        return self.tallies_of_options(inputs, theta, n, rng)
-
-    def replicate(  # noqa: D102
-        self, inputs: np.ndarray, theta: Mapping[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        return chosen_by(self.beta(theta), inputs, n, rng)
+    @override
+    def as_stages(self, answers: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages:
+        return Stages(2.0 - answers, inside, counts)

@@ -124,12 +124,12 @@ def test_few_likelihoods_are_enough():
     x = rng.normal(size=(30_000, 3))
     utility = 1.5 * x + rng.gumbel(size=x.shape)
     feedback = rh.Choices({"x": x, "c": utility == utility.max(axis=1, keepdims=True)}, "c")
-    from reward_hypotheses.models.feedback.boltzmann.likelihood import Part
+    from reward_hypotheses.models.feedback.boltzmann.likelihood import Likelihood
     from reward_hypotheses.models.inference.nuisance_priors import LogNormal
 
     steps = Counted(feedback.in_stages.steps(x))
-    part = Part(feedback, x, np.asarray(feedback.observed, float), np.ones(len(x)), steps)
-    narrow = _integral([part], LogNormal(0.0, 1.0))
+    likelihood = Likelihood(feedback, x, np.asarray(feedback.observed, float), np.ones(len(x)), steps)
+    narrow = _integral([likelihood], LogNormal(0.0, 1.0))
     assert steps.asked <= 40
     plain = log_integral(
         lambda t: steps.log_likelihoods(np.exp(t)) + LogNormal(0.0, 1.0).log_density_of_log(t), (-8, 8)

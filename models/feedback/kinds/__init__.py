@@ -1,0 +1,1 @@
+"""Kinds of feedback that ship, one a file."""
