@@ -208,8 +208,8 @@ def mean_risk(case: Case) -> float:
 
 def _refuse_untrusted(case: Case) -> None:
     agent = case.agent
-    own = [] if isinstance(agent, Reading) else [case.agent_weights]
-    problems = case.posterior.untrusted(*own) + (untrusted(agent) if isinstance(agent, Reading) else [])
+    weights = [] if isinstance(agent, Reading) else [case.agent_weights]
+    problems = case.posterior.untrusted(*weights) + (untrusted(agent) if isinstance(agent, Reading) else [])
     if problems:
         raise NotTrustedError(problems)
 

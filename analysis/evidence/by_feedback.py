@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factors import MOST
-from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -80,11 +80,6 @@ class Contributions:
     agreement_mcse: np.ndarray
     given_others: tuple[GivenOthers, ...]
 
-    def contradicting(self) -> list[tuple[int, int]]:
-        """Pairs of feedbacks that contradict each other."""
-        n = len(self.names)
-        return [(k, m) for k in range(n) for m in range(k) if self.agreement[k, m] < math.log(CONTRADICTION)]
-
 
 def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> Contributions:
     """Take the evidence of a posterior apart, feedback by feedback.
@@ -103,9 +98,9 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
         Whether to make those predictive checks.
     """
     parts, n = Parts(posterior, seed), len(posterior.feedback)
-    found = [parts.log_evidence([k]) for k in range(n)]
-    alone, mcse = np.array([value for value, _ in found]), np.array([error for _, error in found])
-    with np.errstate(invalid="ignore"):  # impossible data, by one of them alone
+    evidence = [parts.log_evidence([k]) for k in range(n)]
+    alone, mcse = (np.array([of_feedback[i] for of_feedback in evidence]) for i in (0, 1))
+    with np.errstate(invalid="ignore"):  # impossible data, by one feedback alone
         together = posterior.log_evidence - alone.sum(axis=0)
     if len(parts.groups) == n and not posterior.families and posterior.learnt is None:
         together = np.zeros(alone.shape[1])
@@ -114,20 +109,22 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
         for m in range(k):
             between[k, m], between_mcse[k, m] = agreement(parts, [k], [m])
             between[m, k], between_mcse[m, k] = between[k, m], between_mcse[k, m]
-    given = []
-    for k in range(n) if n > 1 else ():
-        others = [m for m in range(n) if m != k]
-        value, error = agreement(parts, [k], others)
-        weights = posterior_weights(
-            posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, parts.log_evidence(others)[0]
-        )
-        check = None
-        if checked and not posterior.families:
-            rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
-            check = replace(posterior, weights=weights).check(k, rng)
-        given.append(GivenOthers(value, error, weights, check))
-    names = tuple(str(one.name) for one in posterior.feedback)
-    return Contributions(names, alone, mcse, together, between, between_mcse, tuple(given))
+    given_others = tuple(_given_others(posterior, parts, k, seed, checked) for k in range(n) if n > 1)
+    names = tuple(str(feedback.name) for feedback in posterior.feedback)
+    return Contributions(names, alone, mcse, together, between, between_mcse, given_others)
+
+
+def _given_others(posterior: Posterior, parts: Parts, k: int, seed: int, checked: bool) -> GivenOthers:
+    """Compare one feedback with all the others."""
+    others = [m for m in range(len(posterior.feedback)) if m != k]
+    value, error = agreement(parts, [k], others)
+    prior = posterior.prior.weights_of(posterior.hypotheses)
+    weights = posterior_weights(prior, posterior.log_prior, parts.log_evidence(others)[0])
+    check = None
+    if checked and not posterior.families:
+        rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
+        check = replace(posterior, weights=weights).check(k, rng)
+    return GivenOthers(value, error, weights, check)
 
 
 def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
@@ -144,49 +141,49 @@ def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple
         shares.append((sign * np.exp(joint - value), error))
     if apart:  # the same estimates stand in the sum and in its parts
         for k in (*some, *others):
-            own = 1 if k in some else 2
-            variance += float((((shares[0][0] + shares[own][0]) * parts.log_evidence([k])[1]) ** 2).sum())
+            of_side = 1 if k in some else 2
+            variance += float((((shares[0][0] + shares[of_side][0]) * parts.log_evidence([k])[1]) ** 2).sum())
     else:
         variance = sum(float(((share * error) ** 2).sum()) for share, error in shares)
     return total, math.sqrt(variance)
 
 
-def contributions_document(posterior: Posterior, found: Contributions) -> dict[str, Any]:
+def contributions_document(posterior: Posterior, parts: Contributions) -> dict[str, Any]:
     """Contributions as plain numbers by name, nats."""
     names = posterior.hypotheses.names
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     document: dict[str, Any] = {
-        "nats": {name: _by_name(names, row) for name, row in zip(found.names, found.alone, strict=True)},
-        "mcse": {name: _by_name(names, row) for name, row in zip(found.names, found.mcse, strict=True)},
-        "together": _by_name(names, found.together),
+        "nats": {name: by_name(names, row) for name, row in zip(parts.names, parts.alone, strict=True)},
+        "mcse": {name: by_name(names, row) for name, row in zip(parts.names, parts.mcse, strict=True)},
+        "together": by_name(names, parts.together),
         "pairs": [
             {
                 "pair": [names[i], names[j]],
                 "values": _difference(posterior.log_prior, i, j),
-                "feedback": {name: _difference(row, i, j) for name, row in zip(found.names, found.alone, strict=True)},
-                "together": _difference(found.together, i, j),
+                "feedback": {name: _difference(row, i, j) for name, row in zip(parts.names, parts.alone, strict=True)},
+                "together": _difference(parts.together, i, j),
                 "all": _difference(posterior.log_prior + posterior.log_evidence, i, j),
             }
             for a, i in enumerate(top)
             for j in top[a + 1 :]
         ],
-        "agreement": _by_other(found.names, found.agreement),
-        "agreement_mcse": _by_other(found.names, found.agreement_mcse),
+        "agreement": _by_other(parts.names, parts.agreement),
+        "agreement_mcse": _by_other(parts.names, parts.agreement_mcse),
         "given_others": {},
     }
-    for k, (name, one) in enumerate(zip(found.names, found.given_others, strict=False)):
-        best, theirs = favoured(posterior.log_prior, found.alone[k]), weightiest(one.weights)
+    for k, (name, others) in enumerate(zip(parts.names, parts.given_others, strict=False)):
+        best, theirs = favoured(posterior.log_prior, parts.alone[k]), weightiest(others.weights)
         document["given_others"][name] = {
-            "agreement": one.agreement,
-            "mcse": one.mcse,
-            "chance_at_most": one.chance,
-            "contradicted": one.contradicted,
+            "agreement": others.agreement,
+            "mcse": others.mcse,
+            "chance_at_most": others.chance,
+            "contradicted": others.contradicted,
             "favours": [names[h] for h in best],
             "others_favour": [names[h] for h in theirs],
-            "weights": _by_name(names, one.weights),
-            "p": None if one.check is None else one.check.p,
-            "p_mcse": None if one.check is None else one.check.mcse,
-            "words": _in_words(name, one, names, best, theirs, posterior.log_prior),
+            "weights": by_name(names, others.weights),
+            "p": None if others.check is None else others.check.p,
+            "p_mcse": None if others.check is None else others.check.mcse,
+            "words": _in_words(name, others, names, best, theirs, posterior.log_prior),
         }
     document["contradictions"] = contradictions(document)
     return document
@@ -194,21 +191,21 @@ def contributions_document(posterior: Posterior, found: Contributions) -> dict[s
 
 def contradictions(document: Mapping[str, Any]) -> list[str]:
     """Say which feedbacks contradict the others, of a `contributions_document`; one sentence each pair, or each feedback."""
-    out, told = [], set()
+    out, reported = [], set()
     limit = math.log(CONTRADICTION)
     for name, row in document["agreement"].items():
         for other, value in row.items():
-            if value < limit and (other, name) not in told:
-                told.add((name, other))
+            if value < limit and (other, name) not in reported:
+                reported.add((name, other))
                 out.append(
                     f"{name} and {other} contradict each other: {other} and the values make what {name} says {times(-value)} "
                     f"less likely than the values alone do, which happens in at most {share_of_cases(value)} if both follow the same "
                     "hypothesis of the list"
                 )
-    pairs = {name for pair in told for name in pair}
-    for name, one in document["given_others"].items():
-        if one["contradicted"] and name not in pairs:
-            out.append(one["words"])
+    pairs = {name for pair in reported for name in pair}
+    for name, others in document["given_others"].items():
+        if others["contradicted"] and name not in pairs:
+            out.append(others["words"])
     return out
 
 
@@ -226,27 +223,32 @@ def weightiest(weights: np.ndarray) -> list[int]:
 
 
 def _in_words(
-    name: str, one: GivenOthers, names: Sequence[str], best: Sequence[int], theirs: Sequence[int], log_prior: np.ndarray
+    name: str,
+    others: GivenOthers,
+    names: Sequence[str],
+    best: Sequence[int],
+    theirs: Sequence[int],
+    log_prior: np.ndarray,
 ) -> str:
     if not best:
         return f"{name}: tells none of the hypotheses from another"
     rest = [h for h in range(len(names)) if h not in best and log_prior[h] > -np.inf]
     says = f"speaks {'for' if len(best) <= len(rest) else 'against'} {_listed(names, best if len(best) <= len(rest) else rest)}"
-    if one.contradicted:
+    if others.contradicted:
         return (
             f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
-            f"the weightiest, and make what it says {times(-one.agreement)} less likely than the values alone do, which "
-            f"happens in at most {share_of_cases(one.agreement)} if all follow the same hypothesis of the list"
+            f"the weightiest, and make what it says {times(-others.agreement)} less likely than the values alone do, which "
+            f"happens in at most {share_of_cases(others.agreement)} if all follow the same hypothesis of the list"
         )
-    if abs(one.agreement) <= max(2 * one.mcse, 0.005):
+    if abs(others.agreement) <= max(2 * others.mcse, 0.005):
         return f"{name}: {says}; the others make that neither likelier nor less likely"
-    verb = "likelier" if one.agreement > 0 else "less likely"
-    return f"{name}: {says}; the others make that {times(abs(one.agreement))} {verb}"
+    verb = "likelier" if others.agreement > 0 else "less likely"
+    return f"{name}: {says}; the others make that {times(abs(others.agreement))} {verb}"
 
 
 def _listed(names: Sequence[str], some: Sequence[int]) -> str:
-    said = [repr(names[h]) for h in some]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    quoted = [repr(names[h]) for h in some]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def _count(nats: float) -> str:
@@ -277,10 +279,6 @@ def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, f
         name: {other: float(value) for other, value in zip(names, row, strict=True) if other != name}
         for name, row in zip(names, values, strict=True)
     }
-
-
-def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    return dict(zip(names, np.asarray(values, float).tolist(), strict=True))
 
 
 class ByFeedback(Section[Document]):

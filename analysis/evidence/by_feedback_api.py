@@ -55,25 +55,25 @@ def evidence_by_feedback(
         raise InputError(f"values: a {type(values).__name__}; give a prior, such as rh.Elicited(weights, source)")
     seed = whole(random_seed, "random_seed")
     posterior = weigh(listed, values, made, line, seed=seed)
-    found = contributions(posterior, seed)
+    parts = contributions(posterior, seed)
     by = ("feedback", "hypothesis")
     alone: dict[str, Any] = {
-        "nats": (by, found.alone),
-        "mcse": (by, found.mcse),
-        "together": ("hypothesis", found.together),
-        "agreement": (("feedback", "other"), found.agreement),
-        "agreement_mcse": (("feedback", "other"), found.agreement_mcse),
+        "nats": (by, parts.alone),
+        "mcse": (by, parts.mcse),
+        "together": ("hypothesis", parts.together),
+        "agreement": (("feedback", "other"), parts.agreement),
+        "agreement_mcse": (("feedback", "other"), parts.agreement_mcse),
     }
-    if found.given_others:
-        rest = found.given_others
+    if parts.given_others:
+        rest = parts.given_others
         alone |= {
-            "agreement_with_others": ("feedback", np.array([one.agreement for one in rest])),
-            "agreement_with_others_mcse": ("feedback", np.array([one.mcse for one in rest])),
-            "chance_at_most": ("feedback", np.array([one.chance for one in rest])),
-            "p": ("feedback", np.array([np.nan if one.check is None else one.check.p for one in rest])),
-            "weight_by_others": (by, np.array([one.weights for one in rest])),
+            "agreement_with_others": ("feedback", np.array([others.agreement for others in rest])),
+            "agreement_with_others_mcse": ("feedback", np.array([others.mcse for others in rest])),
+            "chance_at_most": ("feedback", np.array([others.chance for others in rest])),
+            "p": ("feedback", np.array([np.nan if others.check is None else others.check.p for others in rest])),
+            "weight_by_others": (by, np.array([others.weights for others in rest])),
         }
-    names = list(found.names)
+    names = list(parts.names)
     return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})
 
 
@@ -100,11 +100,13 @@ def silent_pairs(
     n = len(listed)
     named = [h for h in range(n) if h not in listed.families]
     classes = []
-    for one in made:
-        mine = n + np.arange(n)
+    for of_kind in made:
+        of_feedback = n + np.arange(n)
         if named:
-            mine[named] = one.classes(Valuation(listed.only(named), one.items, line.only(named), for_labels=True))
-        classes.append(mine)
+            of_feedback[named] = of_kind.classes(
+                Valuation(listed.only(named), of_kind.items, line.only(named), for_labels=True)
+            )
+        classes.append(of_feedback)
     if support is not None:
         table = as_table(support, "support")
         table = table.with_booleans([c for c in table.columns if table.columns[c].is_boolean()])

@@ -64,14 +64,14 @@ class Shares:
 def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
     """Measure how much of the variance that the prior gives to reward differences on a test lies in silent directions."""
     covariance = _at_stake(valuation, h, fitted)
-    whole = float(np.trace(covariance))
-    if not whole > 0:
+    total = float(np.trace(covariance))
+    if not total > 0:
         return Shares(0.0, np.zeros(len(silent_directions(fitted).words)))
     unseen = np.eye(len(covariance)) - fitted.seen @ fitted.seen.T
     rows = silent_directions(fitted).directions.reshape(-1, len(covariance))
     rows = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    each = ((rows @ covariance) * rows).sum(axis=1) / whole
-    return Shares(float(np.clip(np.trace(unseen @ covariance) / whole, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
+    each = ((rows @ covariance) * rows).sum(axis=1) / total
+    return Shares(float(np.clip(np.trace(unseen @ covariance) / total, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
 
 
 def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
@@ -80,20 +80,20 @@ def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
     assert isinstance(reward, Drawn)
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
     weights = valuation.table.scene_weights()
-    whole = not valuation.table.has_options
+    over_items = not valuation.table.has_options
     first, squares, mass = np.zeros(len(fitted.scale)), total.copy(), 0.0
     for block in valuation.blocks():
         x, inside = _features(block, reward, fitted.scale)
         weight = np.ones(block.shape[1]) if weights is None else weights[block.scenes]
         count = inside.sum(axis=0)
-        if whole:
+        if over_items:
             first += np.einsum("kos,s->k", x, weight)
             squares += np.einsum("kos,los,s->kl", x, x, weight)
             mass += float(weight.sum())
             continue
         apart = np.where(inside, x - x.sum(axis=1, keepdims=True) / np.maximum(count, 1), 0.0)
         total += np.einsum("kos,los,s->kl", apart, apart, weight / np.maximum(count, 1))
-    return squares / mass - np.outer(first, first) / mass**2 if whole else total
+    return squares / mass - np.outer(first, first) / mass**2 if over_items else total
 
 
 def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,11 +117,11 @@ def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
         others = np.arange(len(rows)) != at
         rows[others] -= rows[others, column][:, None] * rows[at]
         at += 1
-    found = rows[:at]
+    reduced = rows[:at]
     if not at:
-        return found
-    found = found / np.abs(found).max(axis=1, keepdims=True)
-    return np.where(np.abs(found) < SMALL, 0.0, found)
+        return reduced
+    reduced = reduced / np.abs(reduced).max(axis=1, keepdims=True)
+    return np.where(np.abs(reduced) < SMALL, 0.0, reduced)
 
 
 def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:

@@ -50,10 +50,10 @@ def silent_directions(tree: xr.DataTree, test: Any = None, hypothesis: str | Non
     if name not in names:
         raise InputError(f"hypothesis {name!r} has no continuous weights; {suggestion(str(name), names)}")
     fitted = posterior.families[names[name]]
-    found = silence.silent_directions(fitted)
+    silent = silence.silent_directions(fitted)
     out = xr.Dataset(
-        {"coefficients": (("direction", "feature"), found.directions.reshape(-1, len(fitted.scale)))},
-        coords={"direction": np.array(found.words, dtype=str), "feature": list(fitted.linear.names)},
+        {"coefficients": (("direction", "feature"), silent.directions.reshape(-1, len(fitted.scale)))},
+        coords={"direction": np.array(silent.words, dtype=str), "feature": list(fitted.linear.names)},
     )
     if test is not None:
         h = names[name]

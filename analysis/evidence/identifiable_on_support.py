@@ -50,14 +50,14 @@ class Support:
         Those pairs of them that the sample cannot tell apart either.
     apart : tuple of Apart
         Pairs that happen to be alike on the sample alone.
-    held : tuple of str
+    elsewhere : tuple of str
         Feedbacks that are not about items of a table (a proxy, demonstrations), and are taken as they are.
     """
 
     classes: np.ndarray
     silent: tuple[tuple[int, int], ...]
     apart: tuple[Apart, ...]
-    held: tuple[str, ...]
+    elsewhere: tuple[str, ...]
 
 
 def on_support(
@@ -81,21 +81,23 @@ def on_support(
     """
     n = len(hypotheses)
     named = [h for h in range(n) if h not in hypotheses.families]
-    over = [moved(one, table) for one in feedback]
-    found = []
+    over = [moved(of_kind, table) for of_kind in feedback]
+    on_items = []
     for there, of_sample in zip(over, classes, strict=True):
-        mine = of_sample
+        of_feedback = of_sample
         if there is not None and named:
-            mine = n + np.arange(n)  # each family is a class of its own
+            of_feedback = n + np.arange(n)  # each family is a class of its own
             valuation = Valuation(hypotheses.only(named), there.items, line.only(named), for_labels=True)
-            mine[named] = there.classes(valuation)
-        found.append(mine)
-    sample, together = _as_one(classes), _as_one(found)
+            of_feedback[named] = there.classes(valuation)
+        on_items.append(of_feedback)
+    sample, together = _as_one(classes), _as_one(on_items)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if sample[i] == sample[j]]
     silent = tuple((i, j) for i, j in pairs if together[i] == together[j])
-    apart = tuple(_apart(hypotheses, line, feedback, over, found, i, j) for i, j in pairs if together[i] != together[j])
-    held = tuple(str(one.name) for one, there in zip(feedback, over, strict=True) if there is None)
-    return Support(together, silent, apart, held)
+    apart = tuple(
+        _apart(hypotheses, line, feedback, over, on_items, i, j) for i, j in pairs if together[i] != together[j]
+    )
+    elsewhere = tuple(str(of_kind.name) for of_kind, there in zip(feedback, over, strict=True) if there is None)
+    return Support(together, silent, apart, elsewhere)
 
 
 def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
@@ -104,16 +106,16 @@ def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([place.setdefault(key, len(place)) for key in zip(*(c.tolist() for c in classes), strict=True)])
 
 
-def moved(one: Feedback, table: Table) -> Feedback | None:
+def moved(feedback: Feedback, table: Table) -> Feedback | None:
     """The same feedback about the items of another table; None for kinds that are about something else."""
-    if not one.in_column:
+    if not feedback.in_column:
         return None
-    if isinstance(one, OfScenes) and not table.has_options:
+    if isinstance(feedback, OfScenes) and not table.has_options:
         starts = np.array([0, table.n_items])
         table = replace(table, starts=starts, has_options=True, scene_names=None, rows=None)
-    said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often
-    columns = {c: v for c, v in table.columns.items() if c != "scene_weight"} | {one.column: said}
-    return replace(one, table=replace(table, columns=columns), missing="error", count=None)
+    answers = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often
+    columns = {c: v for c, v in table.columns.items() if c != "scene_weight"} | {feedback.column: answers}
+    return replace(feedback, table=replace(table, columns=columns), missing="error", count=None)
 
 
 def _apart(
@@ -126,7 +128,7 @@ def _apart(
     j: int,
 ) -> Apart:
     """The item of the support at which a feedback's inputs of two hypotheses differ most."""
-    k = next(k for k, mine in enumerate(classes) if mine[i] != mine[j])
+    k = next(k for k, of_feedback in enumerate(classes) if of_feedback[i] != of_feedback[j])
     there = over[k]
     assert there is not None
     valuation = Valuation(hypotheses.only([i, j]), there.items, line.only([i, j]), for_labels=True)
@@ -142,23 +144,23 @@ def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
     """What is silent on the declared support, as plain names and numbers."""
     names, line = posterior.hypotheses.names, posterior.valuations[0].line
     classes = [e.classes for e in posterior.evidence]
-    found = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
+    support = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
     lines = [value for value in line.values if isinstance(value, Expression)]
     expressions = [*posterior.hypotheses.expressions().values(), *lines]
     columns = [c for c in dict.fromkeys(c for e in expressions for c in e.columns) if c in table.columns]
     return {
         "table": table.name,
         "items": table.n_items,
-        "silent_pairs": [[names[i], names[j]] for i, j in found.silent],
+        "silent_pairs": [[names[i], names[j]] for i, j in support.silent],
         "told_apart": [
             {
-                "pair": [names[one.first], names[one.second]],
-                "feedback": one.feedback,
-                "item": {c: table.columns[c].text(one.item) for c in columns},
+                "pair": [names[pair.first], names[pair.second]],
+                "feedback": pair.feedback,
+                "item": {c: table.columns[c].text(pair.item) for c in columns},
             }
-            for one in found.apart
+            for pair in support.apart
         ],
-        "held": list(found.held),
+        "held": list(support.elsewhere),
     }
 
 

@@ -23,28 +23,28 @@ def unread_features(training: Sequence[Table], test: Table, read: Collection[str
     read : collection of str
         Columns that some hypothesis or failure line names, or some feedback.
     """
-    found = []
+    unread = []
     for name in test.columns:
         if name in RESERVED or name in read:
             continue
         known = {value for table in training if name in table.columns for value in _two_values(table, name)}
-        held = any(name in table.columns for table in training)
-        if len(known) > 1 or (test.columns[name].is_text and not held):
+        in_training = any(name in table.columns for table in training)
+        if len(known) > 1 or (test.columns[name].is_text and not in_training):
             continue
         if len(known | _two_values(test, name)) > 1:
-            found.append(name)
-    return found
+            unread.append(name)
+    return unread
 
 
 def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]) -> str | None:
     """Name the features of `unread_features` in a sentence; None where there is none."""
-    found = unread_features(training, test, read)
-    if not found:
+    unread = unread_features(training, test, read)
+    if not unread:
         return None
-    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    several = len(found) > 1
+    more = f" and {len(unread) - LISTED} more" if len(unread) > LISTED else ""
+    several = len(unread) > 1
     return (
-        f"{'columns' if several else 'column'} {', '.join(map(repr, found[:LISTED]))}{more} of table {test.name!r} "
+        f"{'columns' if several else 'column'} {', '.join(map(repr, unread[:LISTED]))}{more} of table {test.name!r} "
         f"{'vary' if several else 'varies'} there and never did in training, and no hypothesis reads "
         f"{'them' if several else 'it'}: if {'one of them' if several else 'it'} matters to people, the risk leaves that out"
     )

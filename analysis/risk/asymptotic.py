@@ -71,10 +71,10 @@ def left_within(
         p, as the policy mixes it, and v; both are 0 outside of the class.
     matrix : ndarray (agent_hypothesis, true_hypothesis)
     """
-    mine, true = list(agents), list(members)
-    terms = share * agent[mine, None] * matrix[np.ix_(mine, true)] * judge[true]
-    same = np.equal.outer(mine, true)
-    return Left(tuple(true), share, float(terms.sum()), float(terms[same].sum()), tuple(mine), terms)
+    acting, true = list(agents), list(members)
+    terms = share * agent[acting, None] * matrix[np.ix_(acting, true)] * judge[true]
+    same = np.equal.outer(acting, true)
+    return Left(tuple(true), share, float(terms.sum()), float(terms[same].sum()), tuple(acting), terms)
 
 
 def left_by_class(
@@ -92,7 +92,7 @@ def left_by_class(
     """
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)
-    found = []
+    by_class = []
     for members in posterior.members():
         share = math.fsum(posterior.weights[members].tolist())
         if share == 0:
@@ -102,20 +102,20 @@ def left_by_class(
         if posterior.learnt is not None and posterior.learnt.hypothesis in members:
             # endless labels say nothing of what no rule says: the agent stays as it is
             weights[: len(posterior.weights)] = posterior.acting(agent_prior)
-            found.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
+            by_class.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
             continue
         family = next((h for h in members.tolist() if h in valuation.families), None)
         if family is not None and policy.draws_one:
             partly, none = _endless(valuation, policy, family)
             terms = np.array([[share * partly]])
-            found.append(Left((family,), share, share * partly, share * none, (family,), terms))
+            by_class.append(Left((family,), share, share * partly, share * none, (family,), terms))
         elif policy.draws_one:
             at = members.tolist()
-            found.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
+            by_class.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
         else:
             left = share * float(scalar_risk(valuation, policy, weights, inside)[0][0])
-            found.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
-    return found
+            by_class.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
+    return by_class
 
 
 def _unlisted(
@@ -130,17 +130,17 @@ def _unlisted(
     """What is left where no rule is true: the risk as it is, and none of it because the data are silent."""
     if policy.draws_one:
         holders = np.flatnonzero(agent).tolist()
-        found = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
+        of_class = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
     else:
         left = share * float(scalar_risk(valuation, policy, agent, judge)[0][0])
-        found = Left(tuple(members), share, left, left)
-    return replace(found, alone=found.risk, silent=False)
+        of_class = Left(tuple(members), share, left, left)
+    return replace(of_class, alone=of_class.risk, silent=False)
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
     """Risk that endless training of this kind would leave, and how much of it because the data are silent."""
-    total = math.fsum(one.risk for one in left)
-    return total, max(total - math.fsum(one.alone for one in left), 0.0)
+    total = math.fsum(of_class.risk for of_class in left)
+    return total, max(total - math.fsum(of_class.alone for of_class in left), 0.0)
 
 
 def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
@@ -158,8 +158,8 @@ def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float
             for k, truth in enumerate((block.members(h, "partners"), members)):
                 sums[:, k] += np.einsum("mos,mos->m", acts, block.worse_each(truth))
         valuation.averages[key] = np.array([some.mean(axis=0) for some in np.array_split(sums / total, min(GROUPS, n))])
-    found = valuation.averages[key]
-    partly, none = (valuation.share(h, "agents", len(found)) @ found).tolist()
+    groups = valuation.averages[key]
+    partly, none = (valuation.share(h, "agents", len(groups)) @ groups).tolist()
     return partly, none
 
 
@@ -198,17 +198,17 @@ def risk_parts(
     by_truth = judge * risk.by_truth if terms is None else terms.sum(axis=0)
     classes: list[dict[str, Any]] = [
         {
-            "hypotheses": [names[h] for h in one.members],
-            "weight": one.share,
-            **_part(math.fsum(by_truth[list(one.members)].tolist()), one.risk),
+            "hypotheses": [names[h] for h in of_class.members],
+            "weight": of_class.share,
+            **_part(math.fsum(by_truth[list(of_class.members)].tolist()), of_class.risk),
         }
-        for one in left
+        for of_class in left
     ]
     if like is None:
-        classes.sort(key=lambda one: -max(one["risk"], one["left"]))
+        classes.sort(key=lambda of_class: -max(of_class["risk"], of_class["left"]))
     else:
-        place = {tuple(one["hypotheses"]): k for k, one in enumerate(like["classes"])}
-        classes.sort(key=lambda one: place.get(tuple(one["hypotheses"]), len(place)))
+        place = {tuple(of_class["hypotheses"]): k for k, of_class in enumerate(like["classes"])}
+        classes.sort(key=lambda of_class: place.get(tuple(of_class["hypotheses"]), len(place)))
     document: dict[str, Any] = {"left": total, "removed": _part(risk.mean, total)["removed"], "classes": classes}
     if terms is None:
         return document | {"pairs": None, "others": None}
@@ -220,10 +220,10 @@ def _pairs(
     terms: np.ndarray, left: Sequence[Left], names: Sequence[str], listed: Sequence[tuple[int, int]] | None
 ) -> dict[str, Any]:
     stay, silent = np.zeros(terms.shape), np.zeros(terms.shape, bool)
-    for one in left:
-        if one.terms is not None:
-            here = np.ix_(one.agents, one.members)
-            stay[here], silent[here] = one.terms, one.silent
+    for of_class in left:
+        if of_class.terms is not None:
+            here = np.ix_(of_class.agents, of_class.members)
+            stay[here], silent[here] = of_class.terms, of_class.silent
     np.fill_diagonal(silent, False)
     size = np.maximum(terms, stay)
     if listed is None:

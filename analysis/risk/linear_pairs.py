@@ -75,9 +75,13 @@ def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
 
 def _make_room(averages: dict[Any, Any], cells: int) -> None:
     """Forget the oldest pairs until so many cells more are not too many: other agents, other matrices."""
-    held = {key: found[0].size for key, found in averages.items() if isinstance(key, tuple) and key[0] == "pairs"}
-    over = sum(held.values()) + cells - KEPT_CELLS
-    for key, size in held.items():
+    sizes = {
+        key: averages_of_pairs[0].size
+        for key, averages_of_pairs in averages.items()
+        if isinstance(key, tuple) and key[0] == "pairs"
+    }
+    over = sum(sizes.values()) + cells - KEPT_CELLS
+    for key, size in sizes.items():
         if over <= 0:
             return
         del averages[key]

@@ -54,9 +54,9 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
     only = np.zeros(len(judge))
     only[h] = 1.0
     ends, alone = [], []
-    told = valuation.hypotheses.rewards[h]
-    assert isinstance(told, Unseen)
-    for end in (told.at_least(), told.at_most()):
+    reward = valuation.hypotheses.rewards[h]
+    assert isinstance(reward, Unseen)
+    for end in (reward.at_least(), reward.at_most()):
         moved = Valuation(valuation.hypotheses.instead({h: end}), valuation.table, valuation.line, valuation.told)
         ends.append(float(scalar_risk(moved, policy, agent, judge)[0][0]))
         alone.append(float(scalar_risk(moved, policy, agent, only)[0][0]))

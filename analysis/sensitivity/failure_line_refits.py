@@ -88,7 +88,7 @@ class Refits:
     anywhere: Draws
     near: Draws
 
-    def held(self, posterior: Posterior) -> Posterior:
+    def posterior(self, stated: Posterior) -> Posterior:
         """Give the judge's posterior of ``E[L_j(u_j)]``.
 
         Raises
@@ -97,8 +97,8 @@ class Refits:
             The data are impossible at every one of the lines.
         """
         evidence = self.near.evidence()
-        weights = posterior_weights(posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, evidence)
-        return replace(posterior, log_evidence=evidence, weights=weights)
+        weights = posterior_weights(stated.prior.weights_of(stated.hypotheses), stated.log_prior, evidence)
+        return replace(stated, log_evidence=evidence, weights=weights)
 
     def again(self, rng: np.random.Generator) -> "Refits":
         """As many of them, drawn with replacement."""
@@ -113,7 +113,9 @@ class Refits:
 
 def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
     """Draws of the failure lines: (draw, hypothesis)."""
-    return np.array([one.draws(n, substream(seed, f"failure line {k}")) for k, one in enumerate(lines)]).T
+    return np.array(
+        [of_hypothesis.draws(n, substream(seed, f"failure line {k}")) for k, of_hypothesis in enumerate(lines)]
+    ).T
 
 
 def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
@@ -128,7 +130,7 @@ def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
 def _at(lines: Sequence[Line], p: np.ndarray) -> np.ndarray:
     """Quantiles p, of all lines or of each, as lines: (draw, hypothesis)."""
     some = np.broadcast_to(p, (len(p), len(lines)))
-    return np.column_stack([one.quantile(some[:, k]) for k, one in enumerate(lines)])
+    return np.column_stack([of_hypothesis.quantile(some[:, k]) for k, of_hypothesis in enumerate(lines)])
 
 
 def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> Refits:
@@ -154,10 +156,10 @@ def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndar
         was = ends[:, 1] - ends[:, 0]
         ends = np.array([_around(p[:, k], near.log_evidence[:, k], *ends[k]) for k in range(len(lines))])
         width = ends[:, 1] - ends[:, 0]
-        found = bool((width > was / 2).all())  # where the data leave them, though few count there: then take more
-        p = ends[:, 0] + width * rng.random((MORE * n if found else n, 1))
+        settled = bool((width > was / 2).all())  # where the data leave them, though few count there: then take more
+        p = ends[:, 0] + width * rng.random((MORE * n if settled else n, 1))
         near = drawn(p, np.log(width))
-        if found:
+        if settled:
             break
     return Refits(anywhere, near)
 
@@ -175,23 +177,23 @@ def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) ->
 def exact_evidence_at(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine) -> np.ndarray:
     """Log evidence of feedback whose evidence is exact with another failure line, nats: (hypothesis,)."""
     known: dict[int, Valuation] = {}
-    for one in feedback:
-        if id(one.items) not in known:
-            known[id(one.items)] = Valuation(hypotheses, one.items, line, for_labels=True)
-    found = exactly(feedback, [known[id(one.items)] for one in feedback], "auto")
-    assert all(e is not None for e in found)
-    return np.array([e.log_evidence for e in found if e is not None]).sum(axis=0)
+    for of_kind in feedback:
+        if id(of_kind.items) not in known:
+            known[id(of_kind.items)] = Valuation(hypotheses, of_kind.items, line, for_labels=True)
+    evidence = exactly(feedback, [known[id(of_kind.items)] for of_kind in feedback], "auto")
+    assert all(e is not None for e in evidence)
+    return np.array([e.log_evidence for e in evidence if e is not None]).sum(axis=0)
 
 
 def resting_on_the_line(feedback: Sequence[Feedback]) -> list[int]:
     """Feedback whose evidence rests on the line, and what shares a rationality with such."""
-    own = set()
-    for k, one in enumerate(feedback):
-        failing = one.items.failing()
-        if why_it_rests(one.kind, failing is not None and bool(failing.any())):
-            own.add(k)
-    shared = {feedback[k].shares for k in own} - {None}
-    return [k for k, one in enumerate(feedback) if k in own or one.shares in shared]
+    resting = set()
+    for k, of_kind in enumerate(feedback):
+        failing = of_kind.items.failing()
+        if why_it_rests(of_kind.kind, failing is not None and bool(failing.any())):
+            resting.add(k)
+    shared = {feedback[k].shares for k in resting} - {None}
+    return [k for k, of_kind in enumerate(feedback) if k in resting or of_kind.shares in shared]
 
 
 DRAWN_ERRORS = (

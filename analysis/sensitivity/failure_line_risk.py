@@ -110,7 +110,9 @@ def risk_of_lines(
     posterior : Posterior
         The judge's.
     """
-    by_truth = np.array([one.above(rewards) @ mass for one, (rewards, mass) in zip(lines, picked, strict=True)])
+    by_truth = np.array(
+        [of_hypothesis.above(rewards) @ mass for of_hypothesis, (rewards, mass) in zip(lines, picked, strict=True)]
+    )
     by_truth = np.clip(by_truth, 0.0, 1.0)
     _, drawn, _ = posterior.draws(n, substream(seed, "values"))
     risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
@@ -143,19 +145,19 @@ def risk_of_refits(
     InputError
         The data are impossible at every one of the lines.
     """
-    held, near = refits.held(posterior), refits.near
+    refit, near = refits.posterior(posterior), refits.near
     count, chances, bad = len(near.u), near.chances(), worse_at(picked, near.u)
     by_truth = (chances * bad).sum(axis=0)
-    mean = float(held.weights @ by_truth)
-    spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
-    risks = _risks(held, refits, picked, n, substream(seed, "values at refits"))
+    mean = float(refit.weights @ by_truth)
+    spread = ((count * chances * (bad - mean)) @ refit.weights).std(ddof=1)
+    risks = _risks(refit, refits, picked, n, substream(seed, "values at refits"))
     ends = Ends.of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
     for _ in range(bootstraps):
         some = refits.again(rng)
         try:
-            moved = some.held(posterior)
+            moved = some.posterior(posterior)
         except InputError:  # the few lines at which the data are possible are not among them
             continue
         other = Ends.of(_risks(moved, some, picked, n, rng), prob)
@@ -172,48 +174,48 @@ def risk_of_refits(
         ends=ends,
         by_truth=by_truth,
         mcse_by_truth=of_truth,
-        weights=held.weights,
+        weights=refit.weights,
         mcse_weights=of_weights,
         risks=risks,
         refits=count,
-        effective=float(near.effective()[held.weights > MATTERS].min()),
-        shares=_shares(held, refits, picked, n, seed) if bootstraps else None,
+        effective=float(near.effective()[refit.weights > MATTERS].min()),
+        shares=_shares(refit, refits, picked, n, seed) if bootstraps else None,
     )
 
 
-def _shares(held: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
+def _shares(refit: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
     """Shares of the variance, values and lines each as the data leave them, but drawn apart from one another."""
-    if not held.prior.uncertain:
+    if not refit.prior.uncertain:
         return None
-    drawn = [_drawn(held, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
-    values, lines = [one[0] for one in drawn[:2]], [one[1:] for one in drawn[2:]]
+    drawn = [_drawn(refit, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
+    values, lines = [of_draws[0] for of_draws in drawn[:2]], [of_draws[1:] for of_draws in drawn[2:]]
     return shares_of_variance(lambda of_values, of_line: _weighed(values[of_values], *lines[of_line]))
 
 
-def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
+def _risks(refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
     """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
-    return _weighed(*_drawn(held, refits, picked, n, rng))
+    return _weighed(*_drawn(refit, refits, picked, n, rng))
 
 
 def _drawn(
-    held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
+    refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws of pi, and log evidence and risk by truth at draws of the lines, from ``p(pi, u | data)``: (draw, hypothesis) each.
 
     A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
     """
     anywhere, near = refits.anywhere, refits.near
-    columns = np.arange(len(held.weights))
-    truths = rng.choice(len(columns), n, p=held.weights)
-    pi = held.prior.draws(held.hypotheses, truths, rng)
+    columns = np.arange(len(refit.weights))
+    truths = rng.choice(len(columns), n, p=refit.weights)
+    pi = refit.prior.draws(refit.hypotheses, truths, rng)
     at = rng.integers(len(anywhere.u), size=(n, len(columns)))
     log_evidence, bad = anywhere.log_evidence[at, columns], worse_at(picked, anywhere.u)[at, columns]
     chances, bad_near = near.chances(), worse_at(picked, near.u)
     for h in columns:
-        mine = truths == h
-        if mine.any():
-            its = rng.choice(len(near.u), int(mine.sum()), p=chances[:, h])
-            log_evidence[mine, h], bad[mine, h] = near.log_evidence[its, h], bad_near[its, h]
+        of_truth = truths == h
+        if of_truth.any():
+            its = rng.choice(len(near.u), int(of_truth.sum()), p=chances[:, h])
+            log_evidence[of_truth, h], bad[of_truth, h] = near.log_evidence[its, h], bad_near[its, h]
     return pi, log_evidence, bad
 
 

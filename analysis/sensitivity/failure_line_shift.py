@@ -117,17 +117,17 @@ def failure_curve(
         except InputError:
             continue
         risk[k] = float(weights[k] @ by_truth[k])
-    names = tuple(str(one.name) for one in feedback)
+    names = tuple(str(of_kind.name) for of_kind in feedback)
     return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
 
 
 def _rewards(valuation: Valuation, h: int) -> np.ndarray:
     """``r_h`` of every option that is not failing itself: (item,)."""
-    found = []
+    parts = []
     for block in valuation.blocks():
         reward = np.broadcast_to(block.reward(h), block.shape)
-        found.append(reward.ravel() if block.options is None else reward[block.options])
-    return np.concatenate(found)
+        parts.append(reward.ravel() if block.options is None else reward[block.options])
+    return np.concatenate(parts)
 
 
 def _spread(valuation: Valuation, n: int) -> np.ndarray:
@@ -136,12 +136,12 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
     for block in valuation.blocks():
         inside = np.ones(block.shape, bool) if block.options is None else block.options
         for h in range(n):
-            mine = np.broadcast_to(block.reward(h), block.shape)[inside]
-            if mine.size:  # Chan, Golub and LeVeque 1979
-                here, both = float(mine.mean()), count[h] + mine.size
+            rewards = np.broadcast_to(block.reward(h), block.shape)[inside]
+            if rewards.size:  # Chan, Golub and LeVeque 1979
+                here, both = float(rewards.mean()), count[h] + rewards.size
                 apart = here - mean[h]
-                squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
-                mean[h] += apart * mine.size / both
+                squares[h] += float(((rewards - here) ** 2).sum()) + apart**2 * count[h] * rewards.size / both
+                mean[h] += apart * rewards.size / both
                 count[h] = both
     spread = np.sqrt(squares / np.maximum(count, 1))
     return np.array(
@@ -186,7 +186,7 @@ def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
     return FailureLine(tuple(values))
 
 
-def curve_document(found: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
+def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
     """The curve as plain numbers: the risk at each step, or why there is none.
 
     Parameters
@@ -194,17 +194,17 @@ def curve_document(found: FailureCurve | str, names: Sequence[str], stated: floa
     stated : float
         The risk with the line as it was stated.
     """
-    if isinstance(found, str):
-        return {"why_not": found} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
-    risk = [stated if t == 0 else float(x) for t, x in zip(found.at, found.risk, strict=True)]
-    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in found.weights]
+    if isinstance(curve, str):
+        return {"why_not": curve} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
+    risk = [stated if t == 0 else float(x) for t, x in zip(curve.at, curve.risk, strict=True)]
+    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in curve.weights]
     return {
         "why_not": None,
-        "unit": dict(zip(names, found.unit.tolist(), strict=True)),
-        "at": list(found.at),
+        "unit": dict(zip(names, curve.unit.tolist(), strict=True)),
+        "at": list(curve.at),
         "risk": risk,
-        "on_line": found.on_line,
-        "refitted": list(found.refitted),
+        "on_line": curve.on_line,
+        "refitted": list(curve.refitted),
         "lead": lead,
     }
 

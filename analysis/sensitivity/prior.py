@@ -54,8 +54,8 @@ def tipping_point(
     top = max(float(np.max(rest)), float(log_evidence[h]))
     if not top > -np.inf:
         return math.nan
-    mass, mine = np.exp(rest - top), math.exp(float(log_evidence[h]) - top)
-    off, on = float(mass @ (threshold - by_truth[others])), mine * (float(by_truth[h]) - threshold)
+    mass, likelihood = np.exp(rest - top), math.exp(float(log_evidence[h]) - top)
+    off, on = float(mass @ (threshold - by_truth[others])), likelihood * (float(by_truth[h]) - threshold)
     if off == 0 or on == 0 or (off > 0) != (on > 0):
         return math.nan
     return off / (off + on)

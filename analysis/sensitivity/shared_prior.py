@@ -49,10 +49,10 @@ def risk_bounds_jointly(
     rest = np.setdiff1d(np.arange(len(added)), relevant)
     at = np.concatenate([relevant, rest[:1]])  # those that add nothing are one corner
     put = added[at]
-    held = (1 - put)[:, None] * stated
-    rows, columns = held @ matrix.T, held @ matrix  # (corner, hypothesis): C q and q'C
+    stated_part = (1 - put)[:, None] * stated
+    rows, columns = stated_part @ matrix.T, stated_part @ matrix  # (corner, hypothesis): C q and q'C
     m = (
-        held @ matrix @ held.T
+        stated_part @ matrix @ stated_part.T
         + put[:, None] * rows[:, at].T
         + put * columns[:, at]
         + np.outer(put, put) * matrix[np.ix_(at, at)]

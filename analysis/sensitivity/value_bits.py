@@ -156,10 +156,10 @@ class ValueBits(Section[Document]):
         if not case.policy.mixes_weights:
             nothing = {key: dict.fromkeys(case.judge_names) for key in keys}
             return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None), strict=True))
-        found = dict(zip(keys, case.once(_uniform_agent), strict=True))
+        by_target = dict(zip(keys, case.once(_uniform_agent), strict=True))
         return {
-            "value_bits": {key: bits.bits for key, bits in found.items()},
-            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in found.items()},
+            "value_bits": {key: bits.bits for key, bits in by_target.items()},
+            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in by_target.items()},
             "value_bits_of_agent": self._of_agent(case),
         }
 
@@ -183,9 +183,9 @@ class ValueBits(Section[Document]):
             )
             return
         beyond: dict[str, list[str]] = {}
-        for target, found in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
-            if found.reason:
-                beyond.setdefault(found.reason, []).append(repr(float(target)))
+        for target, bits in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
+            if bits.reason:
+                beyond.setdefault(bits.reason, []).append(repr(float(target)))
         for why, keys in beyond.items():
             yield f"no amount of information about human values brings the risk to {' or '.join(keys)}: {why}"
 

@@ -50,11 +50,11 @@ def value_bits(
     elif not case.policy.mixes_weights:
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
-        found = case.risk
+        risk = case.risk
         uninformed = case.posterior.acting_log_prior(agent)
 
         def solve(case: Case) -> values.Bits:
-            matrix = case.risk.matrix if case.posterior.families else found.matrix
+            matrix = case.risk.matrix if case.posterior.families else risk.matrix
             judge = case.posterior
             log_agent = log_normalised(uninformed + judge.log_evidence)
             return values.value_bits(matrix, judge.weights, log_agent, float(target))

@@ -39,23 +39,23 @@ def shares_of_variance(risk: Callable[[int, int], np.ndarray]) -> Shares | None:
     risk : callable
         Of which set of draws of the values (0 or 1), and of the line: risks (draw,).
     """
-    kept = risk(0, 0)
+    base = risk(0, 0)
     others = risk(0, 1), risk(1, 0)  # the same values, the same line
 
     def first(rows: np.ndarray) -> np.ndarray:
         out = []
         for other in others:
-            a, b = kept[rows], other[rows]
+            a, b = base[rows], other[rows]
             mean = (a.mean() + b.mean()) / 2
             variance = ((a**2 + b**2) / 2).mean() - mean**2
             out.append(((a * b).mean() - mean**2) / variance if variance > TINY else np.nan)
         return np.clip(np.array(out), 0.0, 1.0)
 
-    n = len(kept)
-    found = first(np.arange(n))
-    if np.isnan(found).any():
+    n = len(base)
+    firsts = first(np.arange(n))
+    if np.isnan(firsts).any():
         return None
     parts = np.array_split(np.arange(n), BATCHES)
     left_out = np.array([first(np.concatenate([p for j, p in enumerate(parts) if j != k])) for k in range(BATCHES)])
     error = np.sqrt((BATCHES - 1) / BATCHES * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))  # jackknife
-    return Shares(float(found[0]), float(found[1]), float(error[0]), float(error[1]))
+    return Shares(float(firsts[0]), float(firsts[1]), float(error[0]), float(error[1]))

@@ -144,19 +144,13 @@ def search_worst(
     assert search.best is not None
     table = grid.table(*search.best).to_dataset()
     table = table.assign({name: table[name].astype(column.dtype) for name, column in grid.columns.items()})
-    more = "has more avoidable risk" if search.less_floor else "is worse"
-    how = (
-        f"no other of the {grid.size:,} scenes of the box {more}"
-        if exact
-        else f"none that {more} was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
-    )
-    return _worst_scene(case(table), search, table, exact, how, values)
+    return _worst_scene(case(table), search, table, values, 0 if exact else restarts)
 
 
 def _worst_scene(
-    case: Case, search: "_Search", table: xr.Dataset, exact: bool, how: str, values: Mapping[str, np.ndarray]
+    case: Case, search: "_Search", table: xr.Dataset, values: Mapping[str, np.ndarray], restarts: int
 ) -> WorstScene:
-    """Return the scene that a search ended with, with its risk and a record of how it was chosen."""
+    """Return the scene that a search ended with, its risk, and how it was chosen; without restarts all were valued."""
 
     def risk_of(case: Case) -> float:
         return float(case.rollout.risk[0])
@@ -166,12 +160,16 @@ def _worst_scene(
     described = {
         name: sorted(set(v.tolist())) if len(v) <= 12 else [*v[:2], "...", v[-1]] for name, v in values.items()
     }
+    size, more = search.grid.size, "has more avoidable risk" if search.less_floor else "is worse"
+    how = f"no other of the {size:,} scenes of the box {more}"
+    if restarts:
+        how = f"none that {more} was found among {search.evaluations:,} of {_many(size)} scenes, from {restarts} starts"
     return WorstScene(
         risk=risk,
         mcse=math.nan if error is None else float(error),
         floor=floor,
-        exact=exact,
-        scenes=search.grid.size,
+        exact=not restarts,
+        scenes=size,
         evaluations=search.evaluations,
         path=np.array(search.path),
         words=f"The risk in this scene is {risk:.3g}, {floor:.3g} of it unavoidable; {how}.",

@@ -139,15 +139,15 @@ def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray],
     return distance
 
 
-def _judged(seen: np.ndarray, weight: np.ndarray, found: np.ndarray, level: float) -> Impact:
+def _judged(seen: np.ndarray, weight: np.ndarray, distances: np.ndarray, level: float) -> Impact:
     """Which values are larger than nearly all that was seen."""
     order = np.argsort(seen, kind="stable")
     nearer = np.concatenate([[0.0], np.cumsum(weight[order])])
-    slack = 1e-9 * np.abs(found)
-    slack[~np.isfinite(found)] = 0.0
-    as_far = 1.0 - nearer[np.searchsorted(seen[order], found - slack)] / nearer[-1]
-    as_far = np.where(np.isfinite(found), np.clip(as_far, 0.0, 1.0), 0.0)
-    return Impact(found, as_far, as_far < 1 - level - 1e-12)
+    slack = 1e-9 * np.abs(distances)
+    slack[~np.isfinite(distances)] = 0.0
+    as_far = 1.0 - nearer[np.searchsorted(seen[order], distances - slack)] / nearer[-1]
+    as_far = np.where(np.isfinite(distances), np.clip(as_far, 0.0, 1.0), 0.0)
+    return Impact(distances, as_far, as_far < 1 - level - 1e-12)
 
 
 CELLS = (("flagged", "catastrophe"), ("flagged", "fine"), ("passed", "catastrophe"), ("passed", "fine"))
@@ -179,7 +179,7 @@ def missed(table: dict[str, dict[str, float]]) -> float:
     return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
 
 
-def examples(acted: Rollout, found: Impact, row: str, most: int = 1) -> list[int]:
+def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[int]:
     """Items that stand for an off-diagonal cell, the plainest first.
 
     Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
@@ -188,11 +188,11 @@ def examples(acted: Rollout, found: Impact, row: str, most: int = 1) -> list[int
     """
     mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
     if row == "flagged":
-        which = np.flatnonzero((mass > 0) & found.flagged & (acted.bad < 0.5))
-        order = np.lexsort((which, -mass[which], -found.distance[which], np.round(acted.bad[which], 12)))
+        which = np.flatnonzero((mass > 0) & impact.flagged & (acted.bad < 0.5))
+        order = np.lexsort((which, -mass[which], -impact.distance[which], np.round(acted.bad[which], 12)))
     else:
-        which = np.flatnonzero((mass > 0) & ~found.flagged & (acted.bad > 0.5))
-        order = np.lexsort((which, -mass[which], found.distance[which], -np.round(acted.bad[which], 12)))
+        which = np.flatnonzero((mass > 0) & ~impact.flagged & (acted.bad > 0.5))
+        order = np.lexsort((which, -mass[which], impact.distance[which], -np.round(acted.bad[which], 12)))
     return [int(i) for i in which[order][:most]]
 
 
@@ -214,19 +214,19 @@ def described(table: Table, item: int, features: Sequence[str]) -> str:
 
 
 def impact_document(
-    acted: Rollout, found: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
+    acted: Rollout, impact: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
 ) -> dict[str, Any]:
     """What a study says of impact: the table as measured, with what it misses and an example of each disagreement."""
     shown: dict[str, Any] = {}
     for row in ("flagged", "passed"):
-        items = examples(acted, found, row)
+        items = examples(acted, impact, row)
         shown[row] = None
         if items:
             scene, option = place(acted.table, items[0])
             shown[row] = {
                 "scene": scene,
                 "option": option if option else None,
-                "as_far": float(found.as_far[items[0]]),
+                "as_far": float(impact.as_far[items[0]]),
                 "catastrophe": float(acted.bad[items[0]]),
                 "words": described(acted.table, items[0], features),
             }
@@ -243,8 +243,8 @@ def _of_items(case: Case) -> tuple[Impact, list[str]] | None:
         case.known[key] = None
         if features:
             case.known[key] = (impact_of(training, test, features, counts=case.training.counts), features)
-    found: tuple[Impact, list[str]] | None = case.known[key]
-    return found
+    result: tuple[Impact, list[str]] | None = case.known[key]
+    return result
 
 
 class ImpactOfChoices(Section[Document]):
@@ -255,13 +255,13 @@ class ImpactOfChoices(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document | None:
-        found = _of_items(case)
-        if found is None:
+        of_items = _of_items(case)
+        if of_items is None:
             return None
-        impact, features = found
+        impact, features = of_items
         return impact_document(case.rollout, impact, agreement(case.rollout, impact.flagged), features)
 
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        found = _of_items(case)
-        return {"impact": None if found is None else {"table": agreement(case.rollout, found[0].flagged)}}
+        of_items = _of_items(case)
+        return {"impact": None if of_items is None else {"table": agreement(case.rollout, of_items[0].flagged)}}

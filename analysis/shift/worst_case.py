@@ -85,16 +85,16 @@ def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray
     nats : float
         0 or more.
     """
-    held = share > 0
-    top = float(risk[held].max())
-    worst = held & (risk >= top - SAME)
+    weighted = share > 0
+    top = float(risk[weighted].max())
+    worst = weighted & (risk >= top - SAME)
     on_worst = math.fsum(share[worst].tolist())
-    if nats <= 0 or bool((worst == held).all()):
+    if nats <= 0 or bool((worst == weighted).all()):
         return share.copy()
     if nats >= -math.log(on_worst):
         return np.where(worst, share / on_worst, 0.0)
-    values, _, place, _ = distinct(np.where(worst, top, risk)[held])
-    mass = np.bincount(place, share[held], len(values))
+    values, _, place, _ = distinct(np.where(worst, top, risk)[weighted])
+    mass = np.bincount(place, share[weighted], len(values))
     behind = values - top  # 0 is the worst
     behind = behind / -behind[0]
 
@@ -110,14 +110,14 @@ def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray
             break
         low, high = (middle, high) if tilted(math.exp(middle))[1] <= nats else (low, middle)
     out = np.zeros(len(share))
-    out[held] = share[held] * tilted(math.exp(low))[0][place]
+    out[weighted] = share[weighted] * tilted(math.exp(low))[0][place]
     return out / out.sum()
 
 
 def divergence(weights: np.ndarray, share: np.ndarray) -> float:
     """``KL(weights || share)``, nats."""
-    held = weights > 0
-    return max(float(weights[held] @ np.log(weights[held] / share[held])), 0.0)
+    weighted = weights > 0
+    return max(float(weights[weighted] @ np.log(weights[weighted] / share[weighted])), 0.0)
 
 
 def effective(weights: np.ndarray) -> float:
@@ -139,7 +139,7 @@ def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]
     some = np.flatnonzero(per_scene > 0)
     starts = table.starts[:-1][np.diff(table.starts) > 0]
     pool, worst = acted.mass() * real, acted.mass(weights) * real
-    found = []
+    differences = []
     for name in features:
         values = feature(table, name)
         scaled, exponent = within_one(values)
@@ -149,11 +149,12 @@ def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]
             low = np.minimum.reduceat(np.where(real > 0, values, np.inf), starts)
             high = np.maximum.reduceat(np.where(real > 0, values, -np.inf), starts)
             varies = bool((high > low).any())
-            found.append(_apart(name, SCENE, of_scene, acted.share[some], weights[some]))
+            differences.append(_apart(name, SCENE, of_scene, acted.share[some], weights[some]))
         if varies:
-            found.append(_apart(name, TAKEN if table.has_options else ITEM, values, pool, worst))
+            differences.append(_apart(name, TAKEN if table.has_options else ITEM, values, pool, worst))
     return sorted(
-        (one for one in found if one is not None), key=lambda one: (-abs(one.difference), one.feature, one.of)
+        (difference for difference in differences if difference is not None),
+        key=lambda difference: (-abs(difference.difference), difference.feature, difference.of),
     )
 
 
@@ -175,8 +176,11 @@ def _apart(name: str, of: str, values: np.ndarray, pool: np.ndarray, worst: np.n
 
 def in_words(apart: Sequence[Apart]) -> str:
     """What sets the worst case apart, in words; "" where nothing much does."""
-    said = [one for one in apart if abs(one.difference) >= LEAST_SAID][:SAID]
-    return ", ".join(f"{one.feature} of {SHOWN[one.of]} ({one.worst:.3g} against {one.pool:.3g})" for one in said)
+    largest = [difference for difference in apart if abs(difference.difference) >= LEAST_SAID][:SAID]
+    return ", ".join(
+        f"{difference.feature} of {SHOWN[difference.of]} ({difference.worst:.3g} against {difference.pool:.3g})"
+        for difference in largest
+    )
 
 
 def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, float]] | None:
@@ -202,13 +206,13 @@ def worst_document(
     }
     out: dict[str, Any] = {}
     for key, (asked, weights) in weighted.items():
-        apart = [one for one in what_sets_apart(acted, weights, features) if one.difference != 0]
+        apart = [difference for difference in what_sets_apart(acted, weights, features) if difference.difference != 0]
         out[key] = (
             asked
             | dict(measured[key])
             | {
                 "effective_scenes": effective(weights),
-                "features": [asdict(one) for one in apart[:LISTED]],
+                "features": [asdict(difference) for difference in apart[:LISTED]],
                 "words": in_words(apart),
             }
         )
