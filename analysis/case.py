@@ -40,7 +40,7 @@ LEAST_DRAWS = 4000
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of a case: the seed, and the arguments of the analyses."""
+    """Settings of the analyses of a case: the seed, and their arguments."""
 
     seed: int = 0
     targets: Sequence[float] = (0.1, 0.01, 0.001)
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What was fitted.
+    """The data that were fitted.
 
     Attributes
     ----------

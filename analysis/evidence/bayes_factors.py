@@ -1,4 +1,4 @@
-"""Evidence or prior? Where the data speak between two hypotheses, and where they are silent."""
+"""Bayes factors between pairs of hypotheses, and the pairs that training cannot separate."""
 
 import math
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _difference(a: float, b: float) -> float:
 
 
 def silent_pairs(posterior: Posterior) -> list[tuple[int, int]]:
-    """Pairs that training cannot separate: every feedback has the same likelihood under both, item by item."""
+    """Return the pairs that training cannot separate: equal likelihoods in every feedback, item by item."""
     return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
     )

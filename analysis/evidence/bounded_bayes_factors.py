@@ -1,4 +1,4 @@
-"""Pairs between which training is not silent, and yet never decides: their Bayes factor stays bounded, however much is said."""
+"""Pairs of hypotheses whose Bayes factor stays bounded, however many such data there are."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Bounded:
-    """A pair that no amount of such data decides.
+    """A pair of hypotheses that no amount of such data decides.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Bounded:
 
 
 def bounded_pairs(posterior: Posterior) -> list[Bounded]:
-    """Find the pairs whose likelihoods are the same function of nuisances that the two hold to be likely otherwise.
+    """Find the pairs whose likelihoods differ only in the prior of their nuisances.
 
     Fixed rewards that are one another's multiple, where rewards are taken as they are (``scale="raw"``) and the rationality is
     inferred: each explains what the other does, at another rationality, and the Bayes factor goes to a ratio of prior
@@ -76,7 +76,7 @@ def _is_raw(feedback: object) -> bool:
 
 
 def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
-    """The pair, where every feedback is silent or has one a > 0 for each rationality."""
+    """Return the pair, where every feedback is silent or has one ratio a > 0 for each rationality."""
     factors: dict[str, float] = {}
     limits: dict[str, float] = {}
     for feedback, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
@@ -107,7 +107,7 @@ def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
 
 
 def _ratio(first: np.ndarray, other: np.ndarray, first_error: np.ndarray, other_error: np.ndarray) -> float | None:
-    """The positive a with ``mine = a other``, up to the rounding of both; None where there is none."""
+    """Return the positive a with ``first = a other``, up to the rounding of both; None where there is none."""
     length = float(np.vdot(other, other))
     a = float(np.vdot(first, other)) / length if length > 0 else 0.0
     if a <= 0 or not equal(first, a * other, first_error, a * (other_error + SCALED * EPS * np.abs(other))).all():
@@ -116,7 +116,7 @@ def _ratio(first: np.ndarray, other: np.ndarray, first_error: np.ndarray, other_
 
 
 def _columns(posterior: Posterior, h: int) -> np.ndarray:
-    """What the likelihood depends on for each feature of a family alone, over all feedbacks: (unit and option, feature)."""
+    """Return the inputs of the likelihood for each feature of a family alone: (unit and option, feature)."""
     fitted = posterior.families[h]
     parts = []
     for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
@@ -138,7 +138,7 @@ def _within(columns: np.ndarray, span: np.ndarray) -> bool:
 
 
 def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
-    """What such a pair is."""
+    """Return a sentence about such a pair."""
     if not pair.factors:
         return (
             f"in the scenes of training the features of {first!r} and {second!r} span the same rewards, so that whatever weights one "

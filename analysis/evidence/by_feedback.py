@@ -1,4 +1,4 @@
-"""What each feedback says of each hypothesis, and whether the feedbacks contradict each other."""
+"""Evidence of each feedback, and contradictions between feedbacks."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ CONTRADICTION = 0.01
 
 @dataclass(frozen=True, eq=False)
 class GivenOthers:
-    """One feedback held against all the others.
+    """One feedback compared with all the others.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Contributions:
 
 
 def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> Contributions:
-    """Take the evidence of a posterior apart, feedback by feedback.
+    """Split the evidence of a posterior by feedback.
 
     ``e = p(D_k) / p(D_k | the others)`` is 1 on average over what the others predict, so they give it at least x with a
     chance of at most 1/x (Markov): a predictive check of what was said as a whole, with every nuisance integrated out, that
@@ -128,7 +128,7 @@ def _given_others(posterior: Posterior, parts: Parts, k: int, seed: int, checked
 
 
 def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
-    """``log p(D_some, D_others) - log p(D_some) - log p(D_others)`` under the values, and its Monte Carlo error."""
+    """Return ``log p(D_some, D_others) - log p(D_some) - log p(D_others)``, and its Monte Carlo error."""
     log_prior = parts.posterior.log_prior
     total, variance = 0.0, 0.0
     apart = parts.separate(some, others)
@@ -149,7 +149,7 @@ def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple
 
 
 def contributions_document(posterior: Posterior, parts: Contributions) -> dict[str, Any]:
-    """Contributions as plain numbers by name, nats."""
+    """Return contributions as plain numbers by name, nats."""
     names = posterior.hypotheses.names
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     document: dict[str, Any] = {
@@ -190,7 +190,7 @@ def contributions_document(posterior: Posterior, parts: Contributions) -> dict[s
 
 
 def contradictions(document: Mapping[str, Any]) -> list[str]:
-    """Say which feedbacks contradict the others, of a `contributions_document`; one sentence each pair, or each feedback."""
+    """Return a sentence for each pair of feedbacks, or each feedback, that contradicts the others."""
     out, reported = [], set()
     limit = math.log(CONTRADICTION)
     for name, row in document["agreement"].items():
@@ -210,7 +210,7 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
 
 
 def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
-    """Hypotheses of positive prior that a feedback makes likeliest, ties and all; none where it tells none from another."""
+    """Return the possible hypotheses that a feedback makes likeliest, ties included; none where all tie."""
     possible = log_prior > -np.inf
     top = float(log_evidence[possible].max())
     best = possible & (log_evidence >= top - EQUAL * max(abs(top), 1.0))
@@ -218,7 +218,7 @@ def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
 
 
 def weightiest(weights: np.ndarray) -> list[int]:
-    """Hypotheses of the greatest weight, ties and all."""
+    """Return the hypotheses of the greatest weight, ties included."""
     return np.flatnonzero(weights >= weights.max() * (1 - EQUAL)).tolist()
 
 
@@ -252,19 +252,19 @@ def _listed(names: Sequence[str], some: Sequence[int]) -> str:
 
 
 def _count(nats: float) -> str:
-    """A factor in figures, three of them."""
+    """Return a factor in three figures."""
     if nats >= math.log(1e6):
         return f"10^{nats / math.log(10):.1f}"
     return f"{float(f'{math.exp(nats):.3g}'):,.10g}"
 
 
 def times(nats: float) -> str:
-    """A factor in words."""
+    """Return a factor in words."""
     return f"{_count(nats)} times"
 
 
 def share_of_cases(nats: float) -> str:
-    """A chance of ``exp(nats)`` in words."""
+    """Return a chance of ``exp(nats)`` in words."""
     return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
 
 
@@ -274,7 +274,7 @@ def _difference(values: np.ndarray, i: int, j: int) -> float:
 
 
 def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Of each pair of feedbacks, both ways."""
+    """Return a number for each ordered pair of feedbacks."""
     return {
         name: {other: float(value) for other, value in zip(names, row, strict=True) if other != name}
         for name, row in zip(names, values, strict=True)
@@ -282,7 +282,7 @@ def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, f
 
 
 class ByFeedback(Section[Document]):
-    """What each feedback says of each hypothesis, and whether feedbacks contradict each other; None of a single one."""
+    """Evidence of each feedback, and contradictions between feedbacks; None for a single feedback."""
 
     keys = ("evidence_by_feedback",)
     urgency = 70

@@ -1,4 +1,4 @@
-"""What each feedback can and does say of the hypotheses: its evidence, labelled, and the pairs it is silent between."""
+"""Evidence of each feedback, labelled, and the pairs of hypotheses that feedback cannot separate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What training cannot see of a reward with continuous weights: its silent directions."""
+"""Directions of continuous weights that training cannot identify: its silent directions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Silent:
 
 
 def silent_directions(fitted: Fitted) -> Silent:
-    """Find the directions of weight about which training is silent; what is held of them is the prior, whatever was said."""
+    """Find the directions of weight that training cannot identify; the prior alone decides about them."""
     names = fitted.linear.names
     k = len(names)
     unseen = np.eye(k) - fitted.seen @ fitted.seen.T
@@ -45,7 +45,7 @@ def silent_directions(fitted: Fitted) -> Silent:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """How much of what is at stake on a test lies in silent directions.
+    """Shares of the reward differences on a test that lie in silent directions.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Shares:
 
 
 def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
-    """Measure how much of the variance that the prior gives to reward differences on a test lies in silent directions."""
+    """Measure the share of the prior variance of reward differences on a test in silent directions."""
     covariance = _at_stake(valuation, h, fitted)
     total = float(np.trace(covariance))
     if not total > 0:
@@ -75,7 +75,7 @@ def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
 
 
 def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
-    """Mean covariance of the features, in their units, within scenes, or over all items: (feature, feature)."""
+    """Return the mean covariance of the features, in their units, within scenes or over items: (feature, feature)."""
     reward = valuation.hypotheses.rewards[h]
     assert isinstance(reward, Drawn)
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
@@ -97,14 +97,14 @@ def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
 
 
 def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features in standard deviations (feature, option, scene), 0 where there is no option, and where there is one."""
+    """Return features in standard deviations (feature, option, scene), and where there is an option."""
     inside = np.ones(block.shape, bool) if block.options is None else block.options
     values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in reward.features]
     return np.where(inside, np.stack(values) / scale[:, None, None], 0.0), inside
 
 
 def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
-    """Reduced rows of a projection, so that as many entries as can be are 0."""
+    """Return the reduced rows of a projection, with as many entries of 0 as possible."""
     rows, at = projection.copy(), 0
     for column in range(rows.shape[1]):
         if at == rank:

@@ -1,4 +1,4 @@
-"""Silence on every item that training could hold, as a user declares it, not on the sample alone."""
+"""Silence on the declared support: every item that training could hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Apart:
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """What is silent on the declared support.
+    """Silence on the declared support.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def moved(feedback: Feedback, table: Table) -> Feedback | None:
-    """The same feedback about the items of another table; None for kinds that are about something else."""
+    """Return a feedback about the items of another table; None for kinds that are about something else."""
     if not feedback.in_column:
         return None
     if isinstance(feedback, OfScenes) and not table.has_options:
@@ -127,7 +127,7 @@ def _apart(
     i: int,
     j: int,
 ) -> Apart:
-    """The item of the support at which a feedback's inputs of two hypotheses differ most."""
+    """Return the item of the support at which a feedback's inputs of two hypotheses differ most."""
     k = next(k for k, of_feedback in enumerate(classes) if of_feedback[i] != of_feedback[j])
     there = over[k]
     assert there is not None
@@ -141,7 +141,7 @@ def _apart(
 
 
 def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
-    """What is silent on the declared support, as plain names and numbers."""
+    """Return the silence on the declared support as plain names and numbers."""
     names, line = posterior.hypotheses.names, posterior.valuations[0].line
     classes = [e.classes for e in posterior.evidence]
     support = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)

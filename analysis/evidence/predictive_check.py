@@ -1,4 +1,4 @@
-"""Does the model fit the training data? Predictive checks of every feedback, and how the evidence was computed."""
+"""Predictive checks of every feedback, and how the evidence was computed."""
 
 from collections.abc import Iterator
 from typing import override

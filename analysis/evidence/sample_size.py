@@ -1,4 +1,4 @@
-"""How many items tell two hypotheses apart: the expected log Bayes factor by their number, by simulation."""
+"""Sample sizes: the expected log Bayes factor between two hypotheses by the number of items, simulated."""
 
 import itertools
 import math
@@ -57,7 +57,7 @@ class Telling:
     replications: int
 
     def items(self, truth: int, other: int, odds: float) -> tuple[float, float]:
-        """Fewest items at which the expected log Bayes factor passes ``log(odds)``, and the Monte Carlo error of that number.
+        """Return the fewest items whose expected log Bayes factor passes ``log(odds)``, and its Monte Carlo error.
 
         Between sizes the expectation is taken to be straight. NaN, twice, where it does not pass up to the largest size.
         """
@@ -132,7 +132,7 @@ def _can_simulate(feedback: Feedback) -> bool:
 def _in_closed_form(
     feedback: ClosedForm, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Log evidence of simulated data, of nuisances drawn (replication, truth): (truth, replication, hypothesis, size)."""
+    """Return log evidence of data simulated with drawn nuisances: (truth, replication, hypothesis, size)."""
     n, most = len(inputs), SIZES[-1]
     out = np.zeros((n, REPLICATIONS, n, len(SIZES)))
     for truth in range(n):
@@ -154,7 +154,7 @@ def _in_closed_form(
 def _by_quadrature(
     feedback: Rational, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """The same, the rationality integrated out."""
+    """Return log evidence of simulated data, the rationality integrated out: as `_in_closed_form`."""
     prior = feedback.nuisances.get("rationality")
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
@@ -183,7 +183,7 @@ def _by_quadrature(
 
 
 def _parts(feedback: Rational, inputs: np.ndarray, answers: np.ndarray) -> Iterator[Part]:
-    """What each hypothesis makes of the same answers: inputs (hypothesis, unit, ...)."""
+    """Yield the likelihood of some answers under each hypothesis, from inputs (hypothesis, unit, ...)."""
     counts = np.ones(len(answers))
     stages = feedback.as_stages(answers, inputs[0] > -np.inf, None)
     for of_hypothesis in inputs:
@@ -197,14 +197,14 @@ def _parts(feedback: Rational, inputs: np.ndarray, answers: np.ndarray) -> Itera
 
 
 def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    """Log integrals of log likelihoods known at the nodes (..., node): (...)."""
+    """Return log integrals of log likelihoods known at the nodes (..., node): (...)."""
     f = at.reshape(-1, at.shape[-1]) @ interpolate.T + log_weights
     top = f.max(axis=-1)
     return np.asarray(top + np.log(np.exp(f - top[:, None]).sum(axis=-1))).reshape(at.shape[:-1])
 
 
 def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Chebyshev points of ``t = log beta``, the matrix that carries values there to a fine grid, and log weights on it.
+    """Return Chebyshev points of ``t = log beta``, the interpolation to a fine grid, and log weights on it.
 
     The log likelihood is smooth in t whatever the number of items, so that a polynomial has it where the integrand, which
     narrows as they grow, needs many points.
@@ -227,7 +227,7 @@ def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """What is expected of so many items of each feedback, weighed from scratch, as plain numbers; None for feedbacks that are not simulated."""
+    """Return the expected log Bayes factors of each feedback by its number of items, as plain numbers."""
     names = posterior.hypotheses.names
     document: dict[str, Any] = {}
     for k, feedback in enumerate(posterior.feedback):

@@ -1,4 +1,4 @@
-"""Where do labels not fit? The subgroup of items, by up to two features, in which they contradict the hypotheses the most."""
+"""Subgroups of items, by up to two features, whose labels contradict the hypotheses most."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -119,7 +119,7 @@ class Subgroups:
         return np.array(out, np.int32).reshape(-1, len(wrong)).T
 
     def excess(self, counts: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Root of the deviance of each subgroup from the rest, 0 where no more of it is wrong: (replication, subgroup).
+        """Return the root of the deviance of each subgroup from the rest, 0 where it is no worse.
 
         With k wrong of n inside, K of N in all, ``2 [l(k, n) + l(K - k, N - n) - l(K, N)]``, l the greatest log likelihood of
         so many wrong (Kulldorff 1997).
@@ -138,7 +138,7 @@ class Subgroups:
 def subgroup_check(
     posterior: Posterior, k: int, rng: np.random.Generator, besides: Collection[str] = ()
 ) -> SubgroupCheck | None:
-    """Find the subgroup of items in which labels contradict the hypotheses the most, and say how often chance does as badly.
+    """Check the subgroup of items whose labels contradict the hypotheses most, against replications.
 
     Of each replication, made by a hypothesis drawn from the weights with its noise, the worst of *all* subgroups is taken
     too: that is the correction for having looked (the posterior predictive distribution of the maximum; Gelman, Meng and
@@ -235,7 +235,7 @@ def _worst_subgroup(groups: Subgroups, wrong: np.ndarray, n: int, p: float, repl
 
 
 def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[str]]:
-    """Every feedback with labels, as plain numbers by name, and what does not fit, in words."""
+    """Return the checks of all labels as plain numbers by name, and the misfits in words."""
     besides = {c for feedback in posterior.feedback for c in feedback.said_columns}
     document: Document = {}
     misfit: list[str] = []
@@ -253,7 +253,7 @@ def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[
 def features_of(
     table: Table, items: np.ndarray, first: Sequence[str], besides: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Columns of booleans and numbers without a missing cell, by which items may be divided: those named first, then in order."""
+    """Return the columns of booleans and numbers without a gap, those named first, then in their order."""
     out: dict[str, np.ndarray] = {}
     for name in dict.fromkeys([*(c for c in first if c in table.columns), *table.column_order, *table.columns]):
         column = table.columns.get(name)
@@ -267,7 +267,7 @@ def features_of(
 
 
 def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws of the noise of labels under each hypothesis: (draw, hypothesis)."""
+    """Draw the noise of labels under each hypothesis: (draw, hypothesis)."""
     feedback = posterior.feedback[k]
     n = len(posterior.weights)
     if "eps" not in feedback.nuisances:
@@ -283,7 +283,7 @@ def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> list[tuple[np.ndarray, str, str]]:
-    """Halves of the items by one feature, and both in words."""
+    """Return halves of the items by one feature, each with the words for its inside and outside."""
     if values.dtype == bool:
         return [(values, f"{name} = true", f"{name} = false")]
     out, taken = [], set()
@@ -299,7 +299,7 @@ def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> l
 
 
 def _as_written(values: np.ndarray, quartile: float) -> float:
-    """A quartile in so few digits that hardly an item is on another side of it."""
+    """Return a quartile in so few digits that hardly an item changes sides."""
     above = values > quartile
     short = float(f"{quartile:.3g}")
     if np.count_nonzero((values > short) ^ above) <= MOVED * len(values):
@@ -308,7 +308,7 @@ def _as_written(values: np.ndarray, quartile: float) -> float:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Booleans (row, item) packed 64 to a number: (row, word)."""
+    """Pack booleans (row, item) 64 to a number: (row, word)."""
     packed = np.packbits(values, axis=1)
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 

@@ -1,4 +1,4 @@
-"""Features that training never varied and no hypothesis reads: where a test may differ without any number showing it."""
+"""Features of a test that training never varied and no hypothesis reads."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,7 +11,7 @@ LISTED = 12
 
 
 def unread_features(training: Sequence[Table], test: Table, read: Collection[str]) -> list[str]:
-    """Columns of a test that vary over its items and training's together, not over training's, and that nobody reads.
+    """Return the columns of a test that vary there, never varied in training, and that nothing reads.
 
     Items that are failing itself and missing cells do not count. A column of text counts only where training has it too:
     names and notes vary on every test.
@@ -51,7 +51,7 @@ def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]
 
 
 def _two_values(table: Table, name: str) -> set[str | float]:
-    """Two of the values that a column takes, or the one that it takes, or none: texts, or numbers."""
+    """Return two of the values of a column, texts or numbers; one or none where it has no more."""
     column = table.columns[name]
     there = ~column.missing()
     failing = table.failing()

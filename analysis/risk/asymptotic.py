@@ -1,4 +1,4 @@
-"""What endless training would leave of the risk, and what more data would remove of it, part by part."""
+"""Asymptotic risk: the part that endless training of this kind would leave, and the part that it would remove."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ LISTED = 20
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """What endless training would leave of the risk where one class of hypotheses holds the truth.
+    """Risk that endless training would leave where the truth lies in one class of hypotheses.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ def left_within(
     judge: np.ndarray,
     matrix: np.ndarray,
 ) -> Left:
-    """What a policy that draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
+    """Return the risk that a policy which draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def left_within(
 def left_by_class(
     valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
 ) -> list[Left]:
-    """What endless training of this kind would leave of the risk, by silent class S to which the judge gives weight.
+    """Return the risk that endless training of this kind would leave, by silent class S of positive weight.
 
     Whichever class is true, endless data find it, and the agent is left with its prior inside; what the data do not change
     are the agent's and the judge's weights within S. For a policy that acts on all hypotheses at once, the same with what
@@ -127,7 +127,7 @@ def _unlisted(
     policy: Policy,
     risk: Risk,
 ) -> Left:
-    """What is left where no rule is true: the risk as it is, and none of it because the data are silent."""
+    """Return the risk left where no rule is true: all of the present risk, none of it from silence."""
     if policy.draws_one:
         holders = np.flatnonzero(agent).tolist()
         of_class = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
@@ -138,13 +138,13 @@ def _unlisted(
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
-    """Risk that endless training of this kind would leave, and how much of it because the data are silent."""
+    """Return the risk that endless training of this kind would leave, and its part from silent data."""
     total = math.fsum(of_class.risk for of_class in left)
     return total, max(total - math.fsum(of_class.alone for of_class in left), 0.0)
 
 
 def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
-    """Risk between two draws of a family that share what feedback sees, and of one draw with itself."""
+    """Return the risk between two draws of a family that share what feedback sees, and of a draw with itself."""
     key = ("endless", policy, h)
     if key not in valuation.averages:
         _, total = scene_weights(valuation)
@@ -171,7 +171,7 @@ def risk_parts(
     names: Sequence[str],
     like: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The risk as a sum: what endless training would leave, and what it would remove, by class and by pair.
+    """Return the parts of the risk that endless training would leave and remove, by class and by pair.
 
     ``risk = sum_ij w_i v_j C_ij``. Within a silent class S the part of a pair that is left is ``v(S) p_i v_j C_ij``, and 0
     between classes; what it would remove is the difference, negative where the part would grow. Both columns add up: to

@@ -1,4 +1,4 @@
-"""The catastrophe risk of a study's agent on a test: the headline number, what it is made of, and by hypothesis."""
+"""The headline risk of a study's agent on a test, its parts, and the risk by hypothesis."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -120,7 +120,7 @@ def _read(case: Case) -> set[str]:
 
 
 class RiskParts(Section[Document]):
-    """The parts that the risk is the sum of, and what endless training leaves of each."""
+    """The parts of the risk, and how much endless training leaves of each."""
 
     keys = ("risk_parts",)
     of_test = sampled = True

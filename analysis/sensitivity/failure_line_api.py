@@ -172,7 +172,7 @@ def _probability(prob: Any) -> float:
 
 
 def _middle(judgements: FailureJudgements) -> Any:
-    """A line to begin with."""
+    """Return a line to begin with."""
     centre = judgements.centre
     return dict(centre) if isinstance(centre, Mapping) else float(centre)
 

@@ -29,7 +29,7 @@ class Ends:
 
     @classmethod
     def of(cls, risks: np.ndarray, prob: float) -> "Ends":
-        """Equal-tailed, of independent draws."""
+        """Return the ends of the equal-tailed interval of independent draws."""
         ordered = np.sort(risks)
         lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
         upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
@@ -71,7 +71,7 @@ class UnderLine:
 
 
 def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
-    """What an agent picks on a test, by what it is worth under each of the first n hypotheses."""
+    """Return an agent's choices on a test by their reward under each of the first n hypotheses."""
     _, total = scene_weights(valuation)
     by_hypothesis: list[Picks] = [[] for _ in range(n)]
     for scenes in scenes_of(valuation, policy):
@@ -84,7 +84,7 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
 
 
 def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each reward once, ascending, with all its mass."""
+    """Return each reward once, ascending, with all its mass."""
     if not rewards.size:
         return rewards, mass
     values, _, place, _ = distinct(rewards)
@@ -92,7 +92,7 @@ def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
-    """How often the agent picks what is worse than u under each hypothesis: (draw, hypothesis)."""
+    """Return how often the agent chooses a reward below u under each hypothesis: (draw, hypothesis)."""
     columns = []
     for h, (rewards, mass) in enumerate(picked):
         below = np.concatenate([[0.0], np.cumsum(mass)])
@@ -184,7 +184,7 @@ def risk_of_refits(
 
 
 def _shares(refit: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
-    """Shares of the variance, values and lines each as the data leave them, but drawn apart from one another."""
+    """Return the shares of the variance: values and lines as the data leave them, drawn independently."""
     if not refit.prior.uncertain:
         return None
     drawn = [_drawn(refit, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
@@ -193,14 +193,14 @@ def _shares(refit: Posterior, refits: Refits, picked: Picks, n: int, seed: int) 
 
 
 def _risks(refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
+    """Draw the risk at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
     return _weighed(*_drawn(refit, refits, picked, n, rng))
 
 
 def _drawn(
     refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws of pi, and log evidence and risk by truth at draws of the lines, from ``p(pi, u | data)``: (draw, hypothesis) each.
+    """Draw pi, and log evidence and risk by truth at lines from ``p(pi, u | data)``: (draw, hypothesis) each.
 
     A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
     """
@@ -220,7 +220,7 @@ def _drawn(
 
 
 def _weighed(pi: np.ndarray, log_evidence: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible, which weighs nothing."""
+    """Return ``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible."""
     with np.errstate(divide="ignore"):
         log_weights = np.log(pi) + log_evidence
     top = log_weights.max(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The risk against the failure line: what it would be were failing worth more, or less, than was stated."""
+"""Sensitivity of the risk to the failure line, moved up and down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ CELLS = 30_000_000
 
 @dataclass(frozen=True, eq=False)
 class FailureCurve:
-    """The risk with the failure line of every hypothesis moved, the agent as it is.
+    """The risk with the failure line of every hypothesis moved; the agent stays.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def failure_curve(
     at: Sequence[float] = STEPS,
     known: dict[Any, Any] | None = None,
 ) -> FailureCurve | str:
-    """Move the line, ``u_h + t sd_h`` for every h, weigh again what rests on it, and count: ``sum_j v_j(t) d_j(t)``.
+    """Compute the risk with the line moved, ``u_h + t sd_h`` for every h: ``sum_j v_j(t) d_j(t)``.
 
     The unit is the standard deviation of r_h over the test's options, or over training's items where it is the same for all
     of the test's. Where labels, stops, or failing among the options say something of the line, v follows; the agent's weights, and what it
@@ -122,7 +122,7 @@ def failure_curve(
 
 
 def _rewards(valuation: Valuation, h: int) -> np.ndarray:
-    """``r_h`` of every option that is not failing itself: (item,)."""
+    """Return ``r_h`` of every option that is not failing itself: (item,)."""
     parts = []
     for block in valuation.blocks():
         reward = np.broadcast_to(block.reward(h), block.shape)
@@ -131,7 +131,7 @@ def _rewards(valuation: Valuation, h: int) -> np.ndarray:
 
 
 def _spread(valuation: Valuation, n: int) -> np.ndarray:
-    """Standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
+    """Return the standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
     count, mean, squares = np.zeros((3, n))
     for block in valuation.blocks():
         inside = np.ones(block.shape, bool) if block.options is None else block.options
@@ -152,7 +152,7 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
 def _worse(
     valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How often the agent picks what lies below each limit of ``r_h - u_h``, (limit, hypothesis), and what has none: (hypothesis,).
+    """Return how often the agent's choices lie below each limit of ``r_h - u_h``, and how often they equal it.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
 
 
 def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
-    """The curve as plain numbers: the risk at each step, or why there is none.
+    """Return the curve as plain numbers: the risk at each step, or why there is none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The failure line that judgements of a study leave, and what the results document holds of it."""
+"""The failure line as the judgements of a study leave it, and its part of the results document."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ FEW = 20
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a study's judgements say of the failure line.
+    """The failure line as a study's judgements leave it.
 
     Attributes
     ----------
@@ -53,11 +53,11 @@ class Judged:
     bootstraps: int = BOOTSTRAPS
 
     def without_errors(self) -> "Judged":
-        """The same, Monte Carlo errors left out."""
+        """Return it without Monte Carlo errors."""
         return replace(self, bootstraps=0)
 
     def all_refits(self, posterior: Posterior) -> Refits | None:
-        """Refits of all feedback, that which does not rest on the line as a posterior has it."""
+        """Return refits of all feedback; evidence that does not depend on the line comes from a posterior."""
         if self.refits is None:
             return None
         base = np.array([e.log_evidence for e in posterior.evidence])
@@ -96,7 +96,7 @@ class Judged:
         return risk_of_refits(posterior, refits, picked, prob, n, seed, self.bootstraps)
 
     def warnings(self, posterior: Posterior) -> list[str]:
-        """What to know of it before believing any of it."""
+        """Return warnings about the judged line."""
         out = [f"risk_under_judged_line is null: {self.why_not}"] if self.why_not else []
         line = posterior.valuations[0].line
         for name, value in zip(posterior.hypotheses.names, line.values, strict=True):
@@ -108,7 +108,7 @@ class Judged:
 
 
 def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequence[Line], seed: int) -> Judged:
-    """Weigh again, at draws of the line, what rests on it.
+    """Compute again, at draws of the line, the evidence that depends on it.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
 
 
 def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str, Any]:
-    """What a study's judgements say of each hypothesis's failure line, for the results."""
+    """Return the judged failure line of each hypothesis, for the results."""
     asked = judged.judgements.asked
     ends = [of_hypothesis.quantile([(1 - prob) / 2, (1 + prob) / 2]).tolist() for of_hypothesis in judged.lines]
     return {
@@ -178,7 +178,7 @@ def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str
 
 
 def risk_document(risk: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
-    """Give the risk under the judged line as the results have it."""
+    """Return the risk under the judged line, for the results."""
     if risk is None:
         return None
     arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")

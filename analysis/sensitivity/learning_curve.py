@@ -1,4 +1,4 @@
-"""The essay's curve: bits of human values needed against how many items were seen, of training and of telling data."""
+"""The learning curve: bits of human values that an agent needs, by the number of items seen."""
 
 import math
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Curve:
 def bits_curve(
     posterior: Posterior, test: Valuation, matrix: np.ndarray, target: float, rng: np.random.Generator
 ) -> Curve | None:
-    """Bits of human values that an agent of uniform prior needs for a risk of at most the target, by size of the data.
+    """Compute the bits of human values that an agent of uniform prior needs for a target risk, by size of the data.
 
     At each size n the agent's weights are proportional to ``L_h(n)`` and the judge's to ``pi_h L_h(n)``, L the evidence of
     n items alone; several feedbacks keep their proportions. Where training is silent its curve is flat, however many items
@@ -92,13 +92,13 @@ def bits_curve(
 
 
 def _sizes(most: int) -> tuple[int, ...]:
-    """0, 1, 2, 5, 10, 20, 50 ... and the most."""
+    """Return the sizes 0, 1, 2, 5, 10, 20, 50 ... and the most."""
     steps = [m * 10**k for k in range(int(math.log10(most)) + 1) for m in (1, 2, 5)]
     return (0, *(s for s in steps if s < most), most)
 
 
 def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
-    """How many items of each feedback make up each size: always so many together, in proportion, and never fewer of a larger size."""
+    """Return the number of items of each feedback at each size, in constant proportions."""
     taken = np.zeros(len(counts), int)
     by_size = [taken.copy()]
     for size in range(1, sizes[-1] + 1):
@@ -108,7 +108,7 @@ def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
 
 
 def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Items of a test (replication, item): a scene by its weight, then one of its options."""
+    """Draw items of a test (replication, item): a scene by its weight, then one of its options."""
     widths = np.diff(test.table.starts)
     weight = test.table.scene_weights()
     p = (widths > 0) * (np.ones(len(widths)) if weight is None else weight)
@@ -117,7 +117,7 @@ def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> n
 
 
 def _inputs(feedback: ClosedForm, valuation: Valuation, items: np.ndarray) -> np.ndarray:
-    """What the likelihood depends on at some items: (hypothesis, *items.shape)."""
+    """Return the inputs of the likelihood at some items: (hypothesis, *items.shape)."""
     keep = np.zeros(valuation.table.n_items, bool)
     keep[items] = True
     some = Valuation(valuation.hypotheses, valuation.table.subset(keep), valuation.line, for_labels=True)
@@ -126,7 +126,7 @@ def _inputs(feedback: ClosedForm, valuation: Valuation, items: np.ndarray) -> np
 
 
 def _log_evidence(feedback: ClosedForm, inputs: np.ndarray, answers: np.ndarray, parts: list[int]) -> np.ndarray:
-    """Log evidence of the first items of each replication: (replication, size, hypothesis)."""
+    """Return log evidence of the first items of each replication: (replication, size, hypothesis)."""
     terms = np.array([feedback.terms(at, answers) for at in inputs])  # (hypothesis, statistic, replication, item)
     total = np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1, dtype=float)], axis=-1)
     n_hypotheses, k, n, _ = total.shape

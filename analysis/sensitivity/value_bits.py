@@ -1,4 +1,4 @@
-"""What human values are worth in bits, and how far wrong they may be."""
+"""Human values in bits: the information that an agent lacks to reach a target risk."""
 
 import math
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Bits:
 
 
 def value_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
-    """Least information about human values that an agent must be given for its risk to be at most the target.
+    """Compute the least information about human values with which an agent's risk is at most the target.
 
     ``min sum_j v_j KL(q_j || w) / ln 2`` subject to ``sum_j v_j q_j' C[:, j] <= t``, a rate-distortion function
     (Cover and Thomas, Elements of Information Theory, section 10.4). The solution is
@@ -90,7 +90,7 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
     c = above[:, columns]
 
     def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Risk above the least, and nats, of each problem."""
+        """Return the risk above the least, and nats, of each problem."""
         z = log_w[:, None] - lam * c
         top = z.max(axis=0)
         odds = np.exp(z - top)

@@ -1,4 +1,4 @@
-"""Which of two doubts moves the risk most: shares of its variance."""
+"""Variance decomposition of the risk: shares of the values and of the failure line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TINY, BATCHES = 1e-14, 20
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the variance of the risk by doubt about the values and about the failure line, taken as independent.
+    """Shares of the variance of the risk from the values and from the failure line, taken as independent.
 
     ``first`` of either is ``Var(E[risk | it]) / Var(risk)`` (Sobol 1993), ``total`` what is left of the variance when the other
     is known; they differ by what only both together move. ``mcse`` is the Monte Carlo error of the firsts.
@@ -24,7 +24,7 @@ class Shares:
     mcse_line: float
 
     def document(self) -> dict[str, Any]:
-        """As the results have it."""
+        """Return the shares for the results."""
         return {
             "values": {"first": self.values, "total": 1 - self.line, "mcse": self.mcse_values},
             "failure_line": {"first": self.line, "total": 1 - self.values, "mcse": self.mcse_line},
@@ -32,7 +32,7 @@ class Shares:
 
 
 def shares_of_variance(risk: Callable[[int, int], np.ndarray]) -> Shares | None:
-    """Estimate them by drawing one anew and keeping the other (Janon and others 2014); None where nothing varies.
+    """Estimate the shares by drawing one input anew (Janon and others 2014); None where nothing varies.
 
     Parameters
     ----------

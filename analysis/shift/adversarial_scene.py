@@ -1,4 +1,4 @@
-"""The worst scene that can be made of given features: by enumeration, or by coordinate ascent with restarts."""
+"""The worst scene that given features can make, by enumeration or by coordinate ascent with restarts."""
 
 import json
 import math
@@ -34,7 +34,7 @@ ONE_BY_ONE = 50  # times fewer scenes are enumerated where each must be valued o
 
 @dataclass(frozen=True, eq=False)
 class WorstScene:
-    """The scene in which an agent does worst, of those that a box of features holds.
+    """The scene of a box of features in which an agent's risk is highest.
 
     Attributes
     ----------
@@ -270,15 +270,15 @@ class _Grid:
         )
 
     def option(self, kinds: np.ndarray) -> np.ndarray:
-        """Numbers of the values of each kind of option: (..., feature)."""
+        """Return the numbers of the values of each kind of option: (..., feature)."""
         return _unravelled(kinds, self.lengths)
 
     def setting(self, settings: np.ndarray) -> np.ndarray:
-        """Numbers of the values of each setting of the scene: (..., feature of the scene)."""
+        """Return the numbers of the values of each setting of the scene: (..., feature of the scene)."""
         return _unravelled(settings, self.shared_lengths)
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All scenes, so many at a time."""
+        """Yield all scenes, so many at a time."""
         for setting in range(self.settings):
             scenes = combinations_with_replacement(range(self.kinds), self.options)
             while some := list(islice(scenes, CHUNK)):
@@ -356,7 +356,7 @@ class _Search:
             idle = 0 if current > before + SAME else idle + 1
 
     def _places(self) -> list[tuple[int, int]]:
-        """What a step changes: (option, feature), the feature -1 for all of them; the option -1 for the scene's own."""
+        """Return the places that a step changes: (option, feature); -1 for all features, or for the scene's own."""
         grid = self.grid
         features = [-1] if grid.kinds <= AT_ONCE else range(len(grid.lengths))
         return [(o, k) for o in range(grid.options) for k in features if grid.lengths] + [

@@ -1,4 +1,4 @@
-"""Impact of what a fitted tree's agent does on a test, beside what the values say of it: a labelled layer over the arrays."""
+"""Impact of a fitted tree's agent on a test, as a labelled Dataset."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What no function of the training data can do better than: the worst-case risk between hypotheses that training cannot tell apart."""
+"""Minimax bounds: the risk that no function of the training data can undercut between silent hypotheses."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ LARGEST = 200_000  # kinds of option times kinds of scene of which a linear prog
 
 
 def worst_case(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
-    """Least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
+    """Return the least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
 
     Over all policies a that abstain in at most a share rho of the scenes. Training is silent within S, so an agent that
     sees nothing else does the same whichever of S is true, and has at least this risk under one of them.
@@ -69,7 +69,7 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
 
 
 def _of_two(kinds: Kinds, rho: float) -> float:
-    """In closed form: abstain first where every option is bad under both, then where the worse one is forced."""
+    """Return the bound in closed form: abstain where every option is bad under both, then where one is forced."""
     both = kinds.get(((True, True),), 0.0)
     forced = [kinds.get((of_pair,), 0.0) for of_pair in ((True, False), (False, True))]
     either = kinds.get(((False, True), (True, False)), 0.0)

@@ -1,4 +1,4 @@
-"""Is it a shift at all? A permutation test on what the hypotheses say about training and test."""
+"""A two-sample test of training against test, by how the hypotheses classify their items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MOST_KINDS = 8  # vectors of classes whose shares are given
 
 @dataclass(frozen=True)
 class Shift:
-    """The answer, with the figures behind it.
+    """The result of the test, with the figures that it rests on.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def shift_check(
     rng: np.random.Generator,
     counts: Sequence[np.ndarray | None] = (),
 ) -> Shift:
-    """Check whether the test differs from training in what the hypotheses say about it.
+    """Test whether the hypotheses classify the items of the test as they do those of training.
 
     Indicators: for each hypothesis, and for each vector of classes that occurs, whether an item is worse than, equal
     to or better than failing; where all tables have options also, scene by scene for each i and j, whether i's best
@@ -164,7 +164,7 @@ def _constant(table: Table, counts: np.ndarray | None) -> bool:
 
 
 def _classes_at(sides: Sequence[Units], position: int) -> list[int]:
-    """Classes of the item at a position in the codes of all sides, one after another."""
+    """Return the classes of the item at a position in the codes of all sides, one after another."""
     for side in sides:
         if position < len(side.codes):
             return _classes_of(side.valuation, position)
@@ -193,7 +193,7 @@ def _permute(
     rng: np.random.Generator,
     times: np.ndarray,
 ) -> tuple[float, int, float, float, float]:
-    """Statistic, its indicator, that one's means in training and test, and the permutation p-value.
+    """Return the statistic, its indicator, the indicator's means in training and test, and the p-value.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def _permute(
 
 
 def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each kind of rows that are alike, and how many copies there are, by a 64-bit hash of the row."""
+    """Return the first row of each kind of equal rows, and their copies, by a 64-bit hash of the row."""
     drawn = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=values.shape[1]))
     code = np.zeros(len(values), np.uint64)
     for column, odd in enumerate([int(x) | 1 for x in drawn.tolist()]):
@@ -277,7 +277,7 @@ def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def shift_of(case: Case) -> Shift:
-    """Return the test of whether a study's test differs from its training data in what the hypotheses say of both."""
+    """Return the two-sample test of a study's test against its training data."""
     judge, rules = case.posterior.weights, list(case.posterior.hypotheses.rules)
     training = [valuation.of_rules() for valuation in case.training.valuations]
     rng = substream(case.seed, "shift")

@@ -1,4 +1,4 @@
-"""Units of a two-sample test: items by what the hypotheses say about them."""
+"""Units of a two-sample test: scenes or items, by how the hypotheses classify them."""
 
 import numpy as np
 
@@ -11,14 +11,14 @@ MOST_UNITS = 100_000  # scenes permuted; of more, so many at random
 
 
 def copies_of_units(table: Table, by_scene: bool, counts: np.ndarray | None) -> np.ndarray:
-    """How many copies of each unit there are, (unit,) of int: of scenes, or of items."""
+    """Return the number of copies of each unit (unit,), a scene or an item."""
     if counts is None:
         return np.ones(table.n_scenes if by_scene else table.n_items, np.int64)
     return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if by_scene else counts).astype(np.int64)
 
 
 def shares_of_sides(training: int, test: int) -> tuple[float, float]:
-    """Share of the units of training and of the test to look at: all of the fewer, where these are few enough."""
+    """Return the shares of the units of training and test to use: all of the fewer, where few enough."""
     if training + test <= MOST_UNITS:
         return 1.0, 1.0
     half = MOST_UNITS / 2
@@ -29,14 +29,14 @@ def shares_of_sides(training: int, test: int) -> tuple[float, float]:
 
 
 def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """So many of the copies, each copies with a chance of its own."""
+    """Draw some of the copies, each with the same chance."""
     if share == 1:
         return copies
     return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
 
 
 def item_weights(valuation: Valuation) -> np.ndarray:
-    """Weight of the scene of each item: (item,)."""
+    """Return the weight of the scene of each item: (item,)."""
     weight = valuation.table.scene_weights()
     lengths = np.diff(valuation.table.starts)
     return np.repeat(np.ones(len(lengths)) if weight is None else weight, lengths)
@@ -119,7 +119,7 @@ class Units:
         return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
 
     def vector_counts(self, codes: np.ndarray) -> np.ndarray:
-        """Items of each unit with each of these vectors: (unit, vector)."""
+        """Count the items of each unit with each of these vectors: (unit, vector)."""
         place = np.minimum(np.searchsorted(codes, self.codes), len(codes) - 1)
         hit = codes[place] == self.codes
         row = np.cumsum(self.keep) - 1
@@ -131,7 +131,7 @@ class Units:
 
 
 def _multipliers(n: int) -> np.ndarray:
-    """Base 3 while it fits 64 bits, beyond that random odd numbers (a hash)."""
+    """Return powers of 3 while they fit 64 bits, beyond that random odd numbers (a hash)."""
     if n <= 40:
         return np.array([3**h for h in range(n)], np.uint64)
     return np.random.default_rng(11).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

@@ -1,4 +1,4 @@
-"""Worst-case shift of a fitted tree's agent: a labelled layer over the arrays, and the test that it makes."""
+"""Worst-case shift of a fitted tree's agent, and the test that it makes."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
