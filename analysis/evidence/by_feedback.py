@@ -8,7 +8,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.evidence.bayes_factors import MOST
+from reward_hypotheses.analysis.evidence.bayes_factors import MOST, difference
 from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
@@ -150,7 +150,7 @@ def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple
 
 def contributions_document(posterior: Posterior, parts: Contributions) -> dict[str, Any]:
     """Return contributions as plain numbers by name, nats."""
-    names = posterior.hypotheses.names
+    names, log_weights = posterior.hypotheses.names, posterior.log_prior + posterior.log_evidence
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     document: dict[str, Any] = {
         "nats": {name: by_name(names, row) for name, row in zip(parts.names, parts.alone, strict=True)},
@@ -159,10 +159,12 @@ def contributions_document(posterior: Posterior, parts: Contributions) -> dict[s
         "pairs": [
             {
                 "pair": [names[i], names[j]],
-                "values": _difference(posterior.log_prior, i, j),
-                "feedback": {name: _difference(row, i, j) for name, row in zip(parts.names, parts.alone, strict=True)},
-                "together": _difference(parts.together, i, j),
-                "all": _difference(posterior.log_prior + posterior.log_evidence, i, j),
+                "values": difference(posterior.log_prior[i], posterior.log_prior[j]),
+                "feedback": {
+                    name: difference(row[i], row[j]) for name, row in zip(parts.names, parts.alone, strict=True)
+                },
+                "together": difference(parts.together[i], parts.together[j]),
+                "all": difference(log_weights[i], log_weights[j]),
             }
             for a, i in enumerate(top)
             for j in top[a + 1 :]
@@ -266,11 +268,6 @@ def times(nats: float) -> str:
 def share_of_cases(nats: float) -> str:
     """Return a chance of ``exp(nats)`` in words."""
     return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
-
-
-def _difference(values: np.ndarray, i: int, j: int) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(values[i] - values[j])
 
 
 def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:

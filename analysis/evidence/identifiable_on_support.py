@@ -61,11 +61,7 @@ class Support:
 
 
 def on_support(
-    hypotheses: Hypotheses,
-    line: FailureLine,
-    feedback: Sequence[Feedback],
-    classes: Sequence[np.ndarray],
-    table: Table,
+    hypotheses: Hypotheses, line: FailureLine, feedback: Sequence[Feedback], classes: Sequence[np.ndarray], table: Table
 ) -> Support:
     """Say between which hypotheses no feedback of these kinds could tell on any item of a table.
 

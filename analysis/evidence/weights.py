@@ -51,9 +51,7 @@ class Values(Section[Document]):
         ends = [float(inferred.tau[order][np.searchsorted(below, p * below[-1])]) for p in (0.5, 0.025, 0.975)]
         return dict(case.source.values) | {
             "inferred": {
-                "method": inferred.method,
-                "k_hat": inferred.k_hat,
-                "ess": inferred.ess,
+                **{key: getattr(inferred, key) for key in ("method", "k_hat", "ess")},
                 "mcse": by_name(names, inferred.mcse),
                 "disagreement": dict(zip(("median", "lower", "upper"), ends, strict=True)),
                 "never_judged": prior.never_judged(names),
@@ -140,7 +138,5 @@ def _of(fitted: Fitted, prob: float) -> Document:
         "prob": prob,
         "prior": fitted.linear.prior,
         "source": fitted.linear.source,
-        "method": fitted.method,
-        "k_hat": fitted.k_hat,
-        "ess": fitted.ess,
+        **{key: getattr(fitted, key) for key in ("method", "k_hat", "ess")},
     }

@@ -8,12 +8,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
-from reward_hypotheses.analysis.risk.intervals import (
-    add_errors_to_ends,
-    at_least_one,
-    interval_or_nan,
-    judges_weights,
-)
+from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval_or_nan, judges_weights
 from reward_hypotheses.analysis.risk.mdp import mdp_risk
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.data.errors import InputError

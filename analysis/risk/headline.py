@@ -48,10 +48,7 @@ class TestRisk(Section[Document]):
             "mcse": 0.0,
             "mcse_lower": ends.get("mcse_lower"),
             "mcse_upper": ends.get("mcse_upper"),
-            "se_scenes": risk.se_scenes,
-            "floor": risk.floor,
-            "abstained": risk.abstained,
-            "regret": risk.regret,
+            **{key: getattr(risk, key) for key in ("se_scenes", "floor", "abstained", "regret")},
             "limit": remaining,
             "limit_silent": silent,
             "at_least_one": {
@@ -144,13 +141,7 @@ class RiskParts(Section[Document]):
 class RiskMatrix(Section[Document]):
     """Catastrophe rate of an agent certain of each hypothesis, under each that may be true; and by either alone."""
 
-    keys = (
-        "matrix",
-        "catastrophic_options",
-        "risk_by_truth",
-        "risk_by_agent_hypothesis",
-        "reward_by_agent_hypothesis",
-    )
+    keys = ("matrix", "catastrophic_options", "risk_by_truth", "risk_by_agent_hypothesis", "reward_by_agent_hypothesis")
     of_test = sampled = True
 
     @override

@@ -12,12 +12,7 @@ import xarray as xr
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.intervals import (
-    add_errors_to_ends,
-    at_least_one,
-    interval_or_nan,
-    judges_weights,
-)
+from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval_or_nan, judges_weights
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Case, case_of
+from reward_hypotheses.analysis.case import Case, case_of, probability
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import Draws, Picks, Refits, refit_lines, why_it_rests
 from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -41,7 +41,7 @@ def failure_line(
     InputError
         What is wrong with the hypotheses, the prior of the line or the items.
     """
-    share = _probability(prob)
+    share = probability(prob)
     listed = hypotheses_of(hypotheses)
     lines = _checked(judgements).lines(listed)
     n = whole(draws, "draws", 1)
@@ -49,13 +49,7 @@ def failure_line(
     drawn = [
         of_hypothesis.draws(n, substream(random_seed, f"failure line {k}")) for k, of_hypothesis in enumerate(lines)
     ]
-    numbers = {
-        "mean": "mean",
-        "sd": "sd",
-        "mcse": "error",
-        "rationality": "rationality",
-        "log_evidence": "log_evidence",
-    }
+    numbers = {"mean": "mean", "sd": "sd", "mcse": "error"} | {key: key for key in ("rationality", "log_evidence")}
     return xr.Dataset(
         {"fail_utility": (("draw", "hypothesis"), np.array(drawn).T)}
         | {
@@ -119,7 +113,7 @@ def risk_under_failure_judgements(
     InputError
         A tree whose evidence rests on the line; what `catastrophe_risk` and `failure_line` refuse.
     """
-    share, n = _probability(prob), whole(draws, "draws", 100)
+    share, n = probability(prob), whole(draws, "draws", 100)
     judgements = _checked(judgements)
     if agent is not None and not isinstance(agent, Prior):
         raise InputError(f"agent: a {type(agent).__name__}; give None or a prior")
@@ -160,15 +154,6 @@ def _checked(judgements: Any) -> FailureJudgements:
     if not isinstance(judgements, FailureJudgements):
         raise InputError(f"judgements: a {type(judgements).__name__}; give rh.FailureJudgements(table, column, ...)")
     return judgements
-
-
-def _probability(prob: Any) -> float:
-    share = finite(prob)
-    if share is None or not 0 < share < 1:
-        raise InputError(
-            f"prob: {shown(prob)}; give the probability of the interval, above 0 and below 1, such as 0.95"
-        )
-    return share
 
 
 def _middle(judgements: FailureJudgements) -> Any:

@@ -154,15 +154,10 @@ def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str
     return {
         "by_hypothesis": {
             name: {
-                "mean": of_hypothesis.mean,
-                "sd": of_hypothesis.sd,
-                "lower": lower,
-                "upper": upper,
-                "mcse": of_hypothesis.error,
-                "rationality": of_hypothesis.rationality,
-                "log_evidence": of_hypothesis.log_evidence,
+                **{"mean": line.mean, "sd": line.sd, "lower": lower, "upper": upper},
+                **{"mcse": line.error, "rationality": line.rationality, "log_evidence": line.log_evidence},
             }
-            for name, of_hypothesis, (lower, upper) in zip(names, judged.lines, ends, strict=True)
+            for name, line, (lower, upper) in zip(names, judged.lines, ends, strict=True)
         },
         "prob": prob,
         "source": judged.judgements.source,

@@ -16,6 +16,8 @@ from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 PERMUTATIONS = 999
+STATISTIC = ("statistic", "p", "permutations", "indicator", "training", "test")
+"""Figures of `Shift` that the results have under the same names."""
 LEVEL = 0.01
 WORDS = ("worse than failing", "equal to failing", "better than failing")
 MOST_VECTORS = 256  # vectors of classes that are indicators, the most frequent ones
@@ -305,12 +307,7 @@ class ShiftCheck(Section[Shift]):
         return {
             "shifted": result.shifted,
             "shift": {
-                "statistic": result.statistic,
-                "p": result.p,
-                "permutations": result.permutations,
-                "indicator": result.indicator,
-                "training": result.training,
-                "test": result.test,
+                **{key: getattr(result, key) for key in STATISTIC},
                 "new_classes": [
                     {"classes": dict(zip(names, classes, strict=True)), "items": items}
                     for classes, items in result.new_classes
