@@ -36,7 +36,7 @@ WIDEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Telling:
+class ExpectedFactors:
     """Expected log Bayes factors of one feedback, by the number of its items.
 
     Attributes
@@ -74,7 +74,7 @@ class Telling:
         return math.ceil(before + (math.log(odds) - at) / slope - 1e-9), float(error[k]) / slope
 
 
-def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling | None:
+def expected_factors(posterior: Posterior, k: int, rng: np.random.Generator) -> ExpectedFactors | None:
     """Simulate data of one feedback under each hypothesis and weigh the hypotheses by the first n items.
 
     Items are drawn from those that training has, with replacement; what is said of them is drawn from the model, its nuisance
@@ -88,7 +88,7 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
 
     Returns
     -------
-    Telling or None
+    ExpectedFactors or None
         None where the kind's evidence is more than a sum, or than an integral over one rationality; for a proxy, of which there
         is one; and of hypotheses with continuous weights.
     """
@@ -117,7 +117,7 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
         factors = np.where(of_truth == log_evidence, 0.0, of_truth - log_evidence)  # (truth, replication, other, size)
         mean, error = factors.mean(axis=1), factors.std(axis=1, ddof=1) / math.sqrt(factors.shape[1])
     n = factors.shape[-1]
-    return Telling(np.array(SIZES[:n]), place, mean, np.where(np.isfinite(mean), error, 0.0), factors.shape[1])
+    return ExpectedFactors(np.array(SIZES[:n]), place, mean, np.where(np.isfinite(mean), error, 0.0), factors.shape[1])
 
 
 def _can_simulate(feedback: Feedback) -> bool:
@@ -226,12 +226,12 @@ def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return prior.mu + half * x, matrix, log_weights
 
 
-def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
+def sample_size_document(posterior: Posterior, seed: int) -> dict[str, Any]:
     """Return the expected log Bayes factors of each feedback by its number of items, as plain numbers."""
     names = posterior.hypotheses.names
     document: dict[str, Any] = {}
     for k, feedback in enumerate(posterior.feedback):
-        simulated = telling(posterior, k, substream(seed, f"telling {feedback.name}"))
+        simulated = expected_factors(posterior, k, substream(seed, f"telling {feedback.name}"))
         if simulated is None:
             document[str(feedback.name)] = None
             continue
@@ -268,4 +268,4 @@ class SampleSize(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
-        return telling_document(case.posterior.of_rules(), case.seed)
+        return sample_size_document(case.posterior.of_rules(), case.seed)
