@@ -302,7 +302,7 @@ def case_of(
     Raises
     ------
     InputError
-        What is wrong with the tree, the test, the agent or the failure line.
+        A problem of the tree, the test, the agent or the failure line.
     """
     import xarray as xr
 

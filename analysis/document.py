@@ -116,7 +116,7 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
     Raises
     ------
     NotTrustedError
-        What was sampled does not pass its gates, or a number that should be finite is not.
+        Sampling does not pass its gates, or a number that should be finite is not.
     """
     _refuse_untrusted(case)
     of_study, warnings = _computed(case, OF_STUDY, progress)
@@ -200,7 +200,7 @@ def mean_risk(case: Case) -> float:
     Raises
     ------
     NotTrustedError
-        What was sampled does not pass its gates.
+        Sampling does not pass its gates.
     """
     _refuse_untrusted(case)
     return float(case.first.risk.mean)

@@ -64,7 +64,7 @@ class Contributions:
     alone, mcse : ndarray (feedback, hypothesis)
         ``log p(D_k | h)``, nats, of each feedback without the others, and its Monte Carlo error.
     together : ndarray (hypothesis,)
-        ``log p(D | h) - sum_k log p(D_k | h)``: what they say by sharing a human's rationality, weights of features, or cells.
+        ``log p(D | h) - sum_k log p(D_k | h)``, from sharing a human's rationality, weights of features, or cells.
     agreement, agreement_mcse : ndarray (feedback, feedback)
         ``log p(D_k, D_l) - log p(D_k) - log p(D_l)``, nats, averaged over the hypotheses by the values: pointwise mutual
         information. NaN on the diagonal.

@@ -54,7 +54,7 @@ class Shares:
         the mean covariance of the features, in their units, within scenes (over all items where there are no options; the
         weights' prior being alike in every direction). 0 where nothing differs.
     each : ndarray (direction,)
-        The same of each direction alone. Directions that are not at right angles share what lies in both.
+        The share of each direction alone. Directions that are not at right angles overlap.
     """
 
     together: float

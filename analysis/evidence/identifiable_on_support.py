@@ -47,7 +47,7 @@ class Support:
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class are told apart by no item of it, whatever is said.
     silent : tuple of (int, int)
-        Those pairs of them that the sample cannot tell apart either.
+        Pairs within these classes that the sample cannot separate either.
     apart : tuple of Apart
         Pairs that happen to be alike on the sample alone.
     elsewhere : tuple of str

@@ -48,7 +48,7 @@ class SubgroupCheck:
     replicated : ndarray (replication,)
         The statistic of each.
     misfit : tuple of str
-        What does not fit, in words.
+        The misfit in words.
     """
 
     words: str

@@ -82,13 +82,12 @@ def left_by_class(
 ) -> list[Left]:
     """Return the risk that endless training of this kind would leave, by silent class S of positive weight.
 
-    Whichever class is true, endless data find it, and the agent is left with its prior inside; what the data do not change
-    are the agent's and the judge's weights within S. For a policy that acts on all hypotheses at once, the same with what
-    it then does, and ``alone`` is what is left in classes of one hypothesis.
+    Endless data find the true class, and leave the prior's weights of agent and judge within it. For a policy that acts on
+    all hypotheses at once, ``alone`` is the risk left in classes of one hypothesis.
 
-    A hypothesis with continuous weights is a class of its own: endless data pin what they see of the weights and leave the
-    rest to the prior, so agent and truth share the one and draw the other apart. (For a policy that acts on all weights at
-    once, its weights are taken as they are now known.)
+    A hypothesis with continuous weights is a class of its own. Endless data determine the part of the weights that they
+    see, which agent and truth then share; the prior alone decides about the rest, which agent and truth draw separately.
+    For a policy that acts on all weights at once, the weights are taken as they are now known.
     """
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)

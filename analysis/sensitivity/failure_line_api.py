@@ -39,7 +39,7 @@ def failure_line(
     Raises
     ------
     InputError
-        What is wrong with the hypotheses, the prior of the line or the items.
+        A problem of the hypotheses, the prior of the line or the items.
     """
     share = probability(prob)
     listed = hypotheses_of(hypotheses)

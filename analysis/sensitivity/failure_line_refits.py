@@ -102,13 +102,15 @@ class Refits:
 
     def again(self, rng: np.random.Generator) -> "Refits":
         """Return as many refits, drawn with replacement."""
-        near = self.near.again(rng)
-        return Refits(near if self.near is self.anywhere else self.anywhere.again(rng), near)
+        return self._changed(lambda draws: draws.again(rng))
 
     def plus(self, log_evidence: np.ndarray) -> "Refits":
         """Return the refits with more evidence (hypothesis,), which does not depend on the line."""
-        near = self.near.plus(log_evidence)
-        return Refits(near if self.near is self.anywhere else self.anywhere.plus(log_evidence), near)
+        return self._changed(lambda draws: draws.plus(log_evidence))
+
+    def _changed(self, change: Callable[[Draws], Draws]) -> "Refits":
+        near = change(self.near)
+        return Refits(near if self.near is self.anywhere else change(self.anywhere), near)
 
 
 def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:

@@ -86,7 +86,7 @@ class Judged:
         valuation : Valuation
             Of the test, the judge's hypotheses first.
         agent : ndarray (hypothesis,)
-            The agent's weights, which are held: what it learned, it learned by the line that was stated.
+            The agent's weights, which stay fixed: the agent learned with the stated line.
         """
         if self.why_not:
             return None

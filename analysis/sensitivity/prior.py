@@ -14,7 +14,7 @@ def bounds_within_factor(
 ) -> tuple[float, float]:
     """Return the least and greatest risk over judge's priors whose odds are off by at most a factor.
 
-    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights held. It is
+    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights fixed. It is
     greatest with ``g = k`` where d is above some threshold, and 1 below (the density-ratio class of DeRobertis and Hartigan 1981).
 
     Parameters
@@ -85,7 +85,7 @@ def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray
 
     They are ``Cov_v(d, log pi)`` and ``Cov_v(d, log L)``.
 
-    Nats in, share of scenes out; the agent's weights held (Kallioinen, Paananen, Bürkner and Vehtari 2024).
+    Nats in, share of scenes out; the agent's weights fixed (Kallioinen, Paananen, Bürkner and Vehtari 2024).
     """
     v = _relative(log_prior + log_evidence)
     v /= math.fsum(v.tolist())

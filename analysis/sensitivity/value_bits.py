@@ -1,7 +1,7 @@
 """Human values in bits: the information that an agent lacks to reach a target risk."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import override
 
@@ -98,13 +98,20 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
         mean = (odds * c).sum(axis=0) / mass
         return weight @ mean, weight @ (-lam * mean - top - np.log(mass))
 
-    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
-    for _ in range(64):
-        middle = (lo + hi) / 2
-        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
-        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
-    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    out[todo] = _least_bits(at, (target - lowest)[todo], 64)
     return out
+
+
+def _least_bits(
+    at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], target: np.ndarray, steps: int
+) -> np.ndarray:
+    """Return the bits at the multiplier whose risk is the target, by bisection of its logarithm: (problem,)."""
+    low, high = np.full(len(target), math.log(1e-12)), np.full(len(target), math.log(1e18))
+    for _ in range(steps):
+        middle = (low + high) / 2
+        too_high = at(np.exp(middle))[0] > target
+        low, high = np.where(too_high, middle, low), np.where(too_high, high, middle)
+    return np.maximum(at(np.exp(high))[1], 0.0) / LOG_2
 
 
 def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
@@ -135,12 +142,7 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
         mean = (odds * above).sum(axis=1) / mass
         return (judge * mean).sum(axis=1), (judge * (-lam[:, None] * mean - top - np.log(mass))).sum(axis=1)
 
-    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
-    for _ in range(50):
-        middle = (lo + hi) / 2
-        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
-        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
-    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    out[todo] = _least_bits(at, (target - lowest)[todo], 50)
     return out
 
 

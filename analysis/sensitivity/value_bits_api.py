@@ -80,7 +80,7 @@ def risk_bounds(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> tuple[float, float]:
-    """Bound the risk over judge's priors of which a share may be anything, the agent's weights held: (lower, upper)."""
+    """Bound the risk over judge's priors of which a share may be anything, the agent's weights fixed: (lower, upper)."""
     share = finite(contamination)
     if share is None or not 0 < share < 1:
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")

@@ -184,7 +184,7 @@ def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[in
 
     Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
     "passed" what it does that is likelier a catastrophe than not: the likeliest, then the nearest. Then what is done most.
-    What it does less than once in a hundred such scenes stands for nothing.
+    Choices made in less than one of a hundred such scenes are left out.
     """
     mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
     if row == "flagged":

@@ -84,7 +84,7 @@ def impact(
     Raises
     ------
     InputError
-        What is wrong with the tree, the tables or the column, or no feature to measure by.
+        A problem of the tree, the tables or the column, or no feature to measure by.
     """
     if threshold is not None and column is None:
         raise InputError("threshold: it is of a column; name the one that holds the impact, column=")

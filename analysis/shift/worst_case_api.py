@@ -137,7 +137,7 @@ def worst_case(
     Raises
     ------
     InputError
-        What is wrong with the tree, the pool, or how much of it is asked for.
+        A problem of the tree, the pool, or the share of it.
     """
     if tail is not None and kl is not None:
         raise InputError("tail, kl: both are given; give tail, the worst share of the scenes, or kl, nats")
