@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.linear import Drawn, Fitted
 from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.posterior import on_test
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SMALL = 1e-6
 """Coefficients below this, relative to the largest of a direction, are not written."""
@@ -34,7 +40,7 @@ class Silent:
     words: tuple[str, ...]
 
 
-def silent_directions(fitted: Fitted) -> Silent:
+def directions_of(fitted: Fitted) -> Silent:
     """Find the directions of weight that training cannot identify; the prior alone decides about them."""
     names = fitted.linear.names
     k = len(names)
@@ -66,9 +72,9 @@ def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
     covariance = _at_stake(valuation, h, fitted)
     total = float(np.trace(covariance))
     if not total > 0:
-        return Shares(0.0, np.zeros(len(silent_directions(fitted).words)))
+        return Shares(0.0, np.zeros(len(directions_of(fitted).words)))
     unseen = np.eye(len(covariance)) - fitted.seen @ fitted.seen.T
-    rows = silent_directions(fitted).directions.reshape(-1, len(covariance))
+    rows = directions_of(fitted).directions.reshape(-1, len(covariance))
     rows = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
     each = ((rows @ covariance) * rows).sum(axis=1) / total
     return Shares(float(np.clip(np.trace(unseen @ covariance) / total, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
@@ -138,6 +144,66 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
     return out
 
 
+def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | None = None) -> "xr.Dataset":
+    """Find the directions of continuous weights that training cannot identify.
+
+    They are the null space of the within-scene differences of features seen in training (of the features themselves, for
+    kinds that compare with failing). The prior alone decides about them, however many data there are.
+
+    Parameters
+    ----------
+    test : Dataset, DataFrame or dict of arrays, optional
+        A test, to measure the share of its reward differences in these directions.
+    hypothesis : str, optional
+        Which one, where several have continuous weights.
+
+    Returns
+    -------
+    Dataset
+        ``coefficients`` (direction, feature), a basis in standard deviations of the features; coordinate ``direction``:
+        each in words, "red_paint minus flags". With a test ``share``: of the variance that the prior gives to differences
+        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``; and ``shares`` (direction), that of
+        each alone.
+
+    Raises
+    ------
+    InputError
+        A tree in which no hypothesis has continuous weights, or the one that is named has none.
+    """
+    import xarray as xr
+
+    from reward_hypotheses.models.tree.read import hypotheses_in, posterior_of, tested
+
+    posterior, line = posterior_of(
+        tree, {n: ("0" if str(r).startswith("callable ") else r) for n, r in hypotheses_in(tree).items()}
+    )
+    names = {posterior.hypotheses.names[h]: h for h in posterior.families}
+    if not names:
+        raise InputError("no hypothesis of this tree has continuous weights; give one as rh.Linear(features, ...)")
+    if hypothesis is None and len(names) > 1:
+        raise InputError(f"hypothesis: several have continuous weights; name one of {', '.join(map(repr, names))}")
+    name = next(iter(names)) if hypothesis is None else hypothesis
+    if name not in names:
+        raise InputError(f"hypothesis {name!r} has no continuous weights; {suggestion(str(name), names)}")
+    fitted = posterior.families[names[name]]
+    silent = directions_of(fitted)
+    out = xr.Dataset(
+        {"coefficients": (("direction", "feature"), silent.directions.reshape(-1, len(fitted.scale)))},
+        coords={"direction": np.array(silent.words, dtype=str), "feature": list(fitted.linear.names)},
+    )
+    if test is not None:
+        h = names[name]
+        table = tested(test, tree)
+        listed, lines = posterior.hypotheses.only([h]), line.only([h])
+        problems = check_columns([(table, listed.expressions())])
+        if problems:
+            raise InputError(problems)
+        valuation = on_test(listed, {0: fitted}, table, lines)
+        shares = silent_shares(valuation, 0, fitted)
+        out["share"], out["shares"] = shares.together, ("direction", shares.each)
+    return out
+
+
 class SilentDirectionsOfWeights(Section[Document]):
     """Directions of continuous weights that training cannot identify, and the share of the rewards' variance there."""
 
@@ -151,7 +217,7 @@ class SilentDirectionsOfWeights(Section[Document]):
 
 def _document(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
     """Return the directions of one family, and the share of its rewards' variance on each test that lies there."""
-    silent = silent_directions(fitted)
+    silent = directions_of(fitted)
     shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
     return {
         "directions": [
