@@ -15,8 +15,8 @@ def linear(features):
     return rh.Linear(features, prior="sphere", source=SOURCE)
 
 
-def fitted(hypotheses, feedback, line=0.0):
-    return rh.fit(hypotheses, rh.Uniform(SOURCE), feedback, line, random_seed=1)
+def fitted(hypotheses, feedback, line=0.0, **options):
+    return rh.fit(hypotheses, rh.Uniform(SOURCE), feedback, line, random_seed=1, **options)
 
 
 def corridor(end, n=4):
