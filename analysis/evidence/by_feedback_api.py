@@ -7,14 +7,13 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.evidence.by_feedback import contributions
-from reward_hypotheses.analysis.evidence.identifiable_on_support import on_support
+from reward_hypotheses.analysis.evidence.identifiable_on_support import alike, classes_of, on_support
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -97,23 +96,12 @@ def silent_pairs(
         What `fit` refuses; a support that lacks a column that a hypothesis reads.
     """
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
-    n = len(listed)
-    named = [h for h in range(n) if h not in listed.families]
-    classes = []
-    for of_kind in made:
-        of_feedback = n + np.arange(n)
-        if named:
-            of_feedback[named] = of_kind.classes(
-                Valuation(listed.only(named), of_kind.items, line.only(named), for_labels=True)
-            )
-        classes.append(of_feedback)
+    classes = [classes_of(of_kind, listed, line) for of_kind in made]
+    pairs: Sequence[tuple[int, int]] = alike(classes)
     if support is not None:
         table = as_table(support, "support")
         table = table.with_booleans([c for c in table.columns if table.columns[c].is_boolean()])
         if problems := check_columns([(table, listed.expressions())]):
             raise InputError(problems)
         pairs = on_support(listed, line, made, classes, table).silent
-    else:
-        keys = list(zip(*(c.tolist() for c in classes), strict=True))
-        pairs = tuple((i, j) for i in range(n) for j in range(i + 1, n) if keys[i] == keys[j])
     return [(listed.names[i], listed.names[j]) for i, j in pairs]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, override
 
 import numpy as np
@@ -75,25 +76,38 @@ def on_support(
     classes : sequence of ndarray (hypothesis,)
         By feedback, the classes between which the sample is silent.
     """
-    n = len(hypotheses)
-    named = [h for h in range(n) if h not in hypotheses.families]
     over = [moved(of_kind, table) for of_kind in feedback]
-    on_items = []
-    for there, of_sample in zip(over, classes, strict=True):
-        of_feedback = of_sample
-        if there is not None and named:
-            of_feedback = n + np.arange(n)  # each family is a class of its own
-            valuation = Valuation(hypotheses.only(named), there.items, line.only(named), for_labels=True)
-            of_feedback[named] = there.classes(valuation)
-        on_items.append(of_feedback)
-    sample, together = _as_one(classes), _as_one(on_items)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if sample[i] == sample[j]]
+    fixed = len(hypotheses.families) < len(hypotheses)
+    on_items = [
+        classes_of(there, hypotheses, line) if fixed and there is not None else of_sample
+        for there, of_sample in zip(over, classes, strict=True)
+    ]
+    together, pairs = _as_one(on_items), alike(classes)
     silent = tuple((i, j) for i, j in pairs if together[i] == together[j])
     apart = tuple(
         _apart(hypotheses, line, feedback, over, on_items, i, j) for i, j in pairs if together[i] != together[j]
     )
     elsewhere = tuple(str(of_kind.name) for of_kind, there in zip(feedback, over, strict=True) if there is None)
     return Support(together, silent, apart, elsewhere)
+
+
+def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) -> np.ndarray:
+    """Return the class of each hypothesis, within which a feedback's items are silent: (hypothesis,).
+
+    A hypothesis with continuous weights is a class of its own.
+    """
+    out = len(hypotheses) + np.arange(len(hypotheses))
+    fixed = [h for h in range(len(hypotheses)) if h not in hypotheses.families]
+    if fixed:
+        valuation = Valuation(hypotheses.only(fixed), feedback.items, line.only(fixed), for_labels=True)
+        out[fixed] = feedback.classes(valuation)
+    return out
+
+
+def alike(classes: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Return the pairs of hypotheses that are in one class by every feedback."""
+    together = _as_one(classes).tolist()
+    return [(i, j) for i, j in combinations(range(len(together)), 2) if together[i] == together[j]]
 
 
 def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
