@@ -26,7 +26,7 @@ def evidence_by_feedback(
     *,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Say what each feedback says of each hypothesis, and how far the feedbacks agree; arguments as for `fit`.
+    """Compute the evidence of each feedback, and how far the feedbacks agree; arguments as for `fit`.
 
     ``log p(D | h) = sum_k log p(D_k | h) + together_h``; the last is 0 unless feedbacks share a human's rationality or
     the continuous weights of a hypothesis. Two feedbacks agree by
@@ -79,10 +79,11 @@ def evidence_by_feedback(
 def silent_pairs(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, support: Any = None
 ) -> list[tuple[str, str]]:
-    """Give the pairs of hypotheses that feedback cannot tell apart, whatever is said; arguments as for `fit`.
+    """List the pairs of hypotheses that feedback cannot separate, whatever the answers; arguments as for `fit`.
 
-    Without a support, on the items that the feedback has: silence on n items leaves room for disagreement on up to about
-    3/n of their distribution (95 %). With one, on every item of it as well: no amount of such data would tell them apart.
+    Without a support, they are equal on the items that the feedback has; n such items leave room for disagreement on up to
+    about 3/n of their distribution (95 %). With a support, they are equal on every item of it as well, so that no amount of
+    such data separates them.
     Hypotheses with continuous weights are in no pair (`silent_directions`).
 
     Parameters

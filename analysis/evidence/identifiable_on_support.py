@@ -64,7 +64,7 @@ class Support:
 def on_support(
     hypotheses: Hypotheses, line: FailureLine, feedback: Sequence[Feedback], classes: Sequence[np.ndarray], table: Table
 ) -> Support:
-    """Say between which hypotheses no feedback of these kinds could tell on any item of a table.
+    """Find the pairs of hypotheses that no feedback of these kinds could separate on any item of a table.
 
     Each kind has its own silence: labels, equal ``[r > u]`` item by item; choices and rankings, ``r_i = a r_j + b`` with one a
     > 0 over all items that can meet in a scene (all of them, where the table has no options); stops, ``r - u`` in proportion.

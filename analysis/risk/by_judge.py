@@ -69,7 +69,7 @@ def risk_by_judge(
     """Estimate the risk of one agent under the values of each judge, and under their pool.
 
     ``sum_j v_kj by_truth_j`` with ``v_k`` proportional to ``pi_k L``, pi_k the values of judge k and L the evidence that all
-    accept. The agent is the same throughout (unless given, it holds the pool's weights): whose values judge it is what varies.
+    accept. The agent is the same throughout (unless given, it has the pool's weights): only the values that judge it vary.
 
     Parameters
     ----------

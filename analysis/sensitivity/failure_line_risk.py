@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.intervals import quantile
+from reward_hypotheses.analysis.risk.intervals import ends_of
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAPS, Picks, Refits, drawn_lines
 from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares, shares_of_variance
@@ -30,10 +30,7 @@ class Ends:
     @classmethod
     def of(cls, risks: np.ndarray, prob: float) -> "Ends":
         """Return the ends of the equal-tailed interval of independent draws."""
-        ordered = np.sort(risks)
-        lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
-        upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
-        return cls(lower, upper, mcse_lower, mcse_upper)
+        return cls(**ends_of(risks, prob))
 
 
 @dataclass(frozen=True, eq=False)

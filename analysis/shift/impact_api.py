@@ -44,7 +44,7 @@ def impact(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Hold a measure of impact, which knows no values, against what the values call a catastrophe.
+    """Compare a measure of impact, which knows no values, with the catastrophes that the values define.
 
     Impact is how far the features of an outcome (the option that the agent takes) lie from what training saw: with m and S
     mean and covariance of training's items, ``d(x)^2 = (x - m)' S^+ (x - m)``, infinite where ``x - m`` leaves the range of S
