@@ -40,7 +40,7 @@ LEAST_DRAWS = 4000
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of a case: the seed, and the arguments of the analyses."""
+    """Settings of the analyses of a case: the seed, and their arguments."""
 
     seed: int = 0
     targets: Sequence[float] = (0.1, 0.01, 0.001)
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What was fitted.
+    """The data that were fitted.
 
     Attributes
     ----------
@@ -204,8 +204,8 @@ class Case:
         test = self.valuation
         if len(test.hypotheses) == n:
             return test
-        own = range(n)
-        return Valuation(test.hypotheses.only(own), test.table, test.line.only(own), test.told.only(own))
+        judges = range(n)
+        return Valuation(test.hypotheses.only(judges), test.table, test.line.only(judges), test.told.only(judges))
 
     @cached_property
     def first(self) -> "Case":
@@ -226,8 +226,8 @@ class Case:
         """Return ``compute(case)``, computed once for this case however many analyses ask for it."""
         if compute not in self._computed:
             self._computed[compute] = compute(self)
-        found: T = self._computed[compute]
-        return found
+        result: T = self._computed[compute]
+        return result
 
     @cached_property
     def _computed(self) -> dict[Any, Any]:
@@ -302,7 +302,7 @@ def case_of(
     Raises
     ------
     InputError
-        What is wrong with the tree, the test, the agent or the failure line.
+        A problem of the tree, the test, the agent or the failure line.
     """
     import xarray as xr
 
@@ -313,7 +313,7 @@ def case_of(
     fitted = agent if isinstance(agent, xr.DataTree) else None
     rectangular, judge_rewards, agent_rewards = _rewards_of(tree, fitted, hypotheses)
     posterior, line = posterior_of(tree, judge_rewards)
-    listed, told, families = posterior.hypotheses, None, dict(posterior.families)
+    listed, agents_line, families = posterior.hypotheses, None, dict(posterior.families)
     beliefs: Agent = Extrapolating(prior=agent if isinstance(agent, Prior) else None)
     if fitted is not None and rectangular:
         other, agent_line = posterior_of(fitted, agent_rewards)
@@ -329,18 +329,20 @@ def case_of(
         beliefs = PosteriorAgent(other, n)
     else:
         if agent_fail_utility is not None:
-            told = failure_line(agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line)
+            agents_line = failure_line(
+                agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line
+            )
         if fitted is not None:
             beliefs = PosteriorAgent(posterior_of(fitted, judge_rewards)[0])
     table = tested(test, *(t for t in (tree, fitted) if t is not None))
-    _check_test(table, listed, line, told)
+    _check_test(table, listed, line, agents_line)
     policy = policy_of(policy)
     if policy.asks_rationality:
         if fitted is None or not isinstance(beliefs, PosteriorAgent):
             raise InputError(NOT_READ)
         places = range(beliefs.start, len(listed))
         policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))
-    on = on_test(listed, families, table, line, told, posterior.learnt)
+    on = on_test(listed, families, table, line, agents_line, posterior.learnt)
     return Case(posterior, beliefs, policy, on, Settings(seed=int(tree.attrs["seed"])))
 
 
@@ -371,13 +373,13 @@ def _rewards_of(
     return True, judge_rewards, agents | {name: hypotheses[name] for name in called if name in hypotheses}
 
 
-def _check_test(table: Table, listed: Hypotheses, line: FailureLine, told: FailureLine | None) -> None:
+def _check_test(table: Table, listed: Hypotheses, line: FailureLine, agents_line: FailureLine | None) -> None:
     """Refuse a test with an empty scene, or without a column that a reward or failure line reads."""
     if empty := list(empty_scenes(table)):
         scene = table.scene_name(int(empty[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
     expressions: dict[str, Any] = dict(listed.expressions())
-    for key, of_key in (("fail_utility", line), ("agent_fail_utility", told)):
+    for key, of_key in (("fail_utility", line), ("agent_fail_utility", agents_line)):
         if of_key is not None:
             expressions |= {f"{key} of {n!r}": v for n, v in zip(listed.names, of_key.values, strict=True)}
     problems = check_columns([(table, {who: e for who, e in expressions.items() if isinstance(e, Expression)})])

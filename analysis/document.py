@@ -116,7 +116,7 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
     Raises
     ------
     NotTrustedError
-        What was sampled does not pass its gates, or a number that should be finite is not.
+        Sampling does not pass its gates, or a number that should be finite is not.
     """
     _refuse_untrusted(case)
     of_study, warnings = _computed(case, OF_STUDY, progress)
@@ -200,7 +200,7 @@ def mean_risk(case: Case) -> float:
     Raises
     ------
     NotTrustedError
-        What was sampled does not pass its gates.
+        Sampling does not pass its gates.
     """
     _refuse_untrusted(case)
     return float(case.first.risk.mean)
@@ -208,8 +208,8 @@ def mean_risk(case: Case) -> float:
 
 def _refuse_untrusted(case: Case) -> None:
     agent = case.agent
-    own = [] if isinstance(agent, Reading) else [case.agent_weights]
-    problems = case.posterior.untrusted(*own) + (untrusted(agent) if isinstance(agent, Reading) else [])
+    weights = [] if isinstance(agent, Reading) else [case.agent_weights]
+    problems = case.posterior.untrusted(*weights) + (untrusted(agent) if isinstance(agent, Reading) else [])
     if problems:
         raise NotTrustedError(problems)
 

@@ -14,40 +14,40 @@ WORK = 100_000_000
 
 
 def perturbations(posterior: Posterior, items: int) -> int:
-    """How many to use where each costs a risk on so many items."""
+    """Return the number of perturbations, where each costs a risk on so many items."""
     return int(np.clip(WORK // max(len(posterior.weights) ** 2 * items, 1), LEAST, MOST))
 
 
-def standard_errors(compute: Callable[..., Any], moved: Iterable[tuple[Any, ...]]) -> Any:
-    """Standard deviation of every number that `compute` gives, over the Monte Carlo error of the evidence.
+def standard_errors(compute: Callable[..., Any], perturbed: Iterable[tuple[Any, ...]]) -> Any:
+    """Return the standard deviation of every number of ``compute`` over perturbations of its arguments.
+
+    The errors reach weights, risks, intervals, bits and bounds alike: slopes, and steps where a policy changes its choice.
 
     Parameters
     ----------
     compute : callable
-        Of a posterior, or of whatever was moved.
-    moved : iterable of tuple
-        Its arguments, in which the log evidence of each silent class is moved by its error; one where nothing was
-        sampled. So the error reaches weights, risks, intervals, bits and bounds alike, and steps (a policy that changes
-        its mind) as well as slopes.
+        Returns numbers, in nested dicts, lists and arrays.
+    perturbed : iterable of tuple
+        Arguments in which the log evidence of each silent class is moved by its error; one tuple where nothing was sampled.
 
     Returns
     -------
-    Nested dicts and lists as `compute` gives them, with a float or array (0 where exact) for each number, and None for
-    all else and where a number is missing or infinite in some of them.
+    Nested dicts and lists as those of `compute`, with a float or array for each number (0 where exact), and None for
+    everything else and for numbers that are missing or infinite in some perturbation.
     """
-    return _spread([compute(*one) for one in moved])
+    return _spread([compute(*arguments) for arguments in perturbed])
 
 
-def _spread(found: Sequence[Any]) -> Any:
-    first = found[0]
+def _spread(values: Sequence[Any]) -> Any:
+    first = values[0]
     if isinstance(first, dict):
-        return {key: _spread([one[key] for one in found]) for key in first}
+        return {key: _spread([value[key] for value in values]) for key in first}
     if isinstance(first, (list, tuple)):
-        return [_spread(some) for some in zip(*found, strict=True)]
+        return [_spread(entries) for entries in zip(*values, strict=True)]
     if isinstance(first, np.ndarray):
-        return np.std(found, axis=0, ddof=1) if len(found) > 1 else np.zeros(first.shape)
-    if any(isinstance(one, bool) or not isinstance(one, (int, float)) or not math.isfinite(one) for one in found):
+        return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(first.shape)
+    if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not math.isfinite(x) for x in values):
         return None
-    if len(found) == 1 or all(one == first for one in found):
+    if all(x == first for x in values):
         return 0.0
-    return float(np.std(found, ddof=1))
+    return float(np.std(values, ddof=1))

@@ -16,7 +16,7 @@ from .analysis.evidence.by_feedback_api import (
 from .analysis.evidence.by_feedback_api import (
     silent_pairs as silent_pairs,
 )
-from .analysis.evidence.identifiable_directions_api import silent_directions as silent_directions
+from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
 from .analysis.risk.by_judge import risk_by_judge as risk_by_judge
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
 from .analysis.risk.predictions import predict as predict

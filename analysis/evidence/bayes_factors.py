@@ -1,4 +1,4 @@
-"""Evidence or prior? Where the data speak between two hypotheses, and where they are silent."""
+"""Bayes factors between pairs of hypotheses, and the pairs that training cannot separate."""
 
 import math
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.posterior import Posterior
 
+NUMBERS = ("log_prior_odds", "log_bayes_factor", "log_posterior_odds", "mcse", "silent")
+"""Figures of a `Pair` that the results have under the same names."""
 MOST = 32
 """Hypotheses, by posterior weight, whose pairs are listed."""
 
@@ -38,19 +40,20 @@ def pairs(posterior: Posterior, most: int = MOST) -> list[Pair]:
     for a, i in enumerate(top.tolist()):
         for j in top[a + 1 :].tolist():
             silent = bool(posterior.classes[i] == posterior.classes[j])
-            prior = _difference(posterior.log_prior[i], posterior.log_prior[j])
-            factor = 0.0 if silent else _difference(posterior.log_evidence[i], posterior.log_evidence[j])
+            prior = difference(posterior.log_prior[i], posterior.log_prior[j])
+            factor = 0.0 if silent else difference(posterior.log_evidence[i], posterior.log_evidence[j])
             out.append(Pair(i, j, prior, factor, prior + factor, silent, posterior.mcse_between(i, j)))
     return out
 
 
-def _difference(a: float, b: float) -> float:
+def difference(a: float, b: float) -> float:
+    """Return ``a - b``, NaN between equal infinities."""
     with np.errstate(invalid="ignore"):
         return float(np.float64(a) - np.float64(b))
 
 
 def silent_pairs(posterior: Posterior) -> list[tuple[int, int]]:
-    """Pairs that training cannot separate: every feedback has the same likelihood under both, item by item."""
+    """Return the pairs that training cannot separate: equal likelihoods in every feedback, item by item."""
     return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
     )
@@ -83,11 +86,7 @@ class Pairs(Section[list[Pair]]):
         entries = [
             {
                 "pair": [names[p.first], names[p.second]],
-                "log_prior_odds": p.log_prior_odds,
-                "log_bayes_factor": p.log_bayes_factor,
-                "log_posterior_odds": p.log_posterior_odds,
-                "mcse": p.mcse,
-                "silent": p.silent,
+                **{key: getattr(p, key) for key in NUMBERS},
                 "words": _in_words(names[p.first], names[p.second], p),
             }
             for p in result

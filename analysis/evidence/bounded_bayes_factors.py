@@ -1,4 +1,4 @@
-"""Pairs between which training is not silent, and yet never decides: their Bayes factor stays bounded, however much is said."""
+"""Pairs of hypotheses whose Bayes factor stays bounded, however many such data there are."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Bounded:
-    """A pair that no amount of such data decides.
+    """A pair of hypotheses that no amount of such data decides.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Bounded:
 
 
 def bounded_pairs(posterior: Posterior) -> list[Bounded]:
-    """Find the pairs whose likelihoods are the same function of nuisances that the two hold to be likely otherwise.
+    """Find the pairs whose likelihoods differ only in the prior of their nuisances.
 
     Fixed rewards that are one another's multiple, where rewards are taken as they are (``scale="raw"``) and the rationality is
     inferred: each explains what the other does, at another rationality, and the Bayes factor goes to a ratio of prior
@@ -54,72 +54,76 @@ def bounded_pairs(posterior: Posterior) -> list[Bounded]:
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     named = [h for h in top if h not in posterior.families]
     families = [h for h in top if h in posterior.families]
-    found = []
-    if any(_is_raw(one) for one in posterior.feedback):
+    bounded = []
+    if any(_is_raw(feedback) for feedback in posterior.feedback):
         for a, i in enumerate(named):
             for j in named[a + 1 :]:
                 pair = None if posterior.classes[i] == posterior.classes[j] else _proportional(posterior, i, j)
-                found += [] if pair is None else [pair]
-    if len(families) > 1 and all(isinstance(one, SceneChoice) for one in posterior.feedback):
+                bounded += [] if pair is None else [pair]
+    if len(families) > 1 and all(isinstance(feedback, SceneChoice) for feedback in posterior.feedback):
         spans = {h: _columns(posterior, h) for h in families}
         for a, i in enumerate(families):
             for j in families[a + 1 :]:
                 if _within(spans[i], spans[j]) and _within(spans[j], spans[i]):
-                    found.append(Bounded(i, j, {}, math.nan))
-    return found
+                    bounded.append(Bounded(i, j, {}, math.nan))
+    return bounded
 
 
-def _is_raw(one: object) -> bool:
-    return isinstance(one, Rational) and one.scale == "raw" and isinstance(one.nuisances.get("rationality"), LogNormal)
+def _is_raw(feedback: object) -> bool:
+    return (
+        isinstance(feedback, Rational)
+        and feedback.scale == "raw"
+        and isinstance(feedback.nuisances.get("rationality"), LogNormal)
+    )
 
 
 def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
-    """The pair, where every feedback is silent or has one a > 0 for each rationality."""
+    """Return the pair, where every feedback is silent or has one ratio a > 0 for each rationality."""
     factors: dict[str, float] = {}
     limits: dict[str, float] = {}
-    for one, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
+    for feedback, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
         if evidence.classes[i] == evidence.classes[j]:
             continue
-        if not isinstance(one, Rational) or not one.linear:
+        if not isinstance(feedback, Rational) or not feedback.linear:
             return None
-        mine, other = one.scaled(valuation, i), one.scaled(valuation, j)
-        if not (mine.any() or other.any()):
+        first, other = feedback.scaled(valuation, i), feedback.scaled(valuation, j)
+        if not (first.any() or other.any()):
             continue  # both choose at chance here
-        a = _ratio(mine, other, one.scaled_error(valuation, i), one.scaled_error(valuation, j))
+        a = _ratio(first, other, feedback.scaled_error(valuation, i), feedback.scaled_error(valuation, j))
         if a is None:
             return None
-        variable = one.variable("rationality")
+        variable = feedback.variable("rationality")
         if abs(factors.setdefault(variable, a) - a) > 1e-9 * a:
             return None
-        prior = one.nuisances.get("rationality")
+        prior = feedback.nuisances.get("rationality")
         if abs(a - 1) <= 1e-9 or not isinstance(prior, LogNormal):
             if abs(a - 1) > 1e-9:
                 return None  # a rationality that is given tells them apart
             continue
         if variable not in limits:
-            betas, shares, _ = nodes_of(one, evidence, j)
+            betas, shares, _ = nodes_of(feedback, evidence, j)
             t = float(np.log(betas) @ shares)
             both = prior.log_density_of_log(np.array([t - math.log(a), t]))
             limits[variable] = float(both[0] - both[1])
     return Bounded(i, j, factors, math.fsum(limits.values())) if limits else None
 
 
-def _ratio(mine: np.ndarray, other: np.ndarray, of_mine: np.ndarray, of_other: np.ndarray) -> float | None:
-    """The positive a with ``mine = a other``, up to the rounding of both; None where there is none."""
+def _ratio(first: np.ndarray, other: np.ndarray, first_error: np.ndarray, other_error: np.ndarray) -> float | None:
+    """Return the positive a with ``first = a other``, up to the rounding of both; None where there is none."""
     length = float(np.vdot(other, other))
-    a = float(np.vdot(mine, other)) / length if length > 0 else 0.0
-    if a <= 0 or not equal(mine, a * other, of_mine, a * (of_other + SCALED * EPS * np.abs(other))).all():
+    a = float(np.vdot(first, other)) / length if length > 0 else 0.0
+    if a <= 0 or not equal(first, a * other, first_error, a * (other_error + SCALED * EPS * np.abs(other))).all():
         return None
     return a
 
 
 def _columns(posterior: Posterior, h: int) -> np.ndarray:
-    """What the likelihood depends on for each feature of a family alone, over all feedbacks: (unit and option, feature)."""
+    """Return the inputs of the likelihood for each feature of a family alone: (unit and option, feature)."""
     fitted = posterior.families[h]
     parts = []
-    for one, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
-        assert isinstance(one, Rational)
-        raw = one.unscaled()
+    for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
+        assert isinstance(feedback, Rational)
+        raw = feedback.unscaled()
         each: Sequence[np.ndarray] = [
             posterior.inputs_of_member(raw, valuation, h, weights) for weights in np.eye(len(fitted.linear.names))
         ]
@@ -136,7 +140,7 @@ def _within(columns: np.ndarray, span: np.ndarray) -> bool:
 
 
 def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
-    """What such a pair is."""
+    """Return a sentence about such a pair."""
     if not pair.factors:
         return (
             f"in the scenes of training the features of {first!r} and {second!r} span the same rewards, so that whatever weights one "

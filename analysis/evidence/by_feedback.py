@@ -1,4 +1,4 @@
-"""What each feedback says of each hypothesis, and whether the feedbacks contradict each other."""
+"""Evidence of each feedback, and contradictions between feedbacks."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +8,8 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.evidence.bayes_factors import MOST
-from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.analysis.evidence.bayes_factors import MOST, difference
+from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -23,7 +23,7 @@ CONTRADICTION = 0.01
 
 @dataclass(frozen=True, eq=False)
 class GivenOthers:
-    """One feedback held against all the others.
+    """One feedback compared with all the others.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Contributions:
     alone, mcse : ndarray (feedback, hypothesis)
         ``log p(D_k | h)``, nats, of each feedback without the others, and its Monte Carlo error.
     together : ndarray (hypothesis,)
-        ``log p(D | h) - sum_k log p(D_k | h)``: what they say by sharing a human's rationality, weights of features, or cells.
+        ``log p(D | h) - sum_k log p(D_k | h)``, from sharing a human's rationality, weights of features, or cells.
     agreement, agreement_mcse : ndarray (feedback, feedback)
         ``log p(D_k, D_l) - log p(D_k) - log p(D_l)``, nats, averaged over the hypotheses by the values: pointwise mutual
         information. NaN on the diagonal.
@@ -80,14 +80,9 @@ class Contributions:
     agreement_mcse: np.ndarray
     given_others: tuple[GivenOthers, ...]
 
-    def contradicting(self) -> list[tuple[int, int]]:
-        """Pairs of feedbacks that contradict each other."""
-        n = len(self.names)
-        return [(k, m) for k in range(n) for m in range(k) if self.agreement[k, m] < math.log(CONTRADICTION)]
-
 
 def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> Contributions:
-    """Take the evidence of a posterior apart, feedback by feedback.
+    """Split the evidence of a posterior by feedback.
 
     ``e = p(D_k) / p(D_k | the others)`` is 1 on average over what the others predict, so they give it at least x with a
     chance of at most 1/x (Markov): a predictive check of what was said as a whole, with every nuisance integrated out, that
@@ -103,9 +98,9 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
         Whether to make those predictive checks.
     """
     parts, n = Parts(posterior, seed), len(posterior.feedback)
-    found = [parts.log_evidence([k]) for k in range(n)]
-    alone, mcse = np.array([value for value, _ in found]), np.array([error for _, error in found])
-    with np.errstate(invalid="ignore"):  # impossible data, by one of them alone
+    evidence = [parts.log_evidence([k]) for k in range(n)]
+    alone, mcse = (np.array([of_feedback[i] for of_feedback in evidence]) for i in (0, 1))
+    with np.errstate(invalid="ignore"):  # impossible data, by one feedback alone
         together = posterior.log_evidence - alone.sum(axis=0)
     if len(parts.groups) == n and not posterior.families and posterior.learnt is None:
         together = np.zeros(alone.shape[1])
@@ -114,24 +109,26 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
         for m in range(k):
             between[k, m], between_mcse[k, m] = agreement(parts, [k], [m])
             between[m, k], between_mcse[m, k] = between[k, m], between_mcse[k, m]
-    given = []
-    for k in range(n) if n > 1 else ():
-        others = [m for m in range(n) if m != k]
-        value, error = agreement(parts, [k], others)
-        weights = posterior_weights(
-            posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, parts.log_evidence(others)[0]
-        )
-        check = None
-        if checked and not posterior.families:
-            rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
-            check = replace(posterior, weights=weights).check(k, rng)
-        given.append(GivenOthers(value, error, weights, check))
-    names = tuple(str(one.name) for one in posterior.feedback)
-    return Contributions(names, alone, mcse, together, between, between_mcse, tuple(given))
+    given_others = tuple(_given_others(posterior, parts, k, seed, checked) for k in range(n) if n > 1)
+    names = tuple(str(feedback.name) for feedback in posterior.feedback)
+    return Contributions(names, alone, mcse, together, between, between_mcse, given_others)
+
+
+def _given_others(posterior: Posterior, parts: Parts, k: int, seed: int, checked: bool) -> GivenOthers:
+    """Compare one feedback with all the others."""
+    others = [m for m in range(len(posterior.feedback)) if m != k]
+    value, error = agreement(parts, [k], others)
+    prior = posterior.prior.weights_of(posterior.hypotheses)
+    weights = posterior_weights(prior, posterior.log_prior, parts.log_evidence(others)[0])
+    check = None
+    if checked and not posterior.families:
+        rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
+        check = replace(posterior, weights=weights).check(k, rng)
+    return GivenOthers(value, error, weights, check)
 
 
 def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
-    """``log p(D_some, D_others) - log p(D_some) - log p(D_others)`` under the values, and its Monte Carlo error."""
+    """Return ``log p(D_some, D_others) - log p(D_some) - log p(D_others)``, and its Monte Carlo error."""
     log_prior = parts.posterior.log_prior
     total, variance = 0.0, 0.0
     apart = parts.separate(some, others)
@@ -144,76 +141,78 @@ def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple
         shares.append((sign * np.exp(joint - value), error))
     if apart:  # the same estimates stand in the sum and in its parts
         for k in (*some, *others):
-            own = 1 if k in some else 2
-            variance += float((((shares[0][0] + shares[own][0]) * parts.log_evidence([k])[1]) ** 2).sum())
+            of_side = 1 if k in some else 2
+            variance += float((((shares[0][0] + shares[of_side][0]) * parts.log_evidence([k])[1]) ** 2).sum())
     else:
         variance = sum(float(((share * error) ** 2).sum()) for share, error in shares)
     return total, math.sqrt(variance)
 
 
-def contributions_document(posterior: Posterior, found: Contributions) -> dict[str, Any]:
-    """Contributions as plain numbers by name, nats."""
-    names = posterior.hypotheses.names
+def contributions_document(posterior: Posterior, parts: Contributions) -> dict[str, Any]:
+    """Return contributions as plain numbers by name, nats."""
+    names, log_weights = posterior.hypotheses.names, posterior.log_prior + posterior.log_evidence
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     document: dict[str, Any] = {
-        "nats": {name: _by_name(names, row) for name, row in zip(found.names, found.alone, strict=True)},
-        "mcse": {name: _by_name(names, row) for name, row in zip(found.names, found.mcse, strict=True)},
-        "together": _by_name(names, found.together),
+        "nats": {name: by_name(names, row) for name, row in zip(parts.names, parts.alone, strict=True)},
+        "mcse": {name: by_name(names, row) for name, row in zip(parts.names, parts.mcse, strict=True)},
+        "together": by_name(names, parts.together),
         "pairs": [
             {
                 "pair": [names[i], names[j]],
-                "values": _difference(posterior.log_prior, i, j),
-                "feedback": {name: _difference(row, i, j) for name, row in zip(found.names, found.alone, strict=True)},
-                "together": _difference(found.together, i, j),
-                "all": _difference(posterior.log_prior + posterior.log_evidence, i, j),
+                "values": difference(posterior.log_prior[i], posterior.log_prior[j]),
+                "feedback": {
+                    name: difference(row[i], row[j]) for name, row in zip(parts.names, parts.alone, strict=True)
+                },
+                "together": difference(parts.together[i], parts.together[j]),
+                "all": difference(log_weights[i], log_weights[j]),
             }
             for a, i in enumerate(top)
             for j in top[a + 1 :]
         ],
-        "agreement": _by_other(found.names, found.agreement),
-        "agreement_mcse": _by_other(found.names, found.agreement_mcse),
+        "agreement": _by_other(parts.names, parts.agreement),
+        "agreement_mcse": _by_other(parts.names, parts.agreement_mcse),
         "given_others": {},
     }
-    for k, (name, one) in enumerate(zip(found.names, found.given_others, strict=False)):
-        best, theirs = favoured(posterior.log_prior, found.alone[k]), weightiest(one.weights)
+    for k, (name, others) in enumerate(zip(parts.names, parts.given_others, strict=False)):
+        best, theirs = favoured(posterior.log_prior, parts.alone[k]), weightiest(others.weights)
         document["given_others"][name] = {
-            "agreement": one.agreement,
-            "mcse": one.mcse,
-            "chance_at_most": one.chance,
-            "contradicted": one.contradicted,
+            "agreement": others.agreement,
+            "mcse": others.mcse,
+            "chance_at_most": others.chance,
+            "contradicted": others.contradicted,
             "favours": [names[h] for h in best],
             "others_favour": [names[h] for h in theirs],
-            "weights": _by_name(names, one.weights),
-            "p": None if one.check is None else one.check.p,
-            "p_mcse": None if one.check is None else one.check.mcse,
-            "words": _in_words(name, one, names, best, theirs, posterior.log_prior),
+            "weights": by_name(names, others.weights),
+            "p": None if others.check is None else others.check.p,
+            "p_mcse": None if others.check is None else others.check.mcse,
+            "words": _in_words(name, others, names, best, theirs, posterior.log_prior),
         }
     document["contradictions"] = contradictions(document)
     return document
 
 
 def contradictions(document: Mapping[str, Any]) -> list[str]:
-    """Say which feedbacks contradict the others, of a `contributions_document`; one sentence each pair, or each feedback."""
-    out, told = [], set()
+    """Return a sentence for each pair of feedbacks, or each feedback, that contradicts the others."""
+    out, reported = [], set()
     limit = math.log(CONTRADICTION)
     for name, row in document["agreement"].items():
         for other, value in row.items():
-            if value < limit and (other, name) not in told:
-                told.add((name, other))
+            if value < limit and (other, name) not in reported:
+                reported.add((name, other))
                 out.append(
                     f"{name} and {other} contradict each other: {other} and the values make what {name} says {times(-value)} "
                     f"less likely than the values alone do, which happens in at most {share_of_cases(value)} if both follow the same "
                     "hypothesis of the list"
                 )
-    pairs = {name for pair in told for name in pair}
-    for name, one in document["given_others"].items():
-        if one["contradicted"] and name not in pairs:
-            out.append(one["words"])
+    pairs = {name for pair in reported for name in pair}
+    for name, others in document["given_others"].items():
+        if others["contradicted"] and name not in pairs:
+            out.append(others["words"])
     return out
 
 
 def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
-    """Hypotheses of positive prior that a feedback makes likeliest, ties and all; none where it tells none from another."""
+    """Return the possible hypotheses that a feedback makes likeliest, ties included; none where all tie."""
     possible = log_prior > -np.inf
     top = float(log_evidence[possible].max())
     best = possible & (log_evidence >= top - EQUAL * max(abs(top), 1.0))
@@ -221,70 +220,66 @@ def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
 
 
 def weightiest(weights: np.ndarray) -> list[int]:
-    """Hypotheses of the greatest weight, ties and all."""
+    """Return the hypotheses of the greatest weight, ties included."""
     return np.flatnonzero(weights >= weights.max() * (1 - EQUAL)).tolist()
 
 
 def _in_words(
-    name: str, one: GivenOthers, names: Sequence[str], best: Sequence[int], theirs: Sequence[int], log_prior: np.ndarray
+    name: str,
+    others: GivenOthers,
+    names: Sequence[str],
+    best: Sequence[int],
+    theirs: Sequence[int],
+    log_prior: np.ndarray,
 ) -> str:
     if not best:
         return f"{name}: tells none of the hypotheses from another"
     rest = [h for h in range(len(names)) if h not in best and log_prior[h] > -np.inf]
     says = f"speaks {'for' if len(best) <= len(rest) else 'against'} {_listed(names, best if len(best) <= len(rest) else rest)}"
-    if one.contradicted:
+    if others.contradicted:
         return (
             f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
-            f"the weightiest, and make what it says {times(-one.agreement)} less likely than the values alone do, which "
-            f"happens in at most {share_of_cases(one.agreement)} if all follow the same hypothesis of the list"
+            f"the weightiest, and make what it says {times(-others.agreement)} less likely than the values alone do, which "
+            f"happens in at most {share_of_cases(others.agreement)} if all follow the same hypothesis of the list"
         )
-    if abs(one.agreement) <= max(2 * one.mcse, 0.005):
+    if abs(others.agreement) <= max(2 * others.mcse, 0.005):
         return f"{name}: {says}; the others make that neither likelier nor less likely"
-    verb = "likelier" if one.agreement > 0 else "less likely"
-    return f"{name}: {says}; the others make that {times(abs(one.agreement))} {verb}"
+    verb = "likelier" if others.agreement > 0 else "less likely"
+    return f"{name}: {says}; the others make that {times(abs(others.agreement))} {verb}"
 
 
 def _listed(names: Sequence[str], some: Sequence[int]) -> str:
-    said = [repr(names[h]) for h in some]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    quoted = [repr(names[h]) for h in some]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def _count(nats: float) -> str:
-    """A factor in figures, three of them."""
+    """Return a factor in three figures."""
     if nats >= math.log(1e6):
         return f"10^{nats / math.log(10):.1f}"
     return f"{float(f'{math.exp(nats):.3g}'):,.10g}"
 
 
 def times(nats: float) -> str:
-    """A factor in words."""
+    """Return a factor in words."""
     return f"{_count(nats)} times"
 
 
 def share_of_cases(nats: float) -> str:
-    """A chance of ``exp(nats)`` in words."""
+    """Return a chance of ``exp(nats)`` in words."""
     return f"{100 * math.exp(nats):.2g}% of cases" if nats > math.log(1e-3) else f"one case in {_count(-nats)}"
 
 
-def _difference(values: np.ndarray, i: int, j: int) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(values[i] - values[j])
-
-
 def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Of each pair of feedbacks, both ways."""
+    """Return a number for each ordered pair of feedbacks."""
     return {
         name: {other: float(value) for other, value in zip(names, row, strict=True) if other != name}
         for name, row in zip(names, values, strict=True)
     }
 
 
-def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    return dict(zip(names, np.asarray(values, float).tolist(), strict=True))
-
-
 class ByFeedback(Section[Document]):
-    """What each feedback says of each hypothesis, and whether feedbacks contradict each other; None of a single one."""
+    """Evidence of each feedback, and contradictions between feedbacks; None for a single feedback."""
 
     keys = ("evidence_by_feedback",)
     urgency = 70

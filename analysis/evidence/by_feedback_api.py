@@ -1,4 +1,4 @@
-"""What each feedback can and does say of the hypotheses: its evidence, labelled, and the pairs it is silent between."""
+"""Evidence of each feedback, labelled, and the pairs of hypotheses that feedback cannot separate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,13 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.evidence.by_feedback import contributions
-from reward_hypotheses.analysis.evidence.identifiable_on_support import on_support
+from reward_hypotheses.analysis.evidence.identifiable_on_support import alike, classes_of, on_support
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -27,7 +26,7 @@ def evidence_by_feedback(
     *,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Say what each feedback says of each hypothesis, and how far the feedbacks agree; arguments as for `fit`.
+    """Compute the evidence of each feedback, and how far the feedbacks agree; arguments as for `fit`.
 
     ``log p(D | h) = sum_k log p(D_k | h) + together_h``; the last is 0 unless feedbacks share a human's rationality or
     the continuous weights of a hypothesis. Two feedbacks agree by
@@ -55,35 +54,36 @@ def evidence_by_feedback(
         raise InputError(f"values: a {type(values).__name__}; give a prior, such as rh.Elicited(weights, source)")
     seed = whole(random_seed, "random_seed")
     posterior = weigh(listed, values, made, line, seed=seed)
-    found = contributions(posterior, seed)
+    parts = contributions(posterior, seed)
     by = ("feedback", "hypothesis")
     alone: dict[str, Any] = {
-        "nats": (by, found.alone),
-        "mcse": (by, found.mcse),
-        "together": ("hypothesis", found.together),
-        "agreement": (("feedback", "other"), found.agreement),
-        "agreement_mcse": (("feedback", "other"), found.agreement_mcse),
+        "nats": (by, parts.alone),
+        "mcse": (by, parts.mcse),
+        "together": ("hypothesis", parts.together),
+        "agreement": (("feedback", "other"), parts.agreement),
+        "agreement_mcse": (("feedback", "other"), parts.agreement_mcse),
     }
-    if found.given_others:
-        rest = found.given_others
+    if parts.given_others:
+        rest = parts.given_others
         alone |= {
-            "agreement_with_others": ("feedback", np.array([one.agreement for one in rest])),
-            "agreement_with_others_mcse": ("feedback", np.array([one.mcse for one in rest])),
-            "chance_at_most": ("feedback", np.array([one.chance for one in rest])),
-            "p": ("feedback", np.array([np.nan if one.check is None else one.check.p for one in rest])),
-            "weight_by_others": (by, np.array([one.weights for one in rest])),
+            "agreement_with_others": ("feedback", np.array([others.agreement for others in rest])),
+            "agreement_with_others_mcse": ("feedback", np.array([others.mcse for others in rest])),
+            "chance_at_most": ("feedback", np.array([others.chance for others in rest])),
+            "p": ("feedback", np.array([np.nan if others.check is None else others.check.p for others in rest])),
+            "weight_by_others": (by, np.array([others.weights for others in rest])),
         }
-    names = list(found.names)
+    names = list(parts.names)
     return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})
 
 
 def silent_pairs(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, support: Any = None
 ) -> list[tuple[str, str]]:
-    """Give the pairs of hypotheses that feedback cannot tell apart, whatever is said; arguments as for `fit`.
+    """List the pairs of hypotheses that feedback cannot separate, whatever the answers; arguments as for `fit`.
 
-    Without a support, on the items that the feedback has: silence on n items leaves room for disagreement on up to about
-    3/n of their distribution (95 %). With one, on every item of it as well: no amount of such data would tell them apart.
+    Without a support, they are equal on the items that the feedback has; n such items leave room for disagreement on up to
+    about 3/n of their distribution (95 %). With a support, they are equal on every item of it as well, so that no amount of
+    such data separates them.
     Hypotheses with continuous weights are in no pair (`silent_directions`).
 
     Parameters
@@ -97,21 +97,12 @@ def silent_pairs(
         What `fit` refuses; a support that lacks a column that a hypothesis reads.
     """
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
-    n = len(listed)
-    named = [h for h in range(n) if h not in listed.families]
-    classes = []
-    for one in made:
-        mine = n + np.arange(n)
-        if named:
-            mine[named] = one.classes(Valuation(listed.only(named), one.items, line.only(named), for_labels=True))
-        classes.append(mine)
+    classes = [classes_of(of_kind, listed, line) for of_kind in made]
+    pairs: Sequence[tuple[int, int]] = alike(classes)
     if support is not None:
         table = as_table(support, "support")
         table = table.with_booleans([c for c in table.columns if table.columns[c].is_boolean()])
         if problems := check_columns([(table, listed.expressions())]):
             raise InputError(problems)
         pairs = on_support(listed, line, made, classes, table).silent
-    else:
-        keys = list(zip(*(c.tolist() for c in classes), strict=True))
-        pairs = tuple((i, j) for i in range(n) for j in range(i + 1, n) if keys[i] == keys[j])
     return [(listed.names[i], listed.names[j]) for i, j in pairs]

@@ -1,16 +1,22 @@
-"""What training cannot see of a reward with continuous weights: its silent directions."""
+"""Directions of continuous weights that training cannot identify: its silent directions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.linear import Drawn, Fitted
 from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.posterior import on_test
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SMALL = 1e-6
 """Coefficients below this, relative to the largest of a direction, are not written."""
@@ -34,8 +40,8 @@ class Silent:
     words: tuple[str, ...]
 
 
-def silent_directions(fitted: Fitted) -> Silent:
-    """Find the directions of weight about which training is silent; what is held of them is the prior, whatever was said."""
+def directions_of(fitted: Fitted) -> Silent:
+    """Find the directions of weight that training cannot identify; the prior alone decides about them."""
     names = fitted.linear.names
     k = len(names)
     unseen = np.eye(k) - fitted.seen @ fitted.seen.T
@@ -45,7 +51,7 @@ def silent_directions(fitted: Fitted) -> Silent:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """How much of what is at stake on a test lies in silent directions.
+    """Shares of the reward differences on a test that lie in silent directions.
 
     Attributes
     ----------
@@ -54,7 +60,7 @@ class Shares:
         the mean covariance of the features, in their units, within scenes (over all items where there are no options; the
         weights' prior being alike in every direction). 0 where nothing differs.
     each : ndarray (direction,)
-        The same of each direction alone. Directions that are not at right angles share what lies in both.
+        The share of each direction alone. Directions that are not at right angles overlap.
     """
 
     together: float
@@ -62,49 +68,49 @@ class Shares:
 
 
 def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
-    """Measure how much of the variance that the prior gives to reward differences on a test lies in silent directions."""
+    """Measure the share of the prior variance of reward differences on a test in silent directions."""
     covariance = _at_stake(valuation, h, fitted)
-    whole = float(np.trace(covariance))
-    if not whole > 0:
-        return Shares(0.0, np.zeros(len(silent_directions(fitted).words)))
+    total = float(np.trace(covariance))
+    if not total > 0:
+        return Shares(0.0, np.zeros(len(directions_of(fitted).words)))
     unseen = np.eye(len(covariance)) - fitted.seen @ fitted.seen.T
-    rows = silent_directions(fitted).directions.reshape(-1, len(covariance))
+    rows = directions_of(fitted).directions.reshape(-1, len(covariance))
     rows = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    each = ((rows @ covariance) * rows).sum(axis=1) / whole
-    return Shares(float(np.clip(np.trace(unseen @ covariance) / whole, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
+    each = ((rows @ covariance) * rows).sum(axis=1) / total
+    return Shares(float(np.clip(np.trace(unseen @ covariance) / total, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
 
 
 def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
-    """Mean covariance of the features, in their units, within scenes, or over all items: (feature, feature)."""
+    """Return the mean covariance of the features, in their units, within scenes or over items: (feature, feature)."""
     reward = valuation.hypotheses.rewards[h]
     assert isinstance(reward, Drawn)
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
     weights = valuation.table.scene_weights()
-    whole = not valuation.table.has_options
+    over_items = not valuation.table.has_options
     first, squares, mass = np.zeros(len(fitted.scale)), total.copy(), 0.0
     for block in valuation.blocks():
         x, inside = _features(block, reward, fitted.scale)
         weight = np.ones(block.shape[1]) if weights is None else weights[block.scenes]
         count = inside.sum(axis=0)
-        if whole:
+        if over_items:
             first += np.einsum("kos,s->k", x, weight)
             squares += np.einsum("kos,los,s->kl", x, x, weight)
             mass += float(weight.sum())
             continue
         apart = np.where(inside, x - x.sum(axis=1, keepdims=True) / np.maximum(count, 1), 0.0)
         total += np.einsum("kos,los,s->kl", apart, apart, weight / np.maximum(count, 1))
-    return squares / mass - np.outer(first, first) / mass**2 if whole else total
+    return squares / mass - np.outer(first, first) / mass**2 if over_items else total
 
 
 def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features in standard deviations (feature, option, scene), 0 where there is no option, and where there is one."""
+    """Return features in standard deviations (feature, option, scene), and where there is an option."""
     inside = np.ones(block.shape, bool) if block.options is None else block.options
     values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in reward.features]
     return np.where(inside, np.stack(values) / scale[:, None, None], 0.0), inside
 
 
 def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
-    """Reduced rows of a projection, so that as many entries as can be are 0."""
+    """Return the reduced rows of a projection, with as many entries of 0 as possible."""
     rows, at = projection.copy(), 0
     for column in range(rows.shape[1]):
         if at == rank:
@@ -117,11 +123,11 @@ def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
         others = np.arange(len(rows)) != at
         rows[others] -= rows[others, column][:, None] * rows[at]
         at += 1
-    found = rows[:at]
+    reduced = rows[:at]
     if not at:
-        return found
-    found = found / np.abs(found).max(axis=1, keepdims=True)
-    return np.where(np.abs(found) < SMALL, 0.0, found)
+        return reduced
+    reduced = reduced / np.abs(reduced).max(axis=1, keepdims=True)
+    return np.where(np.abs(reduced) < SMALL, 0.0, reduced)
 
 
 def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
@@ -138,6 +144,66 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
     return out
 
 
+def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | None = None) -> "xr.Dataset":
+    """Find the directions of continuous weights that training cannot identify.
+
+    They are the null space of the within-scene differences of features seen in training (of the features themselves, for
+    kinds that compare with failing). The prior alone decides about them, however many data there are.
+
+    Parameters
+    ----------
+    test : Dataset, DataFrame or dict of arrays, optional
+        A test, to measure the share of its reward differences in these directions.
+    hypothesis : str, optional
+        Which one, where several have continuous weights.
+
+    Returns
+    -------
+    Dataset
+        ``coefficients`` (direction, feature), a basis in standard deviations of the features; coordinate ``direction``:
+        each in words, "red_paint minus flags". With a test ``share``: of the variance that the prior gives to differences
+        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``; and ``shares`` (direction), that of
+        each alone.
+
+    Raises
+    ------
+    InputError
+        A tree in which no hypothesis has continuous weights, or the one that is named has none.
+    """
+    import xarray as xr
+
+    from reward_hypotheses.models.tree.read import hypotheses_in, posterior_of, tested
+
+    posterior, line = posterior_of(
+        tree, {n: ("0" if str(r).startswith("callable ") else r) for n, r in hypotheses_in(tree).items()}
+    )
+    names = {posterior.hypotheses.names[h]: h for h in posterior.families}
+    if not names:
+        raise InputError("no hypothesis of this tree has continuous weights; give one as rh.Linear(features, ...)")
+    if hypothesis is None and len(names) > 1:
+        raise InputError(f"hypothesis: several have continuous weights; name one of {', '.join(map(repr, names))}")
+    name = next(iter(names)) if hypothesis is None else hypothesis
+    if name not in names:
+        raise InputError(f"hypothesis {name!r} has no continuous weights; {suggestion(str(name), names)}")
+    fitted = posterior.families[names[name]]
+    silent = directions_of(fitted)
+    out = xr.Dataset(
+        {"coefficients": (("direction", "feature"), silent.directions.reshape(-1, len(fitted.scale)))},
+        coords={"direction": np.array(silent.words, dtype=str), "feature": list(fitted.linear.names)},
+    )
+    if test is not None:
+        h = names[name]
+        table = tested(test, tree)
+        listed, lines = posterior.hypotheses.only([h]), line.only([h])
+        problems = check_columns([(table, listed.expressions())])
+        if problems:
+            raise InputError(problems)
+        valuation = on_test(listed, {0: fitted}, table, lines)
+        shares = silent_shares(valuation, 0, fitted)
+        out["share"], out["shares"] = shares.together, ("direction", shares.each)
+    return out
+
+
 class SilentDirectionsOfWeights(Section[Document]):
     """Directions of continuous weights that training cannot identify, and the share of the rewards' variance there."""
 
@@ -151,7 +217,7 @@ class SilentDirectionsOfWeights(Section[Document]):
 
 def _document(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
     """Return the directions of one family, and the share of its rewards' variance on each test that lies there."""
-    silent = silent_directions(fitted)
+    silent = directions_of(fitted)
     shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
     return {
         "directions": [

@@ -1,7 +1,8 @@
-"""Silence on every item that training could hold, as a user declares it, not on the sample alone."""
+"""Silence on the declared support: every item that training could hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, override
 
 import numpy as np
@@ -41,34 +42,30 @@ class Apart:
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """What is silent on the declared support.
+    """Silence on the declared support.
 
     Attributes
     ----------
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class are told apart by no item of it, whatever is said.
     silent : tuple of (int, int)
-        Those pairs of them that the sample cannot tell apart either.
+        Pairs within these classes that the sample cannot separate either.
     apart : tuple of Apart
         Pairs that happen to be alike on the sample alone.
-    held : tuple of str
+    elsewhere : tuple of str
         Feedbacks that are not about items of a table (a proxy, demonstrations), and are taken as they are.
     """
 
     classes: np.ndarray
     silent: tuple[tuple[int, int], ...]
     apart: tuple[Apart, ...]
-    held: tuple[str, ...]
+    elsewhere: tuple[str, ...]
 
 
 def on_support(
-    hypotheses: Hypotheses,
-    line: FailureLine,
-    feedback: Sequence[Feedback],
-    classes: Sequence[np.ndarray],
-    table: Table,
+    hypotheses: Hypotheses, line: FailureLine, feedback: Sequence[Feedback], classes: Sequence[np.ndarray], table: Table
 ) -> Support:
-    """Say between which hypotheses no feedback of these kinds could tell on any item of a table.
+    """Find the pairs of hypotheses that no feedback of these kinds could separate on any item of a table.
 
     Each kind has its own silence: labels, equal ``[r > u]`` item by item; choices and rankings, ``r_i = a r_j + b`` with one a
     > 0 over all items that can meet in a scene (all of them, where the table has no options); stops, ``r - u`` in proportion.
@@ -80,23 +77,38 @@ def on_support(
     classes : sequence of ndarray (hypothesis,)
         By feedback, the classes between which the sample is silent.
     """
-    n = len(hypotheses)
-    named = [h for h in range(n) if h not in hypotheses.families]
-    over = [moved(one, table) for one in feedback]
-    found = []
-    for there, of_sample in zip(over, classes, strict=True):
-        mine = of_sample
-        if there is not None and named:
-            mine = n + np.arange(n)  # each family is a class of its own
-            valuation = Valuation(hypotheses.only(named), there.items, line.only(named), for_labels=True)
-            mine[named] = there.classes(valuation)
-        found.append(mine)
-    sample, together = _as_one(classes), _as_one(found)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if sample[i] == sample[j]]
+    over = [moved(of_kind, table) for of_kind in feedback]
+    fixed = len(hypotheses.families) < len(hypotheses)
+    on_items = [
+        classes_of(there, hypotheses, line) if fixed and there is not None else of_sample
+        for there, of_sample in zip(over, classes, strict=True)
+    ]
+    together, pairs = _as_one(on_items), alike(classes)
     silent = tuple((i, j) for i, j in pairs if together[i] == together[j])
-    apart = tuple(_apart(hypotheses, line, feedback, over, found, i, j) for i, j in pairs if together[i] != together[j])
-    held = tuple(str(one.name) for one, there in zip(feedback, over, strict=True) if there is None)
-    return Support(together, silent, apart, held)
+    apart = tuple(
+        _apart(hypotheses, line, feedback, over, on_items, i, j) for i, j in pairs if together[i] != together[j]
+    )
+    elsewhere = tuple(str(of_kind.name) for of_kind, there in zip(feedback, over, strict=True) if there is None)
+    return Support(together, silent, apart, elsewhere)
+
+
+def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) -> np.ndarray:
+    """Return the class of each hypothesis, within which a feedback's items are silent: (hypothesis,).
+
+    A hypothesis with continuous weights is a class of its own.
+    """
+    out = len(hypotheses) + np.arange(len(hypotheses))
+    fixed = [h for h in range(len(hypotheses)) if h not in hypotheses.families]
+    if fixed:
+        valuation = Valuation(hypotheses.only(fixed), feedback.items, line.only(fixed), for_labels=True)
+        out[fixed] = feedback.classes(valuation)
+    return out
+
+
+def alike(classes: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Return the pairs of hypotheses that are in one class by every feedback."""
+    together = _as_one(classes).tolist()
+    return [(i, j) for i, j in combinations(range(len(together)), 2) if together[i] == together[j]]
 
 
 def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
@@ -105,16 +117,16 @@ def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([place.setdefault(key, len(place)) for key in zip(*(c.tolist() for c in classes), strict=True)])
 
 
-def moved(one: Feedback, table: Table) -> Feedback | None:
-    """The same feedback about the items of another table; None for kinds that are about something else."""
-    if not one.in_column:
+def moved(feedback: Feedback, table: Table) -> Feedback | None:
+    """Return a feedback about the items of another table; None for kinds that are about something else."""
+    if not feedback.in_column:
         return None
-    if isinstance(one, SceneChoice) and not table.has_options:
+    if isinstance(feedback, SceneChoice) and not table.has_options:
         starts = np.array([0, table.n_items])
         table = replace(table, starts=starts, has_options=True, scene_names=None, rows=None)
-    said = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often
-    columns = {c: v for c, v in table.columns.items() if c != "scene_weight"} | {one.column: said}
-    return replace(one, table=replace(table, columns=columns), missing="error", count=None)
+    answers = Column(np.ones(table.n_items))  # what was said does not matter to what could be told apart, nor how often
+    columns = {c: v for c, v in table.columns.items() if c != "scene_weight"} | {feedback.column: answers}
+    return replace(feedback, table=replace(table, columns=columns), missing="error", count=None)
 
 
 def _apart(
@@ -126,8 +138,8 @@ def _apart(
     i: int,
     j: int,
 ) -> Apart:
-    """The item of the support at which a feedback's inputs of two hypotheses differ most."""
-    k = next(k for k, mine in enumerate(classes) if mine[i] != mine[j])
+    """Return the item of the support at which a feedback's inputs of two hypotheses differ most."""
+    k = next(k for k, of_feedback in enumerate(classes) if of_feedback[i] != of_feedback[j])
     there = over[k]
     assert there is not None
     valuation = Valuation(hypotheses.only([i, j]), there.items, line.only([i, j]), for_labels=True)
@@ -140,26 +152,26 @@ def _apart(
 
 
 def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
-    """What is silent on the declared support, as plain names and numbers."""
+    """Return the silence on the declared support as plain names and numbers."""
     names, line = posterior.hypotheses.names, posterior.valuations[0].line
     classes = [e.classes for e in posterior.evidence]
-    found = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
+    support = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
     lines = [value for value in line.values if isinstance(value, Expression)]
     expressions = [*posterior.hypotheses.expressions().values(), *lines]
     columns = [c for c in dict.fromkeys(c for e in expressions for c in e.columns) if c in table.columns]
     return {
         "table": table.name,
         "items": table.n_items,
-        "silent_pairs": [[names[i], names[j]] for i, j in found.silent],
+        "silent_pairs": [[names[i], names[j]] for i, j in support.silent],
         "told_apart": [
             {
-                "pair": [names[one.first], names[one.second]],
-                "feedback": one.feedback,
-                "item": {c: table.columns[c].text(one.item) for c in columns},
+                "pair": [names[pair.first], names[pair.second]],
+                "feedback": pair.feedback,
+                "item": {c: table.columns[c].text(pair.item) for c in columns},
             }
-            for one in found.apart
+            for pair in support.apart
         ],
-        "held": list(found.held),
+        "held": list(support.elsewhere),
     }
 
 

@@ -1,4 +1,4 @@
-"""Does the model fit the training data? Predictive checks of every feedback, and how the evidence was computed."""
+"""Predictive checks of every feedback, and how the evidence was computed."""
 
 from collections.abc import Iterator
 from typing import override
@@ -56,21 +56,13 @@ class FeedbackListed(Section[Document]):
 
 
 def _methods(posterior: Posterior) -> Document:
+    methods = {estimate.name: estimate.method for estimate in posterior.estimates}
     sampler = posterior.sampler
-    return {
-        "methods": {estimate.name: estimate.method for estimate in posterior.estimates},
-        "sampler": None
-        if sampler is None
-        else {
-            "name": "NUTS (nutpie)",
-            "chains": sampler.stats["energy"].shape[0],
-            "draws": sampler.stats["energy"].shape[1],
-            "divergences": sampler.divergences,
-            "r_hat": sampler.r_hat,
-            "ess": sampler.ess,
-            "target_accept": sampler.target_accept,
-        },
-    }
+    if sampler is None:
+        return {"methods": methods, "sampler": None}
+    chains, draws = sampler.stats["energy"].shape[:2]
+    diagnostics = {key: getattr(sampler, key) for key in ("divergences", "r_hat", "ess", "target_accept")}
+    return {"methods": methods, "sampler": {"name": "NUTS (nutpie)", "chains": chains, "draws": draws} | diagnostics}
 
 
 class PredictiveCheck(Section[Document]):
@@ -92,11 +84,7 @@ class PredictiveCheck(Section[Document]):
             check = rules.check(k, substream(case.seed, f"check {feedback.name}"))
             misfit.extend(check.misfit)
             checks[str(feedback.name)] = {
-                "statistic": check.statistic,
-                "p": check.p,
-                "mcse": check.mcse,
-                "replications": check.replications,
-                "what": check.what,
+                **{key: getattr(check, key) for key in ("statistic", "p", "mcse", "replications", "what")},
                 "replicated": _histogram(check.replicated, check.statistic),
             }
         subgroups, misfits = subgroups_document(rules, case.seed)

@@ -1,4 +1,4 @@
-"""How many items tell two hypotheses apart: the expected log Bayes factor by their number, by simulation."""
+"""Sample sizes: the expected log Bayes factor between two hypotheses by the number of items, simulated."""
 
 import itertools
 import math
@@ -36,7 +36,7 @@ WIDEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Telling:
+class ExpectedFactors:
     """Expected log Bayes factors of one feedback, by the number of its items.
 
     Attributes
@@ -57,7 +57,7 @@ class Telling:
     replications: int
 
     def items(self, truth: int, other: int, odds: float) -> tuple[float, float]:
-        """Fewest items at which the expected log Bayes factor passes ``log(odds)``, and the Monte Carlo error of that number.
+        """Return the fewest items whose expected log Bayes factor passes ``log(odds)``, and its Monte Carlo error.
 
         Between sizes the expectation is taken to be straight. NaN, twice, where it does not pass up to the largest size.
         """
@@ -74,7 +74,7 @@ class Telling:
         return math.ceil(before + (math.log(odds) - at) / slope - 1e-9), float(error[k]) / slope
 
 
-def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling | None:
+def expected_factors(posterior: Posterior, k: int, rng: np.random.Generator) -> ExpectedFactors | None:
     """Simulate data of one feedback under each hypothesis and weigh the hypotheses by the first n items.
 
     Items are drawn from those that training has, with replacement; what is said of them is drawn from the model, its nuisance
@@ -88,12 +88,12 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
 
     Returns
     -------
-    Telling or None
+    ExpectedFactors or None
         None where the kind's evidence is more than a sum, or than an integral over one rationality; for a proxy, of which there
         is one; and of hypotheses with continuous weights.
     """
-    one, valuation = posterior.feedback[k], posterior.valuations[k]
-    if not _can_simulate(one):
+    feedback, valuation = posterior.feedback[k], posterior.valuations[k]
+    if not _can_simulate(feedback):
         return None
     fixed = [h for h in np.argsort(-posterior.weights, kind="stable").tolist() if h not in posterior.families]
     classes = posterior.evidence[k].classes
@@ -104,98 +104,107 @@ def telling(posterior: Posterior, k: int, rng: np.random.Generator) -> Telling |
     if not first:
         return None
     place = {h: list(first).index(int(classes[h])) for h in fixed if int(classes[h]) in first}
-    inputs = np.array([one.at(valuation, h) for h in first.values()])
-    rows = REPLICATIONS if isinstance(one, ClosedForm) else ROWS
-    drawn = one.draws(posterior.evidence[k], np.array(list(first.values())), rows, rng)
-    if isinstance(one, ClosedForm):
-        found = _in_closed_form(one, inputs, drawn, rng)
+    inputs = np.array([feedback.at(valuation, h) for h in first.values()])
+    rows = REPLICATIONS if isinstance(feedback, ClosedForm) else ROWS
+    drawn = feedback.draws(posterior.evidence[k], np.array(list(first.values())), rows, rng)
+    if isinstance(feedback, ClosedForm):
+        log_evidence = _in_closed_form(feedback, inputs, drawn, rng)
     else:
-        assert isinstance(one, Rational)
-        found = _by_quadrature(one, inputs, drawn, rng)
-    own = np.diagonal(found, axis1=0, axis2=2).transpose(2, 0, 1)[:, :, None, :]
+        assert isinstance(feedback, Rational)
+        log_evidence = _by_quadrature(feedback, inputs, drawn, rng)
+    of_truth = np.diagonal(log_evidence, axis1=0, axis2=2).transpose(2, 0, 1)[:, :, None, :]
     with np.errstate(invalid="ignore"):
-        factors = np.where(own == found, 0.0, own - found)  # (truth, replication, other, size)
+        factors = np.where(of_truth == log_evidence, 0.0, of_truth - log_evidence)  # (truth, replication, other, size)
         mean, error = factors.mean(axis=1), factors.std(axis=1, ddof=1) / math.sqrt(factors.shape[1])
     n = factors.shape[-1]
-    return Telling(np.array(SIZES[:n]), place, mean, np.where(np.isfinite(mean), error, 0.0), factors.shape[1])
+    return ExpectedFactors(np.array(SIZES[:n]), place, mean, np.where(np.isfinite(mean), error, 0.0), factors.shape[1])
 
 
-def _can_simulate(one: Feedback) -> bool:
-    if isinstance(one, ClosedForm):
+def _can_simulate(feedback: Feedback) -> bool:
+    if isinstance(feedback, ClosedForm):
         return True
-    if not isinstance(one, Rational) or not one.symbolic or one.kind == "proxy":
+    if not isinstance(feedback, Rational) or not feedback.symbolic or feedback.kind == "proxy":
         return False
-    prior = one.nuisances.get("rationality")
-    return set(one.nuisances) <= {"rationality"} and (not isinstance(prior, LogNormal) or prior.sigma <= WIDEST)
+    prior = feedback.nuisances.get("rationality")
+    return set(feedback.nuisances) <= {"rationality"} and (not isinstance(prior, LogNormal) or prior.sigma <= WIDEST)
 
 
 def _in_closed_form(
-    one: ClosedForm, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+    feedback: ClosedForm, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Log evidence of simulated data, of nuisances drawn (replication, truth): (truth, replication, hypothesis, size)."""
+    """Return log evidence of data simulated with drawn nuisances: (truth, replication, hypothesis, size)."""
     n, most = len(inputs), SIZES[-1]
-    found = np.zeros((n, REPLICATIONS, n, len(SIZES)))
+    out = np.zeros((n, REPLICATIONS, n, len(SIZES)))
     for truth in range(n):
-        items = one.unit_of(rng.integers(one.n_answers, size=(REPLICATIONS, most)))
-        said = np.empty((REPLICATIONS, most), np.asarray(one.observed).dtype)
+        items = feedback.unit_of(rng.integers(feedback.n_answers, size=(REPLICATIONS, most)))
+        answers = np.empty((REPLICATIONS, most), np.asarray(feedback.observed).dtype)
         for row in range(REPLICATIONS):
-            mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
-            said[row] = one.replicate(inputs[truth, items[row]], mine, 1, rng)[0]
+            theta = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
+            answers[row] = feedback.replicate(inputs[truth, items[row]], theta, 1, rng)[0]
         at = np.array(SIZES) - 1
-        sums = np.array([np.cumsum(one.terms(mine[items], said), axis=-1, dtype=float)[..., at] for mine in inputs])
+        terms = (feedback.terms(of_hypothesis[items], answers) for of_hypothesis in inputs)
+        sums = np.array([np.cumsum(of_items, axis=-1, dtype=float)[..., at] for of_items in terms])
         rows = sums.transpose(0, 2, 1, 3)  # (hypothesis, replication, statistic, size)
         for s, size in enumerate(SIZES):
-            log_evidence = one.log_marginal(rows[..., s].reshape(n * REPLICATIONS, -1), size)
-            found[truth, :, :, s] = np.reshape(log_evidence, (n, REPLICATIONS)).T
-    return found
+            log_evidence = feedback.log_marginal(rows[..., s].reshape(n * REPLICATIONS, -1), size)
+            out[truth, :, :, s] = np.reshape(log_evidence, (n, REPLICATIONS)).T
+    return out
 
 
 def _by_quadrature(
-    one: Rational, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+    feedback: Rational, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """The same, the rationality integrated out."""
-    prior = one.nuisances.get("rationality")
+    """Return log evidence of simulated data, the rationality integrated out: as `_in_closed_form`."""
+    prior = feedback.nuisances.get("rationality")
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
     n, width = len(inputs), int(np.prod(inputs.shape[2:], initial=1))
     each = n * n * ROWS * width * (1 if rule is None else NODES)
     sizes = [size for size in SIZES if size <= max(FIRST, WORK // each)]
-    found = np.zeros((n, ROWS, n, len(sizes)))
+    out = np.zeros((n, ROWS, n, len(sizes)))
     few = np.array([size for size in sizes if size <= FIRST]) - 1
     for truth in range(n):
         at = np.zeros((ROWS, n, len(sizes), 1 if rule is None else NODES))
         for row in range(ROWS):
-            units = one.unit_of(rng.integers(one.n_answers, size=sizes[-1]))
-            mine = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
-            said = np.asarray(one.replicate_units(inputs[truth, units], mine, 1, rng, units))[0].astype(float)
+            units = feedback.unit_of(rng.integers(feedback.n_answers, size=sizes[-1]))
+            theta_row = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
+            answers = np.asarray(feedback.replicate_units(inputs[truth, units], theta_row, 1, rng, units))[0].astype(
+                float
+            )
             columns = {name: values[:, None] for name, values in theta.items()}
             for h in range(n):
-                ll = np.atleast_2d(one.log_likelihood(inputs[h, units[:FIRST]], columns, said[:FIRST], np))
+                ll = np.atleast_2d(feedback.log_likelihood(inputs[h, units[:FIRST]], columns, answers[:FIRST], np))
                 at[row, h, : len(few)] = np.cumsum(ll, axis=1)[:, few].T
             for s, (lo, hi) in enumerate(itertools.pairwise(sizes[len(few) - 1 :]), start=len(few)):
-                for h, part in enumerate(_parts(one, inputs[:, units[lo:hi]], said[lo:hi])):
+                for h, part in enumerate(_parts(feedback, inputs[:, units[lo:hi]], answers[lo:hi])):
                     at[row, h, s] = at[row, h, s - 1] + part.log_likelihoods(theta)
-        found[truth] = at[..., 0] if rule is None else _integrated(at, *rule[1:])
-    return found
+        out[truth] = at[..., 0] if rule is None else _integrated(at, *rule[1:])
+    return out
 
 
-def _parts(one: Rational, inputs: np.ndarray, said: np.ndarray) -> Iterator[Likelihood]:
-    """What each hypothesis makes of the same answers: inputs (hypothesis, unit, ...)."""
-    counts = np.ones(len(said))
-    stages = one.as_stages(said, inputs[0] > -np.inf, None)
-    for mine in inputs:
-        yield Likelihood(one, mine, said, counts, None if stages is None else stages.steps(one.options(mine)))
+def _parts(feedback: Rational, inputs: np.ndarray, answers: np.ndarray) -> Iterator[Likelihood]:
+    """Yield the likelihood of some answers under each hypothesis, from inputs (hypothesis, unit, ...)."""
+    counts = np.ones(len(answers))
+    stages = feedback.as_stages(answers, inputs[0] > -np.inf, None)
+    for of_hypothesis in inputs:
+        yield Likelihood(
+            feedback,
+            of_hypothesis,
+            answers,
+            counts,
+            None if stages is None else stages.steps(feedback.options(of_hypothesis)),
+        )
 
 
 def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    """Log integrals of log likelihoods known at the nodes (..., node): (...)."""
+    """Return log integrals of log likelihoods known at the nodes (..., node): (...)."""
     f = at.reshape(-1, at.shape[-1]) @ interpolate.T + log_weights
     top = f.max(axis=-1)
     return np.asarray(top + np.log(np.exp(f - top[:, None]).sum(axis=-1))).reshape(at.shape[:-1])
 
 
 def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Chebyshev points of ``t = log beta``, the matrix that carries values there to a fine grid, and log weights on it.
+    """Return Chebyshev points of ``t = log beta``, the interpolation to a fine grid, and log weights on it.
 
     The log likelihood is smooth in t whatever the number of items, so that a polynomial has it where the integrand, which
     narrows as they grow, needs many points.
@@ -217,35 +226,35 @@ def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return prior.mu + half * x, matrix, log_weights
 
 
-def telling_document(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """What is expected of so many items of each feedback, weighed from scratch, as plain numbers; None for feedbacks that are not simulated."""
+def sample_size_document(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """Return the expected log Bayes factors of each feedback by its number of items, as plain numbers."""
     names = posterior.hypotheses.names
     document: dict[str, Any] = {}
-    for k, one in enumerate(posterior.feedback):
-        found = telling(posterior, k, substream(seed, f"telling {one.name}"))
-        if found is None:
-            document[str(one.name)] = None
+    for k, feedback in enumerate(posterior.feedback):
+        simulated = expected_factors(posterior, k, substream(seed, f"telling {feedback.name}"))
+        if simulated is None:
+            document[str(feedback.name)] = None
             continue
         classes: dict[int, list[int]] = {}
-        for h, place in sorted(found.place.items()):
+        for h, place in sorted(simulated.place.items()):
             classes.setdefault(place, []).append(h)
         first = {place: max(members, key=lambda h: posterior.weights[h]) for place, members in classes.items()}
         pairs = []
         for (i, truth), (j, other) in itertools.permutations(sorted(first.items(), key=lambda item: item[1]), 2):
-            needed = {repr(odds): found.items(truth, other, odds) for odds in ODDS}
+            needed = {repr(odds): simulated.items(truth, other, odds) for odds in ODDS}
             pairs.append(
                 {
                     "truth": names[truth],
                     "other": names[other],
-                    "log_bayes_factor": found.mean[i, j].tolist(),
-                    "mcse": found.mcse[i, j].tolist(),
+                    "log_bayes_factor": simulated.mean[i, j].tolist(),
+                    "mcse": simulated.mcse[i, j].tolist(),
                     "items": {key: None if math.isnan(n) else int(n) for key, (n, _) in needed.items()},
                     "items_mcse": {key: error for key, (_, error) in needed.items()},
                 }
             )
-        document[str(one.name)] = {
-            "sizes": found.sizes.tolist(),
-            "replications": found.replications,
+        document[str(feedback.name)] = {
+            "sizes": simulated.sizes.tolist(),
+            "replications": simulated.replications,
             "classes": [[names[h] for h in members] for _, members in sorted(classes.items())],
             "pairs": pairs,
         }
@@ -259,4 +268,4 @@ class SampleSize(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
-        return telling_document(case.posterior.of_rules(), case.seed)
+        return sample_size_document(case.posterior.of_rules(), case.seed)

@@ -1,8 +1,9 @@
-"""Where do labels not fit? The subgroup of items, by up to two features, in which they contradict the hypotheses the most."""
+"""Subgroups of items, by up to two features, whose labels contradict the hypotheses most."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class SubgroupCheck:
     replicated : ndarray (replication,)
         The statistic of each.
     misfit : tuple of str
-        What does not fit, in words.
+        The misfit in words.
     """
 
     words: str
@@ -64,72 +65,69 @@ class SubgroupCheck:
 
 
 class Subgroups:
-    """Subgroups of items: each says one thing about one feature, or one about each of two.
+    """Subgroups of items by the values of one feature, or of two.
 
-    A boolean feature is true or false; a number above its first, second or third quartile, or not.
+    A boolean feature is true or false; a number lies above its first, second or third quartile, or does not.
 
     Parameters
     ----------
     features : dict of str to ndarray (item,)
         Booleans or finite numbers.
     times : ndarray (item,) of int, optional
-        How often each item stands there; `counts` then takes how many of these are wrong.
+        How often each item occurs; `counts` then takes how many of these are wrong.
     """
 
     def __init__(self, features: Mapping[str, np.ndarray], times: np.ndarray | None = None) -> None:
         splits = [
-            (k, *one) for k, (name, values) in enumerate(features.items()) for one in _splits(name, values, times)
+            (k, split) for k, (name, values) in enumerate(features.items()) for split in _splits(name, values, times)
         ]
-        once = np.ones((1, len(next(iter(features.values()))) if features else 0), bool)
-        every = once if times is None else times[None]
+        every = np.ones((1, len(next(iter(features.values()), ()))), bool) if times is None else times[None]
         self.n_items = n = int(every.sum())
         self._counted = times is not None
-        self._halves = [half if self._counted else _bits(half[None])[0] for _, half, _, _ in splits]
-        self._pairs = [
-            (a, b) for a in range(len(splits)) for b in range(a + 1, len(splits)) if splits[a][0] != splits[b][0]
-        ]
-        sizes = self._every(every)[0]
-        self._kept = np.flatnonzero((sizes >= LEAST_GROUP) & (sizes <= n - LEAST_GROUP))
-        self.sizes = sizes[self._kept]
-        said = [(inside, outside) for _, _, inside, outside in splits]
-        words = [one for both in said for one in both]
-        words += [f"{x} and {y}" for a, b in self._pairs for x in said[a] for y in said[b]]
-        self.words = [words[g] for g in self._kept]
+        self._halves = [half if self._counted else _bits(half[None])[0] for _, (half, _, _) in splits]
+        self._pairs = [(a, b) for a, b in combinations(range(len(splits)), 2) if splits[a][0] != splits[b][0]]
+        sizes = self._counts_of_all(every)[0]
+        self._large = np.flatnonzero((sizes >= LEAST_GROUP) & (sizes <= n - LEAST_GROUP))
+        self.sizes = sizes[self._large]
+        sides = [(inside, outside) for _, (_, inside, outside) in splits]
+        words = [side for both in sides for side in both]
+        words += [f"{x} and {y}" for a, b in self._pairs for x in sides[a] for y in sides[b]]
+        self.words = [words[g] for g in self._large]
 
     def __len__(self) -> int:
         return len(self.words)
 
     def counts(self, wrong: np.ndarray) -> np.ndarray:
-        """How many items of each subgroup are wrong: (replication, item), of bool or int -> (replication, subgroup)."""
-        return self._every(wrong)[:, self._kept]
+        """Count the wrong items of each subgroup: (replication, item), of bool or int -> (replication, subgroup)."""
+        return self._counts_of_all(wrong)[:, self._large]
 
-    def _every(self, wrong: np.ndarray) -> np.ndarray:
-        """The same of subgroups of any size, 64 items at a time: those of one half, in and out, then of two."""
+    def _counts_of_all(self, wrong: np.ndarray) -> np.ndarray:
+        """Count the wrong items of subgroups of any size: inside and outside of each half, then of each two halves."""
         bits = wrong.astype(float) if self._counted else _bits(wrong)
 
         def inside(members: np.ndarray) -> np.ndarray:
             if self._counted:
                 return (bits @ members).astype(np.int32)
-            return np.bitwise_count(bits & members).sum(axis=1, dtype=np.int32)
+            return np.bitwise_count(bits & members).sum(axis=1, dtype=np.int32)  # 64 items at a time
 
-        whole = wrong.sum(axis=1, dtype=np.int32)
-        half = [inside(one) for one in self._halves]
-        out = [counted for one in half for counted in (one, whole - one)]
+        total = wrong.sum(axis=1, dtype=np.int32)
+        halves = [inside(members) for members in self._halves]
+        out = [counts for half in halves for counts in (half, total - half)]
         for a, b in self._pairs:
             both = inside(self._halves[a] & self._halves[b])
-            out += [both, half[a] - both, half[b] - both, whole - half[a] - half[b] + both]
+            out += [both, halves[a] - both, halves[b] - both, total - halves[a] - halves[b] + both]
         return np.array(out, np.int32).reshape(-1, len(wrong)).T
 
     def excess(self, counts: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Root of the deviance of each subgroup from the rest, 0 where no more of it is wrong: (replication, subgroup).
+        """Return the root of the deviance of each subgroup from the rest, 0 where it is no worse.
 
         With k wrong of n inside, K of N in all, ``2 [l(k, n) + l(K - k, N - n) - l(K, N)]``, l the greatest log likelihood of
         so many wrong (Kulldorff 1997).
         """
         k, n, size = counts, self.sizes, self.n_items
         total = np.asarray(total, np.int32)[:, None]
-        whole = np.arange(size + 1)
-        entropy = whole * np.log(np.maximum(whole, 1))
+        counts_to = np.arange(size + 1)
+        entropy = counts_to * np.log(np.maximum(counts_to, 1))
         apart = np.take(entropy, k) + np.take(entropy, n - k) + np.take(entropy, total - k)
         apart += np.take(entropy, size - n - total + k) - (entropy[n] + entropy[size - n])
         apart -= entropy[total] + entropy[size - total] - entropy[size]
@@ -140,7 +138,7 @@ class Subgroups:
 def subgroup_check(
     posterior: Posterior, k: int, rng: np.random.Generator, besides: Collection[str] = ()
 ) -> SubgroupCheck | None:
-    """Find the subgroup of items in which labels contradict the hypotheses the most, and say how often chance does as badly.
+    """Check the subgroup of items whose labels contradict the hypotheses most, against replications.
 
     Of each replication, made by a hypothesis drawn from the weights with its noise, the worst of *all* subgroups is taken
     too: that is the correction for having looked (the posterior predictive distribution of the maximum; Gelman, Meng and
@@ -163,115 +161,129 @@ def subgroup_check(
     SubgroupCheck or None
         None of a kind other than labels, or where no feature divides the items.
     """
-    one, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
-    if not isinstance(one, Labels):
+    feedback = posterior.feedback[k]
+    if not isinstance(feedback, Labels):
         return None
-    observed, n = one.observed, one.n_answers
-    kept = one.unit_of(np.sort(rng.choice(n, MOST_ITEMS, replace=False)) if n > MOST_ITEMS else np.arange(n))
-    size, times = len(kept), None
-    if one.counts is not None:
-        rows, _, _, copies = distinct(kept)
+    n = feedback.n_answers
+    items = feedback.unit_of(np.sort(rng.choice(n, MOST_ITEMS, replace=False)) if n > MOST_ITEMS else np.arange(n))
+    n, times = len(items), None
+    if feedback.counts is not None:
+        rows, _, _, copies = distinct(items)
         if len(rows) <= FEW_ROWS:
-            kept, times = rows, copies
+            items, times = rows, copies
     named = dict.fromkeys(c for e in posterior.hypotheses.expressions().values() for c in e.columns)
-    groups = Subgroups(features_of(one.items, kept, list(named), {*besides, *one.said_columns}), times)
+    features = features_of(feedback.items, items, list(named), {*besides, *feedback.said_columns})
+    groups = Subgroups(features, times)
     if not len(groups):
         return None
-    weights = posterior.weights
     eps = _eps(posterior, k, rng)
-    drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
-    chance = eps[np.arange(REPLICATIONS), drawn]
-    made = np.empty(REPLICATIONS)
-    step = max(1, AT_ONCE // len(kept))
-    for lo in range(0, REPLICATIONS, step):
+    truths = rng.choice(len(posterior.weights), REPLICATIONS, p=posterior.weights)
+    replicated = _replicated(groups, eps[np.arange(REPLICATIONS), truths], len(items), times, rng)
+
+    def wrong_under(h: int) -> np.ndarray:
+        wrong = (feedback.at(posterior.valuations[k], h) != feedback.observed)[items][None]
+        return wrong if times is None else wrong * times
+
+    classes, lead = posterior.evidence[k].classes, int(np.argmax(posterior.weights))
+    worst: dict[int, float] = {}
+    for alike in {int(c) for c in classes[truths]}:
+        wrong = wrong_under(int(np.flatnonzero(classes == alike)[0]))
+        worst[alike] = float(groups.excess(groups.counts(wrong), wrong.sum(axis=1)).max())
+    p = float((replicated >= np.array([worst[int(c)] for c in classes[truths]]) - 1e-9).mean())
+    check = _worst_subgroup(groups, wrong_under(int(np.flatnonzero(classes == classes[lead])[0])), n, p, replicated)
+    if p < LEVEL and check.statistic > 0:
+        return _with_misfit(check, str(feedback.name), posterior.hypotheses.names[lead])
+    return check
+
+
+def _replicated(
+    groups: Subgroups, chance: np.ndarray, n_items: int, times: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the excess of the worst subgroup of each replication, whose labels are wrong with a chance: (replication,)."""
+    out = np.empty(len(chance))
+    step = max(1, AT_ONCE // n_items)
+    for lo in range(0, len(chance), step):
         some = slice(lo, lo + step)
         if times is None:
-            wrong = rng.random((len(chance[some]), len(kept))) < chance[some, None]
+            wrong = rng.random((len(chance[some]), n_items)) < chance[some, None]
         else:
             wrong = rng.binomial(times, chance[some, None])
-        made[some] = groups.excess(groups.counts(wrong), wrong.sum(axis=1)).max(axis=1)
-    classes, lead = evidence.classes, int(np.argmax(weights))
-    worst: dict[int, float] = {}
-    for alike in {int(c) for c in classes[[*drawn.tolist(), lead]]}:
-        h = int(np.flatnonzero(classes == alike)[0])
-        wrong = (one.at(valuation, h) != observed)[kept][None]
-        wrong = wrong if times is None else wrong * times
-        counts = groups.counts(wrong)
-        apart = groups.excess(counts, wrong.sum(axis=1))[0]
-        worst[alike] = float(apart.max())
-        if alike == classes[lead]:
-            at = int(np.argmax(apart >= apart.max() - 1e-9))  # of equals the first, which says the least
-            inside, total = int(counts[0, at]), int(wrong.sum())
-    p = float((made >= np.array([worst[int(classes[h])] for h in drawn]) - 1e-9).mean())
-    n = int(groups.sizes[at])
-    some_excess = worst[int(classes[lead])] > 0
-    check = SubgroupCheck(
-        words=groups.words[at] if some_excess else "",
-        n=n if some_excess else size,
-        contradicted=inside / n if some_excess else total / size,
-        elsewhere=(total - inside) / (size - n) if some_excess else math.nan,
-        statistic=worst[int(classes[lead])],
+        out[some] = groups.excess(groups.counts(wrong), wrong.sum(axis=1)).max(axis=1)
+    return out
+
+
+def _worst_subgroup(groups: Subgroups, wrong: np.ndarray, n: int, p: float, replicated: np.ndarray) -> SubgroupCheck:
+    """Return the check of the subgroup in which most of n labels are wrong (1, item) under the leading hypothesis."""
+    counts, total = groups.counts(wrong), int(wrong.sum())
+    excess = groups.excess(counts, wrong.sum(axis=1))[0]
+    statistic = float(excess.max())
+    at = int(np.argmax(excess >= statistic - 1e-9))  # of equals the first, which names the fewest features
+    inside, size = int(counts[0, at]), int(groups.sizes[at])
+    some = statistic > 0
+    return SubgroupCheck(
+        words=groups.words[at] if some else "",
+        n=size if some else n,
+        contradicted=inside / size if some else total / n,
+        elsewhere=(total - inside) / (n - size) if some else math.nan,
+        statistic=statistic,
         p=p,
         mcse=math.sqrt(max(p * (1 - p), 1 / REPLICATIONS) / REPLICATIONS),
         replications=REPLICATIONS,
         looked_at=len(groups),
-        replicated=made,
+        replicated=replicated,
     )
-    if p < LEVEL and some_excess:
-        return _with_misfit(check, str(one.name), posterior.hypotheses.names[lead])
-    return check
 
 
 def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[str]]:
-    """Every feedback with labels, as plain numbers by name, and what does not fit, in words."""
-    besides = {c for one in posterior.feedback for c in one.said_columns}
+    """Return the checks of all labels as plain numbers by name, and the misfits in words."""
+    besides = {c for feedback in posterior.feedback for c in feedback.said_columns}
     document: Document = {}
     misfit: list[str] = []
-    for k, one in enumerate(posterior.feedback):
-        found = subgroup_check(posterior, k, substream(seed, f"subgroups {one.name}"), besides)
-        if found is not None:
+    for k, feedback in enumerate(posterior.feedback):
+        check = subgroup_check(posterior, k, substream(seed, f"subgroups {feedback.name}"), besides)
+        if check is not None:
             keys = ("n", "contradicted", "elsewhere", "statistic", "p", "mcse", "replications", "looked_at")
-            document[str(one.name)] = {"words": found.words or None} | {key: getattr(found, key) for key in keys}
-            if math.isnan(found.elsewhere):
-                document[str(one.name)]["elsewhere"] = None
-            misfit.extend(found.misfit)
+            document[str(feedback.name)] = {"words": check.words or None} | {key: getattr(check, key) for key in keys}
+            if math.isnan(check.elsewhere):
+                document[str(feedback.name)]["elsewhere"] = None
+            misfit.extend(check.misfit)
     return document, misfit
 
 
 def features_of(
-    table: Table, kept: np.ndarray, first: Sequence[str], besides: Collection[str]
+    table: Table, items: np.ndarray, first: Sequence[str], besides: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Columns of booleans and numbers without a missing cell, by which items may be divided: those named first, then in order."""
+    """Return the columns of booleans and numbers without a gap, those named first, then in their order."""
     out: dict[str, np.ndarray] = {}
     for name in dict.fromkeys([*(c for c in first if c in table.columns), *table.column_order, *table.columns]):
         column = table.columns.get(name)
         if column is None or name in besides or name in RESERVED or column.is_text or len(out) == MOST_FEATURES:
             continue
-        values = column.values[kept]
-        if column.missing()[kept].any() or not np.isfinite(values.astype(float)).all() or (values == values[0]).all():
+        values = column.values[items]
+        if column.missing()[items].any() or not np.isfinite(values.astype(float)).all() or (values == values[0]).all():
             continue
         out[name] = values.astype(bool) if column.is_boolean() else values
     return out
 
 
 def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws of the noise of labels under each hypothesis: (draw, hypothesis)."""
-    one = posterior.feedback[k]
+    """Draw the noise of labels under each hypothesis: (draw, hypothesis)."""
+    feedback = posterior.feedback[k]
     n = len(posterior.weights)
-    if "eps" not in one.nuisances:
-        assert isinstance(one, Labels) and not isinstance(one.noise, tuple)
-        return np.full((REPLICATIONS, n), one.noise)
+    if "eps" not in feedback.nuisances:
+        assert isinstance(feedback, Labels) and not isinstance(feedback.noise, tuple)
+        return np.full((REPLICATIONS, n), feedback.noise)
     fixed = [h for h in range(n) if h not in posterior.families]
     out = np.zeros((REPLICATIONS, n))
     if fixed:
-        out[:, fixed] = one.draws(posterior.evidence[k], np.array(fixed), REPLICATIONS, rng)["eps"]
+        out[:, fixed] = feedback.draws(posterior.evidence[k], np.array(fixed), REPLICATIONS, rng)["eps"]
     for h, fitted in posterior.families.items():
-        out[:, h] = rng.choice(fitted.nuisances[one.variable("eps")], REPLICATIONS)
+        out[:, h] = rng.choice(fitted.nuisances[feedback.variable("eps")], REPLICATIONS)
     return out
 
 
 def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> list[tuple[np.ndarray, str, str]]:
-    """Halves of the items by one feature, and both in words."""
+    """Return halves of the items by one feature, each with the words for its inside and outside."""
     if values.dtype == bool:
         return [(values, f"{name} = true", f"{name} = false")]
     out, taken = [], set()
@@ -287,7 +299,7 @@ def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> l
 
 
 def _as_written(values: np.ndarray, quartile: float) -> float:
-    """A quartile in so few digits that hardly an item is on another side of it."""
+    """Return a quartile in so few digits that hardly an item changes sides."""
     above = values > quartile
     short = float(f"{quartile:.3g}")
     if np.count_nonzero((values > short) ^ above) <= MOVED * len(values):
@@ -296,7 +308,7 @@ def _as_written(values: np.ndarray, quartile: float) -> float:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Booleans (row, item) packed 64 to a number: (row, word)."""
+    """Pack booleans (row, item) 64 to a number: (row, word)."""
     packed = np.packbits(values, axis=1)
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 

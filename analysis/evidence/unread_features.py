@@ -1,4 +1,4 @@
-"""Features that training never varied and no hypothesis reads: where a test may differ without any number showing it."""
+"""Features of a test that training never varied and no hypothesis reads."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,7 +11,7 @@ LISTED = 12
 
 
 def unread_features(training: Sequence[Table], test: Table, read: Collection[str]) -> list[str]:
-    """Columns of a test that vary over its items and training's together, not over training's, and that nobody reads.
+    """Return the columns of a test that vary there, never varied in training, and that nothing reads.
 
     Items that are failing itself and missing cells do not count. A column of text counts only where training has it too:
     names and notes vary on every test.
@@ -23,35 +23,35 @@ def unread_features(training: Sequence[Table], test: Table, read: Collection[str
     read : collection of str
         Columns that some hypothesis or failure line names, or some feedback.
     """
-    found = []
+    unread = []
     for name in test.columns:
         if name in RESERVED or name in read:
             continue
         known = {value for table in training if name in table.columns for value in _two_values(table, name)}
-        held = any(name in table.columns for table in training)
-        if len(known) > 1 or (test.columns[name].is_text and not held):
+        in_training = any(name in table.columns for table in training)
+        if len(known) > 1 or (test.columns[name].is_text and not in_training):
             continue
         if len(known | _two_values(test, name)) > 1:
-            found.append(name)
-    return found
+            unread.append(name)
+    return unread
 
 
 def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]) -> str | None:
     """Name the features of `unread_features` in a sentence; None where there is none."""
-    found = unread_features(training, test, read)
-    if not found:
+    unread = unread_features(training, test, read)
+    if not unread:
         return None
-    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    several = len(found) > 1
+    more = f" and {len(unread) - LISTED} more" if len(unread) > LISTED else ""
+    several = len(unread) > 1
     return (
-        f"{'columns' if several else 'column'} {', '.join(map(repr, found[:LISTED]))}{more} of table {test.name!r} "
+        f"{'columns' if several else 'column'} {', '.join(map(repr, unread[:LISTED]))}{more} of table {test.name!r} "
         f"{'vary' if several else 'varies'} there and never did in training, and no hypothesis reads "
         f"{'them' if several else 'it'}: if {'one of them' if several else 'it'} matters to people, the risk leaves that out"
     )
 
 
 def _two_values(table: Table, name: str) -> set[str | float]:
-    """Two of the values that a column takes, or the one that it takes, or none: texts, or numbers."""
+    """Return two of the values of a column, texts or numbers; one or none where it has no more."""
     column = table.columns[name]
     there = ~column.missing()
     failing = table.failing()

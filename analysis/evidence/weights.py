@@ -45,16 +45,14 @@ class Values(Section[Document]):
         prior, names = case.posterior.prior, case.judge_names
         if not isinstance(prior, Judgements):
             return dict(case.source.values)
-        found = prior.inferred(names)
-        order = np.argsort(found.tau)
-        below = np.cumsum(found.pool.chance[order])
-        ends = [float(found.tau[order][np.searchsorted(below, p * below[-1])]) for p in (0.5, 0.025, 0.975)]
+        inferred = prior.inferred(names)
+        order = np.argsort(inferred.tau)
+        below = np.cumsum(inferred.pool.chance[order])
+        ends = [float(inferred.tau[order][np.searchsorted(below, p * below[-1])]) for p in (0.5, 0.025, 0.975)]
         return dict(case.source.values) | {
             "inferred": {
-                "method": found.method,
-                "k_hat": found.k_hat,
-                "ess": found.ess,
-                "mcse": by_name(names, found.mcse),
+                **{key: getattr(inferred, key) for key in ("method", "k_hat", "ess")},
+                "mcse": by_name(names, inferred.mcse),
                 "disagreement": dict(zip(("median", "lower", "upper"), ends, strict=True)),
                 "never_judged": prior.never_judged(names),
             }
@@ -140,7 +138,5 @@ def _of(fitted: Fitted, prob: float) -> Document:
         "prob": prob,
         "prior": fitted.linear.prior,
         "source": fitted.linear.source,
-        "method": fitted.method,
-        "k_hat": fitted.k_hat,
-        "ess": fitted.ess,
+        **{key: getattr(fitted, key) for key in ("method", "k_hat", "ess")},
     }

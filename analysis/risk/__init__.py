@@ -1,1 +1,1 @@
-"""Risk."""
+"""Catastrophe risk: estimates, intervals, parts, and the policies and agents compared."""

@@ -1,4 +1,4 @@
-"""What endless training would leave of the risk, and what more data would remove of it, part by part."""
+"""Asymptotic risk: the part that endless training of this kind would leave, and the part that it would remove."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ LISTED = 20
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """What endless training would leave of the risk where one class of hypotheses holds the truth.
+    """Risk that endless training would leave where the truth lies in one class of hypotheses.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ def left_within(
     judge: np.ndarray,
     matrix: np.ndarray,
 ) -> Left:
-    """What a policy that draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
+    """Return the risk that a policy which draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
 
     Parameters
     ----------
@@ -71,28 +71,27 @@ def left_within(
         p, as the policy mixes it, and v; both are 0 outside of the class.
     matrix : ndarray (agent_hypothesis, true_hypothesis)
     """
-    mine, true = list(agents), list(members)
-    terms = share * agent[mine, None] * matrix[np.ix_(mine, true)] * judge[true]
-    same = np.equal.outer(mine, true)
-    return Left(tuple(true), share, float(terms.sum()), float(terms[same].sum()), tuple(mine), terms)
+    acting, true = list(agents), list(members)
+    terms = share * agent[acting, None] * matrix[np.ix_(acting, true)] * judge[true]
+    same = np.equal.outer(acting, true)
+    return Left(tuple(true), share, float(terms.sum()), float(terms[same].sum()), tuple(acting), terms)
 
 
 def left_by_class(
     valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
 ) -> list[Left]:
-    """What endless training of this kind would leave of the risk, by silent class S to which the judge gives weight.
+    """Return the risk that endless training of this kind would leave, by silent class S of positive weight.
 
-    Whichever class is true, endless data find it, and the agent is left with its prior inside; what the data do not change
-    are the agent's and the judge's weights within S. For a policy that acts on all hypotheses at once, the same with what
-    it then does, and ``alone`` is what is left in classes of one hypothesis.
+    Endless data find the true class, and leave the prior's weights of agent and judge within it. For a policy that acts on
+    all hypotheses at once, ``alone`` is the risk left in classes of one hypothesis.
 
-    A hypothesis with continuous weights is a class of its own: endless data pin what they see of the weights and leave the
-    rest to the prior, so agent and truth share the one and draw the other apart. (For a policy that acts on all weights at
-    once, its weights are taken as they are now known.)
+    A hypothesis with continuous weights is a class of its own. Endless data determine the part of the weights that they
+    see, which agent and truth then share; the prior alone decides about the rest, which agent and truth draw separately.
+    For a policy that acts on all weights at once, the weights are taken as they are now known.
     """
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)
-    found = []
+    by_class = []
     for members in posterior.members():
         share = math.fsum(posterior.weights[members].tolist())
         if share == 0:
@@ -102,20 +101,20 @@ def left_by_class(
         if posterior.learnt is not None and posterior.learnt.hypothesis in members:
             # endless labels say nothing of what no rule says: the agent stays as it is
             weights[: len(posterior.weights)] = posterior.acting(agent_prior)
-            found.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
+            by_class.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
             continue
         family = next((h for h in members.tolist() if h in valuation.families), None)
         if family is not None and policy.draws_one:
             partly, none = _endless(valuation, policy, family)
             terms = np.array([[share * partly]])
-            found.append(Left((family,), share, share * partly, share * none, (family,), terms))
+            by_class.append(Left((family,), share, share * partly, share * none, (family,), terms))
         elif policy.draws_one:
             at = members.tolist()
-            found.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
+            by_class.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
         else:
             left = share * float(scalar_risk(valuation, policy, weights, inside)[0][0])
-            found.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
-    return found
+            by_class.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
+    return by_class
 
 
 def _unlisted(
@@ -127,24 +126,24 @@ def _unlisted(
     policy: Policy,
     risk: Risk,
 ) -> Left:
-    """What is left where no rule is true: the risk as it is, and none of it because the data are silent."""
+    """Return the risk left where no rule is true: all of the present risk, none of it from silence."""
     if policy.draws_one:
         holders = np.flatnonzero(agent).tolist()
-        found = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
+        of_class = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
     else:
         left = share * float(scalar_risk(valuation, policy, agent, judge)[0][0])
-        found = Left(tuple(members), share, left, left)
-    return replace(found, alone=found.risk, silent=False)
+        of_class = Left(tuple(members), share, left, left)
+    return replace(of_class, alone=of_class.risk, silent=False)
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
-    """Risk that endless training of this kind would leave, and how much of it because the data are silent."""
-    total = math.fsum(one.risk for one in left)
-    return total, max(total - math.fsum(one.alone for one in left), 0.0)
+    """Return the risk that endless training of this kind would leave, and its part from silent data."""
+    total = math.fsum(of_class.risk for of_class in left)
+    return total, max(total - math.fsum(of_class.alone for of_class in left), 0.0)
 
 
 def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
-    """Risk between two draws of a family that share what feedback sees, and of one draw with itself."""
+    """Return the risk between two draws of a family that share what feedback sees, and of a draw with itself."""
     key = ("endless", policy, h)
     if key not in valuation.averages:
         _, total = scene_weights(valuation)
@@ -158,8 +157,8 @@ def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float
             for k, truth in enumerate((block.members(h, "partners"), members)):
                 sums[:, k] += np.einsum("mos,mos->m", acts, block.worse_each(truth))
         valuation.averages[key] = np.array([some.mean(axis=0) for some in np.array_split(sums / total, min(GROUPS, n))])
-    found = valuation.averages[key]
-    partly, none = (valuation.share(h, "agents", len(found)) @ found).tolist()
+    groups = valuation.averages[key]
+    partly, none = (valuation.share(h, "agents", len(groups)) @ groups).tolist()
     return partly, none
 
 
@@ -171,7 +170,7 @@ def risk_parts(
     names: Sequence[str],
     like: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The risk as a sum: what endless training would leave, and what it would remove, by class and by pair.
+    """Return the parts of the risk that endless training would leave and remove, by class and by pair.
 
     ``risk = sum_ij w_i v_j C_ij``. Within a silent class S the part of a pair that is left is ``v(S) p_i v_j C_ij``, and 0
     between classes; what it would remove is the difference, negative where the part would grow. Both columns add up: to
@@ -198,17 +197,17 @@ def risk_parts(
     by_truth = judge * risk.by_truth if terms is None else terms.sum(axis=0)
     classes: list[dict[str, Any]] = [
         {
-            "hypotheses": [names[h] for h in one.members],
-            "weight": one.share,
-            **_part(math.fsum(by_truth[list(one.members)].tolist()), one.risk),
+            "hypotheses": [names[h] for h in of_class.members],
+            "weight": of_class.share,
+            **_part(math.fsum(by_truth[list(of_class.members)].tolist()), of_class.risk),
         }
-        for one in left
+        for of_class in left
     ]
     if like is None:
-        classes.sort(key=lambda one: -max(one["risk"], one["left"]))
+        classes.sort(key=lambda of_class: -max(of_class["risk"], of_class["left"]))
     else:
-        place = {tuple(one["hypotheses"]): k for k, one in enumerate(like["classes"])}
-        classes.sort(key=lambda one: place.get(tuple(one["hypotheses"]), len(place)))
+        place = {tuple(of_class["hypotheses"]): k for k, of_class in enumerate(like["classes"])}
+        classes.sort(key=lambda of_class: place.get(tuple(of_class["hypotheses"]), len(place)))
     document: dict[str, Any] = {"left": total, "removed": _part(risk.mean, total)["removed"], "classes": classes}
     if terms is None:
         return document | {"pairs": None, "others": None}
@@ -220,10 +219,10 @@ def _pairs(
     terms: np.ndarray, left: Sequence[Left], names: Sequence[str], listed: Sequence[tuple[int, int]] | None
 ) -> dict[str, Any]:
     stay, silent = np.zeros(terms.shape), np.zeros(terms.shape, bool)
-    for one in left:
-        if one.terms is not None:
-            here = np.ix_(one.agents, one.members)
-            stay[here], silent[here] = one.terms, one.silent
+    for of_class in left:
+        if of_class.terms is not None:
+            here = np.ix_(of_class.agents, of_class.members)
+            stay[here], silent[here] = of_class.terms, of_class.silent
     np.fill_diagonal(silent, False)
     size = np.maximum(terms, stay)
     if listed is None:

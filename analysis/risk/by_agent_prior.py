@@ -31,8 +31,8 @@ def agent_priors(case: Case) -> dict[str, Prior | None]:
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
         priors[language.name] = language
-    own = case.agent.prior
-    return priors | ({} if own is None else {own.name: own}) | {"values": None}
+    agents = case.agent.prior
+    return priors | ({} if agents is None else {agents.name: agents}) | {"values": None}
 
 
 def values_drawn(case: Case) -> np.ndarray | None:
@@ -57,7 +57,7 @@ class Compared:
     acts: Mapping[str, tuple[float, float]]
     may_abstain: Mapping[str, tuple[float, float]]
 
-    def own(self, abstain: bool) -> Mapping[str, tuple[float, float]]:
+    def permitted(self, abstain: bool) -> Mapping[str, tuple[float, float]]:
         """Return risk and abstaining of agents with the case's own permission to abstain."""
         return self.may_abstain if abstain else self.acts
 
@@ -67,13 +67,13 @@ def compared(case: Case) -> Compared:
     priors = agent_priors(case)
     weights = {key: case.padded(case.posterior.acting(prior)) for key, prior in priors.items()}
     policy = case.policy
-    own = (
+    as_is = (
         _by_matrix(case.risk, policy, weights, case.judge_weights)
         if policy.draws_one
         else _scalar(case, policy, weights)
     )
     other = _scalar(case, replace(policy, abstain=not policy.abstain), weights)
-    acts, may = (other, own) if policy.abstain else (own, other)
+    acts, may = (other, as_is) if policy.abstain else (as_is, other)
     return Compared(priors, weights, {key: (risk, 0.0) for key, (risk, _) in acts.items()}, may)
 
 
@@ -101,8 +101,8 @@ def rewards_certain(case: Case) -> tuple[np.ndarray, np.ndarray] | tuple[None, N
     if not policy.draws_one:
         return None, None
     policies = (policy, replace(policy, abstain=not policy.abstain))
-    own, flipped = rewards_by_hypothesis(case.valuation, policies, case.judge_weights)
-    return own, flipped
+    as_is, flipped = rewards_by_hypothesis(case.valuation, policies, case.judge_weights)
+    return as_is, flipped
 
 
 def _mixed_reward(policy: Policy, weights: np.ndarray, by_hypothesis: np.ndarray | None) -> float | None:
@@ -123,7 +123,7 @@ class RiskByAgentPrior(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
-        risks = {key: risk for key, (risk, _) in case.once(compared).own(case.policy.abstain).items()}
+        risks = {key: risk for key, (risk, _) in case.once(compared).permitted(case.policy.abstain).items()}
         languages = [language.language_name for language in case.settings.languages]
         simple = {language: risks.get(f"simplicity, {language}") for language in languages}
         return {
@@ -144,16 +144,16 @@ class Agents(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
-        found, policy = case.once(compared), case.policy
-        own, flipped = case.once(rewards_certain)
-        by_truth = (flipped, own) if policy.abstain else (own, flipped)
+        agents, policy = case.once(compared), case.policy
+        as_is, flipped = case.once(rewards_certain)
+        by_truth = (flipped, as_is) if policy.abstain else (as_is, flipped)
         return {
             key: {
-                "acts": self._entry(case, found.acts[key], found.weights[key], by_truth[0]),
-                "may_abstain": self._entry(case, found.may_abstain[key], found.weights[key], by_truth[1]),
-                **self._interval(case, prior, found.weights[key]),
+                "acts": self._entry(case, agents.acts[key], agents.weights[key], by_truth[0]),
+                "may_abstain": self._entry(case, agents.may_abstain[key], agents.weights[key], by_truth[1]),
+                **self._interval(case, prior, agents.weights[key]),
             }
-            for key, prior in found.priors.items()
+            for key, prior in agents.priors.items()
         }
 
     def _entry(
@@ -187,7 +187,7 @@ class Languages(Section[Document]):
     def compute(self, case: Case) -> Document:
         posterior = case.posterior.of_rules()
         names = posterior.hypotheses.names
-        risks = case.once(compared).own(case.policy.abstain)
+        risks = case.once(compared).permitted(case.policy.abstain)
         document: Document = {}
         for language in case.settings.languages:
             try:

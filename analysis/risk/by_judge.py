@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class JudgeRisk:
     """Risk under the values of one judge, and its interval; NaN where not defined."""
 
     mean: float
@@ -29,9 +29,9 @@ class Opinion:
     upper: float
 
 
-def opinion(
+def judge_risk(
     posterior: Posterior, prior: Prior, purpose: str, by_truth: np.ndarray, prob: float, n: int, seed: int
-) -> Opinion:
+) -> JudgeRisk:
     """Return the risk under another prior with the same evidence; the agent stays the same.
 
     Parameters
@@ -42,10 +42,10 @@ def opinion(
     """
     weights = weights_or_nan(posterior, prior)
     if np.isnan(weights).any():
-        return Opinion(math.nan, math.nan, math.nan)
+        return JudgeRisk(math.nan, math.nan, math.nan)
     judge = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
     ends = interval_or_nan(judges_weights(judge, n, substream(seed, purpose)), by_truth, prob)
-    return Opinion(float(by_truth @ weights), ends["lower"], ends["upper"])
+    return JudgeRisk(float(by_truth @ weights), ends["lower"], ends["upper"])
 
 
 def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
@@ -69,7 +69,7 @@ def risk_by_judge(
     """Estimate the risk of one agent under the values of each judge, and under their pool.
 
     ``sum_j v_kj by_truth_j`` with ``v_k`` proportional to ``pi_k L``, pi_k the values of judge k and L the evidence that all
-    accept. The agent is the same throughout (unless given, it holds the pool's weights): whose values judge it is what varies.
+    accept. The agent is the same throughout (unless given, it has the pool's weights): only the values that judge it vary.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def risk_by_judge(
     def measured(case: Case) -> dict[str, Any]:
         by_truth = case.risk.by_truth[case.judges]
 
-        def under(prior: Prior, purpose: str) -> Opinion:
-            return opinion(case.posterior, prior, purpose, by_truth, share, n, case.seed)
+        def under(prior: Prior, purpose: str) -> JudgeRisk:
+            return judge_risk(case.posterior, prior, purpose, by_truth, share, n, case.seed)
 
         pool = under(case.posterior.prior, "values")
-        opinions = [under(judge, f"values of {name}") for name, judge in judges.items()]
-        numbers = {key: np.array([getattr(of_judge, key) for of_judge in opinions]) for key in ends}
+        risks = [under(judge, f"values of {name}") for name, judge in judges.items()]
+        numbers = {key: np.array([getattr(of_judge, key) for of_judge in risks]) for key in ends}
         return numbers | {f"pool_{key}": getattr(pool, key) for key in ends}
 
     error = case.standard_errors(measured)
@@ -137,7 +137,7 @@ class RiskByJudge(Section[Document]):
         by_truth = case.risk.by_truth[case.judges]
 
         def entry(prior: Prior, purpose: str) -> Document:
-            risk = opinion(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
+            risk = judge_risk(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
             return {key: None if math.isnan(value) else value for key, value in vars(risk).items()}
 
         return {

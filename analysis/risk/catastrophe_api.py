@@ -1,20 +1,15 @@
 """Catastrophe risk of a fitted tree, as a labelled Dataset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, Case, case_of, probability
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
-from reward_hypotheses.analysis.risk.intervals import (
-    add_errors_to_ends,
-    at_least_one,
-    interval_or_nan,
-    judges_weights,
-)
-from reward_hypotheses.analysis.risk.mdp import mdp_risk
+from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval_or_nan, judges_weights
+from reward_hypotheses.analysis.risk.mdp import TARGETS, Behaviour, mdp_numbers, rewards_of_states
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
@@ -23,6 +18,17 @@ from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.draws import LEAST_DRAWS
 from reward_hypotheses.models.tree.read import in_order
+
+DIMS = {
+    "by_truth": "hypothesis",
+    "steps_by_truth": "hypothesis",
+    "by_scene": "scene",
+    "at_least_one": "deployments",
+    "value_bits": "target",
+}
+"""Dimensions of the numbers that are arrays."""
+ENDS = ("mean", "lower", "upper", "mcse_lower", "mcse_upper")
+"""Numbers whose errors are in ``mcse``, ``mcse_lower`` and ``mcse_upper``."""
 
 
 def catastrophe_risk(
@@ -88,30 +94,26 @@ def catastrophe_risk(
     InputError
         A problem of the tree, the test, or the failure line.
     """
+    about = (policy, agent, agent_fail_utility, hypotheses)
     if isinstance(test, MDP):
-        about = (policy, agent, start, horizon, agent_fail_utility, prob, deployments)
-        return mdp_risk(tree, test, *about, hypotheses=hypotheses)
+        return _in_mdp(tree, test, about, start, horizon, prob, deployments)
     if start is not None or horizon is not None:
         raise InputError("start, horizon: they are of an MDP, and this test is a table; leave them out")
     share, deployments = probability(prob), [whole(d, "deployments", 1) for d in deployments]
-    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    return _dataset(tree, case, share, deployments)
+    return _on_table(tree, case_of(tree, test, *about), share, deployments)
 
 
-def _dataset(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[int]) -> xr.Dataset:
-    """Return the risk of a case and its errors, labelled."""
-    drawn = in_order(tree, "posterior")
-    draws = drawn["weight"].to_numpy()
-    n = max(draws.shape[0] * draws.shape[1], LEAST_DRAWS)
+def _on_table(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[int]) -> xr.Dataset:
+    """Return the risk on a table, labelled."""
 
-    def measured(case: Case) -> dict[str, Any]:
+    def numbers(case: Case, draws: int) -> dict[str, Any]:
         risk, by_truth = case.risk, case.risk.by_truth[case.judges]
-        weights = judges_weights(case.posterior, n, substream(case.seed, "values"))
+        values = judges_weights(case.posterior, draws, substream(case.seed, "values"))
         left = case.agent.risk_left(case.valuation, case.posterior, case.policy, risk)
         about = (risk, case.policy, case.agent_weights, case.judge_weights)
         return {
             "mean": risk.mean,
-            **interval_or_nan(weights, by_truth, prob),
+            **interval_or_nan(values, by_truth, prob),
             "floor": risk.floor,
             "abstained": risk.abstained,
             "regret": risk.regret,
@@ -122,24 +124,87 @@ def _dataset(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[i
             "at_least_one": np.array([at_least_one(*about, d) for d in deployments]),
         }
 
-    numbers, error = measured(case), case.standard_errors(measured)
-    add_errors_to_ends(numbers, error)
-    dims = {
-        "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
-        "by_truth": "hypothesis",
-        "by_scene": "scene",
-        "at_least_one": "deployments",
-    }
-    sampled = ("floor", "abstained", "regret", "limit", "by_agent", "by_truth", "by_scene", "at_least_one")
     bounds = unmodelled_risk(case.posterior, case.valuation, case.policy, case.agent_weights) or {}
-    variables: dict[str, Any] = {"risk": (("chain", "draw"), draws @ numbers["by_truth"])}
+    exact = {"se_scenes": case.risk.se_scenes} | {f"unmodelled_{key}": value for key, value in bounds.items()}
+    out = _dataset(tree, case, numbers, exact, {"matrix": case.risk.matrix})
+    coords = {"scene": case.scene_coordinate(), "deployments": list(deployments)}
+    attrs = {"policy": case.policy.name, "abstain": int(case.policy.abstain), "prob": prob}
+    return out.assign_coords(coords).assign_attrs(attrs)
+
+
+def _in_mdp(
+    tree: xr.DataTree,
+    mdp: MDP,
+    about: tuple[Any, ...],
+    start: Any,
+    horizon: int | None,
+    prob: float,
+    deployments: Sequence[int],
+) -> xr.Dataset:
+    """Return the risk in an MDP, labelled; `about` are policy, agent, its failure line and the hypotheses."""
+    share = probability(prob)
+    if horizon is None:
+        raise InputError("horizon: missing; say over how many steps, such as horizon=100, a catastrophe counts")
+    horizon = whole(horizon, "horizon", 1)
+    deployments = [whole(d, "deployments", 1) for d in deployments]
+    where, policy = mdp.start(start), policy_of(about[0])
+    if policy.asks_rationality:
+        raise InputError(
+            f"policy: {policy.name}: beta = 'inferred' is of choices within scenes, as their rewards were scaled; in an MDP give beta "
+            "a number"
+        )
+    case = case_of(tree, mdp.table, policy, *about[1:])
+    if case.policy.abstain:
+        raise InputError(
+            f"policy: {case.policy.name} that may abstain; what failing is worth is compared with a state here, not with all "
+            "that follows, so an agent cannot refrain in an MDP; leave abstain out"
+        )
+    if case.valuation.hypotheses.unmodelled is not None:
+        raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
+    if case.valuation.hypotheses.families or case.valuation.families:
+        raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
+    behaviour = Behaviour(mdp, case.policy, *rewards_of_states(case), where, horizon)
+
+    def numbers(case: Case, draws: int) -> dict[str, Any]:
+        return mdp_numbers(case, behaviour, draws, share, deployments)
+
+    matrices = dict(zip(("matrix", "steps_matrix", "returns"), behaviour.certain, strict=False))
+    coords = {"deployments": list(deployments), "target": list(TARGETS)}
+    attrs = {"policy": case.policy.name, "prob": share, "horizon": horizon, "discount": mdp.discount}
+    return _dataset(tree, case, numbers, {}, matrices).assign_coords(coords).assign_attrs(attrs)
+
+
+def _dataset(
+    tree: xr.DataTree,
+    case: Case,
+    compute: Callable[[Case, int], dict[str, Any]],
+    exact: Mapping[str, float],
+    matrices: Mapping[str, np.ndarray],
+) -> xr.Dataset:
+    """Return numbers of a case and their Monte Carlo errors, labelled by the hypotheses of the tree.
+
+    Parameters
+    ----------
+    compute : callable
+        Of a case and a number of draws for the interval.
+    exact : dict
+        Numbers without a Monte Carlo error.
+    matrices : dict of str to ndarray (hypothesis of the test, hypothesis of the test)
+    """
+    drawn = in_order(tree, "posterior")
+    weight = drawn["weight"].to_numpy()
+    draws = max(weight.shape[0] * weight.shape[1], LEAST_DRAWS)
+    numbers, error = compute(case, draws), case.standard_errors(lambda case: compute(case, draws))
+    add_errors_to_ends(numbers, error)
+    dims = DIMS | {"by_agent": "agent_hypothesis" if case.rectangular else "hypothesis"}
+    variables: dict[str, Any] = {"risk": (("chain", "draw"), weight @ numbers["by_truth"])}
     variables |= {key: (dims.get(key, ()), value) for key, value in numbers.items()}
-    variables |= {"mcse": error["mean"], "se_scenes": case.risk.se_scenes}
-    variables |= {f"unmodelled_{key}": value for key, value in bounds.items()}
-    variables["matrix"] = (("agent_hypothesis", "true_hypothesis"), case.risk.matrix[case.agents, case.judges])
+    variables |= {"mcse": error["mean"], **exact}
+    for key, matrix in matrices.items():
+        variables[key] = (("agent_hypothesis", "true_hypothesis"), matrix[case.agents, case.judges])
     if not case.exact:
-        missing = {key: np.nan if error[key] is None else error[key] for key in sampled}
-        variables |= {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}
+        for key in (key for key in numbers if key not in ENDS):
+            variables[f"{key}_mcse"] = (dims.get(key, ()), np.nan if error[key] is None else error[key])
     return xr.Dataset(
         variables,
         coords={
@@ -148,8 +213,5 @@ def _dataset(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[i
             "hypothesis": list(case.judge_names),
             "agent_hypothesis": list(case.agent_names),
             "true_hypothesis": list(case.judge_names),
-            "scene": case.scene_coordinate(),
-            "deployments": list(deployments),
         },
-        attrs={"policy": case.policy.name, "abstain": int(case.policy.abstain), "prob": prob},
     )

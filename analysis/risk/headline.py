@@ -1,4 +1,4 @@
-"""The catastrophe risk of a study's agent on a test: the headline number, what it is made of, and by hypothesis."""
+"""The headline risk of a study's agent on a test, its parts, and the risk by hypothesis."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -48,10 +48,7 @@ class TestRisk(Section[Document]):
             "mcse": 0.0,
             "mcse_lower": ends.get("mcse_lower"),
             "mcse_upper": ends.get("mcse_upper"),
-            "se_scenes": risk.se_scenes,
-            "floor": risk.floor,
-            "abstained": risk.abstained,
-            "regret": risk.regret,
+            **{key: getattr(risk, key) for key in ("se_scenes", "floor", "abstained", "regret")},
             "limit": remaining,
             "limit_silent": silent,
             "at_least_one": {
@@ -120,7 +117,7 @@ def _read(case: Case) -> set[str]:
 
 
 class RiskParts(Section[Document]):
-    """The parts that the risk is the sum of, and what endless training leaves of each."""
+    """The parts of the risk, and how much endless training leaves of each."""
 
     keys = ("risk_parts",)
     of_test = sampled = True
@@ -144,13 +141,7 @@ class RiskParts(Section[Document]):
 class RiskMatrix(Section[Document]):
     """Catastrophe rate of an agent certain of each hypothesis, under each that may be true; and by either alone."""
 
-    keys = (
-        "matrix",
-        "catastrophic_options",
-        "risk_by_truth",
-        "risk_by_agent_hypothesis",
-        "reward_by_agent_hypothesis",
-    )
+    keys = ("matrix", "catastrophic_options", "risk_by_truth", "risk_by_agent_hypothesis", "reward_by_agent_hypothesis")
     of_test = sampled = True
 
     @override

@@ -42,11 +42,14 @@ def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> d
     weights : ndarray (draw, hypothesis) or None
         The judge's, from `judges_weights`.
     """
-    if weights is None:
-        return None
-    risks = np.sort(weights @ by_truth)
-    lower, mcse_lower = quantile(risks, (1 - prob) / 2)
-    upper, mcse_upper = quantile(risks, (1 + prob) / 2)
+    return None if weights is None else ends_of(weights @ by_truth, prob)
+
+
+def ends_of(risks: np.ndarray, prob: float) -> dict[str, float]:
+    """Return the ends of the equal-tailed interval of independent draws (draw,), and their Monte Carlo errors."""
+    ordered = np.sort(risks)
+    lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
+    upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
     return {"lower": lower, "upper": upper, "mcse_lower": mcse_lower, "mcse_upper": mcse_upper}
 
 

@@ -20,7 +20,7 @@ KEPT_CELLS = 60_000_000  # of matrices between draws, of all agents and policies
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """C between single rewards: fixed ones, and draws of families, those of an agent against those that may be true.
+    """The matrix C between single rewards: fixed ones and draws of families, by agent and by truth.
 
     Draws come in groups, over which a function of C is averaged once; how groups are weighed is drawn anew for errors.
 
@@ -45,7 +45,7 @@ class Pairs:
     known: dict[int, np.ndarray]
 
     def ever(self, deployments: int, draws_one: bool) -> np.ndarray:
-        """``E[1 - (1 - C)^D]`` between groups (group, group), or of groups of truths (group,)."""
+        """Return ``E[1 - (1 - C)^D]`` between groups (group, group), or of groups of truths (group,)."""
         if deployments not in self.known:
             if draws_one:
                 self.known[deployments] = self.rows @ at_least_once(self.matrix, deployments) @ self.columns.T
@@ -55,13 +55,13 @@ class Pairs:
 
 
 def at_least_once(chance: np.ndarray, deployments: int) -> np.ndarray:
-    """``1 - (1 - chance)^D``."""
+    """Return ``1 - (1 - chance)^D``."""
     with np.errstate(divide="ignore"):
         return -np.expm1(deployments * np.log1p(-chance))
 
 
 def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
-    """C between some draws of each family, and the fixed rewards."""
+    """Return C between some draws of each family, and the fixed rewards."""
     key = ("pairs", policy, None if policy.draws_one else agent.tobytes())
     if key not in valuation.averages:
         matrix, by_truth, *numbers = _between(valuation, policy, agent)
@@ -74,10 +74,14 @@ def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
 
 
 def _make_room(averages: dict[Any, Any], cells: int) -> None:
-    """Forget the oldest pairs until so many cells more are not too many: other agents, other matrices."""
-    held = {key: found[0].size for key, found in averages.items() if isinstance(key, tuple) and key[0] == "pairs"}
-    over = sum(held.values()) + cells - KEPT_CELLS
-    for key, size in held.items():
+    """Forget the oldest matrices until a new one of so many cells fits."""
+    sizes = {
+        key: averages_of_pairs[0].size
+        for key, averages_of_pairs in averages.items()
+        if isinstance(key, tuple) and key[0] == "pairs"
+    }
+    over = sum(sizes.values()) + cells - KEPT_CELLS
+    for key, size in sizes.items():
         if over <= 0:
             return
         del averages[key]
@@ -85,7 +89,7 @@ def _make_room(averages: dict[Any, Any], cells: int) -> None:
 
 
 def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
-    """Share of each reward in its group (group, reward), so many rewards a hypothesis."""
+    """Return the share of each reward in its group (group, reward), given the rewards of each hypothesis."""
     owner: list[int] = []
     start = 0
     for h, n in enumerate(numbers):
@@ -97,7 +101,7 @@ def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
 
 
 def _shares(valuation: Valuation, role: str) -> np.ndarray:
-    """Share of each group in its hypothesis: (hypothesis, group)."""
+    """Return the share of each group in its hypothesis: (hypothesis, group)."""
     names = range(len(valuation.hypotheses))
     rows = []
     for h in names:

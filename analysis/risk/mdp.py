@@ -1,25 +1,18 @@
 """Catastrophe risk in an MDP: how probably, and how often, a planned policy enters a state worse than failing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, override
 
 import numpy as np
-import xarray as xr
 
-from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
+from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.intervals import (
-    add_errors_to_ends,
-    at_least_one,
-    interval_or_nan,
-    judges_weights,
-)
+from reward_hypotheses.analysis.risk.intervals import at_least_one, interval_or_nan, judges_weights
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
-from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numerics import in_threads, whole
+from reward_hypotheses.data.numerics import in_threads
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_normalised
@@ -28,8 +21,6 @@ from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.view import View
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.tree.draws import LEAST_DRAWS
-from reward_hypotheses.models.tree.read import in_order
 
 AT_ONCE = 8_000_000  # action values in memory at once
 TARGETS = (0.1, 0.01, 0.001)
@@ -129,46 +120,10 @@ class Behaviour:
         return risk[0], steps[0], returns[0]
 
 
-def mdp_risk(
-    tree: xr.DataTree,
-    mdp: MDP,
-    policy: Policy | None,
-    agent: AgentLike,
-    start: Any,
-    horizon: int | None,
-    agent_fail_utility: Any,
-    prob: float,
-    deployments: Sequence[int],
-    hypotheses: Mapping[str, Any] | None,
-) -> xr.Dataset:
-    """Estimate the risk in an MDP; see `catastrophe_risk`."""
-    share = probability(prob)
-    if horizon is None:
-        raise InputError("horizon: missing; say over how many steps, such as horizon=100, a catastrophe counts")
-    horizon = whole(horizon, "horizon", 1)
-    deployments = [whole(d, "deployments", 1) for d in deployments]
-    where, policy = mdp.start(start), policy_of(policy)
-    if policy.asks_rationality:
-        raise InputError(
-            f"policy: {policy.name}: beta = 'inferred' is of choices within scenes, as their rewards were scaled; in an MDP give beta "
-            "a number"
-        )
-    case = case_of(tree, mdp.table, policy, agent, agent_fail_utility, hypotheses)
-    if case.policy.abstain:
-        raise InputError(
-            f"policy: {case.policy.name} that may abstain; what failing is worth is compared with a state here, not with all "
-            "that follows, so an agent cannot refrain in an MDP; leave abstain out"
-        )
-    if case.valuation.hypotheses.unmodelled is not None:
-        raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
-    if case.valuation.hypotheses.families or case.valuation.families:
-        raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
-    behaviour = Behaviour(mdp, case.policy, *_of_states(case), where, horizon)
-    return _dataset(tree, case, behaviour, share, deployments)
-
-
-def _measured(case: Case, behaviour: Behaviour, prob: float, n: int, deployments: Sequence[int]) -> dict[str, Any]:
-    """Return the numbers of a case that rest on its weights; the interval comes from n draws."""
+def mdp_numbers(
+    case: Case, behaviour: Behaviour, draws: int, prob: float, deployments: Sequence[int]
+) -> dict[str, Any]:
+    """Return the numbers of a case that rest on its weights; the interval comes from so many draws."""
     matrix, _, _, best = behaviour.certain
     judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
     by_truth, steps, returns = behaviour.together(weights)
@@ -180,10 +135,10 @@ def _measured(case: Case, behaviour: Behaviour, prob: float, n: int, deployments
     if case.agent.learns_with_judge and case.policy.mixes_weights:
         log_agent = log_normalised(Uniform().log_prior(judge.hypotheses) + judge.log_evidence)
         bits = np.array([value_bits(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
-    draws = judges_weights(judge, n, substream(case.seed, "values"))
+    values = judges_weights(judge, draws, substream(case.seed, "values"))
     return {
         "mean": risk.mean,
-        **interval_or_nan(draws, by_truth[case.judges], prob),
+        **interval_or_nan(values, by_truth[case.judges], prob),
         "steps": float(steps @ v),
         "regret": float(np.maximum(best - returns, 0.0) @ v),
         "limit": left,
@@ -195,55 +150,7 @@ def _measured(case: Case, behaviour: Behaviour, prob: float, n: int, deployments
     }
 
 
-def _dataset(
-    tree: xr.DataTree, case: Case, behaviour: Behaviour, prob: float, deployments: Sequence[int]
-) -> xr.Dataset:
-    """Return the risk of a case and its errors, labelled."""
-    drawn = in_order(tree, "posterior")["weight"].to_numpy()
-    n = max(drawn.shape[0] * drawn.shape[1], LEAST_DRAWS)
-
-    def measured(case: Case) -> dict[str, Any]:
-        return _measured(case, behaviour, prob, n, deployments)
-
-    numbers, error = measured(case), case.standard_errors(measured)
-    add_errors_to_ends(numbers, error)
-    dims = {
-        "by_agent": "agent_hypothesis" if case.rectangular else "hypothesis",
-        "by_truth": "hypothesis",
-        "steps_by_truth": "hypothesis",
-        "at_least_one": "deployments",
-        "value_bits": "target",
-    }
-    sampled = ("steps", "regret", "limit", "by_agent", "by_truth", "steps_by_truth", "at_least_one", "value_bits")
-    variables: dict[str, Any] = {"risk": (("chain", "draw"), drawn @ numbers["by_truth"])}
-    variables |= {key: (dims.get(key, ()), value) for key, value in numbers.items()}
-    variables["mcse"] = error["mean"]
-    for key, matrix in zip(("matrix", "steps_matrix", "returns"), behaviour.certain, strict=False):
-        variables[key] = (("agent_hypothesis", "true_hypothesis"), matrix[case.agents, case.judges])
-    if not case.exact:
-        missing = {key: np.nan if error[key] is None else error[key] for key in sampled}
-        variables |= {f"{key}_mcse": (dims.get(key, ()), value) for key, value in missing.items()}
-    return xr.Dataset(
-        variables,
-        coords={
-            "chain": tree["posterior"]["chain"].to_numpy(),
-            "draw": tree["posterior"]["draw"].to_numpy(),
-            "hypothesis": list(case.judge_names),
-            "agent_hypothesis": list(case.agent_names),
-            "true_hypothesis": list(case.judge_names),
-            "deployments": list(deployments),
-            "target": list(TARGETS),
-        },
-        attrs={
-            "policy": case.policy.name,
-            "prob": prob,
-            "horizon": behaviour.horizon,
-            "discount": behaviour.mdp.discount,
-        },
-    )
-
-
-def _of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rewards_of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rewards, bounds of their rounding errors, and the states worse than failing: each (hypothesis, state)."""
     n = len(case.valuation.hypotheses)
     blocks = list(case.valuation.blocks())

@@ -1,4 +1,4 @@
-"""Is any listed hypothesis right? What belief in none of them does to the risk."""
+"""None of the above: the belief that no listed hypothesis is right, and its effect on the risk."""
 
 from collections.abc import Iterator
 from typing import Any, override
@@ -20,7 +20,7 @@ Document = dict[str, Any]
 
 
 def unmodelled_document(posterior: Posterior) -> Document | None:
-    """What was declared of the hypothesis that is unmodelled, and its weight; None where there is none."""
+    """Return the unmodelled hypothesis as it was declared, and its weight; None where there is none."""
     learnt = posterior.learnt
     if learnt is None:
         return None
@@ -35,7 +35,7 @@ def unmodelled_document(posterior: Posterior) -> Document | None:
 
 
 def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray) -> Document | None:
-    """Bounds of the risk over what belief in none of the rules leaves open; None where no hypothesis is unmodelled.
+    """Return bounds of the risk from belief in no listed rule; None where no hypothesis is unmodelled.
 
     With x the judge's weight of it and q the share of scenes where the agent picks an item of a cell that training never
     saw, averaged over scenes: the risk takes such an item to be worse than failing with probability 1/2, and may be
@@ -54,9 +54,9 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
     only = np.zeros(len(judge))
     only[h] = 1.0
     ends, alone = [], []
-    told = valuation.hypotheses.rewards[h]
-    assert isinstance(told, Unseen)
-    for end in (told.at_least(), told.at_most()):
+    reward = valuation.hypotheses.rewards[h]
+    assert isinstance(reward, Unseen)
+    for end in (reward.at_least(), reward.at_most()):
         moved = Valuation(valuation.hypotheses.instead({h: end}), valuation.table, valuation.line, valuation.told)
         ends.append(float(scalar_risk(moved, policy, agent, judge)[0][0]))
         alone.append(float(scalar_risk(moved, policy, agent, only)[0][0]))

@@ -28,7 +28,7 @@ def predict(
     draws: int = 1000,
     random_seed: int | None = None,
 ) -> xr.DataTree:
-    """Draw what the agent does on a test, and whether it is a catastrophe.
+    """Draw an agent's choices on a test, and whether each is a catastrophe.
 
     Each draw is one deployment over all scenes: a hypothesis for the agent (from its weights, for policies that draw
     one), a truth from the judge's weights, and an option a scene.

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Case, case_of
+from reward_hypotheses.analysis.case import Case, case_of, probability
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import Draws, Picks, Refits, refit_lines, why_it_rests
 from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -39,25 +39,29 @@ def failure_line(
     Raises
     ------
     InputError
-        What is wrong with the hypotheses, the prior of the line or the items.
+        A problem of the hypotheses, the prior of the line or the items.
     """
-    share = _probability(prob)
+    share = probability(prob)
     listed = hypotheses_of(hypotheses)
-    lines = _given(judgements).lines(listed)
+    lines = _checked(judgements).lines(listed)
     n = whole(draws, "draws", 1)
     p = [(1 - share) / 2, 0.5, (1 + share) / 2]
-    drawn = [one.draws(n, substream(random_seed, f"failure line {k}")) for k, one in enumerate(lines)]
-    numbers = {
-        "mean": "mean",
-        "sd": "sd",
-        "mcse": "error",
-        "rationality": "rationality",
-        "log_evidence": "log_evidence",
-    }
+    drawn = [
+        of_hypothesis.draws(n, substream(random_seed, f"failure line {k}")) for k, of_hypothesis in enumerate(lines)
+    ]
+    numbers = {"mean": "mean", "sd": "sd", "mcse": "error"} | {key: key for key in ("rationality", "log_evidence")}
     return xr.Dataset(
         {"fail_utility": (("draw", "hypothesis"), np.array(drawn).T)}
-        | {key: ("hypothesis", np.array([getattr(one, of) for one in lines])) for key, of in numbers.items()}
-        | {"quantiles": (("quantile", "hypothesis"), np.array([one.quantile(p) for one in lines]).T)},
+        | {
+            key: ("hypothesis", np.array([getattr(of_hypothesis, of) for of_hypothesis in lines]))
+            for key, of in numbers.items()
+        }
+        | {
+            "quantiles": (
+                ("quantile", "hypothesis"),
+                np.array([of_hypothesis.quantile(p) for of_hypothesis in lines]).T,
+            )
+        },
         coords={"hypothesis": list(listed.names), "quantile": p, "draw": np.arange(n)},
         attrs={"source": judgements.source, "items": judgements.asked.items.n_items},
     )
@@ -109,8 +113,8 @@ def risk_under_failure_judgements(
     InputError
         A tree whose evidence rests on the line; what `catastrophe_risk` and `failure_line` refuse.
     """
-    share, n = _probability(prob), whole(draws, "draws", 100)
-    judgements = _given(judgements)
+    share, n = probability(prob), whole(draws, "draws", 100)
+    judgements = _checked(judgements)
     if agent is not None and not isinstance(agent, Prior):
         raise InputError(f"agent: a {type(agent).__name__}; give None or a prior")
     if policy is not None and policy.abstain and agent_fail_utility is None:
@@ -121,8 +125,8 @@ def risk_under_failure_judgements(
         _refuse_what_rests_on_the_line(tree)
         case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
         lines = judgements.lines(case.posterior.hypotheses)
-        found = risk_of_lines(case.posterior, lines, _picks(case, case.agent_weights), share, n, random_seed)
-        return _dataset(case, found, share)
+        risk = risk_of_lines(case.posterior, lines, _picks(case, case.agent_weights), share, n, random_seed)
+        return _dataset(case, risk, share)
     if not callable(tree):
         raise InputError(f"tree: a {type(tree).__name__}; give a tree from fit(), or a function fail_utility -> tree")
     count = whole(refits, "refits", 10)
@@ -138,7 +142,7 @@ def risk_under_failure_judgements(
     )
     drawn = Draws(u, log_evidence, np.zeros(len(names)))
     fitted = Refits(drawn, drawn)
-    picked = _picks(case, case.agent.weights(fitted.held(case.posterior)))
+    picked = _picks(case, case.agent.weights(fitted.posterior(case.posterior)))
     return _dataset(case, risk_of_refits(case.posterior, fitted, picked, share, n, random_seed), share)
 
 
@@ -146,34 +150,25 @@ def _picks(case: Case, agent: np.ndarray) -> Picks:
     return picks(case.valuation, case.policy, agent, len(case.posterior.weights))
 
 
-def _given(judgements: Any) -> FailureJudgements:
+def _checked(judgements: Any) -> FailureJudgements:
     if not isinstance(judgements, FailureJudgements):
         raise InputError(f"judgements: a {type(judgements).__name__}; give rh.FailureJudgements(table, column, ...)")
     return judgements
 
 
-def _probability(prob: Any) -> float:
-    share = finite(prob)
-    if share is None or not 0 < share < 1:
-        raise InputError(
-            f"prob: {shown(prob)}; give the probability of the interval, above 0 and below 1, such as 0.95"
-        )
-    return share
-
-
 def _middle(judgements: FailureJudgements) -> Any:
-    """A line to begin with."""
+    """Return a line to begin with."""
     centre = judgements.centre
     return dict(centre) if isinstance(centre, Mapping) else float(centre)
 
 
 @as_made
 def _refuse_what_rests_on_the_line(tree: xr.DataTree) -> None:
-    for one in study_in(tree)["feedback"]:
-        why = why_it_rests(one["kind"], bool(one.get("failing")))
+    for feedback in study_in(tree)["feedback"]:
+        why = why_it_rests(feedback["kind"], bool(feedback.get("failing")))
         if why:
             raise InputError(
-                f"tree: feedback {one['name']!r} was weighed with one failure line, and {why}; give a function that fits "
+                f"tree: feedback {feedback['name']!r} was weighed with one failure line, and {why}; give a function that fits "
                 "with another, such as lambda u: rh.fit(..., fail_utility=u)"
             )
 
@@ -185,20 +180,20 @@ def _evidence(tree: Any, names: tuple[str, ...], hypotheses: Mapping[str, Any] |
     return posterior.log_evidence
 
 
-def _dataset(case: Case, found: UnderLine, share: float) -> xr.Dataset:
-    numbers = {"mean": found.mean, "mcse": found.mcse} | vars(found.ends)
-    by_hypothesis = {"by_truth": found.by_truth, "weight": found.weights}
-    by_hypothesis |= {"mcse_by_truth": found.mcse_by_truth, "mcse_weight": found.mcse_weights}
+def _dataset(case: Case, risk: UnderLine, share: float) -> xr.Dataset:
+    numbers = {"mean": risk.mean, "mcse": risk.mcse} | vars(risk.ends)
+    by_hypothesis = {"by_truth": risk.by_truth, "weight": risk.weights}
+    by_hypothesis |= {"mcse_by_truth": risk.mcse_by_truth, "mcse_weight": risk.mcse_weights}
     return xr.Dataset(
         {key: ((), value) for key, value in numbers.items()}
         | {key: ("hypothesis", values) for key, values in by_hypothesis.items()}
-        | {"risk": ("draw", found.risks)},
-        coords={"hypothesis": list(case.posterior.hypotheses.names), "draw": np.arange(len(found.risks))},
+        | {"risk": ("draw", risk.risks)},
+        coords={"hypothesis": list(case.posterior.hypotheses.names), "draw": np.arange(len(risk.risks))},
         attrs={
             "policy": case.policy.name,
             "abstain": int(case.policy.abstain),
             "prob": share,
-            "refits": found.refits,
-            **({} if found.effective is None else {"effective_refits": found.effective}),
+            "refits": risk.refits,
+            **({} if risk.effective is None else {"effective_refits": risk.effective}),
         },
     )

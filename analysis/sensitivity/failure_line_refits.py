@@ -1,4 +1,4 @@
-"""The risk where the failure line is known by judgements: ``mean_m sum_o A sum_j v_j P(u_j > r_j(o))``, as plain numbers."""
+"""Evidence at many failure lines, drawn from judgements and from where the data leave them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Picks = list[tuple[np.ndarray, np.ndarray]]
 
 
 def why_it_rests(kind: str, failing: bool) -> str:
-    """Why the evidence of a feedback rests on the failure line; empty where it does not."""
+    """Return why the evidence of a feedback depends on the failure line; empty where it does not."""
     if failing:
         return "failing is among its options"
     return "" if kind in FREE else f"the evidence of {kind} rests on it"
@@ -52,11 +52,11 @@ class Draws:
     log_share: np.ndarray
 
     def evidence(self) -> np.ndarray:
-        """``log E[L_j(u_j)]``, nats: (hypothesis,)."""
+        """Return ``log E[L_j(u_j)]``, nats: (hypothesis,)."""
         return np.array([log_mean(column) for column in self.log_evidence.T]) + self.log_share
 
     def chances(self) -> np.ndarray:
-        """``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (draw, hypothesis).
+        """Return ``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (draw, hypothesis).
 
         Where the data are impossible under a hypothesis whatever its line, they say nothing of that.
         """
@@ -66,16 +66,16 @@ class Draws:
         return odds / odds.sum(axis=0)
 
     def effective(self) -> np.ndarray:
-        """Effective number of draws, ``1 / sum of share^2``: (hypothesis,)."""
+        """Return the effective number of draws, ``1 / sum of share^2``: (hypothesis,)."""
         return 1 / (self.chances() ** 2).sum(axis=0)
 
     def again(self, rng: np.random.Generator) -> "Draws":
-        """As many of them, drawn with replacement."""
+        """Return as many draws, drawn with replacement."""
         rows = rng.integers(len(self.u), size=len(self.u))
         return replace(self, u=self.u[rows], log_evidence=self.log_evidence[rows])
 
     def plus(self, log_evidence: np.ndarray) -> "Draws":
-        """With more evidence, which does not rest on the line: (hypothesis,)."""
+        """Return the draws with more evidence (hypothesis,), which does not depend on the line."""
         return replace(self, log_evidence=self.log_evidence + log_evidence)
 
 
@@ -89,8 +89,8 @@ class Refits:
     anywhere: Draws
     near: Draws
 
-    def held(self, posterior: Posterior) -> Posterior:
-        """Give the judge's posterior of ``E[L_j(u_j)]``.
+    def posterior(self, stated: Posterior) -> Posterior:
+        """Return the judge's posterior with the evidence ``E[L_j(u_j)]``.
 
         Raises
         ------
@@ -98,27 +98,31 @@ class Refits:
             The data are impossible at every one of the lines.
         """
         evidence = self.near.evidence()
-        weights = posterior_weights(posterior.prior.weights_of(posterior.hypotheses), posterior.log_prior, evidence)
-        return replace(posterior, log_evidence=evidence, weights=weights)
+        weights = posterior_weights(stated.prior.weights_of(stated.hypotheses), stated.log_prior, evidence)
+        return replace(stated, log_evidence=evidence, weights=weights)
 
     def again(self, rng: np.random.Generator) -> "Refits":
-        """As many of them, drawn with replacement."""
-        near = self.near.again(rng)
-        return Refits(near if self.near is self.anywhere else self.anywhere.again(rng), near)
+        """Return as many refits, drawn with replacement."""
+        return self._changed(lambda draws: draws.again(rng))
 
     def plus(self, log_evidence: np.ndarray) -> "Refits":
-        """With more evidence, which does not rest on the line: (hypothesis,)."""
-        near = self.near.plus(log_evidence)
-        return Refits(near if self.near is self.anywhere else self.anywhere.plus(log_evidence), near)
+        """Return the refits with more evidence (hypothesis,), which does not depend on the line."""
+        return self._changed(lambda draws: draws.plus(log_evidence))
+
+    def _changed(self, change: Callable[[Draws], Draws]) -> "Refits":
+        near = change(self.near)
+        return Refits(near if self.near is self.anywhere else change(self.anywhere), near)
 
 
 def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
-    """Draws of the failure lines: (draw, hypothesis)."""
-    return np.array([one.draws(n, substream(seed, f"failure line {k}")) for k, one in enumerate(lines)]).T
+    """Draw the failure lines: (draw, hypothesis)."""
+    return np.array(
+        [of_hypothesis.draws(n, substream(seed, f"failure line {k}")) for k, of_hypothesis in enumerate(lines)]
+    ).T
 
 
 def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
-    """Draws of the failure lines at which evidence is computed again: (draw, hypothesis).
+    """Draw the failure lines at which evidence is computed again: (draw, hypothesis).
 
     At the same quantiles under all hypotheses, so that those between which the data and the judgements are silent keep
     equal evidence; what is drawn from them pairs lines anew.
@@ -127,13 +131,13 @@ def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
 
 
 def _at(lines: Sequence[Line], p: np.ndarray) -> np.ndarray:
-    """Quantiles p, of all lines or of each, as lines: (draw, hypothesis)."""
+    """Return quantiles p, of all lines or of each, as lines: (draw, hypothesis)."""
     some = np.broadcast_to(p, (len(p), len(lines)))
-    return np.column_stack([one.quantile(some[:, k]) for k, one in enumerate(lines)])
+    return np.column_stack([of_hypothesis.quantile(some[:, k]) for k, of_hypothesis in enumerate(lines)])
 
 
 def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> Refits:
-    """Compute evidence at n draws of the lines, then at n more where the data leave them, until enough of these count.
+    """Compute evidence at n draws of the lines, then at n more nearer to the data, until enough of them count.
 
     Parameters
     ----------
@@ -155,16 +159,16 @@ def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndar
         was = ends[:, 1] - ends[:, 0]
         ends = np.array([_around(p[:, k], near.log_evidence[:, k], *ends[k]) for k in range(len(lines))])
         width = ends[:, 1] - ends[:, 0]
-        found = bool((width > was / 2).all())  # where the data leave them, though few count there: then take more
-        p = ends[:, 0] + width * rng.random((MORE * n if found else n, 1))
+        settled = bool((width > was / 2).all())  # where the data leave them, though few count there: then take more
+        p = ends[:, 0] + width * rng.random((MORE * n if settled else n, 1))
         near = drawn(p, np.log(width))
-        if found:
+        if settled:
             break
     return Refits(anywhere, near)
 
 
 def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """Ends of what holds the draws whose evidence is not far below the highest, out to the next ones."""
+    """Return the ends of the draws whose evidence is near the highest, out to the next draws."""
     if not np.max(log_evidence) > -np.inf:
         return low, high
     order = np.argsort(p, kind="stable")
@@ -174,25 +178,25 @@ def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) ->
 
 
 def exact_evidence_at(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine) -> np.ndarray:
-    """Log evidence of feedback whose evidence is exact with another failure line, nats: (hypothesis,)."""
+    """Return log evidence, nats, of exactly computed feedback at another failure line: (hypothesis,)."""
     known: dict[int, Valuation] = {}
-    for one in feedback:
-        if id(one.items) not in known:
-            known[id(one.items)] = Valuation(hypotheses, one.items, line, for_labels=True)
-    found = exactly(feedback, [known[id(one.items)] for one in feedback], "auto")
-    assert all(e is not None for e in found)
-    return np.array([e.log_evidence for e in found if e is not None]).sum(axis=0)
+    for of_kind in feedback:
+        if id(of_kind.items) not in known:
+            known[id(of_kind.items)] = Valuation(hypotheses, of_kind.items, line, for_labels=True)
+    evidence = exactly(feedback, [known[id(of_kind.items)] for of_kind in feedback], "auto")
+    assert all(e is not None for e in evidence)
+    return np.array([e.log_evidence for e in evidence if e is not None]).sum(axis=0)
 
 
 def resting_on_the_line(feedback: Sequence[Feedback]) -> list[int]:
-    """Feedback whose evidence rests on the line, and what shares a rationality with such."""
-    own = set()
-    for k, one in enumerate(feedback):
-        failing = one.items.failing()
-        if why_it_rests(one.kind, failing is not None and bool(failing.any())):
-            own.add(k)
-    shared = {feedback[k].shares for k in own} - {None}
-    return [k for k, one in enumerate(feedback) if k in own or one.shares in shared]
+    """Return the feedback whose evidence depends on the line, or shares a rationality with such."""
+    resting = set()
+    for k, of_kind in enumerate(feedback):
+        failing = of_kind.items.failing()
+        if why_it_rests(of_kind.kind, failing is not None and bool(failing.any())):
+            resting.add(k)
+    shared = {feedback[k].shares for k in resting} - {None}
+    return [k for k, of_kind in enumerate(feedback) if k in resting or of_kind.shares in shared]
 
 
 DRAWN_ERRORS = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.intervals import quantile
+from reward_hypotheses.analysis.risk.intervals import ends_of
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAPS, Picks, Refits, drawn_lines
 from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares, shares_of_variance
@@ -29,11 +29,8 @@ class Ends:
 
     @classmethod
     def of(cls, risks: np.ndarray, prob: float) -> "Ends":
-        """Equal-tailed, of independent draws."""
-        ordered = np.sort(risks)
-        lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
-        upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
-        return cls(lower, upper, mcse_lower, mcse_upper)
+        """Return the ends of the equal-tailed interval of independent draws."""
+        return cls(**ends_of(risks, prob))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +68,7 @@ class UnderLine:
 
 
 def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
-    """What an agent picks on a test, by what it is worth under each of the first n hypotheses."""
+    """Return an agent's choices on a test by their reward under each of the first n hypotheses."""
     _, total = scene_weights(valuation)
     by_hypothesis: list[Picks] = [[] for _ in range(n)]
     for scenes in scenes_of(valuation, policy):
@@ -84,7 +81,7 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
 
 
 def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each reward once, ascending, with all its mass."""
+    """Return each reward once, ascending, with all its mass."""
     if not rewards.size:
         return rewards, mass
     values, _, place, _ = distinct(rewards)
@@ -92,7 +89,7 @@ def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
-    """How often the agent picks what is worse than u under each hypothesis: (draw, hypothesis)."""
+    """Return how often the agent chooses a reward below u under each hypothesis: (draw, hypothesis)."""
     columns = []
     for h, (rewards, mass) in enumerate(picked):
         below = np.concatenate([[0.0], np.cumsum(mass)])
@@ -110,7 +107,9 @@ def risk_of_lines(
     posterior : Posterior
         The judge's.
     """
-    by_truth = np.array([one.above(rewards) @ mass for one, (rewards, mass) in zip(lines, picked, strict=True)])
+    by_truth = np.array(
+        [of_hypothesis.above(rewards) @ mass for of_hypothesis, (rewards, mass) in zip(lines, picked, strict=True)]
+    )
     by_truth = np.clip(by_truth, 0.0, 1.0)
     _, drawn, _ = posterior.draws(n, substream(seed, "values"))
     risks = (drawn * worse_at(picked, drawn_lines(lines, n, seed))).sum(axis=1)
@@ -143,19 +142,19 @@ def risk_of_refits(
     InputError
         The data are impossible at every one of the lines.
     """
-    held, near = refits.held(posterior), refits.near
+    refit, near = refits.posterior(posterior), refits.near
     count, chances, bad = len(near.u), near.chances(), worse_at(picked, near.u)
     by_truth = (chances * bad).sum(axis=0)
-    mean = float(held.weights @ by_truth)
-    spread = ((count * chances * (bad - mean)) @ held.weights).std(ddof=1)
-    risks = _risks(held, refits, picked, n, substream(seed, "values at refits"))
+    mean = float(refit.weights @ by_truth)
+    spread = ((count * chances * (bad - mean)) @ refit.weights).std(ddof=1)
+    risks = _risks(refit, refits, picked, n, substream(seed, "values at refits"))
     ends = Ends.of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
     for _ in range(bootstraps):
         some = refits.again(rng)
         try:
-            moved = some.held(posterior)
+            moved = some.posterior(posterior)
         except InputError:  # the few lines at which the data are possible are not among them
             continue
         other = Ends.of(_risks(moved, some, picked, n, rng), prob)
@@ -172,53 +171,53 @@ def risk_of_refits(
         ends=ends,
         by_truth=by_truth,
         mcse_by_truth=of_truth,
-        weights=held.weights,
+        weights=refit.weights,
         mcse_weights=of_weights,
         risks=risks,
         refits=count,
-        effective=float(near.effective()[held.weights > MATTERS].min()),
-        shares=_shares(held, refits, picked, n, seed) if bootstraps else None,
+        effective=float(near.effective()[refit.weights > MATTERS].min()),
+        shares=_shares(refit, refits, picked, n, seed) if bootstraps else None,
     )
 
 
-def _shares(held: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
-    """Shares of the variance, values and lines each as the data leave them, but drawn apart from one another."""
-    if not held.prior.uncertain:
+def _shares(refit: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
+    """Return the shares of the variance: values and lines as the data leave them, drawn independently."""
+    if not refit.prior.uncertain:
         return None
-    drawn = [_drawn(held, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
-    values, lines = [one[0] for one in drawn[:2]], [one[1:] for one in drawn[2:]]
+    drawn = [_drawn(refit, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
+    values, lines = [of_draws[0] for of_draws in drawn[:2]], [of_draws[1:] for of_draws in drawn[2:]]
     return shares_of_variance(lambda of_values, of_line: _weighed(values[of_values], *lines[of_line]))
 
 
-def _risks(held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Risks at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
-    return _weighed(*_drawn(held, refits, picked, n, rng))
+def _risks(refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the risk at draws of values and lines from ``p(pi, u | data)``: (draw,)."""
+    return _weighed(*_drawn(refit, refits, picked, n, rng))
 
 
 def _drawn(
-    held: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
+    refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws of pi, and log evidence and risk by truth at draws of the lines, from ``p(pi, u | data)``: (draw, hypothesis) each.
+    """Draw pi, and log evidence and risk by truth at lines from ``p(pi, u | data)``: (draw, hypothesis) each.
 
     A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
     """
     anywhere, near = refits.anywhere, refits.near
-    columns = np.arange(len(held.weights))
-    truths = rng.choice(len(columns), n, p=held.weights)
-    pi = held.prior.draws(held.hypotheses, truths, rng)
+    columns = np.arange(len(refit.weights))
+    truths = rng.choice(len(columns), n, p=refit.weights)
+    pi = refit.prior.draws(refit.hypotheses, truths, rng)
     at = rng.integers(len(anywhere.u), size=(n, len(columns)))
     log_evidence, bad = anywhere.log_evidence[at, columns], worse_at(picked, anywhere.u)[at, columns]
     chances, bad_near = near.chances(), worse_at(picked, near.u)
     for h in columns:
-        mine = truths == h
-        if mine.any():
-            its = rng.choice(len(near.u), int(mine.sum()), p=chances[:, h])
-            log_evidence[mine, h], bad[mine, h] = near.log_evidence[its, h], bad_near[its, h]
+        of_truth = truths == h
+        if of_truth.any():
+            its = rng.choice(len(near.u), int(of_truth.sum()), p=chances[:, h])
+            log_evidence[of_truth, h], bad[of_truth, h] = near.log_evidence[its, h], bad_near[its, h]
     return pi, log_evidence, bad
 
 
 def _weighed(pi: np.ndarray, log_evidence: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible, which weighs nothing."""
+    """Return ``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible."""
     with np.errstate(divide="ignore"):
         log_weights = np.log(pi) + log_evidence
     top = log_weights.max(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The risk against the failure line: what it would be were failing worth more, or less, than was stated."""
+"""Sensitivity of the risk to the failure line, moved up and down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ CELLS = 30_000_000
 
 @dataclass(frozen=True, eq=False)
 class FailureCurve:
-    """The risk with the failure line of every hypothesis moved, the agent as it is.
+    """The risk with the failure line of every hypothesis moved; the agent stays.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def failure_curve(
     at: Sequence[float] = STEPS,
     known: dict[Any, Any] | None = None,
 ) -> FailureCurve | str:
-    """Move the line, ``u_h + t sd_h`` for every h, weigh again what rests on it, and count: ``sum_j v_j(t) d_j(t)``.
+    """Compute the risk with the line moved, ``u_h + t sd_h`` for every h: ``sum_j v_j(t) d_j(t)``.
 
     The unit is the standard deviation of r_h over the test's options, or over training's items where it is the same for all
     of the test's. Where labels, stops, or failing among the options say something of the line, v follows; the agent's weights, and what it
@@ -117,31 +117,31 @@ def failure_curve(
         except InputError:
             continue
         risk[k] = float(weights[k] @ by_truth[k])
-    names = tuple(str(one.name) for one in feedback)
+    names = tuple(str(of_kind.name) for of_kind in feedback)
     return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
 
 
 def _rewards(valuation: Valuation, h: int) -> np.ndarray:
-    """``r_h`` of every option that is not failing itself: (item,)."""
-    found = []
+    """Return ``r_h`` of every option that is not failing itself: (item,)."""
+    parts = []
     for block in valuation.blocks():
         reward = np.broadcast_to(block.reward(h), block.shape)
-        found.append(reward.ravel() if block.options is None else reward[block.options])
-    return np.concatenate(found)
+        parts.append(reward.ravel() if block.options is None else reward[block.options])
+    return np.concatenate(parts)
 
 
 def _spread(valuation: Valuation, n: int) -> np.ndarray:
-    """Standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
+    """Return the standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
     count, mean, squares = np.zeros((3, n))
     for block in valuation.blocks():
         inside = np.ones(block.shape, bool) if block.options is None else block.options
         for h in range(n):
-            mine = np.broadcast_to(block.reward(h), block.shape)[inside]
-            if mine.size:  # Chan, Golub and LeVeque 1979
-                here, both = float(mine.mean()), count[h] + mine.size
+            rewards = np.broadcast_to(block.reward(h), block.shape)[inside]
+            if rewards.size:  # Chan, Golub and LeVeque 1979
+                here, both = float(rewards.mean()), count[h] + rewards.size
                 apart = here - mean[h]
-                squares[h] += float(((mine - here) ** 2).sum()) + apart**2 * count[h] * mine.size / both
-                mean[h] += apart * mine.size / both
+                squares[h] += float(((rewards - here) ** 2).sum()) + apart**2 * count[h] * rewards.size / both
+                mean[h] += apart * rewards.size / both
                 count[h] = both
     spread = np.sqrt(squares / np.maximum(count, 1))
     return np.array(
@@ -152,7 +152,7 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
 def _worse(
     valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How often the agent picks what lies below each limit of ``r_h - u_h``, (limit, hypothesis), and what has none: (hypothesis,).
+    """Return how often the agent's choices lie below each limit of ``r_h - u_h``, and how often they equal it.
 
     Parameters
     ----------
@@ -186,25 +186,25 @@ def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
     return FailureLine(tuple(values))
 
 
-def curve_document(found: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
-    """The curve as plain numbers: the risk at each step, or why there is none.
+def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
+    """Return the curve as plain numbers: the risk at each step, or why there is none.
 
     Parameters
     ----------
     stated : float
         The risk with the line as it was stated.
     """
-    if isinstance(found, str):
-        return {"why_not": found} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
-    risk = [stated if t == 0 else float(x) for t, x in zip(found.at, found.risk, strict=True)]
-    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in found.weights]
+    if isinstance(curve, str):
+        return {"why_not": curve} | dict.fromkeys(("unit", "at", "risk", "on_line", "refitted", "lead"))
+    risk = [stated if t == 0 else float(x) for t, x in zip(curve.at, curve.risk, strict=True)]
+    lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in curve.weights]
     return {
         "why_not": None,
-        "unit": dict(zip(names, found.unit.tolist(), strict=True)),
-        "at": list(found.at),
+        "unit": dict(zip(names, curve.unit.tolist(), strict=True)),
+        "at": list(curve.at),
         "risk": risk,
-        "on_line": found.on_line,
-        "refitted": list(found.refitted),
+        "on_line": curve.on_line,
+        "refitted": list(curve.refitted),
         "lead": lead,
     }
 

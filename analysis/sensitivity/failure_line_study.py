@@ -1,4 +1,4 @@
-"""The failure line that judgements of a study leave, and what the results document holds of it."""
+"""The failure line as the judgements of a study leave it, and its part of the results document."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ FEW = 20
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a study's judgements say of the failure line.
+    """The failure line as a study's judgements leave it.
 
     Attributes
     ----------
@@ -53,11 +53,11 @@ class Judged:
     bootstraps: int = BOOTSTRAPS
 
     def without_errors(self) -> "Judged":
-        """The same, Monte Carlo errors left out."""
+        """Return it without Monte Carlo errors."""
         return replace(self, bootstraps=0)
 
-    def whole(self, posterior: Posterior) -> Refits | None:
-        """Refits of all feedback, that which does not rest on the line as a posterior has it."""
+    def all_refits(self, posterior: Posterior) -> Refits | None:
+        """Return refits of all feedback; evidence that does not depend on the line comes from a posterior."""
         if self.refits is None:
             return None
         base = np.array([e.log_evidence for e in posterior.evidence])
@@ -86,17 +86,17 @@ class Judged:
         valuation : Valuation
             Of the test, the judge's hypotheses first.
         agent : ndarray (hypothesis,)
-            The agent's weights, which are held: what it learned, it learned by the line that was stated.
+            The agent's weights, which stay fixed: the agent learned with the stated line.
         """
         if self.why_not:
             return None
-        picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.whole(posterior)
+        picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.all_refits(posterior)
         if refits is None:
             return risk_of_lines(posterior, self.lines, picked, prob, n, seed, self.bootstraps > 0)
         return risk_of_refits(posterior, refits, picked, prob, n, seed, self.bootstraps)
 
     def warnings(self, posterior: Posterior) -> list[str]:
-        """What to know of it before believing any of it."""
+        """Return warnings about the judged line."""
         out = [f"risk_under_judged_line is null: {self.why_not}"] if self.why_not else []
         line = posterior.valuations[0].line
         for name, value in zip(posterior.hypotheses.names, line.values, strict=True):
@@ -108,7 +108,7 @@ class Judged:
 
 
 def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequence[Line], seed: int) -> Judged:
-    """Weigh again, at draws of the line, what rests on it.
+    """Compute again, at draws of the line, the evidence that depends on it.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
         As `FailureJudgements.lines` gives them.
     """
     resting = resting_on_the_line(posterior.feedback)
-    given = (judgements, tuple(lines), tuple(resting))
+    about = (judgements, tuple(lines), tuple(resting))
     if not resting:
-        return Judged(*given, None)
+        return Judged(*about, None)
     sampled = [k for k in resting if posterior.evidence[k].method != "exact"]
     if sampled:
         names = ", ".join(repr(str(posterior.feedback[k].name)) for k in sampled)
@@ -128,41 +128,36 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
             f"the evidence of feedback {names} goes with the failure line and was not computed exactly, so it is not computed "
             "again at other lines"
         )
-        return Judged(*given, None, why)
+        return Judged(*about, None, why)
     feedback = [posterior.feedback[k] for k in resting]
 
     def log_evidence(u: np.ndarray) -> np.ndarray:
         return exact_evidence_at(posterior.hypotheses, feedback, FailureLine(tuple(u.tolist())))
 
     refits = refitted(lines, log_evidence, REFITS, seed)
-    found = Judged(*given, refits)
-    whole = found.whole(posterior)
-    assert whole is not None
+    judged = Judged(*about, refits)
+    refits_of_all = judged.all_refits(posterior)
+    assert refits_of_all is not None
     try:
-        whole.held(posterior)
+        refits_of_all.posterior(posterior)
     except InputError:
         return Judged(
-            *given, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
+            *about, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
         )
-    return found
+    return judged
 
 
 def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str, Any]:
-    """What a study's judgements say of each hypothesis's failure line, for the results."""
+    """Return the judged failure line of each hypothesis, for the results."""
     asked = judged.judgements.asked
-    ends = [one.quantile([(1 - prob) / 2, (1 + prob) / 2]).tolist() for one in judged.lines]
+    ends = [of_hypothesis.quantile([(1 - prob) / 2, (1 + prob) / 2]).tolist() for of_hypothesis in judged.lines]
     return {
         "by_hypothesis": {
             name: {
-                "mean": one.mean,
-                "sd": one.sd,
-                "lower": lower,
-                "upper": upper,
-                "mcse": one.error,
-                "rationality": one.rationality,
-                "log_evidence": one.log_evidence,
+                **{"mean": line.mean, "sd": line.sd, "lower": lower, "upper": upper},
+                **{"mcse": line.error, "rationality": line.rationality, "log_evidence": line.log_evidence},
             }
-            for name, one, (lower, upper) in zip(names, judged.lines, ends, strict=True)
+            for name, line, (lower, upper) in zip(names, judged.lines, ends, strict=True)
         },
         "prob": prob,
         "source": judged.judgements.source,
@@ -177,17 +172,17 @@ def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str
     }
 
 
-def risk_document(found: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
-    """Give the risk under the judged line as the results have it."""
-    if found is None:
+def risk_document(risk: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the risk under the judged line, for the results."""
+    if risk is None:
         return None
     arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")
     return (
-        {"mean": found.mean, "mcse": found.mcse}
-        | vars(found.ends)
-        | {key: dict(zip(names, getattr(found, key).tolist(), strict=True)) for key in arrays}
-        | {"refits": found.refits, "effective_refits": found.effective}
-        | {"shares": None if found.shares is None else found.shares.document()}
+        {"mean": risk.mean, "mcse": risk.mcse}
+        | vars(risk.ends)
+        | {key: dict(zip(names, getattr(risk, key).tolist(), strict=True)) for key in arrays}
+        | {"refits": risk.refits, "effective_refits": risk.effective}
+        | {"shares": None if risk.shares is None else risk.shares.document()}
     )
 
 

@@ -1,4 +1,4 @@
-"""The essay's curve: bits of human values needed against how many items were seen, of training and of telling data."""
+"""The learning curve: bits of human values that an agent needs, by the number of items seen."""
 
 import math
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Curve:
 def bits_curve(
     posterior: Posterior, test: Valuation, matrix: np.ndarray, target: float, rng: np.random.Generator
 ) -> Curve | None:
-    """Bits of human values that an agent of uniform prior needs for a risk of at most the target, by size of the data.
+    """Compute the bits of human values that an agent of uniform prior needs for a target risk, by size of the data.
 
     At each size n the agent's weights are proportional to ``L_h(n)`` and the judge's to ``pi_h L_h(n)``, L the evidence of
     n items alone; several feedbacks keep their proportions. Where training is silent its curve is flat, however many items
@@ -59,7 +59,7 @@ def bits_curve(
     Curve or None
         None where a feedback has no evidence in closed form, a hypothesis has continuous weights or is unmodelled, or there are more than 64.
     """
-    feedback = [one for one in posterior.feedback if isinstance(one, ClosedForm)]
+    feedback = [of_kind for of_kind in posterior.feedback if isinstance(of_kind, ClosedForm)]
     n_hypotheses = len(posterior.weights)
     if (
         len(feedback) < len(posterior.feedback)
@@ -74,41 +74,41 @@ def bits_curve(
     parts_of = _parts(counts, sizes)
     truths = rng.choice(n_hypotheses, n, p=posterior.prior.weights_of(posterior.hypotheses))
     training, telling = (np.zeros((n, len(sizes), n_hypotheses)) for _ in range(2))
-    for one, valuation, parts in zip(feedback, posterior.valuations, parts_of, strict=True):
-        observed = np.asarray(one.observed)
-        picked = one.unit_of(np.array([rng.choice(one.n_answers, parts[-1], replace=False) for _ in range(n)]))
-        inputs = _inputs(one, valuation, picked)
-        training += _log_evidence(one, inputs, np.broadcast_to(observed[picked], inputs.shape[1:]), parts)
+    for of_kind, valuation, parts in zip(feedback, posterior.valuations, parts_of, strict=True):
+        observed = np.asarray(of_kind.observed)
+        picked = of_kind.unit_of(np.array([rng.choice(of_kind.n_answers, parts[-1], replace=False) for _ in range(n)]))
+        inputs = _inputs(of_kind, valuation, picked)
+        training += _log_evidence(of_kind, inputs, np.broadcast_to(observed[picked], inputs.shape[1:]), parts)
         drawn = _drawn(test, parts[-1], n, rng)
-        inputs = _inputs(one, test, drawn)
-        said = np.empty(drawn.shape, observed.dtype)
-        drawn_theta = {name: prior.draws((n,), rng) for name, prior in one.nuisances.items()}
+        inputs = _inputs(of_kind, test, drawn)
+        answers = np.empty(drawn.shape, observed.dtype)
+        drawn_theta = {name: prior.draws((n,), rng) for name, prior in of_kind.nuisances.items()}
         for row, truth in enumerate(truths):
             theta = {name: draws[row : row + 1] for name, draws in drawn_theta.items()}
-            said[row] = one.replicate(inputs[truth, row], theta, 1, rng)[0]
-        telling += _log_evidence(one, inputs, said, parts)
-    found = [_bits(posterior, matrix, log_evidence, target) for log_evidence in (training, telling)]
-    return Curve(sizes, *found)
+            answers[row] = of_kind.replicate(inputs[truth, row], theta, 1, rng)[0]
+        telling += _log_evidence(of_kind, inputs, answers, parts)
+    bits = [_bits(posterior, matrix, log_evidence, target) for log_evidence in (training, telling)]
+    return Curve(sizes, *bits)
 
 
 def _sizes(most: int) -> tuple[int, ...]:
-    """0, 1, 2, 5, 10, 20, 50 ... and the most."""
+    """Return the sizes 0, 1, 2, 5, 10, 20, 50 ... and the most."""
     steps = [m * 10**k for k in range(int(math.log10(most)) + 1) for m in (1, 2, 5)]
     return (0, *(s for s in steps if s < most), most)
 
 
 def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
-    """How many items of each feedback make up each size: always so many together, in proportion, and never fewer of a larger size."""
+    """Return the number of items of each feedback at each size, in constant proportions."""
     taken = np.zeros(len(counts), int)
-    found = [taken.copy()]
+    by_size = [taken.copy()]
     for size in range(1, sizes[-1] + 1):
         taken[int(np.argmax(np.array(counts) * size / sum(counts) - taken))] += 1
-        found.append(taken.copy())
-    return [[int(found[size][k]) for size in sizes] for k in range(len(counts))]
+        by_size.append(taken.copy())
+    return [[int(by_size[size][k]) for size in sizes] for k in range(len(counts))]
 
 
 def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Items of a test (replication, item): a scene by its weight, then one of its options."""
+    """Draw items of a test (replication, item): a scene by its weight, then one of its options."""
     widths = np.diff(test.table.starts)
     weight = test.table.scene_weights()
     p = (widths > 0) * (np.ones(len(widths)) if weight is None else weight)
@@ -116,22 +116,22 @@ def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> n
     return test.table.starts[:-1][scenes] + (rng.random((n, n_items)) * widths[scenes]).astype(int)
 
 
-def _inputs(one: ClosedForm, valuation: Valuation, items: np.ndarray) -> np.ndarray:
-    """What the likelihood depends on at some items: (hypothesis, *items.shape)."""
+def _inputs(feedback: ClosedForm, valuation: Valuation, items: np.ndarray) -> np.ndarray:
+    """Return the inputs of the likelihood at some items: (hypothesis, *items.shape)."""
     keep = np.zeros(valuation.table.n_items, bool)
     keep[items] = True
     some = Valuation(valuation.hypotheses, valuation.table.subset(keep), valuation.line, for_labels=True)
     place = (np.cumsum(keep) - 1)[items]
-    return np.array([one.at(some, h)[place] for h in range(len(valuation.hypotheses))])
+    return np.array([feedback.at(some, h)[place] for h in range(len(valuation.hypotheses))])
 
 
-def _log_evidence(one: ClosedForm, inputs: np.ndarray, said: np.ndarray, parts: list[int]) -> np.ndarray:
-    """Log evidence of the first items of each replication: (replication, size, hypothesis)."""
-    terms = np.array([one.terms(at, said) for at in inputs])  # (hypothesis, statistic, replication, item)
+def _log_evidence(feedback: ClosedForm, inputs: np.ndarray, answers: np.ndarray, parts: list[int]) -> np.ndarray:
+    """Return log evidence of the first items of each replication: (replication, size, hypothesis)."""
+    terms = np.array([feedback.terms(at, answers) for at in inputs])  # (hypothesis, statistic, replication, item)
     total = np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1, dtype=float)], axis=-1)
     n_hypotheses, k, n, _ = total.shape
-    found = [one.log_marginal(total[..., part].transpose(2, 0, 1).reshape(-1, k), part) for part in parts]
-    return np.stack([np.reshape(f, (n, n_hypotheses)) for f in found], axis=1)
+    by_part = [feedback.log_marginal(total[..., part].transpose(2, 0, 1).reshape(-1, k), part) for part in parts]
+    return np.stack([np.reshape(f, (n, n_hypotheses)) for f in by_part], axis=1)
 
 
 def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, target: float) -> np.ndarray:
@@ -141,7 +141,7 @@ def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, ta
         top = log_weights.max(axis=-1, keepdims=True)
         shifted = log_weights - top
         both.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-    flat = [one.reshape(-1, one.shape[-1]) for one in both]
+    flat = [log_weights.reshape(-1, log_weights.shape[-1]) for log_weights in both]
     return value_bits_of_many(matrix, np.exp(flat[1]), flat[0], target).reshape(log_evidence.shape[:2])
 
 

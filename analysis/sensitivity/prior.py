@@ -1,4 +1,4 @@
-"""How wrong the judge's prior may be: within a factor, a weight at which an answer flips, and slopes."""
+"""Sensitivity of the risk to the judge's prior: bounds, tipping points and slopes."""
 
 import math
 from typing import override
@@ -12,9 +12,9 @@ from reward_hypotheses.analysis.section import Document, Section
 def bounds_within_factor(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, factor: float
 ) -> tuple[float, float]:
-    """Least and greatest risk over all judge's priors whose odds differ from the stated ones by at most a factor.
+    """Return the least and greatest risk over judge's priors whose odds are off by at most a factor.
 
-    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights held. It is
+    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights fixed. It is
     greatest with ``g = k`` where d is above some threshold, and 1 below (the density-ratio class of DeRobertis and Hartigan 1981).
 
     Parameters
@@ -42,7 +42,7 @@ def _extreme(
 def tipping_point(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, h: int, threshold: float
 ) -> float:
-    """Prior weight of a hypothesis, the others in proportion, at which the risk is the threshold; NaN where it never is.
+    """Return the prior weight of a hypothesis at which the risk is the threshold; NaN where it never is.
 
     The risk ``(x L_h d_h + (1-x) A) / (x L_h + (1-x) B)``, ``A = sum_{k != h} pi_k L_k d_k / (1 - pi_h)`` and B the same without d,
     goes one way from A / B at x = 0 to d_h at x = 1, so it passes a value between them once.
@@ -54,15 +54,15 @@ def tipping_point(
     top = max(float(np.max(rest)), float(log_evidence[h]))
     if not top > -np.inf:
         return math.nan
-    mass, mine = np.exp(rest - top), math.exp(float(log_evidence[h]) - top)
-    off, on = float(mass @ (threshold - by_truth[others])), mine * (float(by_truth[h]) - threshold)
+    mass, likelihood = np.exp(rest - top), math.exp(float(log_evidence[h]) - top)
+    off, on = float(mass @ (threshold - by_truth[others])), likelihood * (float(by_truth[h]) - threshold)
     if off == 0 or on == 0 or (off > 0) != (on > 0):
         return math.nan
     return off / (off + on)
 
 
 def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> float:
-    """Least prior weight, the others in proportion, at which a hypothesis is the most probable; NaN where it never is.
+    """Return the least prior weight at which a hypothesis is the most probable; NaN where it never is.
 
     ``x L_h = (1 - x) max_{k != h} pi_k L_k / (1 - pi_h)``.
     """
@@ -81,9 +81,11 @@ def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> f
 
 
 def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray) -> tuple[float, float]:
-    """``d risk / d a`` at 1 of the judge's prior to the power a, and of the likelihood: ``Cov_v(d, log pi)``, ``Cov_v(d, log L)``.
+    """Return ``d risk / d a`` at 1 of the prior and of the likelihood, each to the power a.
 
-    Nats in, share of scenes out; the agent's weights held (Kallioinen, Paananen, Bürkner and Vehtari 2024).
+    They are ``Cov_v(d, log pi)`` and ``Cov_v(d, log L)``.
+
+    Nats in, share of scenes out; the agent's weights fixed (Kallioinen, Paananen, Bürkner and Vehtari 2024).
     """
     v = _relative(log_prior + log_evidence)
     v /= math.fsum(v.tolist())
@@ -104,7 +106,7 @@ def _log_sum(x: np.ndarray) -> float:
 def risk_bounds(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> tuple[float, float]:
-    """Least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q, the agent's weights held.
+    """Return the least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q.
 
     ``((1-e) sum pi L d + e sum q L d) / ((1-e) sum pi L + e sum q L)`` with ``d = by_truth`` is attained at a q that is
     certain of one hypothesis (Berger and Berliner 1986).
@@ -119,7 +121,7 @@ def risk_bounds(
 def risk_bound_unlisted(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> float:
-    """Greatest risk where a truth that nobody listed fits as well as the best and finds every outcome catastrophic.
+    """Return the greatest risk if an unlisted truth fits as well as the best and finds all catastrophic.
 
     ``((1-e) sum pi L d + e max L) / ((1-e) sum pi L + e max L)``.
     """
@@ -129,7 +131,7 @@ def risk_bound_unlisted(
 def _contaminated(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, e: float, log_fit: float, d: float
 ) -> float:
-    """Risk where a share e of the prior goes to one truth of this log evidence and by_truth, scaled so that nothing overflows."""
+    """Return the risk where a share e of the prior goes to one truth of this log evidence and by_truth."""
     log_base = log_prior + log_evidence
     top = float(np.max(log_base))
     base = np.exp(log_base - top)
@@ -162,7 +164,7 @@ class RiskBounds(Section[Document]):
 
 
 class OtherPriors(Section[Document]):
-    """What other values of the judge make of the risk: bounds within a factor, tipping points, and slopes."""
+    """The risk under other priors of the judge: bounds within a factor, tipping points, and slopes."""
 
     keys = ("risk_bounds_within_factor", "tipping", "slopes")
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""A prior that agent and judge share and that may be wrong: the risk over all priors near it is a quadratic programme."""
+"""A misspecified prior that agent and judge share: the risk over all priors near it, a quadratic programme."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ STEPS, STARTS = 100, 10
 def risk_bounds_jointly(
     log_prior: np.ndarray, log_evidence: np.ndarray, matrix: np.ndarray, share: float
 ) -> tuple[float, float, bool]:
-    """Least and greatest risk where a share of the prior that agent and judge have in common may be any other.
+    """Return the least and greatest risk where a share of the common prior of agent and judge may be any.
 
     Of an agent that draws one hypothesis: ``x'Cx / (1'x)^2``, ``x = L ((1 - e) pi + e q)``, over all q of the simplex. In
     ``t_k ∝ q_k 1'p_k``, ``p_k = (1 - e) pi L + e L_k``, it is ``t'Mt``, ``M_kl = p_k'C p_l / (1'p_k 1'p_l)``, on a simplex: a
@@ -49,10 +49,10 @@ def risk_bounds_jointly(
     rest = np.setdiff1d(np.arange(len(added)), relevant)
     at = np.concatenate([relevant, rest[:1]])  # those that add nothing are one corner
     put = added[at]
-    held = (1 - put)[:, None] * stated
-    rows, columns = held @ matrix.T, held @ matrix  # (corner, hypothesis): C q and q'C
+    stated_part = (1 - put)[:, None] * stated
+    rows, columns = stated_part @ matrix.T, stated_part @ matrix  # (corner, hypothesis): C q and q'C
     m = (
-        held @ matrix @ held.T
+        stated_part @ matrix @ stated_part.T
         + put[:, None] * rows[:, at].T
         + put * columns[:, at]
         + np.outer(put, put) * matrix[np.ix_(at, at)]
@@ -64,7 +64,7 @@ def risk_bounds_jointly(
 
 
 def _on_every_face(m: np.ndarray) -> float:
-    """Greatest ``t'Mt`` over the simplex: the best of the corners and of what is stationary inside each face."""
+    """Return the greatest ``t'Mt`` over the simplex: of the corners and the stationary points of each face."""
     best = float(np.diag(m).max())
     for size in range(2, len(m) + 1):
         faces = np.array(list(itertools.combinations(range(len(m)), size)))
@@ -86,7 +86,7 @@ def _on_every_face(m: np.ndarray) -> float:
 
 
 def _from_edges(m: np.ndarray) -> float:
-    """A high ``t'Mt``: the best of every edge, and what climbing from the highest of them finds (a bound from below)."""
+    """Return a high ``t'Mt``: the best of every edge, improved by climbing (a bound from below)."""
     d = np.diag(m)
     bend = d[:, None] + d - 2 * m
     with np.errstate(divide="ignore", invalid="ignore"):

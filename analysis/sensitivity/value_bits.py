@@ -1,7 +1,7 @@
-"""What human values are worth in bits, and how far wrong they may be."""
+"""Human values in bits: the information that an agent lacks to reach a target risk."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import override
 
@@ -36,7 +36,7 @@ class Bits:
 
 
 def value_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
-    """Least information about human values that an agent must be given for its risk to be at most the target.
+    """Compute the least information about human values with which an agent's risk is at most the target.
 
     ``min sum_j v_j KL(q_j || w) / ln 2`` subject to ``sum_j v_j q_j' C[:, j] <= t``, a rate-distortion function
     (Cover and Thomas, Elements of Information Theory, section 10.4). The solution is
@@ -90,7 +90,7 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
     c = above[:, columns]
 
     def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Risk above the least, and nats, of each problem."""
+        """Return the risk above the least, and nats, of each problem."""
         z = log_w[:, None] - lam * c
         top = z.max(axis=0)
         odds = np.exp(z - top)
@@ -98,13 +98,20 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
         mean = (odds * c).sum(axis=0) / mass
         return weight @ mean, weight @ (-lam * mean - top - np.log(mass))
 
-    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
-    for _ in range(64):
-        middle = (lo + hi) / 2
-        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
-        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
-    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    out[todo] = _least_bits(at, (target - lowest)[todo], 64)
     return out
+
+
+def _least_bits(
+    at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], target: np.ndarray, steps: int
+) -> np.ndarray:
+    """Return the bits at the multiplier whose risk is the target, by bisection of its logarithm: (problem,)."""
+    low, high = np.full(len(target), math.log(1e-12)), np.full(len(target), math.log(1e18))
+    for _ in range(steps):
+        middle = (low + high) / 2
+        too_high = at(np.exp(middle))[0] > target
+        low, high = np.where(too_high, middle, low), np.where(too_high, high, middle)
+    return np.maximum(at(np.exp(high))[1], 0.0) / LOG_2
 
 
 def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
@@ -135,12 +142,7 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
         mean = (odds * above).sum(axis=1) / mass
         return (judge * mean).sum(axis=1), (judge * (-lam[:, None] * mean - top - np.log(mass))).sum(axis=1)
 
-    lo, hi = np.full(len(todo), math.log(1e-12)), np.full(len(todo), math.log(1e18))
-    for _ in range(50):
-        middle = (lo + hi) / 2
-        too_high = at(np.exp(middle))[0] > (target - lowest)[todo]
-        lo, hi = np.where(too_high, middle, lo), np.where(too_high, hi, middle)
-    out[todo] = np.maximum(at(np.exp(hi))[1], 0.0) / LOG_2
+    out[todo] = _least_bits(at, (target - lowest)[todo], 50)
     return out
 
 
@@ -156,10 +158,10 @@ class ValueBits(Section[Document]):
         if not case.policy.mixes_weights:
             nothing = {key: dict.fromkeys(case.judge_names) for key in keys}
             return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None), strict=True))
-        found = dict(zip(keys, case.once(_uniform_agent), strict=True))
+        by_target = dict(zip(keys, case.once(_uniform_agent), strict=True))
         return {
-            "value_bits": {key: bits.bits for key, bits in found.items()},
-            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in found.items()},
+            "value_bits": {key: bits.bits for key, bits in by_target.items()},
+            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in by_target.items()},
             "value_bits_of_agent": self._of_agent(case),
         }
 
@@ -183,9 +185,9 @@ class ValueBits(Section[Document]):
             )
             return
         beyond: dict[str, list[str]] = {}
-        for target, found in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
-            if found.reason:
-                beyond.setdefault(found.reason, []).append(repr(float(target)))
+        for target, bits in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
+            if bits.reason:
+                beyond.setdefault(bits.reason, []).append(repr(float(target)))
         for why, keys in beyond.items():
             yield f"no amount of information about human values brings the risk to {' or '.join(keys)}: {why}"
 

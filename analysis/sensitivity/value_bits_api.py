@@ -50,11 +50,11 @@ def value_bits(
     elif not case.policy.mixes_weights:
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
-        found = case.risk
+        risk = case.risk
         uninformed = case.posterior.acting_log_prior(agent)
 
         def solve(case: Case) -> values.Bits:
-            matrix = case.risk.matrix if case.posterior.families else found.matrix
+            matrix = case.risk.matrix if case.posterior.families else risk.matrix
             judge = case.posterior
             log_agent = log_normalised(uninformed + judge.log_evidence)
             return values.value_bits(matrix, judge.weights, log_agent, float(target))
@@ -80,7 +80,7 @@ def risk_bounds(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> tuple[float, float]:
-    """Bound the risk over judge's priors of which a share may be anything, the agent's weights held: (lower, upper)."""
+    """Bound the risk over judge's priors of which a share may be anything, the agent's weights fixed: (lower, upper)."""
     share = finite(contamination)
     if share is None or not 0 < share < 1:
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")

@@ -1,4 +1,4 @@
-"""Which of two doubts moves the risk most: shares of its variance."""
+"""Variance decomposition of the risk: shares of the values and of the failure line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TINY, BATCHES = 1e-14, 20
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the variance of the risk by doubt about the values and about the failure line, taken as independent.
+    """Shares of the variance of the risk from the values and from the failure line, taken as independent.
 
     ``first`` of either is ``Var(E[risk | it]) / Var(risk)`` (Sobol 1993), ``total`` what is left of the variance when the other
     is known; they differ by what only both together move. ``mcse`` is the Monte Carlo error of the firsts.
@@ -24,7 +24,7 @@ class Shares:
     mcse_line: float
 
     def document(self) -> dict[str, Any]:
-        """As the results have it."""
+        """Return the shares for the results."""
         return {
             "values": {"first": self.values, "total": 1 - self.line, "mcse": self.mcse_values},
             "failure_line": {"first": self.line, "total": 1 - self.values, "mcse": self.mcse_line},
@@ -32,30 +32,30 @@ class Shares:
 
 
 def shares_of_variance(risk: Callable[[int, int], np.ndarray]) -> Shares | None:
-    """Estimate them by drawing one anew and keeping the other (Janon and others 2014); None where nothing varies.
+    """Estimate the shares by drawing one input anew (Janon and others 2014); None where nothing varies.
 
     Parameters
     ----------
     risk : callable
         Of which set of draws of the values (0 or 1), and of the line: risks (draw,).
     """
-    kept = risk(0, 0)
+    base = risk(0, 0)
     others = risk(0, 1), risk(1, 0)  # the same values, the same line
 
     def first(rows: np.ndarray) -> np.ndarray:
         out = []
         for other in others:
-            a, b = kept[rows], other[rows]
+            a, b = base[rows], other[rows]
             mean = (a.mean() + b.mean()) / 2
             variance = ((a**2 + b**2) / 2).mean() - mean**2
             out.append(((a * b).mean() - mean**2) / variance if variance > TINY else np.nan)
         return np.clip(np.array(out), 0.0, 1.0)
 
-    n = len(kept)
-    found = first(np.arange(n))
-    if np.isnan(found).any():
+    n = len(base)
+    firsts = first(np.arange(n))
+    if np.isnan(firsts).any():
         return None
     parts = np.array_split(np.arange(n), BATCHES)
     left_out = np.array([first(np.concatenate([p for j, p in enumerate(parts) if j != k])) for k in range(BATCHES)])
     error = np.sqrt((BATCHES - 1) / BATCHES * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))  # jackknife
-    return Shares(float(found[0]), float(found[1]), float(error[0]), float(error[1]))
+    return Shares(float(firsts[0]), float(firsts[1]), float(error[0]), float(error[1]))

@@ -1,1 +1,1 @@
-"""Shift."""
+"""Distribution shift: the two-sample test, worst cases, impact and minimax bounds."""

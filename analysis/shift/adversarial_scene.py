@@ -1,4 +1,4 @@
-"""The worst scene that can be made of given features: by enumeration, or by coordinate ascent with restarts."""
+"""The worst scene that given features can make, by enumeration or by coordinate ascent with restarts."""
 
 import json
 import math
@@ -34,7 +34,7 @@ ONE_BY_ONE = 50  # times fewer scenes are enumerated where each must be valued o
 
 @dataclass(frozen=True, eq=False)
 class WorstScene:
-    """The scene in which an agent does worst, of those that a box of features holds.
+    """The scene of a box of features in which an agent's risk is highest.
 
     Attributes
     ----------
@@ -144,19 +144,13 @@ def search_worst(
     assert search.best is not None
     table = grid.table(*search.best).to_dataset()
     table = table.assign({name: table[name].astype(column.dtype) for name, column in grid.columns.items()})
-    more = "has more avoidable risk" if search.less_floor else "is worse"
-    how = (
-        f"no other of the {grid.size:,} scenes of the box {more}"
-        if exact
-        else f"none that {more} was found among {search.evaluations:,} of {_many(grid.size)} scenes, from {restarts} starts"
-    )
-    return _worst_scene(case(table), search, table, exact, how, values)
+    return _worst_scene(case(table), search, table, values, 0 if exact else restarts)
 
 
 def _worst_scene(
-    case: Case, search: "_Search", table: xr.Dataset, exact: bool, how: str, values: Mapping[str, np.ndarray]
+    case: Case, search: "_Search", table: xr.Dataset, values: Mapping[str, np.ndarray], restarts: int
 ) -> WorstScene:
-    """Return the scene that a search ended with, with its risk and a record of how it was chosen."""
+    """Return the scene that a search ended with, its risk, and how it was chosen; without restarts all were valued."""
 
     def risk_of(case: Case) -> float:
         return float(case.rollout.risk[0])
@@ -166,12 +160,16 @@ def _worst_scene(
     described = {
         name: sorted(set(v.tolist())) if len(v) <= 12 else [*v[:2], "...", v[-1]] for name, v in values.items()
     }
+    size, more = search.grid.size, "has more avoidable risk" if search.less_floor else "is worse"
+    how = f"no other of the {size:,} scenes of the box {more}"
+    if restarts:
+        how = f"none that {more} was found among {search.evaluations:,} of {_many(size)} scenes, from {restarts} starts"
     return WorstScene(
         risk=risk,
         mcse=math.nan if error is None else float(error),
         floor=floor,
-        exact=exact,
-        scenes=search.grid.size,
+        exact=not restarts,
+        scenes=size,
         evaluations=search.evaluations,
         path=np.array(search.path),
         words=f"The risk in this scene is {risk:.3g}, {floor:.3g} of it unavoidable; {how}.",
@@ -272,15 +270,15 @@ class _Grid:
         )
 
     def option(self, kinds: np.ndarray) -> np.ndarray:
-        """Numbers of the values of each kind of option: (..., feature)."""
+        """Return the numbers of the values of each kind of option: (..., feature)."""
         return _unravelled(kinds, self.lengths)
 
     def setting(self, settings: np.ndarray) -> np.ndarray:
-        """Numbers of the values of each setting of the scene: (..., feature of the scene)."""
+        """Return the numbers of the values of each setting of the scene: (..., feature of the scene)."""
         return _unravelled(settings, self.shared_lengths)
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All scenes, so many at a time."""
+        """Yield all scenes, so many at a time."""
         for setting in range(self.settings):
             scenes = combinations_with_replacement(range(self.kinds), self.options)
             while some := list(islice(scenes, CHUNK)):
@@ -358,7 +356,7 @@ class _Search:
             idle = 0 if current > before + SAME else idle + 1
 
     def _places(self) -> list[tuple[int, int]]:
-        """What a step changes: (option, feature), the feature -1 for all of them; the option -1 for the scene's own."""
+        """Return the places that a step changes: (option, feature); -1 for all features, or for the scene's own."""
         grid = self.grid
         features = [-1] if grid.kinds <= AT_ONCE else range(len(grid.lengths))
         return [(o, k) for o in range(grid.options) for k in features if grid.lengths] + [

@@ -1,4 +1,4 @@
-"""Impact: how far what an agent does lies from training, with no regard to what it is worth, beside what the values say.
+"""Impact: the distance of an agent's choices from training, compared with the catastrophes that values define.
 
 The essay's footnote: impact measures would define catastrophe without values. What they flag need not be a catastrophe (a
 large beneficial outcome), and what they pass may be one (a small terrible one).
@@ -49,7 +49,7 @@ def impact_of(
     level: float = LEVEL,
     counts: Sequence[np.ndarray | None] = (),
 ) -> Impact:
-    """How far the items of a test lie from those of training, all rows of training pooled.
+    """Measure how far the items of a test lie from those of training, all rows of training pooled.
 
     With m and S the mean and covariance of training's items (scenes by their weights; items that are failing left out)::
 
@@ -76,7 +76,7 @@ def impact_of(
 def impact_by_column(
     training: Sequence[Table], test: Table, column: str, threshold: float | None, level: float = LEVEL
 ) -> Impact:
-    """The same by a column that says how large an impact is: flagged above a threshold, or where few of training are as large."""
+    """Measure impact by a column: flagged above a threshold, or where few of training are as large."""
     values = feature(test, column)
     if threshold is not None:
         return Impact(values, np.full(len(values), np.nan), values > threshold)
@@ -90,7 +90,7 @@ def _matrix(table: Table, features: Sequence[str]) -> np.ndarray:
 
 
 def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Items of training that are not failing (item, feature), and how much each counts: its count, or its scene's weight.
+    """Return the items of training that are not failing (item, feature), and their counts or scene weights.
 
     Weights average 1.
     """
@@ -105,7 +105,7 @@ def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = Non
 
 
 def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The distance from the centre of these rows."""
+    """Return the function that gives the distance from the centre of these rows."""
     share = weight / weight.sum()
     first = rows[0]
     constant = np.ptp(rows, axis=0) <= 1e-12 * np.abs(rows).max(axis=0)
@@ -139,22 +139,22 @@ def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray],
     return distance
 
 
-def _judged(seen: np.ndarray, weight: np.ndarray, found: np.ndarray, level: float) -> Impact:
-    """Which values are larger than nearly all that was seen."""
+def _judged(seen: np.ndarray, weight: np.ndarray, distances: np.ndarray, level: float) -> Impact:
+    """Flag the values that are larger than nearly all of training."""
     order = np.argsort(seen, kind="stable")
     nearer = np.concatenate([[0.0], np.cumsum(weight[order])])
-    slack = 1e-9 * np.abs(found)
-    slack[~np.isfinite(found)] = 0.0
-    as_far = 1.0 - nearer[np.searchsorted(seen[order], found - slack)] / nearer[-1]
-    as_far = np.where(np.isfinite(found), np.clip(as_far, 0.0, 1.0), 0.0)
-    return Impact(found, as_far, as_far < 1 - level - 1e-12)
+    slack = 1e-9 * np.abs(distances)
+    slack[~np.isfinite(distances)] = 0.0
+    as_far = 1.0 - nearer[np.searchsorted(seen[order], distances - slack)] / nearer[-1]
+    as_far = np.where(np.isfinite(distances), np.clip(as_far, 0.0, 1.0), 0.0)
+    return Impact(distances, as_far, as_far < 1 - level - 1e-12)
 
 
 CELLS = (("flagged", "catastrophe"), ("flagged", "fine"), ("passed", "catastrophe"), ("passed", "fine"))
 
 
 def agreement(acted: Rollout, flagged: np.ndarray) -> dict[str, dict[str, float]]:
-    """Shares of what the agent does, scenes by their weights: flagged by impact or passed, a catastrophe by the values or fine.
+    """Return shares of the agent's choices: flagged or passed by impact, a catastrophe or fine by the values.
 
     They add up to 1 less how often the agent abstains.
     """
@@ -168,36 +168,36 @@ def agreement(acted: Rollout, flagged: np.ndarray) -> dict[str, dict[str, float]
 
 
 def false_alarms(table: dict[str, dict[str, float]]) -> float:
-    """Share of what is flagged that is no catastrophe; NaN where nothing is."""
+    """Return the share of flagged choices that are fine; NaN where none is flagged."""
     flagged = table["flagged"]["catastrophe"] + table["flagged"]["fine"]
     return table["flagged"]["fine"] / flagged if flagged > 0 else math.nan
 
 
 def missed(table: dict[str, dict[str, float]]) -> float:
-    """Share of the catastrophes that impact passes; NaN where there are none."""
+    """Return the share of the catastrophes that impact passes; NaN where there are none."""
     risk = table["flagged"]["catastrophe"] + table["passed"]["catastrophe"]
     return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
 
 
-def examples(acted: Rollout, found: Impact, row: str, most: int = 1) -> list[int]:
-    """Items that stand for an off-diagonal cell, the plainest first.
+def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[int]:
+    """Return items that stand for an off-diagonal cell, the clearest first.
 
     Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
     "passed" what it does that is likelier a catastrophe than not: the likeliest, then the nearest. Then what is done most.
-    What it does less than once in a hundred such scenes stands for nothing.
+    Choices made in less than one of a hundred such scenes are left out.
     """
     mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
     if row == "flagged":
-        which = np.flatnonzero((mass > 0) & found.flagged & (acted.bad < 0.5))
-        order = np.lexsort((which, -mass[which], -found.distance[which], np.round(acted.bad[which], 12)))
+        which = np.flatnonzero((mass > 0) & impact.flagged & (acted.bad < 0.5))
+        order = np.lexsort((which, -mass[which], -impact.distance[which], np.round(acted.bad[which], 12)))
     else:
-        which = np.flatnonzero((mass > 0) & ~found.flagged & (acted.bad > 0.5))
-        order = np.lexsort((which, -mass[which], found.distance[which], -np.round(acted.bad[which], 12)))
+        which = np.flatnonzero((mass > 0) & ~impact.flagged & (acted.bad > 0.5))
+        order = np.lexsort((which, -mass[which], impact.distance[which], -np.round(acted.bad[which], 12)))
     return [int(i) for i in which[order][:most]]
 
 
 def place(table: Table, item: int) -> tuple[str, str]:
-    """Scene and option of an item, by name; the option "" where there are none."""
+    """Return the scene and option of an item, by name; the option "" where there are none."""
     scene = table.scene_name(int(np.searchsorted(table.starts, item, side="right")) - 1)
     if not table.has_options:
         return scene, ""
@@ -214,19 +214,19 @@ def described(table: Table, item: int, features: Sequence[str]) -> str:
 
 
 def impact_document(
-    acted: Rollout, found: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
+    acted: Rollout, impact: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
 ) -> dict[str, Any]:
-    """What a study says of impact: the table as measured, with what it misses and an example of each disagreement."""
+    """Return the impact for the results: the table, and an example of each disagreement."""
     shown: dict[str, Any] = {}
     for row in ("flagged", "passed"):
-        items = examples(acted, found, row)
+        items = examples(acted, impact, row)
         shown[row] = None
         if items:
             scene, option = place(acted.table, items[0])
             shown[row] = {
                 "scene": scene,
                 "option": option if option else None,
-                "as_far": float(found.as_far[items[0]]),
+                "as_far": float(impact.as_far[items[0]]),
                 "catastrophe": float(acted.bad[items[0]]),
                 "words": described(acted.table, items[0], features),
             }
@@ -243,25 +243,25 @@ def _of_items(case: Case) -> tuple[Impact, list[str]] | None:
         case.known[key] = None
         if features:
             case.known[key] = (impact_of(training, test, features, counts=case.training.counts), features)
-    found: tuple[Impact, list[str]] | None = case.known[key]
-    return found
+    result: tuple[Impact, list[str]] | None = case.known[key]
+    return result
 
 
 class ImpactOfChoices(Section[Document]):
-    """Impact of the agent's choices, beside what the values say of them; None where it is not defined."""
+    """Impact of the agent's choices, compared with the values; None where not defined."""
 
     keys = ("impact",)
     of_test = sampled = True
 
     @override
     def compute(self, case: Case) -> Document | None:
-        found = _of_items(case)
-        if found is None:
+        of_items = _of_items(case)
+        if of_items is None:
             return None
-        impact, features = found
+        impact, features = of_items
         return impact_document(case.rollout, impact, agreement(case.rollout, impact.flagged), features)
 
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        found = _of_items(case)
-        return {"impact": None if found is None else {"table": agreement(case.rollout, found[0].flagged)}}
+        of_items = _of_items(case)
+        return {"impact": None if of_items is None else {"table": agreement(case.rollout, of_items[0].flagged)}}

@@ -1,4 +1,4 @@
-"""Impact of what a fitted tree's agent does on a test, beside what the values say of it: a labelled layer over the arrays."""
+"""Impact of a fitted tree's agent on a test, as a labelled Dataset."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +44,7 @@ def impact(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Hold a measure of impact, which knows no values, against what the values call a catastrophe.
+    """Compare a measure of impact, which knows no values, with the catastrophes that the values define.
 
     Impact is how far the features of an outcome (the option that the agent takes) lie from what training saw: with m and S
     mean and covariance of training's items, ``d(x)^2 = (x - m)' S^+ (x - m)``, infinite where ``x - m`` leaves the range of S
@@ -84,7 +84,7 @@ def impact(
     Raises
     ------
     InputError
-        What is wrong with the tree, the tables or the column, or no feature to measure by.
+        A problem of the tree, the tables or the column, or no feature to measure by.
     """
     if threshold is not None and column is None:
         raise InputError("threshold: it is of a column; name the one that holds the impact, column=")

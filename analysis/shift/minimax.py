@@ -1,4 +1,4 @@
-"""What no function of the training data can do better than: the worst-case risk between hypotheses that training cannot tell apart."""
+"""Minimax bounds: the risk that no function of the training data can undercut between silent hypotheses."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ LARGEST = 200_000  # kinds of option times kinds of scene of which a linear prog
 
 
 def worst_case(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
-    """Least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
+    """Return the least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
 
     Over all policies a that abstain in at most a share rho of the scenes. Training is silent within S, so an agent that
     sees nothing else does the same whichever of S is true, and has at least this risk under one of them.
@@ -47,7 +47,7 @@ type Kinds = dict[tuple[tuple[bool, ...], ...], float]
 
 def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
     weight, total = scene_weights(valuation)
-    found: Kinds = {}
+    kinds: Kinds = {}
     for block in valuation.blocks():
         bad = np.array([block.worse(h) for h in members])  # (member, option, scene)
         there = np.ones(block.shape, bool) if block.options is None else block.options
@@ -64,14 +64,14 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
                 if not any(p != o and all(a <= b for a, b in zip(p, o, strict=True)) for p in options)
             ]
             key = tuple(sorted(least)) or ((False,) * len(members),)  # nothing but failing: no catastrophe
-            found[key] = found.get(key, 0.0) + share
-    return {key: share / total for key, share in found.items()}  # at the end, so that a half is a half
+            kinds[key] = kinds.get(key, 0.0) + share
+    return {key: share / total for key, share in kinds.items()}  # at the end, so that a half is a half
 
 
 def _of_two(kinds: Kinds, rho: float) -> float:
-    """In closed form: abstain first where every option is bad under both, then where the worse one is forced."""
+    """Return the bound in closed form: abstain where every option is bad under both, then where one is forced."""
     both = kinds.get(((True, True),), 0.0)
-    forced = [kinds.get((one,), 0.0) for one in ((True, False), (False, True))]
+    forced = [kinds.get((of_pair,), 0.0) for of_pair in ((True, False), (False, True))]
     either = kinds.get(((False, True), (True, False)), 0.0)
     left = max(both - rho, 0.0)
     rho = max(rho - both, 0.0)
@@ -86,15 +86,15 @@ def _by_program(kinds: Kinds, n: int, rho: float) -> float:
     # variables: mass of each option in each kind of scene, mass abstained in each, the risk
     risk = np.hstack([np.array([o for _, o in columns], float).T, np.zeros((n, len(shares))), -np.ones((n, 1))])
     budget = np.concatenate([np.zeros(len(columns)), np.ones(len(shares)), [0.0]])[None]
-    whole = np.zeros((len(shares), len(columns) + len(shares) + 1))
-    whole[[k for k, _ in columns], np.arange(len(columns))] = 1.0
-    whole[np.arange(len(shares)), len(columns) + np.arange(len(shares))] = 1.0
-    cost = np.zeros(whole.shape[1])
+    sums = np.zeros((len(shares), len(columns) + len(shares) + 1))
+    sums[[k for k, _ in columns], np.arange(len(columns))] = 1.0
+    sums[np.arange(len(shares)), len(columns) + np.arange(len(shares))] = 1.0
+    cost = np.zeros(sums.shape[1])
     cost[-1] = 1.0
-    found = linprog(
-        cost, np.vstack([risk, budget]), np.append(np.zeros(n), rho), whole, shares, bounds=(0, None), method="highs"
+    solution = linprog(
+        cost, np.vstack([risk, budget]), np.append(np.zeros(n), rho), sums, shares, bounds=(0, None), method="highs"
     )
-    return float(found.fun) if found.success else float("nan")
+    return float(solution.fun) if solution.success else float("nan")
 
 
 ABSTAINING = (0.0, 0.1, 0.5)

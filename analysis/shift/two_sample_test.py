@@ -1,14 +1,14 @@
-"""Is it a shift at all? A permutation test on what the hypotheses say about training and test."""
+"""A two-sample test of training against test, by how the hypotheses classify their items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
-from reward_hypotheses.analysis.shift.units import Units, _copies, _shares, item_weights, thinned
+from reward_hypotheses.analysis.shift.units import Units, copies_of_units, item_weights, shares_of_sides, thinned
 from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
@@ -16,6 +16,8 @@ from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 PERMUTATIONS = 999
+STATISTIC = ("statistic", "p", "permutations", "indicator", "training", "test")
+"""Figures of `Shift` that the results have under the same names."""
 LEVEL = 0.01
 WORDS = ("worse than failing", "equal to failing", "better than failing")
 MOST_VECTORS = 256  # vectors of classes that are indicators, the most frequent ones
@@ -25,7 +27,7 @@ MOST_KINDS = 8  # vectors of classes whose shares are given
 
 @dataclass(frozen=True)
 class Shift:
-    """The answer, with the figures behind it.
+    """The result of the test, with the figures that it rests on.
 
     Attributes
     ----------
@@ -66,7 +68,7 @@ def shift_check(
     rng: np.random.Generator,
     counts: Sequence[np.ndarray | None] = (),
 ) -> Shift:
-    """Check whether the test differs from training in what the hypotheses say about it.
+    """Test whether the hypotheses classify the items of the test as they do those of training.
 
     Indicators: for each hypothesis, and for each vector of classes that occurs, whether an item is worse than, equal
     to or better than failing; where all tables have options also, scene by scene for each i and j, whether i's best
@@ -88,17 +90,16 @@ def shift_check(
         How often each item of training stands there, one a table; once unless given. Copies are permuted one by one: scenes,
         unless counts differ within one, then items.
     """
-    names = test.hypotheses.names
+    names, tables = test.hypotheses.names, [*training, test]
     of_tables: list[np.ndarray | None] = [*(counts or [None] * len(training)), None]
-    whole = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, of_tables, strict=False))
+    by_scene = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, of_tables, strict=False))
     choosers = np.array([], int)
-    if whole and test.table.has_options:
+    if by_scene and test.table.has_options:
         choosers = np.sort(np.argsort(-weights, kind="stable")[:MOST_CHOOSERS])
-    tables = [*training, test]
-    copies = [_copies(v.table, whole, c) for v, c in zip(tables, of_tables, strict=True)]
-    of_training, of_test = _shares(sum(int(c.sum()) for c in copies[:-1]), int(copies[-1].sum()))
-    kept = [thinned(c, of_training, rng) for c in copies[:-1]] + [thinned(copies[-1], of_test, rng)]
-    sides = [Units(v, whole, choosers, k, c is not None) for v, k, c in zip(tables, kept, of_tables, strict=True)]
+    copies = [copies_of_units(v.table, by_scene, c) for v, c in zip(tables, of_tables, strict=True)]
+    of_training, of_test = shares_of_sides(sum(int(c.sum()) for c in copies[:-1]), int(copies[-1].sum()))
+    sampled = [thinned(c, of_training, rng) for c in copies[:-1]] + [thinned(copies[-1], of_test, rng)]
+    sides = [Units(v, by_scene, choosers, k, c is not None) for v, k, c in zip(tables, sampled, of_tables, strict=True)]
 
     codes, first, place, _ = distinct(np.concatenate([s.codes for s in sides]))
     of_items = [np.ones(v.table.n_items) if c is None else c for v, c in zip(tables, of_tables, strict=True)]
@@ -107,43 +108,53 @@ def shift_check(
     by_vector = [s.vector_counts(codes[frequent]) for s in sides]
 
     items = np.hstack([np.vstack([s.by_class for s in sides]), np.vstack(by_vector)])
-    mass = np.concatenate([s.n_items for s in sides])
+    mass, weight, times = (np.concatenate([getattr(s, key) for s in sides]) for key in ("n_items", "weight", "times"))
     scenes = np.vstack([s.choices for s in sides])
-    weight = np.concatenate([s.weight for s in sides])
-    copies_of = np.concatenate([s.times for s in sides])
     side = np.repeat([i < len(training) for i in range(len(sides))], [len(s.weight) for s in sides])
-    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng, copies_of)
-    weight = weight * copies_of
+    statistic, which, at_training, at_test, p = _permute(items, mass, scenes, weight, side, rng, times)
+    weight = weight * times
     shares = [(weight * at) @ items[:, 3 * len(names) :] / ((weight * at) @ mass) for at in (side, ~side)]
     apart = np.argsort(-np.abs(shares[0] - shares[1]), kind="stable")[:MOST_KINDS]
+    return Shift(
+        shifted=p < LEVEL,
+        statistic=statistic,
+        indicator=_labels(names, vectors, choosers)[which] if which >= 0 else "",
+        training=at_training,
+        test=at_test,
+        p=p,
+        permutations=PERMUTATIONS,
+        **_new_classes(sides, test),
+        kinds=tuple((tuple(WORDS[c + 1] for c in vectors[k]), float(shares[0][k]), float(shares[1][k])) for k in apart),
+    )
 
-    labels = [f"an item is {WORDS[k]} under {name!r}" for name in names for k in range(3)]
-    labels += [f"an item is {_in_words(vector, names)}" for vector in vectors]
+
+def _labels(names: Sequence[str], vectors: np.ndarray, choosers: np.ndarray) -> list[str]:
+    """Return the indicators in words, in their order."""
     chosen = [names[i] for i in choosers]
-    labels += [f"the best option under {i!r} is better than failing under {j!r}" for i in chosen for j in chosen]
-    labels += [f"the best option under {i!r} is also the best under {j!r}" for i in chosen for j in chosen]
+    return [
+        *(f"an item is {words} under {name!r}" for name in names for words in WORDS),
+        *(f"an item is {_in_words(vector, names)}" for vector in vectors),
+        *(f"the best option under {i!r} is better than failing under {j!r}" for i in chosen for j in chosen),
+        *(f"the best option under {i!r} is also the best under {j!r}" for i in chosen for j in chosen),
+    ]
 
+
+def _new_classes(sides: Sequence[Units], test: Valuation) -> dict[str, Any]:
+    """Return the vectors of classes that occur on the test alone, and how many items they are; fields of `Shift`."""
     seen, _, _, _ = distinct(np.concatenate([s.codes for s in sides[:-1]]))
     on_test, at, _, times = distinct(sides[-1].codes)
     new = np.flatnonzero(seen[np.minimum(np.searchsorted(seen, on_test), len(seen) - 1)] != on_test)
     new = new[np.argsort(-times[new], kind="stable")]
     of_item = item_weights(test)
     is_new = np.isin(sides[-1].codes, on_test[new])
-    listed = tuple((tuple(WORDS[c + 1] for c in _classes_of(test, int(at[v]))), int(times[v])) for v in new[:20])
-    return Shift(
-        shifted=p < LEVEL,
-        statistic=statistic,
-        indicator=labels[which] if which >= 0 else "",
-        training=at_training,
-        test=at_test,
-        p=p,
-        permutations=PERMUTATIONS,
-        new_classes=listed,
-        n_new=len(new),
-        new_items=int(times[new].sum()),
-        new_share=float(of_item[is_new].sum() / of_item.sum()),
-        kinds=tuple((tuple(WORDS[c + 1] for c in vectors[k]), float(shares[0][k]), float(shares[1][k])) for k in apart),
-    )
+    return {
+        "new_classes": tuple(
+            (tuple(WORDS[c + 1] for c in _classes_of(test, int(at[v]))), int(times[v])) for v in new[:20]
+        ),
+        "n_new": len(new),
+        "new_items": int(times[new].sum()),
+        "new_share": float(of_item[is_new].sum() / of_item.sum()),
+    }
 
 
 def _constant(table: Table, counts: np.ndarray | None) -> bool:
@@ -155,7 +166,7 @@ def _constant(table: Table, counts: np.ndarray | None) -> bool:
 
 
 def _classes_at(sides: Sequence[Units], position: int) -> list[int]:
-    """Classes of the item at a position in the codes of all sides, one after another."""
+    """Return the classes of the item at a position in the codes of all sides, one after another."""
     for side in sides:
         if position < len(side.codes):
             return _classes_of(side.valuation, position)
@@ -172,8 +183,7 @@ def _classes_of(valuation: Valuation, item: int) -> list[int]:
 
 def _in_words(vector: Sequence[int], names: Sequence[str]) -> str:
     by_class = [[names[h] for h, c in enumerate(vector) if c == k] for k in (-1, 0, 1)]
-    said = [f"{WORDS[k]} under {', '.join(map(repr, who))}" for k, who in enumerate(by_class) if who]
-    return " and ".join(said)
+    return " and ".join(f"{WORDS[k]} under {', '.join(map(repr, who))}" for k, who in enumerate(by_class) if who)
 
 
 def _permute(
@@ -185,7 +195,7 @@ def _permute(
     rng: np.random.Generator,
     times: np.ndarray,
 ) -> tuple[float, int, float, float, float]:
-    """Statistic, its indicator, that one's means in training and test, and the permutation p-value.
+    """Return the statistic, its indicator, the indicator's means in training and test, and the p-value.
 
     Parameters
     ----------
@@ -222,9 +232,9 @@ def _permute(
 
     places = np.vstack([weight * side, weight * ~side])  # (training or test, place)
     observed = (places * times) @ values
-    found = statistic(observed[:1], observed[1:])[0]
-    which = int(np.flatnonzero(varies)[int(np.argmax(found))])
-    threshold = float(found.max()) * (1 - 1e-9)
+    apart = statistic(observed[:1], observed[1:])[0]
+    which = int(np.flatnonzero(varies)[int(np.argmax(apart))])
+    threshold = float(apart.max()) * (1 - 1e-9)
 
     def exceeding(in_training: np.ndarray, on_test: np.ndarray) -> int:
         return int((statistic(in_training, on_test).max(axis=1) >= threshold).sum())
@@ -254,17 +264,17 @@ def _permute(
             order = rng.permuted(np.tile(np.arange(len(values)), (n, 1)), axis=1)
             exceeds += exceeding(places[0][order] @ values, places[1][order] @ values)
     at_training, at_test = means(observed)[:, which]
-    return float(found.max()), which, float(at_training), float(at_test), (1 + exceeds) / (PERMUTATIONS + 1)
+    return float(apart.max()), which, float(at_training), float(at_test), (1 + exceeds) / (PERMUTATIONS + 1)
 
 
 def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each kind of rows that are alike, and how many copies there are, by a 64-bit hash of the row."""
+    """Return the first row of each kind of equal rows, and their copies, by a 64-bit hash of the row."""
     _, first, place, _ = distinct(row_hashes(values))
     return first, np.bincount(place, times).astype(np.int64)
 
 
 def shift_of(case: Case) -> Shift:
-    """Return the test of whether a study's test differs from its training data in what the hypotheses say of both."""
+    """Return the two-sample test of a study's test against its training data."""
     judge, rules = case.posterior.weights, list(case.posterior.hypotheses.rules)
     training = [valuation.of_rules() for valuation in case.training.valuations]
     rng = substream(case.seed, "shift")
@@ -292,12 +302,7 @@ class ShiftCheck(Section[Shift]):
         return {
             "shifted": result.shifted,
             "shift": {
-                "statistic": result.statistic,
-                "p": result.p,
-                "permutations": result.permutations,
-                "indicator": result.indicator,
-                "training": result.training,
-                "test": result.test,
+                **{key: getattr(result, key) for key in STATISTIC},
                 "new_classes": [
                     {"classes": dict(zip(names, classes, strict=True)), "items": items}
                     for classes, items in result.new_classes

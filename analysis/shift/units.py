@@ -1,4 +1,4 @@
-"""Units of a two-sample test: items by what the hypotheses say about them."""
+"""Units of a two-sample test: scenes or items, by how the hypotheses classify them."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ from reward_hypotheses.models.policies.view import View
 MOST_UNITS = 100_000  # scenes permuted; of more, so many at random
 
 
-def _copies(table: Table, whole: bool, counts: np.ndarray | None) -> np.ndarray:
-    """How many copies of each unit there are, (unit,) of int: of scenes, or of items."""
+def copies_of_units(table: Table, by_scene: bool, counts: np.ndarray | None) -> np.ndarray:
+    """Return the number of copies of each unit (unit,), a scene or an item."""
     if counts is None:
-        return np.ones(table.n_scenes if whole else table.n_items, np.int64)
-    return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if whole else counts).astype(np.int64)
+        return np.ones(table.n_scenes if by_scene else table.n_items, np.int64)
+    return (counts[np.minimum(table.starts[:-1], table.n_items - 1)] if by_scene else counts).astype(np.int64)
 
 
-def _shares(training: int, test: int) -> tuple[float, float]:
-    """Share of the units of training and of the test to look at: all of the fewer, where these are few enough."""
+def shares_of_sides(training: int, test: int) -> tuple[float, float]:
+    """Return the shares of the units of training and test to use: all of the fewer, where few enough."""
     if training + test <= MOST_UNITS:
         return 1.0, 1.0
     half = MOST_UNITS / 2
@@ -29,14 +29,14 @@ def _shares(training: int, test: int) -> tuple[float, float]:
 
 
 def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """So many of the copies, each kept with a chance of its own."""
+    """Draw some of the copies, each with the same chance."""
     if share == 1:
         return copies
     return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
 
 
 def item_weights(valuation: Valuation) -> np.ndarray:
-    """Weight of the scene of each item: (item,)."""
+    """Return the weight of the scene of each item: (item,)."""
     weight = valuation.table.scene_weights()
     lengths = np.diff(valuation.table.starts)
     return np.repeat(np.ones(len(lengths)) if weight is None else weight, lengths)
@@ -60,25 +60,25 @@ class Units:
     """
 
     def __init__(
-        self, valuation: Valuation, whole: bool, choosers: np.ndarray, kept: np.ndarray, counted: bool
+        self, valuation: Valuation, by_scene: bool, choosers: np.ndarray, copies: np.ndarray, counted: bool
     ) -> None:
-        self.valuation, self.whole = valuation, whole
+        self.valuation, self.by_scene = valuation, by_scene
         table = valuation.table
         weight = None if counted else table.scene_weights()
         lengths = np.diff(table.starts)
         scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight[lengths > 0].mean()
         self._scene = np.repeat(np.arange(table.n_scenes), lengths)
-        unit_weight = scene_weight if whole else scene_weight[self._scene]
-        length = lengths if whole else np.ones(table.n_items, int)
-        self.keep = (kept > 0) & (length > 0)
-        self.weight, self.times = unit_weight[self.keep], kept[self.keep]
+        unit_weight = scene_weight if by_scene else scene_weight[self._scene]
+        length = lengths if by_scene else np.ones(table.n_items, int)
+        self.keep = (copies > 0) & (length > 0)
+        self.weight, self.times = unit_weight[self.keep], copies[self.keep]
         self.n_items = length[self.keep].astype(float)
         n = len(valuation.hypotheses)
         self._multiplier = _multipliers(n)
         codes = np.empty(table.n_items, np.uint64)
         by_class, choices = [], []
-        for items, found, classes, chosen in valuation.each(lambda block: self._work(block, choosers)):
-            codes[items] = found
+        for items, of_items, classes, chosen in valuation.each(lambda block: self._work(block, choosers)):
+            codes[items] = of_items
             by_class.append(classes)
             choices.append(chosen)
         self.codes = codes
@@ -96,7 +96,7 @@ class Units:
         codes = np.zeros(block.shape, np.uint64)
         for h in range(n):
             codes += (classes[h] + 1).astype(np.uint64) * self._multiplier[h]
-        if self.whole:
+        if self.by_scene:
             keep = self.keep[block.scenes]
             of_class = [[((c == k) & inside)[:, keep].sum(axis=0) for k in (-1, 0, 1)] for c in classes]
         else:
@@ -119,11 +119,11 @@ class Units:
         return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
 
     def vector_counts(self, codes: np.ndarray) -> np.ndarray:
-        """Items of each unit with each of these vectors: (unit, vector)."""
+        """Count the items of each unit with each of these vectors: (unit, vector)."""
         place = np.minimum(np.searchsorted(codes, self.codes), len(codes) - 1)
         hit = codes[place] == self.codes
         row = np.cumsum(self.keep) - 1
-        unit = self._scene if self.whole else np.arange(len(self.codes))
+        unit = self._scene if self.by_scene else np.arange(len(self.codes))
         hit &= self.keep[unit]
         flat = row[unit[hit]] * len(codes) + place[hit]
         n = len(self.weight)
@@ -131,7 +131,7 @@ class Units:
 
 
 def _multipliers(n: int) -> np.ndarray:
-    """Base 3 while it fits 64 bits, beyond that random odd numbers (a hash)."""
+    """Return powers of 3 while they fit 64 bits, beyond that random odd numbers (a hash)."""
     if n <= 40:
         return np.array([3**h for h in range(n)], np.uint64)
     return np.random.default_rng(11).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

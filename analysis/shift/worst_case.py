@@ -1,4 +1,4 @@
-"""Worst-case shift: the weighting of candidate scenes under which an agent does worst, and the features that make it so."""
+"""Worst-case shift: the weighting of candidate scenes with the highest risk, and the features that set it apart."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ SHOWN = {TAKEN: "the option taken", SCENE: "the options on offer", ITEM: "the it
 
 @dataclass(frozen=True)
 class Apart:
-    """How a feature differs between the worst case and the pool.
+    """Difference of a feature between the worst case and the pool.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Apart:
 
 
 def worst_tail(share: np.ndarray, risk: np.ndarray, tail: float) -> np.ndarray:
-    """Weights of the worst `tail` of the mass, the boundary in part: (scene,).
+    """Return weights of the worst `tail` of the mass, the boundary in part: (scene,).
 
     They maximise ``q @ risk`` over ``0 <= q <= share / tail``, ``sum q = 1``, so that the maximum is the conditional value at
     risk (Rockafellar and Uryasev 2000). Scenes of the same risk at the boundary are taken in proportion.
@@ -72,7 +72,7 @@ def worst_tail(share: np.ndarray, risk: np.ndarray, tail: float) -> np.ndarray:
 
 
 def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray:
-    """Weights that maximise the risk within a Kullback-Leibler ball around the pool's: (scene,).
+    """Return weights that maximise the risk within a Kullback-Leibler ball around the pool's: (scene,).
 
     Of all q with ``KL(q || share) <= nats`` the maximum of ``q @ risk`` is at ``q`` proportional to
     ``share * exp(risk / lambda)``, lambda such that the divergence is `nats` (Hu and Hong 2013): found by bisection of its
@@ -85,16 +85,16 @@ def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray
     nats : float
         0 or more.
     """
-    held = share > 0
-    top = float(risk[held].max())
-    worst = held & (risk >= top - SAME)
+    weighted = share > 0
+    top = float(risk[weighted].max())
+    worst = weighted & (risk >= top - SAME)
     on_worst = math.fsum(share[worst].tolist())
-    if nats <= 0 or bool((worst == held).all()):
+    if nats <= 0 or bool((worst == weighted).all()):
         return share.copy()
     if nats >= -math.log(on_worst):
         return np.where(worst, share / on_worst, 0.0)
-    values, _, place, _ = distinct(np.where(worst, top, risk)[held])
-    mass = np.bincount(place, share[held], len(values))
+    values, _, place, _ = distinct(np.where(worst, top, risk)[weighted])
+    mass = np.bincount(place, share[weighted], len(values))
     behind = values - top  # 0 is the worst
     behind = behind / -behind[0]
 
@@ -110,23 +110,23 @@ def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray
             break
         low, high = (middle, high) if tilted(math.exp(middle))[1] <= nats else (low, middle)
     out = np.zeros(len(share))
-    out[held] = share[held] * tilted(math.exp(low))[0][place]
+    out[weighted] = share[weighted] * tilted(math.exp(low))[0][place]
     return out / out.sum()
 
 
 def divergence(weights: np.ndarray, share: np.ndarray) -> float:
-    """``KL(weights || share)``, nats."""
-    held = weights > 0
-    return max(float(weights[held] @ np.log(weights[held] / share[held])), 0.0)
+    """Return ``KL(weights || share)``, nats."""
+    weighted = weights > 0
+    return max(float(weights[weighted] @ np.log(weights[weighted] / share[weighted])), 0.0)
 
 
 def effective(weights: np.ndarray) -> float:
-    """How many equal scenes are as informative: ``1 / sum q^2``."""
+    """Return the number of equal scenes that are as informative: ``1 / sum q^2``."""
     return 1.0 / float(weights @ weights)
 
 
 def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]) -> list[Apart]:
-    """Features by how much they differ between the worst case and the pool, the largest difference first.
+    """Return the features by how much they differ between the worst case and the pool, largest first.
 
     Of the option that the agent takes (abstaining left out), and of the scene, whose value is the mean over its options. A
     feature that is the same for all options of every scene is one of the scene alone; a table without options has
@@ -139,7 +139,7 @@ def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]
     some = np.flatnonzero(per_scene > 0)
     starts = table.starts[:-1][np.diff(table.starts) > 0]
     pool, worst = acted.mass() * real, acted.mass(weights) * real
-    found = []
+    differences = []
     for name in features:
         values = feature(table, name)
         scaled, exponent = within_one(values)
@@ -149,11 +149,12 @@ def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]
             low = np.minimum.reduceat(np.where(real > 0, values, np.inf), starts)
             high = np.maximum.reduceat(np.where(real > 0, values, -np.inf), starts)
             varies = bool((high > low).any())
-            found.append(_apart(name, SCENE, of_scene, acted.share[some], weights[some]))
+            differences.append(_apart(name, SCENE, of_scene, acted.share[some], weights[some]))
         if varies:
-            found.append(_apart(name, TAKEN if table.has_options else ITEM, values, pool, worst))
+            differences.append(_apart(name, TAKEN if table.has_options else ITEM, values, pool, worst))
     return sorted(
-        (one for one in found if one is not None), key=lambda one: (-abs(one.difference), one.feature, one.of)
+        (difference for difference in differences if difference is not None),
+        key=lambda difference: (-abs(difference.difference), difference.feature, difference.of),
     )
 
 
@@ -174,13 +175,16 @@ def _apart(name: str, of: str, values: np.ndarray, pool: np.ndarray, worst: np.n
 
 
 def in_words(apart: Sequence[Apart]) -> str:
-    """What sets the worst case apart, in words; "" where nothing much does."""
-    said = [one for one in apart if abs(one.difference) >= LEAST_SAID][:SAID]
-    return ", ".join(f"{one.feature} of {SHOWN[one.of]} ({one.worst:.3g} against {one.pool:.3g})" for one in said)
+    """Return the largest differences in words; "" where all are small."""
+    largest = [difference for difference in apart if abs(difference.difference) >= LEAST_SAID][:SAID]
+    return ", ".join(
+        f"{difference.feature} of {SHOWN[difference.of]} ({difference.worst:.3g} against {difference.pool:.3g})"
+        for difference in largest
+    )
 
 
 def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, float]] | None:
-    """Risk on the worst tenth, and within 0.1 nats; None where there are not two scenes."""
+    """Return the risk on the worst tenth, and within 0.1 nats; None where there are not two scenes."""
     if int((share > 0).sum()) < 2:
         return None
     return {
@@ -192,7 +196,7 @@ def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, floa
 def worst_document(
     acted: Rollout, measured: Mapping[str, Any] | None, features: Sequence[str]
 ) -> dict[str, Any] | None:
-    """What a study says of the worst case: the risks as measured, with what sets the scenes apart."""
+    """Return the worst case for the results: the risks, and the features that set its scenes apart."""
     if measured is None:
         return None
     risk = acted.risk
@@ -202,13 +206,13 @@ def worst_document(
     }
     out: dict[str, Any] = {}
     for key, (asked, weights) in weighted.items():
-        apart = [one for one in what_sets_apart(acted, weights, features) if one.difference != 0]
+        apart = [difference for difference in what_sets_apart(acted, weights, features) if difference.difference != 0]
         out[key] = (
             asked
             | dict(measured[key])
             | {
                 "effective_scenes": effective(weights),
-                "features": [asdict(one) for one in apart[:LISTED]],
+                "features": [asdict(difference) for difference in apart[:LISTED]],
                 "words": in_words(apart),
             }
         )

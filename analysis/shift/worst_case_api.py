@@ -1,4 +1,4 @@
-"""Worst-case shift of a fitted tree's agent: a labelled layer over the arrays, and the test that it makes."""
+"""Worst-case shift of a fitted tree's agent, and the test that it makes."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -104,13 +104,12 @@ def worst_case(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> WorstCase:
-    """Find the weighting of candidate scenes under which the agent's risk is highest, and the features that make it so.
+    """Find the weighting of candidate scenes with the highest risk, and the features that set it apart.
 
-    Relaxed adversarial training's question: which of these scenes, or what shift towards them, would be the agent's undoing?
-    With p the weights of the pool's scenes and x their risks, either ``max q'x`` over ``0 <= q <= p / tail``, ``sum q = 1``
-    (the worst `tail` of the mass, the boundary in part: the conditional value at risk, Rockafellar and Uryasev 2000), or
-    ``max q'x`` over ``KL(q || p) <= kl``, at ``q`` proportional to ``p exp(x / lambda)`` (Hu and Hong 2013). Scenes of the
-    same risk share alike.
+    Relaxed adversarial training looks for such scenes. With p the weights of the pool's scenes and x their risks, it is
+    either ``max q'x`` over ``0 <= q <= p / tail``, ``sum q = 1`` (the worst `tail` of the mass, the boundary in part: the
+    conditional value at risk, Rockafellar and Uryasev 2000), or ``max q'x`` over ``KL(q || p) <= kl``, at ``q`` proportional
+    to ``p exp(x / lambda)`` (Hu and Hong 2013). Scenes of the same risk share alike.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def worst_case(
     Raises
     ------
     InputError
-        What is wrong with the tree, the pool, or how much of it is asked for.
+        A problem of the tree, the pool, or the share of it.
     """
     if tail is not None and kl is not None:
         raise InputError("tail, kl: both are given; give tail, the worst share of the scenes, or kl, nats")

@@ -171,7 +171,7 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs
     from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
     from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
-    from reward_hypotheses.analysis.evidence.sample_size import telling_document
+    from reward_hypotheses.analysis.evidence.sample_size import sample_size_document
     from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
     from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
     from reward_hypotheses.analysis.risk.intervals import dangerous_pairs
@@ -212,7 +212,7 @@ def argument(n: int, count: int) -> float:
             dangerous_pairs(posterior, risk.matrix),
             bounded_pairs(posterior),
             support_document(posterior, support),
-            telling_document(posterior, 0),
+            sample_size_document(posterior, 0),
             risk_parts(risk, left_by_class(valuation, posterior, policy, None, risk), w, w, hypotheses.names),
             Impossible().compute(Case(posterior, Extrapolating(), policy, valuation)),
             bits_curve(posterior, valuation, risk.matrix, 0.01, np.random.default_rng(0)),

@@ -12,7 +12,7 @@ from studies import TEST, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
-from reward_hypotheses.analysis.evidence.sample_size import SIZES, telling
+from reward_hypotheses.analysis.evidence.sample_size import SIZES, expected_factors
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -34,7 +34,7 @@ TWO = {"a": "where(x, 1, -1)", "b": "where(y, 1, -1)"}
 
 def test_with_a_given_noise_every_item_on_which_they_part_counts_the_same():
     table, eps = bits(), 0.1
-    found = telling(posterior_of(TWO, [rh.Labels(table, "said", noise=eps)]), 0, np.random.default_rng(3))
+    found = expected_factors(posterior_of(TWO, [rh.Labels(table, "said", noise=eps)]), 0, np.random.default_rng(3))
     part = np.mean(table["x"] != table["y"]) * (1 - 2 * eps) * math.log((1 - eps) / eps)
     for truth, other in ((0, 1), (1, 0)):
         i, j = found.place[truth], found.place[other]
@@ -47,7 +47,7 @@ def test_with_a_given_noise_every_item_on_which_they_part_counts_the_same():
 
 def test_with_a_noise_that_is_inferred_it_is_that_of_every_data_set():
     table, (p, q) = bits(12, seed=5), (1.0, 3.0)
-    found = telling(posterior_of(TWO, [rh.Labels(table, "said", noise=(p, q))]), 0, np.random.default_rng(4))
+    found = expected_factors(posterior_of(TWO, [rh.Labels(table, "said", noise=(p, q))]), 0, np.random.default_rng(4))
 
     def log_evidence(wrong, n):
         log_mass = betaln(p + wrong, q + n - wrong) + math.log(betainc(p + wrong, q + n - wrong, 0.5))
@@ -79,7 +79,7 @@ def choices(n=30, seed=2):
 def test_of_choices_it_is_an_integral_over_rationality():
     table = choices(6)
     posterior = posterior_of({"a": "x", "b": "y"}, [rh.Choices(table, "chosen")])
-    found = telling(posterior, 0, np.random.default_rng(6))
+    found = expected_factors(posterior, 0, np.random.default_rng(6))
     scaled = []
     for name in "xy":
         r = table[name].reshape(6, 3)
@@ -138,7 +138,7 @@ def test_evidence_of_simulated_choices_is_that_of_a_fit(monkeypatch):
     real = np.random.Generator.integers
     units = lambda *a, **k: drawn.append(real(rng, *a, **k)) or drawn[-1]  # noqa: E731
     fake = type("Rng", (), {"integers": staticmethod(units), "__getattr__": lambda self, name: getattr(rng, name)})()
-    telling(posterior, 0, fake)
+    expected_factors(posterior, 0, fake)
     for row in range(4):  # two of each truth
         for s, size in ((7, 20), (9, 100), (12, 1000)):
             assert SIZES[s] == size
@@ -165,7 +165,7 @@ def test_the_best_of_a_scene_tells_as_much_as_a_choice_and_a_ranking(ragged, sce
     table |= {"available": there, "took": chosen.ravel(), "rank": np.where(chosen.ravel(), 1, 2)}
     found = []
     for one in (rh.Choices(table, "took", rationality=1.0), rh.Rankings(table, "rank", rationality=1.0)):
-        found.append(telling(posterior_of({"a": "x", "b": "y"}, [one]), 0, np.random.default_rng(5)))
+        found.append(expected_factors(posterior_of({"a": "x", "b": "y"}, [one]), 0, np.random.default_rng(5)))
     for i, j in ((0, 1), (1, 0)):
         apart = found[0].mean[i, j] - found[1].mean[i, j]
         z = apart / np.hypot(found[0].mcse[i, j], found[1].mcse[i, j])
@@ -175,14 +175,14 @@ def test_the_best_of_a_scene_tells_as_much_as_a_choice_and_a_ranking(ragged, sce
 def test_silence_is_exactly_0_and_what_is_impossible_is_infinite():
     table = bits() | {"z": bits()["x"]}
     three = TWO | {"c": "where(z, 3, -2)"}
-    found = telling(
+    found = expected_factors(
         posterior_of(three, [rh.Labels(table | {"said": table["x"]}, "said", noise=0.0)]), 0, np.random.default_rng(1)
     )
     assert found.place[0] == found.place[2] != found.place[1]
     assert math.isinf(found.mean[found.place[0], found.place[1], -1])
     n, error = found.items(0, 1, 20.0)
     assert n in SIZES and error == 0
-    never = telling(posterior_of(three, [rh.Labels(table, "said", noise=0.49)]), 0, np.random.default_rng(1))
+    never = expected_factors(posterior_of(three, [rh.Labels(table, "said", noise=0.49)]), 0, np.random.default_rng(1))
     assert math.isnan(never.items(0, 1, 1e300)[0])
 
 

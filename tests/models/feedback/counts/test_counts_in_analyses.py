@@ -9,7 +9,7 @@ from counted_cases import HYPOTHESES, IN_ITEMS, IN_SCENES, ITEM_TIMES, KINDS, LI
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.evidence.by_feedback import contributions
-from reward_hypotheses.analysis.evidence.sample_size import telling
+from reward_hypotheses.analysis.evidence.sample_size import expected_factors
 from reward_hypotheses.analysis.evidence.subgroups import subgroup_check
 from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
 from reward_hypotheses.analysis.shift.impact import impact_of
@@ -98,7 +98,7 @@ def test_what_is_drawn_again_from_training_counts():
     pair, line = {"x": "x", "y": "y"}, 0.3
     for kind in ("labels", "choices"):
         counted, rows = both(kind, pair, line)
-        one, other = (telling(p, 0, np.random.default_rng(2)) for p in (counted, rows))
+        one, other = (expected_factors(p, 0, np.random.default_rng(2)) for p in (counted, rows))
         np.testing.assert_allclose(one.mean, other.mean, rtol=1e-7, atol=1e-9)
     counted, rows = both("labels", pair, line)
     test = valued({"x": NOISY, "y": NOISY[::-1]}, pair)
