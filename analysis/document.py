@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.agents.agent_facts import AgentStated, AgentWeights
 from reward_hypotheses.analysis.agents.inferred import Reading
@@ -39,6 +39,9 @@ from reward_hypotheses.analysis.shift.minimax import Impossible
 from reward_hypotheses.analysis.shift.two_sample_test import ShiftCheck
 from reward_hypotheses.analysis.shift.worst_case import WorstCases
 from reward_hypotheses.models.inference.trust import NotTrustedError
+
+if TYPE_CHECKING:
+    from reward_hypotheses.analysis.report.presentation import Presentation
 
 SCHEMA_VERSION = 1
 
@@ -192,6 +195,11 @@ def _perturbed(case: Case, sections: tuple[Section[Any], ...], like: Mapping[str
         if section.sampled:
             document |= section.perturbed(case, like)
     return document
+
+
+def presented(document: Mapping[str, Any]) -> "list[Presentation]":
+    """Return what a report shows of a results document, section by section."""
+    return [shown for section in SECTIONS for shown in section.present(document)]
 
 
 def mean_risk(case: Case) -> float:

@@ -1,12 +1,16 @@
 """Section: one analysis of the results document, from its numbers to what a report shows of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+
+if TYPE_CHECKING:
+    from reward_hypotheses.analysis.report.presentation import Presentation
 
 Document = dict[str, Any]
 
@@ -25,6 +29,8 @@ class Section[T](ABC):
     """Whether its numbers rest on evidence that may be sampled, and so have a Monte Carlo error."""
     urgency: ClassVar[int] = 0
     """How far up its warnings stand: a greater urgency comes first."""
+    topic: ClassVar[str] = ""
+    """Module of `analysis.report.sections` that presents it; empty where it presents itself, or nothing."""
 
     def progress(self, case: Case) -> str:
         """Return the words that tell a user that it is computed now; empty where it takes no time."""
@@ -56,6 +62,14 @@ class Section[T](ABC):
     def warnings(self, case: Case, result: T) -> Iterator[str]:
         """Yield the warnings that a result calls for."""
         return iter(())
+
+    def present(self, document: Mapping[str, Any]) -> "Iterable[Presentation]":
+        """Return what a report shows of it, from the results document alone: sentences, tables, a figure to draw."""
+        if not self.topic:
+            return ()
+        module = import_module(f"reward_hypotheses.analysis.report.sections.{self.topic}")
+        shown: Iterable[Presentation] = module.present(document)
+        return shown
 
     def written(self, case: Case, result: T | None) -> Document:
         """Return the section of the document, with None under its keys where there is no result."""

@@ -282,6 +282,7 @@ class ByFeedback(Section[Document]):
     """Evidence of each feedback, and contradictions between feedbacks; None for a single feedback."""
 
     keys = ("evidence_by_feedback",)
+    topic = "feedback"
     urgency = 70
 
     @override

@@ -69,6 +69,7 @@ class PredictiveCheck(Section[Document]):
     """Predictive check of every feedback, and the subgroups of items that fit worst."""
 
     keys = ("predictive_check", "subgroups", "misfit")
+    topic = "fit"
     urgency = 90
 
     @override

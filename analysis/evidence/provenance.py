@@ -14,6 +14,7 @@ class Title(Section[Document]):
     """Title, subject and file of the study."""
 
     keys = ("title", "about", "study")
+    topic = "question"
 
     @override
     def compute(self, case: Case) -> Document:

@@ -38,6 +38,7 @@ class Values(Section[Document]):
     """The human values as the study states them; where they were inferred from judgements, how well."""
 
     keys = ("values",)
+    topic = "values"
     urgency = 35
 
     @override
@@ -92,6 +93,7 @@ class Weights(Section[Document]):
 
     keys = ("prior", "log_evidence", "weights")
     sampled = True
+    topic = "evidence"
     urgency = 40
 
     @override

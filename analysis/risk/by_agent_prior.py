@@ -141,6 +141,7 @@ class Agents(Section[Document]):
 
     keys = ("agents",)
     of_test = sampled = True
+    topic = "agents"
 
     @override
     def compute(self, case: Case) -> Document:

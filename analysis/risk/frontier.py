@@ -183,6 +183,7 @@ class Frontier(Section[Sequence[Entry]]):
 
     keys = ("frontier",)
     of_test = sampled = True
+    topic = "frontier"
 
     @override
     def compute(self, case: Case) -> Sequence[Entry]:

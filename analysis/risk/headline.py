@@ -33,6 +33,7 @@ class TestRisk(Section[Document]):
 
     keys = ("risk",)
     of_test = sampled = True
+    topic = "risk"
 
     @override
     def compute(self, case: Case) -> Document:
@@ -121,6 +122,7 @@ class RiskParts(Section[Document]):
 
     keys = ("risk_parts",)
     of_test = sampled = True
+    topic = "risk_parts"
 
     @override
     def compute(self, case: Case) -> Document | None:
@@ -172,6 +174,7 @@ class DangerousPairs(Section[Document]):
 
     keys = ("dangerous_pairs", "riskiest_scenes")
     of_test = True
+    topic = "drivers"
 
     @override
     def compute(self, case: Case) -> Document:

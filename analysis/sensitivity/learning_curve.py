@@ -149,6 +149,7 @@ class BitsBySize(Section[Curve]):
     """Bits of human values that an agent needs by size of the data, for the middle target of a study's first test."""
 
     keys = ("bits_by_size",)
+    topic = "more_data"
 
     @override
     def compute(self, case: Case) -> Curve | None:

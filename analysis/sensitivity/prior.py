@@ -168,6 +168,7 @@ class OtherPriors(Section[Document]):
 
     keys = ("risk_bounds_within_factor", "tipping", "slopes")
     of_test = sampled = True
+    topic = "sensitivity"
 
     @override
     def compute(self, case: Case) -> Document:

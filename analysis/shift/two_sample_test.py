@@ -291,6 +291,7 @@ class ShiftCheck(Section[Shift]):
 
     keys = ("shifted", "shift")
     of_test = True
+    topic = "shift"
 
     @override
     def compute(self, case: Case) -> Shift:

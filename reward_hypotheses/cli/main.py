@@ -202,7 +202,7 @@ def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> 
 
 
 def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
-    from reward_hypotheses.analysis.report.sections import presented
+    from reward_hypotheses.analysis.document import presented
     from reward_hypotheses.analysis.report.terminal import print_summary
 
     with output():

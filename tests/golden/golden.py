@@ -34,8 +34,8 @@ def outputs(path: Path) -> dict[str, str]:
     from rich.console import Console
 
     import reward_hypotheses as rh
+    from reward_hypotheses.analysis.document import presented
     from reward_hypotheses.analysis.report.html import page
-    from reward_hypotheses.analysis.report.sections import presented
     from reward_hypotheses.analysis.report.tables import table_files
     from reward_hypotheses.analysis.report.terminal import print_summary
 

@@ -3,9 +3,9 @@
 import importlib
 import pkgutil
 
+from reward_hypotheses.analysis.document import presented
 from reward_hypotheses.analysis.report import figure_style, html, sections, tables, terminal
 from reward_hypotheses.analysis.report.presentation import Plot
-from reward_hypotheses.analysis.report.sections import presented
 
 TOPICS = [
     importlib.import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)

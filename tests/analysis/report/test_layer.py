@@ -11,9 +11,9 @@ import reports
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.document import presented
 from reward_hypotheses.analysis.report import html, tables, terminal
 from reward_hypotheses.analysis.report.presentation import Presentation, texts
-from reward_hypotheses.analysis.report.sections import presented
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
 
 ROOT = Path(__file__).resolve().parents[3] / "analysis" / "report"
