@@ -1,16 +1,15 @@
 """A family of rewards with continuous weights: its posterior, and its draws on a test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.rounding import Bound
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.linear import Combination, Linear, combination
-from reward_hypotheses.models.hypotheses.reward import Error, Reward
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,9 +184,7 @@ class Drawn(Reward):
         return {f"{who}: feature {e.text!r}": e for e in self.features}
 
     @override
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, Error]:
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
         return self.typical.bounded(column, bound)
 
     @override

@@ -1,6 +1,6 @@
 """Rewards with continuous weights: one family of hypotheses, ``r_w = sum_k w_k phi_k``, its weights integrated out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
@@ -10,9 +10,9 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.data.rounding import EPS, Bound
+from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.reward import Error, Reward
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 
 MOST_FEATURES = 256
 
@@ -31,9 +31,7 @@ class Combination(Reward):
         return " + ".join(f"{coefficient:g} * ({feature.text})" for feature, coefficient in pairs)
 
     @override
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, Error]:
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
         """Add up, with the bound ``n eps sum_k |w_k x_k|`` of the rounding error of n features; it covers that of the cells."""
         total: Any = 0.0
         size: Any = 0.0

@@ -8,8 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import distinct, finite
-from reward_hypotheses.data.rounding import Bound
-from reward_hypotheses.models.hypotheses.reward import Error, Reward
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 from reward_hypotheses.models.inference.special import log_beta
 
 LEAST, MOST = 1e-6, 1e6
@@ -24,9 +23,7 @@ class Indifferent(Reward):
     no_length: ClassVar[str] = "is unmodelled"
 
     @override
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, Error]:
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
         return 0.0, 0.0
 
 

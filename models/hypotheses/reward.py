@@ -14,6 +14,10 @@ from reward_hypotheses.data.table import Table
 
 type Error = np.ndarray | float
 """A bound of rounding errors: 0.0 where every value is a whole number."""
+type Bounded = tuple[np.ndarray | float, Error]
+"""Values, and the bound of each one's rounding error."""
+type ColumnOf = Callable[[str], np.ndarray]
+type BoundOf = Callable[[str], Bound]
 
 
 class Reward(ABC):
@@ -77,9 +81,7 @@ class Reward(ABC):
         """Return the reward of every item (item,) where it must be evaluated on the whole table at once, else None."""
         return None
 
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, Error]:
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
         """Evaluate item by item, with a bound of the rounding error beside each value; see `Expression.bounded`."""
         raise NotImplementedError(f"{type(self).__name__} is not evaluated before it is fitted")
 
@@ -125,9 +127,7 @@ class ExpressionReward(Reward):
         return {who: self.expression}
 
     @override
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, Error]:
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
         return self.expression.bounded(column, bound)
 
 

@@ -66,19 +66,7 @@ def conforms(
     feedback = made[0]
     valuation = Valuation(listed, feedback.items, failure, for_labels=True)
     rng = substream(random_seed, f"conformance of {feedback.name}")
-    for key, prior in feedback.nuisances.items():
-        drawn = prior.draws((1000,), rng)
-        assert drawn.shape == (1000,), (
-            f"{feedback.name}: the prior of {key!r} draws {drawn.shape} where (1000,) was asked"
-        )
-        inside = (drawn >= prior.low) & (drawn <= prior.high)
-        assert inside.all(), (
-            f"{feedback.name}: the prior of {key!r} draws {drawn[~inside][0]:g}, outside of its support"
-        )
-        finite = np.isfinite(prior.log_density(drawn))
-        assert finite.all(), (
-            f"{feedback.name}: the prior of {key!r} has no density at {drawn[~finite][0]:g}, which it draws"
-        )
+    _priors(feedback, rng)
     _one_model(feedback, valuation, replications, rng)
     if feedback.symbolic:
         _in_pymc(feedback, valuation, rng)
@@ -104,6 +92,22 @@ def conforms(
         prior = feedback.nuisances[key]
         assert ((values >= prior.low) & (values <= prior.high)).all(), (
             f"{feedback.name}: a draw of {key!r} is outside of its support"
+        )
+
+
+def _priors(feedback: Feedback, rng: np.random.Generator) -> None:
+    for key, prior in feedback.nuisances.items():
+        drawn = prior.draws((1000,), rng)
+        assert drawn.shape == (1000,), (
+            f"{feedback.name}: the prior of {key!r} draws {drawn.shape} where (1000,) was asked"
+        )
+        inside = (drawn >= prior.low) & (drawn <= prior.high)
+        assert inside.all(), (
+            f"{feedback.name}: the prior of {key!r} draws {drawn[~inside][0]:g}, outside of its support"
+        )
+        finite = np.isfinite(prior.log_density(drawn))
+        assert finite.all(), (
+            f"{feedback.name}: the prior of {key!r} has no density at {drawn[~finite][0]:g}, which it draws"
         )
 
 
