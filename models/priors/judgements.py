@@ -1,6 +1,7 @@
 """Judgements: human values from what judges answered about pairs of hypotheses."""
 
 import math
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +27,31 @@ NORMAL = NormalDist()
 CELLS = 2_000_000  # answers times points that are held at once
 
 
+class KnownByDraws(Prior):
+    """A prior that is known by weighted draws of pi, and so varies."""
+
+    @abstractmethod
+    @override
+    def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
+        """Return the draws and their weights."""
+
+    @property
+    @override
+    def varies(self) -> bool:
+        return True
+
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(self.weights_of(hypotheses))
+
+    @override
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.weighted_draws(hypotheses).mean()
+
+
 @dataclass(frozen=True)
-class Judgements(Prior):
+class Judgements(KnownByDraws):
     """Human values from answers about pairs of hypotheses, "which of the two is likelier to be what people mean?".
 
     A hierarchical Bradley-Terry model with graded answers. Log-worths of all judges ``m_h ~ Normal(0, spread)``, of judge k
@@ -84,11 +108,6 @@ class Judgements(Prior):
             raise InputError(problems)
 
     @property
-    @override
-    def varies(self) -> bool:
-        return True
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The judges, in order of appearance."""
         return tuple(dict.fromkeys(a.judge for a in self.answers))
@@ -113,15 +132,6 @@ class Judgements(Prior):
         return infer(self.answers, tuple(names), float(self.spread), float(self.disagreement))
 
     @override
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(self.weights_of(hypotheses))
-
-    @override
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.weighted_draws(hypotheses).mean()
-
-    @override
     def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
         return self.inferred(hypotheses.names).pool
 
@@ -139,7 +149,7 @@ class Judgements(Prior):
 
 
 @dataclass(frozen=True)
-class OneJudge(Prior):
+class OneJudge(KnownByDraws):
     """The values of one judge of many, ``pi_k = softmax(m + tau z_k)``, which all answers inform."""
 
     together: Judgements
@@ -150,23 +160,9 @@ class OneJudge(Prior):
     def source(self) -> str | None:  # type: ignore[override]
         return self.together.source
 
-    @property
-    @override
-    def varies(self) -> bool:
-        return True
-
     @override
     def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
         return self.together.inferred(hypotheses.names).judge(self.label)
-
-    @override
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(self.weights_of(hypotheses))
-
-    @override
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.weighted_draws(hypotheses).mean()
 
 
 @dataclass(frozen=True, eq=False)
