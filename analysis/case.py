@@ -12,7 +12,6 @@ from reward_hypotheses.analysis.monte_carlo import perturbations, standard_error
 from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.ledger import Recorded
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
@@ -20,11 +19,11 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes
+from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes, on_test
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.policies.commit import Commit
-from reward_hypotheses.models.posterior import Posterior, on_test
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.weights.agent_rationality import among
@@ -201,11 +200,7 @@ class Case:
     def judges_test(self) -> Valuation:
         """The test under the judge's hypotheses alone."""
         n = len(self.posterior.weights)
-        test = self.valuation
-        if len(test.hypotheses) == n:
-            return test
-        judges = range(n)
-        return Valuation(test.hypotheses.only(judges), test.table, test.line.only(judges), test.told.only(judges))
+        return self.valuation if len(self.names) == n else self.valuation.only(range(n))
 
     @cached_property
     def first(self) -> "Case":
@@ -313,7 +308,7 @@ def case_of(
     fitted = agent if isinstance(agent, xr.DataTree) else None
     rectangular, judge_rewards, agent_rewards = _rewards_of(tree, fitted, hypotheses)
     posterior, line = posterior_of(tree, judge_rewards)
-    listed, agents_line, families = posterior.hypotheses, None, dict(posterior.families)
+    listed, agents_line = posterior.hypotheses, None
     beliefs: Agent = Extrapolating(prior=agent if isinstance(agent, Prior) else None)
     if fitted is not None and rectangular:
         other, agent_line = posterior_of(fitted, agent_rewards)
@@ -323,9 +318,8 @@ def case_of(
                 agent_fail_utility, theirs.names, "agent_fail_utility", may_lack=theirs.may_lack_line
             )
         names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
-        listed = Hypotheses(listed.names + names, listed.rewards + theirs.rewards, listed.columns)
+        listed = listed.beside(theirs, names)
         line = FailureLine(line.values + agent_line.values)
-        families |= {n + h: family for h, family in other.families.items()}
         beliefs = PosteriorAgent(other, n)
     else:
         if agent_fail_utility is not None:
@@ -342,15 +336,15 @@ def case_of(
             raise InputError(NOT_READ)
         places = range(beliefs.start, len(listed))
         policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))
-    on = on_test(listed, families, table, line, agents_line, posterior.learnt)
-    return Case(posterior, beliefs, policy, on, Settings(seed=int(tree.attrs["seed"])))
+    valuation = on_test(listed, table, line, agents_line)
+    return Case(posterior, beliefs, policy, valuation, Settings(seed=int(tree.attrs["seed"])))
 
 
 def _rewards_of(
     tree: "xr.DataTree", fitted: "xr.DataTree | None", hypotheses: Mapping[str, Any] | None
 ) -> tuple[bool, Mapping[str, Any] | None, Mapping[str, Any] | None]:
     """Return whether the agent's hypotheses differ from the judge's, and the rewards given for those of each."""
-    from reward_hypotheses.models.hypotheses.callables import kept
+    from reward_hypotheses.models.hypotheses.callables import callables_of
     from reward_hypotheses.models.tree.read import hypotheses_in
 
     judges = hypotheses_in(tree)
@@ -359,7 +353,7 @@ def _rewards_of(
     rectangular = bool(agents) and (
         list(agents.items()) != list(judges.items())
         or any(isinstance(reward, dict) and "linear" in reward for reward in judges.values())
-        or (fitted is not None and hypotheses is None and kept(tree) != kept(fitted))
+        or (fitted is not None and hypotheses is None and callables_of(tree) != callables_of(fitted))
     )
     if not rectangular or hypotheses is None:
         return rectangular, hypotheses, None
@@ -378,10 +372,8 @@ def _check_test(table: Table, listed: Hypotheses, line: FailureLine, agents_line
     if empty := list(empty_scenes(table)):
         scene = table.scene_name(int(empty[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")
-    expressions: dict[str, Any] = dict(listed.expressions())
-    for key, of_key in (("fail_utility", line), ("agent_fail_utility", agents_line)):
-        if of_key is not None:
-            expressions |= {f"{key} of {n!r}": v for n, v in zip(listed.names, of_key.values, strict=True)}
-    problems = check_columns([(table, {who: e for who, e in expressions.items() if isinstance(e, Expression)})])
-    if problems:
+    expressions = listed.expressions() | line.expressions(listed.names, "fail_utility")
+    if agents_line is not None:
+        expressions |= agents_line.expressions(listed.names, "agent_fail_utility")
+    if problems := check_columns([(table, expressions)]):
         raise InputError(problems)

@@ -8,6 +8,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
 from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.linear_family.likelihood_terms import terms_of
@@ -43,11 +44,9 @@ def pymc_model(
         Coords ``hypothesis`` and ``<feedback>_item``; data ``<feedback>_inputs`` (hypothesis, item: predicted labels, or
         rewards), ``<feedback>_observed`` and, with counts, ``<feedback>_counts``; random variables ``value_prior`` (or
         ``value_prior_<k>`` for each judge of a linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or
-        ``_sigma2`` (hypothesis);
-        ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it is a direction (of the
-        normal ``reward_weight_vector``);
-        deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the nuisances of
-        a draw, whose mean is the posterior weight.
+        ``_sigma2`` (hypothesis); ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it
+        is a direction (of the normal ``reward_weight_vector``); deterministic ``log_likelihood_of`` (hypothesis) and
+        ``weight`` (hypothesis), the weights given the nuisances of a draw, whose mean is the posterior weight.
 
     Raises
     ------
@@ -59,6 +58,48 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    _refuse(listed, prior)
+    weighed = np.flatnonzero(prior.weights_of(listed) > 0).tolist()
+    if not weighed:
+        raise InputError("the prior gives no hypothesis a weight")
+    families = [h for h in listed.families if h in weighed]
+    fixed = [h for h in weighed if h not in families]
+    for data in made:
+        refuse_numeric(data)
+    inputs = [_inputs(data, listed.only(fixed), line.only(fixed)) for data in made]
+    over = "fixed_hypothesis" if families else "hypothesis"
+    with pm.Model(coords=_coords(listed, made, weighed, fixed, families)) as model:
+        pi = _value_prior(prior, listed, weighed)
+        user_nuisances = _own_nuisances(made, nuisances)
+        weights = {h: _weights(listed, h) for h in families}
+        terms = {h: terms_of(listed.names[h], listed.family(h), made, line.values[h], group=False)[1] for h in families}
+        place = np.array([weighed.index(h) for h in fixed], int)
+        declared: dict[str, Any] = {}
+        total = pt.zeros(len(weighed))
+        for k, data in enumerate(made):
+            theta = {key: _nuisance(data, key, declared, user_nuisances) for key in data.nuisances}
+            predicted, observed, times = _data(data, inputs[k], over)
+            if fixed:
+                of_fixed = {key: value[place] for key, value in theta.items()} if families else theta
+                each = (data.log_likelihood(predicted, of_fixed, observed, pt) * times).sum(axis=1)
+                total = pt.inc_subtensor(total[place], each) if families else total + each
+            for h in families:
+                at = weighed.index(h)
+                of_family = {key: value[at : at + 1] for key, value in theta.items()}
+                reader, seen = terms[h][k].feedback, terms[h][k].symbolic(weights[h], pt)[None]
+                total = pt.inc_subtensor(
+                    total[at], (reader.log_likelihood(seen, of_family, observed, pt) * times).sum()
+                )
+        total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
+        log_weight = pt.log(pi) + total
+        evidence = pt.logsumexp(log_weight)
+        pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
+        pm.Potential("feedback", evidence)
+    return model
+
+
+def _refuse(listed: Hypotheses, prior: Prior) -> None:
+    """Refuse a hypothesis or a prior that PyMC has no distribution for."""
     if listed.unmodelled is not None:
         raise InputError(
             f"hypothesis {listed.names[listed.unmodelled]!r} is unmodelled, and is summed cell by cell, which this model does not; use "
@@ -69,95 +110,106 @@ def pymc_model(
             f"prior: {prior.name!r} is known by draws, of which PyMC makes no distribution; use rh.fit, or give rh.Elicited its "
             "mean weights and a strength"
         )
-    keep = np.flatnonzero(prior.weights_of(listed) > 0)
-    if not keep.size:
-        raise InputError("the prior gives no hypothesis a weight")
-    coords: dict[str, Any] = {"hypothesis": [listed.names[h] for h in keep]}
-    families = [h for h in listed.families if h in keep]
-    fixed = [int(h) for h in keep if h not in families]
-    inputs = {}
-    for one in made:
-        refuse_numeric(one)
-        valuation = Valuation(listed.only(fixed), one.items, line.only(fixed)) if fixed else None
-        at = [] if valuation is None else [one.at(valuation, h) for h in range(len(fixed))]
-        inputs[str(one.name)] = np.array(at, float).reshape(len(fixed), *one.observed.shape)
-        shape = one.observed.shape
-        coords |= {dim: np.arange(n) for dim, n in zip(one.dims(shape), shape, strict=True)}
-    over = "hypothesis"
+
+
+def _coords(
+    listed: Hypotheses,
+    made: Sequence[Feedback],
+    weighed: Sequence[int],
+    fixed: Sequence[int],
+    families: Sequence[int],
+) -> dict[str, Any]:
+    coords: dict[str, Any] = {"hypothesis": [listed.names[h] for h in weighed]}
+    for data in made:
+        coords |= {
+            dim: np.arange(n) for dim, n in zip(data.dims(data.observed.shape), data.observed.shape, strict=True)
+        }
     if families:
-        over = "fixed_hypothesis"
-        coords |= {over: [listed.names[h] for h in fixed]}
+        coords |= {"fixed_hypothesis": [listed.names[h] for h in fixed]}
         coords |= {weight_names(listed, h)[1]: list(listed.family(h).names) for h in families}
-    with pm.Model(coords=coords) as model:
-        parts = prior.parts()
-        opinions = []
-        for k, (share, part) in enumerate(parts):
-            mean = part.weights_of(listed)[keep]
-            if part.strength is None:
-                opinions.append(share * pt.as_tensor_variable(mean))
-                continue
-            if (mean == 0).any():
-                raise InputError(
-                    f"the uncertain prior {part.name!r} gives weight 0 to a hypothesis that another judge gives some; a "
-                    "Dirichlet cannot: drop the strength, or give it a weight"
-                )
-            name = "value_prior" if len(parts) == 1 else f"value_prior_{k}"
-            opinions.append(share * pm.Dirichlet(name, a=part.strength * mean, dims="hypothesis"))
-        pi = sum(opinions[1:], opinions[0])
-        if len(parts) > 1 or not prior.uncertain:
-            pi = pm.Deterministic("value_prior", pi, dims="hypothesis")
-        given = dict(nuisances or {})
-        known = [one.variable(key) for one in made for key in one.nuisances]
-        declared: dict[str, Any] = {}
-        for name in given:
-            if name not in known:
-                raise InputError(f"nuisances: {name!r} is none of this model; {suggestion(name, known)}")
-            if not callable(given[name]):
-                raise InputError(
-                    f"nuisances: {name!r} is {shown(given[name])}; give a function that returns it, called inside the model"
-                )
-        weights = {h: _weights(listed, h) for h in families}
-        terms = {h: terms_of(listed.names[h], listed.family(h), made, line.values[h], group=False)[1] for h in families}
-        place = np.array([keep.tolist().index(h) for h in fixed], int)
-        total = pt.zeros(len(keep))
-        for k, one in enumerate(made):
-            name = str(one.name)
-            dims = (over, *one.dims(one.observed.shape))
-            predicted = pm.Data(f"{name}_inputs", inputs[name], dims=dims)
-            observed = pm.Data(f"{name}_observed", one.observed.astype(float), dims=one.dims(one.observed.shape))
-            times: Any = 1.0
-            if one.counts is not None:
-                times = pm.Data(f"{name}_counts", one.counts, dims=one.dims(one.observed.shape[:1]))
-            theta = {}
-            for key, nuisance in one.nuisances.items():
-                variable = one.variable(key)
-                if variable not in declared:
-                    own = given.get(variable)
-                    declared[variable] = nuisance.pymc(variable, "hypothesis") if own is None else own()
-                value = declared[variable]
-                if getattr(value, "ndim", 0) not in (1, 2):
-                    raise InputError(
-                        f"nuisances: the function for {variable!r} returned {shown(value)}; it must return a tensor "
-                        "(hypothesis,) or (hypothesis, item)"
-                    )
-                theta[key] = value if value.ndim == 2 else value[:, None]
-            of_fixed = theta if not families else {key: value[place] for key, value in theta.items()}
-            if fixed:
-                found = (one.log_likelihood(predicted, of_fixed, observed, pt) * times).sum(axis=1)
-                total = total + found if not families else pt.inc_subtensor(total[place], found)
-            for h in families:
-                at_h = keep.tolist().index(h)
-                mine = {key: value[at_h : at_h + 1] for key, value in theta.items()}
-                seen = terms[h][k].symbolic(weights[h], pt)[None]
-                reader = terms[h][k].feedback
-                found = reader.log_likelihood(seen, mine, observed, pt) * times
-                total = pt.inc_subtensor(total[at_h], found.sum())
-        total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
-        log_weight = pt.log(pi) + total
-        evidence = pt.logsumexp(log_weight)
-        pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
-        pm.Potential("feedback", evidence)
-    return model
+    return coords
+
+
+def _inputs(data: Feedback, fixed: Hypotheses, line: FailureLine) -> np.ndarray:
+    """Return the inputs of a likelihood under every fixed reward: (hypothesis, *shape of what was observed)."""
+    at: list[np.ndarray] = []
+    if len(fixed):
+        valuation = Valuation(fixed, data.items, line)
+        at = [data.at(valuation, h) for h in range(len(fixed))]
+    return np.array(at, float).reshape(len(fixed), *data.observed.shape)
+
+
+def _value_prior(prior: Prior, listed: Hypotheses, weighed: Sequence[int]) -> Any:
+    """Declare the judge's prior of the hypotheses that have a weight, the mean of the judges': (hypothesis,)."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    parts = prior.parts()
+    opinions = []
+    for k, (share, part) in enumerate(parts):
+        mean = part.weights_of(listed)[weighed]
+        if part.strength is None:
+            opinions.append(share * pt.as_tensor_variable(mean))
+            continue
+        if (mean == 0).any():
+            raise InputError(
+                f"the uncertain prior {part.name!r} gives weight 0 to a hypothesis that another judge gives some; a "
+                "Dirichlet cannot: drop the strength, or give it a weight"
+            )
+        name = "value_prior" if len(parts) == 1 else f"value_prior_{k}"
+        opinions.append(share * pm.Dirichlet(name, a=part.strength * mean, dims="hypothesis"))
+    pi = sum(opinions[1:], opinions[0])
+    if len(parts) > 1 or not prior.uncertain:
+        pi = pm.Deterministic("value_prior", pi, dims="hypothesis")
+    return pi
+
+
+def _own_nuisances(
+    made: Sequence[Feedback], nuisances: Mapping[str, Callable[[], Any]] | None
+) -> dict[str, Callable[[], Any]]:
+    """Check the nuisances that a user models otherwise."""
+    user_nuisances = dict(nuisances or {})
+    known = [data.variable(key) for data in made for key in data.nuisances]
+    for name, make in user_nuisances.items():
+        if name not in known:
+            raise InputError(f"nuisances: {name!r} is none of this model; {suggestion(name, known)}")
+        if not callable(make):
+            raise InputError(
+                f"nuisances: {name!r} is {shown(make)}; give a function that returns it, called inside the model"
+            )
+    return user_nuisances
+
+
+def _nuisance(
+    data: Feedback, key: str, declared: dict[str, Any], user_nuisances: Mapping[str, Callable[[], Any]]
+) -> Any:
+    """Declare a nuisance, unless another feedback has: (hypothesis, 1), or (hypothesis, item)."""
+    variable = data.variable(key)
+    if variable not in declared:
+        declared[variable] = (
+            user_nuisances[variable]()
+            if variable in user_nuisances
+            else data.nuisances[key].pymc(variable, "hypothesis")
+        )
+    value = declared[variable]
+    if getattr(value, "ndim", 0) not in (1, 2):
+        raise InputError(
+            f"nuisances: the function for {variable!r} returned {shown(value)}; it must return a tensor "
+            "(hypothesis,) or (hypothesis, item)"
+        )
+    return value if value.ndim == 2 else value[:, None]
+
+
+def _data(data: Feedback, inputs: np.ndarray, over: str) -> tuple[Any, Any, Any]:
+    """Declare the inputs of a feedback's likelihood over fixed rewards, its observations, and how often each was made."""
+    import pymc as pm
+
+    dims = data.dims(data.observed.shape)
+    predicted = pm.Data(f"{data.name}_inputs", inputs, dims=(over, *dims))
+    observed = pm.Data(f"{data.name}_observed", data.observed.astype(float), dims=dims)
+    if data.counts is None:
+        return predicted, observed, 1.0
+    return predicted, observed, pm.Data(f"{data.name}_counts", data.counts, dims=data.dims(data.observed.shape[:1]))
 
 
 def _weights(listed: Hypotheses, h: int) -> Any:

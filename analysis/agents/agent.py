@@ -95,9 +95,7 @@ class Extrapolating(Agent):
 
     @override
     def prior_weights(self, judge: Posterior) -> np.ndarray:
-        if judge.learnt is not None:
-            return np.exp(judge.acting_log_prior(self.prior))
-        return (self.prior or judge.prior).weights_of(judge.hypotheses)
+        return judge.acting_prior(self.prior)[0]
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:

@@ -21,7 +21,7 @@ class AgentStated(Section[Document]):
         line = line_as_written(hypotheses, case.posterior.valuations[0].line)
         judges = range(len(hypotheses))
         tests = case.tests.values()
-        told = next((line_as_written(hypotheses, test.told.only(judges)) for test in tests), line)
+        told = next((line_as_written(hypotheses, test.agent_line.only(judges)) for test in tests), line)
         prior = case.agent.prior
         return {
             "policy": case.policy.name,
@@ -41,7 +41,7 @@ class AgentStated(Section[Document]):
         lacking: dict[str, list[str]] = {}
         for language in case.settings.languages:
             try:
-                case.posterior.acting_log_prior(language)
+                case.posterior.acting_prior(language)
             except InputError as error:
                 lacking.setdefault(str(error), []).append(repr(language.language_name))
         for why, languages in lacking.items():

@@ -15,9 +15,9 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.posterior import Posterior, on_test
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.weights.agent_rationality import among, rationality_of
 from reward_hypotheses.models.weights.weigh import weigh
@@ -92,8 +92,9 @@ class Reading(Agent):
 
     def on(self, judge: Posterior, table: Table) -> Valuation:
         """Return rewards and failure lines of a test under all hypotheses."""
-        families = dict(judge.families) | {self.places[h]: fitted for h, fitted in self.agent.families.items()}
-        return on_test(self.listed, families, table, self.line, self.agent_line)
+        fitted = dict(zip(self.places, self.agent.hypotheses.rewards, strict=True))
+        listed = self.listed.instead(fitted | dict(enumerate(judge.hypotheses.rewards)))
+        return on_test(listed, table, self.line, self.agent_line)
 
     @override
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
@@ -187,7 +188,7 @@ def read_agent_of(
     """
     n = len(judge.hypotheses)
     theirs = judge.hypotheses
-    every = Hypotheses(theirs.names + agent_hypotheses.names, theirs.rewards + agent_hypotheses.rewards, theirs.columns)
+    every = theirs.beside(agent_hypotheses)
 
     def weighed(feedback: Sequence[Feedback]) -> Posterior:
         return weigh(every, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
@@ -202,7 +203,7 @@ def read_agent_of(
         alone=alone,
         apart=apart,
         training=len(training),
-        listed=Hypotheses(theirs.names + names, theirs.rewards + tuple(every.rewards[h] for h in after), every.columns),
+        listed=theirs.beside(every.only(after), names),
         line=FailureLine(line.values[:n] + tuple(line.values[h] for h in after)),
         agent_line=FailureLine(agent_line.values[:n] + tuple(agent_line.values[h] for h in after)),
         places=places,

@@ -18,6 +18,7 @@ from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.agent_rationality import nodes_of
 from reward_hypotheses.models.weights.leave_out import Parts
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 HELD = 0.05
 """Weight from which a hypothesis is one that the agent may hold, as warnings have it."""
@@ -99,7 +100,7 @@ def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed
     checks: Document = {}
     misfit: list[str] = []
     for k, feedback in enumerate(choices, start=training):
-        check = wide.check(k, substream(seed, f"check of the agent {feedback.name}"))
+        check = predictive_check(wide, k, substream(seed, f"check of the agent {feedback.name}"))
         misfit.extend(check.misfit)
         checks[str(feedback.name)] = {
             "statistic": check.statistic,

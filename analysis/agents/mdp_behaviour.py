@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite, log_softmax, whole
 from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models.hypotheses.columns import check_columns
@@ -167,8 +166,7 @@ def _reward(mdp: MDP, reward: Any) -> np.ndarray:
         return values
     listed = hypotheses_of({"reward": reward})
     table = mdp.table.with_booleans(c for c, v in mdp.table.columns.items() if v.is_boolean())
-    expressions = {who: e for who, e in listed.expressions().items() if isinstance(e, Expression)}
-    if problems := check_columns([(table, expressions)]):
+    if problems := check_columns([(table, listed.expressions())]):
         raise InputError(problems)
     valuation = Valuation(listed, table, failure_line(0.0, listed.names))
     return np.concatenate([block.reward(0)[0] for block in valuation.blocks()])

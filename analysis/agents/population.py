@@ -15,8 +15,8 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
-from reward_hypotheses.models.hypotheses.linear import Fitted
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Estimate, Posterior
@@ -24,7 +24,7 @@ from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.read import hypotheses_in, in_order
 from reward_hypotheses.models.tree.write import about, evidence_of
-from reward_hypotheses.models.weights.population import Shares, held, shares_of
+from reward_hypotheses.models.weights.population import Shares, agent_weights, shares_of
 from reward_hypotheses.models.weights.weigh import weigh
 
 FAMILY_DRAWS = 4000
@@ -93,7 +93,7 @@ def agents_read(
             raise NotTrustedError([f"agent {name!r}: {p}" for p in problems])
     evidence = np.array([agent.log_evidence for agent in agents.values()])
     shares = shares_of(evidence, concentration, draws, substream(random_seed, "shares"))
-    by_agent = held(evidence, shares.draws)
+    by_agent = agent_weights(evidence, shares.draws)
     posterior = _next_agent(listed, prior, concentration, list(agents.values()), shares, by_agent, random_seed)
     mcse = np.array([agent.mcse for agent in agents.values()])
     columns = {"log_evidence": evidence, "mcse": mcse, "weight": by_agent}
@@ -147,8 +147,12 @@ def _next_agent(
     slopes = by_agent * (1 - by_agent) / (len(agents) + concentration.sum())
     moved = slopes * np.array([agent.mcse for agent in agents])
     error = np.hypot(error, np.sqrt((moved**2).sum(axis=0)) / np.maximum(mean, 1e-300))
+    families = {
+        h: _pooled([agent.families[h] for agent in agents], by_agent[:, h], substream(seed, listed.names[h]))
+        for h in listed.families
+    }
     return Posterior(
-        hypotheses=listed,
+        hypotheses=listed.instead(families),
         prior=prior,
         log_prior=log_prior,
         log_evidence=log_evidence,
@@ -158,10 +162,6 @@ def _next_agent(
         valuations=(),
         evidence=(),
         estimates=(Estimate("shares", shares.method, np.arange(len(mean)), error),),
-        families={
-            h: _pooled([agent.families[h] for agent in agents], by_agent[:, h], substream(seed, listed.names[h]))
-            for h in listed.families
-        },
     )
 
 

@@ -1,6 +1,6 @@
 """Selection of probe scenes: those in which an agent's choices distinguish the hypotheses best."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.boltzmann.prior import DEFAULT, prior_of_rationality
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, Reward, hypotheses_of
-from reward_hypotheses.models.hypotheses.linear import Fitted, Linear, combination
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
+from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import within_scene_scale
 from reward_hypotheses.models.priors.base import Prior
@@ -126,9 +126,9 @@ def choose_probes(
         Candidates without options, wrong hypotheses or rationality, k below 1.
     """
     k, random_seed = whole(k, "k", 1), whole(random_seed, "random_seed")
-    listed, weights, families, table = _asked(hypotheses, candidates, prior)
+    listed, weights, table = _asked(hypotheses, candidates, prior)
     betas = betas_of(rationality)
-    choosers = _choosers(listed, weights, families, table, betas, substream(random_seed, "choosers"))
+    choosers = _choosers(listed, weights, table, betas, substream(random_seed, "choosers"))
     picks, gains = _greedy(choosers, min(k, table.n_scenes), substream(random_seed, "probes"))
     cumulative, mcse = _together(choosers, picks, substream(random_seed, "check of probes"))
     prior_mass = choosers.by_hypothesis(choosers.mass[None])[0]
@@ -147,14 +147,11 @@ def choose_probes(
     )
 
 
-def _asked(
-    hypotheses: Any, candidates: Any, prior: Prior | None
-) -> tuple[Hypotheses, np.ndarray, Mapping[int, Fitted], Table]:
-    """Return hypotheses, their weights, fitted families, and the candidates."""
-    families: Mapping[int, Fitted] = {}
+def _asked(hypotheses: Any, candidates: Any, prior: Prior | None) -> tuple[Hypotheses, np.ndarray, Table]:
+    """Return hypotheses, their weights, and the candidates."""
     if isinstance(hypotheses, xr.DataTree):
         posterior, _ = posterior_of(hypotheses)
-        listed, weights, families = posterior.hypotheses, posterior.weights, posterior.families
+        listed, weights = posterior.hypotheses, posterior.weights
         table = tested(candidates, hypotheses)
     else:
         table = as_table(candidates, "candidates")
@@ -170,7 +167,7 @@ def _asked(
     problems = check_columns([(table, listed.expressions())])
     if problems:
         raise InputError(problems)
-    return listed, weights, families, table
+    return listed, weights, table
 
 
 def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +187,6 @@ def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
 def _choosers(
     listed: Hypotheses,
     weights: np.ndarray,
-    families: Mapping[int, Fitted],
     table: Table,
     betas: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
@@ -198,17 +194,17 @@ def _choosers(
     rewards: list[Reward] = []
     owner: list[int] = []
     for h, reward in enumerate(listed.rewards):
-        for member in _members(reward, families.get(h), table, rng) if isinstance(reward, Linear) else [reward]:
+        for member in reward.members(FAMILY_MEMBERS, table, rng):
             rewards.append(member)
             owner.append(h)
-    names = tuple(f"{listed.names[h]}, {i}" if isinstance(listed.rewards[h], Linear) else listed.names[h]
+    names = tuple(f"{listed.names[h]}, {i}" if listed.rewards[h].continuous else listed.names[h]
                   for i, h in enumerate(owner))  # fmt: skip
     valuation = Valuation(Hypotheses(names, tuple(rewards), listed.columns), table, FailureLine((None,) * len(names)))
     scales = np.asarray(within_scene_scale(valuation), float)
     chances, mass, hypothesis = [], [], []
     for i, h in enumerate(owner):
         worth = laid_out(valuation, i)
-        of_family = isinstance(listed.rewards[h], Linear)
+        of_family = listed.rewards[h].continuous
         nodes, shares = betas
         if of_family:  # one each, drawn, for members are many
             nodes, shares = rng.choice(nodes, 1, p=shares), np.full(1, 1 / owner.count(h))
@@ -230,21 +226,6 @@ def laid_out(valuation: Valuation, h: int) -> np.ndarray:
         reward = reward if block.available is None else np.where(block.available, reward, -np.inf)
         out[block.scenes, : block.shape[0]] = reward.T
     return out
-
-
-def _members(linear: Linear, fitted: Fitted | None, table: Table, rng: np.random.Generator) -> Iterator[Reward]:
-    """Draw members of a family: from its posterior, or from its prior in units of the candidates' features."""
-    if fitted is not None:
-        for row in rng.choice(len(fitted.weights), FAMILY_MEMBERS):
-            yield fitted.member(fitted.weights[row])
-        return
-    values = [
-        np.broadcast_to(np.asarray(e.evaluate(lambda c: table.columns[c].values), float), table.n_items)
-        for e in linear.features
-    ]
-    scale = np.array([max(float(v.std()), 1e-300) for v in values])
-    for weights in linear.prior_draws(FAMILY_MEMBERS, rng):
-        yield combination(linear.features, weights / scale)
 
 
 def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:

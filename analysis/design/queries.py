@@ -111,7 +111,7 @@ def _kinds_of_queries(
     Raises InputError where there is nothing.
     """
     posterior, n = case.posterior, len(case.posterior.hypotheses.names)
-    if posterior.learnt is not None or case.valuation.hypotheses.unmodelled is not None:
+    if case.valuation.hypotheses.unmodelled is not None:
         raise InputError("rank_queries: an unmodelled hypothesis, under which no answer is predicted; give rules alone")
     if posterior.families or case.valuation.families:
         raise InputError("rank_queries: a hypothesis with continuous weights; give hypotheses that are fixed rewards")

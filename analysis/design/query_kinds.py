@@ -226,7 +226,7 @@ def judgements(posterior: Posterior, informs_agent: bool) -> Queries:
     for share, part in posterior.prior.parts():
         weights = part.weights_of(hypotheses)
         mean += share * weights
-        first += share * _preferred(part, weights, part.held(hypotheses))
+        first += share * _preferred(part, weights, part.weighted_draws(hypotheses))
     with np.errstate(invalid="ignore", divide="ignore"):
         chosen = np.where(mean > 0, first / np.where(mean > 0, mean, 1.0), 0.5)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if posterior.weights[i] > 0 and posterior.weights[j] > 0]

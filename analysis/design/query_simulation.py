@@ -84,9 +84,9 @@ def _labels(case: Case, tree: xr.DataTree, candidates: Any, wrong: float) -> Que
 
     Raises InputError where hypotheses are not fixed rewards.
     """
-    if case.posterior.families or case.valuation.families:
+    if case.valuation.families:
         raise InputError("asked_in_turn: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
-    if case.posterior.learnt is not None:
+    if case.posterior.hypotheses.unmodelled is not None:
         raise InputError("asked_in_turn: a hypothesis that is unmodelled; give hypotheses that are fixed rewards")
     n = len(case.posterior.hypotheses.names)
     return labels(valued(case, tree, candidates), np.full((1, n), wrong))

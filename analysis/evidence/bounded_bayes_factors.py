@@ -52,7 +52,7 @@ def bounded_pairs(posterior: Posterior) -> list[Bounded]:
     other does, and the data choose between weights, not families.
     """
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
-    named = [h for h in top if h not in posterior.families]
+    named = [h for h in top if h in posterior.hypotheses.fixed]
     families = [h for h in top if h in posterior.families]
     bounded = []
     if any(_is_raw(feedback) for feedback in posterior.feedback):

@@ -16,6 +16,7 @@ from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_sum_exp
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 from reward_hypotheses.models.weights.leave_out import Parts
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 CONTRADICTION = 0.01
 """Chance, at most, below which feedbacks are said to contradict each other."""
@@ -102,7 +103,7 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
     alone, mcse = (np.array([of_feedback[i] for of_feedback in evidence]) for i in (0, 1))
     with np.errstate(invalid="ignore"):  # impossible data, by one feedback alone
         together = posterior.log_evidence - alone.sum(axis=0)
-    if len(parts.groups) == n and not posterior.families and posterior.learnt is None:
+    if len(parts.groups) == n and len(posterior.hypotheses.fixed) == alone.shape[1]:
         together = np.zeros(alone.shape[1])
     between, between_mcse = np.full((n, n), np.nan), np.full((n, n), np.nan)
     for k in range(n):
@@ -123,7 +124,7 @@ def _given_others(posterior: Posterior, parts: Parts, k: int, seed: int, checked
     check = None
     if checked and not posterior.families:
         rng = substream(seed, f"check {posterior.feedback[k].name} given the others")
-        check = replace(posterior, weights=weights).check(k, rng)
+        check = predictive_check(replace(posterior, weights=weights), k, rng)
     return GivenOthers(value, error, weights, check)
 
 

@@ -11,9 +11,8 @@ from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.linear import Drawn, Fitted
-from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import on_test
+from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,14 +81,12 @@ def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
 
 def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
     """Return the mean covariance of the features, in their units, within scenes or over items: (feature, feature)."""
-    reward = valuation.hypotheses.rewards[h]
-    assert isinstance(reward, Drawn)
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
     weights = valuation.table.scene_weights()
     over_items = not valuation.table.has_options
     first, squares, mass = np.zeros(len(fitted.scale)), total.copy(), 0.0
     for block in valuation.blocks():
-        x, inside = _features(block, reward, fitted.scale)
+        x, inside = _features(block, fitted)
         weight = np.ones(block.shape[1]) if weights is None else weights[block.scenes]
         count = inside.sum(axis=0)
         if over_items:
@@ -102,11 +99,11 @@ def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
     return squares / mass - np.outer(first, first) / mass**2 if over_items else total
 
 
-def _features(block: Block, reward: Drawn, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _features(block: Block, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
     """Return features in standard deviations (feature, option, scene), and where there is an option."""
     inside = np.ones(block.shape, bool) if block.options is None else block.options
-    values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in reward.features]
-    return np.where(inside, np.stack(values) / scale[:, None, None], 0.0), inside
+    values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in fitted.linear.features]
+    return np.where(inside, np.stack(values) / fitted.scale[:, None, None], 0.0), inside
 
 
 def _echelon(projection: np.ndarray, rank: int) -> np.ndarray:
@@ -198,7 +195,7 @@ def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | N
         problems = check_columns([(table, listed.expressions())])
         if problems:
             raise InputError(problems)
-        valuation = on_test(listed, {0: fitted}, table, lines)
+        valuation = on_test(listed, table, lines)
         shares = silent_shares(valuation, 0, fitted)
         out["share"], out["shares"] = shares.together, ("direction", shares.each)
     return out

@@ -10,7 +10,6 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Section
 from reward_hypotheses.data.column import Column
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -156,9 +155,8 @@ def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
     names, line = posterior.hypotheses.names, posterior.valuations[0].line
     classes = [e.classes for e in posterior.evidence]
     support = on_support(posterior.hypotheses, line, posterior.feedback, classes, table)
-    lines = [value for value in line.values if isinstance(value, Expression)]
-    expressions = [*posterior.hypotheses.expressions().values(), *lines]
-    columns = [c for c in dict.fromkeys(c for e in expressions for c in e.columns) if c in table.columns]
+    named = [*(c for e in posterior.hypotheses.expressions().values() for c in e.columns), *line.columns]
+    columns = [c for c in dict.fromkeys(named) if c in table.columns]
     return {
         "table": table.name,
         "items": table.n_items,

@@ -10,6 +10,7 @@ from reward_hypotheses.analysis.evidence.subgroups import subgroups_document
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import idle_warnings
 
 BINS = 30
@@ -82,7 +83,7 @@ class PredictiveCheck(Section[Document]):
         misfit: list[str] = []
         checks: Document = {}
         for k, feedback in enumerate(case.posterior.feedback):
-            check = rules.check(k, substream(case.seed, f"check {feedback.name}"))
+            check = predictive_check(rules, k, substream(case.seed, f"check {feedback.name}"))
             misfit.extend(check.misfit)
             checks[str(feedback.name)] = {
                 **{key: getattr(check, key) for key in ("statistic", "p", "mcse", "replications", "what")},

@@ -8,9 +8,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section, by_name
-from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.models.hypotheses.linear import Fitted, Linear
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.priors.base import Product
 from reward_hypotheses.models.priors.judgements import Judgements
 
@@ -25,12 +23,7 @@ class HypothesesListed(Section[Document]):
         hypotheses = case.posterior.hypotheses
         return {
             "hypotheses": list(hypotheses.names),
-            "rewards": {
-                name: reward.text
-                if isinstance(reward, (Expression, Linear, Unmodelled))
-                else getattr(reward, "__name__", "callable")
-                for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True)
-            },
+            "rewards": {name: reward.text for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True)},
         }
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reward_hypotheses.models.policies.registry import POLICIES
+
 LEAST = 0.0005
 """A change of the risk below this is not mentioned: in percent, it is rounded to nothing."""
 MOVES, NEAR = 0.05, 0.5
 """Change of the risk that is worth a remark; standard deviations of the rewards by which a failure line may well be off."""
-DRAWS_ONE = ("commit", "boltzmann", "quantilize")
+DRAWS_ONE = tuple(name for name, policy in POLICIES.items() if policy.mixes_weights)
 """Policies that follow one hypothesis throughout a deployment, drawn from the weights."""
 
 

@@ -11,7 +11,6 @@ from reward_hypotheses.analysis.risk.catastrophe import Risk, scalar_risk
 from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.models.hypotheses.block import GROUPS
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
@@ -98,7 +97,7 @@ def left_by_class(
             continue
         weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
-        if posterior.learnt is not None and posterior.learnt.hypothesis in members:
+        if posterior.hypotheses.unmodelled in members.tolist():
             # endless labels say nothing of what no rule says: the agent stays as it is
             weights[: len(posterior.weights)] = posterior.acting(agent_prior)
             by_class.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
@@ -147,9 +146,7 @@ def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float
     key = ("endless", policy, h)
     if key not in valuation.averages:
         _, total = scene_weights(valuation)
-        reward = valuation.hypotheses.rewards[h]
-        assert isinstance(reward, Drawn)
-        n = len(reward.agents)
+        n = valuation.n_draws(h, "agents")
         sums = np.zeros((n, 2))
         for scenes in scenes_of(valuation, policy, items=MATRIX_CELLS // n):
             block, members = scenes.block, scenes.block.members(h, "agents")

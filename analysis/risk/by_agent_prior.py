@@ -27,7 +27,7 @@ def agent_priors(case: Case) -> dict[str, Prior | None]:
     priors: dict[str, Prior | None] = {"uniform": Uniform()}
     for language in case.settings.languages:
         try:
-            case.posterior.acting_log_prior(language)
+            case.posterior.acting_prior(language)
         except InputError:
             continue  # a callable has no length in any language: null, as the warning says
         priors[language.name] = language

@@ -161,7 +161,7 @@ def _in_mdp(
         )
     if case.valuation.hypotheses.unmodelled is not None:
         raise InputError("hypotheses: one is unmodelled, and says nothing of the states of an MDP; list rules alone")
-    if case.valuation.hypotheses.families or case.valuation.families:
+    if case.valuation.families:
         raise InputError("hypotheses: one has continuous weights, which are not planned for; list named rewards")
     behaviour = Behaviour(mdp, case.policy, *rewards_of_states(case), where, horizon)
 

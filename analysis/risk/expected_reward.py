@@ -7,10 +7,8 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.rollout import Scenes, Worth, over_scenes, scene_weights
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.cvar import Cvar, acts_of
 from reward_hypotheses.models.policies.view import View
 
 COSTLY = 5_000_000
@@ -137,13 +135,12 @@ def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judg
 
 def _computed(valuation: Valuation, policy: Policy, h: int) -> bool:
     """Whether the reward of an agent certain of h is computed."""
-    return not costly(valuation, h) and not (policy.abstain and valuation.told.values[h] is None)
+    return not costly(valuation, h) and not (policy.abstain and valuation.agent_line.values[h] is None)
 
 
 def costly(valuation: Valuation, h: int) -> bool:
     """Whether a hypothesis has continuous weights whose draws on so many items would take too long."""
-    reward = valuation.hypotheses.rewards[h]
-    return isinstance(reward, Drawn) and len(reward.agents) * valuation.table.n_items > COSTLY
+    return h in valuation.families and valuation.n_draws(h, "agents") * valuation.table.n_items > COSTLY
 
 
 def _acts(scenes: Scenes, policies: Sequence[Policy], agent: np.ndarray) -> list[np.ndarray]:
@@ -155,14 +152,13 @@ def _acts(scenes: Scenes, policies: Sequence[Policy], agent: np.ndarray) -> list
         for k, policy, mixed in drawn:
             if mixed[h]:
                 acts[k] += mixed[h] * policy.chances(views[policy.abstain], h)
-    ordered = {k: policy for k, policy in enumerate(policies) if isinstance(policy, Cvar)}
-    if ordered:  # the order of the draws is computed once for all of them
-        view = views[any(policy.abstain for policy in ordered.values())]
-        acts_of_cvar = dict(zip(ordered, acts_of(list(ordered.values()), view, agent), strict=True))
-        acts = [acts_of_cvar.get(k, of_policy) for k, of_policy in enumerate(acts)]
+    at_once: dict[type[Policy], list[int]] = {}
     for k, policy in enumerate(policies):
-        if not (policy.draws_one or k in ordered):
-            acts[k] = np.asarray(policy.act(views[policy.abstain], agent), float)
+        if not policy.draws_one:
+            at_once.setdefault(type(policy), []).append(k)
+    for kind, places in at_once.items():
+        for k, chosen in zip(places, kind.act_each([policies[k] for k in places], views, agent), strict=True):
+            acts[k] = np.asarray(chosen, float)
     return acts
 
 

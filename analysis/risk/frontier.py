@@ -1,7 +1,7 @@
 """The price of safety: expected reward against catastrophe risk, for every policy that ships."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, override
 
 import numpy as np
@@ -12,25 +12,9 @@ from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.boltzmann import Boltzmann
-from reward_hypotheses.models.policies.commit import Commit
-from reward_hypotheses.models.policies.cvar import Cvar
-from reward_hypotheses.models.policies.expected import Expected
-from reward_hypotheses.models.policies.maximin import Maximin
-from reward_hypotheses.models.policies.most_probable import MostProbable
-from reward_hypotheses.models.policies.quantilize import Quantilize
+from reward_hypotheses.models.policies.registry import POLICIES
 
-SHIPPED: tuple[Policy, ...] = (
-    Commit(),
-    MostProbable(),
-    Expected(),
-    Boltzmann(1.0),
-    Cvar(0.05),
-    Cvar(0.2),
-    Maximin(0.95),
-    Quantilize(0.1),
-    Quantilize(0.25),
-)
+SHIPPED: tuple[Policy, ...] = tuple(policy(**settings) for policy in POLICIES.values() for settings in policy.compared)
 """Each is computed with abstaining too."""
 
 
@@ -62,8 +46,7 @@ class Entry:
 def candidates(agents: Policy) -> list[Policy]:
     """Return every policy that ships and the agent's, each followed by the same policy that may abstain."""
     acting = replace(agents, abstain=False)
-    # the agent's own rationality, where it is boltzmann
-    policies = [acting if policy.name == agents.name == "boltzmann" else policy for policy in SHIPPED]
+    policies = [acting if p.name == agents.name and p.compared_as_stated else p for p in SHIPPED]
     if not any(_same(policy, acting) for policy in policies):
         after = [k + 1 for k, policy in enumerate(policies) if policy.name == agents.name]
         policies.insert(max(after, default=len(policies)), acting)
@@ -71,14 +54,7 @@ def candidates(agents: Policy) -> list[Policy]:
 
 
 def _same(policy: Policy, other: Policy) -> bool:
-    return policy is other or (type(policy) is type(other) and settings_of(policy) == settings_of(other))
-
-
-def settings_of(policy: Policy) -> dict[str, Any]:
-    """Return the settings of a policy beside abstaining, as a study file writes them."""
-    if policy.sampled or policy.name == "boltzmann" and not isinstance(policy, Boltzmann):
-        return {"beta": "inferred"}
-    return {f.name: getattr(policy, f.name) for f in fields(policy) if f.name not in ("abstain", "base")}
+    return policy is other or (type(policy) is type(other) and policy.settings() == other.settings())
 
 
 def frontier(valuation: Valuation, agents: Policy, agent: np.ndarray, judge: np.ndarray) -> list[Entry]:
@@ -132,31 +108,16 @@ def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, agents: bo
     """Return the reason why a policy, the agent's or another, is not computed; None where it is."""
     names = valuation.hypotheses.names
     for h in np.flatnonzero(agent).tolist():
-        if policy.abstain and valuation.told.values[h] is None:
+        if policy.abstain and valuation.agent_line.values[h] is None:
             return (
                 f"hypothesis {names[h]!r} has no failure line, so nothing says what abstaining is worth to this agent"
             )
-        if h in valuation.families and isinstance(policy, Maximin):
-            return f"hypothesis {names[h]!r} has continuous weights, of which there is no smallest set of the most probable"
-        if h in valuation.families and isinstance(policy, Cvar) and not agents:
-            return f"hypothesis {names[h]!r} has continuous weights, every draw of which would have to be put in order"
+        why = policy.no_family if agents else policy.no_family or policy.slow_family
+        if h in valuation.families and why:
+            return f"hypothesis {names[h]!r} has continuous weights, {why}"
         if costly(valuation, h) and not agents:
             return f"hypothesis {names[h]!r} has continuous weights, and its draws on so many items would take too long"
     return None
-
-
-def words_of(policy: Policy) -> str:
-    """Return a policy and its settings in a few words."""
-    phrases = {
-        "beta": lambda x: f"rationality {x if isinstance(x, str) else format(x, 'g')}",
-        "tail": lambda x: f"worst {100 * x:g}%",
-        "credible": lambda x: f"{100 * x:g}% credible",
-        "q": lambda x: f"best {100 * x:g}%",
-    }
-    settings = settings_of(policy).items()
-    shown = ", ".join(phrases[key](x) if key in phrases else f"{key} {x}" for key, x in settings)
-    name = policy.name.replace("_", " ") + (f" ({shown})" if shown else "")
-    return name + (", may abstain" if policy.abstain else "")
 
 
 def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -165,9 +126,9 @@ def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "policy": entry.policy.name,
-            "settings": settings_of(entry.policy),
+            "settings": entry.policy.settings(),
             "abstain": entry.policy.abstain,
-            "words": words_of(entry.policy),
+            "words": entry.policy.words,
             "own": entry.of_agent,
             **{key: None if entry.outcome is None else getattr(entry.outcome, key) for key in keys},
             "price": entry.price,

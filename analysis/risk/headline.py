@@ -15,7 +15,6 @@ from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.analysis.shift.two_sample_test import shift_of
-from reward_hypotheses.data.expressions.syntax import Expression
 
 EXACT_KEYS = ("prob", "mcse", "mcse_lower", "mcse_upper", "se_scenes", "n_scenes", "equal_scenes", "upper_of_zero")
 """Of ``risk``: keys without a Monte Carlo error of their own."""
@@ -110,10 +109,8 @@ class TestRisk(Section[Document]):
 def _read(case: Case) -> set[str]:
     """Return the columns that a hypothesis, the agent's own among them, a failure line or a feedback names."""
     valuations = [*case.posterior.valuations, *case.tests.values()]
-    lines = [value for v in valuations for line in (v.line, v.told) for value in line.values]
-    listed = case.agent.hypotheses(case.posterior).expressions()
-    expressions = [*listed.values(), *(value for value in lines if isinstance(value, Expression))]
-    columns = {c for e in expressions for c in e.columns} | case.feedback_columns
+    columns = {c for v in valuations for line in (v.line, v.agent_line) for c in line.columns} | case.feedback_columns
+    columns |= {c for e in case.agent.hypotheses(case.posterior).expressions().values() for c in e.columns}
     return columns | {feedback.column for feedback in case.agent.feedback}
 
 

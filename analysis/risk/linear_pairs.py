@@ -8,7 +8,6 @@ import numpy as np
 
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights, scenes_of
 from reward_hypotheses.models.hypotheses.block import GROUPS
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 
@@ -65,7 +64,7 @@ def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
     key = ("pairs", policy, None if policy.draws_one else agent.tobytes())
     if key not in valuation.averages:
         matrix, by_truth, *numbers = _between(valuation, policy, agent)
-        rows, columns = (_groups(valuation, some) for some in numbers)
+        rows, columns = (_groups(some) for some in numbers)
         _make_room(valuation.averages, matrix.size)
         valuation.averages[key] = (matrix, by_truth, rows, columns, {})
     matrix, by_truth, rows, columns, known = valuation.averages[key]
@@ -88,12 +87,12 @@ def _make_room(averages: dict[Any, Any], cells: int) -> None:
         over -= size
 
 
-def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
+def _groups(numbers: list[int]) -> np.ndarray:
     """Return the share of each reward in its group (group, reward), given the rewards of each hypothesis."""
     owner: list[int] = []
     start = 0
-    for h, n in enumerate(numbers):
-        groups = min(GROUPS, n) if h in valuation.families else 1
+    for n in numbers:
+        groups = min(GROUPS, n)
         owner.extend((start + np.arange(n) * groups // n).tolist())
         start += groups
     member = np.arange(start)[:, None] == np.array(owner)
@@ -103,11 +102,7 @@ def _groups(valuation: Valuation, numbers: list[int]) -> np.ndarray:
 def _shares(valuation: Valuation, role: str) -> np.ndarray:
     """Return the share of each group in its hypothesis: (hypothesis, group)."""
     names = range(len(valuation.hypotheses))
-    rows = []
-    for h in names:
-        reward = valuation.hypotheses.rewards[h]
-        n = min(GROUPS, len(getattr(reward, role))) if isinstance(reward, Drawn) else 1
-        rows.append(valuation.share(h, role, n) if isinstance(reward, Drawn) else np.ones(1))
+    rows = [valuation.share(h, role, min(GROUPS, valuation.n_draws(h, role))) for h in names]
     out = np.zeros((len(rows), sum(map(len, rows))))
     start = 0
     for h, row in enumerate(rows):
@@ -128,8 +123,7 @@ def _between(
     paired = max(LEAST_PAIRED, int(math.sqrt(PAIRED_CELLS / max(valuation.table.n_items, 1))))
 
     def numbers(role: str) -> list[int]:
-        rewards = valuation.hypotheses.rewards
-        return [min(paired, len(getattr(rewards[h], role))) if h in valuation.families else 1 for h in names]
+        return [min(paired, valuation.n_draws(h, role)) for h in names]
 
     agents, judges = numbers("agents"), numbers("judges")
 

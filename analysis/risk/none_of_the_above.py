@@ -8,7 +8,6 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
 from reward_hypotheses.analysis.section import Section
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unseen
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
@@ -21,16 +20,16 @@ Document = dict[str, Any]
 
 def unmodelled_document(posterior: Posterior) -> Document | None:
     """Return the unmodelled hypothesis as it was declared, and its weight; None where there is none."""
-    learnt = posterior.learnt
-    if learnt is None:
+    cells = posterior.cell_posterior
+    if cells is None:
         return None
     return {
-        "hypothesis": posterior.hypotheses.names[learnt.hypothesis],
-        "weight": float(posterior.weights[learnt.hypothesis]),
-        "concentration": learnt.unmodelled.concentration,
-        "source": learnt.unmodelled.source,
-        "cells": len(learnt.codes),
-        "items": int(learnt.items.sum()),
+        "hypothesis": posterior.hypotheses.names[cells.hypothesis],
+        "weight": float(posterior.weights[cells.hypothesis]),
+        "concentration": cells.unmodelled.concentration,
+        "source": cells.unmodelled.source,
+        "cells": len(cells.codes),
+        "items": int(cells.items.sum()),
     }
 
 
@@ -46,18 +45,16 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
     dict
         ``weight`` x; ``unseen`` q; ``lower`` and ``upper``, risks.
     """
-    learnt = posterior.learnt
-    if learnt is None:
+    cells = posterior.cell_posterior
+    if cells is None:
         return None
-    x, h = float(posterior.weights[learnt.hypothesis]), learnt.hypothesis
+    x, h = float(posterior.weights[cells.hypothesis]), cells.hypothesis
     judge = np.pad(posterior.weights, (0, len(valuation.hypotheses) - len(posterior.weights)))
     only = np.zeros(len(judge))
     only[h] = 1.0
     ends, alone = [], []
-    reward = valuation.hypotheses.rewards[h]
-    assert isinstance(reward, Unseen)
-    for end in (reward.at_least(), reward.at_most()):
-        moved = Valuation(valuation.hypotheses.instead({h: end}), valuation.table, valuation.line, valuation.told)
+    for end in cells.bounds():
+        moved = Valuation(valuation.hypotheses.instead({h: end}), valuation.table, valuation.line, valuation.agent_line)
         ends.append(float(scalar_risk(moved, policy, agent, judge)[0][0]))
         alone.append(float(scalar_risk(moved, policy, agent, only)[0][0]))
     return {"weight": x, "unseen": max(alone[1] - alone[0], 0.0), "lower": ends[0], "upper": ends[1]}
@@ -65,10 +62,10 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
 
 def unmodelled_warnings(posterior: Posterior) -> list[str]:
     """Say that no agent holds it, and where it has weight that no rule may be right."""
-    learnt = posterior.learnt
-    if learnt is None:
+    cells = posterior.cell_posterior
+    if cells is None:
         return []
-    name, x = posterior.hypotheses.names[learnt.hypothesis], float(posterior.weights[learnt.hypothesis])
+    name, x = posterior.hypotheses.names[cells.hypothesis], float(posterior.weights[cells.hypothesis])
     out = [
         f"no agent can act by {name!r}, which has no reward: it is left out of the agent's weights, and the others' are "
         "renormalised"

@@ -11,7 +11,6 @@ from reward_hypotheses.analysis.rollout import Scenes, scenes_of
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.block import Block
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.variable_names import storable
@@ -108,8 +107,6 @@ def _members(valuation: Valuation, drawn: np.ndarray, role: str, rng: np.random.
     """Draw the member of its family that each drawn hypothesis stands for, -1 for a fixed reward: (draw,)."""
     out = np.full(len(drawn), -1)
     for h in valuation.families:
-        reward = valuation.hypotheses.rewards[h]
-        assert isinstance(reward, Drawn)
         rows = np.flatnonzero(drawn == h)
-        out[rows] = rng.integers(len(reward.agents if role == "agents" else reward.judges), size=len(rows))
+        out[rows] = rng.integers(valuation.n_draws(h, role), size=len(rows))
     return out

@@ -9,7 +9,6 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import DRAWN_ERRORS
 from reward_hypotheses.analysis.sensitivity.failure_line_study import add_errors, few, line_document, risk_document
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.weights.reward_spreads import different_units, reward_spreads
@@ -17,10 +16,8 @@ from reward_hypotheses.models.weights.reward_spreads import different_units, rew
 
 def line_as_written(hypotheses: Hypotheses, line: FailureLine) -> Document:
     """Return a failure line by hypothesis, as it was written; None for a hypothesis that is unmodelled."""
-    values = [value.text if isinstance(value, Expression) else value for value in line.values]
-    if hypotheses.unmodelled is not None:
-        values[hypotheses.unmodelled] = None
-    return dict(zip(hypotheses.names, values, strict=True))
+    none = hypotheses.unmodelled
+    return dict(zip(hypotheses.names, (line if none is None else line.instead({none: None})).written(), strict=True))
 
 
 def _spreads(case: Case) -> np.ndarray:

@@ -11,8 +11,6 @@ from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions.syntax import Expression, Symbol
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
@@ -82,7 +80,7 @@ def failure_curve(
     n = len(posterior.weights)
     if posterior.families:
         return "a hypothesis has continuous weights"
-    if posterior.learnt is not None:
+    if posterior.hypotheses.unmodelled is not None:
         return "a hypothesis is unmodelled, and knows no failure line"
     resting = resting_on_the_line(posterior.feedback)
     if any(posterior.evidence[k].method != "exact" for k in resting):
@@ -110,7 +108,7 @@ def failure_curve(
         if resting and t:
             key = ("failure line", valuation.table.name, t)
             if key not in known:
-                known[key] = exact_evidence_at(posterior.hypotheses, feedback, _moved(line, t * unit))
+                known[key] = exact_evidence_at(posterior.hypotheses, feedback, line.raised(t * unit))
             log_evidence = rest + known[key]
         try:
             weights[k] = posterior_weights(prior, posterior.log_prior, log_evidence)
@@ -173,17 +171,6 @@ def _worse(
             mass[:, h] += np.bincount(place, chance, len(mass))
             equal[h] += chance[np.abs(gap) <= near].sum()
     return np.asarray(np.minimum(np.cumsum(mass, axis=0)[:-1], 1.0)), np.minimum(equal, 1.0)
-
-
-def _moved(line: FailureLine, by: np.ndarray) -> FailureLine:
-    values: list[float | Expression | None] = []
-    for value, step in zip(line.values, by.tolist(), strict=True):
-        if isinstance(value, Expression):
-            end = (Symbol("const", 0, value=step), Symbol("+", 0, arguments=2))
-            values.append(Expression(value.text, (*value.program, *end)))
-        else:
-            values.append(None if value is None else value + step)
-    return FailureLine(tuple(values))
 
 
 def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:

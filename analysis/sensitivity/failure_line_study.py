@@ -15,7 +15,6 @@ from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
 )
 from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -99,10 +98,11 @@ class Judged:
         """Return warnings about the judged line."""
         out = [f"risk_under_judged_line is null: {self.why_not}"] if self.why_not else []
         line = posterior.valuations[0].line
-        for name, value in zip(posterior.hypotheses.names, line.values, strict=True):
-            if isinstance(value, Expression) and value.columns:
+        for h, name in enumerate(posterior.hypotheses.names):
+            if (stated := line.only([h])).columns:
                 out.append(
-                    f"the judged failure line of {name!r} is one number, where fail_utility ({value.text}) may differ between scenes"
+                    f"the judged failure line of {name!r} is one number, where fail_utility ({stated.written()[0]}) may differ "
+                    "between scenes"
                 )
         return out
 

@@ -64,8 +64,7 @@ def bits_curve(
     if (
         len(feedback) < len(posterior.feedback)
         or n_hypotheses > MOST_HYPOTHESES
-        or posterior.families
-        or posterior.learnt
+        or len(posterior.hypotheses.fixed) < n_hypotheses
     ):
         return None
     counts = [e.n_items for e in posterior.evidence]

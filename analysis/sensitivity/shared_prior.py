@@ -117,7 +117,7 @@ class JointRiskBounds(Section[Document]):
     @override
     def compute(self, case: Case) -> Document | None:
         posterior = case.posterior
-        shared = case.agent.learns_with_judge and case.agent.prior is None and posterior.learnt is None
+        shared = case.agent.learns_with_judge and case.agent.prior is None and posterior.hypotheses.unmodelled is None
         if not shared or not case.policy.mixes_weights:
             return None
         document: Document = {}

@@ -195,6 +195,6 @@ class ValueBits(Section[Document]):
 def _uniform_agent(case: Case) -> list[Bits]:
     """Return the bits that an agent of a uniform prior lacks, target by target."""
     posterior = case.posterior
-    log_agent = log_normalised(posterior.acting_log_prior(Uniform()) + posterior.log_evidence)
+    log_agent = log_normalised(posterior.acting_prior(Uniform())[1] + posterior.log_evidence)
     matrix = case.risk.matrix[case.judges, case.judges]
     return [value_bits(matrix, posterior.weights, log_agent, float(t)) for t in case.settings.targets]

@@ -51,7 +51,7 @@ def value_bits(
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:
         risk = case.risk
-        uninformed = case.posterior.acting_log_prior(agent)
+        uninformed = case.posterior.acting_prior(agent)[1]
 
         def solve(case: Case) -> values.Bits:
             matrix = case.risk.matrix if case.posterior.families else risk.matrix

@@ -15,7 +15,6 @@ from reward_hypotheses.analysis.rollout import rollout
 from reward_hypotheses.analysis.shift.worst_case import SAME
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.shifts.base import recorded
@@ -226,8 +225,7 @@ def _shared(
     lines = [study["fail_utility"] for study in _studies(tree, agent)]
     if agent_fail_utility is not None:
         lines.append(agent_fail_utility if isinstance(agent_fail_utility, Mapping) else {"": agent_fail_utility})
-    values = [v for line in lines for v in failure_line(line, list(line), may_lack=list(line)).values]
-    read = set(shared).union(*(value.columns for value in values if isinstance(value, Expression)))
+    read = set(shared).union(*(failure_line(line, list(line), may_lack=list(line)).columns for line in lines))
     return [name for name in box if name in read]
 
 
@@ -307,7 +305,7 @@ class _Search:
         case, test = self.case, self.case.valuation
         self.evaluations += len(of_option)
         size = 1 if case.policy.needs_scale else CHUNK
-        agents_line = None if test.told is test.line else test.told
+        agents_line = None if test.agent_line is test.line else test.agent_line
         risks = []
         for lo in range(0, len(of_option), size):
             table = self.grid.table(of_option[lo : lo + size], of_scene[lo : lo + size])

@@ -82,6 +82,18 @@ class Evidence:
         nothing = np.zeros(len(self.log_evidence))
         return self if first else replace(self, log_evidence=nothing, mcse=nothing)
 
+    def only(self, which: Sequence[int]) -> Self:
+        """Return the evidence of some of the hypotheses."""
+        return replace(
+            self,
+            log_evidence=self.log_evidence[which],
+            classes=self.classes[which],
+            statistics=self.statistics[which] if len(self.statistics) else self.statistics,
+            mcse=self.mcse[which],
+            density=None if self.density is None else self.density.map(lambda values: values[which]),
+            draws=None if self.draws is None else {key: values[..., which] for key, values in self.draws.items()},
+        )
+
 
 def common_classes(classes: Sequence[np.ndarray]) -> np.ndarray:
     """Group the hypotheses between which every feedback is silent, of the classes by each feedback: (hypothesis,)."""

@@ -1,7 +1,7 @@
 """Block: rewards and failure lines of a part of a table, item by item."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,11 +14,9 @@ from reward_hypotheses.data.rounding import CALLABLE, EPS, Bound, bound_of
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Drawn, combination
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, Unseen, cell_codes
+from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
+from reward_hypotheses.models.hypotheses.reward import Error
 
-type Error = np.ndarray | float
-"""A bound of rounding errors: 0.0 where every value is a whole number."""
 MEMBERS, GROUPS = 2000, 20
 """Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
 
@@ -32,16 +30,18 @@ class Members:
     Attributes
     ----------
     hypothesis : int
+    role : {"agents", "judges", "partners"}
     which : slice
-        Which draws these are.
+        Which draws of that role these are.
     rewards : ndarray (draw, option, scene)
     most : ndarray (draw, 1, 1)
         A bound of the rounding error of every reward of a draw.
     exactly : callable
-        Gives the bound of each reward's own: (draw, option, scene).
+        Returns the bound of the rounding error of each reward: (draw, option, scene).
     """
 
     hypothesis: int
+    role: str
     which: slice
     rewards: np.ndarray
     most: np.ndarray
@@ -54,12 +54,12 @@ class Members:
 
 
 class Values(Protocol):
-    """What a block needs of the valuation that it is a part of; see `Valuation`."""
+    """The parts of a `Valuation` that its blocks read."""
 
     hypotheses: Hypotheses
     table: Table
     line: FailureLine
-    told: FailureLine
+    agent_line: FailureLine
     failing: np.ndarray | None
     anchors: np.ndarray
     averages: dict[Any, Any]
@@ -68,16 +68,20 @@ class Values(Protocol):
     better_bits: dict[tuple[int, int], np.ndarray]
 
     def keeps_values(self, n: int) -> bool:
-        """Whether n values an item are few enough to keep."""
+        """Return whether n values an item are few enough to keep."""
+        ...
+
+    def n_draws(self, h: int, role: str) -> int:
+        """Return how many draws stand for a family in a role."""
         ...
 
     def share(self, h: int, role: str, n: int) -> np.ndarray:
-        """The weight of each of n members of a family: (member,)."""
+        """Return the weight of each of n groups of draws of a family: (group,)."""
         ...
 
 
 class Block:
-    """Some scenes of a table, laid out (option, scene), and what the hypotheses say there."""
+    """Some scenes of a table, laid out (option, scene), with the rewards and failure lines of every hypothesis there."""
 
     def __init__(self, valuation: "Values", lo: int, hi: int) -> None:
         table = valuation.table
@@ -100,14 +104,13 @@ class Block:
             self.options = ~self.failing if self.available is None else self.available & ~self.failing
         self._columns: dict[str, np.ndarray] = {}
         self._rewards: dict[int, tuple[np.ndarray, Error]] = {}
-        self._last: tuple[int, tuple[np.ndarray, Error]] | None = (
-            None  # where rewards are not kept, the one asked for last
-        )
+        # where rewards are not kept, those asked for last
+        self._last: tuple[int, tuple[np.ndarray, Error]] | None = None
         self._features: dict[int, np.ndarray] = {}
 
     @property
     def scenes(self) -> slice:
-        """Which scenes these are."""
+        """The scenes of the block among those of the table."""
         return slice(self.lo, self.hi)
 
     @property
@@ -118,13 +121,13 @@ class Block:
         return self._items
 
     def gather(self, values: np.ndarray) -> np.ndarray:
-        """(item,) -> (option, scene)."""
+        """Lay out values by item: (item,) -> (option, scene)."""
         if isinstance(self._items, slice):
             return np.ascontiguousarray(values[self._items].reshape(self.shape[::-1]).T)
         return values[self._items]
 
     def column(self, name: str) -> np.ndarray:
-        """Give a feature (option, scene)."""
+        """Return a feature: (option, scene)."""
         if name not in self._columns:
             self._columns[name] = self.gather(self.valuation.table.columns[name].values)
         return self._columns[name]
@@ -133,7 +136,7 @@ class Block:
         return self.valuation.table.columns[name].values[self.valuation.anchors[self.scenes]]
 
     def bound(self, name: str) -> Bound:
-        """Give the bound of a feature's rounding error."""
+        """Return the bound of a feature's rounding error."""
         bound = self.valuation.table.columns[name].bound
         return bound if bound.exact else Bound(self.gather(np.asarray(bound.error)), np.inf)
 
@@ -142,7 +145,7 @@ class Block:
         return bound if bound.exact else Bound(np.asarray(bound.error)[self.valuation.anchors[self.scenes]], np.inf)
 
     def line(self, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
-        """A failure line on this block and the bound of its rounding error, floats or (scene,); NaN where nobody gave one."""
+        """Return a failure line and the bound of its rounding error, floats or (scene,); NaN where nobody gave one."""
         if value is None:
             return math.nan, 0.0
         if isinstance(value, float):
@@ -150,20 +153,24 @@ class Block:
         return value.bounded(self._at_anchors, self._bound_at_anchors)
 
     def failure(self, h: int) -> np.ndarray | float:
-        """``u_h`` by the judge: a float, or (scene,).
+        """Return ``u_h`` by the judge: a float, or (scene,).
 
         Raises
         ------
         InputError
             A hypothesis with continuous weights that has none.
         """
-        return self._line(h, self.valuation.line.values[h])[0]
+        return self._failure(h)[0]
 
-    def told(self, h: int) -> tuple[np.ndarray | float, Error]:
-        """``u_h`` as the agent was told, and the bound of its rounding error."""
-        return self._line(h, self.valuation.told.values[h])
+    def agent_failure(self, h: int) -> tuple[np.ndarray | float, Error]:
+        """Return ``u_h`` as the agent was told, and the bound of its rounding error."""
+        return self._line_of(h, self.valuation.agent_line)
 
-    def _line(self, h: int, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
+    def _failure(self, h: int) -> tuple[np.ndarray | float, Error]:
+        return self._line_of(h, self.valuation.line)
+
+    def _line_of(self, h: int, line: FailureLine) -> tuple[np.ndarray | float, Error]:
+        value = line.values[h]
         if value is None:
             raise InputError(
                 f"hypothesis {self.valuation.hypotheses.names[h]!r} has no failure line, and something here asks what failing "
@@ -172,23 +179,21 @@ class Block:
         return self.line(value)
 
     def reward(self, h: int) -> np.ndarray:
-        """``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
+        """Return ``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
         return self._valued(h)[0]
 
     def error(self, h: int) -> Error:
-        """The bound of the rounding error of `reward`: (option, scene), or 0.0 where every one is a whole number."""
+        """Return the bound of the rounding error of `reward`: (option, scene), or 0.0 where all are whole numbers."""
         return self._valued(h)[1]
 
     def _valued(self, h: int) -> tuple[np.ndarray, Error]:
-        kept = self._rewards.get(h)
-        if kept is not None:
-            return kept
-        last = self._last
-        if last is not None and last[0] == h:
-            return last[1]
+        if (remembered := self._rewards.get(h)) is not None:
+            return remembered
+        if self._last is not None and self._last[0] == h:
+            return self._last[1]
         raw, error = self._raw(h)
         if self.failing is not None:
-            line, of_line = self._line(h, self.valuation.line.values[h])
+            line, of_line = self._failure(h)
             raw = np.where(self.failing, line, raw)
             if not (isinstance(error, float) and isinstance(of_line, float) and error == of_line == 0.0):
                 error = np.where(self.failing, of_line, error)
@@ -199,73 +204,79 @@ class Block:
         return raw, error
 
     def unequal(self, h: int) -> np.ndarray | float:
-        """What ``r_h`` and ``u_h`` differ by at most where they are equal: (option, scene), or 0.0."""
-        return 2 * (self.error(h) + self._line(h, self.valuation.line.values[h])[1])
+        """Return the largest difference of ``r_h`` and ``u_h`` where they are equal: (option, scene), or 0.0."""
+        return 2 * (self.error(h) + self._failure(h)[1])
 
     def better(self, h: int) -> np.ndarray:
-        """Where ``r_h > u_h``, (option, scene): better than failing."""
+        """Return where ``r_h > u_h``, (option, scene): better than failing."""
         if self._better is not None:
             return np.unpackbits(self._better[h], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
         return better_than_failing(self.reward(h), self.failure(h), self.unequal(h))
 
     def better_bits(self, h: int) -> np.ndarray | None:
-        """Give `better` packed eight to a byte, where that is what was kept, else None."""
+        """Return `better` packed eight to a byte, None where it was not remembered so."""
         return self._better[h] if self._better is not None else None
 
     def worse(self, h: int) -> np.ndarray:
-        """Where ``r_h < u_h``, (option, scene): a catastrophe if h is true; of a family, or an unmodelled one, how probably.
+        """Return where ``r_h < u_h``, (option, scene): a catastrophe if h is true.
 
-        Nothing is under a hypothesis without a failure line.
+        Of a family it is the probability of a catastrophe, and of a hypothesis that is unmodelled. Without a failure line
+        there is none.
         """
-        reward = self.valuation.hypotheses.rewards[h]
-        if isinstance(reward, Unseen):
-            return reward.catastrophe(self.cells(reward.learnt.rules))
+        chance = self.valuation.hypotheses.rewards[h].catastrophe(self.cells)
+        if chance is not None:
+            return chance
         if self.valuation.line.values[h] is None:
             return np.zeros(self.shape, bool)
-        if not isinstance(reward, Drawn):
-            return catastrophic(self.reward(h), self.failure(h), self.unequal(h))
-        return self.average(h, "worse", lambda some: self.worse_each(some).astype(float))
+        return self.average(
+            h,
+            "worse",
+            lambda: catastrophic(self.reward(h), self.failure(h), self.unequal(h)),
+            lambda some: self.worse_each(some).astype(float),
+        )
 
     def cells(self, rules: Sequence[int]) -> np.ndarray:
-        """Which cell each item is in, (option, scene): one number a vector of what rules predict of it."""
+        """Return the cell of each item, (option, scene): one number for each vector of predictions by the rules."""
         return cell_codes(self.better(h) for h in rules)
 
     def worse_each(self, some: "Members") -> np.ndarray:
-        """Where draws of a family call an option worse than failing: (draw, option, scene)."""
+        """Return where draws of a family call an option worse than failing: (draw, option, scene)."""
         if self.valuation.line.values[some.hypothesis] is None:
             return np.zeros(some.rewards.shape, bool)
-        line, of_line = self._line(some.hypothesis, self.valuation.line.values[some.hypothesis])
+        line, of_line = self._failure(some.hypothesis)
         below = catastrophic(some.rewards, line, 0.0)
         if np.array_equal(below, catastrophic(some.rewards, line, 2 * (some.most + of_line))):
             return below  # nothing is so near to the line that its own error must be known
         return catastrophic(some.rewards, line, 2 * (some.error + of_line))
 
     def best(self, h: int) -> np.ndarray:
-        """``max(u_h, max_o r_h)``, (scene,): what could be had; of a family, its mean."""
+        """Return ``max(u_h, max_o r_h)``, the highest reward to be had, (scene,); of a family, its mean."""
         line = self.failure(h)
 
         def greatest(rewards: np.ndarray) -> np.ndarray:
             real = rewards if self.options is None else np.where(self.options, rewards, -np.inf)
             return np.maximum(line, real.max(axis=-2))
 
-        if not isinstance(self.valuation.hypotheses.rewards[h], Drawn):
-            return greatest(self.reward(h))
-        return self.average(h, "best", lambda some: greatest(some.rewards))
+        return self.average(h, "best", lambda: greatest(self.reward(h)), lambda some: greatest(some.rewards))
 
     def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
-        """Draws of a family: those that an agent may hold, those that may be true, or partners of the former."""
+        """Return draws of a family, with their rewards; for the roles see `Reward.draws`."""
         reward = self.valuation.hypotheses.rewards[h]
-        assert isinstance(reward, Drawn)
-        coefficients = getattr(reward, role)[which]
+        draws = reward.draws(role)
+        assert draws is not None
+        coefficients = draws[which]
         if h not in self._features:
-            values = [np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape) for e in reward.features]
+            values = [
+                np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape)
+                for e in reward.expressions("").values()
+            ]
             self._features[h] = np.stack([v.ravel() for v in values])
         features = self._features[h]
         rewards = (coefficients @ features).reshape(len(coefficients), *self.shape)
         line: np.ndarray | float = 0.0
         of_line: Error = 0.0
         if self.failing is not None:
-            line, of_line = self._line(h, self.valuation.line.values[h])
+            line, of_line = self._failure(h)
             rewards = np.where(self.failing, line, rewards)
         unit, size = len(features) * EPS, np.abs(coefficients)
         most = unit * (size @ np.abs(features).max(axis=1)) + np.max(of_line, initial=0.0)
@@ -274,40 +285,60 @@ class Block:
             error = unit * (size @ np.abs(features)).reshape(rewards.shape)
             return error if self.failing is None else np.where(self.failing, of_line, error)
 
-        return Members(h, which, rewards, most[:, None, None], exactly)
+        return Members(h, role, which, rewards, most[:, None, None], exactly)
 
     def average(
-        self, h: int, what: Any, compute: Callable[["Members"], np.ndarray], role: str = "judges"
+        self,
+        h: int,
+        key: Any,
+        fixed: Callable[[], np.ndarray],
+        each: Callable[["Members"], np.ndarray],
+        role: str = "judges",
     ) -> np.ndarray:
-        """Average of something over the draws of a family that has a leading dimension of draws."""
+        """Return ``fixed()`` of a fixed reward; of a family, the mean over its draws of ``each(members)`` (draw, ...).
+
+        Parameters
+        ----------
+        key : hashable
+            Names what is computed; where there is room it is computed once.
+        """
         valuation = self.valuation
-        reward = valuation.hypotheses.rewards[h]
-        assert isinstance(reward, Drawn)
-        key = (self.lo, self.hi, h, what)
+        draws = valuation.hypotheses.rewards[h].draws(role)
+        if draws is None:
+            return fixed()
+        n = len(draws)
+        key = (self.lo, self.hi, h, key)
         groups = valuation.averages.get(key)
         if groups is None:
-            n = len(reward.agents if role == "agents" else reward.judges)
             parts = []
             for members in np.array_split(np.arange(n), min(GROUPS, n)):
                 step = max(1, MEMBERS_AT_ONCE // max(self.shape[0] * self.shape[1], 1))
                 total: Any = 0.0
                 for lo in range(int(members[0]), int(members[-1]) + 1, step):
                     some = self.members(h, role, slice(lo, min(lo + step, int(members[-1]) + 1)))
-                    total = total + compute(some).sum(axis=0)
+                    total = total + each(some).sum(axis=0)
                 parts.append(total / len(members))
             groups = np.stack(parts)
             if valuation.keeps_values(len(groups)):
                 valuation.averages[key] = groups
         return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
 
+    def possible(self, h: int, weight: float) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield the weight and the values (option, scene) of every reward that an agent may act by under h."""
+        if self.valuation.hypotheses.rewards[h].draws("agents") is None:
+            yield weight, self.reward(h)
+            return
+        members = self.members(h, "agents")
+        n = len(members.rewards)
+        groups = min(GROUPS, n)
+        shares = self.valuation.share(h, "agents", groups)
+        for share, group in zip(shares, np.array_split(np.arange(n), groups), strict=True):
+            for i in group.tolist():
+                yield float(weight * share / len(group)), members.rewards[i]
+
     def _raw(self, h: int) -> tuple[np.ndarray, Error]:
-        reward = self.valuation.hypotheses.rewards[h]
-        if isinstance(reward, Drawn):
-            reward = combination(reward.features, reward.mean)
-        if isinstance(reward, (Unmodelled, Unseen)):
-            return np.zeros(self.shape), 0.0  # indifferent between all options, and failing
-        if isinstance(reward, Expression):
-            raw, error = reward.bounded(self.column, self.bound)
-            return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw), error
-        called = self.gather(self.valuation.called[h])
-        return called, CALLABLE * np.abs(called)
+        if h in self.valuation.called:
+            called = self.gather(self.valuation.called[h])
+            return called, CALLABLE * np.abs(called)
+        raw, error = self.valuation.hypotheses.rewards[h].bounded(self.column, self.bound)
+        return raw if isinstance(raw, np.ndarray) and raw.ndim else np.full(self.shape, raw), error

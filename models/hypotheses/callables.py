@@ -1,4 +1,4 @@
-"""Callable rewards, kept for as long as the tree that was fitted with them is alive in this process."""
+"""Callable rewards, remembered for as long as the tree that was fitted with them is alive in this process."""
 
 import weakref
 from collections.abc import Callable, Mapping
@@ -7,20 +7,26 @@ from uuid import uuid4
 
 import xarray as xr
 
-_held: dict[str, Mapping[str, Callable[..., Any]]] = {}
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+
+_remembered: dict[str, Mapping[str, Callable[..., Any]]] = {}
 
 
-def keep(tree: xr.DataTree, rewards: Mapping[str, Any]) -> None:
-    """Keep the callables among rewards until the tree is gone; the tree's attribute ``callables`` says which they are."""
-    found = {name: reward for name, reward in rewards.items() if callable(reward)}
-    if found:
+def remember_callables(tree: xr.DataTree, hypotheses: Hypotheses) -> None:
+    """Remember the callables among hypotheses until the tree is gone; its attribute ``callables`` says which they are."""
+    pairs = zip(hypotheses.names, hypotheses.rewards, strict=True)
+    functions = {name: reward.function for name, reward in pairs if reward.function is not None}
+    if functions:
         token = uuid4().hex
         tree.attrs["callables"] = token
-        _held[token] = found
-        weakref.finalize(tree, _held.pop, token, None).atexit = False
+        _remembered[token] = functions
+        weakref.finalize(tree, _remembered.pop, token, None).atexit = False
 
 
-def kept(tree: xr.DataTree) -> Mapping[str, Callable[..., Any]]:
-    """Callables that a tree was fitted with, by name; none where it was read from a file, or its original is gone."""
+def callables_of(tree: xr.DataTree) -> Mapping[str, Callable[..., Any]]:
+    """Return the callables that a tree was fitted with, by name.
+
+    There are none where it was read from a file, or its original is gone.
+    """
     token = tree.attrs.get("callables")
-    return _held.get(token, {}) if isinstance(token, str) else {}
+    return _remembered.get(token, {}) if isinstance(token, str) else {}

@@ -1,4 +1,4 @@
-"""Columns that hypotheses read: are they there, and of the right kind?"""
+"""Check that the columns that hypotheses read exist, and are of the right kind."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,18 +35,18 @@ def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], other
                 nowhere[column] = who, tables
     wrong |= set(nowhere)
     problems += first_few(list(nowhere), lambda column: _no_column(column, *nowhere[column]), _no_columns)
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for table, expressions in views:
         failing = table.failing()
         used = None if failing is None else ~failing
         for who, expression in expressions.items():
             for column in expression.columns:
-                if (column in wrong and (column, "") not in told) or (column, table.source) in told:
+                if (column in wrong and (column, "") not in reported) or (column, table.source) in reported:
                     continue
                 try:
                     table.numbers(column, used)
                 except InputError as error:
-                    told |= {(column, table.source), (column, "")}
+                    reported |= {(column, table.source), (column, "")}
                     wrong.add(column)
                     problems.extend(f"{p} (named by {who})" for p in error.problems)
     for who, (expression, tables) in by_expression.items():

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
@@ -38,17 +38,18 @@ TRUSTED = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Asked(Stops):
-    """The items that judges were asked about; what is compared with failing is their reward itself."""
+    """The items that judges were asked about. Their reward itself is compared with failing."""
 
     @cached_property
-    def observed(self) -> np.ndarray:  # noqa: D102
+    @override
+    def observed(self) -> np.ndarray:
         return self.items.booleans(self.column, what="true where a judge would rather it did nothing, else false")
 
     def _instead_of_weights(self) -> str:
         return "judgements of failing do not weigh scenes: leave the column out, or give a row for each answer"
 
+    @override
     def inputs(self, block: Block, h: int) -> np.ndarray:
-        """``r_h``."""
         return np.broadcast_to(block.reward(h), block.shape)
 
 
@@ -57,8 +58,8 @@ def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
     problems = []
     if not isinstance(source, str) or not source.strip():
         problems.append("source: missing; say who was asked, when, and how")
-    for key, given in (("centre", centre), ("spread", spread)):
-        for name, value in given.items() if isinstance(given, Mapping) else [("", given)]:
+    for key, stated in (("centre", centre), ("spread", spread)):
+        for name, value in stated.items() if isinstance(stated, Mapping) else [("", stated)]:
             number = finite(value)
             where = f"{key}: {name!r}: " if name else f"{key}: "
             if number is None or abs(number) > MAX_REWARD or (key == "spread" and not number > 0):
@@ -70,9 +71,9 @@ def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
 def hypotheses_problems(centre: Any, spread: Any, names: Sequence[str], families: Sequence[str]) -> list[str]:
     """Say of which hypotheses no line can be inferred: those that a prior leaves out, or that have continuous weights."""
     problems: list[str] = []
-    for key, given in (("centre", centre), ("spread", spread)):
-        if isinstance(given, Mapping):
-            problems += names_problems(given, names, key, key, "give one for every hypothesis")
+    for key, stated in (("centre", centre), ("spread", spread)):
+        if isinstance(stated, Mapping):
+            problems += names_problems(stated, names, key, key, "give one for every hypothesis")
     return problems + [
         f"hypothesis {name!r} has continuous weights, of which a failure line cannot be inferred; state its line, and leave the "
         "judgements out"
@@ -119,8 +120,8 @@ class FailureJudgements:
     def __post_init__(self) -> None:
         problems = settings_problems(self.centre, self.spread, self.source)
         for key in ("centre", "spread", "rationality"):
-            if isinstance(given := getattr(self, key), Mapping):
-                object.__setattr__(self, key, dict(given))
+            if isinstance(stated := getattr(self, key), Mapping):
+                object.__setattr__(self, key, dict(stated))
         try:
             if not isinstance(self.table, Table):  # whoever reads a Table knows which of its columns are boolean
                 table = as_table(self.table)
@@ -145,12 +146,12 @@ class FailureJudgements:
         return Asked(self.table, self.column, rationality=self.rationality, name="failure judgements")
 
     def of_each(self, key: str, name: str) -> float:
-        """Centre or spread of the prior of one hypothesis's line."""
-        given = getattr(self, key)
-        return float(given[name] if isinstance(given, Mapping) else given)
+        """Return centre or spread of the prior of one hypothesis's line."""
+        stated = getattr(self, key)
+        return float(stated[name] if isinstance(stated, Mapping) else stated)
 
     def lines(self, hypotheses: Hypotheses) -> "tuple[Line, ...]":
-        """Posterior of each hypothesis's failure line.
+        """Return the posterior of each hypothesis's failure line.
 
         Raises
         ------
@@ -169,7 +170,7 @@ class FailureJudgements:
         if problems:
             raise InputError(problems)
         valuation = Valuation(hypotheses, items, failure_line(0.0, names))
-        found = []
+        lines = []
         for h, name in enumerate(names):
             rewards = self.asked.rewards(valuation, h)
             scale = float((rewards - rewards[0]).std())  # no offset takes a digit away
@@ -191,10 +192,10 @@ class FailureJudgements:
                     f"hypothesis {name!r}: its failure line is integrated to {line.error:.2g}, of a standard deviation of "
                     f"{line.sd:.2g}; give a spread, or a prior of the rationality, nearer to what was answered"
                 )
-            found.append(line)
+            lines.append(line)
         if problems:
             raise InputError(problems)
-        return tuple(found)
+        return tuple(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,22 +228,24 @@ class Line:
         return np.interp(rng.random(n), self.below, self.nodes)
 
     def quantile(self, p: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Quantiles of u."""
+        """Return quantiles of u."""
         return np.interp(p, self.below, self.nodes)
 
     def above(self, rewards: np.ndarray) -> np.ndarray:
-        """``P(u_h > r)``: the probability that what is worth r is a catastrophe."""
+        """Return ``P(u_h > r)``, the probability that an item of reward r is a catastrophe."""
         return 1.0 - np.interp(rewards, self.nodes, self.below)
 
 
-def _line(rewards: np.ndarray, said: np.ndarray, centre: float, spread: float, scale: float, rationality: Any) -> Line:
+def _line(
+    rewards: np.ndarray, preferred: np.ndarray, centre: float, spread: float, scale: float, rationality: Any
+) -> Line:
     """Integrate over u and log beta: on a grid over the priors, then on a finer one where the mass was found."""
     values, _, place, _ = distinct(rewards)
-    nothing = np.bincount(place, said.astype(float), len(values))
-    other = np.bincount(place, 1.0 - said, len(values))
+    nothing = np.bincount(place, preferred.astype(float), len(values))
+    other = np.bincount(place, 1.0 - preferred, len(values))
 
     def density(u: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Log density of u and log beta: (u, t)."""
+        """Return the log density of u and log beta: (u, t)."""
         out = np.zeros((len(u), len(t)))
         step = max(1, CELLS // (len(u) * len(values)))
         gap = (u[:, None] - values) / scale  # (u, value)
@@ -278,13 +281,13 @@ def _line(rewards: np.ndarray, said: np.ndarray, centre: float, spread: float, s
 
 
 def _ends(nodes: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
-    """The nodes just outside of what is inside."""
+    """Return the nodes just outside of those that are inside."""
     some = np.flatnonzero(inside)
     return float(nodes[max(some[0] - 1, 0)]), float(nodes[min(some[-1] + 1, len(nodes) - 1)])
 
 
 def _moments(u: np.ndarray, t: np.ndarray, f: np.ndarray) -> tuple[float, float, float, np.ndarray]:
-    """Mean and standard deviation of u, log evidence, and the density of u up to a constant, by the trapezoid rule."""
+    """Return mean and standard deviation of u, log evidence, and density of u up to a constant, by the trapezoid rule."""
     density = np.exp(f - f.max()).sum(axis=1)
     mass = density.copy()
     mass[[0, -1]] /= 2
@@ -295,5 +298,5 @@ def _moments(u: np.ndarray, t: np.ndarray, f: np.ndarray) -> tuple[float, float,
 
 
 def log_mean(values: np.ndarray) -> float:
-    """``log mean exp(values)``."""
+    """Return ``log mean exp(values)``."""
     return log_sum_exp(values) - math.log(len(values))

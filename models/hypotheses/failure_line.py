@@ -1,4 +1,4 @@
-"""The failure line: what each hypothesis says failing completely is worth, and what is worse than that.
+"""The failure line: the reward of failing completely under each hypothesis.
 
 One of the two places where human values enter (the other is `models/priors`).
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
+from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression, Symbol
 from reward_hypotheses.data.numerics import finite
 
 EQUAL = 1e-9
@@ -54,7 +54,7 @@ type Line = float | Expression | InSd | None
 
 @dataclass(frozen=True)
 class FailureLine:
-    """What failing completely is worth under each hypothesis, in that hypothesis's own reward units.
+    """The reward of failing completely under each hypothesis, in that hypothesis's own reward units.
 
     Attributes
     ----------
@@ -75,12 +75,34 @@ class FailureLine:
         return any(isinstance(value, InSd) for value in self.values)
 
     def only(self, which: Sequence[int]) -> "FailureLine":
-        """That of some of the hypotheses."""
+        """Return the failure line of some of the hypotheses."""
         return replace(self, values=tuple(self.values[h] for h in which))
+
+    def instead(self, values: Mapping[int, Line]) -> "FailureLine":
+        """Return the failure line with other values for some of the hypotheses."""
+        return FailureLine(tuple(values.get(h, value) for h, value in enumerate(self.values)))
+
+    def raised(self, by: np.ndarray) -> "FailureLine":
+        """Return the failure line raised by so much of each hypothesis's reward units: (hypothesis,)."""
+        return FailureLine(tuple(map(_raised, self.values, by.tolist())))
+
+    def expressions(self, names: Sequence[str], key: str) -> dict[str, Expression]:
+        """Return every expression among the values, by what names it in messages: ``key of 'name'``."""
+        pairs = zip(names, self.values, strict=True)
+        return {f"{key} of {name!r}": value for name, value in pairs if isinstance(value, Expression)}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The distinct columns that its expressions name."""
+        return tuple(dict.fromkeys(c for v in self.values if isinstance(v, Expression) for c in v.columns))
+
+    def written(self) -> list[Any]:
+        """Return the values as they were written: numbers, texts of expressions, or None."""
+        return [value.text if isinstance(value, Expression) else value for value in self.values]
 
 
 def failure_line(
-    given: object,
+    stated: object,
     names: Sequence[str],
     key: str = "fail_utility",
     may_lack: Sequence[str] = (),
@@ -100,21 +122,21 @@ def failure_line(
     InputError
         A number that is not finite, an expression that does not parse, a hypothesis left out or unknown.
     """
-    if given is None and names and set(names) <= set(may_lack):
-        given = {}
-    if not isinstance(given, Mapping):
-        value = _value(given, key, in_sd)
+    if stated is None and names and set(names) <= set(may_lack):
+        stated = {}
+    if not isinstance(stated, Mapping):
+        value = _value(stated, key, in_sd)
         return FailureLine((value,) * len(names), for_all=True)
-    asked = [name for name in names if name in given or name not in may_lack]
-    problems = names_problems(given, asked, key, "value", "give one for every hypothesis") if names else []
+    asked = [name for name in names if name in stated or name not in may_lack]
+    problems = names_problems(stated, asked, key, "value", "give one for every hypothesis") if names else []
     values: list[Line] = []
     for name in names:
-        if name not in given or (given[name] is None and name in may_lack):
+        if name not in stated or (stated[name] is None and name in may_lack):
             if name in may_lack:
                 values.append(None)
             continue
         try:
-            values.append(_value(given[name], f"{key}: {name!r}", in_sd))
+            values.append(_value(stated[name], f"{key}: {name!r}", in_sd))
         except InputError as error:
             problems.extend(error.problems)
     if problems:
@@ -122,33 +144,40 @@ def failure_line(
     return FailureLine(tuple(values))
 
 
-def _value(given: object, key: str, in_sd: bool) -> float | Expression | InSd:
-    if isinstance(given, InSd):
+def _value(stated: object, key: str, in_sd: bool) -> float | Expression | InSd:
+    if isinstance(stated, InSd):
         if not in_sd:
             raise InputError(
-                f"{key}: {given!r}; standard deviations are those over the training items, which only fit() and study files "
+                f"{key}: {stated!r}; standard deviations are those over the training items, which only fit() and study files "
                 "know; give the line in reward units"
             )
-        return given
-    if isinstance(given, str):
+        return stated
+    if isinstance(stated, str):
         try:
-            return parse(given)
+            return parse(stated)
         except InputError as error:
             raise InputError([f"{key}: {p}" for p in error.problems]) from None
-    value = finite(given)
+    value = finite(stated)
     if value is None or abs(value) > MAX_REWARD:
         raise InputError(
-            f"{key}: {shown(given)} is not a finite number below 1e150; give the reward that failing completely is worth, "
+            f"{key}: {shown(stated)} is not a finite number below 1e150; give the reward that failing completely is worth, "
             "such as 0"
         )
     return value
 
 
+def _raised(value: float | Expression | None, by: float) -> float | Expression | None:
+    if isinstance(value, Expression):
+        end = (Symbol("const", 0, value=by), Symbol("+", 0, arguments=2))
+        return Expression(value.text, (*value.program, *end))
+    return None if value is None else value + by
+
+
 def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
-    """Where ``r > u``, beyond the difference within which the two are equal at that item."""
+    """Return where ``r > u``, beyond the difference within which the two are equal at that item."""
     return reward - failure > tolerance
 
 
 def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
-    """Where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
+    """Return where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
     return failure - reward > tolerance

@@ -1,16 +1,16 @@
-"""Reward hypotheses, and what they say about the items of a table."""
+"""Reward hypotheses: named rewards, in order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.models.hypotheses.linear import Drawn, Linear, linear_of
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, Unseen, unmodelled_of
-
-Reward = Expression | Linear | Drawn | Unmodelled | Unseen | Callable[..., Any]
+from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.linear import Linear, linear_of
+from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled, unmodelled_of
+from reward_hypotheses.models.hypotheses.reward import CallableReward, Reward, reward_of
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,8 @@ class Hypotheses:
     Attributes
     ----------
     names : tuple of str
-    rewards : tuple of Expression, Linear, Unmodelled or callable
-        A callable takes a Dataset and returns a DataArray over its dims; a Linear is a family, its weights not known; an
-        Unmodelled is no reward, but what holds where no other hypothesis does.
+    rewards : tuple of Reward
+        Expressions and callables are taken as rewards too.
     columns : tuple of str
         Column order of the first feedback's table, which the simplicity language ``columns`` counts by.
     """
@@ -31,61 +30,92 @@ class Hypotheses:
     rewards: tuple[Reward, ...]
     columns: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rewards", tuple(map(reward_of, self.rewards)))
+
     def __len__(self) -> int:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """Position of a hypothesis; InputError with a suggestion where there is none of that name."""
+        """Return the position of a hypothesis; InputError with a suggestion where there is none of that name."""
         if name not in self.names:
             raise InputError(f"{name!r} is no hypothesis; {suggestion(name, self.names)}")
         return self.names.index(name)
 
     @property
     def families(self) -> tuple[int, ...]:
-        """Which of them have continuous weights."""
-        return tuple(h for h, reward in enumerate(self.rewards) if isinstance(reward, Linear))
+        """Positions of those with continuous weights."""
+        return tuple(h for h, reward in enumerate(self.rewards) if reward.continuous)
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """Positions of those that are one fixed reward each."""
+        return tuple(h for h, reward in enumerate(self.rewards) if reward.predicts and not reward.continuous)
 
     @property
     def unmodelled(self) -> int | None:
-        """Which of them is none of the others."""
-        return next((h for h, r in enumerate(self.rewards) if isinstance(r, (Unmodelled, Unseen))), None)
+        """Position of the hypothesis "none of the others", None where there is none."""
+        return next((h for h, reward in enumerate(self.rewards) if not reward.predicts), None)
 
     @property
     def rules(self) -> tuple[int, ...]:
-        """Which of them are rewards: all but one that is unmodelled."""
-        return tuple(h for h, r in enumerate(self.rewards) if not isinstance(r, (Unmodelled, Unseen)))
+        """Positions of those that are rewards: all but one that is unmodelled."""
+        return tuple(h for h, reward in enumerate(self.rewards) if reward.predicts)
 
     @property
     def may_lack_line(self) -> list[str]:
-        """Those that need no failure line: with continuous weights, or unmodelled."""
-        return [n for n, r in zip(self.names, self.rewards, strict=True) if isinstance(r, (Linear, Unmodelled))]
+        """Names of those that need no failure line: with continuous weights, or unmodelled."""
+        return [name for name, reward in zip(self.names, self.rewards, strict=True) if not reward.needs_line]
 
     def family(self, h: int) -> Linear:
-        """The family of rewards that a hypothesis is."""
-        reward = self.rewards[h]
-        assert isinstance(reward, Linear)
-        return reward
+        """Return the declaration of a hypothesis with continuous weights."""
+        declared = self.rewards[h].declared
+        assert isinstance(declared, Linear)
+        return declared
+
+    @property
+    def fitted(self) -> dict[int, Fitted]:
+        """Posterior of the weights of each that has continuous ones, by position, once they are fitted."""
+        return {h: cast(Fitted, self.rewards[h]) for h in self.families}
+
+    @property
+    def cell_posterior(self) -> CellPosterior | None:
+        """Posterior of the label probability of every cell, once fitted; None where no hypothesis is unmodelled."""
+        none = self.unmodelled
+        return None if none is None else cast(CellPosterior, self.rewards[none])
 
     def only(self, which: Sequence[int]) -> "Hypotheses":
-        """Some of them."""
+        """Return some of them."""
         return Hypotheses(tuple(self.names[h] for h in which), tuple(self.rewards[h] for h in which), self.columns)
 
-    def instead(self, of: Mapping[int, Reward]) -> "Hypotheses":
-        """Other rewards for some of them."""
-        return Hypotheses(self.names, tuple(of.get(h, r) for h, r in enumerate(self.rewards)), self.columns)
+    def instead(self, rewards: Mapping[int, Any]) -> "Hypotheses":
+        """Return them with other rewards for some."""
+        return Hypotheses(self.names, tuple(rewards.get(h, r) for h, r in enumerate(self.rewards)), self.columns)
+
+    def beside(self, others: "Hypotheses", names: Sequence[str] | None = None) -> "Hypotheses":
+        """Return them followed by others, which may be given other names."""
+        names = others.names if names is None else names
+        return Hypotheses((*self.names, *names), self.rewards + others.rewards, self.columns)
+
+    def typical(self) -> "Hypotheses":
+        """Return them with each family at its mean weights."""
+        return self.instead({h: self.rewards[h].typical for h in self.families})
+
+    def on_test(self, n_draws: int) -> "Hypotheses":
+        """Return them as a test evaluates them: each family by at most so many draws."""
+        return self.instead({h: reward.on_test(n_draws) for h, reward in enumerate(self.rewards)})
+
+    def written(self) -> dict[str, Any]:
+        """Return each reward by name, as a study file and a tree hold it."""
+        return {name: reward.written() for name, reward in zip(self.names, self.rewards, strict=True)}
 
     def expressions(self) -> dict[str, Expression]:
-        """Every expression that they rest on, by what names it in messages."""
-        found: dict[str, Expression] = {}
-        for name, reward in zip(self.names, self.rewards, strict=True):
-            if isinstance(reward, Expression):
-                found[f"hypothesis {name!r}"] = reward
-            elif isinstance(reward, Linear):
-                found |= {f"hypothesis {name!r}: feature {e.text!r}": e for e in reward.features}
-        return found
+        """Return every expression that they rest on, by what names it in messages."""
+        pairs = zip(self.names, self.rewards, strict=True)
+        return {who: e for name, reward in pairs for who, e in reward.expressions(f"hypothesis {name!r}").items()}
 
 
-def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
+def hypotheses_of(rewards_by_name: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
     """Read hypotheses from a mapping name -> expression, callable, Linear or Unmodelled.
 
     Raises
@@ -94,26 +124,24 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
         No hypothesis, an empty name, an expression that does not parse (all of them are named), an unmodelled hypothesis
         alone, beside another, or beside one with continuous weights.
     """
-    if not isinstance(given, Mapping):
+    if not isinstance(rewards_by_name, Mapping):
         raise InputError(
-            f"hypotheses: {shown(given)}; give a dict, name = expression, such as {{'flags': '100 * flags'}}"
+            f"hypotheses: {shown(rewards_by_name)}; give a dict, name = expression, such as {{'flags': '100 * flags'}}"
         )
-    if not given:
+    if not rewards_by_name:
         raise InputError("no hypothesis; give at least one, name = expression")
     problems: list[str] = []
     rewards: list[Reward] = []
-    for name, reward in given.items():
+    for name, reward in rewards_by_name.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"hypothesis {name!r}: the name is empty; give it a name that a reader understands")
-        elif isinstance(reward, (Linear, Unmodelled)) or callable(reward):
-            rewards.append(reward)
-        else:
-            try:
-                rewards.append(_in_braces(reward) if isinstance(reward, Mapping) else parse(reward))
-            except InputError as error:
-                problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
-    families = [name for name, reward in given.items() if _is(reward, Linear, "linear")]
-    problems += unmodelled_problems(given)
+            continue
+        try:
+            rewards.append(_reward(reward))
+        except InputError as error:
+            problems.extend(f"hypothesis {name!r}: {p}" for p in error.problems)
+    families = _of_kind(rewards_by_name, Linear, "linear")
+    problems += unmodelled_problems(rewards_by_name)
     if len(families) > 1:  # their names are those of variables
         problems += [
             f"hypothesis {n!r}: a '/' in it; name a linear hypothesis beside others without"
@@ -122,24 +150,35 @@ def hypotheses_of(given: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypo
         ]
     if problems:
         raise InputError(problems)
-    return Hypotheses(tuple(given), tuple(rewards), tuple(columns))
+    return Hypotheses(tuple(rewards_by_name), tuple(rewards), tuple(columns))
 
 
-def _in_braces(given: Mapping[str, Any]) -> Linear | Unmodelled:
-    return unmodelled_of(given) if "unmodelled" in given else linear_of(given)
+def _reward(stated: Any) -> Reward:
+    if isinstance(stated, Reward):
+        return stated
+    if callable(stated):
+        return CallableReward(stated)
+    if isinstance(stated, Mapping):
+        return unmodelled_of(stated) if "unmodelled" in stated else linear_of(stated)
+    return reward_of(parse(stated))
 
 
-def _is(reward: Any, kind: type, key: str) -> bool:
-    return isinstance(reward, kind) or (isinstance(reward, Mapping) and key in reward)
+def _of_kind(rewards_by_name: Mapping[str, Any], kind: type, key: str) -> list[str]:
+    """Return the names of the rewards of a kind, as they were stated or read."""
+    return [
+        name
+        for name, reward in rewards_by_name.items()
+        if isinstance(reward, kind) or (isinstance(reward, Mapping) and key in reward)
+    ]
 
 
-def unmodelled_problems(given: Mapping[str, Any]) -> list[str]:
-    """Say why hypotheses cannot stand beside one that is unmodelled, name -> as it was given or read."""
-    none = [name for name, reward in given.items() if _is(reward, Unmodelled, "unmodelled")]
-    families = [name for name, reward in given.items() if _is(reward, Linear, "linear")]
+def unmodelled_problems(rewards_by_name: Mapping[str, Any]) -> list[str]:
+    """Say why hypotheses cannot stand beside one that is unmodelled, name -> as it was stated or read."""
+    none = _of_kind(rewards_by_name, Unmodelled, "unmodelled")
+    families = _of_kind(rewards_by_name, Linear, "linear")
     if len(none) > 1:
         return [f"hypotheses {' and '.join(map(repr, none))} are both unmodelled; there can be one"]
-    if none and len(given) == 1:
+    if none and len(rewards_by_name) == 1:
         return [f"hypothesis {none[0]!r} is none of the others, and there are no others; list a rule beside it"]
     if none and families:
         return [
@@ -150,7 +189,7 @@ def unmodelled_problems(given: Mapping[str, Any]) -> list[str]:
 
 
 def weight_names(hypotheses: Hypotheses, h: int) -> tuple[str, str]:
-    """Variable and dimension of the weights of a family: ``reward_weight``, ``feature``; with its name where there are several."""
+    """Return variable and dimension of the weights of a family, which carry its name where there are several."""
     if len(hypotheses.families) == 1:
         return "reward_weight", "feature"
     return f"{hypotheses.names[h]}_reward_weight", f"{hypotheses.names[h]}_feature"

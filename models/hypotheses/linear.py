@@ -1,8 +1,8 @@
 """Rewards with continuous weights: one family of hypotheses, ``r_w = sum_k w_k phi_k``, its weights integrated out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, override
 
 import numpy as np
 
@@ -10,13 +10,45 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.data.rounding import EPS, Bound
+from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 
 MOST_FEATURES = 256
 
 
+@dataclass(frozen=True)
+class Combination(Reward):
+    """A reward that adds up features with fixed coefficients: one member of a family."""
+
+    features: tuple[Expression, ...]
+    coefficients: tuple[float, ...]
+
+    @property
+    @override
+    def text(self) -> str:
+        pairs = zip(self.features, self.coefficients, strict=True)
+        return " + ".join(f"{coefficient:g} * ({feature.text})" for feature, coefficient in pairs)
+
+    @override
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
+        """Add up, with the bound ``n eps sum_k |w_k x_k|`` of the rounding error of n features; it covers that of the cells."""
+        total: Any = 0.0
+        size: Any = 0.0
+        for feature, coefficient in zip(self.features, self.coefficients, strict=True):
+            if coefficient:
+                part = coefficient * feature.evaluate(column)
+                total, size = total + part, size + np.abs(part)
+        return total, len(self.features) * EPS * size
+
+
+def combination(features: Sequence[Expression], coefficients: Any) -> Combination:
+    """Fix the weights of a family, in units of the features as they are."""
+    return Combination(tuple(features), tuple(float(c) for c in coefficients))
+
+
 @dataclass(frozen=True, init=False)
-class Linear:
+class Linear(Reward):
     """A reward that adds up features, ``r_w(item) = sum_k w_k phi_k(item) / sd_k``, whose weights are not known.
 
     One hypothesis, whose weights are integrated out: feedbacks multiply inside the integral, for they share them. Each
@@ -49,6 +81,8 @@ class Linear:
         No features, one that does not parse or stands twice, another prior, no source, a unit that is not positive or is
         of no feature.
     """
+
+    continuous: ClassVar[bool] = True
 
     features: tuple[Expression, ...]
     sd: float | None
@@ -87,75 +121,93 @@ class Linear:
         return {name: unit for name, unit in zip(self.names, self.units, strict=True) if unit is not None}
 
     @property
+    @override
     def text(self) -> str:
-        """The family in words."""
-        what = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
+        weights = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
         units = "".join(f"; unit of {name} {unit:g}" for name, unit in self.unit.items())
-        return f"linear in {', '.join(self.names)}; weights {what}{units}"
+        return f"linear in {', '.join(self.names)}; weights {weights}{units}"
 
     def in_units(self, unit: Mapping[str, float]) -> "Linear":
-        """The same family with units for further features."""
+        """Return the family with units for further features."""
         return Linear(self.names, self.prior, self.source, self.unit | dict(unit))
 
+    @override
+    def members(self, n: int, table: Table, rng: np.random.Generator) -> list[Reward]:
+        values = [
+            np.broadcast_to(np.asarray(e.evaluate(lambda c: table.columns[c].values), float), table.n_items)
+            for e in self.features
+        ]
+        scale = np.array([max(float(v.std()), 1e-300) for v in values])
+        return [combination(self.features, weights / scale) for weights in self.prior_draws(n, rng)]
+
+    def any_member(self) -> Combination:
+        """Return some member of the family, in which no two features cancel."""
+        return combination(self.features, np.sqrt(np.arange(1.0, len(self.features) + 1)))
+
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draws of the weights from their prior: (n, feature)."""
+        """Draw weights from their prior: (n, feature)."""
         drawn = rng.standard_normal((n, len(self.features)))
         return drawn / np.sqrt((drawn**2).sum(axis=1, keepdims=True)) if self.sd is None else self.sd * drawn
 
     def read_by(self, feedback: Any) -> Any:
-        """A feedback as it reads these weights: under a normal prior their length is the rationality, and nothing is scaled."""
+        """Return a feedback as it reads these weights: under a normal prior, whose length is the rationality, unscaled."""
         return feedback if self.sd is None else feedback.unscaled()
 
+    @override
+    def expressions(self, who: str) -> dict[str, Expression]:
+        return {f"{who}: feature {e.text!r}": e for e in self.features}
+
+    @override
     def written(self) -> dict[str, Any]:
-        """As a study file has it."""
         units = {"unit": self.unit} if self.unit else {}
         return {"linear": list(self.names), "prior": self.prior, "source": self.source, **units}
 
 
-def linear_of(given: Mapping[str, Any]) -> Linear:
+def linear_of(stated: Mapping[str, Any]) -> Linear:
     """Read ``{ linear = [...], prior = ..., source = ..., unit = ... }``; InputError says what is wrong with it."""
     known = ("linear", "prior", "source", "unit")
-    for key in given:
+    for key in stated:
         if key not in known:
             raise InputError(f"{key!r} is unknown here; {suggestion(str(key), known)}")
-    if "linear" not in given:
+    if "linear" not in stated:
         raise InputError('give linear = ["cost", "time"], prior = "sphere", source = "..."')
-    return Linear(given["linear"], given.get("prior", "sphere"), given.get("source"), given.get("unit"))
+    return Linear(stated["linear"], stated.get("prior", "sphere"), stated.get("source"), stated.get("unit"))
 
 
-def _features(given: Any) -> tuple[Expression, ...]:
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise InputError(f'linear: {shown(given)}; list the features, such as ["cost", "time"]')
-    if len(given) > MOST_FEATURES:
-        raise InputError(f"linear: {len(given)} features; up to {MOST_FEATURES} can be")
-    found, problems = [], []
-    for one in given:
-        if not isinstance(one, str):
-            problems.append(f"linear: {shown(one)} is no feature; write it as an expression, in quotes")
+def _features(stated: Any) -> tuple[Expression, ...]:
+    if isinstance(stated, str) or not isinstance(stated, Sequence) or not stated:
+        raise InputError(f'linear: {shown(stated)}; list the features, such as ["cost", "time"]')
+    if len(stated) > MOST_FEATURES:
+        raise InputError(f"linear: {len(stated)} features; up to {MOST_FEATURES} can be")
+    features, problems = [], []
+    for feature in stated:
+        if not isinstance(feature, str):
+            problems.append(f"linear: {shown(feature)} is no feature; write it as an expression, in quotes")
             continue
         try:
-            found.append(parse(one))
+            features.append(parse(feature))
         except InputError as error:
-            problems.extend(f"linear: feature {one!r}: {p}" for p in error.problems)
-    if not problems and len({e.text for e in found}) < len(found):
-        twice = next(e.text for i, e in enumerate(found) if e.text in [f.text for f in found[:i]])
+            problems.extend(f"linear: feature {feature!r}: {p}" for p in error.problems)
+    texts = [feature.text for feature in features]
+    if not problems and len(set(texts)) < len(texts):
+        twice = next(text for i, text in enumerate(texts) if text in texts[:i])
         problems.append(f"linear: feature {twice!r} stands twice; give each once")
     if problems:
         raise InputError(problems)
-    return tuple(found)
+    return tuple(features)
 
 
-def _units(given: Any, names: Sequence[str]) -> tuple[float | None, ...]:
-    if given is None:
+def _units(stated: Any, names: Sequence[str]) -> tuple[float | None, ...]:
+    if stated is None:
         return (None,) * len(names)
-    if not isinstance(given, Mapping):
-        raise InputError(f'linear: unit: {shown(given)}; give a unit by feature, such as {{ "{names[0]}" = 1 }}')
+    if not isinstance(stated, Mapping):
+        raise InputError(f'linear: unit: {shown(stated)}; give a unit by feature, such as {{ "{names[0]}" = 1 }}')
     problems = [
-        f"linear: unit: {key!r} is no feature; {suggestion(str(key), names)}" for key in given if key not in names
+        f"linear: unit: {key!r} is no feature; {suggestion(str(key), names)}" for key in stated if key not in names
     ]
-    values = {name: finite(given[name]) for name in names if name in given}
+    values = {name: finite(stated[name]) for name in names if name in stated}
     problems += [
-        f"linear: unit: {name!r}: {shown(given[name])}; give the size of {name!r} to which one weight belongs, a positive number"
+        f"linear: unit: {name!r}: {shown(stated[name])}; give the size of {name!r} to which one weight belongs, a positive number"
         for name, value in values.items()
         if value is None or not 1e-150 <= value <= 1e150
     ]
@@ -164,196 +216,14 @@ def _units(given: Any, names: Sequence[str]) -> tuple[float | None, ...]:
     return tuple(values.get(name) for name in names)
 
 
-def _sd(given: Any) -> float | None:
-    if given == "sphere":
+def _sd(stated: Any) -> float | None:
+    if stated == "sphere":
         return None
-    if isinstance(given, Mapping) and list(given) == ["normal"]:
-        sd = finite(given["normal"])
+    if isinstance(stated, Mapping) and list(stated) == ["normal"]:
+        sd = finite(stated["normal"])
         if sd is not None and 1e-6 <= sd <= 1e6:
             return sd
         raise InputError(
-            f"linear: prior: normal: {shown(given['normal'])}; give the standard deviation of a weight, positive"
+            f"linear: prior: normal: {shown(stated['normal'])}; give the standard deviation of a weight, positive"
         )
-    raise InputError(f'linear: prior: {shown(given)}; give "sphere" or {{ normal = sd }}')
-
-
-@dataclass(frozen=True)
-class Combination(Expression):
-    """A reward that adds up features with given coefficients: one member of a family."""
-
-    features: tuple[Expression, ...] = ()
-    coefficients: tuple[float, ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The distinct columns that its features name."""
-        return tuple(dict.fromkeys(c for e in self.features for c in e.columns))
-
-    def check(self, is_boolean: Callable[[str], bool]) -> None:
-        """Refuse logic on numbers in a feature."""
-        for feature in self.features:
-            feature.check(is_boolean)
-
-    def evaluate(self, column: Callable[[str], np.ndarray]) -> np.ndarray | float:
-        """Add up."""
-        total: Any = 0.0
-        for feature, coefficient in zip(self.features, self.coefficients, strict=True):
-            if coefficient:
-                total = total + coefficient * feature.evaluate(column)
-        return total
-
-    def bounded(
-        self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
-    ) -> tuple[np.ndarray | float, np.ndarray | float]:
-        """Add up, with the bound ``n eps sum_k |w_k x_k|`` of the rounding error of n features."""
-        del bound  # that of the sum covers those of the cells
-        pairs = zip(self.features, self.coefficients, strict=True)
-        size = sum(
-            (np.abs(coefficient * feature.evaluate(column)) for feature, coefficient in pairs if coefficient), 0.0
-        )
-        return self.evaluate(column), len(self.features) * EPS * size
-
-
-def combination(features: Sequence[Expression], coefficients: Any) -> Combination:
-    """Fix the weights of a family, in units of the features as they are."""
-    return Combination("", (), tuple(features), tuple(float(c) for c in coefficients))
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What the data say about the weights of a family.
-
-    Attributes
-    ----------
-    linear : Linear
-    scale : ndarray (feature,)
-        Unit of each feature: its standard deviation over the rows fitted, unless another was given.
-    mean : ndarray (feature,)
-        Posterior mean of the weights.
-    weights : ndarray (draw, feature)
-        Draws of the weights from ``p(w | D)``, exchangeable.
-    nuisances : dict of str to ndarray (draw,)
-        The nuisances drawn with them, by the variable that holds them.
-    method : {"laplace", "prior", "smc", "nuts"}
-        How the evidence was come by: Laplace's approximation and importance sampling, importance sampling from the prior,
-        sequential Monte Carlo, or NUTS and bridge sampling.
-    k_hat : float
-        Pareto shape of the importance weights; NaN of sequential Monte Carlo and of NUTS.
-    ess : float
-        Effective number of draws behind `weights`.
-    seen : ndarray (feature, rank)
-        Orthonormal basis of the directions of weight that some feedback could see.
-    directions_only : bool
-        Whether of these feedback sees the direction alone, not how large a part of the weights they are.
-    spreads : dict of str to ndarray (feature + 1, feature + 1)
-        By variable of a rationality: ``s(w)^2 = (w, 1)' spread (w, 1)``, where rewards were scaled so.
-    sampler : Sampler or None
-        What NUTS reports, where it ran.
-    """
-
-    linear: Linear
-    scale: np.ndarray
-    mean: np.ndarray
-    weights: np.ndarray
-    nuisances: Mapping[str, np.ndarray] = field(default_factory=dict)
-    method: str = "laplace"
-    k_hat: float = np.nan
-    ess: float = np.nan
-    seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    directions_only: bool = False
-    spreads: Mapping[str, np.ndarray] = field(default_factory=dict)
-    sampler: Any = None
-
-    def scales(self, variable: str, weights: np.ndarray) -> np.ndarray:
-        """``s(w)`` of weights (draw, feature), as the feedback of that rationality scaled them: (draw,)."""
-        full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-        return np.sqrt(np.maximum(((full @ self.spreads[variable]) * full).sum(axis=1), 0.0))
-
-    def member(self, weights: np.ndarray) -> Combination:
-        """The reward with these weights."""
-        return combination(self.linear.features, np.asarray(weights) / self.scale)
-
-    @property
-    def typical(self) -> Combination:
-        """The reward with the mean weights."""
-        return self.member(self.mean)
-
-    def redrawn(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The same weights with what no feedback sees drawn anew from the prior: (draw, feature).
-
-        Two draws that share what is seen are what an agent and the truth are to one another after endless training.
-        """
-        n, (k, rank) = len(weights), self.seen.shape
-        if rank == k:
-            return weights
-        seen = weights @ self.seen @ self.seen.T
-        noise = rng.standard_normal((n, k))
-        noise -= noise @ self.seen @ self.seen.T
-        if self.linear.sd is not None:
-            return seen + self.linear.sd * noise
-        if self.directions_only and rank:
-            full = seen / _length(seen) * np.sqrt(rng.chisquare(rank, n))[:, None] + noise
-            return full / _length(full)
-        return seen + noise / _length(noise) * np.sqrt(np.maximum(1 - (seen**2).sum(axis=1, keepdims=True), 0.0))
-
-    @property
-    def held(self) -> slice:
-        """Which draws are those that an agent may hold; the others are for what is true."""
-        return slice(0, 2 * max(1, len(self.weights) // 2), 2)
-
-    def drawn(self, n: int) -> "Drawn":
-        """Up to n members for an agent that holds the family, and as many, independent of these, for what is true."""
-        held = self.held
-        half = len(self.weights[held])
-        n = max(1, min(n, half))
-        agents, judges = self.weights[held][:n], self.weights[1 : 2 * half : 2][:n]
-        judges = judges if len(judges) else agents  # of a single draw
-        partners = self.redrawn(agents, np.random.default_rng([23, n]))
-        return Drawn(
-            self.linear.features,
-            self.mean / self.scale,
-            agents / self.scale,
-            judges / self.scale,
-            partners / self.scale,
-            self.ess,
-        )
-
-
-def _length(vectors: np.ndarray) -> np.ndarray:
-    return np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-300)
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A family on a test: draws of its coefficients, (member, feature).
-
-    Attributes
-    ----------
-    mean : ndarray (feature,)
-    agents, judges : ndarray (member, feature)
-        Draws for an agent and, independent of them, for what is true.
-    partners : ndarray (member, feature)
-        What may be true for each of the agents after endless training: the same in all that feedback sees.
-    ess : float
-        Effective number of the draws that these were taken from.
-    """
-
-    features: tuple[Expression, ...]
-    mean: np.ndarray
-    agents: np.ndarray
-    judges: np.ndarray
-    partners: np.ndarray
-    ess: float = np.inf
-
-    @property
-    def inflation(self) -> float:
-        """How many times the variance of a mean of either is what independent draws would have, at most.
-
-        Both come from one weighted sample, whose error they share.
-        """
-        return 1.0 + 2.0 * len(self.agents) / self.ess if self.ess > 0 else 1.0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The distinct columns that its features name."""
-        return tuple(dict.fromkeys(c for e in self.features for c in e.columns))
+    raise InputError(f'linear: prior: {shown(stated)}; give "sphere" or {{ normal = sd }}')

@@ -1,13 +1,14 @@
 """None of the listed rules: each cell of items has a label probability of its own, and nothing is known beyond the cells seen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import distinct, finite
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 from reward_hypotheses.models.inference.special import log_beta
 
 LEAST, MOST = 1e-6, 1e6
@@ -15,8 +16,19 @@ UNKNOWN = 0.5
 """Chance of catastrophe where nothing was seen."""
 
 
+class Indifferent(Reward):
+    """A hypothesis without a reward: it is indifferent between all options, and failing."""
+
+    predicts: ClassVar[bool] = False
+    no_length: ClassVar[str] = "is unmodelled"
+
+    @override
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
+        return 0.0, 0.0
+
+
 @dataclass(frozen=True, init=False)
-class Unmodelled:
+class Unmodelled(Indifferent):
     """None of the other hypotheses: labels follow a rule that nobody listed.
 
     Items that all other hypotheses predict alike are one *cell*. Each has its own probability of a true label,
@@ -58,27 +70,27 @@ class Unmodelled:
         object.__setattr__(self, "source", source)
 
     @property
+    @override
     def text(self) -> str:
-        """The hypothesis in words."""
         c = f"{self.concentration:g}"
         return f"none of the others: each cell has its own label probability, Beta({c}, {c})"
 
+    @override
     def written(self) -> dict[str, Any]:
-        """As a study file has it."""
         return {"unmodelled": self.concentration, "source": self.source}
 
 
-def unmodelled_of(given: Mapping[str, Any]) -> Unmodelled:
+def unmodelled_of(stated: Mapping[str, Any]) -> Unmodelled:
     """Read ``{ unmodelled = c, source = ... }``; InputError says what is wrong with it."""
     known = ("unmodelled", "source")
-    for key in given:
+    for key in stated:
         if key not in known:
             raise InputError(f"{key!r} is unknown here; {suggestion(str(key), known)}")
-    return Unmodelled(given["unmodelled"], given.get("source"))
+    return Unmodelled(stated["unmodelled"], stated.get("source"))
 
 
 def cell_codes(predictions: Iterable[np.ndarray]) -> np.ndarray:
-    """One number a vector of predictions, the same in every table: predictions rule by rule, each an array of bool.
+    """Return one number for each vector of predictions, the same in every table, from arrays of bool rule by rule.
 
     A 64-bit hash (Zobrist's): two of a million vectors share one with probability 3e-8.
     """
@@ -98,20 +110,22 @@ def _mixed(h: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
-    """What labels say where no listed rule is right.
+class CellPosterior(Indifferent):
+    """Posterior of the label probability of every cell: `Unmodelled` once it is fitted.
 
     Attributes
     ----------
     unmodelled : Unmodelled
     hypothesis : int
-        Its position.
+        Its position among the hypotheses.
     rules : tuple of int
-        Those of the other hypotheses, whose predictions make the cells.
+        Positions of the other hypotheses, whose predictions make the cells.
     codes : ndarray (cell,) of uint64
-        Of the cells that were seen, ascending.
+        Codes of the cells that were seen, ascending.
     true, items : ndarray (feedback, cell)
         True labels, and labels.
+    unknown : float
+        Probability of catastrophe of an item whose cell was not seen.
     """
 
     unmodelled: Unmodelled
@@ -120,9 +134,24 @@ class Learnt:
     codes: np.ndarray
     true: np.ndarray
     items: np.ndarray
+    unknown: float = UNKNOWN
+
+    @property
+    @override
+    def text(self) -> str:
+        return self.unmodelled.text
+
+    @override
+    def written(self) -> dict[str, Any]:
+        return self.unmodelled.written()
+
+    @property
+    @override
+    def declared(self) -> Unmodelled:
+        return self.unmodelled
 
     def log_evidence(self, feedbacks: Sequence[int]) -> float:
-        """``sum_cell log B(c + k, c + n - k) - log B(c, c)`` of some of the feedbacks together, nats."""
+        """Return ``sum_cell log B(c + k, c + n - k) - log B(c, c)`` of some of the feedbacks together, nats."""
         c, some = self.unmodelled.concentration, list(feedbacks)
         k, n = self.true[some].sum(axis=0), self.items[some].sum(axis=0)
         seen = n > 0
@@ -134,59 +163,41 @@ class Learnt:
         c = self.unmodelled.concentration
         return (c + self.true.sum(axis=0)) / (2 * c + self.items.sum(axis=0))
 
-    def draws(self, n: int, rng: np.random.Generator, blind: bool = False) -> np.ndarray:
+    def label_draws(self, n: int, rng: np.random.Generator, blind: bool = False) -> np.ndarray:
         """Draw theta of each cell given the labels, or before them: (draw, cell)."""
         c = self.unmodelled.concentration
         k, size = self.true.sum(axis=0) * (not blind), self.items.sum(axis=0) * (not blind)
         return rng.beta(c + k, c + size - k, (n, len(self.codes)))
 
     def place(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which cell each code is, and whether it was seen: two arrays of the shape given."""
+        """Return which cell each code is, and whether it was seen: two arrays of the shape given."""
         at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
         return at, self.codes[at] == codes
 
+    @override
+    def catastrophe(self, cells: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray:
+        at, seen = self.place(cells(self.rules))
+        return np.where(seen, 1.0 - self.mean[at], self.unknown)
 
-@dataclass(frozen=True, eq=False)
-class Unseen:
-    """An unmodelled hypothesis on a test: what was learnt, and the chance of catastrophe of what was not seen."""
-
-    learnt: Learnt
-    unknown: float = UNKNOWN
-
-    @property
-    def text(self) -> str:
-        """The hypothesis in words."""
-        return self.learnt.unmodelled.text
-
-    def catastrophe(self, codes: np.ndarray) -> np.ndarray:
-        """How probably an item of each code is worse than failing: of the shape given."""
-        at, seen = self.learnt.place(codes)
-        return np.where(seen, 1.0 - self.learnt.mean[at], self.unknown)
-
-    def at_least(self) -> "Unseen":
-        """The same were nothing unseen worse than failing."""
-        return replace(self, unknown=0.0)
-
-    def at_most(self) -> "Unseen":
-        """The same were all that was not seen worse than failing."""
-        return replace(self, unknown=1.0)
+    def bounds(self) -> "tuple[CellPosterior, CellPosterior]":
+        """Return the posterior were no item of a cell that was not seen worse than failing, and were all of them."""
+        return replace(self, unknown=0.0), replace(self, unknown=1.0)
 
 
-def learnt_of(
+def cell_posterior(
     unmodelled: Unmodelled,
     hypothesis: int,
     rules: Sequence[int],
     codes: Sequence[np.ndarray],
     labels: Sequence[np.ndarray],
     counts: Sequence[np.ndarray | None],
-) -> Learnt:
+) -> CellPosterior:
     """Count labels cell by cell: codes, labels and how often each was given (item,), one of each a feedback."""
     cells, _, place, _ = distinct(np.concatenate(codes))
     true, items = np.zeros((2, len(codes), len(cells)))
-    lo = 0
-    for k, (said, times) in enumerate(zip(labels, counts, strict=True)):
-        mine = place[lo : lo + len(said)]
-        true[k] = np.bincount(mine, said if times is None else said * times, minlength=len(cells))
-        items[k] = np.bincount(mine, times, minlength=len(cells))
-        lo += len(said)
-    return Learnt(unmodelled, hypothesis, tuple(rules), cells, true, items)
+    ends = np.cumsum([len(answers) for answers in labels])
+    for k, (answers, times) in enumerate(zip(labels, counts, strict=True)):
+        cell = place[ends[k] - len(answers) : ends[k]]
+        true[k] = np.bincount(cell, answers if times is None else answers * times, minlength=len(cells))
+        items[k] = np.bincount(cell, times, minlength=len(cells))
+    return CellPosterior(unmodelled, hypothesis, tuple(rules), cells, true, items)

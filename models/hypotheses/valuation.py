@@ -1,9 +1,9 @@
-"""What the hypotheses say about the items of a table: rewards and failure lines, block by block."""
+"""Valuation: rewards and failure lines of every hypothesis over a table, block by block."""
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,11 @@ from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
 from reward_hypotheses.data.numerics import each_in_threads
 from reward_hypotheses.data.rounding import equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.block import GROUPS, Block, Error
+from reward_hypotheses.models.hypotheses.block import GROUPS, MEMBERS, Block
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Drawn, Linear, combination
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, Unseen
+from reward_hypotheses.models.hypotheses.reward import Error
 
-T = TypeVar("T")
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
 LEAST_ITEMS = 65_536  # below this one block is enough
@@ -34,10 +32,10 @@ class Valuation:
         Expressions must have passed `check_columns` on the table.
     line : FailureLine
         The judge's.
-    told : FailureLine, optional
-        What the agent was told; the judge's unless given.
+    agent_line : FailureLine, optional
+        The failure line that the agent was told; the judge's by default.
     for_labels : bool
-        Whether it will be asked which items are better than failing. Where rewards are too many to keep, a bit an item
+        Whether labels will ask which items are better than failing. Where rewards are too many to keep, a bit an item
         is then remembered.
 
     Attributes
@@ -57,13 +55,13 @@ class Valuation:
         hypotheses: Hypotheses,
         table: Table,
         line: FailureLine,
-        told: FailureLine | None = None,
+        agent_line: FailureLine | None = None,
         *,
         for_labels: bool = False,
     ) -> None:
         self.hypotheses, self.table = hypotheses, table
         self.line = _indifferent(hypotheses, line)
-        self.told = self.line if told is None else _indifferent(hypotheses, told)
+        self.agent_line = self.line if agent_line is None else _indifferent(hypotheses, agent_line)
         n = len(hypotheses)
         self.failing = table.failing()
         self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
@@ -75,14 +73,16 @@ class Valuation:
             self.anchors = np.where(inside, candidate, self.anchors)
         self.averages: dict[Any, Any] = {}
         self.shares: dict[tuple[int, str], np.ndarray] = {}
-        self.families = frozenset(h for h, r in enumerate(hypotheses.rewards) if isinstance(r, Drawn))
+        self.families = frozenset(hypotheses.families)
         self.keeps = self.keeps_values(n)
         self.marks = for_labels and not self.keeps
-        self.called = self._call()
+        pairs = zip(hypotheses.names, hypotheses.rewards, strict=True)
+        called = {h: reward.called(name, table) for h, (name, reward) in enumerate(pairs)}
+        self.called = {h: values for h, values in called.items() if values is not None}
         self._ranges = _ranges(table, int(np.clip(table.n_items // 8, LEAST_ITEMS, BLOCK_ITEMS)))
         # Where rewards are not kept, the measuring pass leaves a bit an item: whether r > u.
         self.better_bits: dict[tuple[int, int], np.ndarray] = {}
-        self._kept = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
+        self._blocks = [Block(self, lo, hi) for lo, hi in self._ranges] if self.keeps else None
         self.largest, bad = np.zeros(n), np.full(n, -1)
         bits = {}
         for span, (largest, first_bad, better) in zip(self._ranges, self.each(self._measure), strict=True):
@@ -96,49 +96,55 @@ class Valuation:
             self.better_bits = bits
 
     def keeps_values(self, n: int) -> bool:
-        """Whether n values an item are few enough to keep."""
+        """Return whether n values an item are few enough to keep."""
         return n * self.table.n_items <= KEEP_CELLS
 
     def share(self, h: int, role: str, n: int) -> np.ndarray:
-        """Weights of n groups of draws of a family, adding up to 1."""
+        """Return the weights of n groups of draws of a family, adding up to 1: (group,)."""
         return self.shares.get((h, role), np.full(n, 1.0 / n))
 
+    def n_draws(self, h: int, role: str) -> int:
+        """Return how many draws stand for a family in a role (see `Reward.draws`); 1 of a fixed reward."""
+        draws = self.hypotheses.rewards[h].draws(role)
+        return 1 if draws is None else len(draws)
+
     def resampled(self, rng: np.random.Generator) -> "Valuation":
-        """The same with the groups of draws of each family drawn anew with replacement (the bootstrap): for Monte Carlo errors."""
+        """Return a valuation whose groups of draws of each family are drawn anew with replacement.
+
+        This bootstrap gives the Monte Carlo errors.
+        """
         if not self.families:
             return self
         other = copy.copy(self)
         other.shares = {}
         for h in self.families:
             reward = self.hypotheses.rewards[h]
-            assert isinstance(reward, Drawn)
-            for role, draws in (("agents", reward.agents), ("judges", reward.judges)):
-                n = min(GROUPS, len(draws))
+            for role in ("agents", "judges"):
+                n = min(GROUPS, self.n_draws(h, role))
                 drawn = max(2, round(n / reward.inflation)) if n > 1 else 1
                 other.shares[h, role] = rng.multinomial(drawn, np.full(n, 1 / n)) / drawn
-        if self._kept is not None:
-            other._kept = [copy.copy(block) for block in self._kept]
-            for block in other._kept:
+        if self._blocks is not None:
+            other._blocks = [copy.copy(block) for block in self._blocks]
+            for block in other._blocks:
                 block.valuation = other
         return other
 
     def typical(self) -> "Valuation":
-        """The same with each family at its mean weights."""
+        """Return a valuation with each family at its mean weights."""
         if not self.families:
             return self
-        fixed = {
-            h: combination(r.features, r.mean) for h, r in enumerate(self.hypotheses.rewards) if isinstance(r, Drawn)
-        }
-        return Valuation(self.hypotheses.instead(fixed), self.table, self.line, self.told)
+        return Valuation(self.hypotheses.typical(), self.table, self.line, self.agent_line)
 
     def of_rules(self) -> "Valuation":
-        """The same without a hypothesis that is unmodelled."""
+        """Return a valuation without the hypothesis that is unmodelled."""
         rules = self.hypotheses.rules
-        if len(rules) == len(self.hypotheses):
-            return self
-        line = self.line.only(rules)
-        told = line if self.told is self.line else self.told.only(rules)
-        return Valuation(self.hypotheses.only(rules), self.table, line, told, for_labels=True)
+        return self if len(rules) == len(self.hypotheses) else self.only(rules, for_labels=True)
+
+    def only(self, which: Sequence[int], *, for_labels: bool = False) -> "Valuation":
+        """Return a valuation of some of the hypotheses."""
+        line = self.line.only(which)
+        agent_line = line if self.agent_line is self.line else self.agent_line.only(which)
+        return Valuation(self.hypotheses.only(which), self.table, line, agent_line, for_labels=for_labels)
 
     @property
     def n_scenes(self) -> int:
@@ -146,60 +152,31 @@ class Valuation:
         return self.table.n_scenes
 
     def blocks(self, items: int | None = None) -> Iterator[Block]:
-        """Blocks of scenes, in order, of about so many items at most (rewards that are kept come as they are kept)."""
-        if self._kept is not None:
-            yield from self._kept
+        """Yield blocks of scenes, in order, of about so many items at most; blocks that are kept come as they are."""
+        if self._blocks is not None:
+            yield from self._blocks
         else:
             for lo, hi in self._ranges if items is None else _ranges(self.table, min(items, BLOCK_ITEMS)):
                 yield Block(self, lo, hi)
 
-    def each(self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
-        """``work(block)`` for every block, in order; on every core where there is more than one block."""
+    def each[T](self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
+        """Yield ``work(block)`` of every block, in order; on every core where there is more than one block."""
         return each_in_threads(work, self.blocks(items), worthwhile=len(self._ranges) >= 2)
 
-    def _call(self) -> dict[int, np.ndarray]:
-        called = {}
-        for h, reward in enumerate(self.hypotheses.rewards):
-            if isinstance(reward, (Expression, Drawn, Linear, Unmodelled, Unseen)):
-                continue
-            name = self.hypotheses.names[h]
-            dataset = self.table.to_dataset()
-            out = reward(dataset)
-            dims = tuple(d for d in (self.table.unit, "option") if d in dataset.dims)
-            if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
-                raise InputError(
-                    f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
-                    f"{type(out).__name__}"
-                )
-            for dim in (d for d in out.dims if d in out.coords and d in dataset.coords):
-                if out.indexes[dim].equals(dataset.indexes[dim]):
-                    continue
-                if len(out.indexes[dim]) != dataset.sizes[dim] or not dataset.indexes[dim].isin(out.indexes[dim]).all():
-                    raise InputError(
-                        f"hypothesis {name!r}: its DataArray has other {dim}s than the table; give a reward for each"
-                    )
-                out = out.sel({dim: dataset[dim]})
-            grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
-            grid = grid.astype(np.float64).reshape(self.table.n_scenes, -1)
-            scene = np.repeat(np.arange(self.table.n_scenes), np.diff(self.table.starts))
-            called[h] = grid[scene, self.table.positions if self.table.has_options else 0]
-        return called
-
     def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """By hypothesis: largest absolute reward or failure line, first wrong item, bits of what is better than failing."""
+        """Return by hypothesis the largest absolute reward or failure line, the first wrong item and bits of `Block.better`."""
         n = len(self.hypotheses)
         largest, bad = np.zeros(n), np.full(n, -1)
         bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
         for h in range(n):
             lines = [block.line(self.line.values[h])]
-            lines += [] if self.told is self.line else [block.line(self.told.values[h])]
+            lines += [] if self.agent_line is self.line else [block.line(self.agent_line.values[h])]
             reward = block.reward(h)
             # padded cells repeat an available item of their scene (none where the scene is empty)
-            top = max(float(reward.max()), -float(reward.min()))
-            largest[h] = max([top, *(_largest(line) for line, _ in lines)])
+            sizes = [max(float(reward.max()), -float(reward.min())), *(_largest(line) for line, _ in lines)]
+            largest[h] = max(sizes)
             uneven = self._uneven(block, h, lines)
-            finite = all(size <= MAX_REWARD for size in (top, *(_largest(line) for line, _ in lines)))
-            if not finite or uneven is not None:
+            if not all(size <= MAX_REWARD for size in sizes) or uneven is not None:
                 bad[h] = self._first_wrong(block, reward, [line for line, _ in lines], uneven)
             if self.marks:
                 with np.errstate(invalid="ignore"):
@@ -207,9 +184,9 @@ class Valuation:
         return largest, bad, bits
 
     def _uneven(self, block: Block, h: int, lines: list[tuple[np.ndarray | float, Error]]) -> np.ndarray | None:
-        """Where a failure line differs between the options of a scene, (option, scene), or None where none does."""
+        """Return where a failure line differs between the options of a scene, (option, scene), None where none does."""
         out = None
-        for value, (used, error) in zip((self.line.values[h], self.told.values[h]), lines, strict=False):
+        for value, (used, error) in zip((self.line.values[h], self.agent_line.values[h]), lines, strict=False):
             spread = self._spread(block, value, used, error)
             if spread is not None:
                 out = spread if out is None else out | spread
@@ -218,12 +195,12 @@ class Valuation:
     def _spread(
         self, block: Block, value: float | Expression | None, used: np.ndarray | float, error: Error
     ) -> np.ndarray | None:
-        """Where one failure line differs from the one used for its scene, or None."""
+        """Return where a failure line differs from the value used for its scene, None where it does not."""
         if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
             return None
-        found, of_found = value.bounded(block.column, block.bound)
+        by_option, error_by_option = value.bounded(block.column, block.bound)
         with np.errstate(invalid="ignore"):  # what is not finite is refused as such
-            spread = ~equal(found, used, of_found, error)
+            spread = ~equal(by_option, used, error_by_option, error)
         if block.options is not None:
             spread &= block.options
         return spread if spread.any() else None
@@ -236,9 +213,9 @@ class Valuation:
         uneven: np.ndarray | None,
     ) -> int:
         wrong = ~(np.abs(reward) <= MAX_REWARD)
-        for one in lines:
-            if not (isinstance(one, float) and math.isnan(one)):
-                wrong |= ~(np.abs(one) <= MAX_REWARD)
+        for line in lines:
+            if not (isinstance(line, float) and math.isnan(line)):
+                wrong |= ~(np.abs(line) <= MAX_REWARD)
         if uneven is not None:
             wrong |= uneven
         if block.available is not None:
@@ -264,11 +241,11 @@ class Valuation:
                 continue
             for key, value in (
                 ("[catastrophe] fail_utility", self.line.values[h]),
-                ("[agent] fail_utility", self.told.values[h]),
+                ("[agent] fail_utility", self.agent_line.values[h]),
             ):
                 if not isinstance(value, Expression) or f"{key} {value.text}" in blamed:
                     continue
-                if key.startswith("[agent]") and self.told.values[h] == self.line.values[h]:
+                if key.startswith("[agent]") and self.agent_line.values[h] == self.line.values[h]:
                     continue
                 blamed.add(f"{key} {value.text}")
                 line, error = block.line(value)
@@ -286,12 +263,9 @@ class Valuation:
 
 
 def _indifferent(hypotheses: Hypotheses, line: FailureLine) -> FailureLine:
-    """A failure line of 0, the reward of everything, for a hypothesis that is unmodelled."""
+    """Return the line with 0, the reward of everything, for a hypothesis that is unmodelled."""
     none = hypotheses.unmodelled
-    if none is None or line.values[none] == 0.0:
-        return line
-    rewards = zip(hypotheses.rewards, line.values, strict=True)
-    return FailureLine(tuple(0.0 if isinstance(r, (Unmodelled, Unseen)) else v for r, v in rewards))
+    return line if none is None or line.values[none] == 0.0 else line.instead({none: 0.0})
 
 
 def _largest(line: np.ndarray | float) -> float:
@@ -301,7 +275,7 @@ def _largest(line: np.ndarray | float) -> float:
 
 
 def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
-    """Consecutive scenes, so that a padded block holds about so many cells."""
+    """Return ranges of consecutive scenes, so that a padded block holds about so many cells."""
     widths = np.diff(table.starts)
     widest = int(widths.max(initial=1)) or 1
     if widest * table.n_scenes <= 4 * table.n_items + items:
@@ -320,5 +294,13 @@ def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
 
 
 def empty_scenes(table: Table) -> Iterable[int]:
-    """Scenes in which no option is available."""
+    """Return the scenes in which no option is available."""
     return np.flatnonzero(np.diff(table.starts) == 0)
+
+
+def on_test(
+    hypotheses: Hypotheses, table: Table, line: FailureLine, agent_line: FailureLine | None = None
+) -> Valuation:
+    """Evaluate fitted hypotheses on a test, those with continuous weights by as many draws of these as there is room for."""
+    n_draws = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
+    return Valuation(hypotheses.on_test(n_draws), table, line, agent_line)

@@ -1,26 +1,25 @@
 """Policy: what an agent does in a scene, from the rewards under all hypotheses and its weights over them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.hypotheses.block import Members
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.policies.view import View, WideView
 
 
 @dataclass(frozen=True, eq=False)
 class Rationality:
-    """What is known of an agent's rationality if it goes by one hypothesis: ``softmax(beta r / s)``.
+    """Posterior of an agent's rationality if it goes by one hypothesis: ``softmax(beta r / s)``.
 
     Attributes
     ----------
     betas : ndarray (point,)
-        Nodes or draws; of a family, one a draw of its weights.
+        Nodes or draws; of a family, one for each draw of its weights.
     shares : ndarray (point,)
         The probability that each stands for.
     scales : ndarray (point,)
@@ -44,9 +43,9 @@ class Rationality:
 class Policy(ABC):
     """``pi(option | scene)``.
 
-    A subclass writes one equation, `certain`: what an agent does that is certain of one hypothesis. An agent that is
-    not draws a hypothesis from `mixing` of its weights for the whole deployment; a policy that acts on all of them at
-    once sets ``draws_one = False`` and writes `act` instead of inheriting it.
+    A subclass writes one equation, `certain`: what an agent does that is certain of one hypothesis. Any other agent draws
+    a hypothesis from `mixing` of its weights for the whole deployment. A policy that acts on all hypotheses at once sets
+    ``draws_one = False`` and writes `act` instead of inheriting it.
 
     Parameters
     ----------
@@ -54,54 +53,102 @@ class Policy(ABC):
         Whether the agent may refrain. Failing is then one more option, worth ``u_h`` as the agent was told.
     """
 
+    name: ClassVar[str] = "policy"
+    """Its name in study files and results: the name of the class in snake case, unless a class gives another."""
     draws_one: ClassVar[bool] = True
     """Whether one hypothesis is drawn for a whole deployment, so that ``risk = w' C v``."""
     mixes_weights: ClassVar[bool] = True
-    """Whether the one is drawn from the agent's weights themselves; bits of human values are defined only then."""
-
+    """Whether that hypothesis is drawn from the agent's weights themselves; only then are bits of human values defined."""
+    maximises: ClassVar[bool] = False
+    """Whether it takes the best option where only one hypothesis has weight."""
     exchange: ClassVar[str] = "adds up"
-    """Of one that acts on all hypotheses at once: what it does with their rewards."""
+    """What a policy that acts on all hypotheses at once does with their rewards."""
     needs_scale: ClassVar[bool] = False
     """Whether `certain` reads ``view.scales``, the s_h of the table acted on."""
+    no_family: ClassVar[str] = ""
+    """Why it cannot act by a hypothesis with continuous weights, as a clause about these; empty where it can."""
+    slow_family: ClassVar[str] = ""
+    """Why it is not compared with other policies where a hypothesis has continuous weights, as a clause about these."""
+    compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    """Settings at which it is compared with other policies; none where it is not."""
+    compared_as_stated: ClassVar[bool] = False
+    """Whether it is compared at the agent's own settings alone, where the agent has this policy."""
+    clause: ClassVar[str] = ""
+    """What it does, in short ("draws one hypothesis"); empty of a policy that is not built in."""
+    sentence: ClassVar[str] = ""
+    """What the agent does, as sentences about the agent ("it"); empty of a policy that is not built in."""
 
     abstain: bool = field(default=False, kw_only=True)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
+
     @property
-    def name(self) -> str:
-        """What a study file calls it."""
-        return "".join("_" + c.lower() if c.isupper() else c for c in type(self).__name__).lstrip("_")
+    def does(self) -> str:
+        """The clause about it at its settings; see `clause`."""
+        return self.clause
+
+    def settings(self) -> dict[str, Any]:
+        """Return its settings beside abstaining, as a study file writes them."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "abstain"}
+
+    def settings_in_words(self) -> str:
+        """Return its settings in a few words; empty where it has none."""
+        return ", ".join(f"{key} {value}" for key, value in self.settings().items())
+
+    @property
+    def words(self) -> str:
+        """Its name, its settings, and whether it may abstain, in a few words."""
+        settings = self.settings_in_words()
+        may = ", may abstain" if self.abstain else ""
+        return self.name.replace("_", " ") + (f" ({settings})" if settings else "") + may
 
     @abstractmethod
     def certain(self, view: "View", h: int) -> np.ndarray:
-        """Probabilities of an agent certain of h: (choice, scene), the columns summing to 1.
+        """Return the probabilities of an agent certain of h: (choice, scene), the columns summing to 1.
 
         Choices are the options and, last, abstaining where the agent may.
         """
 
     def mixing(self, weights: np.ndarray) -> np.ndarray:
-        """Probability with which each hypothesis is the one drawn: (hypothesis,)."""
+        """Return the probability with which each hypothesis is the one drawn: (hypothesis,)."""
         return weights
 
     def blend(self, weights: np.ndarray) -> np.ndarray:
-        """Of a policy that acts on all hypotheses at once: in what mixture of their rewards it plans, (hypothesis,).
+        """Return the mixture of rewards in which a policy plans that acts on all hypotheses at once: (hypothesis,).
 
         Raises
         ------
         InputError
-            The policy maximises nothing of the kind, so it cannot plan in an MDP.
+            The policy maximises no mixture of rewards, so it cannot plan in an MDP.
         """
         raise InputError(f"policy: {self.name} maximises no mean of the rewards, so it cannot plan in an MDP")
 
     def act(self, view: "View", weights: np.ndarray) -> np.ndarray:
-        """Probabilities of an agent with these weights: (choice, scene)."""
+        """Return the probabilities of an agent with these weights: (choice, scene)."""
         chosen = self.mixing(weights)
         total = np.zeros(view.shape)
         for h in np.flatnonzero(chosen):
             total += chosen[h] * self.chances(view, int(h))
         return total
 
+    @classmethod
+    def act_each(
+        cls, policies: "Sequence[Policy]", views: Mapping[bool, View], weights: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return `act` of several policies of this class: a (choice, scene) each.
+
+        Parameters
+        ----------
+        views : dict of bool to View
+            The view of an agent that may abstain, and of one that may not.
+        """
+        return [policy.act(views[policy.abstain], weights) for policy in policies]
+
     def informed(self, rationality: "Sequence[Rationality]") -> "Policy":
-        """The same of an agent of which it is known how rational it is under each hypothesis; itself, unless it asks."""
+        """Return the policy of an agent whose rationality under each hypothesis is known; itself, unless it asks."""
         return self
 
     @property
@@ -111,21 +158,36 @@ class Policy(ABC):
 
     @property
     def sampled(self) -> bool:
-        """Whether what it does rests on draws, so that `resampled` gives the Monte Carlo error."""
+        """Whether its choices rest on draws, so that `resampled` gives the Monte Carlo error."""
         return False
 
     def resampled(self, rng: np.random.Generator) -> "Policy":
-        """The same with the draws on which it rests drawn anew with replacement (the bootstrap)."""
+        """Return the policy with the draws on which it rests drawn anew with replacement (the bootstrap)."""
         return self
 
     def chances(self, view: "View", h: int) -> np.ndarray:
-        """The same as `certain`; where h is a family of rewards, the average over agents certain of one of them each."""
-        if not isinstance(view.block.valuation.hypotheses.rewards[h], Drawn):
-            return self.certain(view, h)
-        return view.block.average(h, ("picks", self), lambda some: self.certain_each(view, some), role="agents")
+        """Return `certain`; of a family, the mean over agents each of which is certain of one draw of it."""
+        return view.block.average(
+            h,
+            ("picks", self),
+            lambda: self.certain(view, h),
+            lambda some: self.certain_each(view, some),
+            role="agents",
+        )
 
     def certain_each(self, view: "View", members: Members) -> np.ndarray:
-        """Probabilities of agents certain of one draw of a family each: (draw, choice, scene)."""
+        """Return the probabilities of agents certain of one draw of a family each: (draw, choice, scene)."""
         wide = WideView(view, members)
         chosen = np.asarray(self.certain(wide, members.hypothesis), float)
         return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
+
+
+@dataclass(frozen=True)
+class Maximising(Policy):
+    """A policy that takes the best option where only one hypothesis has weight; tied options share it."""
+
+    maximises: ClassVar[bool] = True
+
+    def certain(self, view: View, h: int) -> np.ndarray:
+        """Return the probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        return view.best(h)

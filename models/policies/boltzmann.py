@@ -1,8 +1,8 @@
 """Boltzmann: noisily rational, with the same softmax as human choices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.block import Members
-from reward_hypotheses.models.hypotheses.linear import Drawn
 from reward_hypotheses.models.policies.base import Policy, Rationality
 from reward_hypotheses.models.policies.view import View, WideView
 
@@ -36,6 +35,13 @@ class Boltzmann(Policy):
     """
 
     needs_scale: ClassVar[bool] = True
+    compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"beta": 1.0},)
+    compared_as_stated: ClassVar[bool] = True
+    sentence: ClassVar[str] = (
+        "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
+        "without always choosing it (a softmax)."
+    )
+    clause: ClassVar[str] = "draws one hypothesis, and mostly does what that values"
 
     beta: float | str
 
@@ -49,17 +55,29 @@ class Boltzmann(Policy):
             )
 
     @property
-    def asks_rationality(self) -> bool:  # noqa: D102
+    @override
+    def does(self) -> str:
+        return "takes any option alike" if self.beta == 0 else self.clause
+
+    @override
+    def settings_in_words(self) -> str:
+        return f"rationality {self.beta if isinstance(self.beta, str) else format(self.beta, 'g')}"
+
+    @property
+    @override
+    def asks_rationality(self) -> bool:
         return self.beta == INFERRED
 
-    def informed(self, rationality: Sequence[Rationality]) -> Policy:  # noqa: D102
+    @override
+    def informed(self, rationality: Sequence[Rationality]) -> Policy:
         return InferredBoltzmann(tuple(rationality), abstain=self.abstain) if self.asks_rationality else self
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
+    @override
+    def certain(self, view: View, h: int) -> np.ndarray:
         if isinstance(self.beta, str):
             raise InputError(NOT_READ)
         assert view.scales is not None
-        scale = np.asarray(view.scales[h], float)  # one, or one a scene
+        scale = np.asarray(view.scales[h], float)  # of all scenes, or of each
         return softmax(view, view.worth(h), np.where(scale > 0, self.beta, 0.0), np.where(scale > 0, scale, 1.0))
 
 
@@ -71,7 +89,7 @@ NOT_READ = (
 
 @dataclass(frozen=True, eq=False)
 class InferredBoltzmann(Policy):
-    """Boltzmann of which beta is known as far as the agent's own choices tell: ``E[softmax(beta r_h / s_h)]`` over it.
+    """`Boltzmann` with what the agent's own choices tell of beta: ``E[softmax(beta r_h / s_h)]`` over its posterior.
 
     Parameters
     ----------
@@ -79,56 +97,62 @@ class InferredBoltzmann(Policy):
         One a hypothesis.
     """
 
+    name: ClassVar[str] = Boltzmann.name
+    compared_as_stated: ClassVar[bool] = True
+
     rationality: tuple[Rationality, ...]
 
-    @property
-    def name(self) -> str:
-        """As the policy that it is."""
-        return "boltzmann"
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"beta": INFERRED}
+
+    @override
+    def settings_in_words(self) -> str:
+        return f"rationality {INFERRED}"
 
     @property
-    def sampled(self) -> bool:  # noqa: D102
-        return any(one.sampled for one in self.rationality)
+    @override
+    def sampled(self) -> bool:
+        return any(r.sampled for r in self.rationality)
 
-    def resampled(self, rng: np.random.Generator) -> Policy:  # noqa: D102
-        def again(one: Rationality) -> Rationality:
-            if not one.sampled or np.ptp(one.shares) > 0:
-                return one
-            n = len(one.betas)
-            return replace(one, shares=rng.multinomial(n, np.full(n, 1 / n)) / n)
+    @override
+    def resampled(self, rng: np.random.Generator) -> Policy:
+        def again(known: Rationality) -> Rationality:
+            if not known.sampled or np.ptp(known.shares) > 0:
+                return known
+            n = len(known.betas)
+            return replace(known, shares=rng.multinomial(n, np.full(n, 1 / n)) / n)
 
-        return replace(self, rationality=tuple(again(one) for one in self.rationality))
+        return replace(self, rationality=tuple(map(again, self.rationality)))
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        mine, worth = self.rationality[h], view.worth(h)
-        there = np.flatnonzero(mine.shares > 0)
+    @override
+    def certain(self, view: View, h: int) -> np.ndarray:
+        known, worth = self.rationality[h], view.worth(h)
+        there = np.flatnonzero(known.shares > 0)
         total, step = np.zeros(worth.shape), max(1, CELLS // max(worth.size, 1))
         for lo in range(0, len(there), step):
             some = there[lo : lo + step]
-            rates, shares = (values[some][:, None, None] for values in (mine.rates, mine.shares))
+            rates, shares = (values[some][:, None, None] for values in (known.rates, known.shares))
             total += (shares * softmax(view, worth, rates, 1.0)).sum(axis=0)
         return total
 
-    def certain_each(self, view: View, members: Members) -> np.ndarray:
-        """Each draw of a family with the beta that was drawn with it."""
+    @override
+    def certain_each(
+        self, view: View, members: Members
+    ) -> np.ndarray:  # each draw with the beta that was drawn with it
         wide = WideView(view, members)
         scenes = view.block.shape[1]
-        rates = np.resize(self.rationality[members.hypothesis].rates, _most(view, members))[members.which]
-        chosen = softmax(wide, wide.worth(members.hypothesis), np.repeat(rates, scenes), 1.0)
+        h = members.hypothesis
+        n_draws = view.block.valuation.n_draws(h, members.role)
+        rates = np.resize(self.rationality[h].rates, n_draws)[members.which]
+        chosen = softmax(wide, wide.worth(h), np.repeat(rates, scenes), 1.0)
         return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
 
 
-def _most(view: View, members: Members) -> int:
-    """How many draws of the family there are."""
-    reward = view.block.valuation.hypotheses.rewards[members.hypothesis]
-    assert isinstance(reward, Drawn)
-    return max(len(reward.agents), len(reward.partners))
-
-
 def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
-    """``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); nothing in a scene without any.
+    """Return ``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); 0 in a scene without any.
 
-    Of betas (beta, 1, 1), one a beta: (beta, choice, scene).
+    Of betas (beta, 1, 1) it is (beta, choice, scene).
     """
     top = np.maximum(worth.max(axis=0), -MAX_REWARD)
     with np.errstate(over="ignore"):  # far below the best: no odds

@@ -1,20 +1,21 @@
 """Commit: one training run's luck."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
-
-from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View
+from reward_hypotheses.models.policies.base import Maximising
 
 
 @dataclass(frozen=True)
-class Commit(Policy):
+class Commit(Maximising):
     """Draw one hypothesis from the weights for the whole deployment, then maximise it.
 
-    Ties are split uniformly, abstaining (where the agent may) among them when the best option is worth just what failing
-    is.
+    Ties are split uniformly. Abstaining (where the agent may) is among them when the best option is worth as much as
+    failing.
     """
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return view.best(h)
+    sentence: ClassVar[str] = (
+        "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
+        "that hypothesis values most."
+    )
+    clause: ClassVar[str] = "draws one hypothesis and keeps to it"

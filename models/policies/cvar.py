@@ -1,24 +1,23 @@
 """Cvar: maximise the mean over the worst hypotheses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses.block import GROUPS
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.base import Maximising, Policy
+from reward_hypotheses.models.policies.expected import Expected
 from reward_hypotheses.models.policies.view import View, greatest
 
 CELLS = 400_000  # rewards sorted at once
 
 
 @dataclass(frozen=True)
-class Cvar(Policy):
+class Cvar(Maximising):
     """Maximise the conditional value at risk over hypotheses: the mean reward over the worst ``tail`` of their mass.
 
     ``CVaR(o) = max_t t - E_i[(t - r_i(o))^+] / tail = (1 / tail) sum_i q_i r_i(o)``, q taking the weights from the lowest
@@ -36,6 +35,13 @@ class Cvar(Policy):
 
     draws_one: ClassVar[bool] = False
     mixes_weights: ClassVar[bool] = False
+    slow_family: ClassVar[str] = "every draw of which would have to be put in order"
+    compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"tail": 0.05}, {"tail": 0.2})
+    sentence: ClassVar[str] = (
+        "In every scene it does what has the highest mean reward over the worst hypotheses, a share of its weights that the "
+        "study states; that adds up rewards of different hypotheses as they stand."
+    )
+    clause: ClassVar[str] = "goes by the worst hypotheses"
 
     tail: float
 
@@ -44,30 +50,46 @@ class Cvar(Policy):
         if tail is None or not 0 < tail <= 1:
             raise InputError(f"tail: {shown(self.tail)}; give the worst share of hypotheses, above 0 and up to 1")
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return view.best(h)
+    @property
+    @override
+    def does(self) -> str:
+        return Expected.clause if self.tail == 1 else self.clause
 
-    def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
-        return acts_of([self], view, weights)[0]
+    @override
+    def settings_in_words(self) -> str:
+        return f"worst {100 * self.tail:g}%"
+
+    @override
+    def act(self, view: View, weights: np.ndarray) -> np.ndarray:
+        return _acts([self], view, weights)[0]
+
+    @classmethod
+    @override
+    def act_each(cls, policies: Sequence[Policy], views: Mapping[bool, View], weights: np.ndarray) -> list[np.ndarray]:
+        return _acts(cast(Sequence[Cvar], policies), views[any(policy.abstain for policy in policies)], weights)
 
 
-def acts_of(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.ndarray]:
-    """What each of several such policies does, (choice, scene), rewards being put in order once for all.
+def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.ndarray]:
+    """Return the choices of several such policies, a (choice, scene) each; rewards are put in order once for all.
 
     The view is that of an agent that may abstain if any of them may; of those that may not, the last choice is left out.
     """
-    held = list(_held(view, weights))
-    mass = np.array([m for m, _ in held])
+    possible = [
+        (mass, view.choices(reward, h))
+        for h in np.flatnonzero(weights).tolist()
+        for mass, reward in view.block.possible(h, float(weights[h]))
+    ]
+    mass = np.array([share for share, _ in possible])
     mass = mass / mass.sum()
     tails = np.array([policy.tail for policy in policies])
     # however they are ordered, the lowest so many have the mass of the greatest tail
     enough = int(np.searchsorted(np.cumsum(np.sort(mass)), tails.max() * (1 + EQUAL))) + 1
     widths = [view.shape[0] - (view.abstain and not policy.abstain) for policy in policies]
     out = [np.empty((width, view.shape[1])) for width in widths]
-    step = max(1, CELLS // (len(held) * view.shape[0]))
+    step = max(1, CELLS // (len(possible) * view.shape[0]))
     for lo in range(0, view.shape[1], step):
         some = slice(lo, lo + step)
-        worth = np.array([w[:, some] for _, w in held])
+        worth = np.array([w[:, some] for _, w in possible])
         there = worth[0] > -np.inf
         worth[:, ~there] = 0.0
         order = np.argsort(worth, axis=0)[:enough]
@@ -80,20 +102,3 @@ def acts_of(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[n
             error = EQUAL * (taken * np.abs(worth)).sum(axis=0)  # the weights that add it up are no better
             acts[:, some] = greatest(value[:width], error[:width])
     return out
-
-
-def _held(view: View, weights: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """Weight and worth (choice, scene) of every reward that the agent holds possible."""
-    valuation = view.block.valuation
-    for h in np.flatnonzero(weights).tolist():
-        reward: Any = valuation.hypotheses.rewards[h]
-        if not isinstance(reward, Drawn):
-            yield float(weights[h]), view.worth(h)
-            continue
-        members = view.block.members(h, "agents")
-        n = len(members.rewards)
-        groups = min(GROUPS, n)
-        share = valuation.share(h, "agents", groups)
-        for k, some in enumerate(np.array_split(np.arange(n), groups)):
-            for i in some.tolist():
-                yield float(weights[h] * share[k] / len(some)), view.choices(members.rewards[i], h)

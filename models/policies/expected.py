@@ -1,17 +1,17 @@
 """Expected: maximise the mean reward over hypotheses, which sets an exchange rate between them."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.base import Maximising
 from reward_hypotheses.models.policies.view import View, greatest
 
 
 @dataclass(frozen=True)
-class Expected(Policy):
+class Expected(Maximising):
     """Maximise ``sum_i w_i r_i`` in every scene; ties are split uniformly.
 
     Adding up rewards of different hypotheses says how much of one is worth how much of another: a human value too.
@@ -20,14 +20,18 @@ class Expected(Policy):
 
     draws_one: ClassVar[bool] = False
     mixes_weights: ClassVar[bool] = False
+    sentence: ClassVar[str] = (
+        "In every scene it does what has the highest reward on average over its weights, which adds up rewards of "
+        "different hypotheses as they stand."
+    )
+    clause: ClassVar[str] = "goes by the reward that is expected"
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return view.best(h)
-
-    def blend(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def blend(self, weights: np.ndarray) -> np.ndarray:
         return weights
 
-    def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def act(self, view: View, weights: np.ndarray) -> np.ndarray:
         mean, size = np.zeros(view.shape), np.zeros(view.shape)
         for h in np.flatnonzero(weights):
             part = weights[h] * view.worth(int(h))

@@ -1,20 +1,20 @@
 """Maximin: the best of the worst, over the hypotheses that are credible."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.linear import Drawn
-from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.base import Maximising
 from reward_hypotheses.models.policies.view import View, greatest
 
 
 @dataclass(frozen=True)
-class Maximin(Policy):
+class Maximin(Maximising):
     """Maximise ``min_i r_i`` over the smallest set of most probable hypotheses that has the credible mass, tied ones included.
 
     It compares rewards of different hypotheses as they stand, which sets an exchange rate between them: a human value too.
@@ -30,6 +30,13 @@ class Maximin(Policy):
     draws_one: ClassVar[bool] = False
     mixes_weights: ClassVar[bool] = False
     exchange: ClassVar[str] = "compares"
+    no_family: ClassVar[str] = "of which there is no smallest set of the most probable"
+    compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"credible": 0.95},)
+    sentence: ClassVar[str] = (
+        "In every scene it does what is best at worst, over the hypotheses that it finds credible; that compares rewards of "
+        "different hypotheses as they stand."
+    )
+    clause: ClassVar[str] = "goes by the worst of the credible hypotheses"
 
     credible: float = 0.95
 
@@ -38,22 +45,23 @@ class Maximin(Policy):
         if credible is None or not 0 < credible <= 1:
             raise InputError(f"credible: {shown(self.credible)}; give the mass of the set, above 0 and up to 1")
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return view.best(h)
+    @override
+    def settings_in_words(self) -> str:
+        return f"{100 * self.credible:g}% credible"
 
     def believed(self, weights: np.ndarray) -> np.ndarray:
-        """Positions of the hypotheses in the set."""
+        """Return the positions of the hypotheses in the set."""
         order = np.argsort(-weights, kind="stable")
         below = np.cumsum(weights[order])
         last = weights[order[int(np.searchsorted(below, self.credible * below[-1] - EQUAL * weights.max()))]]
         return np.flatnonzero((weights >= last - EQUAL * weights.max()) & (weights > 0))
 
-    def act(self, view: View, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def act(self, view: View, weights: np.ndarray) -> np.ndarray:
         value, error = np.full(view.shape, np.inf), np.zeros(view.shape)
         for h in self.believed(weights).tolist():
-            if isinstance(view.block.valuation.hypotheses.rewards[h], Drawn):
-                name = view.block.valuation.hypotheses.names[h]
-                raise InputError(no_credible_set(name))
+            if h in view.block.valuation.hypotheses.families:
+                raise InputError(no_credible_set(view.block.valuation.hypotheses.names[h]))
             worth = view.worth(h)
             lower = worth < value
             value = np.where(lower, worth, value)
@@ -64,6 +72,6 @@ class Maximin(Policy):
 def no_credible_set(name: str) -> str:
     """Say that maximin cannot act by a hypothesis with continuous weights."""
     return (
-        f"policy: maximin: hypothesis {name!r} has continuous weights, of which there is no smallest set of the most "
-        "probable; list rewards one by one, or use the policy 'cvar'"
+        f"policy: maximin: hypothesis {name!r} has continuous weights, {Maximin.no_family}; list rewards one by one, or use "
+        "the policy 'cvar'"
     )

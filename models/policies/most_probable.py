@@ -1,24 +1,23 @@
 """MostProbable: act on the best guess alone."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, override
 
 import numpy as np
 
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View
+from reward_hypotheses.models.policies.base import Maximising
 
 
 @dataclass(frozen=True)
-class MostProbable(Policy):
+class MostProbable(Maximising):
     """Maximise the most probable hypothesis; of tied ones (within 1e-9 of the largest), draw one for the deployment."""
 
     mixes_weights: ClassVar[bool] = False
+    sentence: ClassVar[str] = "In every scene it does what its most probable hypothesis values most."
+    clause: ClassVar[str] = "goes by the most probable hypothesis"
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        return view.best(h)
-
-    def mixing(self, weights: np.ndarray) -> np.ndarray:  # noqa: D102
+    @override
+    def mixing(self, weights: np.ndarray) -> np.ndarray:
         top = weights >= weights.max() * (1 - EQUAL)
         return top / top.sum()

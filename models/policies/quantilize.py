@@ -1,6 +1,8 @@
 """Quantilize: draw from the best share of what somebody ordinary would do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, override
 
 import numpy as np
 
@@ -31,6 +33,13 @@ class Quantilize(Policy):
     abstain : bool
     """
 
+    compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"q": 0.1}, {"q": 0.25})
+    sentence: ClassVar[str] = (
+        "It draws one hypothesis from its weights and keeps to it, and takes an option at random among the best ones: "
+        "a share of all options that the study states."
+    )
+    clause: ClassVar[str] = "draws one hypothesis, and an option among the best by it"
+
     q: float
     base: str = "uniform"
 
@@ -44,22 +53,36 @@ class Quantilize(Policy):
         if problems:
             raise InputError(problems)
 
-    def certain(self, view: View, h: int) -> np.ndarray:  # noqa: D102
-        whole, errors = view.worth(h), np.broadcast_to(view.error(h), view.shape)
-        worth, error = whole[: len(whole) - view.abstain], errors[: len(whole) - view.abstain]
+    @property
+    @override
+    def does(self) -> str:
+        return "takes any option alike" if self.q == 1 else self.clause
+
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"q": self.q}  # there is one base
+
+    @override
+    def settings_in_words(self) -> str:
+        return f"best {100 * self.q:g}%"
+
+    @override
+    def certain(self, view: View, h: int) -> np.ndarray:
+        choices, errors = view.worth(h), np.broadcast_to(view.error(h), view.shape)
+        worth, error = choices[: len(choices) - view.abstain], errors[: len(choices) - view.abstain]
         acting = view.once(h, ("quantilize", self.q), lambda: self._of_best(worth, error))
         if not view.abstain:
             return acting
         near = 2 * (error + errors[-1])
-        better = (worth - whole[-1] > near).astype(float)
-        better += worth - whole[-1] >= -near
-        out = np.empty(whole.shape)
+        better = (worth - choices[-1] > near).astype(float)
+        better += worth - choices[-1] >= -near
+        out = np.empty(choices.shape)
         np.multiply(acting, better / 2, out=out[:-1])
         out[-1] = 1.0 - out[:-1].sum(axis=0)
         return out
 
     def _of_best(self, worth: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Probabilities of the options (option, scene) where the agent must act."""
+        """Return the probabilities of the options (option, scene) where the agent must act."""
         there = worth > -np.inf
         n = there.sum(axis=0)
         taken = self.q * n  # so many options
@@ -75,13 +98,13 @@ class Quantilize(Policy):
 
 
 def _nth_greatest(worth: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """The greatest, second greatest, ... of the choices (choice, scene), as each scene asks for: (scene,)."""
+    """Return the greatest, second greatest, ... of the choices (choice, scene), as each scene asks for: (scene,)."""
     most = int(which.max(initial=1))
     if most * len(worth) > FEW:
         falling = -np.sort(-worth, axis=0)
     else:  # passing each down the list of the greatest so far
         falling = np.full((most, worth.shape[1]), -np.inf)
         for row in worth:
-            for held in falling:
-                row, held[:] = np.minimum(held, row), np.maximum(held, row)
+            for best in falling:
+                row, best[:] = np.minimum(best, row), np.maximum(best, row)
     return np.asarray(np.take_along_axis(falling, which[None] - 1, axis=0)[0])

@@ -11,7 +11,7 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 class View:
-    """A block of scenes as the agent sees it: rewards of its choices, abstaining being worth what it was told.
+    """A block of scenes as the agent sees it: rewards of its choices, and of abstaining the failure line it was told.
 
     Attributes
     ----------
@@ -31,30 +31,30 @@ class View:
             self.mask = np.vstack([block.options, np.ones((1, scenes), bool)])
 
     def worth(self, h: int) -> np.ndarray:
-        """What each choice is worth under h, in its reward units: (choice, scene); -inf where there is none."""
+        """Return the reward of each choice under h: (choice, scene); -inf where there is no choice."""
         return self.choices(self.block.reward(h), h)
 
     def error(self, h: int) -> Any:
-        """The bound of the rounding error of what each choice is worth: (choice, scene), or 0.0; 0 where there is none."""
+        """Return the bound of the rounding error of `worth`: (choice, scene), or 0.0; 0 where there is no choice."""
         return self.errors(self.block.error(h), h)
 
     def best(self, h: int) -> np.ndarray:
-        """Probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        """Return the probabilities that maximise under h, ties split uniformly: (choice, scene)."""
         return greatest(self.worth(h), self.error(h))
 
     def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """What is computed; a view that several policies share may keep it, so nobody writes in it."""
+        """Return ``compute()``. A view that several policies share may remember the array: do not write in it."""
         return compute()
 
     def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
-        """Rewards of the options (option, scene), with abstaining, worth what h says of failing: (choice, scene)."""
+        """Return the rewards of options (option, scene) with that of abstaining, ``u_h``: (choice, scene)."""
         if self.abstain:
-            reward = np.vstack([reward, np.broadcast_to(self.block.told(h)[0], (1, self.shape[1]))])
+            reward = np.vstack([reward, np.broadcast_to(self.block.agent_failure(h)[0], (1, self.shape[1]))])
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
 
     def errors(self, error: Any, h: int) -> Any:
-        """Bounds of the options' rounding errors, (option, scene) or 0.0, with that of abstaining: (choice, scene) or 0.0."""
-        of_failing = self.block.told(h)[1] if self.abstain else 0.0
+        """Return bounds of the options' rounding errors with that of abstaining: (choice, scene), or 0.0."""
+        of_failing = self.block.agent_failure(h)[1] if self.abstain else 0.0
         if isinstance(error, float) and isinstance(of_failing, float) and error == of_failing == 0.0:
             return 0.0
         error = np.broadcast_to(error, self.block.shape)
@@ -78,20 +78,20 @@ class WideView(View):
             self.scales = {h: np.repeat(view.scales[h][members.which], scenes)}
         worth = np.moveaxis(members.rewards, 0, 1).reshape(options, -1)
         if self.abstain:
-            told = np.broadcast_to(view.block.told(h)[0], (scenes,))
-            worth = np.vstack([worth, np.tile(told, n)[None]])
+            failing = np.broadcast_to(view.block.agent_failure(h)[0], (scenes,))
+            worth = np.vstack([worth, np.tile(failing, n)[None]])
         self._worth = worth if self.mask is None else np.where(self.mask, worth, -np.inf)
 
     def worth(self, h: int) -> np.ndarray:
-        """What each choice is worth under each draw: (choice, draw * scene)."""
+        """Return the reward of each choice under each draw: (choice, draw * scene)."""
         return self._worth
 
     def error(self, h: int) -> Any:
-        """The bound of the rounding error of each: (choice, draw * scene)."""
+        """Return the bound of the rounding error of each: (choice, draw * scene)."""
         return self._spread(self.members.error, h)
 
     def best(self, h: int) -> np.ndarray:
-        """Probabilities that maximise under each draw, ties split uniformly: (choice, draw * scene)."""
+        """Return the probabilities that maximise under each draw, ties split uniformly: (choice, draw * scene)."""
         most = self._spread(np.broadcast_to(self.members.most, self.members.rewards.shape), h)
         best = greatest(self._worth, most)
         if best.dtype == bool:  # nothing is so near to the best that its own error must be known
@@ -102,12 +102,12 @@ class WideView(View):
         n, scenes = len(error), self.block.shape[1]
         out = np.moveaxis(error, 0, 1).reshape(self.block.shape[0], -1)
         if self.abstain:
-            out = np.vstack([out, np.tile(np.broadcast_to(self.block.told(h)[1], (scenes,)), n)[None]])
+            out = np.vstack([out, np.tile(np.broadcast_to(self.block.agent_failure(h)[1], (scenes,)), n)[None]])
         return out if self.mask is None else np.where(self.mask, out, 0.0)
 
 
 def greatest(worth: np.ndarray, error: float | np.ndarray = 0.0) -> np.ndarray:
-    """Probabilities that maximise, ties split uniformly: (choice, scene).
+    """Return the probabilities that maximise, ties split uniformly: (choice, scene).
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def greatest(worth: np.ndarray, error: float | np.ndarray = 0.0) -> np.ndarray:
 
 
 def within_scene_scale(valuation: Valuation) -> Any:
-    """``s_h``, by which choices scale rewards: (hypothesis,), in reward units; of a family one each draw that an agent may hold.
+    """Return ``s_h``, by which choices scale rewards: (hypothesis,), in reward units; of a family one for each agent's draw.
 
     The root of the mean, over scenes with at least two available options, of the population variance of ``r_h`` among
     them (options that are failing left out; scenes by their weight). 0 where rewards are all equal.
@@ -150,7 +150,7 @@ def within_scene_scale(valuation: Valuation) -> Any:
         first = inside.argmax(axis=0), np.arange(block.shape[1])
 
         def variance(rewards: np.ndarray, unit: float = 1.0) -> np.ndarray:
-            """Of each scene, (..., scene); less the first option before they are averaged: an offset takes no digit away."""
+            """Return the variance in each scene, (..., scene), of rewards less that of the first option: no offset takes a digit."""
             apart = np.where(inside, rewards - rewards[..., *first][..., None, :], 0.0) / unit
             mean = apart.sum(axis=-2, keepdims=True) / share
             return np.asarray((np.where(inside, apart - mean, 0.0) ** 2).sum(axis=-2) / share)

@@ -1,10 +1,10 @@
-"""Prior: what somebody holds about the hypotheses before the data, always with its source."""
+"""Prior: weights over the hypotheses before the data, always with their source."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
@@ -36,19 +36,24 @@ class Prior(ABC):
 
     @abstractmethod
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give ``log pi_h`` up to a constant, (hypothesis,); -inf where the weight is 0."""
+        """Return ``log pi_h`` up to a constant, (hypothesis,); -inf where the weight is 0."""
 
     @property
     def name(self) -> str:
-        """What results call it."""
+        """Its name in results."""
         return type(self).__name__.lower()
 
+    @property
+    def sentence(self) -> str:
+        """Which hypotheses it finds likelier, as a clause; empty of a prior that somebody stated."""
+        return ""
+
     def parts(self) -> tuple[tuple[float, "Prior"], ...]:
-        """Shares of the independent opinions that this prior is the mean of: itself, unless it is a linear pool."""
+        """Return the shares of the independent opinions whose mean this prior is: itself, unless it is a linear pool."""
         return ((1.0, self),)
 
     def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give ``log pi_h``, normalised, (hypothesis,)."""
+        """Return ``log pi_h``, normalised, (hypothesis,)."""
         weights = np.asarray(self.log_weights(hypotheses), float)
         if weights.shape != (len(hypotheses),) or np.isnan(weights).any() or not np.max(weights) > -np.inf:
             raise InputError(
@@ -57,7 +62,7 @@ class Prior(ABC):
         return log_normalised(weights)
 
     def log_prior_among(self, hypotheses: Hypotheses, which: Sequence[int]) -> np.ndarray:
-        """Give ``log pi_h`` of some of the hypotheses, normalised among these: (hypothesis given,).
+        """Return ``log pi_h`` of some of the hypotheses, normalised among these: (hypothesis given,).
 
         Raises
         ------
@@ -73,7 +78,7 @@ class Prior(ABC):
         return log_normalised(some)
 
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give ``pi_h``, normalised, (hypothesis,)."""
+        """Return ``pi_h``, normalised, (hypothesis,)."""
         return normalise_log(self.log_prior(hypotheses))
 
     @property
@@ -87,15 +92,15 @@ class Prior(ABC):
         return any(part.varies for _, part in self.parts())
 
     def judges(self) -> tuple[tuple[str | None, "Prior"], ...]:
-        """Everybody whose values these are, by name where there is one: itself, unless it is a pool."""
+        """Return the judges whose values these are, with their names or None: itself, unless it is a pool."""
         return ((self.label, self),)
 
-    def held(self, hypotheses: Hypotheses) -> "Held | None":
-        """Give the weighted draws by which it is known; None of a prior that its weights and strength say all of."""
+    def weighted_draws(self, hypotheses: Hypotheses) -> "WeightedDraws | None":
+        """Return the weighted draws by which it is known; None of a prior that weights and strength describe."""
         return None
 
     def record(self) -> dict[str, Any]:
-        """What a tree keeps of where it came from."""
+        """Return its name and source, and settings if any, for the tree."""
         return {"name": self.name, "source": self.source}
 
     def alone(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -103,9 +108,9 @@ class Prior(ABC):
 
         From the draws by which it is held, or ``Dirichlet(strength * weights + e_h)``, or the weights themselves.
         """
-        held = self.held(hypotheses)
-        if held is not None:
-            return held.given(truths, rng)
+        drawn = self.weighted_draws(hypotheses)
+        if drawn is not None:
+            return drawn.given(truths, rng)
         mean = self.weights_of(hypotheses)
         if self.strength is None:
             return np.broadcast_to(mean, (len(truths), len(mean)))
@@ -143,7 +148,7 @@ class Prior(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class WeightedDraws:
     """Values known by weighted draws of pi.
 
     Attributes
@@ -157,7 +162,7 @@ class Held:
     chance: np.ndarray
 
     def mean(self) -> np.ndarray:
-        """``E[pi_h]``."""
+        """Return ``E[pi_h]``: (hypothesis,)."""
         mean = self.chance @ self.pi
         return mean / mean.sum()
 
@@ -166,31 +171,31 @@ class Held:
         at = rng.random(len(truths))
         out = np.empty((len(truths), self.pi.shape[1]))
         for h in np.unique(truths):
-            mine = truths == h
+            of_truth = truths == h
             below = np.cumsum(self.chance if h < 0 else self.chance * self.pi[:, h])
-            place = np.searchsorted(below, at[mine] * below[-1], side="right")
-            out[mine] = self.pi[np.minimum(place, len(below) - 1)]
+            place = np.searchsorted(below, at[of_truth] * below[-1], side="right")
+            out[of_truth] = self.pi[np.minimum(place, len(below) - 1)]
         return out
 
 
 def named_judges(prior: Prior) -> dict[str, Prior]:
-    """Everybody whose values a prior is made of, by name: ``judge 2`` where there is none, and numbered where two share one."""
+    """Return the judges whose values a prior is made of, by name: ``judge 2`` where there is none, numbered where two share one."""
     out: dict[str, Prior] = {}
-    for i, (label, one) in enumerate(prior.judges()):
+    for i, (label, judge) in enumerate(prior.judges()):
         name = label or f"judge {i + 1}"
         again = sum(1 for other in out if other == name or other.startswith(f"{name} ("))
-        out[f"{name} ({again + 1})" if again else name] = one
+        out[f"{name} ({again + 1})" if again else name] = judge
     return out
 
 
 def total_strength(prior: Prior) -> float | None:
-    """Strength of the mean of independent opinions, ``1 / sum_k a_k^2 / s_k``; None where none has any."""
-    given = [share**2 / part.strength for share, part in prior.parts() if part.strength is not None]
-    return 1.0 / math.fsum(given) if given else None
+    """Return the strength of the mean of independent opinions, ``1 / sum_k a_k^2 / s_k``; None where none has any."""
+    precisions = [share**2 / part.strength for share, part in prior.parts() if part.strength is not None]
+    return 1.0 / math.fsum(precisions) if precisions else None
 
 
 def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Dirichlet draws by rows; components of concentration 0 are 0.
+    """Draw from Dirichlets by rows; components of concentration 0 are 0.
 
     Gamma variables of small shape underflow, so they are drawn in logs: ``G(a) = G(a + 1) U^(1/a)``.
     """
@@ -219,30 +224,31 @@ class Powered(Prior):
             raise InputError(f"a prior to the power {self.exponent}; the power must be a finite number, 0 or more")
         _refuse_sampled(self.prior)
 
+    @override
     def judges(self) -> tuple[tuple[str | None, Prior], ...]:
-        """Those of the prior that is raised, as they stand."""
         return self.prior.judges()
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         weights = self.prior.log_prior(hypotheses)
         if self.exponent == 0:
             return np.zeros(len(weights))
         return np.where(weights > -np.inf, self.exponent * np.where(weights > -np.inf, weights, 0.0), -np.inf)
 
     @property
+    @override
     def source(self) -> str | None:  # type: ignore[override]
-        """Source of the prior that is raised."""
         return self.prior.source
 
     @property
+    @override
     def strength(self) -> float | None:  # type: ignore[override]
-        """``s / a^2``."""
         inner = total_strength(self.prior)
         return None if inner is None or self.exponent == 0 else inner / self.exponent**2
 
     @property
+    @override
     def name(self) -> str:
-        """Name and power."""
         return f"{self.prior.name} ** {self.exponent:g}"
 
 
@@ -257,11 +263,12 @@ class Product(Prior):
         _refuse_sampled(self.first)
         _refuse_sampled(self.second)
 
+    @override
     def judges(self) -> tuple[tuple[str | None, Prior], ...]:
-        """Those of both."""
         return (*self.first.judges(), *self.second.judges())
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         together = self.first.log_prior(hypotheses) + self.second.log_prior(hypotheses)
         if not np.max(together) > -np.inf:
             raise InputError(
@@ -271,20 +278,20 @@ class Product(Prior):
         return together
 
     @property
+    @override
     def source(self) -> str | None:  # type: ignore[override]
-        """Both sources."""
-        given = [s for s in (self.first.source, self.second.source) if s]
-        return "; ".join(given) if given else None
+        sources = [s for s in (self.first.source, self.second.source) if s]
+        return "; ".join(sources) if sources else None
 
     @property
+    @override
     def strength(self) -> float | None:  # type: ignore[override]
-        """``1 / (1/s + 1/t)``, a fixed prior adding nothing; None where both are fixed."""
-        given = [s for s in (total_strength(self.first), total_strength(self.second)) if s is not None]
-        return 1.0 / math.fsum(1.0 / s for s in given) if given else None
+        strengths = [s for s in (total_strength(self.first), total_strength(self.second)) if s is not None]
+        return 1.0 / math.fsum(1.0 / s for s in strengths) if strengths else None
 
     @property
+    @override
     def name(self) -> str:
-        """Both names."""
         return f"{self.first.name} * {self.second.name}"
 
 
@@ -315,9 +322,9 @@ def pool_shares(priors: Sequence[Prior], weights: Sequence[float] | None) -> lis
     """Normalise the weights a_k of the judges of a pool; equal where none are given."""
     if not priors:
         raise InputError("a pool of no priors; give at least one")
-    given = [finite(w) for w in ([1.0] * len(priors) if weights is None else weights)]
-    known = [w for w in given if w is not None and w >= 0]
-    if len(given) != len(priors) or len(known) < len(given) or not max(known) > 0:
+    relative_weights = [finite(w) for w in ([1.0] * len(priors) if weights is None else weights)]
+    known = [w for w in relative_weights if w is not None and w >= 0]
+    if len(relative_weights) != len(priors) or len(known) < len(relative_weights) or not max(known) > 0:
         raise InputError(
             f"weights {weights} for {len(priors)} priors; give one a prior, finite, 0 or more, and not all of them 0"
         )

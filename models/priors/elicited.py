@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
@@ -63,7 +64,8 @@ class Elicited(Prior):
             self.weights, names, "weights", "weight", "give one for every hypothesis (0 rules it out)"
         )
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         problems = self.problems(hypotheses.names)
         if problems:
             raise InputError(problems)
@@ -71,12 +73,12 @@ class Elicited(Prior):
         with np.errstate(divide="ignore"):
             return np.log(weights) - np.log(weights.max())
 
+    @override
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give the weights over their sum, to the last digit: 9 and 1 are 0.9 and 0.1."""
-        given = [float(self.weights[name]) for name in hypotheses.names if name in self.weights]
-        if len(given) < len(hypotheses) or len(given) < len(self.weights) or not 1e-250 < max(given) < 1e250:
+        stated = [float(self.weights[name]) for name in hypotheses.names if name in self.weights]
+        if len(stated) < len(hypotheses) or len(stated) < len(self.weights) or not 1e-250 < max(stated) < 1e250:
             return super().weights_of(hypotheses)
-        return np.array(given) / math.fsum(given)
+        return np.array(stated) / math.fsum(stated)
 
 
 def _weight_problems(weights: Mapping[str, float]) -> list[str]:

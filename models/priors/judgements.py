@@ -1,12 +1,13 @@
 """Judgements: human values from what judges answered about pairs of hypotheses."""
 
 import math
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from reward_hypotheses.data.readers.elicitation import GRADES, PairwiseJudgement
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
-from reward_hypotheses.models.priors.base import Held, Prior
+from reward_hypotheses.models.priors.base import Prior, WeightedDraws
 
 FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
 """Medians of c1 and of c2 - c1, and the standard deviation of the logarithm of each."""
@@ -26,8 +27,31 @@ NORMAL = NormalDist()
 CELLS = 2_000_000  # answers times points that are held at once
 
 
+class KnownByDraws(Prior):
+    """A prior that is known by weighted draws of pi, and so varies."""
+
+    @abstractmethod
+    @override
+    def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
+        """Return the draws and their weights."""
+
+    @property
+    @override
+    def varies(self) -> bool:
+        return True
+
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(self.weights_of(hypotheses))
+
+    @override
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.weighted_draws(hypotheses).mean()
+
+
 @dataclass(frozen=True)
-class Judgements(Prior):
+class Judgements(KnownByDraws):
     """Human values from answers about pairs of hypotheses, "which of the two is likelier to be what people mean?".
 
     A hierarchical Bradley-Terry model with graded answers. Log-worths of all judges ``m_h ~ Normal(0, spread)``, of judge k
@@ -71,8 +95,8 @@ class Judgements(Prior):
         if not isinstance(self.source, str) or not self.source.strip():
             problems.append("source: missing; say who was asked, when, and how")
         for key in ("spread", "disagreement"):
-            given = finite(getattr(self, key))
-            if given is None or not 1e-3 <= given <= 1e3:
+            number = finite(getattr(self, key))
+            if number is None or not 1e-3 <= number <= 1e3:
                 problems.append(
                     f"{key}: {shown(getattr(self, key))}; give a number of nats from 0.001 to 1000, such as 1"
                 )
@@ -84,50 +108,39 @@ class Judgements(Prior):
             raise InputError(problems)
 
     @property
-    def varies(self) -> bool:
-        """Always: so many answers leave something open."""
-        return True
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The judges, in order of appearance."""
         return tuple(dict.fromkeys(a.judge for a in self.answers))
 
     def problems(self, names: Sequence[str]) -> list[str]:
         """Say which answers are about no hypothesis."""
-        said = dict.fromkeys(name for a in self.answers for name in (a.left, a.right))
-        return [f"answers: {name!r} is no hypothesis; {suggestion(name, names)}" for name in said if name not in names]
+        judged = dict.fromkeys(name for a in self.answers for name in (a.left, a.right))
+        return [
+            f"answers: {name!r} is no hypothesis; {suggestion(name, names)}" for name in judged if name not in names
+        ]
 
     def never_judged(self, names: Sequence[str]) -> list[str]:
-        """Hypotheses that no answer is about: the values say of them what the prior does."""
-        said = {name for a in self.answers for name in (a.left, a.right)}
-        return [name for name in names if name not in said]
+        """Return the hypotheses that no answer is about: they keep their prior."""
+        judged = {name for a in self.answers for name in (a.left, a.right)}
+        return [name for name in names if name not in judged]
 
     def inferred(self, names: Sequence[str]) -> "Inferred":
-        """What the answers say about these hypotheses."""
+        """Return the posterior of the values over these hypotheses."""
         problems = self.problems(names)
         if problems:
             raise InputError(problems)
         return infer(self.answers, tuple(names), float(self.spread), float(self.disagreement))
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        with np.errstate(divide="ignore"):
-            return np.log(self.weights_of(hypotheses))
-
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give ``E[pi | answers]``."""
-        return self.held(hypotheses).mean()
-
-    def held(self, hypotheses: Hypotheses) -> Held:
-        """The weighted draws of ``softmax(m)``."""
+    @override
+    def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
         return self.inferred(hypotheses.names).pool
 
+    @override
     def judges(self) -> tuple[tuple[str | None, Prior], ...]:
-        """Each judge's own values, ``softmax(m + tau z_k)``."""
         return tuple((name, OneJudge(self, name)) for name in self.names)
 
+    @override
     def record(self) -> dict[str, Any]:
-        """Every answer, and the scales."""
         return super().record() | {
             "answers": [a._asdict() for a in self.answers],
             "spread": float(self.spread),
@@ -136,38 +149,25 @@ class Judgements(Prior):
 
 
 @dataclass(frozen=True)
-class OneJudge(Prior):
-    """The values of one judge of many, ``pi_k = softmax(m + tau z_k)``: what the others said is known of them too."""
+class OneJudge(KnownByDraws):
+    """The values of one judge of many, ``pi_k = softmax(m + tau z_k)``, which all answers inform."""
 
     together: Judgements
     label: str
 
     @property
+    @override
     def source(self) -> str | None:  # type: ignore[override]
-        """Of the answers."""
         return self.together.source
 
-    @property
-    def varies(self) -> bool:
-        """Always."""
-        return True
-
-    def held(self, hypotheses: Hypotheses) -> Held:
-        """The weighted draws of ``softmax(m + tau z_k)``."""
+    @override
+    def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws:
         return self.together.inferred(hypotheses.names).judge(self.label)
-
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
-        with np.errstate(divide="ignore"):
-            return np.log(self.weights_of(hypotheses))
-
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give ``E[pi | answers]``."""
-        return self.held(hypotheses).mean()
 
 
 @dataclass(frozen=True, eq=False)
 class Inferred:
-    """What answers say.
+    """Posterior of the values, given the answers.
 
     Attributes
     ----------
@@ -185,59 +185,59 @@ class Inferred:
     """
 
     model: "_Model"
-    found: Weighted
-    pool: Held
+    weighted: Weighted
+    pool: WeightedDraws
     mcse: np.ndarray
     tau: np.ndarray
     method: str
     k_hat: float
     ess: float
 
-    def judge(self, name: str) -> Held:
-        """Weighted draws of one judge's ``softmax(m + tau z_k)``."""
+    def judge(self, name: str) -> WeightedDraws:
+        """Return weighted draws of one judge's ``softmax(m + tau z_k)``."""
         model, k = self.model, self.model.judges.index(name)
         rng = substream(0, f"judge {name}")
-        seen = self.found.points[:, model.own[k]] @ model.bases[k]
+        seen = self.weighted.points[:, model.places[k]] @ model.bases[k]
         blind = rng.standard_normal((len(self.tau), len(model.names)))
         z = seen + blind - blind @ model.bases[k].T @ model.bases[k]
-        worth = model.worths(self.found.points) + self.tau[:, None] * z
-        return Held(softmax(worth), self.found.weights)
+        worth = model.worths(self.weighted.points) + self.tau[:, None] * z
+        return WeightedDraws(softmax(worth), self.weighted.weights)
 
 
 @lru_cache(maxsize=64)
 def infer(
     answers: tuple[PairwiseJudgement, ...], names: tuple[str, ...], spread: float, disagreement: float
 ) -> Inferred:
-    """Integrate the model over everything that is not known."""
+    """Integrate the model over every unknown."""
     model = _Model(answers, names, spread, disagreement)
-    found = laplace(model.log_density, np.zeros((1, model.size)), substream(0, "judgements"))
+    weighted = laplace(model.log_density, np.zeros((1, model.size)), substream(0, "judgements"))
     method = "laplace"
-    if not (found.k_hat <= K_HAT and found.weights @ found.weights * len(found.weights) <= 1 / LEAST_SHARE):
+    if not (weighted.k_hat <= K_HAT and weighted.weights @ weighted.weights * len(weighted.weights) <= 1 / LEAST_SHARE):
         method = "smc"
-        found = _from_what_was_found(model, found)
-    pool = Held(softmax(model.worths(found.points)), found.weights)
+        weighted = _tempered(model, weighted)
+    pool = WeightedDraws(softmax(model.worths(weighted.points)), weighted.weights)
     apart = pool.pi - pool.mean()
-    ess = 1.0 / float(found.weights @ found.weights)
+    ess = 1.0 / float(weighted.weights @ weighted.weights)
     if method == "laplace":
-        mcse = np.sqrt((found.weights**2) @ apart**2)
+        mcse = np.sqrt((weighted.weights**2) @ apart**2)
     else:  # islands are independent, the particles of one are not
-        by_island = np.array([w @ a for w, a in _islands(found.weights, apart)])
+        by_island = np.array([w @ a for w, a in _islands(weighted.weights, apart)])
         mcse = np.sqrt((by_island**2).sum(axis=0) * ISLANDS / (ISLANDS - 1))
         with np.errstate(divide="ignore"):
-            ess = float(min(ess, ((found.weights @ apart**2) / np.maximum(mcse**2, 1e-300)).min()))
-    tau = model.tau(found.points)
-    return Inferred(model, found, pool, mcse, tau, method, found.k_hat, ess)
+            ess = float(min(ess, ((weighted.weights @ apart**2) / np.maximum(mcse**2, 1e-300)).min()))
+    tau = model.tau(weighted.points)
+    return Inferred(model, weighted, pool, mcse, tau, method, weighted.k_hat, ess)
 
 
-def _from_what_was_found(model: "_Model", found: Weighted) -> Weighted:
-    """Temper from the normal of the mean and spread that were found to the posterior: much nearer than the prior is."""
-    centre = found.weights @ found.points
-    apart = found.points - centre
+def _tempered(model: "_Model", weighted: Weighted) -> Weighted:
+    """Temper from the normal of the weighted draws' mean and spread to the posterior: it starts nearer than the prior."""
+    centre = weighted.weights @ weighted.points
+    apart = weighted.points - centre
     shrunk = (
-        1.0 / float(found.weights @ found.weights) / model.size
+        1.0 / float(weighted.weights @ weighted.weights) / model.size
     )  # of few effective draws the spread is hardly known
     trust = min(1.0, shrunk / 10)
-    covariance = trust * (apart.T * found.weights) @ apart + (1 - trust) * np.eye(model.size)
+    covariance = trust * (apart.T * weighted.weights) @ apart + (1 - trust) * np.eye(model.size)
     root = np.linalg.cholesky(1.2 * covariance + 1e-9 * np.eye(model.size))
     inverse = np.linalg.inv(root)
     log_scale = float(np.log(np.diag(root)).sum()) + model.size / 2 * math.log(2 * math.pi)
@@ -263,7 +263,7 @@ def _islands(weights: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, 
 
 
 class _Model:
-    """The density of answers over a space in which everything is standard normal before them, tau by its normal score.
+    """Density of the answers over a space in which every unknown is standard normal before them, tau by its normal score.
 
     Only differences of worths matter, so m has a coordinate less than there are hypotheses, and a judge's z those that the
     judge's answers can see.
@@ -291,36 +291,36 @@ class _Model:
         self.of_worth = centred * spread  # (hypothesis, coordinate)
         self.at_tau, start = n - 1, n + 2
         self.bases: list[np.ndarray] = []
-        self.own: list[slice] = []
+        self.places: list[slice] = []
         seen = []
         for k in range(len(self.judges)):
-            mine = np.array([row[0] == k for row in rows])
-            _, values, right_vectors = np.linalg.svd(differences[mine], full_matrices=False)
+            of_judge = np.array([row[0] == k for row in rows])
+            _, values, right_vectors = np.linalg.svd(differences[of_judge], full_matrices=False)
             basis = right_vectors[values > 1e-9]
             self.bases.append(basis)
-            self.own.append(slice(start, start + len(basis)))
+            self.places.append(slice(start, start + len(basis)))
             start += len(basis)
-            seen.append((mine, differences[mine] @ basis.T))
+            seen.append((of_judge, differences[of_judge] @ basis.T))
         self.size = start
         self.by_worth = differences @ self.of_worth  # (row, coordinate)
         self.by_judge = np.zeros((len(rows), start - n - 2))
-        for (mine, block), where in zip(seen, self.own, strict=True):
-            self.by_judge[mine, where.start - n - 2 : where.stop - n - 2] = block
+        for (of_judge, block), where in zip(seen, self.places, strict=True):
+            self.by_judge[of_judge, where.start - n - 2 : where.stop - n - 2] = block
 
     def worths(self, points: np.ndarray) -> np.ndarray:
-        """``m``, centred: (point, hypothesis)."""
+        """Return ``m``, centred: (point, hypothesis)."""
         return points[:, : self.at_tau] @ self.of_worth.T
 
     def tau(self, points: np.ndarray) -> np.ndarray:
-        """Disagreement: (point,)."""
+        """Return the disagreement: (point,)."""
         return self.disagreement * _half_normal(points[:, self.at_tau])
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
-        """Log density before the answers: (point,)."""
+        """Return the log density before the answers: (point,)."""
         return -0.5 * (points**2).sum(axis=1) - 0.5 * self.size * math.log(2 * math.pi)
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
-        """Log probability of the answers: (point,)."""
+        """Return the log probability of the answers: (point,)."""
         step = max(1, CELLS // max(len(self.counts), 1))
         return np.concatenate([self._log_likelihood(points[i : i + step]) for i in range(0, len(points), step)])
 
@@ -339,7 +339,7 @@ class _Model:
         return total + (n[1] + n[3]) * np.log(-np.expm1(-more)) + n[2] * np.log(-np.expm1(-2 * first))
 
     def _at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Disagreement and its part of the gaps (row, point), cut points, and ``cut - gap`` (cut, row, point)."""
+        """Return disagreement and its part of the gaps (row, point), cut points, and ``cut - gap`` (cut, row, point)."""
         n = self.at_tau
         tau = self.tau(points)
         apart = self.by_judge @ points[:, n + 3 :].T
@@ -349,7 +349,7 @@ class _Model:
         return tau, apart, first, more, np.array([-first - more, -first, first, first + more])[:, None, :] - gap
 
     def gradient(self, points: np.ndarray) -> np.ndarray:
-        """Gradient of `log_density`: (point, dimension)."""
+        """Return the gradient of `log_density`: (point, dimension)."""
         n, c = self.at_tau, self.counts.T
         tau, apart, first, more, z = self._at(points)
         slopes = [c[k][:, None] - (c[k] + c[k + 1])[:, None] * _sigmoid(z[k]) for k in range(4)]
@@ -370,12 +370,12 @@ class _Model:
         return out
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        """The sum of both."""
+        """Return the log density of unknowns and answers: (point,)."""
         return self.log_prior(points) + self.log_likelihood(points)
 
 
 def _half_normal(score: np.ndarray) -> np.ndarray:
-    """The half-normal variable of a standard normal one: ``P(|N| < it) = P(N < score)``."""
+    """Return the half-normal variable x of a standard normal score: ``P(|N| < x) = P(N < score)``."""
     return np.array([_half_normal_of(x) for x in score.tolist()])
 
 

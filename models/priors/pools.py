@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
@@ -34,18 +34,19 @@ class LinearPool(Prior):
         object.__setattr__(self, "priors", tuple(self.priors))
         object.__setattr__(self, "weights", None if self.weights is None else tuple(self.weights))
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         with np.errstate(divide="ignore"):
             terms = np.array([np.log(share) + part.log_prior(hypotheses) for share, part in self.parts()])
         return np.array([log_sum_exp(column) for column in terms.T])
 
+    @override
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Give the mean of the judges' weights."""
         terms = np.array([share * part.weights_of(hypotheses) for share, part in self.parts()])
         return np.array([math.fsum(column) for column in terms.T.tolist()])
 
+    @override
     def parts(self) -> tuple[tuple[float, Prior], ...]:
-        """Every judge's share, pools within pools taken apart."""
         shares = pool_shares(self.priors, self.weights)
         return tuple(
             (share * inner, part)
@@ -53,21 +54,21 @@ class LinearPool(Prior):
             for inner, part in prior.parts()
         )
 
+    @override
     def judges(self) -> tuple[tuple[str | None, Prior], ...]:
-        """Everybody in the pool."""
         return tuple(judge for prior in self.priors for judge in prior.judges())
 
+    @override
     def record(self) -> dict[str, Any]:
-        """That of every judge."""
         return super().record() | {"parts": [prior.record() for prior in self.priors]}
 
     @property
+    @override
     def source(self) -> str | None:  # type: ignore[override]
-        """Every source."""
-        given = [p.source for p in self.priors if p.source]
-        return "; ".join(given) if given else None
+        sources = [p.source for p in self.priors if p.source]
+        return "; ".join(sources) if sources else None
 
     @property
+    @override
     def name(self) -> str:
-        """Every name."""
         return " + ".join(p.name for p in self.priors)

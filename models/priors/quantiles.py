@@ -20,7 +20,7 @@ STEPS, HALVINGS = 60, 100
 
 @dataclass(frozen=True)
 class Elicitation:
-    """What quantiles of weights amount to.
+    """The Dirichlet prior nearest to stated quantiles.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Elicitation:
     misfit: float
 
     def to_preliz(self) -> Any:
-        """The same as a distribution of PreliZ (extra ``elicit``), to plot and to look at with whoever was asked."""
+        """Return the prior as a distribution of PreliZ (extra ``elicit``), to plot for the judge who was asked."""
         try:
             import preliz
         except ImportError:
@@ -75,11 +75,13 @@ def elicit(quantiles: Mapping[str, Mapping[float, float]], source: str, label: s
         problems.append("source: missing; say who was asked, when, and how")
     if problems:
         raise InputError(problems)
-    stated = {name: {float(p): float(x) for p, x in sorted(given.items())} for name, given in quantiles.items()}
+    stated = {
+        name: {float(p): float(x) for p, x in sorted(stated_of_h.items())} for name, stated_of_h in quantiles.items()
+    }
     alpha = _nearest(stated)
     strength = math.fsum(alpha.tolist())
     fitted = _quantiles(stated, alpha)
-    misfit = max(abs(fitted[n][p] - x) for n, given in stated.items() for p, x in given.items())
+    misfit = max(abs(fitted[n][p] - x) for n, stated_of_h in stated.items() for p, x in stated_of_h.items())
     weights = dict(zip(stated, (alpha / strength).tolist(), strict=True))
     return Elicitation(Elicited(weights, source, strength, label), stated, fitted, misfit)
 
@@ -88,22 +90,22 @@ def _problems(quantiles: Any) -> list[str]:
     if not isinstance(quantiles, Mapping) or len(quantiles) < 2:
         return ["quantiles: give hypothesis = { probability: weight } for every hypothesis, two at least"]
     problems = []
-    for name, given in quantiles.items():
+    for name, stated_of_h in quantiles.items():
         where = f"quantiles: {name!r}"
-        if not isinstance(given, Mapping):
+        if not isinstance(stated_of_h, Mapping):
             problems.append(
-                f"{where}: {shown(given)}; give {{ probability: weight }}, such as {{0.05: 0.6, 0.95: 0.95}}"
+                f"{where}: {shown(stated_of_h)}; give {{ probability: weight }}, such as {{0.05: 0.6, 0.95: 0.95}}"
             )
             continue
-        wrong = [pair for pair in given.items() if not all(0 < (finite(v) or 0) < 1 for v in pair)]
+        wrong = [pair for pair in stated_of_h.items() if not all(0 < (finite(v) or 0) < 1 for v in pair)]
         if wrong:
             p, x = wrong[0]
             problems.append(f"{where}: {shown(p)}: {shown(x)}; probabilities and weights are above 0 and below 1")
-        elif any(np.diff([x for _, x in sorted(given.items())]) <= 0):
+        elif any(np.diff([x for _, x in sorted(stated_of_h.items())]) <= 0):
             problems.append(f"{where}: a weight does not rise with its probability; quantiles do")
     if not problems:
-        n = sum(len(given) for given in quantiles.values())
-        if n < len(quantiles) or max(len(given) for given in quantiles.values()) < 2:
+        n = sum(len(stated_of_h) for stated_of_h in quantiles.values())
+        if n < len(quantiles) or max(len(stated_of_h) for stated_of_h in quantiles.values()) < 2:
             problems.append(
                 f"quantiles: {n} of {len(quantiles)} hypotheses; give at least as many as hypotheses, and two of one of them"
             )
@@ -111,12 +113,12 @@ def _problems(quantiles: Any) -> list[str]:
 
 
 def _nearest(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
-    """Parameters of the nearest Dirichlet, (hypothesis,), by damped Gauss-Newton steps in their logarithms."""
+    """Return the parameters of the nearest Dirichlet, (hypothesis,), by damped Gauss-Newton steps in their logarithms."""
     at = np.log(_start(stated))
 
     def gap(log_alpha: np.ndarray) -> np.ndarray:
-        found = _quantiles(stated, np.exp(log_alpha))
-        return np.array([found[n][p] - x for n, given in stated.items() for p, x in given.items()])
+        fitted = _quantiles(stated, np.exp(log_alpha))
+        return np.array([fitted[n][p] - x for n, stated_of_h in stated.items() for p, x in stated_of_h.items()])
 
     here, damping = gap(at), 1e-3
     for _ in range(STEPS):
@@ -139,14 +141,14 @@ def _nearest(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
 
 
 def _start(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
-    """Means from the middles of what was stated, and the typical strength that the spreads amount to."""
+    """Return first parameters: means from the middles of the stated quantiles, strength from their spreads."""
     middles: dict[str, float] = {}
     strengths = []
-    for name, given in stated.items():
-        if given:
-            p, x = np.array(list(given)), np.array(list(given.values()))
+    for name, stated_of_h in stated.items():
+        if stated_of_h:
+            p, x = np.array(list(stated_of_h)), np.array(list(stated_of_h.values()))
             middles[name] = float(np.interp(0.5, p, x))
-        if len(given) > 1:
+        if len(stated_of_h) > 1:
             score = [NormalDist().inv_cdf(q) for q in (p[0], p[-1])]
             sd = float(x[-1] - x[0]) / (score[1] - score[0])
             strengths.append(middles[name] * (1 - middles[name]) / sd**2)
@@ -160,21 +162,23 @@ def _start(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
 def _quantiles(stated: Mapping[str, Mapping[float, float]], alpha: np.ndarray) -> dict[str, dict[float, float]]:
     total = float(alpha.sum())
     return {
-        name: {p: beta_quantile(p, float(a), total - float(a)) for p in given}
-        for (name, given), a in zip(stated.items(), alpha, strict=True)
+        name: {p: beta_quantile(p, float(a), total - float(a)) for p in stated_of_h}
+        for (name, stated_of_h), a in zip(stated.items(), alpha, strict=True)
     }
 
 
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """The x at which ``I_x(a, b) = p``: Newton's steps in the logit of x, within a bracket that halves where they leave it."""
-    whole, target = float(log_beta(a, b)), math.log(p)
+    """Return the x at which ``I_x(a, b) = p``, by Newton's steps in the logit of x within a bracket that halves."""
+    log_beta_ab, target = float(log_beta(a, b)), math.log(p)
     low, high = -700.0, 36.0
     at = min(max(math.log(a / b), -600.0), 30.0)
     for _ in range(HALVINGS):
         x = 1.0 / (1.0 + math.exp(-at))
-        off = float(log_incomplete_beta(x, a, b)) - whole - target
+        off = float(log_incomplete_beta(x, a, b)) - log_beta_ab - target
         low, high = (at, high) if off < 0 else (low, at)
-        log_slope = a * math.log(x) - b * math.log1p(math.exp(at)) - whole - target - off  # of log I, in the logit
+        log_slope = (
+            a * math.log(x) - b * math.log1p(math.exp(at)) - log_beta_ab - target - off
+        )  # of log I, in the logit
         step = -off * math.exp(min(-log_slope, 50.0))
         tried = at + step if low < at + step < high else (low + high) / 2
         if abs(tried - at) < 1e-12 * max(1.0, abs(at)):

@@ -1,6 +1,7 @@
 """Uniform: the same weight for every hypothesis."""
 
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 
@@ -20,5 +21,11 @@ class Uniform(Prior):
 
     source: str | None = None
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @property
+    @override
+    def sentence(self) -> str:
+        return "every hypothesis alike"
+
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         return np.zeros(len(hypotheses))

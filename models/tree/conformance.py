@@ -63,42 +63,56 @@ def conforms(
     twin = f"{names[0]} again"
     line = fail_utility | {twin: fail_utility[names[0]]} if isinstance(fail_utility, dict) else fail_utility
     listed, failure, made = prepared({**hypotheses, twin: hypotheses[names[0]]}, [feedback], line)
-    one = made[0]
-    valuation = Valuation(listed, one.items, failure, for_labels=True)
-    rng = substream(random_seed, f"conformance of {one.name}")
-    for key, prior in one.nuisances.items():
-        drawn = prior.draws((1000,), rng)
-        assert drawn.shape == (1000,), f"{one.name}: the prior of {key!r} draws {drawn.shape} where (1000,) was asked"
-        inside = (drawn >= prior.low) & (drawn <= prior.high)
-        assert inside.all(), f"{one.name}: the prior of {key!r} draws {drawn[~inside][0]:g}, outside of its support"
-        finite = np.isfinite(prior.log_density(drawn))
-        assert finite.all(), f"{one.name}: the prior of {key!r} has no density at {drawn[~finite][0]:g}, which it draws"
-    _one_model(one, valuation, replications, rng)
-    if one.symbolic:
-        _in_pymc(one, valuation, rng)
-    if one.in_column and one.count is None:
-        _counts(one, listed, failure)
-    posterior = weigh(listed, Uniform("conformance"), [one], failure, seed=random_seed)
+    feedback = made[0]
+    valuation = Valuation(listed, feedback.items, failure, for_labels=True)
+    rng = substream(random_seed, f"conformance of {feedback.name}")
+    _priors(feedback, rng)
+    _one_model(feedback, valuation, replications, rng)
+    if feedback.symbolic:
+        _in_pymc(feedback, valuation, rng)
+    if feedback.in_column and feedback.count is None:
+        _counts(feedback, listed, failure)
+    posterior = weigh(listed, Uniform("conformance"), [feedback], failure, seed=random_seed)
     last = len(listed) - 1
     for what, values in (("class", posterior.classes), ("log evidence", posterior.log_evidence)):
-        assert values[0] == values[last], f"{one.name}: {names[0]!r} has {what} {values[0]}, and again {values[last]}"
+        assert values[0] == values[last], (
+            f"{feedback.name}: {names[0]!r} has {what} {values[0]}, and again {values[last]}"
+        )
     assert len(set(posterior.classes.tolist())) > 1, (
-        f"{one.name}: silent between all of {', '.join(names)}; give others"
+        f"{feedback.name}: silent between all of {', '.join(names)}; give others"
     )
-    theta = one.draws(posterior.evidence[0], np.arange(len(listed)), 50, rng)
-    assert set(theta) == set(one.nuisances), f"{one.name}: draws of {sorted(theta)}, not of {sorted(one.nuisances)}"
+    theta = feedback.draws(posterior.evidence[0], np.arange(len(listed)), 50, rng)
+    assert set(theta) == set(feedback.nuisances), (
+        f"{feedback.name}: draws of {sorted(theta)}, not of {sorted(feedback.nuisances)}"
+    )
     for key, values in theta.items():
         assert values.shape == (50, len(listed)), (
-            f"{one.name}: draws of {key!r} are {values.shape}, not {(50, len(listed))}"
+            f"{feedback.name}: draws of {key!r} are {values.shape}, not {(50, len(listed))}"
         )
-        prior = one.nuisances[key]
+        prior = feedback.nuisances[key]
         assert ((values >= prior.low) & (values <= prior.high)).all(), (
-            f"{one.name}: a draw of {key!r} is outside of its support"
+            f"{feedback.name}: a draw of {key!r} is outside of its support"
         )
 
 
-def _counts(one: Feedback, listed: Hypotheses, failure: FailureLine) -> None:
-    items, twice = one.items, np.tile(np.arange(one.items.n_items), 2)
+def _priors(feedback: Feedback, rng: np.random.Generator) -> None:
+    for key, prior in feedback.nuisances.items():
+        drawn = prior.draws((1000,), rng)
+        assert drawn.shape == (1000,), (
+            f"{feedback.name}: the prior of {key!r} draws {drawn.shape} where (1000,) was asked"
+        )
+        inside = (drawn >= prior.low) & (drawn <= prior.high)
+        assert inside.all(), (
+            f"{feedback.name}: the prior of {key!r} draws {drawn[~inside][0]:g}, outside of its support"
+        )
+        finite = np.isfinite(prior.log_density(drawn))
+        assert finite.all(), (
+            f"{feedback.name}: the prior of {key!r} has no density at {drawn[~finite][0]:g}, which it draws"
+        )
+
+
+def _counts(feedback: Feedback, listed: Hypotheses, failure: FailureLine) -> None:
+    items, twice = feedback.items, np.tile(np.arange(feedback.items.n_items), 2)
     doubled = replace(
         items,
         columns={name: column.take(twice) for name, column in items.columns.items()},
@@ -110,48 +124,54 @@ def _counts(one: Feedback, listed: Hypotheses, failure: FailureLine) -> None:
     )
     name = "how often it was said"
     counted = replace(items, columns={**items.columns, name: Column(np.full(items.n_items, 2.0))})
-    found = []
+    evidence = []
     for table, count in ((doubled, None), (counted, name)):
-        again = replace(one, table=table, count=count)
-        found.append(again.evidence(Valuation(listed, again.items, failure, for_labels=True)))
-    by_rows, by_count = found
+        again = replace(feedback, table=table, count=count)
+        evidence.append(again.evidence(Valuation(listed, again.items, failure, for_labels=True)))
+    by_rows, by_count = evidence
     if by_rows is None or by_count is None:
         return
     off = np.abs(by_count.log_evidence - by_rows.log_evidence)
     allowed = 1e-9 * np.abs(by_rows.log_evidence) + FAR * np.hypot(by_count.mcse, by_rows.mcse) + 1e-9
     assert (off <= allowed).all(), (
-        f"{one.name}: with count = 2 in every row the log evidence is {by_count.log_evidence[0]:g}, and {by_rows.log_evidence[0]:g} "
+        f"{feedback.name}: with count = 2 in every row the log evidence is {by_count.log_evidence[0]:g}, and {by_rows.log_evidence[0]:g} "
         "with every row twice; weigh each answer by self.counts"
     )
 
 
-def _theta(one: Feedback, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """A draw of each nuisance near the middle of its prior: (1,)."""
-    return {key: np.quantile(prior.draws((101,), rng), [0.5]) for key, prior in one.nuisances.items()}
+def _theta(feedback: Feedback, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return a draw of each nuisance near the middle of its prior: (1,)."""
+    return {key: np.quantile(prior.draws((101,), rng), [0.5]) for key, prior in feedback.nuisances.items()}
 
 
-def _likelihood(one: Feedback, inputs: np.ndarray, theta: Mapping[str, np.ndarray], said: np.ndarray) -> np.ndarray:
-    """``log p(y_i)`` of replications (replication, unit, ...) at one draw of the nuisances: (replication, unit)."""
+def _likelihood(
+    feedback: Feedback, inputs: np.ndarray, theta: Mapping[str, np.ndarray], observed: np.ndarray
+) -> np.ndarray:
+    """Return ``log p(y_i)`` of replications (replication, unit, ...) at one draw of the nuisances: (replication, unit)."""
     x = np.asarray(inputs, float)
-    found = [one.log_likelihood(x, theta, np.asarray(answers, float), np) for answers in said]
-    return np.array([np.broadcast_to(each[0] if np.ndim(each) == 2 else each, said.shape[1:2]) for each in found])
+    evidence = [feedback.log_likelihood(x, theta, np.asarray(answers, float), np) for answers in observed]
+    return np.array(
+        [np.broadcast_to(each[0] if np.ndim(each) == 2 else each, observed.shape[1:2]) for each in evidence]
+    )
 
 
-def _one_model(one: Feedback, valuation: Valuation, n: int, rng: np.random.Generator) -> None:
-    said = np.asarray(one.observed)
+def _one_model(feedback: Feedback, valuation: Valuation, n: int, rng: np.random.Generator) -> None:
+    observed = np.asarray(feedback.observed)
     pairs = [(0, 1), (1, 0)]
     for true, other in pairs:
-        inputs, rival = (np.asarray(one.at(valuation, h)) for h in (true, other))
-        theta, others = _theta(one, rng), _theta(one, rng)
+        inputs, rival = (np.asarray(feedback.at(valuation, h)) for h in (true, other))
+        theta, others = _theta(feedback, rng), _theta(feedback, rng)
         many = {key: np.repeat(values, n) for key, values in theta.items()}
-        made = np.asarray(one.replicate(inputs, many, n, rng))
-        want = (n, *said.shape)
-        assert made.shape == want, f"{one.name}: replicate gives {made.shape}; what was said, so many times, is {want}"
+        made = np.asarray(feedback.replicate(inputs, many, n, rng))
+        want = (n, *observed.shape)
+        assert made.shape == want, (
+            f"{feedback.name}: replicate gives {made.shape}; what was said, so many times, is {want}"
+        )
         by_true, by_other = (
-            _likelihood(one, x, at, made)[:, :MOST_UNITS] for x, at in ((inputs, theta), (rival, others))
+            _likelihood(feedback, x, at, made)[:, :MOST_UNITS] for x, at in ((inputs, theta), (rival, others))
         )
         assert np.isfinite(by_true).all(), (
-            f"{one.name}: replicate makes what log_likelihood says is impossible, or no number"
+            f"{feedback.name}: replicate makes what log_likelihood says is impossible, or no number"
         )
         ratio = np.exp(by_other - by_true)
         error = np.maximum(ratio.std(axis=0, ddof=1) / math.sqrt(n), 1e-9)
@@ -161,27 +181,27 @@ def _one_model(one: Feedback, valuation: Valuation, n: int, rng: np.random.Gener
         worst = int(np.argmax(np.where(steady, np.abs(off), off)))
         value = abs(float(off[worst])) if steady[worst] else float(off[worst])
         assert value < FAR, (
-            f"{one.name}: unit {worst}: likelihood and replication are of different models, or the likelihood does not add up to "
+            f"{feedback.name}: unit {worst}: likelihood and replication are of different models, or the likelihood does not add up to "
             f"1: the mean ratio of likelihoods is {ratio.mean(axis=0)[worst]:.3f}, which should be 1, {value:.1f} standard errors off"
         )
         k = int(steady.sum())
         together = (float((off[steady] ** 2).sum()) - k) / math.sqrt(2 * max(k, 1))
         assert together < 2 * FAR, (
-            f"{one.name}: likelihood and replication are of different models, or the likelihood does not add up to 1: the mean "
+            f"{feedback.name}: likelihood and replication are of different models, or the likelihood does not add up to 1: the mean "
             f"ratios of likelihoods of {k} units are off 1 by more than chance ({together:.1f} standard deviations of chi squared)"
         )
 
 
-def _in_pymc(one: Feedback, valuation: Valuation, rng: np.random.Generator) -> None:
+def _in_pymc(feedback: Feedback, valuation: Valuation, rng: np.random.Generator) -> None:
     import pytensor.tensor as pt
 
-    theta = _theta(one, rng)
-    said, inputs = np.asarray(one.observed, float), np.asarray(one.at(valuation, 0), float)
+    theta = _theta(feedback, rng)
+    observed, inputs = np.asarray(feedback.observed, float), np.asarray(feedback.at(valuation, 0), float)
     columns = {key: pt.as_tensor_variable(values) for key, values in theta.items()}
-    graph = one.log_likelihood(pt.as_tensor_variable(inputs), columns, pt.as_tensor_variable(said), pt)
-    theirs = np.broadcast_to(graph.eval(mode="FAST_COMPILE"), said.shape[:1])
-    ours = _likelihood(one, inputs, theta, said[None])[0]
+    graph = feedback.log_likelihood(pt.as_tensor_variable(inputs), columns, pt.as_tensor_variable(observed), pt)
+    theirs = np.broadcast_to(graph.eval(mode="FAST_COMPILE"), observed.shape[:1])
+    ours = _likelihood(feedback, inputs, theta, observed[None])[0]
     apart = np.abs(theirs - ours).max(initial=0.0)
     assert apart <= 1e-9 * max(1.0, float(np.abs(ours).max())), (
-        f"{one.name}: PyMC's log likelihood is off numpy's by {apart:g}"
+        f"{feedback.name}: PyMC's log likelihood is off numpy's by {apart:g}"
     )

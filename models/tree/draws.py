@@ -1,7 +1,7 @@
 """Draws of a fitted model, in the groups that ArviZ reads."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Groups:
         self.posterior = posterior
         self.names = list(posterior.hypotheses.names)
         self.shape = (chains, draws)
+        self.seed = seed
         n = chains * draws
         values, weights, truths = posterior.draws(max(n, LEAST_DRAWS), substream(seed, "values"))
         rng = substream(seed, "prior values")
@@ -41,38 +42,10 @@ class Groups:
         self.values = {"posterior": values[:n], "prior": pi}
         self.weights = {"posterior": weights[:n], "prior": pi}
         self.theta: dict[str, dict[str, dict[str, np.ndarray]]] = {"posterior": {}, "prior": {}}
-        self.seed = seed
-        for one, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
-            name = str(one.name)
-            key = one.shares or name  # who shares a nuisance shares its draws
-            after, before = substream(seed, f"posterior {key}"), substream(seed, f"prior {key}")
-            if evidence.draws is None:
-                fixed = np.setdiff1d(posterior.hypotheses.rules, list(posterior.families)).astype(int)
-                drawn = one.draws(evidence, fixed, n, after) if len(fixed) else {}
-                theta = {k: np.full((n, len(self.names)), np.nan) for k in one.nuisances}
-                for key, values in drawn.items():
-                    theta[key][:, fixed] = values
-            else:
-                theta = {key: self._kept(values) for key, values in evidence.draws.items()}
-            self.theta["posterior"][name] = theta
-            _, _, place, _ = distinct(evidence.classes)
-            own = before if one.shares is None else substream(seed, f"prior {name}")
-            blind_theta = {
-                k: p.draws((n, int(place.max()) + 1), before if k == "rationality" else own)
-                for k, p in one.nuisances.items()
-            }
-            self.theta["prior"][name] = {k: v[:, place] for k, v in blind_theta.items()}
-            if posterior.learnt is not None:  # no rule, so none that is wrong now and then
-                for found in (*theta.values(), *self.theta["prior"][name].values()):
-                    found[:, posterior.learnt.hypothesis] = np.nan
-            for (
-                h,
-                fitted,
-            ) in posterior.families.items():  # drawn with its weights; under a normal prior these say how rational
-                for key in theta:
-                    theta[key][:, h] = fitted.nuisances[one.variable(key)][:n]
-                    if isinstance(one, Rational) and key == "rationality" and fitted.linear.sd is not None:
-                        self.theta["prior"][name][key][:, h] = 1.0
+        for data, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
+            after, before = self._nuisances(data, evidence, n)
+            for group, theta in (("posterior", after), ("prior", before)):
+                self.theta[group][str(data.name)] = theta
         self.reward_weights = {
             h: {
                 "posterior": fitted.weights[:n],
@@ -81,14 +54,46 @@ class Groups:
             for h, fitted in posterior.families.items()
         }
 
-    def _kept(self, values: np.ndarray) -> np.ndarray:
-        """Of (chain, draw, ...) draws of NUTS those that the tree holds, evenly spaced: (chain * draw, ...)."""
+    def _nuisances(
+        self, data: Feedback, evidence: Evidence, n: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Draw the nuisances of a feedback after the data and before them: two dicts of (draw, hypothesis)."""
+        posterior, seed, name = self.posterior, self.seed, str(data.name)
+        human = data.shares or name  # feedbacks that share a nuisance share its draws
+        if evidence.draws is None:
+            after = {key: np.full((n, len(self.names)), np.nan) for key in data.nuisances}
+            fixed = np.array(posterior.hypotheses.fixed, int)
+            if len(fixed):
+                for key, values in data.draws(evidence, fixed, n, substream(seed, f"posterior {human}")).items():
+                    after[key][:, fixed] = values
+        else:
+            after = {key: self._thinned(values) for key, values in evidence.draws.items()}
+        _, _, place, _ = distinct(evidence.classes)
+        n_classes = int(place.max()) + 1
+        shared = substream(seed, f"prior {human}")
+        own = shared if data.shares is None else substream(seed, f"prior {name}")
+        before = {
+            key: prior.draws((n, n_classes), shared if key == "rationality" else own)[:, place]
+            for key, prior in data.nuisances.items()
+        }
+        if (none := posterior.hypotheses.unmodelled) is not None:  # no rule, so none that is wrong now and then
+            for values in (*after.values(), *before.values()):
+                values[:, none] = np.nan
+        for h, fitted in posterior.families.items():  # drawn with its weights
+            for key in after:
+                after[key][:, h] = fitted.nuisances[data.variable(key)][:n]
+                if isinstance(data, Rational) and key == "rationality" and fitted.linear.sd is not None:
+                    before[key][:, h] = 1.0  # under a normal prior the weights say how rational
+        return after, before
+
+    def _thinned(self, values: np.ndarray) -> np.ndarray:
+        """Return those draws of NUTS (chain, draw, ...) that the tree holds, evenly spaced: (chain * draw, ...)."""
         chains, draws = self.shape
         at = np.arange(draws) * values.shape[1] // draws
         return values[:chains, at].reshape(chains * draws, *values.shape[2:])
 
     def sample_stats(self) -> xr.Dataset:
-        """What the sampler reports; on the exact path an empty group that says so."""
+        """Return the statistics of the sampler; on the exact path an empty group that says so."""
         sampler = self.posterior.sampler
         if sampler is None:
             return xr.Dataset(
@@ -97,7 +102,10 @@ class Groups:
         coords = self._coords()
         del coords["hypothesis"]
         return xr.Dataset(
-            {key: (("chain", "draw"), self._kept(values).reshape(self.shape)) for key, values in sampler.stats.items()},
+            {
+                key: (("chain", "draw"), self._thinned(values).reshape(self.shape))
+                for key, values in sampler.stats.items()
+            },
             coords=coords,
             attrs={
                 "method": "nuts",
@@ -118,115 +126,116 @@ class Groups:
         return ("chain", "draw", "hypothesis"), values.reshape(*self.shape, -1)
 
     def parameters(self, group: str) -> xr.Dataset:
+        """Return the group ``posterior`` or ``prior``: weights, value priors, nuisances and weights of families."""
         variables = {"weight": self.weights[group], "value_prior": self.values[group]}
-        for one in self.posterior.feedback:
-            variables |= {one.variable(key): values for key, values in self.theta[group][str(one.name)].items()}
-            variables |= {
-                one.variable(key): values for key, values in one.derived(self.theta[group][str(one.name)]).items()
-            }
-        found = xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
+        for data in self.posterior.feedback:
+            theta = self.theta[group][str(data.name)]
+            variables |= {data.variable(key): values for key, values in (theta | data.derived(theta)).items()}
+        out = xr.Dataset({k: self._by_draw(v) for k, v in variables.items()}, coords=self._coords())
         each = np.arange(len(self.truths[group])), self.truths[group]
-        for one in self.posterior.feedback:
-            if "rationality" in one.nuisances:  # whoever is right: of the hypothesis that is drawn with the draw
-                values = self.theta[group][str(one.name)]["rationality"][each]
-                found[one.variable("rationality") + "_marginal"] = (("chain", "draw"), values.reshape(self.shape))
-        for h, drawn in self.reward_weights.items():
+        for data in self.posterior.feedback:
+            if "rationality" in data.nuisances:  # under the hypothesis that is drawn with the draw
+                drawn = self.theta[group][str(data.name)]["rationality"][each]
+                out[data.variable("rationality") + "_marginal"] = (("chain", "draw"), drawn.reshape(self.shape))
+        for h, weights in self.reward_weights.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
-            found[variable] = (("chain", "draw", dim), drawn[group].reshape(*self.shape, -1))
-            found = found.assign_coords({dim: list(self.posterior.families[h].linear.names)})
-        return found
+            out[variable] = (("chain", "draw", dim), weights[group].reshape(*self.shape, -1))
+            out = out.assign_coords({dim: list(self.posterior.families[h].linear.names)})
+        return out
 
     def _inputs(
-        self, one: Feedback, valuation: Valuation, h: int, group: str, rows: np.ndarray
+        self, data: Feedback, valuation: Valuation, h: int, group: str, rows: np.ndarray
     ) -> Iterator[tuple[Feedback, np.ndarray, np.ndarray]]:
-        """What the likelihood of h depends on at some draws: who reads it, inputs, and those of the rows that have them.
+        """Yield who reads the inputs of a likelihood under h at some draws, the inputs, and the rows that have them.
 
-        One for all of a fixed reward, one a draw of a family.
+        A fixed reward yields once for all draws, a family once a draw.
         """
         if h not in self.reward_weights:
-            yield one, one.at(valuation, h), np.arange(len(rows))
+            yield data, data.at(valuation, h), np.arange(len(rows))
             return
-        reader = self.posterior.families[h].linear.read_by(one)
+        reader = self.posterior.families[h].linear.read_by(data)
         for place, weights in enumerate(self.reward_weights[h][group][rows]):
             yield reader, self.posterior.inputs_of_member(reader, valuation, h, weights), np.array([place])
 
     def _by_cell(self, valuation: Valuation, n: int, group: str, rng: np.random.Generator) -> np.ndarray:
-        """Draws of the label probability of each item, where no rule is right: (draw, item)."""
-        learnt = self.posterior.learnt
-        assert learnt is not None
-        at, _ = learnt.place(cells_of(valuation, learnt.rules))
-        return learnt.draws(n, rng, blind=group == "prior")[:, at]
+        """Draw the label probability of each item, where no rule is right: (draw, item)."""
+        cells = self.posterior.cell_posterior
+        assert cells is not None
+        at, _ = cells.place(cells_of(valuation, cells.rules))
+        return cells.label_draws(n, rng, blind=group == "prior")[:, at]
 
-    def _each(self) -> Sequence[tuple[Feedback, Valuation, Evidence]]:
-        p = self.posterior
-        return list(zip(p.feedback, p.valuations, p.evidence, strict=True))
+    def _each(self) -> Iterator[tuple[Feedback, Valuation]]:
+        return zip(self.posterior.feedback, self.posterior.valuations, strict=True)
 
     def predictive(self, group: str) -> xr.Dataset:
+        """Return the group ``posterior_predictive`` or ``prior_predictive``: data replicated by some of the draws."""
         chains, draws = self.shape
-        longest = max(one.tally.size for one in self.posterior.feedback)
-        kept = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
-        rows = (np.arange(chains)[:, None] * draws + np.arange(kept)).ravel()
+        longest = max(data.tally.size for data in self.posterior.feedback)
+        n_draws = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
+        rows = (np.arange(chains)[:, None] * draws + np.arange(n_draws)).ravel()
         truths = self.truths[group][rows]
-        variables, coords = {}, {"chain": np.arange(chains), "draw": np.arange(kept)}
-        for one, valuation, _ in self._each():
-            name = str(one.name)
+        variables, coords = {}, {"chain": np.arange(chains), "draw": np.arange(n_draws)}
+        for data, valuation in self._each():
+            name = str(data.name)
             rng = substream(self.seed, f"{group} predictive {name}")
-            tally = one.tally
+            tally = data.tally
             out = np.empty((len(rows), *tally.shape), tally.dtype)
             for h in sorted(set(truths.tolist())):
                 of_h = np.flatnonzero(truths == h)
                 if h == self.posterior.hypotheses.unmodelled:
                     chance = self._by_cell(valuation, len(of_h), group, rng)
-                    if one.counts is None:
+                    if data.counts is None:
                         out[of_h] = rng.random((len(of_h), out.shape[1])) < chance
                     else:
-                        out[of_h] = rng.binomial(one.counts.astype(np.int64), chance)
+                        out[of_h] = rng.binomial(data.counts.astype(np.int64), chance)
                     continue
-                for reader, inputs, some in self._inputs(one, valuation, h, group, rows[of_h]):
-                    mine = of_h[some]
-                    theta = {k: v[rows[mine], h] for k, v in self.theta[group][name].items()}
-                    replicated = np.asarray(reader.tallies(inputs, theta, len(mine), rng))
-                    if replicated.shape != out[mine].shape:
+                for reader, inputs, some in self._inputs(data, valuation, h, group, rows[of_h]):
+                    places = of_h[some]
+                    theta = {k: v[rows[places], h] for k, v in self.theta[group][name].items()}
+                    replicated = np.asarray(reader.tallies(inputs, theta, len(places), rng))
+                    if replicated.shape != out[places].shape:
                         raise InputError(
                             f"{name}: replicate() gives shape {replicated.shape}; it must give one row a draw and one column an item, "
-                            f"{out[mine].shape}"
+                            f"{out[places].shape}"
                         )
-                    out[mine] = replicated
-            dims = one.dims(tally.shape)
-            variables[name] = (("chain", "draw", *dims), out.reshape(chains, kept, *tally.shape))
+                    out[places] = replicated
+            dims = data.dims(tally.shape)
+            variables[name] = (("chain", "draw", *dims), out.reshape(chains, n_draws, *tally.shape))
             coords |= {dim: np.arange(n) for dim, n in zip(dims, tally.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def observed(self) -> xr.Dataset:
+        """Return the group ``observed_data``."""
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
-        for one, _, _ in self._each():
-            tally = one.tally
-            dims = one.dims(tally.shape)
-            variables[str(one.name)] = (dims, tally)
+        for data in self.posterior.feedback:
+            tally = data.tally
+            dims = data.dims(tally.shape)
+            variables[str(data.name)] = (dims, tally)
             coords |= {dim: np.arange(n) for dim, n in zip(dims, tally.shape, strict=True)}
         return xr.Dataset(variables, coords=coords)
 
     def constant(self) -> xr.Dataset:
+        """Return the group ``constant_data``: columns, counts, scales, and units of families."""
         columns = dict.fromkeys(c for e in self.posterior.hypotheses.expressions().values() for c in e.columns)
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
-        held: dict[str, tuple[str, str]] = {}  # what feedback and column a variable holds
+        columns_of: dict[str, tuple[str, str]] = {}  # what feedback and column a variable holds
         taken = self._names_beside_columns()
-        for one, valuation, _ in self._each():
-            laid = {c: one.laid_out(one.items.columns[c].values) for c in columns if c in one.items.columns}
+        for data, valuation in self._each():
+            laid = {c: data.laid_out(data.items.columns[c].values) for c in columns if c in data.items.columns}
             for column, values in laid.items():
-                dims, name = one.dims(values.shape), variable_name(f"{one.name}_{column}", taken | held.keys())
-                variables[name], held[name] = (dims, values), (str(one.name), column)
+                dims, name = data.dims(values.shape), variable_name(f"{data.name}_{column}", taken | columns_of.keys())
+                variables[name], columns_of[name] = (dims, values), (str(data.name), column)
                 coords |= {dim: np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
-            for key, values in one.constants().items():
-                variables[f"{one.name}_{key}"] = (one.dims(values.shape), values)
-            if one.counts is not None:
-                variables[f"{one.name}_counts"] = (one.dims(one.counts.shape), one.counts.astype(np.int64))
-            scales = one.scales(valuation)
+            for key, values in data.constants().items():
+                variables[f"{data.name}_{key}"] = (data.dims(values.shape), values)
+            if data.counts is not None:
+                variables[f"{data.name}_counts"] = (data.dims(data.counts.shape), data.counts.astype(np.int64))
+            scales = data.scales(valuation)
             if scales is not None:
                 scales[list(self.posterior.families)] = np.nan  # one for each of their weights
-                variables[f"{one.name}_scale"] = ("hypothesis", scales)
+                variables[f"{data.name}_scale"] = ("hypothesis", scales)
                 coords["hypothesis"] = self.names
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
@@ -234,35 +243,36 @@ class Groups:
             for key, spread in fitted.spreads.items():
                 variables[f"{variable}_{key}_spread"] = ((f"{dim}_row", f"{dim}_column"), spread)
             coords[dim] = list(fitted.linear.names)
-        return xr.Dataset(variables, coords=coords, attrs={"columns": json.dumps(held)})
+        return xr.Dataset(variables, coords=coords, attrs={"columns": json.dumps(columns_of)})
 
     def _names_beside_columns(self) -> set[str]:
-        """What else the group ``constant_data`` holds: dims, scales, units of families and what the kinds keep."""
-        found = {"hypothesis"}
-        for one, _, _ in self._each():
-            found |= set(one.dims((1, 1))) | {f"{one.name}_{key}" for key in ("scale", "counts", *one.constants())}
+        """Return the other names in the group ``constant_data``: dims, scales, units of families and constants of kinds."""
+        names = {"hypothesis"}
+        for data in self.posterior.feedback:
+            names |= set(data.dims((1, 1))) | {f"{data.name}_{key}" for key in ("scale", "counts", *data.constants())}
         for h, fitted in self.posterior.families.items():
             variable, dim = weight_names(self.posterior.hypotheses, h)
-            found |= {f"{variable}_scale", dim, f"{dim}_row", f"{dim}_column"}
-            found |= {f"{variable}_{key}_spread" for key in fitted.spreads}
-        return found
+            names |= {f"{variable}_scale", dim, f"{dim}_row", f"{dim}_column"}
+            names |= {f"{variable}_{key}_spread" for key in fitted.spreads}
+        return names
 
     def log_likelihood(self) -> xr.Dataset:
+        """Return the group ``log_likelihood``, by draw, hypothesis and item; nats."""
         variables, coords = {}, self._coords()
-        for one, valuation, _ in self._each():
-            name = str(one.name)
-            n, n_units = self.shape[0] * self.shape[1], len(one.observed)
-            times = 1.0 if one.counts is None else one.counts
+        for data, valuation in self._each():
+            name = str(data.name)
+            n, n_units = self.shape[0] * self.shape[1], len(data.observed)
+            times = 1.0 if data.counts is None else data.counts
             out = np.empty((n, len(self.names), n_units))
             for h in range(len(self.names)):
                 if h == self.posterior.hypotheses.unmodelled:
                     true = self._by_cell(valuation, n, "posterior", substream(self.seed, f"cells of {name}"))
-                    out[:, h] = np.where(one.observed, np.log(true), np.log1p(-true)) * times
+                    out[:, h] = np.where(data.observed, np.log(true), np.log1p(-true)) * times
                     continue
-                for reader, inputs, some in self._inputs(one, valuation, h, "posterior", np.arange(n)):
+                for reader, inputs, some in self._inputs(data, valuation, h, "posterior", np.arange(n)):
                     theta = {k: v[some, h, None] for k, v in self.theta["posterior"][name].items()}
-                    found = reader.log_likelihood(inputs.astype(float), theta, one.observed.astype(float), np)
-                    out[some, h] = found * times
+                    values = reader.log_likelihood(inputs.astype(float), theta, data.observed.astype(float), np)
+                    out[some, h] = values * times
             variables[name] = (
                 ("chain", "draw", "hypothesis", f"{name}_item"),
                 out.reshape(*self.shape, *out.shape[1:]),
@@ -271,8 +281,9 @@ class Groups:
         return xr.Dataset(variables, coords=coords)
 
     def log_prior(self) -> xr.Dataset:
+        """Return the group ``log_prior``: log density of every nuisance, by draw and hypothesis; nats."""
         variables: dict[str, Any] = {}
-        for one, _, _ in self._each():
-            found = one.log_prior(self.theta["posterior"][str(one.name)])
-            variables |= {one.variable(k): self._by_draw(v) for k, v in found.items()}
+        for data in self.posterior.feedback:
+            values = data.log_prior(self.theta["posterior"][str(data.name)])
+            variables |= {data.variable(k): self._by_draw(v) for k, v in values.items()}
         return xr.Dataset(variables, coords=self._coords())

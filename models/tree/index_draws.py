@@ -16,7 +16,7 @@ APART = 1e-11
 
 
 def index_draws(tree: xr.DataTree) -> xr.DataTree:
-    """Give draws of the hypothesis index with its log prior and log evidence: the tree for ``az.psense_*``.
+    """Return draws of the hypothesis index with its log prior and log evidence: the tree for ``az.psense_*``.
 
     Power-scaling the value prior by draws of a Dirichlet would scale something else; by draws of the index,
     ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, it is ``d risk / d a = Cov_v(d, log pi)``. Both groups
@@ -37,11 +37,11 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
         "log_prior": {"hypothesis_index": prior, "tie_breaker": apart[0]},
         "log_likelihood": {"data": likelihood, "tie_breaker": apart[1]},
     }
-    return xr.DataTree.from_dict({name: xr.Dataset(held, coords=coords) for name, held in groups.items()})
+    return xr.DataTree.from_dict({name: xr.Dataset(group, coords=coords) for name, group in groups.items()})
 
 
 def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
-    """Give the tree of one hypothesis, as if it were known to be true: what ``az.loo`` and ``az.compare`` ask for.
+    """Return the tree of one hypothesis, as if it were known to be true: what ``az.loo`` and ``az.compare`` ask for.
 
     Given a hypothesis the observations are independent, given its nuisances, so leaving one out means something. In the
     mixture they are not: each says something about the hypothesis, and so about the others.
@@ -72,15 +72,15 @@ def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
     groups: dict[str, xr.Dataset] = {}
     for name in ("posterior", "prior", "log_likelihood", "log_prior", "observed_data", "constant_data", "sample_stats"):
         if name in tree.children:
-            held = tree[name].to_dataset().drop_vars(("weight", "value_prior"), errors="ignore")
-            held = held.drop_vars(others, errors="ignore")
-            groups[name] = held.sel(hypothesis=hypothesis, drop=True) if "hypothesis" in held.dims else held
+            group = tree[name].to_dataset().drop_vars(("weight", "value_prior"), errors="ignore")
+            group = group.drop_vars(others, errors="ignore")
+            groups[name] = group.sel(hypothesis=hypothesis, drop=True) if "hypothesis" in group.dims else group
     out = xr.DataTree.from_dict(groups)
     out.attrs = {"creation_library": "reward_hypotheses", "seed": tree.attrs["seed"], "given": hypothesis}
     return out
 
 
 def posterior_of_tree(tree: xr.DataTree) -> tuple[Posterior, Any]:
-    """Give the posterior of a tree whose rewards are not needed."""
+    """Return the posterior of a tree whose rewards are not needed."""
     names = hypotheses_in(tree)
     return posterior_of(tree, {n: (r if not str(r).startswith("callable ") else "0") for n, r in names.items()})

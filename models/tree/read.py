@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import xarray as xr
@@ -12,16 +12,17 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.callables import kept
+from reward_hypotheses.models.hypotheses.callables import callables_of
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of, weight_names
-from reward_hypotheses.models.hypotheses.linear import Fitted
-from reward_hypotheses.models.hypotheses.none_of_the_above import Learnt, Unmodelled
+from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled
+from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Rationality
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Estimate, Posterior
-from reward_hypotheses.models.priors.base import Held, Prior
+from reward_hypotheses.models.priors.base import Prior, WeightedDraws
 from reward_hypotheses.models.weights.agent_rationality import of_draws, of_family
 
 
@@ -35,20 +36,25 @@ class Stored(Prior):
     mean: np.ndarray
     log_mean: np.ndarray
 
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.log_mean
 
-    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.log_mean
 
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:  # noqa: D102
+    @override
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.mean
 
-    def parts(self) -> tuple[tuple[float, Prior], ...]:  # noqa: D102
-        return tuple((float(share), one) for share, one in zip(self.share, self.opinions, strict=True))
+    @override
+    def parts(self) -> tuple[tuple[float, Prior], ...]:
+        return tuple((float(share), opinion) for share, opinion in zip(self.share, self.opinions, strict=True))
 
-    def judges(self) -> tuple[tuple[str | None, Prior], ...]:  # noqa: D102
-        return tuple((one.label, one) for one in self.of_judges)
+    @override
+    def judges(self) -> tuple[tuple[str | None, Prior], ...]:
+        return tuple((opinion.label, opinion) for opinion in self.of_judges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +63,7 @@ class _Opinion(Prior):
     logs: np.ndarray
     strength: float | None = None
     label: str | None = None
-    drawn: Held | None = None
+    drawn: WeightedDraws | None = None
 
     @property
     def varies(self) -> bool:
@@ -72,16 +78,16 @@ class _Opinion(Prior):
     def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
         return self.weights
 
-    def held(self, hypotheses: Hypotheses) -> Held | None:
+    def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws | None:
         return self.drawn
 
 
 def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | None]) -> tuple[Prior, ...]:
     """Read back what `models.tree` keeps of several priors."""
-    drawn: dict[int, Held] = {}
+    drawn: dict[int, WeightedDraws] = {}
     for i, k in enumerate(value.get(f"{dim}_held", ())):
         some = value[f"{dim}_chance"][i] > 0
-        drawn[int(k)] = Held(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some])
+        drawn[int(k)] = WeightedDraws(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some])
     columns = (value[f"{dim}_{what}"] for what in ("strength", "weight", "log_weight"))
     return tuple(
         _Opinion(w, log_w, None if np.isnan(s) else float(s), label, drawn.get(k))
@@ -117,7 +123,7 @@ def as_made[**P, T](read: Callable[P, T]) -> Callable[P, T]:
 
 @as_made
 def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
-    """Give back the posterior of a tree, and its failure line.
+    """Return back the posterior of a tree, and its failure line.
 
     Parameters
     ----------
@@ -129,19 +135,19 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
     InputError
         A tree that `fit` did not make, callables that are not given, other hypotheses than the tree's.
     """
-    own = hypotheses_in(tree)
+    fitted_rewards = hypotheses_in(tree)
     study, _ = study_in(tree), int(tree.attrs["seed"])
-    given = own if hypotheses is None else dict(hypotheses)
-    if set(given) != set(own):
-        raise InputError(f"hypotheses {list(given)}; the tree has {list(own)}")
-    given = {name: given[name] for name in own}
-    alive = kept(tree)
-    for name, reward in given.items():
+    rewards = fitted_rewards if hypotheses is None else dict(hypotheses)
+    if set(rewards) != set(fitted_rewards):
+        raise InputError(f"hypotheses {list(rewards)}; the tree has {list(fitted_rewards)}")
+    rewards = {name: rewards[name] for name in fitted_rewards}
+    alive = callables_of(tree)
+    for name, reward in rewards.items():
         if isinstance(reward, str) and reward.startswith("callable "):
             if name not in alive:
                 raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
-            given = given | {name: alive[name]}
-    listed = hypotheses_of(given, study["columns"])
+            rewards = rewards | {name: alive[name]}
+    listed = hypotheses_of(rewards, study["columns"])
     line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
     evidence = in_order(tree, "evidence")
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
@@ -151,7 +157,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         judges = _opinions(value, "judge", [str(name) for name in evidence["judge"].to_numpy()])
     prior = Stored(value["opinion_share"], opinions, judges, value["prior"], value["log_prior"])
     posterior = Posterior(
-        hypotheses=listed,
+        hypotheses=_fitted(tree, listed, value),
         prior=prior,
         log_prior=value["log_prior"],
         log_evidence=value["log_evidence"],
@@ -166,26 +172,25 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
                 evidence["feedback"].to_numpy(), value["feedback_class"], value["feedback_mcse"], strict=True
             )
         ),
-        families={h: _family(tree, listed, h) for h in listed.families},
-        learnt=_learnt(listed, value),
     )
     return posterior, line
 
 
-def _learnt(listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Learnt | None:
-    """What a tree holds of cells, all feedbacks together."""
+def _fitted(tree: xr.DataTree, listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Hypotheses:
+    """Return hypotheses as they were fitted: families by their weights, an unmodelled one by its cells."""
+    fitted: dict[int, Reward] = {h: _family(tree, listed, h) for h in listed.families}
     none = listed.unmodelled
-    if none is None:
-        return None
-    unmodelled = listed.rewards[none]
-    assert isinstance(unmodelled, Unmodelled)
-    codes = value["cell_code"].astype(np.int64).view(np.uint64)
-    true, items = (value[f"cell_{key}"].astype(float)[None] for key in ("true", "items"))
-    return Learnt(unmodelled, none, listed.rules, codes, true, items)
+    if none is not None:
+        unmodelled = listed.rewards[none]
+        assert isinstance(unmodelled, Unmodelled)
+        codes = value["cell_code"].astype(np.int64).view(np.uint64)
+        true, items = (value[f"cell_{key}"].astype(float)[None] for key in ("true", "items"))
+        fitted[none] = CellPosterior(unmodelled, none, listed.rules, codes, true, items)
+    return listed.instead(fitted)
 
 
 def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
-    """What a tree holds of the weights of a family."""
+    """Read the posterior of the weights of a family."""
     linear = listed.family(h)
     variable, dim = weight_names(listed, h)
     posterior, constant = in_order(tree, "posterior"), in_order(tree, "constant_data")
@@ -214,7 +219,7 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
 
 @as_made
 def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
-    """What an agent's tree says of its beta under each hypothesis: by draws, with the ``s_h`` stored; of its first feedback with one.
+    """Read an agent's beta under each hypothesis from the first feedback with one: by draws, with the ``s_h`` stored.
 
     Raises
     ------
@@ -224,10 +229,10 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
     rational = [f for f in study_in(tree)["feedback"] if "rationality" in f]
     if not rational:
         raise InputError(NOT_READ)
-    one = rational[0]
-    variable = f"{one.get('human') or one['name']}_rationality"
-    fixed = None if isinstance(one["rationality"], list) else float(one["rationality"])
-    scales = in_order(tree, "constant_data")[f"{one['name']}_scale"].to_numpy()
+    rational_feedback = rational[0]
+    variable = f"{rational_feedback.get('human') or rational_feedback['name']}_rationality"
+    fixed = None if isinstance(rational_feedback["rationality"], list) else float(rational_feedback["rationality"])
+    scales = in_order(tree, "constant_data")[f"{rational_feedback['name']}_scale"].to_numpy()
     n = len(scales)
     if fixed is not None:
         betas = np.full((1, n), fixed)
@@ -252,22 +257,22 @@ def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:
     InputError
         The group lacks a hypothesis or a feature of the tree, or holds another.
     """
-    held, own = tree[group].to_dataset(), hypotheses_in(tree)
-    orders = {"hypothesis": list(own)}
-    linear = {name: r["linear"] for name, r in own.items() if isinstance(r, dict) and "linear" in r}
+    data, rewards = tree[group].to_dataset(), hypotheses_in(tree)
+    orders = {"hypothesis": list(rewards)}
+    linear = {name: r["linear"] for name, r in rewards.items() if isinstance(r, dict) and "linear" in r}
     for name, features in linear.items():
         orders["feature" if len(linear) == 1 else f"{name}_feature"] = features
-    if "judges" in held.attrs:
-        orders["judge"] = json.loads(held.attrs["judges"])
+    if "judges" in data.attrs:
+        orders["judge"] = json.loads(data.attrs["judges"])
     for dim, labels in orders.items():
-        if dim not in held.dims or dim not in held.coords:
+        if dim not in data.dims or dim not in data.coords:
             continue
-        there = [str(label) for label in held[dim].to_numpy().tolist()]
+        there = [str(label) for label in data[dim].to_numpy().tolist()]
         if there == labels:
             continue
         if sorted(there) != sorted(labels):
             raise InputError(f"the tree's group {group!r} holds {dim} {there}; it was fitted with {labels}")
-        held = held.isel({dim: [there.index(label) for label in labels]})
+        data = data.isel({dim: [there.index(label) for label in labels]})
     last = {dim: len(_DIMS) for dim in orders} | {dim: k for k, dim in enumerate(_DIMS)}
 
     def rank(dim: Any) -> int:
@@ -278,7 +283,7 @@ def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:
         variable = variable.transpose(*sorted(variable.dims, key=rank))
         return variable.copy(data=np.ascontiguousarray(variable.to_numpy()))  # so that sums are added in one order
 
-    return held.map(laid_out, keep_attrs=True)
+    return data.map(laid_out, keep_attrs=True)
 
 
 _FIRST = ("chain", "draw", "held_opinion", "held_judge")
@@ -287,7 +292,7 @@ _DIMS = (*_FIRST, "feedback", "opinion", "judge", "opinion_atom", "judge_atom", 
 
 
 def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
-    """Names and rewards of a tree's hypotheses, as text."""
+    """Return names and rewards of a tree's hypotheses, as text."""
     if not isinstance(tree, xr.DataTree) or "study" not in tree.attrs or "evidence" not in tree.children:
         raise InputError("the tree has no attribute 'study' and no group 'evidence', so fit() did not make it")
     return dict(study_in(tree)["hypotheses"])
@@ -295,11 +300,15 @@ def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
 
 @as_made
 def study_in(tree: xr.DataTree) -> dict[str, Any]:
-    """What a tree says of the study that made it; InputError where that is not what `fit` writes."""
+    """Return the record of the study that made a tree; InputError where `fit` would write another."""
     study = json.loads(tree.attrs["study"])
     names = [study["hypotheses"], study["fail_utility"]]
-    texts = [*study["columns"], *study["not_boolean"], *(one[k] for one in study["feedback"] for k in ("kind", "name"))]
-    if not all(isinstance(one, dict) and one for one in names) or not all(isinstance(text, str) for text in texts):
+    texts = [
+        *study["columns"],
+        *study["not_boolean"],
+        *(part[k] for part in study["feedback"] for k in ("kind", "name")),
+    ]
+    if not all(isinstance(part, dict) and part for part in names) or not all(isinstance(text, str) for text in texts):
         raise ValueError("its attribute 'study'")
     return dict(study)
 

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Linear
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior, named_judges
 from reward_hypotheses.models.tree.draws import Groups
@@ -20,7 +17,7 @@ from reward_hypotheses.models.tree.draws import Groups
 def tree_of(
     posterior: Posterior, line: FailureLine, draws: int, chains: int, seed: int, log_likelihood: bool = False
 ) -> xr.DataTree:
-    """Give a posterior as a tree, with draws."""
+    """Return a posterior as a tree, with draws."""
     groups = Groups(posterior, draws, chains, seed)
     everything = {
         "posterior": groups.parameters("posterior"),
@@ -41,7 +38,7 @@ def tree_of(
 
 
 def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
-    """Attributes of a tree: what it was made of, from which `posterior_of` reads it back."""
+    """Return the attributes of a tree, from which `posterior_of` reads the posterior back."""
     names = posterior.hypotheses.names
     return {
         "creation_library": "reward_hypotheses",
@@ -50,32 +47,32 @@ def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
         "families": json.dumps(
             {
                 names[h]: {
-                    "method": one.method,
-                    "k_hat": None if np.isnan(one.k_hat) else one.k_hat,
-                    "ess": one.ess,
-                    "mean": one.mean.tolist(),
-                    "seen": one.seen.tolist(),
-                    "directions_only": one.directions_only,
+                    "method": fitted.method,
+                    "k_hat": None if np.isnan(fitted.k_hat) else fitted.k_hat,
+                    "ess": fitted.ess,
+                    "mean": fitted.mean.tolist(),
+                    "seen": fitted.seen.tolist(),
+                    "directions_only": fitted.directions_only,
                 }
-                for h, one in posterior.families.items()
+                for h, fitted in posterior.families.items()
             }
         ),
         "versions": json.dumps(_versions(posterior)),
-        "methods": json.dumps({one.name: _why(posterior, one) for one in posterior.estimates}),
+        "methods": json.dumps({e.name: _why(posterior, e) for e in posterior.estimates}),
         "study": json.dumps(
             {
-                "hypotheses": {n: _text(r) for n, r in zip(names, posterior.hypotheses.rewards, strict=True)},
+                "hypotheses": posterior.hypotheses.written(),
                 "columns": list(posterior.hypotheses.columns),
-                "fail_utility": {n: _text(v) for n, v in zip(names, line.values, strict=True)},
+                "fail_utility": dict(zip(names, line.written(), strict=True)),
                 "prior": posterior.prior.record(),
                 "feedback": [
-                    {"kind": one.kind, "name": one.name, "table": one.table.name, "column": one.column or None}
-                    | one.settings()
-                    | ({} if one.items.failing() is None else {"failing": True})
-                    for one in posterior.feedback
+                    {"kind": data.kind, "name": data.name, "table": data.table.name, "column": data.column or None}
+                    | data.settings()
+                    | ({} if data.items.failing() is None else {"failing": True})
+                    for data in posterior.feedback
                 ],
                 "not_boolean": sorted(
-                    {c for one in posterior.feedback for c, v in one.table.columns.items() if v.values.dtype != bool}
+                    {c for data in posterior.feedback for c, v in data.table.columns.items() if v.values.dtype != bool}
                 ),
             }
         ),
@@ -83,7 +80,7 @@ def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
 
 
 def _versions(posterior: Posterior) -> dict[str, str]:
-    """Versions of what computed the numbers."""
+    """Return the versions of the packages that computed the numbers."""
     import platform
     from importlib.metadata import version
 
@@ -93,7 +90,7 @@ def _versions(posterior: Posterior) -> dict[str, str]:
 
 
 def _method(posterior: Posterior) -> str:
-    kinds = list(dict.fromkeys(one.method for one in posterior.estimates))
+    kinds = list(dict.fromkeys(estimate.method for estimate in posterior.estimates))
     return " and ".join(sorted(kinds))
 
 
@@ -109,29 +106,23 @@ def _why(posterior: Posterior, estimate: Estimate) -> str:
         if posterior.hypotheses.names[h] == estimate.name:
             k_hat = "" if np.isnan(fitted.k_hat) else f", Pareto k-hat {fitted.k_hat:.2f}"
             return f"{fitted.method}: its weights are integrated by {FAMILY[fitted.method]}{k_hat}, all feedbacks inside one integral"
-    one = next((f for f in posterior.feedback if f.name == estimate.name), None)
-    if one is None:
+    data = next((f for f in posterior.feedback if f.name == estimate.name), None)
+    if data is None:
         return estimate.method  # of no one feedback: shares of a population
     if estimate.method in ("laplace", "smc"):
         return f"{estimate.method}: {FAMILY[estimate.method]}, over all nuisances at once, once a silent class"
     if estimate.method == "exact":
-        if not one.nuisances:
+        if not data.nuisances:
             return "exact: the likelihood has no nuisance, so its product is the evidence"
-        return f"exact: the nuisance is integrated {one.integrated}"
-    asked = f"asked for, though it can be integrated {one.integrated}" if one.integrated else "there is no closed form"
+        return f"exact: the nuisance is integrated {data.integrated}"
+    asked = (
+        f"asked for, though it can be integrated {data.integrated}" if data.integrated else "there is no closed form"
+    )
     return f"nuts: {asked}; the evidence of each silent class is estimated once, by bridge sampling"
 
 
-def _text(value: Any) -> Any:
-    if isinstance(value, Expression):
-        return value.text
-    if isinstance(value, (Linear, Unmodelled)):
-        return value.written()
-    return f"callable {getattr(value, '__qualname__', type(value).__name__)}" if callable(value) else value
-
-
 def evidence_of(posterior: Posterior) -> xr.Dataset:
-    """The group ``evidence``."""
+    """Return the group ``evidence``."""
     names = list(posterior.hypotheses.names)
     parts = [part for _, part in posterior.prior.parts()]
     judges = named_judges(posterior.prior)
@@ -168,29 +159,29 @@ def evidence_of(posterior: Posterior) -> xr.Dataset:
 
 
 def _cells(posterior: Posterior) -> dict[str, Any]:
-    """What labels say cell by cell, where a hypothesis is unmodelled."""
-    learnt = posterior.learnt
-    if learnt is None:
+    """Return what labels say cell by cell, where a hypothesis is unmodelled."""
+    cells = posterior.cell_posterior
+    if cells is None:
         return {}
-    counts = {"cell_true": learnt.true.sum(axis=0), "cell_items": learnt.items.sum(axis=0)}
-    codes = learnt.codes.view(np.int64)  # which every format holds
+    counts = {"cell_true": cells.true.sum(axis=0), "cell_items": cells.items.sum(axis=0)}
+    codes = cells.codes.view(np.int64)  # which every format holds
     return {"cell_code": ("cell", codes)} | {k: ("cell", v.astype(np.int64)) for k, v in counts.items()}
 
 
 def _priors(dim: str, priors: Sequence[Prior], hypotheses: Hypotheses) -> dict[str, Any]:
-    """Several priors as arrays over a dimension: strength and weights, and draws of pi of those that are held by draws."""
-    held = {k: found for k, prior in enumerate(priors) if (found := prior.held(hypotheses)) is not None}
+    """Return several priors as arrays over a dimension: strength and weights, and the draws of those known by draws."""
+    drawn = {k: draws for k, prior in enumerate(priors) if (draws := prior.weighted_draws(hypotheses)) is not None}
     out: dict[str, Any] = {
         f"{dim}_strength": (dim, np.array([np.nan if p.strength is None else p.strength for p in priors], float)),
         f"{dim}_weight": ((dim, "hypothesis"), np.array([p.weights_of(hypotheses) for p in priors])),
         f"{dim}_log_weight": ((dim, "hypothesis"), np.array([p.log_prior(hypotheses) for p in priors])),
     }
-    if held:
-        most = max(len(one.chance) for one in held.values())
-        pi, chance = np.zeros((len(held), most, len(hypotheses))), np.zeros((len(held), most))
-        for i, one in enumerate(held.values()):
-            pi[i, : len(one.chance)], chance[i, : len(one.chance)] = one.pi, one.chance
-        out[f"{dim}_held"] = (f"held_{dim}", np.array(list(held), np.int64))
+    if drawn:
+        most = max(len(draws.chance) for draws in drawn.values())
+        pi, chance = np.zeros((len(drawn), most, len(hypotheses))), np.zeros((len(drawn), most))
+        for i, draws in enumerate(drawn.values()):
+            pi[i, : len(draws.chance)], chance[i, : len(draws.chance)] = draws.pi, draws.chance
+        out[f"{dim}_held"] = (f"held_{dim}", np.array(list(drawn), np.int64))
         out[f"{dim}_pi"] = ((f"held_{dim}", f"{dim}_atom", "hypothesis"), pi)
         out[f"{dim}_chance"] = ((f"held_{dim}", f"{dim}_atom"), chance)
     return out

@@ -1,4 +1,4 @@
-"""How rational an agent is, as far as its own choices tell: what `Boltzmann` of inferred beta asks."""
+"""The rationality of an agent, inferred from its own choices, for `Boltzmann` of inferred beta."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
-from reward_hypotheses.models.hypotheses.linear import Fitted
+from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.policies.base import Rationality
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Posterior
@@ -18,7 +18,7 @@ NEGLIGIBLE = 1e-12
 
 
 def rationality_of(posterior: Posterior) -> list[Rationality]:
-    """What an agent's own choices say of its beta under each hypothesis, with the ``s_h`` of its scenes.
+    """Return the posterior of an agent's beta under each hypothesis, with the ``s_h`` of its scenes.
 
     Of the first feedback with a rationality. By the nodes of the quadrature where that was used, else by draws.
 
@@ -27,47 +27,47 @@ def rationality_of(posterior: Posterior) -> list[Rationality]:
     InputError
         No feedback has a rationality.
     """
-    k = next((k for k, one in enumerate(posterior.feedback) if isinstance(one, Rational)), None)
+    k = next((k for k, data in enumerate(posterior.feedback) if isinstance(data, Rational)), None)
     if k is None:
         raise InputError(NOT_READ)
-    one, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
-    assert isinstance(one, Rational)
+    data, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
+    assert isinstance(data, Rational)
     return [
-        of_family(posterior.families[h], one.variable("rationality"), one)
+        of_family(posterior.families[h], data.variable("rationality"), data)
         if h in posterior.families
-        else _fixed(one, evidence, h, one.scale_of(valuation, h))
+        else _fixed(data, evidence, h, data.scale_of(valuation, h))
         for h in range(len(posterior.weights))
     ]
 
 
-def nodes_of(one: Rational, evidence: Evidence, h: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Points of the posterior of beta under a fixed reward, their shares, and whether they are draws."""
-    if not isinstance(one.rationality, tuple):
-        return np.array([float(one.rationality)]), np.ones(1), False
+def nodes_of(data: Rational, evidence: Evidence, h: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return points of the posterior of beta under a fixed reward, their shares, and whether they are draws."""
+    if not isinstance(data.rationality, tuple):
+        return np.array([float(data.rationality)]), np.ones(1), False
     if evidence.draws is not None:
         drawn = evidence.draws["rationality"][..., h].ravel()
         return drawn, np.full(len(drawn), 1 / len(drawn)), True
     assert evidence.density is not None
-    found = evidence.density.of(h)
-    return np.exp(found.nodes), found.shares(), False
+    density = evidence.density.of(h)
+    return np.exp(density.nodes), density.shares(), False
 
 
-def _fixed(one: Rational, evidence: Evidence, h: int, scale: float) -> Rationality:
-    betas, shares, sampled = nodes_of(one, evidence, h)
+def _fixed(data: Rational, evidence: Evidence, h: int, scale: float) -> Rationality:
+    betas, shares, sampled = nodes_of(data, evidence, h)
     if sampled:
         return of_draws(betas, scale)
-    kept = shares > NEGLIGIBLE
-    return Rationality(betas[kept], shares[kept] / shares[kept].sum(), np.full(int(kept.sum()), scale), False)
+    likely = shares > NEGLIGIBLE
+    return Rationality(betas[likely], shares[likely] / shares[likely].sum(), np.full(int(likely.sum()), scale), False)
 
 
 def of_draws(betas: np.ndarray, scale: float) -> Rationality:
-    """Of draws of beta, some of them evenly spaced."""
+    """Return the rationality by draws of beta, some of them evenly spaced."""
     betas = betas[:: max(1, len(betas) // MOST)][:MOST]
     return Rationality(betas, np.full(len(betas), 1 / len(betas)), np.full(len(betas), scale), True)
 
 
-def of_family(fitted: Fitted, variable: str, one: Rational | None = None) -> Rationality:
-    """Of a family: beta and ``s(w)`` draw by draw; under a normal prior its weights are its rationality.
+def of_family(fitted: Fitted, variable: str, data: Rational | None = None) -> Rationality:
+    """Return beta and ``s(w)`` of a family draw by draw; under a normal prior its weights are its rationality.
 
     Parameters
     ----------
@@ -76,22 +76,22 @@ def of_family(fitted: Fitted, variable: str, one: Rational | None = None) -> Rat
     one : Rational, optional
         The feedback itself, where it is at hand: its beta may be a number, and rewards taken as they are.
     """
-    weights = fitted.weights[fitted.held]
+    weights = fitted.weights[fitted.agent_draws]
     n = len(weights)
     if fitted.linear.sd is not None:
         return Rationality(np.ones(n), np.full(n, 1 / n), np.ones(n), True)
     if variable not in fitted.spreads or variable not in fitted.nuisances:
         raise InputError(no_rationality(variable))
-    betas = fitted.nuisances[variable][fitted.held]
+    betas = fitted.nuisances[variable][fitted.agent_draws]
     return Rationality(betas, np.full(n, 1 / n), fitted.scales(variable, weights), True)
 
 
 def among(rationality: Sequence[Rationality], places: Sequence[int], n: int) -> list[Rationality]:
-    """Rationalities by place among n hypotheses; those of which nothing is known choose at chance."""
+    """Return rationalities by place among n hypotheses; those without one choose at chance."""
     unknown = Rationality(np.zeros(1), np.ones(1), np.zeros(1), False)
     out = [unknown] * n
-    for place, one in zip(places, rationality, strict=True):
-        out[place] = one
+    for place, known in zip(places, rationality, strict=True):
+        out[place] = known
     return out
 
 

@@ -1,4 +1,4 @@
-"""Units of the features of a family of rewards: what a weight is of."""
+"""Units of the features of a family of rewards."""
 
 import math
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
         A feature that is not finite, or is the same in every row and has no unit.
     """
     scale = units_in_training(name, linear, feedback)
-    lacking = [one for one, unit in zip(linear.names, scale.tolist(), strict=True) if not unit > 0]
+    lacking = [name for name, unit in zip(linear.names, scale.tolist(), strict=True) if not unit > 0]
     if lacking:
         more = len(lacking) > 1
         every = ", ".join(map(repr, lacking))
         raise InputError(
             f"hypothesis {name!r}: {'features' if more else 'feature'} {every}: the same in every row that is fitted, so "
             f"training gives {'their weights no units' if more else 'its weight no unit'}; give rh.Linear(..., "
-            f"unit={ {one: 1 for one in lacking}!r}), with the size that matters in place of 1, and the weight keeps its prior"
+            f"unit={ {feature: 1 for feature in lacking}!r}), with the size that matters in place of 1, and the weight keeps its prior"
         )
     return scale
 
@@ -56,10 +56,10 @@ def units_in_training(
         failing = table.failing()
         there = slice(None) if failing is None else ~failing
         times.append(counts[there])
-        for found, feature in zip(columns, linear.features, strict=True):
+        for rows, feature in zip(columns, linear.features, strict=True):
             pair = feature.bounded(lambda c: table.columns[c].values, lambda c: table.columns[c].bound)
-            both = np.stack([np.broadcast_to(np.asarray(one, float), table.n_items) for one in pair])
-            found.append(both[:, there])
+            both = np.stack([np.broadcast_to(np.asarray(part, float), table.n_items) for part in pair])
+            rows.append(both[:, there])
 
     for uses in by_table(feedback):
         add(*rows_used([feedback[k] for k in uses]))
@@ -67,18 +67,18 @@ def units_in_training(
     if beside is not None:
         add(beside, np.ones(beside.n_items))
     scale = np.empty(len(linear.features))
-    for k, (found, feature, unit) in enumerate(zip(columns, linear.features, linear.units, strict=True)):
-        if not all(np.isfinite(values).all() for values, _ in found):
+    for k, (rows, feature, unit) in enumerate(zip(columns, linear.features, linear.units, strict=True)):
+        if not all(np.isfinite(values).all() for values, _ in rows):
             raise InputError(f"hypothesis {name!r}: feature {feature.text!r} is not finite in some row that is fitted")
         sizes = (
-            _size(np.hstack(found[:n]), np.concatenate(times[:n]), feature) for n in dict.fromkeys((fitted, len(times)))
+            _size(np.hstack(rows[:n]), np.concatenate(times[:n]), feature) for n in dict.fromkeys((fitted, len(times)))
         )
         scale[k] = unit or next((size for size in sizes if size), np.nan)
     return scale
 
 
 def _size(bounded: np.ndarray, times: np.ndarray, feature: Expression) -> float:
-    """Standard deviation of a feature, the size of an intercept; 0 of a feature that is the same everywhere up to rounding."""
+    """Return the standard deviation of a feature, or the size of an intercept; 0 of a feature that is equal everywhere."""
     values, error = bounded
     if not feature.columns:
         return float(np.abs(values).max(initial=0.0))

@@ -31,7 +31,7 @@ class Parts:
 
     def __init__(self, posterior: Posterior, seed: int = 0) -> None:
         self.posterior, self.seed = posterior, seed
-        self.named = [h for h in posterior.hypotheses.rules if h not in posterior.families]
+        self.fixed = list(posterior.hypotheses.fixed)
         self._held: dict[frozenset[int], tuple[np.ndarray, np.ndarray]] = {}
         self._shared: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
 
@@ -44,17 +44,17 @@ class Parts:
     def groups(self) -> list[tuple[int, ...]]:
         """Feedbacks, those of one human together."""
         found: dict[object, list[int]] = {}
-        for k, one in enumerate(self.posterior.feedback):
-            found.setdefault(k if one.shares is None else one.shares, []).append(k)
+        for k, data in enumerate(self.posterior.feedback):
+            found.setdefault(k if data.shares is None else data.shares, []).append(k)
         return [tuple(group) for group in found.values()]
 
     def separate(self, some: Iterable[int], others: Iterable[int]) -> bool:
-        """Whether two sets of feedbacks share nothing but the hypothesis, so that their log evidences add up."""
-        one, other = set(some), set(others)
-        return not self.posterior.families and not any(one & set(g) and other & set(g) for g in self.groups)
+        """Return whether two sets of feedbacks share nothing but the hypothesis, so that their log evidences add up."""
+        first, second = set(some), set(others)
+        return not self.posterior.families and not any(first & set(g) and second & set(g) for g in self.groups)
 
     def log_evidence(self, feedbacks: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """``log p(D_S | h)`` and its Monte Carlo error: two arrays (hypothesis,)."""
+        """Return ``log p(D_S | h)`` and its Monte Carlo error: two arrays (hypothesis,)."""
         some = frozenset(feedbacks)
         if some not in self._held:
             self._held[some] = self._found(some)
@@ -67,12 +67,12 @@ class Parts:
         value, variance = np.zeros(len(posterior.hypotheses)), np.zeros(len(posterior.hypotheses))
         for group in self.groups:
             members = tuple(k for k in group if k in some)
-            if members and self.named:
+            if members and self.fixed:
                 found, error = self._of_one_human(members, group)
-                value[self.named] += found
-                variance[self.named] += error**2
-        if posterior.learnt is not None:
-            value[posterior.learnt.hypothesis] = posterior.learnt.log_evidence(sorted(some))
+                value[self.fixed] += found
+                variance[self.fixed] += error**2
+        if (cells := posterior.cell_posterior) is not None:
+            value[cells.hypothesis] = cells.log_evidence(sorted(some))
         for h in posterior.families:
             if some:
                 value[h], error_of_family = self._of_family(h, some)
@@ -80,23 +80,23 @@ class Parts:
         return value, np.sqrt(variance)
 
     def _of_one_human(self, members: tuple[int, ...], group: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Of the named hypotheses; where nobody of the group is left out, as it was found."""
+        """Return the evidence of the fixed hypotheses from feedbacks of one human: two arrays (fixed hypothesis,)."""
         posterior = self.posterior
         if members == group:
             evidence = [posterior.evidence[k] for k in members]
-            value = np.sum([e.log_evidence for e in evidence], axis=0)[self.named]
-            error = np.sqrt(np.sum([e.mcse**2 for e in evidence], axis=0))[self.named]
+            value = np.sum([e.log_evidence for e in evidence], axis=0)[self.fixed]
+            error = np.sqrt(np.sum([e.mcse**2 for e in evidence], axis=0))[self.fixed]
             return value, error
         if members not in self._shared:
-            listed = posterior.hypotheses.only(self.named)
+            listed = posterior.hypotheses.only(self.fixed)
             some = [posterior.feedback[k] for k in members]
             over = [
-                Valuation(listed, one.items, posterior.valuations[k].line.only(self.named), for_labels=True)
-                for k, one in zip(members, some, strict=True)
+                Valuation(listed, data.items, posterior.valuations[k].line.only(self.fixed), for_labels=True)
+                for k, data in zip(members, some, strict=True)
             ]
-            found = [e for e in exactly(some, over, "auto") if e is not None]
-            value = np.sum([e.log_evidence for e in found], axis=0)
-            self._shared[members] = value, np.sqrt(np.sum([e.mcse**2 for e in found], axis=0))
+            exact = [e for e in exactly(some, over, "auto") if e is not None]
+            value = np.sum([e.log_evidence for e in exact], axis=0)
+            self._shared[members] = value, np.sqrt(np.sum([e.mcse**2 for e in exact], axis=0))
         return self._shared[members]
 
     def _of_family(self, h: int, some: frozenset[int]) -> tuple[float, float]:

@@ -14,7 +14,7 @@ CHAINS, WARM = 4, 500
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """What is known of the shares.
+    """Posterior of the shares.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Shares:
 
 
 def shares_of(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.Generator) -> Shares:
-    """The posterior of the shares: exactly where the vectors of counts are few, else by Gibbs sampling.
+    """Return the posterior of the shares: exactly where the vectors of counts are few, else by Gibbs sampling.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def shares_of(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.ran
 
 
 def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.Generator) -> Shares:
-    """A mixture of Dirichlets over how many agents go by each hypothesis, added up agent by agent.
+    """Return the mixture of Dirichlets over how many agents go by each hypothesis, added up agent by agent.
 
     ``p(c | D) ∝ f(c) Gamma(A) / Gamma(A + K) prod_h Gamma(alpha_h + c_h) / Gamma(alpha_h)``, A the sum of alpha and f(c)
     the sum, over who goes by what with these counts c, of ``prod_k L_kh``; draws are independent.
@@ -75,19 +75,19 @@ def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
         ways, scale = more / largest, scale + math.log(largest)
     counts = np.stack(np.nonzero(ways), axis=-1)
     counts = np.concatenate([counts, agents - counts.sum(axis=1, keepdims=True)], axis=1)
-    whole = float(alpha.sum())
+    total_alpha = float(alpha.sum())
     rising = log_gamma(alpha + np.arange(agents + 1)[:, None]) - log_gamma(alpha)  # (count, hypothesis)
     log_mass = np.log(ways[ways > 0]) + rising[counts, np.arange(hypotheses)].sum(axis=1)
     peak = float(log_mass.max())
     mass = np.exp(log_mass - peak)
     total = math.fsum(mass.tolist())
     mass /= total
-    given = (alpha + counts) / (whole + agents)
-    mean = mass @ given
-    square = mass @ (given * (alpha + counts + 1) / (whole + agents + 1))
+    posterior_mean = (alpha + counts) / (total_alpha + agents)
+    mean = mass @ posterior_mean
+    square = mass @ (posterior_mean * (alpha + counts + 1) / (total_alpha + agents + 1))
     drawn = rng.choice(len(mass), n, p=mass)
     gammas = rng.standard_gamma(alpha + counts[drawn])
-    ends = math.lgamma(whole) - math.lgamma(whole + agents)
+    ends = math.lgamma(total_alpha) - math.lgamma(total_alpha + agents)
     return Shares(
         mean,
         np.sqrt(np.maximum(square - mean**2, 0.0)),
@@ -110,7 +110,7 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
     share = gammas / gammas.sum(axis=1, keepdims=True)
     draws, means = np.empty((2, CHAINS, each, hypotheses))
     squares = np.empty((CHAINS, each, hypotheses))
-    whole = float(alpha.sum()) + agents
+    total_alpha = float(alpha.sum()) + agents
     for step in range(WARM + each):
         below = np.cumsum(share[:, None, :] * likelihood, axis=-1)
         taken = (rng.random((CHAINS, agents, 1)) * below[..., -1:] >= below).sum(axis=-1)
@@ -120,8 +120,8 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
         share = gammas / gammas.sum(axis=1, keepdims=True)
         if step >= WARM:
             draws[:, step - WARM] = share
-            means[:, step - WARM] = (alpha + counts) / whole
-            squares[:, step - WARM] = (alpha + counts) * (alpha + counts + 1) / (whole * (whole + 1))
+            means[:, step - WARM] = (alpha + counts) / total_alpha
+            squares[:, step - WARM] = (alpha + counts) * (alpha + counts + 1) / (total_alpha * (total_alpha + 1))
     size = max(1, math.isqrt(each))
     batches = means[:, : each // size * size].reshape(CHAINS, -1, size, hypotheses).mean(axis=2).reshape(-1, hypotheses)
     mean = means.mean(axis=(0, 1))
@@ -135,8 +135,8 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
     )
 
 
-def held(log_likelihood: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """What each agent goes by, given all of them: ``E[s_h L_kh / sum_j s_j L_kj]`` over draws of the shares (agent, hypothesis)."""
+def agent_weights(log_likelihood: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Return each agent's weights, ``E[s_h L_kh / sum_j s_j L_kj]`` over draws of the shares: (agent, hypothesis)."""
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     out = np.zeros_like(likelihood)
     for some in np.array_split(draws, max(1, len(draws) // 500)):

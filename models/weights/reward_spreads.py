@@ -11,8 +11,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.collection import by_table, rows_used
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Linear
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.hypotheses.reward import reward_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.weights.feature_units import deviation, feature_scale
 
@@ -33,21 +32,20 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
     InputError
         A reward that is not finite; a feature without a unit.
     """
-    rewards = list(hypotheses.rewards)
-    families = {h: reward for h, reward in enumerate(rewards) if isinstance(reward, Linear)}
-    named = [h for h, r in enumerate(rewards) if not isinstance(r, (Linear, Unmodelled))]
-    features = [feature for family in families.values() for feature in family.features]
-    names = [hypotheses.names[h] for h in named] + [f"feature {k}" for k in range(len(features))]
-    listed = Hypotheses(tuple(names), (*(rewards[h] for h in named), *features), hypotheses.columns)
-    items = [rows_used([feedback[k] for k in group]) for group in by_table(feedback)] if names else []
+    families = {h: hypotheses.family(h) for h in hypotheses.families}
+    fixed = list(hypotheses.fixed)
+    features = tuple(reward_of(feature) for family in families.values() for feature in family.features)
+    names = tuple(f"feature {k}" for k in range(len(features)))
+    listed = hypotheses.only(fixed).beside(Hypotheses(names, features))
+    items = [rows_used([feedback[k] for k in group]) for group in by_table(feedback)] if len(listed) else []
     line = FailureLine((0.0,) * len(listed))
-    found = _over([(Valuation(listed, table, line), counts) for table, counts in items], len(listed))
-    out = np.full(len(rewards), math.nan)
-    out[named] = found[: len(named)]
-    at = len(named)
+    spreads = _over([(Valuation(listed, table, line), counts) for table, counts in items], len(listed))
+    out = np.full(len(hypotheses), math.nan)
+    out[fixed] = spreads[: len(fixed)]
+    at = len(fixed)
     for h, family in families.items():
         n = len(family.features)
-        scaled = found[at : at + n] / feature_scale(hypotheses.names[h], family, feedback)
+        scaled = spreads[at : at + n] / feature_scale(hypotheses.names[h], family, feedback)
         mean_square = 1 / n if family.sd is None else family.sd**2
         out[h] = math.sqrt(mean_square * float(scaled @ scaled))
         at += n
@@ -55,18 +53,18 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
 
 
 def _over(items: Sequence[tuple[Valuation, np.ndarray]], n: int) -> np.ndarray:
-    """Standard deviation of the first n rewards over items with counts, 0 of one that is the same everywhere: (reward,)."""
+    """Return the standard deviation of the first n rewards over items with counts, 0 of one equal everywhere: (reward,)."""
     rewards: list[list[np.ndarray]] = [[] for _ in range(n)]
     times: list[np.ndarray] = []
     for valuation, counts in items:
         for block in valuation.blocks():
             real = np.ones(block.shape, bool) if block.options is None else block.options
             times.append(counts[block.items[real]])
-            for h, found in enumerate(rewards):
+            for h, values_of_h in enumerate(rewards):
                 both = np.stack([block.reward(h), np.broadcast_to(block.error(h), block.shape)])
-                found.append(both[:, real])
+                values_of_h.append(both[:, real])
     weight = np.concatenate([np.zeros(0), *times])
-    every = [np.hstack(found) for found in rewards]
+    every = [np.hstack(values_of_h) for values_of_h in rewards]
     return np.array([0.0 if all_equal(values, error) else deviation(values, weight) for values, error in every])
 
 

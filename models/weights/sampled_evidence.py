@@ -53,7 +53,7 @@ class _Part:
         return str(self.feedback.name)
 
     def log_target(self, c: int, phi: np.ndarray) -> np.ndarray:
-        """``log p(D | c, theta) p(theta) |dtheta/dphi|`` at (draw, nuisance) points of the line."""
+        """Return ``log p(D | c, theta) p(theta) |dtheta/dphi|`` at (draw, nuisance) points of the line."""
         out = np.empty(len(phi))
         step = max(1, CELLS // max(len(self.counts), 1))
         for lo in range(0, len(phi), step):
@@ -92,8 +92,8 @@ def sample_evidence(
     list of Evidence, Sampler
         Evidence without nuisances is a plain sum and exact; where none has any, there is no sampler.
     """
-    for one in feedback:
-        refuse_numeric(one)
+    for data in feedback:
+        refuse_numeric(data)
     parts = [_part(*each) for each in zip(feedback, valuations, classes, strict=True)]
     possible = {part.name: _possible(part, seed) for part in parts if part.feedback.nuisances}
     sampled = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]
@@ -105,7 +105,7 @@ def sample_evidence(
 
 
 def _possible(part: _Part, seed: int) -> np.ndarray:
-    """Classes under which the data are possible at a draw of the nuisances' prior, of a thousand: (class,) of bool."""
+    """Return whether the data are possible under each class at one of a thousand draws of the prior: (class,) of bool."""
     rng = substream(seed, f"possible {part.name}")
     drawn = [prior.to_line(prior.draws((PRIOR_DRAWS,), rng)) for prior in part.feedback.nuisances.values()]
     phi = np.stack(drawn, axis=-1)
@@ -113,9 +113,9 @@ def _possible(part: _Part, seed: int) -> np.ndarray:
         return np.array([bool((part.log_target(c, phi) != -np.inf).any()) for c in range(len(part.names))])
 
 
-def _only(part: _Part, kept: np.ndarray) -> _Part:
-    names = tuple(name for name, keep in zip(part.names, kept, strict=True) if keep)
-    return replace(part, names=names, inputs=part.inputs[kept])
+def _only(part: _Part, possible_ones: np.ndarray) -> _Part:
+    names = tuple(name for name, keep in zip(part.names, possible_ones, strict=True) if keep)
+    return replace(part, names=names, inputs=part.inputs[possible_ones])
 
 
 def _part(feedback: Feedback, valuation: Valuation, classes: np.ndarray) -> _Part:
@@ -190,7 +190,7 @@ def _nuts(
 
 
 def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
-    """Whether a nuisance was drawn so near the lower end of its support, or so far out, that floats lose their digits.
+    """Return whether a nuisance was drawn so near the end of its support, or so far out, that floats lose their digits.
 
     There is mass where no float holds it, which neither smaller steps nor more draws change.
     """
@@ -221,15 +221,15 @@ def _judged(
 
 
 def together(samplers: Sequence[Sampler]) -> Sampler | None:
-    """What several runs report: the first one's statistics draw by draw, and the worst of all."""
+    """Return one report of several runs: the statistics of the first draw by draw, and the worst of all."""
     if not samplers:
         return None
     return replace(
         samplers[0],
-        divergences=sum(one.divergences for one in samplers),
-        r_hat=max(one.r_hat for one in samplers),
-        ess=min(one.ess for one in samplers),
-        problems=tuple(problem for one in samplers for problem in one.problems),
+        divergences=sum(sampler.divergences for sampler in samplers),
+        r_hat=max(sampler.r_hat for sampler in samplers),
+        ess=min(sampler.ess for sampler in samplers),
+        problems=tuple(problem for sampler in samplers for problem in sampler.problems),
     )
 
 
@@ -261,15 +261,15 @@ def _compiled(parts: Sequence[_Part]) -> Any:
 
 
 def _graph_key(parts: Sequence[_Part]) -> Any:
-    """What the compiled graph depends on besides data; None where that cannot be told."""
+    """Return the settings on which the compiled graph depends besides data; None where these are unknown."""
     key: list[Any] = []
     for part in parts:
-        one = part.feedback
-        if not one.exchangeable:
+        data = part.feedback
+        if not data.exchangeable:
             return None
-        settings = tuple(sorted((name, repr(value)) for name, value in one.settings().items()))
-        nuisances = tuple((name, repr(prior)) for name, prior in one.nuisances.items())
-        key.append((type(one), part.name, settings, nuisances, len(part.names)))
+        settings = tuple(sorted((name, repr(value)) for name, value in data.settings().items()))
+        nuisances = tuple((name, repr(prior)) for name, prior in data.nuisances.items())
+        key.append((type(data), part.name, settings, nuisances, len(part.names)))
     return tuple(key)
 
 

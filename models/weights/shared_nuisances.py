@@ -11,18 +11,18 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 def check_shared(
     feedback: Sequence[Feedback], method: str, called: Sequence[str] | None = None
 ) -> dict[str, list[int]]:
-    """Positions of the feedbacks of each human.
+    """Return the positions of the feedbacks of each human.
 
     Raises
     ------
     InputError
         Some of one human that do not agree on what they share, or are to be sampled.
     """
-    called = [str(one.name or one.kind) for one in feedback] if called is None else called
+    called = [str(data.name or data.kind) for data in feedback] if called is None else called
     groups: dict[str, list[int]] = {}
-    for k, one in enumerate(feedback):
-        if one.shares is not None:
-            groups.setdefault(one.shares, []).append(k)
+    for k, data in enumerate(feedback):
+        if data.shares is not None:
+            groups.setdefault(data.shares, []).append(k)
     for human, members in groups.items():
         if len(members) > 1:
             first = feedback[members[0]]
@@ -36,17 +36,15 @@ def check_shared(
 
 
 def exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str) -> list[Evidence | None]:
-    """Give the exact evidence of each feedback, None where that takes sampling; those that share nuisances are taken together."""
+    """Return the exact evidence of each feedback, None where it takes sampling; those that share nuisances go together."""
     groups = check_shared(feedback, method)
-    found: list[Evidence | None] = []
+    evidence: list[Evidence | None] = []
     alone = {k for members in groups.values() if len(members) == 1 for k in members}
-    for k, (one, valuation) in enumerate(zip(feedback, valuations, strict=True)):
-        found.append(one.evidence(valuation) if one.shares is None or k in alone else None)
+    for k, (data, valuation) in enumerate(zip(feedback, valuations, strict=True)):
+        evidence.append(data.evidence(valuation) if data.shares is None or k in alone else None)
     for members in groups.values():
         if len(members) > 1:
-            together = feedback[members[0]].evidence_together(
-                [feedback[k] for k in members], [valuations[k] for k in members]
-            )
-            for k, evidence in zip(members, together, strict=True):
-                found[k] = evidence
-    return found
+            of_one_human = [feedback[k] for k in members], [valuations[k] for k in members]
+            for k, e in zip(members, of_one_human[0][0].evidence_together(*of_one_human), strict=True):
+                evidence[k] = e
+    return evidence

@@ -1,6 +1,6 @@
 """Weigh hypotheses by feedback: the evidence of every feedback together, and the posterior."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Fitted
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, learnt_of
+from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, cell_posterior
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fit_family
@@ -64,108 +64,119 @@ def weigh(
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
     if problems := method_problems(hypotheses, feedback, method):
         raise InputError(problems)
+    if problems := unmodelled_problems(hypotheses, feedback):
+        raise InputError(problems)
+    fixed = hypotheses.fixed
+    if len(fixed) == len(hypotheses):
+        if valuations is None:
+            valuations = [Valuation(hypotheses, data.items, line, for_labels=True) for data in feedback]
+        evidence, estimates, sampler = _evidence(feedback, valuations, method, draws, chains, seed)
+        return _posterior(hypotheses, prior, feedback, valuations, evidence, estimates, sampler)
+    evidence, estimates, sampler = [], [], None
+    if fixed:
+        listed, at = hypotheses.only(fixed), line.only(fixed)
+        over = [Valuation(listed, data.items, at, for_labels=True) for data in feedback]
+        evidence, estimates, sampler = _evidence(feedback, over, method, draws, chains, seed)
+    evidence = [_among(evidence[k] if fixed else None, data, fixed, len(hypotheses)) for k, data in enumerate(feedback)]
+    estimates = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, evidence, strict=bool(fixed))]
     if hypotheses.unmodelled is not None:
-        return _with_unmodelled(
-            hypotheses, prior, feedback, line, valuations, method=method, draws=draws, chains=chains, seed=seed
-        )
-    if hypotheses.families:
-        return _with_families(hypotheses, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
-    if valuations is None:
-        valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
-    evidence, estimates, sampler = _evidence(feedback, valuations, method, draws, chains, seed)
+        hypotheses, evidence = _with_cells(hypotheses, feedback, over, evidence)
+    else:
+        nuts = Nuts(method == "nuts", draws, chains, seed)
+        hypotheses, evidence, of_families = _with_families(hypotheses, feedback, line, evidence, nuts)
+        estimates += of_families
+        reports = [r for r in (sampler, *(f.sampler for f in hypotheses.fitted.values())) if r is not None]
+        if reports:
+            from reward_hypotheses.models.weights.sampled_evidence import together
+
+            sampler = together(reports)
+    typical = hypotheses.typical()
+    valuations = [Valuation(typical, data.items, line, for_labels=True) for data in feedback]
     return _posterior(hypotheses, prior, feedback, valuations, evidence, estimates, sampler)
 
 
 def _evidence(
     feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str, draws: int, chains: int, seed: int
 ) -> "tuple[list[Evidence], list[Estimate], Sampler | None]":
-    """Evidence of hypotheses that are fixed rewards, one a feedback."""
-    found = exactly(feedback, valuations, method)
-    inexact = [
-        one for one, e in zip(feedback, found, strict=True) if one.nuisances and (e is None or e.method != "exact")
-    ]
+    """Return the evidence of hypotheses that are fixed rewards, and how it was computed, one of each a feedback."""
+    exact = exactly(feedback, valuations, method)
+    pairs = list(zip(feedback, exact, strict=True))
+    inexact = [data for data, e in pairs if data.nuisances and (e is None or e.method != "exact")]
     if inexact and method == "exact":  # a kind that says otherwise
         raise InputError(_no_exact_form(inexact))
-    to_sample = [
-        k
-        for k, (one, e) in enumerate(zip(feedback, found, strict=True))
-        if e is None or (method == "nuts" and one.nuisances)
-    ]
+    to_sample = [k for k, (data, e) in enumerate(pairs) if e is None or (method == "nuts" and data.nuisances)]
     sampler = None
     if to_sample:
         from reward_hypotheses.models.weights.sampled_evidence import sample_evidence
 
-        some = [feedback[k] for k in to_sample]
-        over = [valuations[k] for k in to_sample]
-        known = [found[k] for k in to_sample]
+        some, over = [feedback[k] for k in to_sample], [valuations[k] for k in to_sample]
         classes = [
-            one.classes(valuation) if e is None else e.classes
-            for one, valuation, e in zip(some, over, known, strict=True)
+            data.classes(valuation) if (e := exact[k]) is None else e.classes
+            for k, data, valuation in zip(to_sample, some, over, strict=True)
         ]
         sampled, sampler = sample_evidence(some, over, classes, draws, chains, seed)
-        for k, e, exact in zip(to_sample, sampled, known, strict=True):
-            found[k] = e if exact is None else replace(e, statistics=exact.statistics, density=exact.density)
-    evidence = [e for e in found if e is not None]
+        for k, e in zip(to_sample, sampled, strict=True):
+            before = exact[k]
+            exact[k] = e if before is None else replace(e, statistics=before.statistics, density=before.density)
+    evidence = [e for e in exact if e is not None]
     estimates = [
-        Estimate(str(one.name), e.method, e.classes, e.mcse) for one, e in zip(feedback, evidence, strict=True)
+        Estimate(str(data.name), e.method, e.classes, e.mcse) for data, e in zip(feedback, evidence, strict=True)
     ]
     return evidence, estimates, sampler
 
 
 def _with_families(
-    hypotheses: Hypotheses,
-    prior: Prior,
-    feedback: Sequence[Feedback],
-    line: FailureLine,
-    *,
-    method: str,
-    draws: int,
-    chains: int,
-    seed: int,
-) -> Posterior:
-    """Weigh hypotheses some of which have continuous weights.
+    hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine, evidence: Sequence[Evidence], nuts: Nuts
+) -> tuple[Hypotheses, list[Evidence], list[Estimate]]:
+    """Fit the hypotheses with continuous weights, and add their evidence to that of the others.
 
-    Feedbacks multiply inside the integral over these, so their log evidence does not add up over feedbacks: the whole of it
+    Feedbacks multiply inside the integral over the weights, so their log evidence does not add up over feedbacks: all of it
     stands with the first feedback, and 0 with the others.
     """
-    families = hypotheses.families
-    named = [h for h in range(len(hypotheses)) if h not in families]
     n = len(hypotheses)
-    evidence: list[Evidence] = []
-    estimates: list[Estimate] = []
-    sampler = None
-    if named:
-        some = hypotheses.only(named)
-        over = [Valuation(some, one.items, line.only(named), for_labels=True) for one in feedback]
-        evidence, estimates, sampler = _evidence(feedback, over, method, draws, chains, seed)
+    size = max(nuts.draws * nuts.chains, LEAST_FAMILY_DRAWS)
     fitted: dict[int, Fitted] = {}
     total, error = np.zeros(n), np.zeros(n)
-    for h in families:
-        linear = hypotheses.family(h)
-        rng = substream(seed, f"weights of {hypotheses.names[h]}")
-        size = max(draws * chains, LEAST_FAMILY_DRAWS)
-        nuts = Nuts(method == "nuts", draws, chains, seed)
+    for h in hypotheses.families:
+        name = hypotheses.names[h]
+        rng = substream(nuts.seed, f"weights of {name}")
         fitted[h], total[h], error[h] = fit_family(
-            hypotheses.names[h], linear, feedback, line.values[h], size, rng, nuts=nuts
+            name, hypotheses.family(h), feedback, line.values[h], size, rng, nuts=nuts
         )
-    ran = [one for one in (sampler, *(f.sampler for f in fitted.values())) if one is not None]
-    if ran:
-        from reward_hypotheses.models.weights.sampled_evidence import together
+    first = evidence[0]
+    first = replace(first, log_evidence=first.log_evidence + total, mcse=np.hypot(first.mcse, error))
+    estimates = []
+    for h, family in fitted.items():
+        alone = (np.arange(n) == h).astype(int)
+        estimates.append(Estimate(hypotheses.names[h], family.method, alone, error * alone))
+    return hypotheses.instead(fitted), [first, *evidence[1:]], estimates
 
-        sampler = together(ran)
-    place = {h: k for k, h in enumerate(named)}
-    whole = [_among(evidence[k] if named else None, one, place, n) for k, one in enumerate(feedback)]
-    of_named, first = whole.copy(), whole[0]
-    whole[0] = replace(first, log_evidence=first.log_evidence + total, mcse=np.hypot(first.mcse, error))
-    every = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, of_named, strict=bool(named))]
-    every += [
-        Estimate(hypotheses.names[h], fitted[h].method, (np.arange(n) == h).astype(int), error * (np.arange(n) == h))
-        for h in families
-    ]
-    typical = hypotheses.instead({h: one.typical for h, one in fitted.items()})
-    valuations = [Valuation(typical, one.items, line, for_labels=True) for one in feedback]
-    found = _posterior(hypotheses, prior, feedback, valuations, whole, every, sampler)
-    return replace(found, families=fitted)
+
+def _with_cells(
+    hypotheses: Hypotheses, feedback: Sequence[Feedback], over: Sequence[Valuation], evidence: Sequence[Evidence]
+) -> tuple[Hypotheses, list[Evidence]]:
+    """Fit the hypothesis that is unmodelled, and put its evidence beside that of the rules.
+
+    Its label probabilities are shared by all feedbacks, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to its log evidence.
+
+    Parameters
+    ----------
+    over : sequence of Valuation
+        Of the rules alone, one a feedback.
+    """
+    none, rules = hypotheses.unmodelled, hypotheses.rules
+    assert none is not None
+    unmodelled = hypotheses.rewards[none]
+    assert isinstance(unmodelled, Unmodelled)
+    codes = [cells_of(valuation, range(len(rules))) for valuation in over]
+    labels, counts = [data.observed for data in feedback], [data.counts for data in feedback]
+    cells = cell_posterior(unmodelled, none, rules, codes, labels, counts)
+    before = 0.0
+    for k, e in enumerate(evidence):
+        until = cells.log_evidence(range(k + 1))
+        e.log_evidence[none] = until - before
+        before = until
+    return hypotheses.instead({none: cells}), list(evidence)
 
 
 def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method: str) -> list[str]:
@@ -174,27 +185,27 @@ def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method
         return []
     families = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
     if method == "nuts":
-        named = [one for one in feedback if one.nuisances] if len(hypotheses.families) < len(hypotheses) else []
+        named = [data for data in feedback if data.nuisances] if len(hypotheses.families) < len(hypotheses) else []
         return (
-            [problem for one in named if (problem := one.sampling_problem) is not None]
+            [problem for data in named if (problem := data.sampling_problem) is not None]
             + [
-                f"method: 'nuts', but {one.name}: {one.kind} are steps in the weights of {families}, which NUTS cannot climb; "
+                f"method: 'nuts', but {data.name}: {data.kind} are steps in the weights of {families}, which NUTS cannot climb; "
                 "use 'auto', which integrates them by sequential Monte Carlo"
-                for one in feedback
-                if families and in_steps(one)
+                for data in feedback
+                if families and in_steps(data)
             ]
             + _too_much_for_nuts(hypotheses, feedback)
         )
     if families:
         how = "importance sampling, sequential Monte Carlo or NUTS"
         return [f"method: {method!r}, but the weights of {families} are integrated by {how}; use 'auto' or 'nuts'"]
-    together = {one.shares for one in feedback if one.shares is not None and not one.exact}
-    inexact = [one for one in feedback if one.nuisances and (not one.exact or one.shares in together)]
+    together = {data.shares for data in feedback if data.shares is not None and not data.exact}
+    inexact = [data for data in feedback if data.nuisances and (not data.exact or data.shares in together)]
     return [_no_exact_form(inexact)] if inexact else []
 
 
 def _too_much_for_nuts(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:
-    items = sum(one.items.n_items for one in feedback)
+    items = sum(data.items.n_items for data in feedback)
     return [
         f"method: 'nuts', but {hypotheses.names[h]!r} has {k:,} features and feedback {items:,} items: NUTS takes up to "
         f"{MOST_NUTS:,} features times items; use 'auto'"
@@ -204,23 +215,23 @@ def _too_much_for_nuts(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> 
 
 
 def _no_exact_form(feedback: Sequence[Feedback]) -> str:
-    names = ", ".join(str(one.name or one.kind) for one in feedback)
+    names = ", ".join(str(data.name or data.kind) for data in feedback)
     return f"method: 'exact', but the evidence of {names} has no exact form; use 'auto' or 'nuts'"
 
 
 def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[str]:
     """Name the feedbacks that say nothing, for under every hypothesis what was said is at chance."""
     return [
-        idle_warning(one)
-        for one, valuation in zip(feedback, valuations, strict=True)
-        if isinstance(one, Rational) and not any(one.compares(valuation, h) for h in valuation.hypotheses.rules)
+        idle_warning(data)
+        for data, valuation in zip(feedback, valuations, strict=True)
+        if isinstance(data, Rational) and not any(data.compares(valuation, h) for h in valuation.hypotheses.rules)
     ]
 
 
-def idle_warning(one: Rational) -> str:
+def idle_warning(data: Rational) -> str:
     """Say that a feedback leaves nothing to compare."""
     return (
-        f"{one.name}: {one.nothing_to_compare}; every hypothesis has the same evidence from it, that of chance, and it leaves "
+        f"{data.name}: {data.nothing_to_compare}; every hypothesis has the same evidence from it, that of chance, and it leaves "
         "the prior as it stands"
     )
 
@@ -231,80 +242,43 @@ def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) ->
     if none is None:
         return []
     return [
-        f"{one.name or one.kind}: hypothesis {hypotheses.names[none]!r} is unmodelled, and gives labels alone a probability, not "
-        f"{one.kind}; leave the one or the other out"
-        for one in feedback
-        if not isinstance(one, Labels)
+        f"{data.name or data.kind}: hypothesis {hypotheses.names[none]!r} is unmodelled, and gives labels alone a probability, not "
+        f"{data.kind}; leave the one or the other out"
+        for data in feedback
+        if not isinstance(data, Labels)
     ]
-
-
-def _with_unmodelled(
-    hypotheses: Hypotheses,
-    prior: Prior,
-    feedback: Sequence[Feedback],
-    line: FailureLine,
-    valuations: Sequence[Valuation] | None,
-    *,
-    method: str,
-    draws: int,
-    chains: int,
-    seed: int,
-) -> Posterior:
-    """Weigh hypotheses of which one is unmodelled.
-
-    Its label probabilities are shared by all feedbacks, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to its log evidence.
-    """
-    if problems := unmodelled_problems(hypotheses, feedback):
-        raise InputError(problems)
-    none, rules = hypotheses.unmodelled, list(hypotheses.rules)
-    assert none is not None
-    unmodelled = hypotheses.rewards[none]
-    assert isinstance(unmodelled, Unmodelled)
-    if valuations is None:
-        valuations = [Valuation(hypotheses, one.items, line, for_labels=True) for one in feedback]
-    evidence, estimates, sampler = _evidence(feedback, [v.of_rules() for v in valuations], method, draws, chains, seed)
-    codes = [cells_of(valuation, rules) for valuation in valuations]
-    learnt = learnt_of(
-        unmodelled, none, rules, codes, [one.observed for one in feedback], [one.counts for one in feedback]
-    )
-    place, n = {h: k for k, h in enumerate(rules)}, len(hypotheses)
-    whole, before = [], 0.0
-    for k, (one, found) in enumerate(zip(feedback, evidence, strict=True)):
-        spread, until = _among(found, one, place, n), learnt.log_evidence(range(k + 1))
-        spread.log_evidence[none] = until - before
-        whole.append(spread)
-        before = until
-    every = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, whole, strict=True)]
-    return replace(_posterior(hypotheses, prior, feedback, valuations, whole, every, sampler), learnt=learnt)
 
 
 def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None:
     """Refuse a judge who gives weight to a hypothesis without a failure line."""
-    given = prior.weights_of(hypotheses)
+    weights = prior.weights_of(hypotheses)
     problems = [
         f"fail_utility: hypothesis {hypotheses.names[h]!r} has none, so it says nothing of what is catastrophic; give it one, or "
         "weight 0 in the values (an agent may hold it)"
         for h in hypotheses.families
-        if line.values[h] is None and given[h] > 0
+        if line.values[h] is None and weights[h] > 0
     ]
     if problems:
         raise InputError(problems)
 
 
-def _among(evidence: Evidence | None, one: Feedback, place: Mapping[int, int], n: int) -> Evidence:
-    """Evidence of the fixed hypotheses with room for the others, which are each a class of their own and add nothing yet."""
-    at, named = np.array(list(place), int), np.array(list(place.values()), int)
+def _among(evidence: Evidence | None, data: Feedback, fixed: Sequence[int], n: int) -> Evidence:
+    """Return the evidence of the fixed hypotheses with room for the others.
+
+    Each of the others is a class of its own, and adds nothing yet.
+    """
+    at = np.array(fixed, int)
     rest = np.setdiff1d(np.arange(n), at)
 
     def spread(values: np.ndarray) -> np.ndarray:
         out = np.zeros((n, *values.shape[1:]))
-        out[at] = values[named]
+        out[at] = values
         return out
 
     if evidence is None:
-        evidence = Evidence(np.zeros(0), np.zeros(0, int), one.n_answers)
+        evidence = Evidence(np.zeros(0), np.zeros(0, int), data.n_answers)
     classes = np.zeros(n, int)
-    classes[at] = evidence.classes[named]
+    classes[at] = evidence.classes
     classes[rest] = (int(evidence.classes.max()) + 1 if len(at) else 0) + np.arange(len(rest))
     draws = evidence.draws
     if draws is not None:

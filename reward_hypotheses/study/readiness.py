@@ -16,9 +16,9 @@ from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.linear import Linear, combination
+from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.maximin import Maximin, no_credible_set
+from reward_hypotheses.models.policies.maximin import no_credible_set
 from reward_hypotheses.models.weights.agent_rationality import no_rationality
 from reward_hypotheses.models.weights.feature_units import units_in_training
 from reward_hypotheses.models.weights.reward_spreads import different_units, in_reward_units, one_number, reward_spreads
@@ -88,7 +88,8 @@ def _by_place(study: Study) -> Iterator[tuple[str, Feedback]]:
 
 def _without_spread(study: Study) -> Iterator[str]:
     """Yield a problem for choices whose rewards are to be divided by a spread that they do not have."""
-    if all(isinstance(reward, Linear) and reward.sd is not None for reward in study.all_hypotheses.rewards):
+    hypotheses = study.all_hypotheses
+    if all(h in hypotheses.families and hypotheses.family(h).sd is not None for h in range(len(hypotheses))):
         return  # their weights are the rationality, and nothing is divided
     for where, feedback in _by_place(study):
         on_support = None
@@ -129,10 +130,7 @@ def _without_line(study: Study) -> Iterator[str]:
 
 def with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
     """Replace each family by one member of it, in which no two features cancel."""
-    members = {h: hypotheses.family(h).features for h in hypotheses.families}
-    return hypotheses.instead(
-        {h: combination(features, np.sqrt(np.arange(1.0, len(features) + 1))) for h, features in members.items()}
-    )
+    return hypotheses.instead({h: hypotheses.family(h).any_member() for h in hypotheses.families})
 
 
 def _asks_line(feedback: Feedback, name: str, linear: Linear) -> bool:
@@ -148,7 +146,7 @@ def _asks_line(feedback: Feedback, name: str, linear: Linear) -> bool:
 def _cannot_act(study: Study) -> Iterator[str]:
     """Yield a problem for a policy that cannot act by the hypotheses, whatever their weights."""
     hypotheses = study.all_hypotheses
-    if isinstance(study.policy, Maximin) and study.tests and len(hypotheses.families) == len(hypotheses):
+    if study.policy.no_family and study.tests and len(hypotheses.families) == len(hypotheses):
         yield f"[agent] {no_credible_set(hypotheses.names[0])}"
     choices = next((probe for probe in study.probes if isinstance(probe, Rational)), None)
     if not study.policy.asks_rationality or choices is None:

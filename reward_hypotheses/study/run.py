@@ -104,7 +104,7 @@ def case_of_study(study: Study, progress: Callable[[str], None] = lambda _: None
         inferred = _infer_agent(study, posterior, progress)
         if inferred is not None:
             tests = {name: inferred.on(posterior, v.table) for name, v in tests.items()}
-        elif posterior.families or posterior.learnt is not None:
+        elif len(posterior.hypotheses.fixed) < len(posterior.hypotheses):
             tests = {name: posterior.on(v.table, study.line, study.agent_line) for name, v in tests.items()}
         if study.judgements is not None:
             progress("weighing them by other failure lines")

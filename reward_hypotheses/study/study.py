@@ -57,8 +57,7 @@ class StudyModel:
     @property
     def all_hypotheses(self) -> Hypotheses:
         """The judge's hypotheses, then those of the agent alone."""
-        judge, agent = self.hypotheses, self.agent_hypotheses
-        return Hypotheses(judge.names + agent.names, judge.rewards + agent.rewards, judge.columns)
+        return self.hypotheses.beside(self.agent_hypotheses)
 
     def expressions(self, of_agent: bool = True, noun: str = "") -> dict[str, Expression]:
         """Return every expression of hypotheses and failure lines, by what messages call it.
@@ -178,7 +177,6 @@ def expressions_of(hypotheses: Hypotheses, section: str, noun: str = "") -> dict
 def line_expressions(line: FailureLine, names: Sequence[str], key: str) -> dict[str, Expression]:
     """Return every distinct expression of a failure line, by what messages call it."""
     distinct: dict[str, tuple[str, Expression]] = {}
-    for name, value in zip(names, line.values, strict=True):
-        if isinstance(value, Expression):
-            distinct.setdefault(value.text, (f"{key} of {name!r}", value))
+    for called, expression in line.expressions(names, key).items():
+        distinct.setdefault(expression.text, (called, expression))
     return dict(distinct.values())

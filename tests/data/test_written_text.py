@@ -120,7 +120,7 @@ def test_callables_are_kept_while_their_tree_is_alive(tmp_path):
         return data["x"] - 0.5
 
     test = {"x": np.arange(12.0).reshape(4, 3) / 12}
-    tree, held = fit(rising), len(callables._held)
+    tree, held = fit(rising), len(callables._remembered)
     again = {"a": rising, "b": "-x"}
     risk = rh.catastrophe_risk(tree, test)
     xr.testing.assert_identical(risk, rh.catastrophe_risk(tree, test, hypotheses=again))
@@ -137,7 +137,7 @@ def test_callables_are_kept_while_their_tree_is_alive(tmp_path):
     import gc
 
     gc.collect()
-    assert len(callables._held) == held + 1  # the two others, for the one that is gone
+    assert len(callables._remembered) == held + 1  # the two others, for the one that is gone
     with pytest.raises(rh.InputError, match="hypothesis 'a' was a callable .*; pass hypotheses= with it again"):
         rh.catastrophe_risk(read, test)
     xr.testing.assert_identical(rh.catastrophe_risk(read, test, hypotheses=again), risk)

@@ -18,45 +18,9 @@ from reward_hypotheses.analysis.report.phrases import (
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
+from reward_hypotheses.models.policies.registry import POLICIES
+from reward_hypotheses.models.priors.registry import prior_in_words
 
-POLICIES = {
-    "commit": "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
-    "that hypothesis values most.",
-    "most_probable": "In every scene it does what its most probable hypothesis values most.",
-    "expected": "In every scene it does what has the highest reward on average over its weights, which adds up rewards of "
-    "different hypotheses as they stand.",
-    "cvar": "In every scene it does what has the highest mean reward over the worst hypotheses, a share of its weights that the "
-    "study states; that adds up rewards of different hypotheses as they stand.",
-    "maximin": "In every scene it does what is best at worst, over the hypotheses that it finds credible; that compares rewards of "
-    "different hypotheses as they stand.",
-    "quantilize": "It draws one hypothesis from its weights and keeps to it, and takes an option at random among the best ones: "
-    "a share of all options that the study states.",
-    "boltzmann": "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
-    "without always choosing it (a softmax).",
-}
-IN_SHORT = {
-    "commit": "draws one hypothesis and keeps to it",
-    "most_probable": "goes by the most probable hypothesis",
-    "expected": "goes by the reward that is expected",
-    "boltzmann": "draws one hypothesis, and mostly does what that values",
-    "cvar": "goes by the worst hypotheses",
-    "maximin": "goes by the worst of the credible hypotheses",
-    "quantilize": "draws one hypothesis, and an option among the best by it",
-}
-LIMITS = {
-    ("boltzmann", "beta"): (0, "takes any option alike"),
-    ("quantilize", "q"): (1, "takes any option alike"),
-    ("cvar", "tail"): (1, IN_SHORT["expected"]),
-}
-"""Policy and setting -> a value of it at which the policy does something simpler."""
-PRIORS = {
-    "uniform": "every hypothesis alike",
-    "simplicity, rules": "simpler hypotheses first: the fewer symbols its reward is written with, the likelier",
-    "simplicity, letters": "simpler hypotheses first: the fewer characters its reward is written with, the likelier",
-    "simplicity, columns": "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
-    "training table",
-    "values": "the human values themselves: it extrapolates as the judge does",
-}
 NARROW = 0.005
 """Width of an interval below which it is drawn as a point, and difference of two risks below which they are alike."""
 MOST = 12
@@ -81,11 +45,6 @@ def present(document: Document) -> Iterator[Presentation]:
         yield _inferred(document)
 
 
-def prior_in_words(name: str) -> str:
-    """Return which hypotheses an agent of this prior finds likelier before any data."""
-    return PRIORS.get(name, "simpler hypotheses first, by costs that the study gives")
-
-
 def policy_in_words(document: Document) -> list[str]:
     """Return sentences on the agent's beliefs and on its policy."""
     agent, weights = document["agent"], document["agent_weights"]
@@ -98,7 +57,8 @@ def policy_in_words(document: Document) -> list[str]:
         acts = (
             "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
         )
-    does = POLICIES.get(agent["policy"], f"It follows the policy {agent['policy']!r}.")
+    policy = POLICIES.get(agent["policy"])
+    does = f"It follows the policy {agent['policy']!r}." if policy is None else policy.sentence
     who = (
         "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
         "its own and by the same training data."
@@ -119,13 +79,12 @@ def policy_in_short(document: Document) -> str:
 
     The text is empty for one that is not built in.
     """
-    policy, study_policy = document["agent"]["policy"], own_policy(document)
-    does = IN_SHORT.get(policy, "")
-    for setting, value in (study_policy["settings"] if study_policy else {}).items():
-        limit, simpler = LIMITS.get((policy, setting), (None, ""))
-        if limit is not None and value == limit:
-            does = simpler
-    return f"The policy {policy.replace('_', ' ')!r} {does}. " if does else ""
+    name, study_policy = document["agent"]["policy"], own_policy(document)
+    kind = POLICIES.get(name)
+    if kind is None:
+        return ""
+    does = kind(**study_policy["settings"]).does if study_policy else kind.clause
+    return f"The policy {name.replace('_', ' ')!r} {does}. "
 
 
 def _failure_line(document: Document) -> str:

@@ -24,10 +24,11 @@ from reward_hypotheses.analysis.report.phrases import (
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation
-from reward_hypotheses.analysis.report.sections.agents import policy_in_short, prior_in_words
+from reward_hypotheses.analysis.report.sections.agents import policy_in_short
 from reward_hypotheses.analysis.report.sections.more_data import hardest
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.analysis.report.sections.shift import largest_change
+from reward_hypotheses.models.priors.registry import prior_in_words
 
 LISTED = 6
 """Changes that are listed."""

@@ -8,11 +8,10 @@ from typing import Any
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, leading, listed, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+from reward_hypotheses.models.policies.registry import POLICIES
 
 UNSETTLED = 0.01
 """Posterior weight of either hypothesis above which a pair is not settled."""
-MAXIMISES = ("commit", "most_probable", "expected", "cvar", "maximin")
-"""Policies that take the best option where only one hypothesis has weight."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -53,7 +52,8 @@ def takes_best(document: Document) -> bool:
     """Return whether an agent that knows the truth always takes the best option."""
     agent = document["agent"]
     misled = agent["abstain"] and agent["fail_utility"] is not None
-    return agent["policy"] in MAXIMISES and not misled
+    policy = POLICIES.get(agent["policy"])
+    return policy is not None and policy.maximises and not misled
 
 
 def endless(risk: Mapping[str, Any], best: bool = True) -> str:

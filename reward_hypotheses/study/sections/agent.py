@@ -1,39 +1,24 @@
 """[agent] of a study file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from reward_hypotheses.data.errors import shown, suggestion
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled
+from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.boltzmann import Boltzmann
 from reward_hypotheses.models.policies.commit import Commit
-from reward_hypotheses.models.policies.cvar import Cvar
-from reward_hypotheses.models.policies.expected import Expected
-from reward_hypotheses.models.policies.maximin import Maximin
-from reward_hypotheses.models.policies.most_probable import MostProbable
-from reward_hypotheses.models.policies.quantilize import Quantilize
+from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.registry import VALUES
 from reward_hypotheses.study.sections.catastrophe import stated_line
 from reward_hypotheses.study.sections.feedback import FeedbackSpec
-from reward_hypotheses.study.sections.hypotheses import Reward, read_rewards
+from reward_hypotheses.study.sections.hypotheses import read_rewards
 from reward_hypotheses.study.sections.values import BASELINES, baseline
 from reward_hypotheses.study.validation import Problems, Section, key, truth
-
-POLICIES: Mapping[str, type[Policy]] = {
-    "commit": Commit,
-    "most_probable": MostProbable,
-    "expected": Expected,
-    "boltzmann": Boltzmann,
-    "cvar": Cvar,
-    "maximin": Maximin,
-    "quantilize": Quantilize,
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +49,7 @@ class AgentSpec:
     """[agent]: its policy, prior, failure line, hypotheses, and choices."""
 
     policy: Any = key(default="commit")
-    prior: Any = key(default="values")
+    prior: Any = key(default=VALUES)
     fail_utility: Any = key()
     fail_utility_sd: Any = key()
     hypotheses: Any = key()
@@ -95,8 +80,8 @@ class AgentSpec:
                 '[agent] policy: beta = "inferred" is read from the agent\'s own choices; give [[agent.feedback]] of a kind with a '
                 "rationality, such as choices, or beta a number"
             )
-        prior = baseline("[agent] prior", self.prior, None, problems, ("values", *BASELINES))
-        if hypotheses and self.prior == "values":
+        prior = baseline("[agent] prior", self.prior, None, problems, (VALUES, *BASELINES))
+        if hypotheses and self.prior == VALUES:
             problems.add(
                 f"[agent] prior: the values say nothing of {', '.join(map(repr, hypotheses))}, which the agent alone may hold; give "
                 'it a prior of its own, such as prior = "uniform"'
@@ -120,18 +105,18 @@ class AgentSpec:
         listed = dict(zip(judge.names, judge.rewards, strict=True))
         rewards = read_rewards(where, self.hypotheses, problems)
         for name, reward in rewards.items():
-            if name in listed and _written(reward) != _written(listed[name]):
+            if name in listed and reward.written() != listed[name].written():
                 problems.add(
                     f"{where}: {name!r} is another reward in [hypotheses]; the agent's hypotheses stand beside those, so give it another "
                     "name"
                 )
         rest = {name: reward for name, reward in rewards.items() if name not in listed and name.strip()}
         for name, reward in rest.items():
-            if isinstance(reward, Unmodelled):
+            if not reward.predicts:
                 problems.add(
                     f"{where}: {name!r} is unmodelled, and says nothing by which an agent could act; leave it out"
                 )
-        return {name: reward for name, reward in rest.items() if not isinstance(reward, Unmodelled)}
+        return {name: reward for name, reward in rest.items() if reward.predicts}
 
     def _policy(self, problems: Problems) -> Policy:
         """Make the policy; `Commit` where it is wrong, which is noted."""
@@ -152,7 +137,3 @@ class AgentSpec:
             with problems.at(where):
                 return POLICIES[name](**settings)
         return Commit()
-
-
-def _written(reward: Any) -> Any:
-    return reward.text if isinstance(reward, Expression) else reward.written()

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of, unmodelled_problems
-from reward_hypotheses.models.hypotheses.linear import Linear
-from reward_hypotheses.models.hypotheses.none_of_the_above import Unmodelled, unmodelled_of
+from reward_hypotheses.models.hypotheses.none_of_the_above import unmodelled_of
+from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.study.validation import Problems
 
 MOST_HYPOTHESES = 20_000
-
-type Reward = Expression | Linear | Unmodelled
-"""A reward hypothesis, read."""
 
 
 def refuse_too_many(document: Mapping[str, Any], file: str) -> None:
@@ -50,7 +46,7 @@ def read_rewards(where: str, written: Mapping[str, Any], problems: Problems) -> 
                 rewards[name] = unmodelled_of(reward)
         else:
             try:
-                rewards[name] = hypotheses_of({name: reward}).rewards[0]  # type: ignore[assignment]
+                rewards[name] = hypotheses_of({name: reward}).rewards[0]
             except InputError as error:
                 problems.extend(f"{where} {p.removeprefix('hypothesis ')}" for p in error.problems)
     return rewards

@@ -13,11 +13,10 @@ from reward_hypotheses.models.priors.base import Prior, log_pool
 from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.pools import LinearPool
-from reward_hypotheses.models.priors.simplicity import Simplicity
-from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.priors.registry import FOILS
 from reward_hypotheses.study.validation import Problems, Section, key, number, read
 
-BASELINES = ("uniform", "simplicity")
+BASELINES = tuple(FOILS)
 """Priors that are given by name."""
 
 type Values = tuple[Prior | None, dict[str, Any]]
@@ -189,18 +188,16 @@ def baseline(
 
     The forms are "uniform", "simplicity", and ``{ name = "simplicity", language = ... }``.
     """
-    name, language = written, "rules"
+    name, settings = written, {}
     if isinstance(written, dict):
         Section(written, where, problems, ("name", "language")).refuse_unknown()
-        name, language = written.get("name"), written.get("language", language)
+        name, settings = written.get("name"), {k: v for k, v in written.items() if k == "language"}
         if "language" in written and name != "simplicity":
             problems.add(f'{where} language: it goes with name = "simplicity"')
             return None
     if name not in known:
         problems.add(f"{where}: {shown(name)}; {suggestion(str(name), known)}")
-    elif name == "uniform":
-        return Uniform(source)
-    elif name == "simplicity":
+    elif name in FOILS:
         with problems.at(where):
-            return Simplicity(language, source)
+            return FOILS[name](source=source, **settings)
     return None

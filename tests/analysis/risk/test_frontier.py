@@ -18,7 +18,7 @@ from reward_hypotheses.analysis.risk import expected_reward
 from reward_hypotheses.analysis.risk import frontier as module
 from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
 from reward_hypotheses.analysis.risk.expected_reward import Outcome, prune_weights, rewards_by_hypothesis
-from reward_hypotheses.analysis.risk.frontier import candidates, efficient, frontier, words_of
+from reward_hypotheses.analysis.risk.frontier import candidates, efficient, frontier
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -66,7 +66,7 @@ def test_every_policy_against_enumeration(seed, kind):
     want = [enumerated(one.policy, exact) for one in found]
     for k, (one, (risk, reward, regret, abstained)) in enumerate(zip(found, want, strict=True)):
         got = one.outcome
-        assert got.risk == pytest.approx(float(risk), abs=1e-12), words_of(one.policy)
+        assert got.risk == pytest.approx(float(risk), abs=1e-12), one.policy.words
         assert got.reward == pytest.approx(float(reward), abs=1e-11)
         assert got.regret == pytest.approx(float(regret), abs=1e-11)
         assert got.abstained == pytest.approx(float(abstained), abs=1e-12)
@@ -169,7 +169,7 @@ def test_what_differs_by_rounding_alone_is_alike():
 
 def test_the_agents_own_settings_are_among_them():
     def said(own):
-        return [words_of(policy) for policy in candidates(own)]
+        return [policy.words for policy in candidates(own)]
 
     assert len(said(rh.Commit())) == 18 and said(rh.Commit()) == said(rh.Cvar(0.2, abstain=True))
     assert said(rh.Boltzmann(3.0)).count("boltzmann (rationality 3), may abstain") == 1
@@ -204,7 +204,7 @@ def test_one_of_its_own_kind_is_held_against_the_rest():
     valuation, exact = world(9)
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
     found = frontier(valuation, Timid(), agent, judge)
-    assert len(found) == 20 and [words_of(one.policy) for one in found if one.of_agent] == ["timid"]
+    assert len(found) == 20 and [one.policy.words for one in found if one.of_agent] == ["timid"]
     own = catastrophe_risk(valuation, Timid(), agent, judge)
     assert next(one.outcome.risk for one in found if one.of_agent) == pytest.approx(own.mean, abs=1e-14)
 
@@ -216,7 +216,7 @@ def test_weights_that_change_nothing_are_left_out():
     valuation = Valuation(h, table, failure_line(0.0, h.names))
     agent = np.array([1 - 2e-15, 1e-15, 1e-15])
     assert prune_weights(valuation, agent).tolist() == [agent[0], 0.0, 1e-15]
-    found = {words_of(one.policy): one for one in frontier(valuation, rh.Expected(), agent, agent)}
+    found = {one.policy.words: one for one in frontier(valuation, rh.Expected(), agent, agent)}
     whole = catastrophe_risk(valuation, rh.Expected(), agent, agent)
     assert found["expected"].outcome.risk == whole.mean == pytest.approx(1e-15, abs=2e-15)
     assert found["expected"].outcome.reward == pytest.approx(1e-15, abs=1e-12)
@@ -360,7 +360,7 @@ def test_labels_of_the_figure_do_not_overlap(seed):
     said = " ".join(" ".join(mark.get_text() for mark in texts).split())
     assert said.count("(this study's)") == 1
     for policy in candidates(rh.Commit()):
-        assert words_of(policy).removesuffix(", may abstain") in said
+        assert policy.words.removesuffix(", may abstain") in said
 
 
 def test_what_the_page_says():

@@ -85,10 +85,10 @@ def test_posterior_weights_by_rational_arithmetic(c, wrong, truth):
 def test_evidence_sums_to_one_over_all_labels_and_one_label_a_cell_is_a_coin():
     total, mean = 0.0, np.zeros(4)
     for labels in itertools.product([0, 1], repeat=8):
-        learnt = _weighed([rh.Labels(table(labels, 2), "is_pad", noise=0.1)], c=0.7).learnt
-        p = np.exp(learnt.log_evidence([0]))
+        cells = _weighed([rh.Labels(table(labels, 2), "is_pad", noise=0.1)], c=0.7).cell_posterior
+        p = np.exp(cells.log_evidence([0]))
         total += p
-        mean += p * learnt.mean
+        mean += p * cells.mean
     assert total == pytest.approx(1, rel=1e-12)
     np.testing.assert_allclose(
         mean, 0.5, rtol=1e-12
@@ -118,7 +118,7 @@ def test_two_feedbacks_share_their_cells():
     np.testing.assert_allclose(none["nats"], np.log(alone), atol=1e-12)
     assert float(none["together"]) == pytest.approx(log(both) - sum(map(log, alone)), abs=1e-12)
     assert (found["together"].values[:3] == 0).all()
-    assert sorted(posterior.learnt.mean.tolist()) == pytest.approx(sorted([1 / 6, 5 / 6, 3 / 6, 1 / 6]))
+    assert sorted(posterior.cell_posterior.mean.tolist()) == pytest.approx(sorted([1 / 6, 5 / 6, 3 / 6, 1 / 6]))
 
 
 def test_cells_do_not_depend_on_the_table():

@@ -17,7 +17,8 @@ from reward_hypotheses.models.hypotheses import valuation as module
 from reward_hypotheses.models.hypotheses.failure_line import failure_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Rationality
+from reward_hypotheses.models.policies import registry
+from reward_hypotheses.models.policies.base import Policy, Rationality
 from reward_hypotheses.models.policies.view import View, within_scene_scale
 
 POLICIES = [
@@ -37,6 +38,12 @@ POLICIES = [
     rh.Quantilize(0.3),
     rh.Quantilize(0.55, abstain=True),
 ]
+REGISTERED = [
+    kind(**settings, abstain=abstain)
+    for kind in registry.POLICIES.values()
+    for settings in kind.compared
+    for abstain in (False, True)
+]
 
 
 class Cautious(rh.Policy):
@@ -48,7 +55,7 @@ class Cautious(rh.Policy):
         return out
 
 
-@pytest.mark.parametrize("policy", [*POLICIES, Cautious(abstain=True)], ids=repr)
+@pytest.mark.parametrize("policy", [*POLICIES, *REGISTERED, Cautious(abstain=True)], ids=repr)
 @pytest.mark.parametrize("seed", range(4))
 def test_conformance(policy, seed):
     valuation, exact = world(seed)
@@ -64,6 +71,22 @@ def test_conformance(policy, seed):
                 assert not np.asarray(chosen)[~view.mask].any()
     assert math.fsum(policy.mixing(weights)) == pytest.approx(1)
     assert policy.name == policy.name.lower()
+
+
+@pytest.mark.parametrize("policy", REGISTERED, ids=repr)
+def test_a_policy_knows_itself(policy):
+    kind = type(policy)
+    assert registry.POLICIES[policy.name] is kind and kind(**policy.settings(), abstain=policy.abstain) == policy
+    assert policy.sentence.endswith(".") and policy.does and policy.words.startswith(policy.name.replace("_", " "))
+    assert policy.words.endswith(", may abstain") == policy.abstain
+    assert kind.draws_one == (kind.act is Policy.act) and (kind.draws_one or not kind.mixes_weights)
+    valuation, exact = world(2)
+    view = View(next(iter(valuation.blocks())), policy.abstain, within_scene_scale(valuation))
+    best = [np.array_equal(policy.act(view, np.eye(3)[h]), view.best(h)) for h in range(3)]
+    assert all(best) or not kind.maximises
+    by_scale = np.array(exact["agent"], float)
+    for done in kind.act_each([policy], {policy.abstain: view}, by_scale):
+        np.testing.assert_array_equal(done, policy.act(view, by_scale))
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)

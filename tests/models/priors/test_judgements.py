@@ -122,7 +122,7 @@ def test_symmetric_answers_give_equal_weights():
 
 
 def spread_of(said, n=2):
-    held = rh.Judgements(said, "a test").held(listed(n))
+    held = rh.Judgements(said, "a test").weighted_draws(listed(n))
     return float(np.sqrt(held.chance @ (held.pi[:, 0] - held.mean()[0]) ** 2)), held.mean()[0]
 
 
@@ -151,7 +151,7 @@ def test_rows_and_sides_in_any_order():
 def test_draws_are_given_the_truth():
     said, _ = simulated(np.random.default_rng(8), 3, 2, 5)
     prior, h = rh.Judgements(said, "x"), listed(3)
-    held, mean = prior.held(h), prior.weights_of(h)
+    held, mean = prior.weighted_draws(h), prior.weights_of(h)
     n = 40_000
     for truth in range(3):
         drawn = prior.draws(h, np.full(n, truth), np.random.default_rng(truth))

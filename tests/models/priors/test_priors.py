@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
+from reward_hypotheses.models.priors import languages, registry
 
 H = hypotheses_of(
     {
@@ -53,7 +54,22 @@ PRIORS = [
 ]
 
 
-@pytest.mark.parametrize("prior", PRIORS, ids=lambda p: p.name)
+@pytest.mark.parametrize("prior", registry.SHIPPED, ids=lambda p: p.name)
+def test_a_prior_that_ships_knows_itself(prior):
+    assert prior.sentence == registry.prior_in_words(prior.name)
+    assert prior.source is None and any(isinstance(prior, kind) for kind in registry.FOILS.values())
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES.values(), ids=lambda language: language.name)
+def test_a_language_knows_itself(language):
+    assert languages.LANGUAGES[language.name] is language and language.sentence
+    expressions = [reward.expression for reward in H.rewards]
+    bits = language.bits(expressions, H.columns)
+    assert bits.shape == (4,) and (bits > 0).all() and bits[0] < bits[2]
+    np.testing.assert_array_equal(bits, rh.Simplicity(language.name).bits(H))
+
+
+@pytest.mark.parametrize("prior", [*PRIORS, *registry.SHIPPED], ids=lambda p: p.name)
 def test_conformance(prior):
     log_prior = prior.log_prior(H)
     assert log_prior.shape == (4,) and not np.isnan(log_prior).any()

@@ -1,0 +1,179 @@
+"""Reward: a number for every item of a table. One class for each way of stating it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, override
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.rounding import Bound
+from reward_hypotheses.data.table import Table
+
+type Error = np.ndarray | float
+"""A bound of rounding errors: 0.0 where every value is a whole number."""
+type Bounded = tuple[np.ndarray | float, Error]
+"""Values, and the bound of each one's rounding error."""
+type ColumnOf = Callable[[str], np.ndarray]
+type BoundOf = Callable[[str], Bound]
+
+
+class Reward(ABC):
+    """The reward of every item of a table by one hypothesis.
+
+    A reward is declared, then fitted to feedback, then evaluated on a test. Most are the same object throughout; one with
+    continuous weights is known by its posterior once fitted, and by draws on a test.
+    """
+
+    continuous: ClassVar[bool] = False
+    """Whether its weights are continuous, so that it stands for a family of rewards."""
+    predicts: ClassVar[bool] = True
+    """Whether it predicts every item; false of the hypothesis "none of the others"."""
+    no_length: ClassVar[str] = "has continuous weights"
+    """Why it has no length in a simplicity language."""
+    expression: Expression | None = None
+    """The expression that it is, whose length a simplicity language measures."""
+    function: Callable[..., Any] | None = None
+    """The callable that it is, which no file can hold."""
+
+    @property
+    def needs_line(self) -> bool:
+        """Whether a failure line must be stated for it."""
+        return self.predicts and not self.continuous
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The reward in words."""
+
+    def written(self) -> Any:
+        """Return the reward as a study file and a tree hold it."""
+        return self.text
+
+    def expressions(self, who: str) -> dict[str, Expression]:
+        """Return every expression that the reward rests on, by what names it in messages."""
+        return {}
+
+    @property
+    def declared(self) -> "Reward":
+        """The reward before it was fitted."""
+        return self
+
+    @property
+    def typical(self) -> "Reward":
+        """The fixed reward that stands for it: of a family, the one with its mean weights."""
+        return self
+
+    def members(self, n: int, table: Table, rng: np.random.Generator) -> "list[Reward]":
+        """Return fixed rewards that stand for it: itself, or n members of a family.
+
+        Members are drawn from the posterior, or before it from the prior in units of the features of a table.
+        """
+        return [self]
+
+    def on_test(self, n_draws: int) -> "Reward":
+        """Return the reward as a test evaluates it: a family by at most so many draws."""
+        return self
+
+    def called(self, name: str, table: Table) -> np.ndarray | None:
+        """Return the reward of every item (item,) where it must be evaluated on the whole table at once, else None."""
+        return None
+
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
+        """Evaluate item by item, with a bound of the rounding error beside each value; see `Expression.bounded`."""
+        raise NotImplementedError(f"{type(self).__name__} is not evaluated before it is fitted")
+
+    def catastrophe(self, cells: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray | None:
+        """Return the probability that each item is worse than failing where no reward decides it, else None.
+
+        Parameters
+        ----------
+        cells : callable
+            Positions of rules -> which cell of their predictions each item is in.
+        """
+        return None
+
+    @property
+    def inflation(self) -> float:
+        """How many times the variance of a mean over its draws is that of independent draws, at most."""
+        return 1.0
+
+    def draws(self, role: str) -> np.ndarray | None:
+        """Return the coefficients of the draws of a family on a test (draw, feature), None of a fixed reward.
+
+        Parameters
+        ----------
+        role : {"agents", "judges", "partners"}
+            Draws that an agent may act by, that may be true, or that may be true for each of the former.
+        """
+        return None
+
+
+@dataclass(frozen=True)
+class ExpressionReward(Reward):
+    """A reward that an expression over columns gives."""
+
+    expression: Expression = field()
+
+    @property
+    @override
+    def text(self) -> str:
+        return self.expression.text
+
+    @override
+    def expressions(self, who: str) -> dict[str, Expression]:
+        return {who: self.expression}
+
+    @override
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
+        return self.expression.bounded(column, bound)
+
+
+@dataclass(frozen=True)
+class CallableReward(Reward):
+    """A reward that a function gives: Dataset -> DataArray over the dimensions of its scenes and options."""
+
+    no_length: ClassVar[str] = "is a callable"
+
+    function: Callable[..., Any] = field()
+
+    @property
+    @override
+    def text(self) -> str:
+        return str(getattr(self.function, "__name__", "callable"))
+
+    @override
+    def written(self) -> str:
+        return f"callable {getattr(self.function, '__qualname__', type(self.function).__name__)}"
+
+    @override
+    def called(self, name: str, table: Table) -> np.ndarray:
+        dataset = table.to_dataset()
+        out = self.function(dataset)
+        dims = tuple(d for d in (table.unit, "option") if d in dataset.dims)
+        if not hasattr(out, "dims") or not set(out.dims) <= set(dims):
+            raise InputError(
+                f"hypothesis {name!r}: a callable reward takes a Dataset and returns a DataArray over {dims}, not "
+                f"{type(out).__name__}"
+            )
+        for dim in (d for d in out.dims if d in out.coords and d in dataset.coords):
+            if out.indexes[dim].equals(dataset.indexes[dim]):
+                continue
+            if len(out.indexes[dim]) != dataset.sizes[dim] or not dataset.indexes[dim].isin(out.indexes[dim]).all():
+                raise InputError(
+                    f"hypothesis {name!r}: its DataArray has other {dim}s than the table; give a reward for each"
+                )
+            out = out.sel({dim: dataset[dim]})
+        grid = out.broadcast_like(dataset[dims[0]] if len(dims) == 1 else dataset).transpose(*dims).to_numpy()
+        grid = grid.astype(np.float64).reshape(table.n_scenes, -1)
+        scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+        return np.asarray(grid[scene, table.positions if table.has_options else 0])
+
+
+def reward_of(value: "Reward | Expression | Callable[..., Any]") -> Reward:
+    """Return a reward: the one given, or that of an expression or a callable."""
+    if isinstance(value, Reward):
+        return value
+    return ExpressionReward(value) if isinstance(value, Expression) else CallableReward(value)

@@ -1,0 +1,115 @@
+"""Languages of simplicity: how many bits each counts for an expression."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, override
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.expressions.operators import ALPHABET
+from reward_hypotheses.data.expressions.syntax import Expression
+
+
+class Language(ABC):
+    """A language in which expressions are written, so that each has a length.
+
+    Attributes
+    ----------
+    name : str
+        Its name in study files and results.
+    """
+
+    name: str
+    sentence: ClassVar[str] = ""
+    """What a prior of this language finds likelier, as a clause."""
+
+    @abstractmethod
+    def bits(self, expressions: Sequence[Expression], columns: Sequence[str]) -> np.ndarray:
+        """Return the length of each expression, bits: (expression,).
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns of the first feedback's table, in order.
+        """
+
+
+class Symbols(Language):
+    """A language that counts symbols of the parsed expression, log2 of the alphabet's size each.
+
+    The alphabet is the operators and functions, the distinct columns that any expression names, and a number. A subclass
+    may give columns costs of their own (`of_columns`).
+    """
+
+    def of_columns(self, names: set[str], columns: Sequence[str]) -> Mapping[str, float]:
+        """Return the bits of those columns, among the names, that cost other than a symbol."""
+        return {}
+
+    @override
+    def bits(self, expressions: Sequence[Expression], columns: Sequence[str]) -> np.ndarray:
+        names = {c for e in expressions for c in e.columns}
+        symbol = math.log2(ALPHABET + len(names) + 1)
+        cost = dict.fromkeys(names, symbol) | dict(self.of_columns(names, columns))
+        return np.array(
+            [math.fsum(cost[s.name] if s.kind == "column" else symbol for s in e.program) for e in expressions]
+        )
+
+
+class Rules(Symbols):
+    """Symbols of the parsed expression."""
+
+    name = "rules"
+    sentence: ClassVar[str] = "simpler hypotheses first: the fewer symbols its reward is written with, the likelier"
+
+
+class Letters(Language):
+    """Characters of the expression as written, white space left out, 8 bits each."""
+
+    name = "letters"
+    sentence: ClassVar[str] = "simpler hypotheses first: the fewer characters its reward is written with, the likelier"
+
+    @override
+    def bits(self, expressions: Sequence[Expression], columns: Sequence[str]) -> np.ndarray:
+        return np.array([8.0 * len("".join(e.text.split())) for e in expressions])
+
+
+class Columns(Symbols):
+    """Symbols, a column at the Elias gamma length ``2 floor(log2 k) + 1`` of its position k in the table."""
+
+    name = "columns"
+    sentence: ClassVar[str] = (
+        "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
+        "training table"
+    )
+
+    @override
+    def of_columns(self, names: set[str], columns: Sequence[str]) -> Mapping[str, float]:
+        if missing := [name for name in names if name not in columns]:
+            raise InputError(f"column {missing[0]!r} is not in the first feedback's table, which 'columns' counts by")
+        return {name: 2.0 * math.floor(math.log2(columns.index(name) + 1)) + 1.0 for name in names}
+
+
+@dataclass(frozen=True)
+class StatedCosts(Symbols):
+    """Symbols, some columns at costs that somebody states."""
+
+    sentence: ClassVar[str] = "simpler hypotheses first, by costs that the study gives"
+
+    name: str
+    costs: Mapping[str, float]
+
+    @override
+    def of_columns(self, names: set[str], columns: Sequence[str]) -> Mapping[str, float]:
+        for column in self.costs:
+            if column not in names:
+                raise InputError(
+                    f"language {self.name!r}: costs: no hypothesis names {column!r}; {suggestion(column, sorted(names))}"
+                )
+        return self.costs
+
+
+LANGUAGES: Mapping[str, Language] = {language.name: language for language in (Rules(), Letters(), Columns())}
+"""The languages that ship. On the essay's pair the first ties, the second favours flags, the third red paint."""
