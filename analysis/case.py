@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, PosteriorAgent
 from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
-from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk
+from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.ledger import Recorded
@@ -17,7 +17,7 @@ from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes, on_test
 from reward_hypotheses.models.policies.base import Policy
@@ -194,7 +194,7 @@ class Case:
     @cached_property
     def risk(self) -> Risk:
         """The agent's catastrophe risk on the test."""
-        return catastrophe_risk(self.valuation, self.policy, self.agent_weights, self.judge_weights)
+        return compute_risk(self.valuation, self.policy, self.agent_weights, self.judge_weights)
 
     @cached_property
     def judges_test(self) -> Valuation:
@@ -314,7 +314,7 @@ def case_of(
         other, agent_line = posterior_of(fitted, agent_rewards)
         n, theirs = len(listed), other.hypotheses
         if agent_fail_utility is not None:
-            agent_line = failure_line(
+            agent_line = stated_line(
                 agent_fail_utility, theirs.names, "agent_fail_utility", may_lack=theirs.may_lack_line
             )
         names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
@@ -323,7 +323,7 @@ def case_of(
         beliefs = PosteriorAgent(other, n)
     else:
         if agent_fail_utility is not None:
-            agents_line = failure_line(
+            agents_line = stated_line(
                 agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line
             )
         if fitted is not None:

@@ -13,7 +13,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.hypotheses.callables import remember_callables
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.posterior import METHODS, Posterior
@@ -137,7 +137,7 @@ def prepared(
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(uses))
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
-    line = failure_line(fail_utility, listed.names, may_lack=listed.may_lack_line, in_sd=True)
+    line = stated_line(fail_utility, listed.names, may_lack=listed.may_lack_line, in_sd=True)
     expressions = listed.expressions() | line.expressions(listed.names, "fail_utility")
     features = tuple(dict.fromkeys(c for e in expressions.values() for c in e.columns))
     made = [replace(use, needs=features) for use in made]

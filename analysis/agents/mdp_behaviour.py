@@ -9,7 +9,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, log_softmax, whole
 from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.failure_line import EQUAL, failure_line
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL, stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp import occupancy as arrays
@@ -168,5 +168,5 @@ def _reward(mdp: MDP, reward: Any) -> np.ndarray:
     table = mdp.table.with_booleans(c for c, v in mdp.table.columns.items() if v.is_boolean())
     if problems := check_columns([(table, listed.expressions())]):
         raise InputError(problems)
-    valuation = Valuation(listed, table, failure_line(0.0, listed.names))
+    valuation = Valuation(listed, table, stated_line(0.0, listed.names))
     return np.concatenate([block.reward(0)[0] for block in valuation.blocks()])

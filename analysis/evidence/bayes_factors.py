@@ -52,7 +52,7 @@ def difference(a: float, b: float) -> float:
         return float(np.float64(a) - np.float64(b))
 
 
-def silent_pairs(posterior: Posterior) -> list[tuple[int, int]]:
+def silent_pairs_of(posterior: Posterior) -> list[tuple[int, int]]:
     """Return the pairs that training cannot separate: equal likelihoods in every feedback, item by item."""
     return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
@@ -67,7 +67,7 @@ class SilentPairs(Section[list[list[str]]]):
     @override
     def compute(self, case: Case) -> list[list[str]]:
         names = case.judge_names
-        return [[names[i], names[j]] for i, j in silent_pairs(case.posterior)]
+        return [[names[i], names[j]] for i, j in silent_pairs_of(case.posterior)]
 
 
 class Pairs(Section[list[Pair]]):

@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.asymptotic import left_by_class, limit
-from reward_hypotheses.analysis.risk.catastrophe import Risk, catastrophe_risk, scalar_risk
+from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk, scalar_risk
 from reward_hypotheses.analysis.risk.expected_reward import rewards_by_hypothesis
 from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
 from reward_hypotheses.analysis.section import Document, Section, by_name
@@ -170,7 +170,7 @@ class Agents(Section[Document]):
         if policy.draws_one:
             by_truth = policy.mixing(weights) @ case.risk.matrix
         elif len(weights) ** 2 * case.valuation.table.n_items <= AROUND:
-            by_truth = catastrophe_risk(case.valuation, policy, weights, case.judge_weights).by_truth
+            by_truth = compute_risk(case.valuation, policy, weights, case.judge_weights).by_truth
         else:
             return {"lower": None, "upper": None, "limit": None}
         ends = interval(case.once(values_drawn), by_truth[case.judges], case.settings.prob) or {}

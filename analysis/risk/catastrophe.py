@@ -60,7 +60,7 @@ class Risk:
     members: Pairs | None = None
 
 
-def catastrophe_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
+def compute_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
     """Compute the risk of an agent, with the matrix C and the numbers that follow from it.
 
     Parameters

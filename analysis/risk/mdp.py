@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
 from reward_hypotheses.analysis.risk.intervals import at_least_one, interval_or_nan, judges_weights
-from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
+from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
 from reward_hypotheses.data.numerics import in_threads
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -134,7 +134,7 @@ def mdp_numbers(
         left = np.nan if remaining is None else limit(remaining)[0]
     if case.agent.learns_with_judge and case.policy.mixes_weights:
         log_agent = log_normalised(Uniform().log_prior(judge.hypotheses) + judge.log_evidence)
-        bits = np.array([value_bits(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
+        bits = np.array([bits_needed(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
     values = judges_weights(judge, draws, substream(case.seed, "values"))
     return {
         "mean": risk.mean,

@@ -103,7 +103,7 @@ def _log_sum(x: np.ndarray) -> float:
     return top + math.log(float(np.exp(x - top).sum()))
 
 
-def risk_bounds(
+def contamination_bounds(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> tuple[float, float]:
     """Return the least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q.
@@ -158,7 +158,7 @@ class RiskBounds(Section[Document]):
     def compute(self, case: Case) -> Document:
         about, shares = _about(case), case.settings.contaminations
         return {
-            "risk_bounds": {repr(float(e)): list(risk_bounds(*about, e)) for e in shares},
+            "risk_bounds": {repr(float(e)): list(contamination_bounds(*about, e)) for e in shares},
             "risk_bounds_unlisted": {repr(float(e)): risk_bound_unlisted(*about, e) for e in shares},
         }
 

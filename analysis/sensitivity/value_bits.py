@@ -35,7 +35,7 @@ class Bits:
     reason: str = ""
 
 
-def value_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
+def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
     """Compute the least information about human values with which an agent's risk is at most the target.
 
     ``min sum_j v_j KL(q_j || w) / ln 2`` subject to ``sum_j v_j q_j' C[:, j] <= t``, a rate-distortion function
@@ -172,7 +172,7 @@ class ValueBits(Section[Document]):
             log_agent = np.log(case.agent_weights)
         weights = case.posterior.weights
         return {
-            repr(float(t)): value_bits(case.risk.matrix, weights, log_agent, float(t)).bits
+            repr(float(t)): bits_needed(case.risk.matrix, weights, log_agent, float(t)).bits
             for t in case.settings.targets
         }
 
@@ -197,4 +197,4 @@ def _uniform_agent(case: Case) -> list[Bits]:
     posterior = case.posterior
     log_agent = log_normalised(posterior.acting_prior(Uniform())[1] + posterior.log_evidence)
     matrix = case.risk.matrix[case.judges, case.judges]
-    return [value_bits(matrix, posterior.weights, log_agent, float(t)) for t in case.settings.targets]
+    return [bits_needed(matrix, posterior.weights, log_agent, float(t)) for t in case.settings.targets]

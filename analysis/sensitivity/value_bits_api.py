@@ -57,7 +57,7 @@ def value_bits(
             matrix = case.risk.matrix if case.posterior.families else risk.matrix
             judge = case.posterior
             log_agent = log_normalised(uninformed + judge.log_evidence)
-            return values.value_bits(matrix, judge.weights, log_agent, float(target))
+            return values.bits_needed(matrix, judge.weights, log_agent, float(target))
 
         solved = solve(case)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
@@ -86,4 +86,4 @@ def risk_bounds(
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     by_truth = case.risk.by_truth[case.judges]
-    return prior.risk_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)
+    return prior.contamination_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

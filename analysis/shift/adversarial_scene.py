@@ -19,7 +19,7 @@ from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import study_in
@@ -225,7 +225,7 @@ def _shared(
     lines = [study["fail_utility"] for study in _studies(tree, agent)]
     if agent_fail_utility is not None:
         lines.append(agent_fail_utility if isinstance(agent_fail_utility, Mapping) else {"": agent_fail_utility})
-    read = set(shared).union(*(failure_line(line, list(line), may_lack=list(line)).columns for line in lines))
+    read = set(shared).union(*(stated_line(line, list(line), may_lack=list(line)).columns for line in lines))
     return [name for name in box if name in read]
 
 

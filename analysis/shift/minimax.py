@@ -15,7 +15,7 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 LARGEST = 200_000  # kinds of option times kinds of scene of which a linear program is made
 
 
-def worst_case(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
+def minimax_risk(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
     """Return the least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
 
     Over all policies a that abstain in at most a share rho of the scenes. Training is silent within S, so an agent that
@@ -112,9 +112,9 @@ class Impossible(Section[Document]):
         classes = [members.tolist() for members in case.posterior.members() if len(members) > 1]
         if not classes:
             return None
-        least = [float(worst_case(case.valuation, members, ABSTAINING[:1])[0]) for members in classes]
+        least = [float(minimax_risk(case.valuation, members, ABSTAINING[:1])[0]) for members in classes]
         worst = max(range(len(classes)), key=lambda k: -1.0 if math.isnan(least[k]) else least[k])
-        rest = worst_case(case.valuation, classes[worst], ABSTAINING[1:]).tolist()
+        rest = minimax_risk(case.valuation, classes[worst], ABSTAINING[1:]).tolist()
         return {
             "hypotheses": [case.judge_names[h] for h in classes[worst]],
             "risk": {repr(rho): x for rho, x in zip(ABSTAINING, [least[worst], *rest], strict=True)},

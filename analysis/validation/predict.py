@@ -27,7 +27,7 @@ from reward_hypotheses.data.worlds.episodes import (
 )
 from reward_hypotheses.models.feedback.kinds.choices import Choices
 from reward_hypotheses.models.fit import fit
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -362,7 +362,7 @@ def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: n
 def shift_of_test(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
     """Test whether a test is shifted, by the rewards of the named rules on it and in training."""
     listed = hypotheses_of(dict(world.rules))
-    line = failure_line(0.5, listed.names)
+    line = stated_line(0.5, listed.names)
     columns = [*world.columns]
     before, after = (
         Valuation(listed, as_table(table[columns].isel(scene=starting_scenes(table)), name), line)

@@ -20,7 +20,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.kinds.stops import Stops
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.columns import check_columns
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_sum_exp
@@ -169,7 +169,7 @@ class FailureJudgements:
         problems += check_columns([(items, hypotheses.expressions())])
         if problems:
             raise InputError(problems)
-        valuation = Valuation(hypotheses, items, failure_line(0.0, names))
+        valuation = Valuation(hypotheses, items, stated_line(0.0, names))
         lines = []
         for h, name in enumerate(names):
             rewards = self.asked.rewards(valuation, h)

@@ -101,7 +101,7 @@ class FailureLine:
         return [value.text if isinstance(value, Expression) else value for value in self.values]
 
 
-def failure_line(
+def stated_line(
     stated: object,
     names: Sequence[str],
     key: str = "fail_utility",

@@ -13,7 +13,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.callables import callables_of
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, failure_line
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of, weight_names
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled
@@ -148,7 +148,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
                 raise InputError(f"hypothesis {name!r} was a {reward}; pass hypotheses= with it again")
             rewards = rewards | {name: alive[name]}
     listed = hypotheses_of(rewards, study["columns"])
-    line = failure_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
+    line = stated_line(study["fail_utility"], listed.names, may_lack=listed.may_lack_line)
     evidence = in_order(tree, "evidence")
     value = {str(name): array.to_numpy() for name, array in evidence.data_vars.items()}
     opinions = _opinions(value, "opinion", [None] * len(value["opinion_share"]))

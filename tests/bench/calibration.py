@@ -11,7 +11,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.agents.inferred import read_agent_of
 from reward_hypotheses.data.readers.elicitation import GRADES
 from reward_hypotheses.models.feedback.collection import named
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -62,7 +62,7 @@ def simulate(kind, rng):
     """Draw values, a truth, a nuisance and data; say which intervals hold which truth, and how far the weights are off."""
     make, _ = KINDS[kind]
     hypotheses = hypotheses_of(TEXTS)
-    line = failure_line(0.2, hypotheses.names)
+    line = stated_line(0.2, hypotheses.names)
     x, y = rng.normal(size=(2, SCENES, OPTIONS))
     prior = rh.Elicited(WEIGHTS, "a simulation", strength=STRENGTH)
     mean = np.array(list(WEIGHTS.values()), float) / sum(WEIGHTS.values())
@@ -80,7 +80,7 @@ def simulate(kind, rng):
 def simulate_proxies(kind, rng):
     """The same of several proxies, whose designer has one rationality."""
     hypotheses = hypotheses_of(TEXTS)
-    line = failure_line(0.2, hypotheses.names)
+    line = stated_line(0.2, hypotheses.names)
     prior = rh.Elicited(WEIGHTS, "a simulation", strength=STRENGTH)
     pi = rng.dirichlet(STRENGTH * np.array(list(WEIGHTS.values()), float) / sum(WEIGHTS.values()))
     truth = int(rng.choice(3, p=pi))
@@ -100,7 +100,7 @@ def simulate_walks(rng):
     """The same of somebody who walks in a yard."""
     texts = {"x": "x", "y": "2*y - z", "both": "z - x"}
     hypotheses = hypotheses_of(texts)
-    line = failure_line(0.2, hypotheses.names)
+    line = stated_line(0.2, hypotheses.names)
     prior = rh.Elicited(WEIGHTS, "a simulation", strength=STRENGTH)
     pi = rng.dirichlet(STRENGTH * np.array(list(WEIGHTS.values()), float) / sum(WEIGHTS.values()))
     truth, beta = int(rng.choice(3, p=pi)), math.exp(rng.normal())
@@ -142,14 +142,14 @@ def simulate_linear(name, rng):
     table = {"x": x, "y": y, "said": placeholder(kind)}
     (blank,) = named([make(table)])
     truth = combination(family.features, weights[0] / [x.std(), y.std()])
-    line = failure_line(0.2, ["truth"])
+    line = stated_line(0.2, ["truth"])
     reader = family.read_by(blank)
     inputs = reader.at(Valuation(Hypotheses(("truth",), (truth,)), blank.items, line), 0)
     theta = {key: nuisance.draws((1,), rng) for key, nuisance in reader.nuisances.items()}
     said = np.asarray(reader.replicate(inputs, theta, 1, rng)[0]).reshape(SCENES, OPTIONS)
     (one,) = named([make(table | {"said": said})])
     posterior = weigh(
-        hypotheses_of({"family": family}), rh.Uniform("a simulation"), [one], failure_line(0.2, ["family"])
+        hypotheses_of({"family": family}), rh.Uniform("a simulation"), [one], stated_line(0.2, ["family"])
     )
     fitted = posterior.families[0]
     options = np.random.default_rng(3).normal(size=(400, 3, 2))  # a test, on which the agent takes up 0.8 x - 0.6 y
@@ -214,7 +214,7 @@ VALUES = {"judgements": simulate_judgements, "failure judgements": simulate_fail
 def simulate_agent(rng):
     """The same of an agent's weights: a hypothesis from its prior, then labels by it and choices by it, each with nuisances."""
     hypotheses = hypotheses_of(TEXTS)
-    line = failure_line(0.2, hypotheses.names)
+    line = stated_line(0.2, hypotheses.names)
     x, y = rng.normal(size=(2, SCENES, OPTIONS))
     prior = rh.Elicited(WEIGHTS, "a simulation")
     truth = int(rng.choice(3, p=prior.weights_of(hypotheses)))

@@ -88,21 +88,21 @@ def timed(work: Callable[[], object], repeat: int) -> float:
 def weights(n: int, count: int, repeat: int) -> float:
     """Posterior weights from expressions and labels: rewards, counts, evidence, normalisation."""
     from reward_hypotheses.models.feedback.kinds.labels import Labels
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     return timed(lambda: weigh(hypotheses, Uniform("a bench"), [feedback], line), repeat)
 
 
 def weights_of_predictions(n: int, count: int, repeat: int) -> float:
     """The same once the rewards are there: counts of agreement, evidence, normalisation."""
     from reward_hypotheses.models.feedback.kinds.labels import Labels
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.priors.uniform import Uniform
@@ -110,27 +110,27 @@ def weights_of_predictions(n: int, count: int, repeat: int) -> float:
 
     hypotheses = hypotheses_of(rules(count))
     feedback = Labels(table(n, 1), "y", noise=(1.0, 19.0))
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     valuation = Valuation(hypotheses, feedback.items, line, for_labels=True)
     return timed(lambda: weigh(hypotheses, Uniform("a bench"), [feedback], line, [valuation]), repeat)
 
 
 def risk(n: int, count: int, full: bool) -> float:
     """Scalar risk of the uniform agent, or risk with the matrix and all that hangs on it."""
-    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, scalar_risk
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.analysis.risk.catastrophe import compute_risk, scalar_risk
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
 
     hypotheses = hypotheses_of(rules(count))
     scenes = table(n, 3)
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     w = np.full(count, 1 / count)
 
     def work() -> object:
         valuation = Valuation(hypotheses, scenes, line)
-        return catastrophe_risk(valuation, Commit(), w, w) if full else scalar_risk(valuation, Commit(), w, w)
+        return compute_risk(valuation, Commit(), w, w) if full else scalar_risk(valuation, Commit(), w, w)
 
     return timed(work, 1)
 
@@ -153,13 +153,13 @@ def queries(n: int, count: int) -> float:
 def policies(n: int, count: int) -> float:
     """Expected reward and risk of every policy that ships, the agent's weights all alike."""
     from reward_hypotheses.analysis.risk.frontier import frontier
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
 
     hypotheses = hypotheses_of(rules(count))
-    valuation = Valuation(hypotheses, table(n, 5), failure_line(0.0, hypotheses.names))
+    valuation = Valuation(hypotheses, table(n, 5), stated_line(0.0, hypotheses.names))
     w = np.full(count, 1 / count)
     return timed(lambda: frontier(valuation, Commit(), w, w), 3)
 
@@ -168,19 +168,19 @@ def argument(n: int, count: int) -> float:
     """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
     from reward_hypotheses.analysis.agents.agent import Extrapolating
     from reward_hypotheses.analysis.case import Case
-    from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs
+    from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs_of
     from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
     from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
     from reward_hypotheses.analysis.evidence.sample_size import sample_size_document
     from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
-    from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+    from reward_hypotheses.analysis.risk.catastrophe import compute_risk
     from reward_hypotheses.analysis.risk.intervals import dangerous_pairs
     from reward_hypotheses.analysis.sensitivity.failure_line_shift import failure_curve
     from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
     from reward_hypotheses.analysis.sensitivity.prior import (
         bounds_within_factor,
+        contamination_bounds,
         risk_bound_unlisted,
-        risk_bounds,
         slopes,
         tipping_point,
         weight_to_lead,
@@ -188,7 +188,7 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
     from reward_hypotheses.analysis.shift.minimax import Impossible
     from reward_hypotheses.models.feedback.kinds.labels import Labels
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
@@ -196,18 +196,18 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.models.weights.weigh import weigh
 
     hypotheses = hypotheses_of(rules(count))
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     posterior = weigh(
         hypotheses, Uniform("a bench"), [Labels(table(20, 1), "y", noise=(1.0, 19.0), name="labels")], line
     )
     valuation = Valuation(hypotheses, table(n, 3), line)
     w, policy, support = posterior.weights, Commit(), table(2000, 1)
-    risk = catastrophe_risk(valuation, policy, w, w)
+    risk = compute_risk(valuation, policy, w, w)
     held = posterior.log_prior, posterior.log_evidence
 
     def work() -> object:
         first = [
-            silent_pairs(posterior),
+            silent_pairs_of(posterior),
             pairs(posterior),
             dangerous_pairs(posterior, risk.matrix),
             bounded_pairs(posterior),
@@ -218,7 +218,7 @@ def argument(n: int, count: int) -> float:
             bits_curve(posterior, valuation, risk.matrix, 0.01, np.random.default_rng(0)),
         ]
         second = [
-            [risk_bounds(*held, risk.by_truth, e) for e in (0.01, 0.05, 0.1)],
+            [contamination_bounds(*held, risk.by_truth, e) for e in (0.01, 0.05, 0.1)],
             [risk_bound_unlisted(*held, risk.by_truth, e) for e in (0.01, 0.05, 0.1)],
             [risk_bounds_jointly(*held, risk.matrix, e) for e in (0.01, 0.05, 0.1)],
             [bounds_within_factor(*held, risk.by_truth, k) for k in (2.0, 10.0)],
@@ -237,14 +237,14 @@ def worst(n: int, count: int) -> float:
     from reward_hypotheses.analysis.rollout import rollout
     from reward_hypotheses.analysis.shift.features import usable_features
     from reward_hypotheses.analysis.shift.worst_case import worst_document, worst_risks
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
     from reward_hypotheses.models.policies.commit import Commit
 
     hypotheses = hypotheses_of(rules(count))
     scenes = table(n, 4)
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     w = np.full(count, 1 / count)
 
     def work() -> object:
@@ -320,7 +320,7 @@ def ranked(n: int, options: int, count: int) -> float:
     """Evidence of rankings under many hypotheses, the rationality integrated out."""
     from reward_hypotheses.models.feedback.collection import named
     from reward_hypotheses.models.feedback.kinds.rankings import Rankings
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.priors.uniform import Uniform
     from reward_hypotheses.models.weights.weigh import weigh
@@ -333,7 +333,7 @@ def ranked(n: int, options: int, count: int) -> float:
     texts = {f"h{h}": " + ".join(f"{rng.normal():.4f}*x{k}" for k in range(4)) for h in range(count)}
     (one,) = named([Rankings(held, "rank")])
     hypotheses = hypotheses_of(texts)
-    line = failure_line(0.0, hypotheses.names)
+    line = stated_line(0.0, hypotheses.names)
     return timed(lambda: weigh(hypotheses, Uniform("a bench"), [one], line), 1)
 
 

@@ -27,7 +27,7 @@ def ours(x, second):
     from reward_hypotheses.data.readers.in_memory import as_table
     from reward_hypotheses.models.feedback.collection import named
     from reward_hypotheses.models.feedback.kinds.choices import Choices
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.linear import Linear
     from reward_hypotheses.models.priors.uniform import Uniform
@@ -43,7 +43,7 @@ def ours(x, second):
     (feedback,) = named([Choices(as_table(held, "bench"), "chosen")])
     start = time.perf_counter()
     hypotheses = hypotheses_of({"family": family})
-    posterior = weigh(hypotheses, Uniform("a bench"), [feedback], failure_line(0.0, ["family"]))
+    posterior = weigh(hypotheses, Uniform("a bench"), [feedback], stated_line(0.0, ["family"]))
     seconds = time.perf_counter() - start
     fitted = posterior.families[0]
     return seconds, fitted.ess, fitted.weights.mean(axis=0) / fitted.scale

@@ -279,7 +279,7 @@ def test_thousands_of_option_names_stay_small_and_quick(tmp_path):
 
 
 def test_one_scene_with_very_many_options(tmp_path):
-    from reward_hypotheses.models.hypotheses.failure_line import failure_line
+    from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -287,7 +287,7 @@ def test_one_scene_with_very_many_options(tmp_path):
     big = "".join(f"big,{i},{i % 7}\n" for i in range(30_000))
     t = read(tmp_path, "scene,option,x\n" + rows + big)
     h = hypotheses_of({"x": "x"})
-    valuation = Valuation(h, t, failure_line(1.0, h.names))
+    valuation = Valuation(h, t, stated_line(1.0, h.names))
     assert sum(b.shape[0] * b.shape[1] for b in valuation.blocks()) < 5 * t.n_items
     from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
     from reward_hypotheses.models.policies.commit import Commit

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -41,8 +41,8 @@ def world(seed, scenes=7, options=4, hypotheses=3, ragged=True, weights=False, f
     valuation = Valuation(
         h,
         table,
-        failure_line(dict(zip(names, map(float, lines), strict=True)), names),
-        failure_line(dict(zip(names, map(float, told), strict=True)), names),
+        stated_line(dict(zip(names, map(float, lines), strict=True)), names),
+        stated_line(dict(zip(names, map(float, told), strict=True)), names),
     )
     for_policy = available & ~columns.get("is_failing", np.zeros(shape, bool))
     exact = {

@@ -110,7 +110,7 @@ def more_data(document: Document) -> list[str]:
         unsettled = [p for p in simulated["pairs"] if min(weights[p["truth"]], weights[p["other"]]) > UNSETTLED]
         unsettled.sort(key=lambda p: -weights[p["truth"]])
         for pair in unsettled[:2]:
-            expected = Expected(name, simulated, pair)
+            expected = ExpectedItems(name, simulated, pair)
             aim = f"if {pair['truth']!r} is true, to favour it over {pair['other']!r} at {expected.odds:g} to 1"
             if math.isinf(expected.items):
                 sentence = f"More than {expected.most:,} items of {name} such as these would be needed in all, {aim}."
@@ -124,7 +124,7 @@ def more_data(document: Document) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedItems:
     """The expected items of a feedback that favour one hypothesis over another."""
 
     feedback: str
@@ -184,14 +184,14 @@ class Expected:
         return f"{many}{which} in all are expected to favour {aim}" + ("" if never else self.so_far(document))
 
 
-def hardest(document: Document, least: float = UNSETTLED) -> Expected | None:
+def hardest(document: Document, least: float = UNSETTLED) -> ExpectedItems | None:
     """Return the items that tell the leading hypothesis from its closest rival.
 
     Only hypotheses that agent or judge give more weight than ``least`` count, and of each the feedback that tells it soonest;
     None where no number was simulated for any of them.
     """
     weights, agent, lead = document["weights"], document["agent_weights"], leading(document)
-    soonest: dict[str, Expected] = {}
+    soonest: dict[str, ExpectedItems] = {}
     for name, simulated in document["telling"].items():
         if simulated is None:
             continue
@@ -202,7 +202,7 @@ def hardest(document: Document, least: float = UNSETTLED) -> Expected | None:
                 max(weights[h], agent.get(h, 0.0)) > least for h in others
             ):
                 continue
-            expected = Expected(name, simulated, pair)
+            expected = ExpectedItems(name, simulated, pair)
             if pair["other"] not in soonest or expected.items < soonest[pair["other"]].items:
                 soonest[pair["other"]] = expected
     return max(soonest.values(), key=lambda expected: expected.items, default=None)

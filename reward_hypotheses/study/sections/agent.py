@@ -14,7 +14,7 @@ from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.registry import VALUES
-from reward_hypotheses.study.sections.catastrophe import stated_line
+from reward_hypotheses.study.sections.catastrophe import line_of_section
 from reward_hypotheses.study.sections.feedback import FeedbackSpec
 from reward_hypotheses.study.sections.hypotheses import read_rewards
 from reward_hypotheses.study.sections.values import BASELINES, baseline
@@ -90,7 +90,7 @@ class AgentSpec:
         if self.fail_utility is not None or self.fail_utility_sd is not None:
             may_lack = [*judge.may_lack_line, *hypotheses]
             with problems.at("[agent]"):
-                both = stated_line(self.fail_utility, self.fail_utility_sd, [*names, *hypotheses], may_lack)
+                both = line_of_section(self.fail_utility, self.fail_utility_sd, [*names, *hypotheses], may_lack)
                 lines = [FailureLine(both.values[: len(names)]), FailureLine(both.values[len(names) :])]
         return StudyAgent(policy, prior, lines[0], Hypotheses(tuple(hypotheses), tuple(hypotheses.values())), lines[1])
 

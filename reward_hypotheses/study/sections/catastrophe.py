@@ -6,7 +6,7 @@ from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd, failure_line
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd, stated_line
 from reward_hypotheses.study.validation import Problems, key
 
 
@@ -33,11 +33,11 @@ class CatastropheSpec:
             return None
         line = None
         with problems.at("[catastrophe]"):
-            line = stated_line(self.fail_utility, self.fail_utility_sd, names, may_lack)
+            line = line_of_section(self.fail_utility, self.fail_utility_sd, names, may_lack)
         return line
 
 
-def stated_line(utility: Any, sds: Any, names: Sequence[str], may_lack: Sequence[str]) -> FailureLine:
+def line_of_section(utility: Any, sds: Any, names: Sequence[str], may_lack: Sequence[str]) -> FailureLine:
     """Return the failure line that a section states.
 
     Parameters
@@ -48,10 +48,10 @@ def stated_line(utility: Any, sds: Any, names: Sequence[str], may_lack: Sequence
     if utility is not None and sds is not None:
         raise InputError("fail_utility_sd: stands beside fail_utility; give one of the two")
     if sds is None:
-        return failure_line(utility, names, may_lack=may_lack)
+        return stated_line(utility, names, may_lack=may_lack)
     by_place = {f": {name!r}": value for name, value in sds.items()} if isinstance(sds, Mapping) else {"": sds}
     wrong = [f"fail_utility_sd{place}: {shown(value)}" for place, value in by_place.items() if finite(value) is None]
     if wrong:
         raise InputError([f"{words}; give a finite number of standard deviations, such as -1" for words in wrong])
     stated: Any = {name: InSd(value) for name, value in sds.items()} if isinstance(sds, Mapping) else InSd(sds)
-    return failure_line(stated, names, "fail_utility_sd", may_lack, in_sd=True)
+    return stated_line(stated, names, "fail_utility_sd", may_lack, in_sd=True)

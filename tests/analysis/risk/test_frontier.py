@@ -16,11 +16,11 @@ from worlds import share, world
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import expected_reward
 from reward_hypotheses.analysis.risk import frontier as module
-from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+from reward_hypotheses.analysis.risk.catastrophe import compute_risk
 from reward_hypotheses.analysis.risk.expected_reward import Outcome, prune_weights, rewards_by_hypothesis
 from reward_hypotheses.analysis.risk.frontier import candidates, efficient, frontier
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -144,8 +144,8 @@ def test_rewards_in_the_results_are_those_of_studies_so_changed(tmp_path, name, 
 def test_what_is_unknown_of_what_an_agent_earns_is_null(monkeypatch):
     table = as_table({"x": np.array([[1.0, -1.0], [2.0, 0.5]]), "z": np.array([[0.0, 1.0], [1.0, 0.0]])})
     listed = hypotheses_of({"x": "x", "z": "z"})
-    told = failure_line({"x": 0.0}, ("x", "z"), may_lack=["z"])
-    valuation = Valuation(listed, table, failure_line(0.0, ("x", "z")), told)
+    told = stated_line({"x": 0.0}, ("x", "z"), may_lack=["z"])
+    valuation = Valuation(listed, table, stated_line(0.0, ("x", "z")), told)
     acts, may = rewards_by_hypothesis(valuation, (rh.Commit(), rh.Commit(abstain=True)), np.array([0.5, 0.5]))
     assert acts.tolist() == [1.0, 0.75] and may[0] == 1.0 and np.isnan(may[1])
 
@@ -205,7 +205,7 @@ def test_one_of_its_own_kind_is_held_against_the_rest():
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
     found = frontier(valuation, Timid(), agent, judge)
     assert len(found) == 20 and [one.policy.words for one in found if one.of_agent] == ["timid"]
-    own = catastrophe_risk(valuation, Timid(), agent, judge)
+    own = compute_risk(valuation, Timid(), agent, judge)
     assert next(one.outcome.risk for one in found if one.of_agent) == pytest.approx(own.mean, abs=1e-14)
 
 
@@ -213,11 +213,11 @@ def test_weights_that_change_nothing_are_left_out():
     """But not those of a hypothesis with much at stake."""
     table = as_table({"a": np.array([[1.0, 0.0]]), "b": np.array([[0.0, 1.0]]), "c": np.array([[-1e20, 0.0]])})
     h = hypotheses_of({"a": "a", "b": "b", "c": "c"})
-    valuation = Valuation(h, table, failure_line(0.0, h.names))
+    valuation = Valuation(h, table, stated_line(0.0, h.names))
     agent = np.array([1 - 2e-15, 1e-15, 1e-15])
     assert prune_weights(valuation, agent).tolist() == [agent[0], 0.0, 1e-15]
     found = {one.policy.words: one for one in frontier(valuation, rh.Expected(), agent, agent)}
-    whole = catastrophe_risk(valuation, rh.Expected(), agent, agent)
+    whole = compute_risk(valuation, rh.Expected(), agent, agent)
     assert found["expected"].outcome.risk == whole.mean == pytest.approx(1e-15, abs=2e-15)
     assert found["expected"].outcome.reward == pytest.approx(1e-15, abs=1e-12)
 
@@ -227,7 +227,7 @@ def test_many_hypotheses_of_little_weight_give_what_all_do(monkeypatch):
     names = [f"h{h}" for h in range(40)]
     table = as_table({f"r{h}": rng.normal(size=(30, 4)) for h in range(40)})
     h = hypotheses_of({name: f"r{i}" for i, name in enumerate(names)})
-    valuation = Valuation(h, table, failure_line(0.0, names))
+    valuation = Valuation(h, table, stated_line(0.0, names))
     agent = np.exp(-2.0 * np.arange(40))
     agent /= agent.sum()
     judge = rng.dirichlet(np.ones(40))
@@ -300,7 +300,7 @@ def test_an_agent_that_was_told_nothing_of_failing():
     """One that has a reward of its own, without a line, can be held against others that must act."""
     table = as_table({"a": np.array([[1.0, -1.0]]), "b": np.array([[-1.0, 1.0]])})
     h = hypotheses_of({"a": "a", "mine": "b"})
-    valuation = Valuation(h, table, failure_line({"a": 0.0}, h.names, may_lack=["mine"]))
+    valuation = Valuation(h, table, stated_line({"a": 0.0}, h.names, may_lack=["mine"]))
     found = frontier(valuation, rh.Commit(), np.array([0.25, 0.75]), np.array([1.0, 0.0]))
     assert found[0].of_agent and found[0].outcome.risk == 0.75 and found[0].outcome.reward == -0.5
     for one in found:

@@ -11,7 +11,7 @@ from studies import small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.sensitivity import learning_curve as curve
-from reward_hypotheses.analysis.sensitivity.value_bits import value_bits, value_bits_of_many
+from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed, value_bits_of_many
 
 EPS = 0.1
 PRIOR = {"red": 3.0, "flags": 1.0}
@@ -86,7 +86,7 @@ def test_many_problems_at_once_are_each_alone(seed):
     target = float(rng.choice([0.05, 0.3]))
     got = value_bits_of_many(matrix, judges, agents, target)
     for one, judge, agent in zip(got, judges, agents, strict=True):
-        want = value_bits(matrix, judge, agent, target).bits
+        want = bits_needed(matrix, judge, agent, target).bits
         assert one == want or one == pytest.approx(want, abs=1e-7)
 
 

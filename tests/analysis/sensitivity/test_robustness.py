@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 from reward_hypotheses.analysis.sensitivity.prior import bounds_within_factor, slopes, tipping_point, weight_to_lead
-from reward_hypotheses.analysis.shift.minimax import _by_program, _kinds, worst_case
+from reward_hypotheses.analysis.shift.minimax import _by_program, _kinds, minimax_risk
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -124,7 +124,7 @@ def random_world(rng, scenes=6, options=3, n=3, weights=False):
     if weights:
         columns["scene_weight"] = np.repeat(share[:, None], options, axis=1)
     h = hypotheses_of({f"h{h}": f"r{h}" for h in range(n)})
-    return Valuation(h, as_table(columns), failure_line(0.0, h.names)), bad, available, share / share.sum()
+    return Valuation(h, as_table(columns), stated_line(0.0, h.names)), bad, available, share / share.sum()
 
 
 def by_scene(bad, available, share, rho):
@@ -149,7 +149,7 @@ def test_the_impossible_is_the_linear_program(seed, n):
     rng = np.random.default_rng([seed, n])
     valuation, bad, available, share = random_world(rng, n=n, weights=seed % 2 == 1)
     rhos = [0.0, 0.1, 0.35, 1.0]
-    got = worst_case(valuation, list(range(n)), rhos)
+    got = minimax_risk(valuation, list(range(n)), rhos)
     np.testing.assert_allclose(got, [by_scene(bad, available, share, rho) for rho in rhos], atol=1e-9)
     assert (np.diff(got) <= 1e-12).all() and got[-1] == pytest.approx(0, abs=1e-12)
     if n == 2:
@@ -162,5 +162,5 @@ def test_the_essays_study_is_impossible_by_half():
     table = as_table({"r": np.array([[1.0, -1.0, -1.0]] * 7), "f": np.array([[-1.0, 1.0, -1.0]] * 7)})
     h = hypotheses_of({"red": "r", "flags": "f"})
     rhos = [0.0, 0.25, 0.5, 1.0]
-    got = worst_case(Valuation(h, table, failure_line(0.0, h.names)), [0, 1], rhos)
+    got = minimax_risk(Valuation(h, table, stated_line(0.0, h.names)), [0, 1], rhos)
     assert got.tolist() == [(1 - rho) / 2 for rho in rhos]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_hypotheses.analysis.risk.intervals import quantile, upper_limit_of_none
-from reward_hypotheses.analysis.sensitivity.prior import risk_bound_unlisted, risk_bounds
-from reward_hypotheses.analysis.sensitivity.value_bits import value_bits
+from reward_hypotheses.analysis.sensitivity.prior import contamination_bounds, risk_bound_unlisted
+from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
 
 
 def logs(w):
@@ -23,7 +23,7 @@ def test_the_worked_case():
     flip = np.array([[0.0, 1.0], [1.0, 0.0]])
     want = 1 + 0.01 * math.log2(0.01) + 0.99 * math.log2(0.99)
     for v in ([0.5, 0.5], [0.9, 0.1], [1.0, 0.0]):
-        assert value_bits(flip, np.array(v), logs([0.5, 0.5]), 0.01).bits == pytest.approx(want, abs=1e-12)
+        assert bits_needed(flip, np.array(v), logs([0.5, 0.5]), 0.01).bits == pytest.approx(want, abs=1e-12)
     assert want == pytest.approx(0.9192, abs=1e-4)
 
 
@@ -34,7 +34,7 @@ def test_against_a_general_optimiser(seed):
     matrix = rng.choice([0, 0.25, 0.5, 1], (n, n)) * (1 - np.eye(n) * rng.integers(0, 2))
     v, w = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
     target = float(rng.choice([0.02, 0.1, 0.3]))
-    got = value_bits(matrix, v, logs(w), target)
+    got = bits_needed(matrix, v, logs(w), target)
     want = oracles.value_bits(matrix.tolist(), v.tolist(), w.tolist(), target)
     exact = float(oracles.value_bits_blahut(matrix.tolist(), v.tolist(), w.tolist(), target))
     if math.isinf(want):
@@ -50,23 +50,23 @@ def test_against_a_general_optimiser(seed):
 def test_limits_of_bits():
     flip = np.array([[0.0, 1.0], [1.0, 0.0]])
     v = np.array([0.25, 0.75])
-    assert value_bits(flip, v, logs([0.25, 0.75]), 0.5).bits == 0
-    at_limit = value_bits(flip, v, logs([0.25, 0.75]), 0.0)
+    assert bits_needed(flip, v, logs([0.25, 0.75]), 0.5).bits == 0
+    at_limit = bits_needed(flip, v, logs([0.25, 0.75]), 0.0)
     assert at_limit.bits == pytest.approx(0.25 * 2 - 0.75 * math.log2(0.75), abs=1e-12)
-    close = value_bits(flip, v, logs([0.25, 0.75]), 1e-9)
+    close = bits_needed(flip, v, logs([0.25, 0.75]), 1e-9)
     assert 0 < at_limit.bits - close.bits < 1e-6
-    never = value_bits(np.array([[0.2, 1.0], [1.0, 0.2]]), v, logs([0.5, 0.5]), 0.1)
+    never = bits_needed(np.array([[0.2, 1.0], [1.0, 0.2]]), v, logs([0.5, 0.5]), 0.1)
     assert math.isinf(never.bits) and "0.2" in never.reason
-    shut = value_bits(flip, v, logs([1.0, 0.0]), 0.5)
+    shut = bits_needed(flip, v, logs([1.0, 0.0]), 0.5)
     assert math.isinf(shut.bits) and shut.by_truth[0] == 0 and math.isinf(shut.by_truth[1])
 
 
 def test_weights_that_underflow_are_still_a_place_to_start_from():
     flip = np.array([[0.0, 1.0], [1.0, 0.0]])
     tiny = np.array([0.0, -1000.0])
-    got = value_bits(flip, np.array([0.0, 1.0]), tiny, 0.0)
+    got = bits_needed(flip, np.array([0.0, 1.0]), tiny, 0.0)
     assert got.bits == pytest.approx(1000 / math.log(2))
-    nearly = value_bits(flip, np.array([0.0, 1.0]), tiny, 0.01)
+    nearly = bits_needed(flip, np.array([0.0, 1.0]), tiny, 0.01)
     assert nearly.bits == pytest.approx(0.99 * 1000 / math.log(2), rel=1e-3)
 
 
@@ -76,7 +76,7 @@ def test_bits_fall_as_the_target_rises(seed, target, more):
     rng = np.random.default_rng(seed)
     matrix, v, w = rng.random((4, 4)), rng.dirichlet(np.ones(4)), rng.dirichlet(np.ones(4))
     np.fill_diagonal(matrix, 0)
-    a, b = (value_bits(matrix, v, logs(w), t).bits for t in (target, target + more))
+    a, b = (bits_needed(matrix, v, logs(w), t).bits for t in (target, target + more))
     assert b <= a + 1e-12
 
 
@@ -88,9 +88,13 @@ def test_bounds_against_a_linear_program(seed):
     evidence = np.exp(rng.normal(scale=3, size=n))
     e = float(rng.choice([0.01, 0.1, 0.5]))
     want = oracles.risk_bounds(prior.tolist(), evidence.tolist(), d.tolist(), e)
-    np.testing.assert_allclose(risk_bounds(logs(prior), logs(evidence), d, e), [float(x) for x in want], atol=1e-8)
+    np.testing.assert_allclose(
+        contamination_bounds(logs(prior), logs(evidence), d, e), [float(x) for x in want], atol=1e-8
+    )
     exact = oracles.risk_bounds_exact(prior.tolist(), evidence.tolist(), d.tolist(), e)
-    np.testing.assert_allclose(risk_bounds(logs(prior), logs(evidence), d, e), [float(x) for x in exact], atol=1e-13)
+    np.testing.assert_allclose(
+        contamination_bounds(logs(prior), logs(evidence), d, e), [float(x) for x in exact], atol=1e-13
+    )
     unlisted = risk_bound_unlisted(logs(prior), logs(evidence), d, e)
     assert unlisted == pytest.approx(
         float(oracles.risk_bound_unlisted(prior.tolist(), evidence.tolist(), d.tolist(), e))
@@ -102,9 +106,9 @@ def test_bounds_of_extreme_evidence():
     """Evidence of 1e-5000 neither underflows nor overflows."""
     log_prior, log_evidence = logs([0.5, 0.5, 0.0]), np.array([-11000.0, -12000.0, -9000.0])
     d = np.array([0.2, 0.4, 0.9])
-    lower, upper = risk_bounds(log_prior, log_evidence, d, 0.1)
+    lower, upper = contamination_bounds(log_prior, log_evidence, d, 0.1)
     assert lower == pytest.approx(0.2) and upper == pytest.approx(0.9)
-    lower, upper = risk_bounds(log_prior, np.array([0.0, -np.inf, -9000.0]), d, 0.1)
+    lower, upper = contamination_bounds(log_prior, np.array([0.0, -np.inf, -9000.0]), d, 0.1)
     assert (lower, upper) == (pytest.approx(0.2), pytest.approx(0.2))
 
 

@@ -6,7 +6,7 @@ import pytest
 from reward_hypotheses.analysis.shift.two_sample_test import shift_check
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -39,7 +39,7 @@ def items(rng, n, correlated=True):
 
 def valuation(data, count):
     h = hypotheses_of(dict(list(TEXTS.items())[:count]))
-    return Valuation(h, as_table(data), failure_line(0.0, h.names))
+    return Valuation(h, as_table(data), stated_line(0.0, h.names))
 
 
 def check(train, test, count, seed):
@@ -91,7 +91,7 @@ def test_weights_that_are_all_alike_change_nothing():
     h = hypotheses_of(dict(list(TEXTS.items())[:2]))
 
     def both(extra):
-        line = failure_line(0.0, h.names)
+        line = stated_line(0.0, h.names)
         tables = [as_table(train), as_table({**more, **extra}).subset(kept)]
         weights = np.full(2, 0.5)
         return shift_check(

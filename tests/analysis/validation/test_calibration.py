@@ -13,7 +13,7 @@ from scipy import stats
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.kinds.labels import beta_below_half
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_incomplete_beta
@@ -150,7 +150,7 @@ def test_weights_by_a_second_route():
     h = hypotheses_of(texts)
     for labels in product([False, True], repeat=4):
         kind = rh.Labels({"x": x, "z": z, "y": np.array(labels)}, "y", noise=(1, 3))
-        got = kind.evidence(Valuation(h, kind.items, failure_line(0.0, h.names))).log_evidence
+        got = kind.evidence(Valuation(h, kind.items, stated_line(0.0, h.names))).log_evidence
         want = oracles.labels_evidence([(x > 0).tolist(), (z > 0).tolist()], list(labels), (1, 3))
         np.testing.assert_allclose(np.exp(got), [float(e) for e in want], rtol=1e-13)
 

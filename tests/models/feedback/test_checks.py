@@ -9,7 +9,7 @@ from scipy import integrate, stats
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.collection import named
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -17,7 +17,7 @@ from reward_hypotheses.models.weights.weigh import weigh
 def check_of(one, hypotheses, seed=0):
     listed = hypotheses_of(hypotheses)
     (one,) = named([one])
-    posterior = weigh(listed, rh.Uniform("a test"), [one], failure_line(0.0, listed.names))
+    posterior = weigh(listed, rh.Uniform("a test"), [one], stated_line(0.0, listed.names))
     return one.check(posterior.valuations[0], posterior.evidence[0], posterior.weights, np.random.default_rng(seed))
 
 

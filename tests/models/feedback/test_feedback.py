@@ -16,7 +16,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.feedback.kinds.labels import largest_rate
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import beta_below_half
@@ -38,7 +38,7 @@ TEXTS = {
     "slope": "slope",
     "mix": "where(red, 2, 0) - depth",
 }
-LINE = failure_line(0.0, list(TEXTS))
+LINE = stated_line(0.0, list(TEXTS))
 KINDS = [
     lambda data: rh.Labels(data, "good", noise=(1, 19)),
     lambda data: rh.Labels(data, "good", noise=0.1),
@@ -102,10 +102,10 @@ def test_ties_are_exact(n):
         lambda d: rh.Labels(d, "y", noise=(1, 19)),
         lambda d: rh.Rewards(d, "r", sigma2=(2, 0.1)),
     ):
-        found = evidence(make, data, texts, failure_line(0.0, list(texts)))
+        found = evidence(make, data, texts, stated_line(0.0, list(texts)))
         assert found.classes[0] == found.classes[1] == found.classes[2] != found.classes[3]
         assert found.log_evidence[0] == found.log_evidence[1] == found.log_evidence[2]
-        posterior = weigh(hypotheses_of(texts), rh.Uniform("x"), [make(data)], failure_line(0.0, list(texts)))
+        posterior = weigh(hypotheses_of(texts), rh.Uniform("x"), [make(data)], stated_line(0.0, list(texts)))
         assert posterior.weights[0] == posterior.weights[1] == posterior.weights[2]
 
 
@@ -174,7 +174,7 @@ def test_rewards_of_extreme_priors():
 
 def test_rewards_that_agree_up_to_rounding_are_one_class():
     texts = {"a": "slope", "b": "slope + 0.1 + 0.2 - 0.3", "c": "slope * (1 + 1e-7)", "d": "slope + 1e-12"}
-    found = evidence(KINDS[2], texts=texts, line=failure_line(1e6, list(texts)))
+    found = evidence(KINDS[2], texts=texts, line=stated_line(1e6, list(texts)))
     assert found.classes[0] == found.classes[1] and len(set(found.classes.tolist())) == 3
 
 
@@ -187,7 +187,7 @@ def test_large_tables_give_what_small_ones_do(monkeypatch):
     data = {"x": rng.normal(size=n).round(1), "z": rng.integers(0, 3, n).astype(float), "y": rng.random(n) < 0.5}
     texts = {f"h{i}": f"where(x > {i / 10}, z, x) - {i % 3}" for i in range(12)} | {"tie": "x - x", "near": "1e-12 * x"}
     make = lambda d: rh.Labels(d, "y", noise=(1, 19))  # noqa: E731
-    line = failure_line(0.0, list(texts))
+    line = stated_line(0.0, list(texts))
     small = evidence(make, data, texts, line)
     monkeypatch.setattr(module, "KEEP_CELLS", 0)
     monkeypatch.setattr(module, "LEAST_ITEMS", 100)
@@ -260,7 +260,7 @@ def test_predictive_check_fails_where_eps_absorbs_misfit():
     red, crater = rng.random(n) < 0.5, rng.random(n) < 0.1
     data = {"red": red, "crater": crater, "y": red & ~crater}
     texts = {"red": "where(red, 1, -1)", "anything": "where(crater, 1, -1)"}
-    line = failure_line(0.0, list(texts))
+    line = stated_line(0.0, list(texts))
 
     def p_of(texts, data, noise=(1, 9)):
         feedback = named([rh.Labels(data, "y", noise=noise)])
@@ -283,7 +283,7 @@ def test_predictive_check_of_rewards():
     n = 400
     red, crater = rng.random(n) < 0.5, rng.random(n) < 0.1
     texts = {"red": "where(red, 3, -1)", "crater": "where(crater, 1, -1)"}
-    line = failure_line(0.0, list(texts))
+    line = stated_line(0.0, list(texts))
     noise = rng.normal(size=n)
 
     def check(seen, sigma2=(2, 2)):
@@ -304,8 +304,8 @@ def test_units_do_not_matter_to_labels(seed, scale, shift):
     """(r, u) -> (a r + b, a u + b): what is predicted and what is catastrophic stay."""
     rng = np.random.default_rng(seed)
     data = {"x": rng.integers(-3, 4, 20).astype(float), "y": rng.random(20) < 0.5}
-    plain = evidence(KINDS_Y, data, {"h": "x"}, failure_line(1.0, ["h"]))
-    moved = evidence(KINDS_Y, data, {"h": f"{scale!r} * x + ({shift!r})"}, failure_line(scale * 1.0 + shift, ["h"]))
+    plain = evidence(KINDS_Y, data, {"h": "x"}, stated_line(1.0, ["h"]))
+    moved = evidence(KINDS_Y, data, {"h": f"{scale!r} * x + ({shift!r})"}, stated_line(scale * 1.0 + shift, ["h"]))
     assert plain.statistics[0, 0] == moved.statistics[0, 0]
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from worlds import share, world
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk, scalar_risk
+from reward_hypotheses.analysis.risk.catastrophe import compute_risk, scalar_risk
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies import registry
@@ -110,7 +110,7 @@ def test_against_enumeration(policy, kind, seed):
         share=share(policy),
     )
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
-    got = catastrophe_risk(valuation, policy, agent, judge)
+    got = compute_risk(valuation, policy, agent, judge)
     for key in ("mean", "floor", "abstained", "regret"):
         assert getattr(got, key) == pytest.approx(float(want[key]), abs=1e-12), key
     for key in ("by_truth", "by_agent", "by_scene"):
@@ -126,7 +126,7 @@ def test_many_blocks_give_what_one_does(monkeypatch):
     policies = [rh.Commit(), rh.Commit(abstain=True), rh.Expected(), rh.Boltzmann(1.5, abstain=True)]
     one, exact = world(3, scenes=200, weights=True)
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
-    want = [catastrophe_risk(one, p, agent, judge) for p in policies]
+    want = [compute_risk(one, p, agent, judge) for p in policies]
     for kept in (0, 10**9):
         monkeypatch.setattr(module, "KEEP_CELLS", kept)
         monkeypatch.setattr(module, "LEAST_ITEMS", 30)
@@ -134,7 +134,7 @@ def test_many_blocks_give_what_one_does(monkeypatch):
         many, _ = world(3, scenes=200, weights=True)
         assert len(list(many.blocks())) > 5
         for policy, w in zip(policies, want, strict=True):
-            got = catastrophe_risk(many, policy, agent, judge)
+            got = compute_risk(many, policy, agent, judge)
             assert got.mean == pytest.approx(w.mean, abs=1e-13)
             np.testing.assert_allclose(got.matrix, w.matrix, atol=1e-13)
             np.testing.assert_allclose(got.by_scene, w.by_scene, atol=1e-13)
@@ -145,7 +145,7 @@ def test_exact_ties_of_the_mean_reward():
     """0.5 * 100 - 0.5 * 100 is not exactly 0; a product of matrices breaks such ties to one side."""
     table = as_table({"a": np.array([[100.0, -100.0, 0.1 + 0.2]]), "b": np.array([[-100.0, 100.0, -0.3]])})
     h = hypotheses_of({"a": "a", "b": "b"})
-    valuation = Valuation(h, table, failure_line(0.0, h.names))
+    valuation = Valuation(h, table, stated_line(0.0, h.names))
     view = View(next(iter(valuation.blocks())))
     np.testing.assert_array_equal(rh.Expected().act(view, np.array([0.5, 0.5]))[:, 0], [1 / 3, 1 / 3, 1 / 3])
 
@@ -153,8 +153,8 @@ def test_exact_ties_of_the_mean_reward():
 def test_rewards_equal_up_to_rounding():
     table = as_table({"a": np.array([[1.0, np.nextafter(1.0, 2.0), 1 - 1e-14]])})
     h = hypotheses_of({"a": "a"})
-    valuation = Valuation(h, table, failure_line(1.0, h.names))
-    risk = catastrophe_risk(valuation, rh.Commit(), np.ones(1), np.ones(1))
+    valuation = Valuation(h, table, stated_line(1.0, h.names))
+    risk = compute_risk(valuation, rh.Commit(), np.ones(1), np.ones(1))
     view = View(next(iter(valuation.blocks())))
     np.testing.assert_array_equal(rh.Commit().certain(view, 0)[:, 0], [0.5, 0.5, 0])
     assert risk.mean == 0 and risk.floor == 0  # r == u is no catastrophe
@@ -179,8 +179,8 @@ def test_a_quantilizer_is_at_most_so_much_likelier_to_do_anything(seed, q):
     """Taylor (2016): an option, so a catastrophe too, is at most 1/q times as likely as under the base, whatever is true."""
     valuation, exact = world(seed)
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
-    matrix = catastrophe_risk(valuation, rh.Quantilize(q), agent, judge).matrix
-    base = catastrophe_risk(valuation, rh.Quantilize(1), agent, judge).matrix
+    matrix = compute_risk(valuation, rh.Quantilize(q), agent, judge).matrix
+    base = compute_risk(valuation, rh.Quantilize(1), agent, judge).matrix
     assert (matrix <= base / q + 1e-12).all()
 
 
@@ -194,7 +194,7 @@ def test_cvar_is_the_linear_program_of_rockafellar_and_uryasev(seed, tail):
     rewards, w = rng.normal(size=(5, 1, 4)), rng.dirichlet(np.ones(5))
     table = as_table({f"r{h}": rewards[h] for h in range(5)})
     h = hypotheses_of({f"h{h}": f"r{h}" for h in range(5)})
-    view = View(next(iter(Valuation(h, table, failure_line(0.0, h.names)).blocks())))
+    view = View(next(iter(Valuation(h, table, stated_line(0.0, h.names)).blocks())))
     least = [
         linprog(rewards[:, 0, o], A_eq=np.ones((1, 5)), b_eq=[1], bounds=[(0, x / tail) for x in w]).fun
         for o in range(4)
@@ -245,8 +245,8 @@ def test_a_failure_line_by_scene():
         {"scene": [0, 0, 1, 1], "option": [0, 1, 0, 1], "x": [1.0, 3.0, 1.0, 3.0], "u": [2.0, 2.0, 0.0, 0.0]}
     )
     h = hypotheses_of({"x": "x", "minus": "-x"})
-    valuation = Valuation(h, table, failure_line({"x": "u", "minus": "-u"}, h.names))
-    risk = catastrophe_risk(valuation, rh.Commit(), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    valuation = Valuation(h, table, stated_line({"x": "u", "minus": "-u"}, h.names))
+    risk = compute_risk(valuation, rh.Commit(), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
     assert risk.mean == 0.5  # certain of minus it picks x = 1: below 2 in scene 0, above 0 in scene 1
 
 
@@ -260,11 +260,11 @@ def test_relabelling_and_units_change_nothing(seed, order, scale, shift):
     moved = scale * rewards[:, :, list(order)] + shift
     table = as_table({f"r{h}": moved[h] for h in range(3)})
     names = ["h0", "h1", "h2"]
-    line = failure_line({n: float(scale * u + shift) for n, u in zip(names, lines, strict=True)}, names)
+    line = stated_line({n: float(scale * u + shift) for n, u in zip(names, lines, strict=True)}, names)
     other = Valuation(valuation.hypotheses, table, line)
     same = Valuation(valuation.hypotheses, valuation.table, valuation.line)
     for policy in (rh.Commit(abstain=True), rh.Boltzmann(1.0), rh.MostProbable()):
-        a, b = (catastrophe_risk(x, policy, agent, judge) for x in (same, other))
+        a, b = (compute_risk(x, policy, agent, judge) for x in (same, other))
         assert a.mean == pytest.approx(b.mean, abs=1e-9)
         np.testing.assert_allclose(a.matrix, b.matrix, atol=1e-9)
         assert scale * a.regret == pytest.approx(b.regret, rel=1e-7, abs=1e-7 * max(scale, 1000))
@@ -273,13 +273,13 @@ def test_relabelling_and_units_change_nothing(seed, order, scale, shift):
 def test_splitting_a_hypothesis_changes_no_risk():
     valuation, exact = world(1)
     agent, judge = np.array(exact["agent"], float), np.array(exact["judge"], float)
-    risk = catastrophe_risk(valuation, rh.Commit(), agent, judge)
+    risk = compute_risk(valuation, rh.Commit(), agent, judge)
     h = hypotheses_of({"h0": "r0", "h1": "r1", "h2": "r2", "again": "r2"})
     values = [*valuation.line.values, valuation.line.values[2]]
-    line = failure_line(dict(zip(h.names, values, strict=True)), h.names)
+    line = stated_line(dict(zip(h.names, values, strict=True)), h.names)
     twice = Valuation(h, valuation.table, line)
     split = lambda w: np.array([w[0], w[1], w[2] / 4, 3 * w[2] / 4])  # noqa: E731
-    again = catastrophe_risk(twice, rh.Commit(), split(agent), split(judge))
+    again = compute_risk(twice, rh.Commit(), split(agent), split(judge))
     assert again.mean == pytest.approx(risk.mean, abs=1e-14)
     assert again.regret == pytest.approx(risk.regret, abs=1e-13)
 
@@ -289,8 +289,8 @@ def test_a_scene_that_offers_nothing_but_failing(policy):
     """Nothing is done there: no catastrophe, and an agent that may abstain does."""
     h = hypotheses_of({"x": "x", "minus": "-x"})
     table = as_table({"x": np.array([[1.0, -1.0], [5.0, 5.0]]), "is_failing": np.array([[False, False], [True, True]])})
-    valuation = Valuation(h, table, failure_line(0.0, h.names))
-    risk = catastrophe_risk(valuation, policy, np.array([0.5, 0.5]), np.array([1.0, 0.0]))
+    valuation = Valuation(h, table, stated_line(0.0, h.names))
+    risk = compute_risk(valuation, policy, np.array([0.5, 0.5]), np.array([1.0, 0.0]))
     assert risk.by_scene[1] == 0 and math.isfinite(risk.floor) and math.isfinite(risk.regret)
     if policy.abstain:
         assert risk.abstained >= 0.5
@@ -301,9 +301,9 @@ def test_boltzmann_means_the_same_at_every_scale():
     for scale in (1.0, 1e-200, 1e-3, 1e140):
         table = as_table({"a": scale * np.array([[1.0, -1.0, 0.5]] * 4), "b": scale * np.array([[-1.0, 1.0, 0.0]] * 4)})
         h = hypotheses_of({"a": "a", "b": "b"})
-        valuation = Valuation(h, table, failure_line(0.0, h.names))
+        valuation = Valuation(h, table, stated_line(0.0, h.names))
         w = np.array([0.5, 0.5])
-        found.append(catastrophe_risk(valuation, rh.Boltzmann(2.0), w, w).mean)
+        found.append(compute_risk(valuation, rh.Boltzmann(2.0), w, w).mean)
         np.testing.assert_allclose(within_scene_scale(valuation)[1], scale * math.sqrt(2 / 3))
     np.testing.assert_allclose(found, found[0], rtol=1e-12)
 
@@ -355,7 +355,7 @@ def test_maximin_keeps_whatever_ties_at_the_boundary(credible, kept):
     """0.1 + 0.2 is 0.3 here, whichever of the two comes first; what has no weight is not credible."""
     table = {f"r{h}": -5.0 * np.eye(4)[h : h + 1] for h in range(4)}  # under each hypothesis one option is bad
     names = hypotheses_of({f"h{h}": f"r{h}" for h in range(4)})
-    valuation = Valuation(names, as_table(table), failure_line(-9.0, names.names))
+    valuation = Valuation(names, as_table(table), stated_line(-9.0, names.names))
     for weights in ([0.1 + 0.2, 0.3, 0.4, 0], [0.3, 0.1 + 0.2, 0.4, 0]):
         policy = rh.Maximin(credible)
         assert policy.believed(np.array(weights)).tolist() == kept

@@ -12,7 +12,7 @@ from studies import small, write
 import reward_hypotheses as rh
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.feedback.collection import named
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh
 
@@ -45,7 +45,7 @@ def test_planted_misfits_are_noticed(kind):
         "ratings": lambda t: rh.Ratings(t, "said", grades=[0, 1, 2]),
     }[kind]
     listed = hypotheses_of({"x": "x", "y": "y", "both": "x - y"})
-    line = failure_line(0.0, listed.names)
+    line = stated_line(0.0, listed.names)
     plants = ["another half of the time", "stops caring", *(["the rest at random"] if kind == "rankings" else [])]
     found = {}
     for plant in ["nothing", *plants]:

@@ -5,10 +5,10 @@ import pytest
 from studies import TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk.catastrophe import catastrophe_risk
+from reward_hypotheses.analysis.risk.catastrophe import compute_risk
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses import valuation as module
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -41,9 +41,9 @@ def test_the_share_of_bad_options_by_loops(monkeypatch, blocks, failing):
     if blocks > 1:
         monkeypatch.setattr(module, "LEAST_ITEMS", 8)
     h = hypotheses_of({"a": "a", "b": "b"})
-    valuation = Valuation(h, as_table(table), failure_line({"a": 0.0, "b": -1.0}, h.names))
+    valuation = Valuation(h, as_table(table), stated_line({"a": 0.0, "b": -1.0}, h.names))
     assert (len(list(valuation.blocks())) > 1) == (blocks > 1)
-    found = catastrophe_risk(valuation, rh.Commit(), np.array([0.5, 0.5]), np.array([0.5, 0.5]))
+    found = compute_risk(valuation, rh.Commit(), np.array([0.5, 0.5]), np.array([0.5, 0.5]))
     for k, line in enumerate((0, -1)):
         counted = [
             bool(rewards[k, m, o] < line)

@@ -16,7 +16,7 @@ from reward_hypotheses.analysis.shift.impact import impact_of
 from reward_hypotheses.analysis.shift.two_sample_test import shift_check
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.fit import prepared
-from reward_hypotheses.models.hypotheses.failure_line import failure_line
+from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.weights import sampled_evidence as sampling
@@ -25,7 +25,7 @@ from reward_hypotheses.models.weights.weigh import weigh
 
 def valued(data, names=tuple(HYPOTHESES)):
     listed = hypotheses_of({name: HYPOTHESES[name] for name in names})
-    return Valuation(listed, as_table(data), failure_line({name: LINE[name] for name in names}, names))
+    return Valuation(listed, as_table(data), stated_line({name: LINE[name] for name in names}, names))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
