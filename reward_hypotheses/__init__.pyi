@@ -6,6 +6,7 @@ from .analysis.agents.mdp_behaviour import occupancy as occupancy
 from .analysis.agents.mdp_behaviour import plan as plan
 from .analysis.agents.population import agents_read as agents_read
 from .analysis.agents.population import population_risk as population_risk
+from .analysis.agents.predictions import predict as predict
 from .analysis.design.probe_agent import probe as probe
 from .analysis.design.probes import choose_probes as choose_probes
 from .analysis.design.queries import rank_queries as rank_queries
@@ -19,7 +20,6 @@ from .analysis.evidence.by_feedback_api import (
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
 from .analysis.risk.by_judge import risk_by_judge as risk_by_judge
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
-from .analysis.risk.predictions import predict as predict
 from .analysis.sensitivity.failure_line_api import (
     failure_line as failure_line,
 )
