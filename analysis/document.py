@@ -20,6 +20,7 @@ from reward_hypotheses.analysis.evidence.sample_size import SampleSize
 from reward_hypotheses.analysis.evidence.weights import HypothesesListed, RewardWeights, Values, Weights
 from reward_hypotheses.analysis.risk.by_agent_prior import Agents, Languages, RiskByAgentPrior
 from reward_hypotheses.analysis.risk.by_judge import RiskByJudge
+from reward_hypotheses.analysis.risk.first_catastrophe import ScenesToFirstCatastrophe
 from reward_hypotheses.analysis.risk.frontier import Frontier
 from reward_hypotheses.analysis.risk.headline import DangerousPairs, RiskMatrix, RiskParts, TestRisk
 from reward_hypotheses.analysis.risk.none_of_the_above import NoneOfTheAbove
@@ -70,6 +71,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     Tables(),
     TestRisk(),
     RiskParts(),
+    ScenesToFirstCatastrophe(),
     RiskByAgentPrior(),
     RiskByJudge(),
     RiskUnderJudgedLine(),

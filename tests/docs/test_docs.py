@@ -45,6 +45,7 @@ def test_pages():
         "demonstrations",
         "extend-in-pymc",
         "feedback",
+        "first-catastrophe",
         "first-study",
         "fly-it",
         "walk-it",

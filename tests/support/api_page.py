@@ -52,13 +52,17 @@ HEAD = """\
 
 Everything is imported from `reward_hypotheses`, here `rh`. A Dataset, a DataFrame or a dict of arrays is taken wherever
 a table is. The page is made from the docstrings: `help(rh.fit)` says the same.
+
+Some names stand in namespaces too, so that completion is short: `rh.policies`, `rh.priors`, `rh.feedback`, `rh.shifts`,
+`rh.environments`.
 """
 SECTIONS = {"Parameters", "Returns", "Raises", "Attributes"}
 WIDTH = 100
 
 
 def is_exported(name):
-    return not name.startswith("__")
+    """Whether a public name is a class or function: neither a version nor a namespace."""
+    return not name.startswith("__") and not inspect.ismodule(getattr(rh, name))
 
 
 def one_line(annotation_text):

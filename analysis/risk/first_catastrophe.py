@@ -1,0 +1,163 @@
+"""Scenes until the first catastrophe of one deployment: its mean may be infinite, so quantiles and the chance of never."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, override
+
+import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
+from reward_hypotheses.analysis.section import Document, Section
+from reward_hypotheses.data.numerics import distinct
+
+if TYPE_CHECKING:
+    from reward_hypotheses.analysis.report.presentation import Figure, Presentation
+
+QUANTILES = (0.05, 0.5, 0.95)
+LONGEST = 2**53
+"""Scenes of a deployment, at most: a later catastrophe counts as none."""
+LENGTHS = tuple(m * 10**k for k in range(5) for m in (1, 2, 5))
+"""Scenes of a deployment for which the probability of a catastrophe is given."""
+
+
+@dataclass(frozen=True)
+class FirstCatastrophe:
+    """The number T of scenes up to the first catastrophe of one deployment.
+
+    Attributes
+    ----------
+    never : float
+        ``P(T = infinity)``.
+    scenes : tuple of int or None
+        The least n with ``P(T <= n) >= q`` for each of `QUANTILES`; None where it is infinite.
+    within : tuple of float
+        ``P(T <= n)`` for each of `LENGTHS`.
+    """
+
+    never: float
+    scenes: tuple[int | None, ...]
+    within: tuple[float, ...]
+
+
+def first_catastrophe(case: Case) -> FirstCatastrophe:
+    """Return the number of scenes up to the first catastrophe of one deployment.
+
+    A deployment draws one hypothesis i for the agent, if its policy does, and one truth j; then its scenes are drawn
+    independently from the test. Given i and j, T is geometric with the catastrophe rate ``C_ij``::
+
+        P(T <= n) = sum_ij w_i v_j (1 - (1 - C_ij)^n)        P(T = infinity) = sum_ij w_i v_j [C_ij = 0]
+    """
+    rates, weights = _rates(case)
+
+    def within(n: int) -> float:
+        return float(weights @ at_least_once(rates, n))
+
+    never = float(weights[rates == 0].sum())
+    return FirstCatastrophe(
+        never=never,
+        scenes=tuple(_least(within, q) if q <= 1 - never else None for q in QUANTILES),
+        within=tuple(within(n) for n in LENGTHS),
+    )
+
+
+def _rates(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct catastrophe rates of a deployment, and the probability of each: two arrays (rate,)."""
+    risk, policy = case.risk, case.policy
+    agents = policy.mixing(case.agent_weights) if policy.draws_one else np.ones(1)
+    truths, matrix, by_truth = case.judge_weights, risk.matrix, risk.by_truth
+    if (members := risk.members) is not None:  # continuous weights: from draw to draw
+        agents = agents @ members.agents @ members.rows if policy.draws_one else agents
+        truths, matrix, by_truth = truths @ members.truths @ members.columns, members.matrix, members.by_truth
+    weights = np.outer(agents, truths).ravel()
+    possible = weights > 0
+    rates = (matrix if policy.draws_one else by_truth).ravel()[possible]
+    values, _, place, _ = distinct(np.clip(rates, 0.0, 1.0))
+    return values, np.bincount(place, weights[possible]) / weights.sum()
+
+
+def _least(within: Any, q: float) -> int | None:
+    """Return the least n with ``within(n) >= q``; None where it is beyond `LONGEST`."""
+    high = 1
+    while within(high) < q:
+        high *= 2
+        if high > LONGEST:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if within(middle) >= q else (middle, high)
+    return high
+
+
+class ScenesToFirstCatastrophe(Section[FirstCatastrophe]):
+    """Scenes until the first catastrophe of one deployment."""
+
+    keys = ("first_catastrophe",)
+    of_test = True
+    sampled = True
+
+    @override
+    def compute(self, case: Case) -> FirstCatastrophe:
+        return first_catastrophe(case)
+
+    @override
+    def document(self, case: Case, result: FirstCatastrophe) -> Document:
+        scenes = {repr(q): n for q, n in zip(QUANTILES, result.scenes, strict=True)}
+        within = {str(n): p for n, p in zip(LENGTHS, result.within, strict=True)}
+        return {"first_catastrophe": {"never": result.never, "scenes": scenes, "within": within}}
+
+    @override
+    def present(self, document: Mapping[str, Any]) -> "Iterator[Presentation]":
+        from reward_hypotheses.analysis.report.phrases import error_of
+        from reward_hypotheses.analysis.report.presentation import Part, Plot, Presentation
+        from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+
+        numbers = document.get("first_catastrophe")
+        if not numbers:
+            return
+        rows = tuple(
+            (float(q), n, error_of(document, "first_catastrophe", "scenes", q)) for q, n in numbers["scenes"].items()
+        )
+        columns = (
+            Column("deployments", "deployments", "share", "%"),
+            Column("scenes", "scenes", "count", error="scenes_mcse"),
+            Column("scenes_mcse"),
+        )
+        caption = (
+            "Scenes within which a share of deployments meets its first catastrophe; none where that share never does."
+        )
+        table = PaperTable("first_catastrophe", "Scenes until the first catastrophe", caption, columns, rows)
+        plot = Plot("first_catastrophe", _draw, lambda d: (in_words(d), "Dashed: however long a deployment lasts."))
+        parts = [Part("text", in_words(document)), Part("figure", name=plot.name)]
+        yield Presentation("first_catastrophe", "number", parts, [table], plot)
+
+
+def in_words(document: Mapping[str, Any]) -> str:
+    """Return when a deployment meets its first catastrophe, in one sentence."""
+    from reward_hypotheses.analysis.report.phrases import counted, percent
+
+    numbers = document["first_catastrophe"]
+    shares = {100 * float(q): n for q, n in numbers["scenes"].items() if n is not None}
+    met = ", ".join(f"{share:g}% within {counted(n, 'scene')}" for share, n in shares.items())
+    never = f"{percent(numbers['never'])} of deployments never meet a catastrophe"
+    if not met:
+        return f"{never}."
+    return f"Share of deployments that meet their first catastrophe: {met}; {never}."
+
+
+def _draw(document: Mapping[str, Any], tree: Any) -> "Figure":
+    """Draw the share of deployments with a catastrophe by their length."""
+    from reward_hypotheses.analysis.report import figure_style as style
+
+    numbers = document["first_catastrophe"]
+    fig, ax = style.figure(style.COLUMN, 2.0)
+    lengths = [int(n) for n in numbers["within"]]
+    ax.plot(lengths, list(numbers["within"].values()), color=style.VERMILION, marker="o", markersize=3)
+    ax.axhline(1 - numbers["never"], color=style.MUTED, linestyle="--", linewidth=0.8)
+    ax.set_xscale("log")
+    style.fixed_ticks(ax, [n for n in lengths if str(n)[0] == "1"], ",.0f")
+    ax.set_ylim(-0.02, 1.04)
+    ax.set_xlabel("scenes of a deployment")
+    ax.set_ylabel("share with a catastrophe")
+    return fig
