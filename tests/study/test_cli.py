@@ -85,7 +85,7 @@ def test_a_write_that_fails_leaves_the_old_run(study, tmp_path, monkeypatch, cap
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    for name in ("_flush", "_exchange"):
+    for name in ("flush_folder", "_exchange"):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, full)
             capsys.readouterr()

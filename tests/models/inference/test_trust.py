@@ -12,6 +12,7 @@ from reward_hypotheses.models.feedback.boltzmann import joint
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.posterior import Estimate
 from reward_hypotheses.models.priors import judgements
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import weigh
 
 RUNS = 10
@@ -131,8 +132,8 @@ def test_judgements_whose_quicker_integral_is_not_trusted(limit, value, monkeypa
         )
         judgements.infer.cache_clear()
         found = rh.Judgements(SAID, "a test").inferred(("a", "b", "c"))
-        assert found.method == "smc" and math.isnan(found.k_hat) and 0 < found.ess <= len(found.found.weights)
-        shares, apart = found.found.weights, found.pool.pi - found.pool.mean()
+        assert found.method == "smc" and math.isnan(found.k_hat) and 0 < found.ess <= len(found.weighted.weights)
+        shares, apart = found.weighted.weights, found.pool.pi - found.pool.mean()
         islands = (shares[:, None] * apart).reshape(8, 1000, 3).sum(axis=1)  # independent, of mean 0
         np.testing.assert_allclose(found.mcse, math.sqrt(8) * islands.std(axis=0, ddof=1), rtol=1e-9)
         assert found.ess <= (shares @ apart**2 / found.mcse**2).min() * (1 + 1e-9)
@@ -165,5 +166,5 @@ def test_rules_that_have_lost_all_weight_keep_their_odds(disagreeing):
     assert rules.hypotheses.names == ("deep", "red")
     odds = 3 * ((1e-6 / (1 - 1e-6)) ** disagreeing)  # the one that is right more often gains
     assert rules.weights[0] / rules.weights[1] == pytest.approx(odds, rel=1e-9) and sum(rules.weights) == 1
-    found = posterior.check(0, np.random.default_rng(1))
+    found = predictive_check(posterior, 0, np.random.default_rng(1))
     assert found.p == 0 and "no hypothesis fits labels" in found.misfit[0]

@@ -10,6 +10,7 @@ from linear_cases import SOURCE, choosing, fitted
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.risk import linear_pairs
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 BAD = {
     "no features": (lambda: rh.Linear([], source=SOURCE), "list the features"),
@@ -151,10 +152,10 @@ def test_a_human_who_follows_a_reward_outside_of_the_family_is_noticed(tmp_path)
     hypotheses = {"family": rh.Linear(["x", "y"], source=SOURCE), "z": "z"}
     listed, line, made = prepared(hypotheses, [rh.Choices(table, "chosen")], 0.0)
     posterior = weigh(listed, rh.Elicited({"family": 1, "z": 0}, SOURCE), made, line)
-    assert posterior.check(0, np.random.default_rng(1)).p < 0.01
+    assert predictive_check(posterior, 0, np.random.default_rng(1)).p < 0.01
     good = choosing(24, scenes=300)
     listed, line, made = prepared({"family": hypotheses["family"]}, [rh.Choices(good, "chosen")], 0.0)
-    assert weigh(listed, rh.Uniform(SOURCE), made, line).check(0, np.random.default_rng(1)).p > 0.01
+    assert predictive_check(weigh(listed, rh.Uniform(SOURCE), made, line), 0, np.random.default_rng(1)).p > 0.01
 
 
 @pytest.mark.slow

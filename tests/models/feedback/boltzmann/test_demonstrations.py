@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import reward_hypotheses as rh
 from reward_hypotheses.models.mdp import planning
 from reward_hypotheses.models.mdp.trajectories import sampled
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 HYPOTHESES = {"x": "x", "twice x": "2*x", "y": "y", "mix": "x - 2*y", "minus x": "-x", "nothing": "0*x + 3"}
 
@@ -270,7 +271,7 @@ def checked(mdp, made, seed=1, planner="optimal"):
 
     given = {"red": "red", "green": "green", "both": "red + green"}
     listed, line, feedback = prepared(given, [rh.Demonstrations(mdp, made, planner=planner)], 0.0)
-    return weigh(listed, rh.Uniform("a test"), feedback, line).check(0, substream(seed, "check"))
+    return predictive_check(weigh(listed, rh.Uniform("a test"), feedback, line), 0, substream(seed, "check"))
 
 
 def test_who_changes_their_mind_is_noticed():

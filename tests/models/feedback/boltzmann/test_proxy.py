@@ -11,6 +11,7 @@ from proxy_cases import SCENES, WRITTEN, fitted, lava, refused
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.collection import named
 from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import weigh
 
 REWARDS = {
@@ -345,7 +346,7 @@ def test_replications_are_of_the_likelihood():
 def check_of(chosen, given, candidates=WRITTEN, table=SCENES, **options):
     listed, line, feedback = prepared(given, [rh.Proxy(table, chosen=chosen, candidates=candidates, **options)], 0.0)
     posterior = weigh(listed, rh.Uniform("a test"), named(feedback), line)
-    return posterior.check(0, np.random.default_rng(1))
+    return predictive_check(posterior, 0, np.random.default_rng(1))
 
 
 def test_the_check_notices_a_proxy_that_nobody_listed_would_write():

@@ -12,6 +12,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.boltzmann import score_check, trajectory_steps
 from reward_hypotheses.models.feedback.kinds import labels, rewards
 from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import weigh
 
 FAILING = {"x", "y", "stopped", "n", "is_failing"}
@@ -41,7 +42,7 @@ def test_counts_are_rows(kind, few):
     if scales[0] is not None:
         np.testing.assert_allclose(scales[0], scales[1], rtol=1e-13)
     np.testing.assert_allclose(counted.weights, rows.weights, rtol=1e-9 if kind != "ratings" else 0.1)
-    checks = [p.check(0, np.random.default_rng(3)) for p in (counted, rows)]
+    checks = [predictive_check(p, 0, np.random.default_rng(3)) for p in (counted, rows)]
     if kind == "ratings":  # draws of the cut points differ within their error
         assert abs(checks[0].p - checks[1].p) <= 5 * math.hypot(checks[0].mcse, checks[1].mcse)
     else:
@@ -53,7 +54,7 @@ def test_counts_are_rows(kind, few):
 
 def test_a_check_of_many_answers_looks_at_as_many_as_of_rows(few, monkeypatch):
     monkeypatch.setattr(score_check, "CHECKED_UNITS", 15)
-    found = [p.check(0, np.random.default_rng(4)) for p in both("rankings")]
+    found = [predictive_check(p, 0, np.random.default_rng(4)) for p in both("rankings")]
     np.testing.assert_allclose(found[0].replicated, found[1].replicated, rtol=1e-9)
     assert found[0].p == found[1].p
 
@@ -79,7 +80,7 @@ def test_counts_of_trajectories(planner, few):
     for one in given:
         listed, line, made = prepared(GOALS, [one], 0.0)
         p = weigh(listed, rh.Uniform("a test"), made, line)
-        found.append((p.log_evidence, p.evidence[0].n_items, p.check(0, np.random.default_rng(2)), made[0]))
+        found.append((p.log_evidence, p.evidence[0].n_items, predictive_check(p, 0, np.random.default_rng(2)), made[0]))
     for log_evidence, n, check, one in found[:2]:
         np.testing.assert_allclose(log_evidence, found[2][0], rtol=1e-12)
         assert (n, one.settings()["trajectories"]) == (found[2][1], len(often))
@@ -96,7 +97,7 @@ def test_a_proxy_written_so_often_is_so_many_proxies_of_one_human(few):
     four, one = (weigh(listed, rh.Uniform("a test"), feedback, line) for feedback in (once, counted))
     np.testing.assert_allclose(one.log_evidence, four.log_evidence, rtol=1e-12)
     assert one.evidence[0].n_items == 4
-    assert 0.01 < one.check(0, np.random.default_rng(1)).p <= 1
+    assert 0.01 < predictive_check(one, 0, np.random.default_rng(1)).p <= 1
 
 
 @pytest.mark.parametrize(("kind", "prior"), [("choices", "sphere"), ("stops", {"normal": 1.0}), ("labels", "sphere")])
