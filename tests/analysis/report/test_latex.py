@@ -216,6 +216,7 @@ TESTED = {
     "worst_case",
     "impact",
     "subgroups",
+    "first_catastrophe",
     "frontier",
 }
 
