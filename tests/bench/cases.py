@@ -1,4 +1,7 @@
-"""The cases of the bench, each run in a process of its own; prints seconds and peak memory as JSON."""
+"""The cases of the bench, each run in a process of its own; prints seconds and peak memory as JSON.
+
+A little longer than other files: a case is a name in one table, and imports what it times inside.
+"""
 
 import json
 import os

@@ -3,6 +3,8 @@
 Every function restates one equation of the design in the most literal way. Nothing here shares code with the package,
 and nothing here cares about speed. Rewards are ints or Fractions, so equality is exact. Hypotheses are positions
 0 .. H-1 in lists; scenes are indexed by m, options by o, and an entry after the last option stands for abstaining.
+
+Longer than other files: every test of a kind holds it against one reference, to be read from one page.
 """
 
 import itertools
