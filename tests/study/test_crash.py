@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -23,17 +24,26 @@ def whole(folder):
 
 
 WRITER = """
-import sys
+import os, sys, time
 from pathlib import Path
 from reward_hypotheses.analysis.report.output_folder import write_folder
 out, *runs = map(Path, sys.argv[1:])
 files = [{str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()} for run in runs]
 for one in files:
     del one["manifest.json"]
-print("ready", flush=True)
-while True:
-    for one in files:
-        write_folder(out, one)
+start = time.monotonic()
+for one in files:
+    write_folder(out.with_name("before"), one)
+print(time.monotonic() - start, flush=True)
+for _ in sys.stdin:  # a process for each line, which writes until it is killed
+    writer = os.fork()
+    if writer == 0:
+        print(os.getpid(), flush=True)
+        while True:
+            for one in files:
+                write_folder(out, one)
+    os.waitpid(writer, 0)
+    print("gone", flush=True)
 """
 
 
@@ -70,13 +80,16 @@ def test_killed_at_random_moments_of_writing(tmp_path):
         assert shell("run", study, "--out", run).returncode == 0
     rng = random.Random(8)
     left = []
-    for _ in range(18):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, *map(str, (out, *runs))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(rng.uniform(0, 0.5))
-            process.send_signal(signal.SIGKILL)
-        if out.exists():
-            left.append(whole(out))
+    writer = [sys.executable, "-c", WRITER, *map(str, (out, *runs))]
+    with subprocess.Popen(writer, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        both = float(process.stdout.readline())  # seconds
+        for _ in range(18):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            writing = int(process.stdout.readline())
+            time.sleep(rng.uniform(0, 3 * both))
+            os.kill(writing, signal.SIGKILL)
+            assert process.stdout.readline() == b"gone\n"
+            if out.exists():
+                left.append(whole(out))
     assert len(left) > 12 and {0, 1} == set(left)
