@@ -28,7 +28,7 @@ demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
 
 test: venv  # a worker a core: each with one thread of linear algebra
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 venv: $(STAMP)
 
