@@ -1,1 +1,4 @@
-"""What the posterior says: risk, evidence, values, shift. Imports `data` and `models`."""
+"""Analyses of a posterior: risk, evidence, sensitivity, shift, agents, reports.
+
+Imports `data` and `models`.
+"""

@@ -1,4 +1,7 @@
-"""Case: a judge, an agent, its policy and a test, and what every analysis of them shares."""
+"""Case: a judge, an agent with its policy, and a test.
+
+A case also holds the quantities that several analyses share.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from reward_hypotheses.analysis.sensitivity.failure_line_study import Judged
 
 LEAST_DRAWS = 4000
-"""Draws of the values, at least, by which an interval is given."""
+"""Least number of draws of the values for an interval."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ class Training:
     Attributes
     ----------
     valuations : tuple of Valuation
-        One a table, of all items that any feedback uses; one for each column of counts by which a table is used.
+        One per table, of all items that any feedback uses. A table used with several columns of counts has one for each.
     counts : tuple of ndarray (item,) or None
-        How often each item of these stands there; empty, or None, where once.
+        How often each of these items occurs; empty, or None, where every item occurs once.
     support : Table or None
-        Every item that training could have held, where somebody declared it.
+        Every item that training could have held, where the study declares these items.
     """
 
     valuations: tuple[Valuation, ...] = ()
@@ -71,12 +74,12 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where a case comes from: the study file, its tables, and the ledger of tests that it names.
+    """Origin of a case: the study file, its tables and its ledger of tests.
 
     Attributes
     ----------
     about : str
-        The subject of the study, in a sentence or three; may be empty.
+        The subject of the study, in one to three sentences; may be empty.
     study, origins : dict
         The study file (name and text), and the origin of each table.
     ledger : str or None
@@ -96,23 +99,23 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A judge, an agent with its policy, and a test; every analysis is of one.
+    """A judge, an agent with its policy, and a test: the subject of every analysis.
 
-    The test is valued under the judge's hypotheses and, where the agent has others, these after them. The judge gives the
-    agent's hypotheses a weight of 0.
+    The test is valued under the judge's hypotheses. Hypotheses that the agent alone holds follow them; the judge gives
+    these a weight of 0.
 
     Attributes
     ----------
     posterior : Posterior
-        The judge's.
+        The judge's posterior.
     test : Valuation or None
-        The test that is looked at; None where a study has none.
+        The test of the analysis; None where a study has no test.
     tests : dict of str to Valuation
         Every test of a study, in order.
     judged : Judged or None
-        The failure line that judgements leave.
+        The failure line inferred from judgements.
     known : dict
-        Results that do not depend on the evidence, kept for moved cases.
+        Results that do not depend on the evidence; moved cases use them again.
     """
 
     posterior: Posterior
@@ -138,11 +141,17 @@ class Case:
 
     @cached_property
     def judge_weights(self) -> np.ndarray:
-        """The judge's posterior weights, 0 for hypotheses of the agent alone: (hypothesis of the test,)."""
+        """The judge's posterior weights: (hypothesis of the test,).
+
+        Hypotheses that the agent alone holds have weight 0.
+        """
         return self.padded(self.posterior.weights)
 
     def padded(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights of the judge's hypotheses with 0 for those of the agent alone: (hypothesis of the test,)."""
+        """Return the judge's weights over all hypotheses: (hypothesis of the test,).
+
+        Hypotheses that the agent alone holds get weight 0.
+        """
         return np.pad(weights, (0, len(self.names) - len(weights)))
 
     @property
@@ -209,16 +218,16 @@ class Case:
 
     @property
     def draws(self) -> int:
-        """Draws of the values by which an interval is given."""
+        """Number of draws of the values for an interval."""
         return max(self.settings.draws, LEAST_DRAWS)
 
     @property
     def feedback_columns(self) -> set[str]:
-        """Columns that feedback names: observations and their counts, which are no features."""
+        """Columns that feedback names: observations and counts, not features."""
         return {column for feedback in self.posterior.feedback for column in feedback.said_columns}
 
     def once[T](self, compute: "Callable[[Case], T]") -> T:
-        """Return ``compute(case)``, computed once for this case however many analyses ask for it."""
+        """Return ``compute(case)``, computed once for the case."""
         if compute not in self._computed:
             self._computed[compute] = compute(self)
         result: T = self._computed[compute]
@@ -233,7 +242,10 @@ class Case:
         return replace(self, test=test)
 
     def perturbed(self, n: int) -> Iterator["Case"]:
-        """Yield the case n times: the judge, the agent and draws moved by their Monte Carlo errors."""
+        """Yield the case n times, each moved by its Monte Carlo errors.
+
+        The judge, the agent, and the draws of tests and policy move.
+        """
         judges = self.posterior.perturbed(n, substream(self.seed, "errors of evidence"))
         agents = self.agent.perturbed(n, self.posterior, self.seed)
         draws = substream(self.seed, "errors of draws")
@@ -250,7 +262,10 @@ class Case:
             )
 
     def standard_errors(self, compute: "Callable[[Case], Any]") -> Any:
-        """Return the Monte Carlo error of every number of ``compute(case)``, nested as these are."""
+        """Return the Monte Carlo error of every number of ``compute(case)``.
+
+        The errors are nested as the numbers are.
+        """
         tests = self.tests.values() if self.test is None else [self.test]
         if self.exact:
             return standard_errors(compute, [(self,)])
@@ -264,7 +279,7 @@ class Case:
 
 
 def policy_of(policy: Any) -> Policy:
-    """Return a policy as it is, `Commit` for None; InputError for anything else."""
+    """Return a policy as given, or `Commit` for None; else raise InputError."""
     if policy is None:
         return Commit()
     if isinstance(policy, Policy):
@@ -274,7 +289,7 @@ def policy_of(policy: Any) -> Policy:
 
 
 def probability(prob: Any, of: str = "the interval") -> float:
-    """Return the probability of an interval; InputError where it is not above 0 and below 1."""
+    """Return a probability above 0 and below 1; else raise InputError."""
     share = finite(prob)
     if share is None or not 0 < share < 1:
         raise InputError(f"prob: {shown(prob)}; give the probability of {of}, above 0 and below 1, such as 0.95")
@@ -343,7 +358,10 @@ def case_of(
 def _rewards_of(
     tree: "xr.DataTree", fitted: "xr.DataTree | None", hypotheses: Mapping[str, Any] | None
 ) -> tuple[bool, Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """Return whether the agent's hypotheses differ from the judge's, and the rewards given for those of each."""
+    """Return whether the agent has other hypotheses, and the rewards of each side.
+
+    The rewards are those that the caller gave: for the judge's hypotheses, then for the agent's.
+    """
     from reward_hypotheses.models.hypotheses.callables import callables_of
     from reward_hypotheses.models.tree.read import hypotheses_in
 
@@ -368,7 +386,7 @@ def _rewards_of(
 
 
 def _check_test(table: Table, listed: Hypotheses, line: FailureLine, agents_line: FailureLine | None) -> None:
-    """Refuse a test with an empty scene, or without a column that a reward or failure line reads."""
+    """Refuse a test with an empty scene, or without a column that is read."""
     if empty := list(empty_scenes(table)):
         scene = table.scene_name(int(empty[0]))
         raise InputError(f"{table.source}: scene {scene} has no available option; every scene of a test needs one")

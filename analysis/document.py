@@ -1,4 +1,7 @@
-"""The results document: every section's numbers, warnings and Monte Carlo errors, as plain numbers and text."""
+"""The results document: numbers, warnings and Monte Carlo errors by section.
+
+All entries are plain numbers and text.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -158,7 +161,10 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
 def _computed(
     case: Case, sections: tuple[Section[Any], ...], progress: Callable[[str], None] = lambda _: None
 ) -> tuple[Document, list[tuple[int, str]]]:
-    """Return what some sections write of a case, and their warnings with the urgency of each, most urgent first."""
+    """Return the document of some sections of a case, and their warnings.
+
+    Each warning comes with its urgency, the most urgent first.
+    """
     document: Document = {}
     warnings: list[tuple[int, str]] = []
     for section in sections:
@@ -172,9 +178,10 @@ def _computed(
 
 
 def _errors(case: Case, of_study: Document, answers: Mapping[str, Document]) -> Document:
-    """Return the Monte Carlo errors of the numbers that rest on sampled evidence, under the keys of those numbers.
+    """Return the Monte Carlo errors of numbers that rest on sampled evidence.
 
-    Errors that the contract has beside their numbers are put there too.
+    The errors stand under the keys of those numbers. Errors that the contract has beside their numbers are also
+    written there.
     """
 
     def numbers(moved: Case) -> Document:
@@ -205,7 +212,9 @@ def presented(document: Mapping[str, Any]) -> "list[Presentation]":
 
 
 def mean_risk(case: Case) -> float:
-    """Return the mean risk on the first test, as ``risk.mean`` of the results has it, and compute nothing else.
+    """Return the mean risk on the first test, and compute nothing else.
+
+    The number equals ``risk.mean`` of the results.
 
     Raises
     ------

@@ -19,9 +19,10 @@ def perturbations(posterior: Posterior, items: int) -> int:
 
 
 def standard_errors(compute: Callable[..., Any], perturbed: Iterable[tuple[Any, ...]]) -> Any:
-    """Return the standard deviation of every number of ``compute`` over perturbations of its arguments.
+    """Return the standard deviation of every number over perturbations.
 
-    The errors reach weights, risks, intervals, bits and bounds alike: slopes, and steps where a policy changes its choice.
+    The numbers are those of ``compute``, whose arguments are perturbed. The errors cover weights, risks,
+    intervals, bits and bounds. They include the steps where a policy changes its choice.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Rollout: what a policy does on a test, block by block of its scenes, and how likely each item is a catastrophe."""
+"""Rollout: a policy's choices on a test, and the risk of each item.
+
+Computed block by block of the test's scenes.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -41,11 +44,17 @@ class Scenes:
         return View(self.block, policy.abstain, self.scales)
 
     def acts(self, policy: Policy, agent: np.ndarray) -> np.ndarray:
-        """Return the choices of an agent with these weights: probabilities (choice, scene)."""
+        """Return the choice probabilities of an agent: (choice, scene).
+
+        The agent has these weights, (hypothesis,).
+        """
         return np.asarray(policy.act(self.view(policy), agent), float)
 
     def worse(self, judge: np.ndarray) -> np.ndarray:
-        """Return ``sum_j v_j K_j``, the probability that an option is worse than failing: (option, scene)."""
+        """Return the probability that each option is worse than failing.
+
+        ``sum_j v_j K_j``, shape (option, scene), v the judge's weights.
+        """
         total = np.zeros(self.block.shape)
         for h in np.flatnonzero(judge > 0).tolist():
             total += np.multiply(judge[h], self.block.worse(h))
@@ -53,14 +62,17 @@ class Scenes:
 
 
 def scenes_of(valuation: Valuation, *policies: Policy, items: int | None = None) -> Iterator[Scenes]:
-    """Yield the scenes of a test for some policies, in order, about so many items at a time."""
+    """Yield the scenes of a test for some policies, block by block, in order.
+
+    A block holds about `items` items.
+    """
     return map(_scenes(valuation, policies), valuation.blocks(items))
 
 
 def over_scenes[T](
     valuation: Valuation, work: Callable[[Scenes], T], *policies: Policy, items: int | None = None
 ) -> Iterator[T]:
-    """Yield ``work(scenes)`` for all scenes of a test, in order; computed on every core."""
+    """Yield ``work(scenes)`` for all scenes of a test, in order, on every core."""
     scenes = _scenes(valuation, policies)
     return valuation.each(lambda block: work(scenes(block)), items)
 
@@ -72,7 +84,9 @@ def _scenes(valuation: Valuation, policies: tuple[Policy, ...]) -> Callable[[Blo
 
 
 class Worth:
-    """Expected rewards of the scenes of a block under a judge, added up hypothesis by hypothesis.
+    """Expected rewards of the scenes of a block under a judge.
+
+    The rewards are added up hypothesis by hypothesis.
 
     Attributes
     ----------
@@ -145,12 +159,17 @@ class Rollout:
         return np.where(np.isfinite(least), least, 0.0)
 
     def mass(self, share: np.ndarray | None = None) -> np.ndarray:
-        """Return the share of the agent's choices that each item is, by the scenes' weights or by others: (item,)."""
+        """Return the share of each item among the agent's choices: (item,).
+
+        Scenes count by the given shares (scene,), else by their own weights.
+        """
         return (self.share if share is None else share)[self.scene] * self.acts
 
 
 def rollout(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Rollout:
-    """Return an agent's choices on a test, and how likely each is a catastrophe; O(H M), without the matrix C.
+    """Return an agent's choices on a test, and the risk of each item.
+
+    Costs O(H M): the matrix C is left out.
 
     Parameters
     ----------

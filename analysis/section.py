@@ -1,4 +1,4 @@
-"""Section: one analysis of the results document, from its numbers to what a report shows of it."""
+"""Section: one analysis of the results document, from numbers to report."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 class Section[T](ABC):
-    """One analysis: numbers computed of a case, their place in the results document, and its warnings.
+    """One analysis: its numbers, their keys in the results, and its warnings.
 
     `compute` knows no English, and neither matplotlib nor xarray is imported for it.
     """
@@ -28,12 +28,12 @@ class Section[T](ABC):
     sampled: ClassVar[bool] = False
     """Whether its numbers rest on evidence that may be sampled, and so have a Monte Carlo error."""
     urgency: ClassVar[int] = 0
-    """How far up its warnings stand: a greater urgency comes first."""
+    """Rank of its warnings: a greater urgency comes first."""
     topic: ClassVar[str] = ""
     """Module of `analysis.report.sections` that presents it; empty where it presents itself, or nothing."""
 
     def progress(self, case: Case) -> str:
-        """Return the words that tell a user that it is computed now; empty where it takes no time."""
+        """Return the progress message; empty where the section takes no time."""
         return ""
 
     @abstractmethod
@@ -41,30 +41,41 @@ class Section[T](ABC):
         """Return the numbers; None where the analysis is not defined for the case."""
 
     def document(self, case: Case, result: T) -> Document:
-        """Return what stands under the section's keys: the result itself under one key, its entries under several."""
+        """Return the content of the section's keys.
+
+        Under one key stands the result itself; under several keys stand the entries of the result.
+        """
         return {self.keys[0]: result} if len(self.keys) == 1 else {key: result[key] for key in self.keys}  # type: ignore[index]
 
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        """Return the numbers of a moved case that rest on sampled evidence, nested as in the document.
+        """Return the numbers of a moved case that rest on sampled evidence.
+
+        The numbers are nested as in the document.
 
         Parameters
         ----------
         case : Case
             Moved by its Monte Carlo error.
         like : dict
-            The document of the case as it is, whose lists the moved ones follow.
+            The document of the unmoved case. Lists of the moved case have the same order.
         """
         return self.written(case, self.compute(case))
 
     def with_errors(self, document: Document, errors: Mapping[str, Any]) -> None:  # noqa: B027
-        """Write Monte Carlo errors where the contract has them beside the numbers; most sections have them apart."""
+        """Write Monte Carlo errors beside their numbers, where the contract has them.
+
+        Most sections keep their errors under ``mcse``.
+        """
 
     def warnings(self, case: Case, result: T) -> Iterator[str]:
         """Yield the warnings that a result calls for."""
         return iter(())
 
     def present(self, document: Mapping[str, Any]) -> "Iterable[Presentation]":
-        """Return what a report shows of it, from the results document alone: sentences, tables, a figure to draw."""
+        """Return the report of the section: sentences, tables and a figure to draw.
+
+        The report is made from the results document alone.
+        """
         if not self.topic:
             return ()
         module = import_module(f"reward_hypotheses.analysis.report.sections.{self.topic}")
@@ -72,7 +83,7 @@ class Section[T](ABC):
         return shown
 
     def written(self, case: Case, result: T | None) -> Document:
-        """Return the section of the document, with None under its keys where there is no result."""
+        """Return the section of the document; None under each key without a result."""
         return dict.fromkeys(self.keys) if result is None else self.document(case, result)
 
 

@@ -1,1 +1,1 @@
-"""Catastrophe risk: estimates, intervals, parts, and the policies and agents compared."""
+"""Catastrophe risk: estimates, intervals and parts; policies and agents compared."""

@@ -1,4 +1,4 @@
-"""Asymptotic risk: the part that endless training of this kind would leave, and the part that it would remove."""
+"""Asymptotic risk: the risk that remains after endless training of this kind."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,29 +18,29 @@ from reward_hypotheses.models.priors.base import Prior
 
 ROUNDING = 1e-14
 LISTED = 20
-"""Pairs that are listed, largest first; what the others add up to is given too."""
+"""Number of pairs that are listed, largest first; the sum of the others is given too."""
 
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """Risk that endless training would leave where the truth lies in one class of hypotheses.
+    """Risk left by endless training where the truth lies in one class.
 
     Attributes
     ----------
     members : tuple of int
         The judge's hypotheses of the class.
     share : float
-        v(S), the judge's posterior weight of it.
+        v(S), the judge's posterior weight of the class.
     risk : float
-        ``v(S) sum_{i, j in S} p_i v_j C_ij``, p and v what agent and judge hold within the class.
+        ``v(S) sum_{i, j in S} p_i v_j C_ij``, p and v the weights of agent and judge within the class.
     alone : float
-        Of it, what has nothing to do with silence: ``i = j``.
+        The part of the risk with ``i = j``, which silence does not cause.
     agents : tuple of int
         The hypotheses of the class that an agent may take up: the judge's, and its own.
     terms : ndarray (agent, member), optional
         ``v(S) p_i v_j C_ij``; None for policies that act on all weights at once.
     silent : bool
-        Whether it is left because the data are silent within the class.
+        Whether the risk is left because the data are silent within the class.
     """
 
     members: tuple[int, ...]
@@ -60,7 +60,9 @@ def left_within(
     judge: np.ndarray,
     matrix: np.ndarray,
 ) -> Left:
-    """Return the risk that a policy which draws one hypothesis leaves in a class: ``v(S) p_i C_ij v_j``.
+    """Return the risk left in a class by a policy that draws one hypothesis.
+
+    The risk is ``v(S) p_i C_ij v_j``, summed over the class S.
 
     Parameters
     ----------
@@ -79,14 +81,14 @@ def left_within(
 def left_by_class(
     valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
 ) -> list[Left]:
-    """Return the risk that endless training of this kind would leave, by silent class S of positive weight.
+    """Return the risk left by endless training, by silent class of positive weight.
 
-    Endless data find the true class, and leave the prior's weights of agent and judge within it. For a policy that acts on
-    all hypotheses at once, ``alone`` is the risk left in classes of one hypothesis.
+    Endless data find the true class. Within the class, agent and judge keep the weights of the prior. For a policy that
+    acts on all hypotheses at once, ``alone`` is the risk left in classes of one hypothesis.
 
-    A hypothesis with continuous weights is a class of its own. Endless data determine the part of the weights that they
-    see, which agent and truth then share; the prior alone decides about the rest, which agent and truth draw separately.
-    For a policy that acts on all weights at once, the weights are taken as they are now known.
+    A hypothesis with continuous weights is a class of its own. Endless data determine the part of the weights that the
+    data see, which agent and truth then share. The prior alone decides about the rest, which agent and truth draw
+    separately. For a policy that acts on all weights at once, the weights are taken as they are now known.
     """
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)
@@ -125,7 +127,10 @@ def _unlisted(
     policy: Policy,
     risk: Risk,
 ) -> Left:
-    """Return the risk left where no rule is true: all of the present risk, none of it from silence."""
+    """Return the risk left where no listed rule is true: all of the present risk.
+
+    Silence causes no part of this risk.
+    """
     if policy.draws_one:
         holders = np.flatnonzero(agent).tolist()
         of_class = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
@@ -136,13 +141,16 @@ def _unlisted(
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
-    """Return the risk that endless training of this kind would leave, and its part from silent data."""
+    """Return the risk left by endless training, and its part from silent data."""
     total = math.fsum(of_class.risk for of_class in left)
     return total, max(total - math.fsum(of_class.alone for of_class in left), 0.0)
 
 
 def _endless(valuation: Valuation, policy: Policy, h: int) -> tuple[float, float]:
-    """Return the risk between two draws of a family that share what feedback sees, and of a draw with itself."""
+    """Return the risk between two draws of a family, and of a draw with itself.
+
+    The two draws share the part of the weights that feedback sees.
+    """
     key = ("endless", policy, h)
     if key not in valuation.averages:
         _, total = scene_weights(valuation)
@@ -167,11 +175,13 @@ def risk_parts(
     names: Sequence[str],
     like: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the parts of the risk that endless training would leave and remove, by class and by pair.
+    """Return the parts of the risk that endless training leaves and removes.
 
-    ``risk = sum_ij w_i v_j C_ij``. Within a silent class S the part of a pair that is left is ``v(S) p_i v_j C_ij``, and 0
-    between classes; what it would remove is the difference, negative where the part would grow. Both columns add up: to
-    the limit, and to the risk less the limit.
+    The parts are given by silent class and by pair of hypotheses.
+
+    ``risk = sum_ij w_i v_j C_ij``. The part of a pair that is left is ``v(S) p_i v_j C_ij`` within a silent class S, and 0
+    between classes. The part removed is the difference, negative where training increases the part. The parts left add
+    up to the limit, and the parts removed to the risk less the limit.
 
     Parameters
     ----------
@@ -180,14 +190,14 @@ def risk_parts(
     judge : ndarray (hypothesis,)
         v.
     like : dict, optional
-        Another answer, whose classes and pairs are listed, in its order.
+        An earlier result. Its classes and pairs are listed, in its order.
 
     Returns
     -------
     dict
-        ``left`` and ``removed``; ``classes``, each with ``hypotheses``, ``weight``, ``risk`` (where the truth is in it), ``left``
-        and ``removed``; ``pairs``, each with ``agent``, ``truth``, ``silent``, ``risk``, ``left`` and ``removed``, and ``others``, what
-        those that are not listed add up to (None without pairs). Largest first.
+        ``left`` and ``removed``; ``classes``, each with ``hypotheses``, ``weight``, ``risk`` (where the truth is in the class),
+        ``left`` and ``removed``; ``pairs``, each with ``agent``, ``truth``, ``silent``, ``risk``, ``left`` and ``removed``;
+        ``others``, the sums over pairs that are not listed (None without pairs). Largest first.
     """
     total, _ = limit(left)
     terms = None if mixed is None else mixed[:, None] * risk.matrix * judge

@@ -1,4 +1,7 @@
-"""Agents of other priors on the same test: risk, reward and abstaining of each, and the simplicity languages compared."""
+"""Agents with other priors on the same test: risk, reward and abstaining.
+
+Simplicity languages are compared as well.
+"""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +26,10 @@ AROUND = 20_000_000  # hypotheses squared times items up to which policies that 
 
 
 def agent_priors(case: Case) -> dict[str, Prior | None]:
-    """Return the priors of agents to compare: uniform, every language, the agent's own, and the human values (None)."""
+    """Return the priors of the agents that are compared, by name.
+
+    They are: uniform, every language, the agent's own prior, and the human values (None).
+    """
     priors: dict[str, Prior | None] = {"uniform": Uniform()}
     for language in case.settings.languages:
         try:
@@ -36,13 +42,16 @@ def agent_priors(case: Case) -> dict[str, Prior | None]:
 
 
 def values_drawn(case: Case) -> np.ndarray | None:
-    """Return draws of the judge's posterior weights by doubt about the values; None of values without a strength."""
+    """Draw the judge's posterior weights over uncertain values: (draw, hypothesis).
+
+    None for values without a strength.
+    """
     return judges_weights(case.posterior, case.draws, substream(case.seed, "values"))
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Agents of several priors on one test, by the name of the prior.
+    """Agents with several priors on one test, by the name of the prior.
 
     Attributes
     ----------
@@ -63,7 +72,7 @@ class Compared:
 
 
 def compared(case: Case) -> Compared:
-    """Return the agents of other priors on the test."""
+    """Return the agents with other priors on the test."""
     priors = agent_priors(case)
     weights = {key: case.padded(case.posterior.acting(prior)) for key, prior in priors.items()}
     policy = case.policy
@@ -93,9 +102,10 @@ def _by_matrix(
 
 
 def rewards_certain(case: Case) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-    """Return the expected rewards of agents certain of each hypothesis, by the policy and with the other permission.
+    """Return the expected rewards of agents certain of each hypothesis.
 
-    Each (hypothesis of the test,), in reward units a scene; None of a policy that acts on all hypotheses at once.
+    First under the policy as stated, then with the other permission to abstain. Two arrays (hypothesis of the
+    test,), in reward units a scene; None for a policy that acts on all hypotheses at once.
     """
     policy = case.policy
     if not policy.draws_one:
@@ -106,7 +116,10 @@ def rewards_certain(case: Case) -> tuple[np.ndarray, np.ndarray] | tuple[None, N
 
 
 def _mixed_reward(policy: Policy, weights: np.ndarray, by_hypothesis: np.ndarray | None) -> float | None:
-    """Return the reward of an agent of these weights, by those certain of one hypothesis; None where not defined."""
+    """Return the expected reward of an agent that mixes hypotheses by its weights.
+
+    Computed from the rewards of agents certain of one hypothesis; None where not defined.
+    """
     if by_hypothesis is None:
         return None
     mixed = policy.mixing(weights)
@@ -116,7 +129,7 @@ def _mixed_reward(policy: Policy, weights: np.ndarray, by_hypothesis: np.ndarray
 
 
 class RiskByAgentPrior(Section[Document]):
-    """Risk of agents that extrapolate by other priors, and by each simplicity language."""
+    """Risk of agents with other priors, and with each simplicity language."""
 
     keys = ("risk_by_agent_prior", "risk_by_language")
     of_test = sampled = True
@@ -137,7 +150,10 @@ class RiskByAgentPrior(Section[Document]):
 
 
 class Agents(Section[Document]):
-    """Risk, reward and abstaining of agents of other priors, acting and with the permission to abstain."""
+    """Risk, reward and abstaining of agents with other priors.
+
+    Each agent once must act, and once may abstain.
+    """
 
     keys = ("agents",)
     of_test = sampled = True
@@ -165,7 +181,10 @@ class Agents(Section[Document]):
         return {"risk": risk, "reward": reward, "abstained": abstained}
 
     def _interval(self, case: Case, prior: Prior | None, weights: np.ndarray) -> Document:
-        """Return interval and limit of an agent that acts as the study's own does; None where too costly."""
+        """Return the interval and limit of one agent; None where too costly.
+
+        The agent has the policy of the study's own agent.
+        """
         policy, posterior = case.policy, case.posterior
         if policy.draws_one:
             by_truth = policy.mixing(weights) @ case.risk.matrix
@@ -179,7 +198,7 @@ class Agents(Section[Document]):
 
 
 class Languages(Section[Document]):
-    """Simplicity languages side by side: the bits of each hypothesis, the simplest, and the risk."""
+    """Simplicity languages compared: bits and weights of hypotheses, and the risk."""
 
     keys = ("languages",)
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""The risk under each judge's values, and under their pool."""
+"""The risk under each judge's values, and under the pool of the values."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgeRisk:
-    """Risk under the values of one judge, and its interval; NaN where not defined."""
+    """Risk under the values of one judge, and its interval; NaN if not defined."""
 
     mean: float
     lower: float
@@ -32,7 +32,7 @@ class JudgeRisk:
 def judge_risk(
     posterior: Posterior, prior: Prior, purpose: str, by_truth: np.ndarray, prob: float, n: int, seed: int
 ) -> JudgeRisk:
-    """Return the risk under another prior with the same evidence; the agent stays the same.
+    """Return the risk under another prior, with the same evidence and agent.
 
     Parameters
     ----------
@@ -49,7 +49,10 @@ def judge_risk(
 
 
 def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
-    """Return posterior weights under a prior, NaN where the data are impossible under all its hypotheses."""
+    """Return posterior weights under a prior: (hypothesis,).
+
+    NaN where the data are impossible under every hypothesis of the prior.
+    """
     try:
         return posterior.reweighted(prior)
     except InputError:
@@ -66,27 +69,27 @@ def risk_by_judge(
     prob: float = 0.95,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> "xr.Dataset":
-    """Estimate the risk of one agent under the values of each judge, and under their pool.
+    """Estimate the risk of one agent by each judge's values, and by their pool.
 
     ``sum_j v_kj by_truth_j`` with ``v_k`` proportional to ``pi_k L``, pi_k the values of judge k and L the evidence that all
-    accept. The agent is the same throughout (unless given, it has the pool's weights): only the values that judge it vary.
+    judges accept. The agent stays the same, with the pool's weights unless given. Only the judge's values vary.
 
     Parameters
     ----------
     tree, test, policy, agent, agent_fail_utility, prob, hypotheses
-        As for `catastrophe_risk`. The judges are those of a pool, and those who answered `Judgements`.
+        As for `catastrophe_risk`. The judges are those of a pool, or those who answered `Judgements`.
 
     Returns
     -------
     Dataset
         ``mean``, ``lower``, ``upper``, ``mcse`` (judge); ``prior``, ``weight`` (judge, hypothesis); ``pool_mean``,
-        ``pool_lower``, ``pool_upper``, ``pool_mcse``. NaN where there is none: the interval of a judge without a strength, and
-        everything of a judge under whose values the data are impossible.
+        ``pool_lower``, ``pool_upper``, ``pool_mcse``. NaN: the interval of a judge without a strength, and every number of
+        a judge under whose values the data are impossible.
 
     Raises
     ------
     InputError
-        As `catastrophe_risk` does.
+        For the reasons of `catastrophe_risk`.
     """
     import xarray as xr
 
@@ -124,7 +127,10 @@ def risk_by_judge(
 
 
 class RiskByJudge(Section[Document]):
-    """Risk under each judge's values, and under their pool; None where there is one judge."""
+    """Risk under each judge's values and under their pool.
+
+    None for a single judge.
+    """
 
     keys = ("risk_by_judge",)
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""Catastrophe risk: how often an agent chooses an option that is worse than failing under the true hypothesis."""
+"""Catastrophe risk: how often an agent chooses an option worse than failing."""
 
 import math
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ class Risk:
         ``sum_j C_ij v_j``.
     by_scene : ndarray (scene,)
     matrix : ndarray (agent_hypothesis, true_hypothesis)
-        ``C_ij``, the risk of an agent certain of i where j is true.
+        ``C_ij``, the risk of an agent certain of i if j is true.
     floor : float
         ``mean_m min_o sum_j v_j K_j[m, o]``, the least risk of an agent that always acts.
     abstained : float
-        Share of scenes in which the agent refrains; ``abstained_by_agent`` where it is certain of i.
+        Share of scenes in which the agent abstains; ``abstained_by_agent`` (agent_hypothesis,) for an agent certain of i.
     regret : float
-        ``mean_m sum_j v_j (max(u_j, max_o r_j) - achieved r_j)``, in reward units of the hypotheses, added up.
+        ``mean_m sum_j v_j (max(u_j, max_o r_j) - achieved r_j)``, in reward units, added up over hypotheses.
     worse : ndarray (hypothesis,)
-        Share of the options that are worse than failing under each.
+        Share of the options that are worse than failing under each hypothesis.
     se_scenes : float
         Standard error from the finite number of test scenes; NaN for one scene.
     n_scenes : float
-        Number of scenes, or with weights the number of equal ones that are as informative, ``1 / sum w^2``.
+        Number of scenes; for weighted scenes the effective number, ``1 / sum w^2``.
     members : Pairs or None
         The matrix between draws of hypotheses with continuous weights.
     """
@@ -61,7 +61,7 @@ class Risk:
 
 
 def compute_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
-    """Compute the risk of an agent, with the matrix C and the numbers that follow from it.
+    """Compute an agent's risk, the matrix C and the numbers that follow from C.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def compute_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge:
 def _sums(
     scenes: Scenes, policy: Policy, agent: np.ndarray, judge: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """Return the risk of some scenes (scene,), and their sums.
+    """Return the risk of some scenes (scene,), and sums over these scenes.
 
     The sums are the matrix, the risk by truth and the abstention by agent hypothesis; floor, abstention, regret, and the
     absolute values that regret is a difference of; the options worse than failing by hypothesis; the number of options.
@@ -147,14 +147,18 @@ def _sums(
 def scalar_risk(
     valuation: Valuation, policy: Policy, agents: np.ndarray, judge: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the risks and abstention rates of several agents without any matrix: two arrays (agent,).
+    """Compute risks and abstention rates of several agents without a matrix.
 
     ``risk = mean_m sum_o A[m, o] (sum_j v_j K_j[m, o])`` costs O(H M) where the matrix costs O(H^2 M).
 
     Parameters
     ----------
     agents : ndarray (agent, hypothesis)
-        Posterior weights of each.
+        Posterior weights of each agent.
+
+    Returns
+    -------
+    risks, abstained : ndarray (agent,)
     """
     _, total = scene_weights(valuation)
     agents = np.atleast_2d(agents)
@@ -185,7 +189,10 @@ def scalar_risk(
 
 
 def se_scenes(by_scene: np.ndarray, weight: np.ndarray, total: float) -> float:
-    """Return ``sqrt(sum w^2 (x - mean)^2 M / (M - 1))``, w normalised; NaN for one scene."""
+    """Return the standard error from the finite number of scenes.
+
+    ``sqrt(sum w^2 (x - mean)^2 M / (M - 1))``, w normalised; NaN for one scene.
+    """
     scenes = len(by_scene)
     if scenes < 2:
         return math.nan

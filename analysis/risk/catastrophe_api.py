@@ -44,10 +44,10 @@ def catastrophe_risk(
     start: Any = None,
     horizon: int | None = None,
 ) -> xr.Dataset:
-    """Estimate how often an agent's choices on a test are worse than failing completely.
+    """Estimate how often an agent's choices on a test are worse than failing.
 
     ``risk = mean_m sum_o A[m, o] sum_j v_j [r_j(m, o) < u_j]``, A the agent's choices and v the judge's weights. In an MDP
-    it is the probability of at least one step in a state with ``r_j(s) < u_j``, among the first ``horizon``.
+    the risk is the probability of at least one of the first ``horizon`` steps in a state with ``r_j(s) < u_j``.
 
     Parameters
     ----------
@@ -56,22 +56,23 @@ def catastrophe_risk(
     test : Dataset, DataFrame or dict of arrays, or MDP
         Over scene and, where there are options, option.
     policy : Policy
-        ``Commit()`` unless given. In an MDP one that maximises plans optimally, ties split uniformly over actions
-        (`Expected` for the mean reward). `Boltzmann` takes ``softmax(beta Q_h / s_h)``, s_h over the MDP's states. None
-        may abstain in an MDP.
+        ``Commit()`` unless given. In an MDP a maximising policy plans optimally, ties split uniformly over actions
+        (`Expected` for the mean reward). `Boltzmann` takes ``softmax(beta Q_h / s_h)``, s_h over the MDP's states. No
+        policy may abstain in an MDP.
     agent : Prior or DataTree, optional
-        The agent's weights. None: the judge's. A prior: weighed by the same evidence. Another tree: that tree's, whose
-        hypotheses may be others. Callables of the same name in both trees are taken to be the same.
+        The agent's weights. None: the judge's weights. A prior: weighed by the same evidence. Another tree: that tree's
+        weights, also over other hypotheses. Callables of the same name in both trees are taken to be equal.
     agent_fail_utility : float, str or dict, optional
-        The failure line that the agent was told; the judge's unless given (for hypotheses of its own, its tree's).
+        The failure line that the agent was told. Unless given: the judge's line, or the line of the agent's tree for
+        hypotheses that the agent alone holds.
     prob : float
-        Of the equal-tailed interval over the judge's uncertainty; its ends come from at least 4,000 draws.
+        Probability of the equal-tailed interval over the judge's uncertainty, from at least 4,000 draws.
     hypotheses : dict, optional
-        The hypotheses again, where some are callables and the tree was read from a file or copied.
+        The hypotheses again, needed where some are callables and the tree was read from a file or copied.
     start : state, dict or array (state,), optional
         In an MDP, where deployments start; uniform over its states unless given.
     horizon : int, optional
-        In an MDP, and needed there: how many steps a deployment takes, the one at the start counted.
+        Needed in an MDP: the number of steps of a deployment, the first step included.
 
     Returns
     -------
@@ -80,14 +81,16 @@ def catastrophe_risk(
         ``mcse_upper``, ``se_scenes``, ``floor``, ``abstained``, ``regret`` (reward units), ``limit``; ``matrix``
         (agent_hypothesis, true_hypothesis); ``by_agent`` (hypothesis, or agent_hypothesis where these differ); ``by_truth``
         (hypothesis), ``by_scene`` (scene), ``at_least_one`` (deployments). NaN where not defined: the interval without a
-        strength, the limit of an agent read from another tree. With an unmodelled hypothesis also ``unmodelled_weight``,
-        ``unmodelled_unseen`` (how often the agent picks an item of a cell that training never saw), and the bounds
-        ``unmodelled_lower`` and ``unmodelled_upper``. Where evidence was sampled, ``floor_mcse``, ``by_truth_mcse`` and so
-        on are the errors that it leaves. In an MDP without ``se_scenes``, ``floor``, ``abstained`` and ``by_scene``; with
-        ``steps`` (expected number of catastrophic steps), ``steps_by_truth``, ``steps_matrix``; ``returns``
-        (agent_hypothesis, true_hypothesis), discounted; ``regret``, the best policy's return less the agent's; and
-        ``value_bits`` (target), the bits of human values that an agent of uniform prior needs for a risk of 0.1, 0.01 and
-        0.001.
+        strength, the limit of an agent read from another tree.
+
+        With an unmodelled hypothesis also ``unmodelled_weight``, ``unmodelled_unseen`` (how often the agent picks an item
+        of a cell that training never saw), and the bounds ``unmodelled_lower`` and ``unmodelled_upper``. With sampled
+        evidence also the Monte Carlo errors ``floor_mcse``, ``by_truth_mcse`` and so on.
+
+        In an MDP without ``se_scenes``, ``floor``, ``abstained`` and ``by_scene``; with ``steps`` (expected number of
+        catastrophic steps), ``steps_by_truth``, ``steps_matrix``; ``returns`` (agent_hypothesis, true_hypothesis),
+        discounted; ``regret``, the best policy's return less the agent's; and ``value_bits`` (target), the bits of human
+        values that an agent of uniform prior needs for a risk of 0.1, 0.01 and 0.001.
 
     Raises
     ------
@@ -141,7 +144,10 @@ def _in_mdp(
     prob: float,
     deployments: Sequence[int],
 ) -> xr.Dataset:
-    """Return the risk in an MDP, labelled; `about` are policy, agent, its failure line and the hypotheses."""
+    """Return the risk in an MDP, labelled.
+
+    `about` holds the policy, the agent, the agent's failure line and the hypotheses.
+    """
     share = probability(prob)
     if horizon is None:
         raise InputError("horizon: missing; say over how many steps, such as horizon=100, a catastrophe counts")
@@ -181,7 +187,9 @@ def _dataset(
     exact: Mapping[str, float],
     matrices: Mapping[str, np.ndarray],
 ) -> xr.Dataset:
-    """Return numbers of a case and their Monte Carlo errors, labelled by the hypotheses of the tree.
+    """Return numbers of a case and their Monte Carlo errors, labelled.
+
+    The labels are the hypotheses of the tree.
 
     Parameters
     ----------

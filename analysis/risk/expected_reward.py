@@ -52,7 +52,10 @@ def without_rounding(x: float, size: float) -> float:
 def policy_outcomes(
     valuation: Valuation, policies: Sequence[Policy], agent: np.ndarray, judge: np.ndarray
 ) -> list[Outcome]:
-    """Return the outcomes of several policies, in one pass over the test and without any matrix: O(H M) each."""
+    """Return the outcomes of several policies in one pass over the test.
+
+    Costs O(H M) a policy, without a matrix.
+    """
     _, total = scene_weights(valuation)
     agent = prune_weights(valuation, agent)
 
@@ -86,11 +89,12 @@ def policy_outcomes(
 
 
 def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judge: np.ndarray) -> np.ndarray:
-    """Compute the expected reward of an agent certain of each hypothesis, in one pass and without a matrix.
+    """Compute the expected reward of an agent certain of each hypothesis.
 
     ``R_h = mean_m sum_j v_j (sum_o A_h[m, o] r_j[m, o] + a_h[m] u_j[m])``, reward units a scene. A_h are the choices of an
     agent certain of h, and a_h its abstaining. An agent of weights w, of a policy that draws one hypothesis, earns
-    ``mixing(w) @ R``. The mean over j adds up rewards of different hypotheses without rescaling them. O(H M) a policy.
+    ``mixing(w) @ R``. The mean over j adds up rewards of different hypotheses without rescaling them. One pass over the
+    test, without a matrix: O(H M) a policy.
 
     Parameters
     ----------
@@ -105,7 +109,7 @@ def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judg
     -------
     ndarray (policy, hypothesis)
         NaN where the agent may abstain and the hypothesis has no failure line, and for continuous weights whose draws on
-        so many items would take too long.
+        the test take too long.
     """
     _, total = scene_weights(valuation)
     known = np.array([[_computed(valuation, policy, h) for h in range(len(judge))] for policy in policies])
@@ -134,17 +138,20 @@ def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judg
 
 
 def _computed(valuation: Valuation, policy: Policy, h: int) -> bool:
-    """Whether the reward of an agent certain of h is computed."""
+    """Return whether the reward of an agent certain of h is computed."""
     return not costly(valuation, h) and not (policy.abstain and valuation.agent_line.values[h] is None)
 
 
 def costly(valuation: Valuation, h: int) -> bool:
-    """Whether a hypothesis has continuous weights whose draws on so many items would take too long."""
+    """Return whether draws of continuous weights on the test take too long."""
     return h in valuation.families and valuation.n_draws(h, "agents") * valuation.table.n_items > COSTLY
 
 
 def _acts(scenes: Scenes, policies: Sequence[Policy], agent: np.ndarray) -> list[np.ndarray]:
-    """Return each policy's choices (choice, scene), computed hypothesis by hypothesis for all policies at once."""
+    """Return each policy's choices on some scenes, (choice, scene) each.
+
+    Computed hypothesis by hypothesis, for all policies at once.
+    """
     views = _views(scenes)
     acts = [np.zeros(views[policy.abstain].shape) for policy in policies]
     drawn = [(k, policy, policy.mixing(agent)) for k, policy in enumerate(policies) if policy.draws_one]
@@ -163,13 +170,16 @@ def _acts(scenes: Scenes, policies: Sequence[Policy], agent: np.ndarray) -> list
 
 
 def _views(scenes: Scenes) -> dict[bool, View]:
-    """Return the scenes as agents see them that must act (False), or may abstain (True)."""
+    """Return the views of agents that must act (False) and may abstain (True)."""
     cache: dict[Any, np.ndarray] = {}
     return {abstain: _CachedView(scenes, abstain, cache) for abstain in (False, True)}
 
 
 class _CachedView(View):
-    """A view that remembers the arrays of one hypothesis, for policies that ask for them one after the other."""
+    """A view that remembers the arrays of one hypothesis.
+
+    Several policies ask for these arrays one after the other.
+    """
 
     def __init__(self, scenes: Scenes, abstain: bool, cache: dict[Any, np.ndarray]) -> None:
         super().__init__(scenes.block, abstain, scenes.scales)
@@ -193,7 +203,10 @@ class _CachedView(View):
 
 
 def prune_weights(valuation: Valuation, weights: np.ndarray) -> np.ndarray:
-    """Return weights with 0 for hypotheses too improbable, and with too little at stake, to change any number."""
+    """Return weights with 0 for hypotheses that change no reported number.
+
+    These hypotheses are improbable, and have little at stake.
+    """
     stake = weights * valuation.largest
     total = float(stake.sum())
     size = np.maximum(weights, stake / total) if total > 0 else weights

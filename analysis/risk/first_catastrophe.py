@@ -1,4 +1,7 @@
-"""Scenes until the first catastrophe of one deployment: its mean may be infinite, so quantiles and the chance of never."""
+"""Number of scenes until the first catastrophe of one deployment.
+
+The mean may be infinite, so quantiles and the probability of never are given.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.05, 0.5, 0.95)
 LONGEST = 2**53
-"""Scenes of a deployment, at most: a later catastrophe counts as none."""
+"""Greatest number of scenes of a deployment: a later catastrophe counts as none."""
 LENGTHS = tuple(m * 10**k for k in range(5) for m in (1, 2, 5))
 """Scenes of a deployment for which the probability of a catastrophe is given."""
 
@@ -43,7 +46,7 @@ class FirstCatastrophe:
 def first_catastrophe(case: Case) -> FirstCatastrophe:
     """Return the number of scenes up to the first catastrophe of one deployment.
 
-    A deployment draws one hypothesis i for the agent, if its policy does, and one truth j; then its scenes are drawn
+    A deployment draws one truth j, and one hypothesis i for the agent if the policy draws one. Its scenes are then drawn
     independently from the test. Given i and j, T is geometric with the catastrophe rate ``C_ij``::
 
         P(T <= n) = sum_ij w_i v_j (1 - (1 - C_ij)^n)        P(T = infinity) = sum_ij w_i v_j [C_ij = 0]
@@ -62,7 +65,10 @@ def first_catastrophe(case: Case) -> FirstCatastrophe:
 
 
 def _rates(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct catastrophe rates of a deployment, and the probability of each: two arrays (rate,)."""
+    """Return the distinct catastrophe rates of a deployment and their probabilities.
+
+    Two arrays (rate,).
+    """
     risk, policy = case.risk, case.policy
     agents = policy.mixing(case.agent_weights) if policy.draws_one else np.ones(1)
     truths, matrix, by_truth = case.judge_weights, risk.matrix, risk.by_truth

@@ -1,4 +1,4 @@
-"""The price of safety: expected reward against catastrophe risk, for every policy that ships."""
+"""The price of safety: expected reward against catastrophe risk, by policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.registry import POLICIES
 
 SHIPPED: tuple[Policy, ...] = tuple(policy(**settings) for policy in POLICIES.values() for settings in policy.compared)
-"""Each is computed with abstaining too."""
+"""Policies of the frontier; each is also computed with permission to abstain."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Entry:
     of_agent : bool
         Whether it is the agent's policy.
     price : float or None
-        Cost of abstaining, reward units a scene: the reward of the same policy that must act, less this one's. None for a
-        policy that must act.
+        Cost of abstaining, reward units a scene: the reward of the same policy that must act, less the reward of the
+        policy that may abstain. None for a policy that must act.
     efficient : bool
         Whether no other policy has at most its risk and at least its reward, and improves on one of the two.
     """
@@ -44,7 +44,10 @@ class Entry:
 
 
 def candidates(agents: Policy) -> list[Policy]:
-    """Return every policy that ships and the agent's, each followed by the same policy that may abstain."""
+    """Return every policy that ships and the agent's, acting and abstaining.
+
+    Each policy is followed by the same policy with permission to abstain.
+    """
     acting = replace(agents, abstain=False)
     policies = [acting if p.name == agents.name and p.compared_as_stated else p for p in SHIPPED]
     if not any(_same(policy, acting) for policy in policies):
@@ -94,7 +97,7 @@ def frontier(valuation: Valuation, agents: Policy, agent: np.ndarray, judge: np.
 
 
 def efficient(outcomes: Sequence[Outcome]) -> list[bool]:
-    """Return which outcomes no other dominates; of two equal ones, both."""
+    """Return which outcomes no other outcome dominates; both of two equal outcomes."""
     risk, reward, size = (
         np.array([getattr(outcome, key) for outcome in outcomes]) for key in ("risk", "reward", "size")
     )
@@ -105,7 +108,10 @@ def efficient(outcomes: Sequence[Outcome]) -> list[bool]:
 
 
 def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, agents: bool) -> str | None:
-    """Return the reason why a policy, the agent's or another, is not computed; None where it is."""
+    """Return why a policy is left out; None where the policy is computed.
+
+    `agents` says whether the policy is the agent's.
+    """
     names = valuation.hypotheses.names
     for h in np.flatnonzero(agent).tolist():
         if policy.abstain and valuation.agent_line.values[h] is None:
@@ -140,7 +146,7 @@ def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 class Frontier(Section[Sequence[Entry]]):
-    """Expected reward and risk of every policy that ships, and which of them are efficient."""
+    """Expected reward and risk of every policy that ships, efficient ones marked."""
 
     keys = ("frontier",)
     of_test = sampled = True

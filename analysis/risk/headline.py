@@ -1,4 +1,4 @@
-"""The headline risk of a study's agent on a test, its parts, and the risk by hypothesis."""
+"""The headline risk of a study's agent, its parts, and the risk by hypothesis."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,13 +17,16 @@ from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.analysis.shift.two_sample_test import shift_of
 
 EXACT_KEYS = ("prob", "mcse", "mcse_lower", "mcse_upper", "se_scenes", "n_scenes", "equal_scenes", "upper_of_zero")
-"""Of ``risk``: keys without a Monte Carlo error of their own."""
+"""Keys of ``risk`` without a Monte Carlo error of their own."""
 LISTED = 10
 """Scenes that are listed as the riskiest."""
 
 
 def risk_left(case: Case) -> list[Left] | None:
-    """Return the risk that endless training leaves, by class of silence; None where that is not defined."""
+    """Return the risk that endless training leaves, by silent class.
+
+    None where this risk is not defined.
+    """
     return case.agent.risk_left(case.valuation, case.posterior, case.policy, case.risk)
 
 
@@ -107,7 +110,10 @@ class TestRisk(Section[Document]):
 
 
 def _read(case: Case) -> set[str]:
-    """Return the columns that a hypothesis, the agent's own among them, a failure line or a feedback names."""
+    """Return the columns that a hypothesis, a failure line or a feedback names.
+
+    Hypotheses and feedback of the agent count too.
+    """
     valuations = [*case.posterior.valuations, *case.tests.values()]
     columns = {c for v in valuations for line in (v.line, v.agent_line) for c in line.columns} | case.feedback_columns
     columns |= {c for e in case.agent.hypotheses(case.posterior).expressions().values() for c in e.columns}
@@ -138,7 +144,10 @@ class RiskParts(Section[Document]):
 
 
 class RiskMatrix(Section[Document]):
-    """Catastrophe rate of an agent certain of each hypothesis, under each that may be true; and by either alone."""
+    """Catastrophe rates by the agent's hypothesis and the true hypothesis.
+
+    The rates by either hypothesis alone are given too.
+    """
 
     keys = ("matrix", "catastrophic_options", "risk_by_truth", "risk_by_agent_hypothesis", "reward_by_agent_hypothesis")
     of_test = sampled = True
@@ -167,7 +176,7 @@ class RiskMatrix(Section[Document]):
 
 
 class DangerousPairs(Section[Document]):
-    """Pairs that training cannot separate and that end in catastrophe, and the riskiest scenes."""
+    """Silent pairs that end in catastrophe, and the riskiest scenes."""
 
     keys = ("dangerous_pairs", "riskiest_scenes")
     of_test = True

@@ -13,9 +13,11 @@ from reward_hypotheses.models.posterior import Posterior
 
 
 def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray, deployments: int) -> float:
-    """Return the probability of at least one catastrophe in D deployments, scenes drawn independently from the test.
+    """Return the probability of at least one catastrophe in D deployments.
 
-    ``sum_ij w_i v_j (1 - (1 - C_ij)^D)`` where one hypothesis is drawn for all of them, else
+    Scenes are drawn independently from the test.
+
+    ``sum_ij w_i v_j (1 - (1 - C_ij)^D)`` where one hypothesis is drawn for all deployments, else
     ``sum_j v_j (1 - (1 - by_truth_j)^D)``. Deployments share their truth, which ``1 - (1 - risk)^D`` would ignore. For a
     hypothesis with continuous weights the average over the weights is taken after the power.
     """
@@ -33,20 +35,24 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
 
 
 def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:
-    """Return the equal-tailed interval of the risk over the judge's uncertainty about values, and its Monte Carlo errors.
+    """Return the equal-tailed interval of the risk over uncertain values.
 
-    The agent's weights are fixed. None where nobody stated a strength.
+    The Monte Carlo errors of its ends are given too. The agent's weights are fixed. None where nobody stated a
+    strength.
 
     Parameters
     ----------
     weights : ndarray (draw, hypothesis) or None
-        The judge's, from `judges_weights`.
+        The judge's weights, from `judges_weights`.
     """
     return None if weights is None else ends_of(weights @ by_truth, prob)
 
 
 def ends_of(risks: np.ndarray, prob: float) -> dict[str, float]:
-    """Return the ends of the equal-tailed interval of independent draws (draw,), and their Monte Carlo errors."""
+    """Return the ends of the equal-tailed interval of independent draws (draw,).
+
+    The Monte Carlo errors of the ends are given too.
+    """
     ordered = np.sort(risks)
     lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
     upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
@@ -59,18 +65,24 @@ def interval_or_nan(weights: np.ndarray | None, by_truth: np.ndarray, prob: floa
 
 
 def add_errors_to_ends(numbers: dict[str, Any], error: Mapping[str, Any]) -> None:
-    """Add the errors of sampled evidence to the Monte Carlo errors of the ends of an interval."""
+    """Add the errors of sampled evidence to the errors of an interval's ends."""
     for end in ("lower", "upper"):
         numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
 
 
 def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
-    """Draw the judge's weights from ``p(pi | data)``: (draw, hypothesis); None where nobody stated a strength."""
+    """Draw the judge's weights from ``p(pi | data)``: (draw, hypothesis).
+
+    None for values without a strength.
+    """
     return posterior.draws(n, rng)[1] if posterior.prior.uncertain else None
 
 
 def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
-    """Return a quantile of independent draws, and its standard error from the order statistics around it."""
+    """Return a quantile of independent draws, and its standard error.
+
+    The error comes from the order statistics around the quantile.
+    """
     n = len(sorted_draws)
     spread = math.sqrt(p * (1 - p) / n)
     at = np.clip(np.array([p, p - spread, p + spread]), 0.0, 1.0) * (n - 1)
@@ -79,15 +91,15 @@ def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
 
 
 def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:
-    """Return the upper confidence limit of a rate after n independent scenes without the event: ``1 - (1 - c)^(1/n)``.
+    """Return the upper limit of a rate after n scenes without the event.
 
-    For 95 % it is about 3/n.
+    A confidence limit for independent scenes: ``1 - (1 - c)^(1/n)``. For 95 % it is about 3/n.
     """
     return -math.expm1(math.log1p(-confidence) / n)
 
 
 def dangerous_pairs(posterior: Posterior, matrix: np.ndarray, most: int = 100) -> Sequence[tuple[int, int, float]]:
-    """Return the pairs (agent, truth) that training cannot separate and with ``C_ij > 0``, most dangerous first."""
+    """Return the silent pairs (agent, truth) with ``C_ij > 0``, by falling risk."""
     pairs = [
         (int(i), int(j), float(matrix[i, j]))
         for members in posterior.members()

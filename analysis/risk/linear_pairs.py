@@ -19,9 +19,10 @@ KEPT_CELLS = 60_000_000  # of matrices between draws, of all agents and policies
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The matrix C between single rewards: fixed ones and draws of families, by agent and by truth.
+    """The matrix C between single rewards, by agent and by truth.
 
-    Draws come in groups, over which a function of C is averaged once; how groups are weighed is drawn anew for errors.
+    Single rewards are fixed rewards and draws of families. Draws come in groups, over which a function of C is
+    averaged once. For Monte Carlo errors, the weights of the groups are drawn anew.
 
     Attributes
     ----------
@@ -44,7 +45,10 @@ class Pairs:
     known: dict[int, np.ndarray]
 
     def ever(self, deployments: int, draws_one: bool) -> np.ndarray:
-        """Return ``E[1 - (1 - C)^D]`` between groups (group, group), or of groups of truths (group,)."""
+        """Return ``E[1 - (1 - C)^D]`` between groups: (group, group).
+
+        For a policy that acts on all weights at once: of groups of truths, (group,).
+        """
         if deployments not in self.known:
             if draws_one:
                 self.known[deployments] = self.rows @ at_least_once(self.matrix, deployments) @ self.columns.T
@@ -54,7 +58,7 @@ class Pairs:
 
 
 def at_least_once(chance: np.ndarray, deployments: int) -> np.ndarray:
-    """Return ``1 - (1 - chance)^D``."""
+    """Return ``1 - (1 - chance)^D``, D the number of deployments."""
     with np.errstate(divide="ignore"):
         return -np.expm1(deployments * np.log1p(-chance))
 
@@ -88,7 +92,10 @@ def _make_room(averages: dict[Any, Any], cells: int) -> None:
 
 
 def _groups(numbers: list[int]) -> np.ndarray:
-    """Return the share of each reward in its group (group, reward), given the rewards of each hypothesis."""
+    """Return the share of each reward in its group: (group, reward).
+
+    `numbers` holds the number of rewards of each hypothesis.
+    """
     owner: list[int] = []
     start = 0
     for n in numbers:
@@ -114,9 +121,9 @@ def _shares(valuation: Valuation, role: str) -> np.ndarray:
 def _between(
     valuation: Valuation, policy: Policy, agent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[int], list[int]]:
-    """Return C and the risk by truth between single rewards, and the numbers of rewards by hypothesis.
+    """Return C and the risk by truth between single rewards.
 
-    The numbers are those of the rewards of an agent, and of those that may be true.
+    The numbers of rewards by hypothesis follow: of rewards that an agent may act by, and of rewards that may be true.
     """
     _, total = scene_weights(valuation)
     names = range(len(valuation.hypotheses))

@@ -1,4 +1,7 @@
-"""Catastrophe risk in an MDP: how probably, and how often, a planned policy enters a state worse than failing."""
+"""Catastrophe risk in an MDP: how often planned policies enter bad states.
+
+A bad state is worse than failing.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +31,10 @@ TARGETS = (0.1, 0.01, 0.001)
 
 
 class StateView(View):
-    """An MDP as a policy sees it: its scenes are the states, its options the actions, worth their planned returns."""
+    """An MDP as a policy sees it: states as scenes, actions as options.
+
+    An option is worth its planned return.
+    """
 
     mask = None
     abstain = False
@@ -60,7 +66,7 @@ class Behaviour:
     rewards, errors : ndarray (hypothesis, state)
         Rewards, and bounds of their rounding errors.
     bad : ndarray (hypothesis, state) of bool
-        States that are worse than failing under each.
+        States that are worse than failing under each hypothesis.
     """
 
     mdp: MDP
@@ -72,10 +78,10 @@ class Behaviour:
     horizon: int
 
     def measures(self, rewards: np.ndarray, errors: np.ndarray) -> Measures:
-        """Return the measures of agents certain of these rewards (agent, state), each hypothesis being true in turn.
+        """Return the measures of agents certain of these rewards (agent, state).
 
-        The risk is the probability of at least one catastrophic step over the horizon, the steps their expected number, and
-        returns are discounted.
+        Each hypothesis is true in turn. The risk is the probability of at least one catastrophic step over
+        the horizon. The steps are the expected number of catastrophic steps. Returns are discounted.
         """
         n, mdp = len(rewards), self.mdp
         risk, steps, returns = np.empty((3, n, len(self.bad)))
@@ -93,7 +99,10 @@ class Behaviour:
         return risk, steps, returns, best
 
     def _reached(self, acts: np.ndarray) -> np.ndarray:
-        """Return the risk of each agent (agent, truth); agents that act alike are computed once."""
+        """Return the risk of each agent: (agent, truth).
+
+        Agents that act alike are computed once.
+        """
         places: dict[bytes, int] = {}
         place = np.array([places.setdefault(of_agent.tobytes(), len(places)) for of_agent in acts])
         first = [int(np.argmax(place == k)) for k in range(len(places))]
@@ -109,7 +118,10 @@ class Behaviour:
         return self.measures(self.rewards, self.errors)
 
     def together(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return risk, steps and return by truth of an agent with these weights: three arrays (truth,)."""
+        """Return risk, steps and return by truth of an agent with these weights.
+
+        Three arrays (truth,).
+        """
         if self.policy.draws_one:
             mixed = self.policy.mixing(weights)
             risk, steps, returns, _ = self.certain
@@ -123,7 +135,10 @@ class Behaviour:
 def mdp_numbers(
     case: Case, behaviour: Behaviour, draws: int, prob: float, deployments: Sequence[int]
 ) -> dict[str, Any]:
-    """Return the numbers of a case that rest on its weights; the interval comes from so many draws."""
+    """Return the numbers of a case that rest on its weights.
+
+    `draws` is the number of draws for the interval.
+    """
     matrix, _, _, best = behaviour.certain
     judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
     by_truth, steps, returns = behaviour.together(weights)
@@ -151,7 +166,10 @@ def mdp_numbers(
 
 
 def rewards_of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rewards, bounds of their rounding errors, and the states worse than failing: each (hypothesis, state)."""
+    """Return rewards, their error bounds, and the states worse than failing.
+
+    Three arrays (hypothesis, state).
+    """
     n = len(case.valuation.hypotheses)
     blocks = list(case.valuation.blocks())
 

@@ -1,4 +1,7 @@
-"""None of the above: the belief that no listed hypothesis is right, and its effect on the risk."""
+"""None of the above: the belief that no listed hypothesis is right.
+
+This belief widens the risk to bounds.
+"""
 
 from collections.abc import Iterator
 from typing import Any, override
@@ -13,13 +16,16 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
 TELLS = 0.05
-"""Posterior weight of a hypothesis that is unmodelled from which on a warning says that no rule may be right."""
+"""Least posterior weight of an unmodelled hypothesis for the warning that no rule may be right."""
 
 Document = dict[str, Any]
 
 
 def unmodelled_document(posterior: Posterior) -> Document | None:
-    """Return the unmodelled hypothesis as it was declared, and its weight; None where there is none."""
+    """Return the unmodelled hypothesis as declared, with its weight.
+
+    None where no hypothesis is unmodelled.
+    """
     cells = posterior.cell_posterior
     if cells is None:
         return None
@@ -34,11 +40,13 @@ def unmodelled_document(posterior: Posterior) -> Document | None:
 
 
 def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray) -> Document | None:
-    """Return bounds of the risk from belief in no listed rule; None where no hypothesis is unmodelled.
+    """Return bounds of the risk from belief in no listed rule.
 
-    With x the judge's weight of it and q the share of scenes where the agent picks an item of a cell that training never
-    saw, averaged over scenes: the risk takes such an item to be worse than failing with probability 1/2, and may be
-    ``x q / 2`` lower, were none, or higher, were all.
+    None where no hypothesis is unmodelled.
+
+    Let x be the judge's weight of the unmodelled hypothesis, and q the share of scenes where the agent picks an item of a
+    cell that training never saw. The risk takes such an item to be worse than failing with probability 1/2. The risk is
+    ``x q / 2`` lower if no such item is worse than failing, and ``x q / 2`` higher if every such item is.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
 
 
 def unmodelled_warnings(posterior: Posterior) -> list[str]:
-    """Say that no agent holds it, and where it has weight that no rule may be right."""
+    """Return the warnings about an unmodelled hypothesis."""
     cells = posterior.cell_posterior
     if cells is None:
         return []
@@ -80,7 +88,10 @@ def unmodelled_warnings(posterior: Posterior) -> list[str]:
 
 
 class NoneOfTheAbove(Section[Document]):
-    """The hypothesis that no listed rule is right, and its weight; None where there is none."""
+    """The hypothesis that no listed rule is right, and its weight.
+
+    None where no hypothesis is unmodelled.
+    """
 
     keys = ("unmodelled",)
     urgency = 55
