@@ -1,1 +1,1 @@
-"""Evidence: Bayes factors, predictive checks, and the directions that training cannot identify."""
+"""Evidence: weights, Bayes factors, predictive checks, silence, sample sizes."""

@@ -1,4 +1,7 @@
-"""Bayes factors between pairs of hypotheses, and the pairs that training cannot separate."""
+"""Bayes factors between pairs of hypotheses, and the silent pairs.
+
+Training cannot separate the hypotheses of a silent pair.
+"""
 
 import math
 from collections.abc import Iterator
@@ -12,16 +15,18 @@ from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.posterior import Posterior
 
 NUMBERS = ("log_prior_odds", "log_bayes_factor", "log_posterior_odds", "mcse", "silent")
-"""Figures of a `Pair` that the results have under the same names."""
+"""Numbers of a `Pair` that the results hold under the same names."""
 MOST = 32
-"""Hypotheses, by posterior weight, whose pairs are listed."""
+"""Number of hypotheses, by posterior weight, whose pairs are listed."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Log odds of one hypothesis over another, nats: prior + Bayes factor = posterior; NaN where both are impossible.
+    """Log odds of one hypothesis over another, in nats.
 
-    ``mcse`` is the Monte Carlo error of the Bayes factor and so of the posterior odds: 0 where exact, or silent.
+    Prior + Bayes factor = posterior; NaN where both hypotheses are impossible.
+
+    ``mcse`` is the Monte Carlo error of the Bayes factor, and so of the posterior odds: 0 where exact or silent.
     """
 
     first: int
@@ -53,7 +58,10 @@ def difference(a: float, b: float) -> float:
 
 
 def silent_pairs_of(posterior: Posterior) -> list[tuple[int, int]]:
-    """Return the pairs that training cannot separate: equal likelihoods in every feedback, item by item."""
+    """Return the pairs of hypotheses that training cannot separate.
+
+    The two likelihoods are equal in every feedback, item by item.
+    """
     return sorted(
         (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
     )
@@ -71,7 +79,10 @@ class SilentPairs(Section[list[list[str]]]):
 
 
 class Pairs(Section[list[Pair]]):
-    """Log odds (nats) of the weightiest hypotheses, pair by pair: by the prior, by the evidence, and together."""
+    """Log odds of the weightiest hypotheses, pair by pair, in nats.
+
+    By the prior, by the evidence, and by both together.
+    """
 
     keys = ("pairs",)
     urgency = 15

@@ -1,4 +1,4 @@
-"""Pairs of hypotheses whose Bayes factor stays bounded, however many such data there are."""
+"""Pairs of hypotheses whose Bayes factor stays bounded with endless data."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.agent_rationality import nodes_of
 
 SAME_SPAN = 1e-9
-"""Of the squared length of a column, the share that may lie outside of a span that it is said to lie in."""
+"""Greatest share of a column's squared length outside of a span that is said to contain the column."""
 MOST = 64
-"""Hypotheses, by posterior weight, among which such pairs are looked for."""
+"""Number of hypotheses, by posterior weight, among which such pairs are searched."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Bounded:
     ----------
     first, second : int
     factors : dict of str to float
-        By rationality that is inferred (its variable): a in ``r_first = a r_second + b`` by scene, for fixed rewards.
+        By inferred rationality (its variable): a in ``r_first = a r_second + b`` by scene, for fixed rewards.
     limit : float
-        ``log p(beta / a) / (a p(beta))`` at what is now known of beta under the second, summed over these: the log Bayes factor of
-        the first to which endless data would lead, nats. NaN for continuous weights.
+        ``log p(beta / a) / (a p(beta))`` at the present estimate of beta under the second, summed over rationalities. This
+        is the log Bayes factor of the first with endless data, nats. NaN for continuous weights.
     """
 
     first: int
@@ -46,10 +46,10 @@ class Bounded:
 def bounded_pairs(posterior: Posterior) -> list[Bounded]:
     """Find the pairs whose likelihoods differ only in the prior of their nuisances.
 
-    Fixed rewards that are one another's multiple, where rewards are taken as they are (``scale="raw"``) and the rationality is
-    inferred: each explains what the other does, at another rationality, and the Bayes factor goes to a ratio of prior
-    densities. Families of rewards whose features have the same span within the scenes of training: each contains what the
-    other does, and the data choose between weights, not families.
+    First, fixed rewards of which one is a multiple of the other, with raw rewards (``scale="raw"``) and an inferred
+    rationality. Each explains the data of the other at another rationality, and the Bayes factor tends to a ratio of prior
+    densities. Second, families of rewards whose features have the same span within the scenes of training. Each contains
+    the rewards of the other, and the data choose between weights instead of families.
     """
     top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     named = [h for h in top if h in posterior.hypotheses.fixed]
@@ -78,7 +78,10 @@ def _is_raw(feedback: object) -> bool:
 
 
 def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
-    """Return the pair, where every feedback is silent or has one ratio a > 0 for each rationality."""
+    """Return the pair if the rewards are proportional in every feedback.
+
+    Each feedback is silent or has one ratio a > 0 for each rationality; else None.
+    """
     factors: dict[str, float] = {}
     limits: dict[str, float] = {}
     for feedback, valuation, evidence in zip(posterior.feedback, posterior.valuations, posterior.evidence, strict=True):
@@ -109,7 +112,10 @@ def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
 
 
 def _ratio(first: np.ndarray, other: np.ndarray, first_error: np.ndarray, other_error: np.ndarray) -> float | None:
-    """Return the positive a with ``first = a other``, up to the rounding of both; None where there is none."""
+    """Return the positive a with ``first = a other``; None where there is none.
+
+    Equality holds up to the rounding of both.
+    """
     length = float(np.vdot(other, other))
     a = float(np.vdot(first, other)) / length if length > 0 else 0.0
     if a <= 0 or not equal(first, a * other, first_error, a * (other_error + SCALED * EPS * np.abs(other))).all():
@@ -118,7 +124,10 @@ def _ratio(first: np.ndarray, other: np.ndarray, first_error: np.ndarray, other_
 
 
 def _columns(posterior: Posterior, h: int) -> np.ndarray:
-    """Return the inputs of the likelihood for each feature of a family alone: (unit and option, feature)."""
+    """Return the likelihood's inputs for each feature of a family alone.
+
+    Shape (unit and option, feature).
+    """
     fitted = posterior.families[h]
     parts = []
     for feedback, valuation in zip(posterior.feedback, posterior.valuations, strict=True):
@@ -132,7 +141,7 @@ def _columns(posterior: Posterior, h: int) -> np.ndarray:
 
 
 def _within(columns: np.ndarray, span: np.ndarray) -> bool:
-    """Whether every column lies in the span of others."""
+    """Return whether every column lies in the span of other columns."""
     u, s, _ = np.linalg.svd(span, full_matrices=False)
     basis = u[:, s > 1e-9 * max(float(s.max(initial=0.0)), 1e-300)]
     outside = columns - basis @ (basis.T @ columns)
@@ -140,7 +149,7 @@ def _within(columns: np.ndarray, span: np.ndarray) -> bool:
 
 
 def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
-    """Return a sentence about such a pair."""
+    """Return a sentence about a pair whose Bayes factor stays bounded."""
     if not pair.factors:
         return (
             f"in the scenes of training the features of {first!r} and {second!r} span the same rewards, so that whatever weights one "
@@ -154,7 +163,7 @@ def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
 
 
 class BoundedPairs(Section[list[Bounded]]):
-    """Pairs between which training is not silent and never decides."""
+    """Pairs of hypotheses whose Bayes factor stays bounded."""
 
     keys = ("bounded_pairs",)
     urgency = 20

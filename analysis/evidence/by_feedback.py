@@ -19,7 +19,7 @@ from reward_hypotheses.models.weights.leave_out import Parts
 from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 CONTRADICTION = 0.01
-"""Chance, at most, below which feedbacks are said to contradict each other."""
+"""Bound of the probability below which feedbacks are said to contradict each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,13 @@ class GivenOthers:
     Attributes
     ----------
     agreement : float
-        ``log p(D_k | the others) - log p(D_k)``, nats: how much likelier the others make what it says than the values alone
-        did; negative where they make it less likely.
+        ``log p(D_k | the others) - log p(D_k)``, nats: how much likelier the others make the data of the feedback than the
+        values alone do; negative where the others make these data less likely.
     mcse : float
     weights : ndarray (hypothesis,)
-        By the values and the others.
+        Posterior weights by the values and the other feedbacks.
     check : Check or None
-        Its predictive check by these weights; None where continuous weights, which it moved too, stand behind it.
+        Predictive check of the feedback by these weights; None with continuous weights, which the feedback moved too.
     """
 
     agreement: float
@@ -45,12 +45,15 @@ class GivenOthers:
 
     @property
     def chance(self) -> float:
-        """At most so likely, were the others right, is anything that agrees with them so little."""
+        """Upper bound of the probability of so little agreement.
+
+        The bound holds if the others are right (Markov's inequality).
+        """
         return math.exp(min(self.agreement, 0.0))
 
     @property
     def contradicted(self) -> bool:
-        """Whether that is so little that one of them must be wrong."""
+        """Whether the bound is so low that one of the feedbacks must be wrong."""
         return self.chance < CONTRADICTION
 
 
@@ -70,7 +73,7 @@ class Contributions:
         ``log p(D_k, D_l) - log p(D_k) - log p(D_l)``, nats, averaged over the hypotheses by the values: pointwise mutual
         information. NaN on the diagonal.
     given_others : tuple of GivenOthers
-        One a feedback; empty where there is one.
+        One per feedback; empty for a single feedback.
     """
 
     names: tuple[str, ...]
@@ -85,18 +88,18 @@ class Contributions:
 def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> Contributions:
     """Split the evidence of a posterior by feedback.
 
-    ``e = p(D_k) / p(D_k | the others)`` is 1 on average over what the others predict, so they give it at least x with a
-    chance of at most 1/x (Markov): a predictive check of what was said as a whole, with every nuisance integrated out, that
-    needs no replication and no large sample (an e-value: Shafer 2021; Vovk and Wang 2021). It is also the weight of evidence
-    (Good 1950) for the feedback's having come about by the values alone. Beside it stands the feedback's own predictive
-    check by the weights that the others leave.
+    ``e = p(D_k) / p(D_k | the others)`` is 1 on average over the predictions of the others, so that ``e >= x`` has a
+    probability of at most 1/x (Markov). This is a predictive check of the whole feedback with every nuisance integrated
+    out, without replications or a large sample (an e-value: Shafer 2021; Vovk and Wang 2021). It is also the weight of
+    evidence (Good 1950) that the values alone produced the feedback. The feedback's own predictive check, by the weights
+    that the others leave, is given too.
 
     Parameters
     ----------
     posterior : Posterior
-        As `weigh` gives it.
+        From `weigh`.
     checked : bool
-        Whether to make those predictive checks.
+        Whether to make the predictive checks.
     """
     parts, n = Parts(posterior, seed), len(posterior.feedback)
     evidence = [parts.log_evidence([k]) for k in range(n)]
@@ -129,7 +132,10 @@ def _given_others(posterior: Posterior, parts: Parts, k: int, seed: int, checked
 
 
 def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple[float, float]:
-    """Return ``log p(D_some, D_others) - log p(D_some) - log p(D_others)``, and its Monte Carlo error."""
+    """Return the log agreement of two sets of feedback, and its error.
+
+    ``log p(D_some, D_others) - log p(D_some) - log p(D_others)``, nats, with its Monte Carlo error.
+    """
     log_prior = parts.posterior.log_prior
     total, variance = 0.0, 0.0
     apart = parts.separate(some, others)
@@ -193,7 +199,10 @@ def contributions_document(posterior: Posterior, parts: Contributions) -> dict[s
 
 
 def contradictions(document: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each pair of feedbacks, or each feedback, that contradicts the others."""
+    """Return a sentence for each contradiction between feedbacks.
+
+    A contradiction is between two feedbacks, or between one feedback and all others.
+    """
     out, reported = [], set()
     limit = math.log(CONTRADICTION)
     for name, row in document["agreement"].items():
@@ -213,7 +222,10 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
 
 
 def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
-    """Return the possible hypotheses that a feedback makes likeliest, ties included; none where all tie."""
+    """Return the possible hypotheses that a feedback makes likeliest.
+
+    Ties are included; empty where all hypotheses tie.
+    """
     possible = log_prior > -np.inf
     top = float(log_evidence[possible].max())
     best = possible & (log_evidence >= top - EQUAL * max(abs(top), 1.0))
@@ -280,7 +292,10 @@ def _by_other(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, f
 
 
 class ByFeedback(Section[Document]):
-    """Evidence of each feedback, and contradictions between feedbacks; None for a single feedback."""
+    """Evidence of each feedback, and contradictions between feedbacks.
+
+    None for a single feedback.
+    """
 
     keys = ("evidence_by_feedback",)
     topic = "feedback"

@@ -1,4 +1,4 @@
-"""Evidence of each feedback, labelled, and the pairs of hypotheses that feedback cannot separate."""
+"""Evidence of each feedback as a Dataset, and the silent pairs of hypotheses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,23 +26,25 @@ def evidence_by_feedback(
     *,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Compute the evidence of each feedback, and how far the feedbacks agree; arguments as for `fit`.
+    """Compute the evidence of each feedback, and how far the feedbacks agree.
 
-    ``log p(D | h) = sum_k log p(D_k | h) + together_h``; the last is 0 unless feedbacks share a human's rationality or
-    the continuous weights of a hypothesis. Two feedbacks agree by
+    Arguments as for `fit`.
+
+    ``log p(D | h) = sum_k log p(D_k | h) + together_h``. ``together`` is 0 unless feedbacks share a human's rationality or
+    the continuous weights of a hypothesis. The agreement of two feedbacks, in nats, is
 
         ``log p(D_k, D_l) - log p(D_k) - log p(D_l),   p(D) = sum_h pi_h p(D | h)``,
 
-    nats: the logarithm of how much likelier each makes the other (pointwise mutual information). If both follow one of the
-    hypotheses, an agreement of at most -x has a chance of at most ``exp(-x)`` (Markov's inequality; e-values, Shafer 2021).
+    the logarithm of how much likelier each makes the other (pointwise mutual information). If both follow one of the
+    hypotheses, an agreement of at most -x has a probability of at most ``exp(-x)`` (Markov's inequality; Shafer 2021).
 
     Returns
     -------
     Dataset
         ``nats`` and ``mcse`` (feedback, hypothesis), ``together`` (hypothesis); ``agreement`` and ``agreement_mcse``
-        (feedback, other), NaN with itself; of each feedback with all others ``agreement_with_others``,
-        ``agreement_with_others_mcse``, ``chance_at_most`` and ``p``, its own predictive check by the weights that the others leave
-        (feedback), and ``weight_by_others`` (feedback, hypothesis).
+        (feedback, other), NaN on the diagonal. For each feedback against all others: ``agreement_with_others``,
+        ``agreement_with_others_mcse``, ``chance_at_most``, and ``p`` (feedback) of its predictive check by the weights that
+        the others leave; ``weight_by_others`` (feedback, hypothesis).
 
     Raises
     ------
@@ -79,12 +81,14 @@ def evidence_by_feedback(
 def silent_pairs(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, support: Any = None
 ) -> list[tuple[str, str]]:
-    """List the pairs of hypotheses that feedback cannot separate, whatever the answers; arguments as for `fit`.
+    """List the pairs of hypotheses that feedback cannot separate.
 
-    Without a support, they are equal on the items that the feedback has; n such items leave room for disagreement on up to
-    about 3/n of their distribution (95 %). With a support, they are equal on every item of it as well, so that no amount of
-    such data separates them.
-    Hypotheses with continuous weights are in no pair (`silent_directions`).
+    No answers to these questions separate such a pair. Arguments as for `fit`.
+
+    Without a support, the two hypotheses are equal on the items of the feedback; n such items leave room for disagreement
+    on up to about 3/n of their distribution (95 %). With a support, the two are equal on every item of the support as
+    well, so that no amount of such data separates them. Hypotheses with continuous weights are in no pair; see
+    `silent_directions`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Directions of continuous weights that training cannot identify: its silent directions."""
+"""Silent directions: directions of weight that training cannot identify."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SMALL = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Silent:
-    """Changes of weight that leave everything that was said as likely as before.
+    """Changes of weight that leave the likelihood of all feedback as before.
 
     Attributes
     ----------
@@ -40,7 +40,10 @@ class Silent:
 
 
 def directions_of(fitted: Fitted) -> Silent:
-    """Find the directions of weight that training cannot identify; the prior alone decides about them."""
+    """Find the directions of weight that training cannot identify.
+
+    The prior alone decides about these directions.
+    """
     names = fitted.linear.names
     k = len(names)
     unseen = np.eye(k) - fitted.seen @ fitted.seen.T
@@ -67,7 +70,10 @@ class Shares:
 
 
 def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
-    """Measure the share of the prior variance of reward differences on a test in silent directions."""
+    """Measure the share of reward variance on a test in silent directions.
+
+    The variance is the prior variance of reward differences.
+    """
     covariance = _at_stake(valuation, h, fitted)
     total = float(np.trace(covariance))
     if not total > 0:
@@ -80,7 +86,10 @@ def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
 
 
 def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
-    """Return the mean covariance of the features, in their units, within scenes or over items: (feature, feature)."""
+    """Return the mean covariance of the features: (feature, feature).
+
+    In units of each feature's standard deviation; within scenes, or over items for a table without options.
+    """
     total = np.zeros((len(fitted.scale), len(fitted.scale)))
     weights = valuation.table.scene_weights()
     over_items = not valuation.table.has_options
@@ -100,7 +109,10 @@ def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
 
 
 def _features(block: Block, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Return features in standard deviations (feature, option, scene), and where there is an option."""
+    """Return features in standard deviations: (feature, option, scene).
+
+    The second array (option, scene) says where there is an option.
+    """
     inside = np.ones(block.shape, bool) if block.options is None else block.options
     values = [np.broadcast_to(np.asarray(e.evaluate(block.column), float), block.shape) for e in fitted.linear.features]
     return np.where(inside, np.stack(values) / fitted.scale[:, None, None], 0.0), inside
@@ -144,28 +156,27 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
 def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | None = None) -> "xr.Dataset":
     """Find the directions of continuous weights that training cannot identify.
 
-    They are the null space of the within-scene differences of features seen in training (of the features themselves, for
-    kinds that compare with failing). The prior alone decides about them, however many data there are.
+    These directions are the null space of the within-scene differences of features seen in training (of the features
+    themselves, for kinds that compare with failing). The prior alone decides about them, however many data there are.
 
     Parameters
     ----------
     test : Dataset, DataFrame or dict of arrays, optional
         A test, to measure the share of its reward differences in these directions.
     hypothesis : str, optional
-        Which one, where several have continuous weights.
+        The hypothesis, where several have continuous weights.
 
     Returns
     -------
     Dataset
         ``coefficients`` (direction, feature), a basis in standard deviations of the features; coordinate ``direction``:
-        each in words, "red_paint minus flags". With a test ``share``: of the variance that the prior gives to differences
-        in reward there, the share that lies in these directions, ``tr(P S) / tr(S)``; and ``shares`` (direction), that of
-        each alone.
+        each in words, "red_paint minus flags". With a test also ``share``, the share of the prior variance of reward
+        differences on the test in these directions, ``tr(P S) / tr(S)``, and ``shares`` (direction), of each alone.
 
     Raises
     ------
     InputError
-        A tree in which no hypothesis has continuous weights, or the one that is named has none.
+        No hypothesis of the tree has continuous weights, or the named hypothesis has none.
     """
     import xarray as xr
 
@@ -202,7 +213,10 @@ def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | N
 
 
 class SilentDirectionsOfWeights(Section[Document]):
-    """Directions of continuous weights that training cannot identify, and the share of the rewards' variance there."""
+    """Silent directions of continuous weights, and their share of the variance.
+
+    The variance is of the rewards on each test.
+    """
 
     keys = ("silent_directions",)
 
@@ -213,7 +227,10 @@ class SilentDirectionsOfWeights(Section[Document]):
 
 
 def _document(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
-    """Return the directions of one family, and the share of its rewards' variance on each test that lies there."""
+    """Return the silent directions of one family, and their share on each test.
+
+    The share is of the variance of the family's rewards.
+    """
     silent = directions_of(fitted)
     shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
     return {

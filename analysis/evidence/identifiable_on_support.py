@@ -28,9 +28,9 @@ class Apart:
     ----------
     first, second : int
     feedback : str
-        A feedback that would tell them apart.
+        A feedback that would separate the pair.
     item : int
-        Where in the support they part most.
+        Item of the support at which the two differ most.
     """
 
     first: int
@@ -46,13 +46,13 @@ class Support:
     Attributes
     ----------
     classes : ndarray (hypothesis,) of int
-        Hypotheses of one class are told apart by no item of it, whatever is said.
+        No answers about items of the support separate hypotheses of one class.
     silent : tuple of (int, int)
         Pairs within these classes that the sample cannot separate either.
     apart : tuple of Apart
-        Pairs that happen to be alike on the sample alone.
+        Pairs that are alike on the sample alone.
     elsewhere : tuple of str
-        Feedbacks that are not about items of a table (a proxy, demonstrations), and are taken as they are.
+        Feedbacks about something else than items of a table (a proxy, demonstrations), taken as they are.
     """
 
     classes: np.ndarray
@@ -64,17 +64,19 @@ class Support:
 def on_support(
     hypotheses: Hypotheses, line: FailureLine, feedback: Sequence[Feedback], classes: Sequence[np.ndarray], table: Table
 ) -> Support:
-    """Find the pairs of hypotheses that no feedback of these kinds could separate on any item of a table.
+    """Find the pairs of hypotheses that no item of a table could separate.
 
-    Each kind has its own silence: labels, equal ``[r > u]`` item by item; choices and rankings, ``r_i = a r_j + b`` with one a
-    > 0 over all items that can meet in a scene (all of them, where the table has no options); stops, ``r - u`` in proportion.
-    A user who declares the support may say "no amount of such data", which n items alone, silent on up to about 3/n of the
-    distribution, do not allow.
+    Feedback of these kinds is asked about the items of the table.
+
+    Each kind has its own silence. Labels: equal ``[r > u]`` item by item. Choices and rankings: ``r_i = a r_j + b`` with one
+    a > 0 over all items that can meet in a scene (all items, for a table without options). Stops: ``r - u`` in proportion.
+    A declared support allows the statement "no amount of such data". A sample of n items does not: it is silent on up to
+    about 3/n of the distribution.
 
     Parameters
     ----------
     classes : sequence of ndarray (hypothesis,)
-        By feedback, the classes between which the sample is silent.
+        For each feedback, the classes within which the sample is silent.
     """
     over = [moved(of_kind, table) for of_kind in feedback]
     fixed = len(hypotheses.families) < len(hypotheses)
@@ -92,9 +94,9 @@ def on_support(
 
 
 def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) -> np.ndarray:
-    """Return the class of each hypothesis, within which a feedback's items are silent: (hypothesis,).
+    """Return the class of each hypothesis under one feedback: (hypothesis,).
 
-    A hypothesis with continuous weights is a class of its own.
+    The feedback's items are silent within a class. A hypothesis with continuous weights is a class of its own.
     """
     out = len(hypotheses) + np.arange(len(hypotheses))
     fixed = [h for h in range(len(hypotheses)) if h not in hypotheses.families]
@@ -105,7 +107,7 @@ def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) ->
 
 
 def alike(classes: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Return the pairs of hypotheses that are in one class by every feedback."""
+    """Return the pairs of hypotheses that are in one class under every feedback."""
     together = _as_one(classes).tolist()
     return [(i, j) for i, j in combinations(range(len(together)), 2) if together[i] == together[j]]
 
@@ -117,7 +119,10 @@ def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def moved(feedback: Feedback, table: Table) -> Feedback | None:
-    """Return a feedback about the items of another table; None for kinds that are about something else."""
+    """Return a feedback about the items of another table.
+
+    None for kinds that are about something else than items.
+    """
     if not feedback.in_column:
         return None
     if isinstance(feedback, SceneChoice) and not table.has_options:
@@ -137,7 +142,10 @@ def _apart(
     i: int,
     j: int,
 ) -> Apart:
-    """Return the item of the support at which a feedback's inputs of two hypotheses differ most."""
+    """Return the item of the support that separates two hypotheses most.
+
+    A feedback's inputs of the two hypotheses differ most at this item.
+    """
     k = next(k for k, of_feedback in enumerate(classes) if of_feedback[i] != of_feedback[j])
     there = over[k]
     assert there is not None
@@ -174,7 +182,10 @@ def support_document(posterior: Posterior, table: Table) -> dict[str, Any]:
 
 
 class OnSupport(Section[dict[str, Any]]):
-    """Silence on every item that training could have held; None where nobody declared these."""
+    """Silence on every item that training could have held.
+
+    None where no support is declared.
+    """
 
     keys = ("support",)
 

@@ -18,7 +18,7 @@ BINS = 30
 
 
 class FeedbackListed(Section[Document]):
-    """Every feedback with its settings, how the evidence was computed, and how many items it has."""
+    """Every feedback: settings, method of the evidence, and number of items."""
 
     keys = ("feedback", "fit", "n_items")
     urgency = 45
@@ -98,7 +98,10 @@ class PredictiveCheck(Section[Document]):
 
 
 def _histogram(replicated: np.ndarray, statistic: float) -> Document:
-    """Return counts of a check's statistic over its replications, in bins that reach to that of the data."""
+    """Return counts of a check's statistic over its replications.
+
+    The bins reach to the statistic of the data.
+    """
     low, high = min(float(replicated.min()), statistic), max(float(replicated.max()), statistic)
     if not high - low > 1e-9 * max(abs(low), abs(high), 1e-300):
         low, high = low - 0.5, high + 0.5

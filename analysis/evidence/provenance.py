@@ -1,4 +1,4 @@
-"""Where the numbers come from: the study, its tables, and the ledger of tests."""
+"""Origin of the numbers: the study, its tables, and the ledger of tests."""
 
 from collections.abc import Iterator
 from typing import override
@@ -37,7 +37,10 @@ class TestTable(Section[str]):
 
 
 class LedgerOfTests(Section[Document]):
-    """The ledger of tests that was read, and which tests were used to choose an agent; None without a ledger."""
+    """The ledger of tests, and the tests that were used to choose an agent.
+
+    None without a ledger.
+    """
 
     keys = ("ledger", "spent")
     urgency = 80
@@ -107,7 +110,10 @@ class Tables(Section[Document]):
 
 
 def _tables(case: Case) -> list[Table]:
-    """Return every table that is used, once: of training, of the tests, of the agent's own choices."""
+    """Return every table that is used, once.
+
+    Training, tests, support, judgements, and the agent's own choices.
+    """
     tables = {v.table.name: v.table for v in [*case.training.valuations, *case.tests.values()]}
     others = [case.training.support] if case.training.support is not None else []
     others += [case.judged.judgements.asked.table] if case.judged is not None else []

@@ -1,4 +1,7 @@
-"""Sample sizes: the expected log Bayes factor between two hypotheses by the number of items, simulated."""
+"""Sample sizes: the expected log Bayes factor by the number of items.
+
+The expectation is over simulated data.
+"""
 
 import itertools
 import math
@@ -24,15 +27,15 @@ ODDS = (20.0, 150.0)
 FIRST, ROWS = 20, 32
 """Items whose likelihoods are computed one by one, and replications, of kinds with a rationality."""
 MOST = 8
-"""Classes of hypotheses that are told apart, the weightiest."""
+"""Number of classes of hypotheses that are simulated, the weightiest."""
 REPLICATIONS = 100
 WORK = 20_000_000
 """Numbers that a simulation of a kind with a rationality works on, about."""
 REACH, NODES, FINE = 5.0, 49, 513
-"""Of a rationality: standard deviations of its logarithm on either side, points where the likelihood is computed, and where a
-polynomial through these is integrated."""
+"""Of a rationality: standard deviations of its logarithm on either side; points where the likelihood is computed; points
+where the interpolating polynomial is integrated."""
 WIDEST = 2.0
-"""Standard deviation of the logarithm of a rationality up to which so many points are enough."""
+"""Greatest standard deviation of the logarithm of a rationality for which `NODES` points are enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,10 @@ class ExpectedFactors:
     ----------
     sizes : ndarray (size,)
     place : dict of int to int
-        Row of each hypothesis that was looked at; those between which the feedback is silent have the same.
+        Row of each simulated hypothesis; hypotheses between which the feedback is silent share a row.
     mean, mcse : ndarray (truth, other, size)
-        ``E[log p(D_n | truth) - log p(D_n | other)]`` over data of the truth, nats, and its Monte Carlo error; inf where data
-        of the truth can be impossible under the other.
+        ``E[log p(D_n | truth) - log p(D_n | other)]`` over data of the truth, nats, and its Monte Carlo error; inf where
+        data of the truth can be impossible under the other hypothesis.
     replications : int
     """
 
@@ -57,9 +60,10 @@ class ExpectedFactors:
     replications: int
 
     def items(self, truth: int, other: int, odds: float) -> tuple[float, float]:
-        """Return the fewest items whose expected log Bayes factor passes ``log(odds)``, and its Monte Carlo error.
+        """Return the fewest items whose expected log Bayes factor passes ``log(odds)``.
 
-        Between sizes the expectation is taken to be straight. NaN, twice, where it does not pass up to the largest size.
+        The log odds are ``log(odds)``; the Monte Carlo error of the number follows. The expectation is
+        interpolated linearly between sizes. NaN, twice, where it stays below up to the largest size.
         """
         i, j = self.place[truth], self.place[other]
         mean, error = self.mean[i, j], self.mcse[i, j]
@@ -75,22 +79,22 @@ class ExpectedFactors:
 
 
 def expected_factors(posterior: Posterior, k: int, rng: np.random.Generator) -> ExpectedFactors | None:
-    """Simulate data of one feedback under each hypothesis and weigh the hypotheses by the first n items.
+    """Simulate data of one feedback, and weigh hypotheses by the first n items.
 
-    Items are drawn from those that training has, with replacement; what is said of them is drawn from the model, its nuisance
-    from what training says of it under the hypothesis that is true, ``p(theta | D, h)``: data as noisy as these. They are
-    weighed from scratch, by the prior of the nuisance, so that the expected log Bayes factor is not n times a constant.
+    Items are drawn from the items of training, with replacement. Answers are drawn from the model under the true
+    hypothesis, with the nuisance drawn from ``p(theta | D, h)``, so that the noise is as in training. The evidence of these
+    data uses the prior of the nuisance, so that the expected log Bayes factor is not n times a constant.
 
     Parameters
     ----------
     k : int
-        Which feedback.
+        Number of the feedback.
 
     Returns
     -------
     ExpectedFactors or None
-        None where the kind's evidence is more than a sum, or than an integral over one rationality; for a proxy, of which there
-        is one; and of hypotheses with continuous weights.
+        None for a proxy, for kinds whose evidence is more than a sum or an integral over one rationality, and where all
+        hypotheses have continuous weights.
     """
     feedback, valuation = posterior.feedback[k], posterior.valuations[k]
     if not _can_simulate(feedback):
@@ -132,7 +136,10 @@ def _can_simulate(feedback: Feedback) -> bool:
 def _in_closed_form(
     feedback: ClosedForm, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return log evidence of data simulated with drawn nuisances: (truth, replication, hypothesis, size)."""
+    """Return log evidence of simulated data of a kind in closed form.
+
+    Shape (truth, replication, hypothesis, size); nuisances of the data are drawn.
+    """
     n, most = len(inputs), SIZES[-1]
     out = np.zeros((n, REPLICATIONS, n, len(SIZES)))
     for truth in range(n):
@@ -154,7 +161,10 @@ def _in_closed_form(
 def _by_quadrature(
     feedback: Rational, inputs: np.ndarray, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return log evidence of simulated data, the rationality integrated out: as `_in_closed_form`."""
+    """Return log evidence of simulated data, the rationality integrated out.
+
+    Shape (truth, replication, hypothesis, size).
+    """
     prior = feedback.nuisances.get("rationality")
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
@@ -183,7 +193,10 @@ def _by_quadrature(
 
 
 def _parts(feedback: Rational, inputs: np.ndarray, answers: np.ndarray) -> Iterator[Likelihood]:
-    """Yield the likelihood of some answers under each hypothesis, from inputs (hypothesis, unit, ...)."""
+    """Yield the likelihood of some answers under each hypothesis.
+
+    `inputs` has shape (hypothesis, unit, ...).
+    """
     counts = np.ones(len(answers))
     stages = feedback.as_stages(answers, inputs[0] > -np.inf, None)
     for of_hypothesis in inputs:
@@ -204,10 +217,12 @@ def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray
 
 
 def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return Chebyshev points of ``t = log beta``, the interpolation to a fine grid, and log weights on it.
+    """Return a quadrature rule over the logarithm of the rationality.
 
-    The log likelihood is smooth in t whatever the number of items, so that a polynomial has it where the integrand, which
-    narrows as they grow, needs many points.
+    Chebyshev points of ``t = log beta``, the interpolation to a fine grid, and log weights on the grid.
+
+    The log likelihood is smooth in t for any number of items, so that a polynomial interpolates it. The integrand narrows
+    with the number of items and needs many points.
     """
     half = REACH * prior.sigma
     k = np.arange(NODES)
@@ -227,7 +242,7 @@ def _rule(prior: LogNormal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def sample_size_document(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """Return the expected log Bayes factors of each feedback by its number of items, as plain numbers."""
+    """Return the expected log Bayes factors of each feedback, as plain numbers."""
     names = posterior.hypotheses.names
     document: dict[str, Any] = {}
     for k, feedback in enumerate(posterior.feedback):
@@ -262,7 +277,7 @@ def sample_size_document(posterior: Posterior, seed: int) -> dict[str, Any]:
 
 
 class SampleSize(Section[Document]):
-    """How many items tell two hypotheses apart, feedback by feedback."""
+    """Number of items that separate two hypotheses, feedback by feedback."""
 
     keys = ("telling",)
 

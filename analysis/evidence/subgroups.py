@@ -1,4 +1,7 @@
-"""Subgroups of items, by up to two features, whose labels contradict the hypotheses most."""
+"""Subgroups of items whose labels contradict the hypotheses most.
+
+A subgroup is given by up to two features.
+"""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +21,7 @@ REPLICATIONS = 1000
 MOST_FEATURES = 12
 MOST_ITEMS = 50_000
 LEAST_GROUP = 5
-"""Items that a subgroup has at least, and that it leaves out."""
+"""Least number of items inside a subgroup, and outside of it."""
 QUARTILES = (0.25, 0.5, 0.75)
 MOVED = 0.01  # share of items that a quartile may move past for the sake of its digits
 FEW_ROWS = 2000  # items with counts up to which labels are counted item by item, not one by one
@@ -37,16 +40,16 @@ class SubgroupCheck:
     words : str
         The subgroup; empty where no subgroup is contradicted more often than the rest.
     n, contradicted, elsewhere : float
-        Its items; the share of their labels that contradict the leading hypothesis, and the share among the others.
+        Its number of items; the share of labels that contradict the leading hypothesis, inside and outside of it.
     statistic : float
-        How far the two are apart: the root of the deviance, about a standard normal deviate for one subgroup that nobody
-        chose.
+        The difference of the two shares as the root of the deviance: about a standard normal deviate for one subgroup
+        that was chosen in advance.
     p, mcse : float
         Share of replications whose own worst subgroup is at least as bad, and its Monte Carlo error.
     replications, looked_at : int
-        Replications, and subgroups looked at.
+        Numbers of replications and of subgroups.
     replicated : ndarray (replication,)
-        The statistic of each.
+        The statistic of each replication.
     misfit : tuple of str
         The misfit in words.
     """
@@ -67,14 +70,14 @@ class SubgroupCheck:
 class Subgroups:
     """Subgroups of items by the values of one feature, or of two.
 
-    A boolean feature is true or false; a number lies above its first, second or third quartile, or does not.
+    A boolean feature divides the items into true and false. A numeric feature divides them at each of its quartiles.
 
     Parameters
     ----------
     features : dict of str to ndarray (item,)
         Booleans or finite numbers.
     times : ndarray (item,) of int, optional
-        How often each item occurs; `counts` then takes how many of these are wrong.
+        How often each item occurs; `counts` then takes the number of wrong occurrences.
     """
 
     def __init__(self, features: Mapping[str, np.ndarray], times: np.ndarray | None = None) -> None:
@@ -98,11 +101,17 @@ class Subgroups:
         return len(self.words)
 
     def counts(self, wrong: np.ndarray) -> np.ndarray:
-        """Count the wrong items of each subgroup: (replication, item), of bool or int -> (replication, subgroup)."""
+        """Count the wrong items of each subgroup: (replication, subgroup).
+
+        `wrong` has shape (replication, item), of bool or int.
+        """
         return self._counts_of_all(wrong)[:, self._large]
 
     def _counts_of_all(self, wrong: np.ndarray) -> np.ndarray:
-        """Count the wrong items of subgroups of any size: inside and outside of each half, then of each two halves."""
+        """Count the wrong items of subgroups of any size.
+
+        Inside and outside of each half, then of the four quarters by two halves.
+        """
         bits = wrong.astype(float) if self._counted else _bits(wrong)
 
         def inside(members: np.ndarray) -> np.ndarray:
@@ -119,10 +128,12 @@ class Subgroups:
         return np.array(out, np.int32).reshape(-1, len(wrong)).T
 
     def excess(self, counts: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Return the root of the deviance of each subgroup from the rest, 0 where it is no worse.
+        """Return the root of the deviance of each subgroup from the rest.
 
-        With k wrong of n inside, K of N in all, ``2 [l(k, n) + l(K - k, N - n) - l(K, N)]``, l the greatest log likelihood of
-        so many wrong (Kulldorff 1997).
+        0 where the subgroup is no worse than the rest.
+
+        The deviance is ``2 [l(k, n) + l(K - k, N - n) - l(K, N)]``: k of n items wrong inside, K of N in all, and l the
+        greatest log likelihood of these counts (Kulldorff 1997).
         """
         k, n, size = counts, self.sizes, self.n_items
         total = np.asarray(total, np.int32)[:, None]
@@ -138,13 +149,15 @@ class Subgroups:
 def subgroup_check(
     posterior: Posterior, k: int, rng: np.random.Generator, besides: Collection[str] = ()
 ) -> SubgroupCheck | None:
-    """Check the subgroup of items whose labels contradict the hypotheses most, against replications.
+    """Check the subgroup whose labels contradict the hypotheses most.
 
-    Of each replication, made by a hypothesis drawn from the weights with its noise, the worst of *all* subgroups is taken
-    too: that is the correction for having looked (the posterior predictive distribution of the maximum; Gelman, Meng and
+    The check compares the subgroup with those of replications.
+
+    Each replication is made by a hypothesis drawn from the weights, with its noise. Its statistic is that of the worst of
+    *all* subgroups, which corrects for the search (the posterior predictive distribution of the maximum; Gelman, Meng and
     Stern 1996). The statistic compares a subgroup with the other items, so that no rate of noise absorbs it.
 
-    Of more than 50,000 labels so many are drawn at random, which leaves it valid; of more than 12 features those that
+    Of more than 50,000 labels, 50,000 are drawn at random; the check stays valid. Of more than 12 features, those that
     hypotheses name come first.
 
     Parameters
@@ -152,14 +165,14 @@ def subgroup_check(
     posterior : Posterior
         Of rules (`Posterior.of_rules`).
     k : int
-        Which feedback.
+        Number of the feedback.
     besides : collection of str
-        Columns that hold what was said, which are no features.
+        Columns of answers, which are no features.
 
     Returns
     -------
     SubgroupCheck or None
-        None of a kind other than labels, or where no feature divides the items.
+        None for kinds other than labels, or where no feature divides the items.
     """
     feedback = posterior.feedback[k]
     if not isinstance(feedback, Labels):
@@ -199,7 +212,10 @@ def subgroup_check(
 def _replicated(
     groups: Subgroups, chance: np.ndarray, n_items: int, times: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the excess of the worst subgroup of each replication, whose labels are wrong with a chance: (replication,)."""
+    """Return the excess of each replication's worst subgroup: (replication,).
+
+    Labels of a replication are wrong with probability `chance`, (replication,).
+    """
     out = np.empty(len(chance))
     step = max(1, AT_ONCE // n_items)
     for lo in range(0, len(chance), step):
@@ -213,7 +229,10 @@ def _replicated(
 
 
 def _worst_subgroup(groups: Subgroups, wrong: np.ndarray, n: int, p: float, replicated: np.ndarray) -> SubgroupCheck:
-    """Return the check of the subgroup in which most of n labels are wrong (1, item) under the leading hypothesis."""
+    """Return the check of the subgroup with the greatest excess of wrong labels.
+
+    `wrong` (1, item): labels that contradict the leading hypothesis, of n labels.
+    """
     counts, total = groups.counts(wrong), int(wrong.sum())
     excess = groups.excess(counts, wrong.sum(axis=1))[0]
     statistic = float(excess.max())
@@ -235,7 +254,7 @@ def _worst_subgroup(groups: Subgroups, wrong: np.ndarray, n: int, p: float, repl
 
 
 def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[str]]:
-    """Return the checks of all labels as plain numbers by name, and the misfits in words."""
+    """Return the checks of all labels as plain numbers, and the misfits in words."""
     besides = {c for feedback in posterior.feedback for c in feedback.said_columns}
     document: Document = {}
     misfit: list[str] = []
@@ -253,7 +272,10 @@ def subgroups_document(posterior: Posterior, seed: int) -> tuple[Document, list[
 def features_of(
     table: Table, items: np.ndarray, first: Sequence[str], besides: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Return the columns of booleans and numbers without a gap, those named first, then in their order."""
+    """Return the columns of booleans and numbers without a gap.
+
+    The columns of `first` come first, then those in the order of the table; at most 12.
+    """
     out: dict[str, np.ndarray] = {}
     for name in dict.fromkeys([*(c for c in first if c in table.columns), *table.column_order, *table.columns]):
         column = table.columns.get(name)
@@ -283,7 +305,7 @@ def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _splits(name: str, values: np.ndarray, times: np.ndarray | None = None) -> list[tuple[np.ndarray, str, str]]:
-    """Return halves of the items by one feature, each with the words for its inside and outside."""
+    """Return halves of the items by one feature, with words for either side."""
     if values.dtype == bool:
         return [(values, f"{name} = true", f"{name} = false")]
     out, taken = [], set()

@@ -11,7 +11,7 @@ LISTED = 12
 
 
 def unread_features(training: Sequence[Table], test: Table, read: Collection[str]) -> list[str]:
-    """Return the columns of a test that vary there, never varied in training, and that nothing reads.
+    """Return the columns that vary on the test alone, and that nothing reads.
 
     Items that are failing itself and missing cells do not count. A column of text counts only where training has it too:
     names and notes vary on every test.
@@ -21,7 +21,7 @@ def unread_features(training: Sequence[Table], test: Table, read: Collection[str
     training : sequence of Table
         Every item that some feedback uses.
     read : collection of str
-        Columns that some hypothesis or failure line names, or some feedback.
+        Columns that some hypothesis, failure line or feedback names.
     """
     unread = []
     for name in test.columns:
@@ -37,7 +37,7 @@ def unread_features(training: Sequence[Table], test: Table, read: Collection[str
 
 
 def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]) -> str | None:
-    """Name the features of `unread_features` in a sentence; None where there is none."""
+    """Name the features of `unread_features` in a sentence; None without any."""
     unread = unread_features(training, test, read)
     if not unread:
         return None
@@ -51,7 +51,10 @@ def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]
 
 
 def _two_values(table: Table, name: str) -> set[str | float]:
-    """Return two of the values of a column, texts or numbers; one or none where it has no more."""
+    """Return two of the values of a column, texts or numbers.
+
+    One value or none where the column has no more.
+    """
     column = table.columns[name]
     there = ~column.missing()
     failing = table.failing()

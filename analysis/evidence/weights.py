@@ -1,4 +1,4 @@
-"""Posterior weights of the hypotheses: the prior, the evidence of all feedback together, and the values they rest on."""
+"""Posterior weights of the hypotheses, with prior, evidence and values."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from reward_hypotheses.models.priors.judgements import Judgements
 
 
 class HypothesesListed(Section[Document]):
-    """The hypotheses, in order, and their rewards as they were written."""
+    """The hypotheses, in order, and their rewards as written."""
 
     keys = ("hypotheses", "rewards")
 
@@ -28,7 +28,10 @@ class HypothesesListed(Section[Document]):
 
 
 class Values(Section[Document]):
-    """The human values as the study states them; where they were inferred from judgements, how well."""
+    """The human values as the study states them.
+
+    For values inferred from judgements, the quality of the inference is given too.
+    """
 
     keys = ("values",)
     topic = "values"
@@ -110,7 +113,7 @@ class Weights(Section[Document]):
 
 
 class RewardWeights(Section[Document]):
-    """Posterior of the weights of every reward that has continuous ones, with the unit of each feature."""
+    """Posterior of the continuous weights of rewards, with each feature's unit."""
 
     keys = ("reward_weights",)
 

@@ -1,4 +1,4 @@
-"""The failure line in the results document: as it was stated, as judgements leave it, and the risk under that."""
+"""The failure line in the results: stated, judged, and the risk under both."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, override
@@ -15,18 +15,27 @@ from reward_hypotheses.models.weights.reward_spreads import different_units, rew
 
 
 def line_as_written(hypotheses: Hypotheses, line: FailureLine) -> Document:
-    """Return a failure line by hypothesis, as it was written; None for a hypothesis that is unmodelled."""
+    """Return the failure line as written, by hypothesis.
+
+    None for an unmodelled hypothesis.
+    """
     none = hypotheses.unmodelled
     return dict(zip(hypotheses.names, (line if none is None else line.instead({none: None})).written(), strict=True))
 
 
 def _spreads(case: Case) -> np.ndarray:
-    """Return the standard deviation of every reward over the training items, in its units: (hypothesis,)."""
+    """Return the standard deviation of every reward: (hypothesis,).
+
+    Over the training items, in reward units.
+    """
     return reward_spreads(case.posterior.hypotheses, case.posterior.feedback)
 
 
 class StatedFailureLine(Section[Document]):
-    """The failure line by hypothesis, and the standard deviation of each reward, to compare it with."""
+    """The stated failure line, and the standard deviation of each reward.
+
+    Both are in the units of the hypothesis's reward.
+    """
 
     keys = ("fail_utility", "reward_sd")
     urgency = 25
@@ -46,7 +55,10 @@ class StatedFailureLine(Section[Document]):
 
 
 class JudgedFailureLine(Section[Document]):
-    """The failure line of every hypothesis as judgements leave it; None without judgements."""
+    """The failure line of every hypothesis, inferred from judgements.
+
+    None without judgements.
+    """
 
     keys = ("failure_line",)
     urgency = 60
@@ -64,7 +76,7 @@ class JudgedFailureLine(Section[Document]):
 
 
 class RiskUnderJudgedLine(Section[Document]):
-    """The risk with the failure line as judgements leave it."""
+    """The risk with the failure line inferred from judgements."""
 
     keys = ("risk_under_judged_line",)
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""The failure line that judgements leave, and the risk under it, as labelled Datasets."""
+"""The failure line inferred from judgements, and its risk, as Datasets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,14 +27,16 @@ def failure_line(
     draws: int = 4000,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Infer the failure line of each hypothesis from judgements: ``p(u_h | answers, h)``, beta integrated out.
+    """Infer the failure line of each hypothesis from judgements.
+
+    The posterior is ``p(u_h | answers, h)``, beta integrated out.
 
     Returns
     -------
     Dataset
-        ``fail_utility`` (draw, hypothesis); ``mean``, ``sd``, ``mcse`` (the error of the mean, by quadrature), all in reward
-        units; ``quantiles`` (quantile, hypothesis) at the ends of the interval and the median; ``rationality``, the mean of
-        beta; ``log_evidence``, nats: how well each hypothesis explains the answers, for whoever takes them as evidence.
+        In reward units: ``fail_utility`` (draw, hypothesis); ``mean``, ``sd``, ``mcse`` (hypothesis), the last the error of
+        the mean by quadrature; ``quantiles`` (quantile, hypothesis) at the ends of the interval and the median. Also
+        ``rationality`` (hypothesis), the mean of beta, and ``log_evidence`` (hypothesis), nats, of the answers.
 
     Raises
     ------
@@ -81,37 +83,40 @@ def risk_under_failure_judgements(
     hypotheses: Mapping[str, Any] | None = None,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Estimate the risk where the failure line is known by judgements: ``mean_m sum_o A sum_j v_j P(u_j > r_j(o))``.
+    """Estimate the risk with a failure line that is known from judgements.
 
-    The evidence of rewards, choices, rankings, ratings, proxies and demonstrations does not rest on the line, so one tree will
-    do, and the mean is exact but for the quadrature of u. Labels and stops say something of the line themselves: their evidence is
-    ``L_j(u_j)``, so give a function, which is fitted at draws of u; they are then weighed with the judgements,
-    ``v_j ∝ pi_j E[L_j(u_j)]`` and ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``. What the judgements say about *which* hypothesis is
-    true is left out (a cut; `failure_line` gives its ``log_evidence``).
+    The risk is ``mean_m sum_o A sum_j v_j P(u_j > r_j(o))``.
+
+    The evidence of rewards, choices, rankings, ratings, proxies and demonstrations does not depend on the line. One tree is
+    then enough, and the mean is exact but for the quadrature of u. The evidence of labels and stops depends on the line,
+    ``L_j(u_j)``. Give a function instead, which is called at draws of u; its evidence is combined with the judgements,
+    ``v_j ∝ pi_j E[L_j(u_j)]`` and ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``. The judgements are no evidence about *which*
+    hypothesis is true (a cut; `failure_line` gives their ``log_evidence``).
 
     Parameters
     ----------
     tree : DataTree, or function of a dict hypothesis -> failure utility that gives one
         ``lambda u: rh.fit(..., fail_utility=u)``, of the same hypotheses, values and data each time.
     test, policy, agent, agent_fail_utility, prob, hypotheses
-        As for `catastrophe_risk`. An agent that may abstain acts by what it was told of the line, so it needs
+        As for `catastrophe_risk`. An agent that may abstain acts by the failure line that it was told, and needs
         ``agent_fail_utility``.
     draws : int
-        Of values and lines together, for the interval.
+        Number of draws of values and lines together, for the interval.
     refits : int
-        Of u, where the tree is a function.
+        Number of draws of u, where the tree is a function.
 
     Returns
     -------
     Dataset
         ``mean``, ``lower``, ``upper``, ``mcse`` (of the refits; 0 without), ``mcse_lower``, ``mcse_upper``; ``by_truth``,
-        ``weight``, and their errors ``mcse_by_truth``, ``mcse_weight`` (hypothesis); ``risk`` (draw), by draws of the values and
-        of u together. Attribute ``effective_refits``: how many of the refits count, at least, under a hypothesis that matters.
+        ``weight``, and their errors ``mcse_by_truth``, ``mcse_weight`` (hypothesis); ``risk`` (draw), by draws of the values
+        and of u together. Attribute ``effective_refits``: the least effective number of refits under a hypothesis that
+        matters.
 
     Raises
     ------
     InputError
-        A tree whose evidence rests on the line; what `catastrophe_risk` and `failure_line` refuse.
+        A tree whose evidence depends on the line; the reasons of `catastrophe_risk` and `failure_line`.
     """
     share, n = probability(prob), whole(draws, "draws", 100)
     judgements = _checked(judgements)
@@ -157,7 +162,7 @@ def _checked(judgements: Any) -> FailureJudgements:
 
 
 def _middle(judgements: FailureJudgements) -> Any:
-    """Return a line to begin with."""
+    """Return the failure line of the first fit: the centre of its prior."""
     centre = judgements.centre
     return dict(centre) if isinstance(centre, Mapping) else float(centre)
 

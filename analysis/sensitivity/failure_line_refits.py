@@ -1,4 +1,4 @@
-"""Evidence at many failure lines, drawn from judgements and from where the data leave them."""
+"""Evidence at many failure lines, drawn from judgements and data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +16,21 @@ from reward_hypotheses.models.posterior import Posterior, posterior_weights
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 FREE = tuple(name for name, kind in KINDS.items() if not kind.locates_failure)
-"""Feedback whose evidence does not rest on where failing lies, unless failing is among its options."""
+"""Kinds of feedback whose evidence is independent of the failure line, unless failing is among the options."""
 ENOUGH, NEAR, ROUNDS, MORE = 0.2, 15.0, 5, 4
-"""The share of draws that should count; nats below the highest evidence within which lines are drawn again; how many times at
-most; and how many times as many where drawing nearer brings no more."""
+"""The share of draws that should count; nats below the highest evidence within which lines are drawn again; the greatest
+number of rounds; and the factor on the number of draws of the last round."""
 BOOTSTRAPS = 50
-"""Times that these are drawn anew with replacement, for the Monte Carlo errors that they leave: to 10 % of themselves."""
+"""Number of bootstraps of the refits for Monte Carlo errors, which have a relative error of 10 %."""
 Picks = list[tuple[np.ndarray, np.ndarray]]
-"""Under each hypothesis, the rewards of what the agent picks, ascending, and how often it does: two arrays each (pick,)."""
+"""For each hypothesis, the rewards of the agent's picks, ascending, and their frequencies: two arrays (pick,)."""
 
 
 def why_it_rests(kind: str, failing: bool) -> str:
-    """Return why the evidence of a feedback depends on the failure line; empty where it does not."""
+    """Return why the evidence of a feedback depends on the failure line.
+
+    Empty where the evidence is independent of the line.
+    """
     if failing:
         return "failing is among its options"
     return "" if kind in FREE else f"the evidence of {kind} rests on it"
@@ -40,11 +43,11 @@ class Draws:
     Attributes
     ----------
     u : ndarray (draw, hypothesis)
-        Reward units: from ``p(u | judgements)``, or from some part of it.
+        Reward units, from ``p(u | judgements)`` or from a part of this distribution.
     log_evidence : ndarray (draw, hypothesis)
         ``log L_j(u_j)``, nats.
     log_share : ndarray (hypothesis,)
-        Logarithm of the probability of that part by the judgements: 0 of the whole.
+        Logarithm of the probability of that part by the judgements: 0 for the whole.
     """
 
     u: np.ndarray
@@ -56,9 +59,10 @@ class Draws:
         return np.array([log_mean(column) for column in self.log_evidence.T]) + self.log_share
 
     def chances(self) -> np.ndarray:
-        """Return ``p(u_j | judgements, data)`` over the draws, each hypothesis by itself: (draw, hypothesis).
+        """Return the posterior probability of each draw: (draw, hypothesis).
 
-        Where the data are impossible under a hypothesis whatever its line, they say nothing of that.
+        ``p(u_j | judgements, data)``, each hypothesis separately. Draws are equally probable where the data
+        are impossible under a hypothesis at every line.
         """
         top = self.log_evidence.max(axis=0)
         odds = np.exp(self.log_evidence - np.where(np.isfinite(top), top, 0.0))
@@ -75,15 +79,23 @@ class Draws:
         return replace(self, u=self.u[rows], log_evidence=self.log_evidence[rows])
 
     def plus(self, log_evidence: np.ndarray) -> "Draws":
-        """Return the draws with more evidence (hypothesis,), which does not depend on the line."""
+        """Return the draws with more log evidence, (hypothesis,), nats.
+
+        The added evidence is independent of the line.
+        """
         return replace(self, log_evidence=self.log_evidence + log_evidence)
 
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """Evidence at draws of the failure lines from all that judgements allow, and from where the data leave them.
+    """Evidence at draws of the failure lines.
 
-    They are the same unless too few of the former count.
+    Attributes
+    ----------
+    anywhere : Draws
+        From all that the judgements allow.
+    near : Draws
+        From where the data leave the lines; the same object unless too few draws of `anywhere` count.
     """
 
     anywhere: Draws
@@ -106,7 +118,10 @@ class Refits:
         return self._changed(lambda draws: draws.again(rng))
 
     def plus(self, log_evidence: np.ndarray) -> "Refits":
-        """Return the refits with more evidence (hypothesis,), which does not depend on the line."""
+        """Return the refits with more log evidence, (hypothesis,), nats.
+
+        The added evidence is independent of the line.
+        """
         return self._changed(lambda draws: draws.plus(log_evidence))
 
     def _changed(self, change: Callable[[Draws], Draws]) -> "Refits":
@@ -124,20 +139,25 @@ def drawn_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
 def refit_lines(lines: Sequence[Line], n: int, seed: int) -> np.ndarray:
     """Draw the failure lines at which evidence is computed again: (draw, hypothesis).
 
-    At the same quantiles under all hypotheses, so that those between which the data and the judgements are silent keep
-    equal evidence; what is drawn from them pairs lines anew.
+    The lines are at the same quantiles under all hypotheses. Hypotheses between which the data and the judgements are
+    silent then keep equal evidence. Draws from these lines pair the hypotheses anew.
     """
     return _at(lines, substream(seed, "refits").random((n, 1)))
 
 
 def _at(lines: Sequence[Line], p: np.ndarray) -> np.ndarray:
-    """Return quantiles p, of all lines or of each, as lines: (draw, hypothesis)."""
+    """Return quantiles p, shape (draw, 1) or (draw, hypothesis), as lines.
+
+    Shape (draw, hypothesis).
+    """
     some = np.broadcast_to(p, (len(p), len(lines)))
     return np.column_stack([of_hypothesis.quantile(some[:, k]) for k, of_hypothesis in enumerate(lines)])
 
 
 def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> Refits:
-    """Compute evidence at n draws of the lines, then at n more nearer to the data, until enough of them count.
+    """Compute evidence at draws of the lines, until enough of the draws count.
+
+    First n draws from the judgements; then n more, nearer to the data.
 
     Parameters
     ----------
@@ -168,7 +188,10 @@ def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndar
 
 
 def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """Return the ends of the draws whose evidence is near the highest, out to the next draws."""
+    """Return the ends of the draws whose evidence is near the highest.
+
+    The ends reach out to the next draws.
+    """
     if not np.max(log_evidence) > -np.inf:
         return low, high
     order = np.argsort(p, kind="stable")
@@ -178,7 +201,10 @@ def _around(p: np.ndarray, log_evidence: np.ndarray, low: float, high: float) ->
 
 
 def exact_evidence_at(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine) -> np.ndarray:
-    """Return log evidence, nats, of exactly computed feedback at another failure line: (hypothesis,)."""
+    """Return exact log evidence at another failure line: (hypothesis,), nats.
+
+    Of feedback whose evidence is computed exactly.
+    """
     known: dict[int, Valuation] = {}
     for of_kind in feedback:
         if id(of_kind.items) not in known:
@@ -189,7 +215,10 @@ def exact_evidence_at(hypotheses: Hypotheses, feedback: Sequence[Feedback], line
 
 
 def resting_on_the_line(feedback: Sequence[Feedback]) -> list[int]:
-    """Return the feedback whose evidence depends on the line, or shares a rationality with such."""
+    """Return the feedback whose evidence depends on the failure line.
+
+    Feedback that shares a rationality with such feedback is included.
+    """
     resting = set()
     for k, of_kind in enumerate(feedback):
         failing = of_kind.items.failing()
@@ -209,4 +238,4 @@ DRAWN_ERRORS = (
     "effective_refits",
     "shares",
 )
-"""Of ``risk_under_judged_line``: what has no Monte Carlo error of its own."""
+"""Keys of ``risk_under_judged_line`` without a Monte Carlo error of their own."""

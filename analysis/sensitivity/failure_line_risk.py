@@ -35,23 +35,23 @@ class Ends:
 
 @dataclass(frozen=True, eq=False)
 class UnderLine:
-    """The risk with the failure line as judgements leave it.
+    """The risk with the failure line inferred from judgements.
 
     Attributes
     ----------
     mean, mcse : float
     ends : Ends
-        Of the equal-tailed interval over draws of the values and of the line together.
+        Ends of the equal-tailed interval over draws of the values and of the line together.
     by_truth, weights : ndarray (hypothesis,)
-        ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights, whose product the mean is; ``mcse_by_truth`` and
-        ``mcse_weights`` their errors.
+        ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights; the mean is their product. ``mcse_by_truth`` and
+        ``mcse_weights`` are their errors.
     risks : ndarray (draw,)
     refits : int
-        0 where none was asked.
+        0 where no evidence depends on the line.
     effective : float or None
         The least effective number of refits, of a hypothesis that matters.
     shares : Shares or None
-        Which of the two doubts moves the risk; None where the values have none.
+        Shares of the variance from values and from the line; None for values without a strength.
     """
 
     mean: float
@@ -68,7 +68,10 @@ class UnderLine:
 
 
 def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Picks:
-    """Return an agent's choices on a test by their reward under each of the first n hypotheses."""
+    """Return an agent's choices on a test, by reward under each hypothesis.
+
+    Of the first n hypotheses.
+    """
     _, total = scene_weights(valuation)
     by_hypothesis: list[Picks] = [[] for _ in range(n)]
     for scenes in scenes_of(valuation, policy):
@@ -89,7 +92,7 @@ def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
-    """Return how often the agent chooses a reward below u under each hypothesis: (draw, hypothesis)."""
+    """Return how often the agent chooses a reward below u: (draw, hypothesis)."""
     columns = []
     for h, (rewards, mass) in enumerate(picked):
         below = np.concatenate([[0.0], np.cumsum(mass)])
@@ -100,12 +103,14 @@ def worse_at(picked: Picks, u: np.ndarray) -> np.ndarray:
 def risk_of_lines(
     posterior: Posterior, lines: Sequence[Line], picked: Picks, prob: float, n: int, seed: int, shares_too: bool = True
 ) -> UnderLine:
-    """Compute the risk where no evidence rests on the line: exact but for the quadrature of u, its interval by n draws.
+    """Compute the risk where no evidence depends on the failure line.
+
+    The mean is exact but for the quadrature of u; the interval comes from n draws.
 
     Parameters
     ----------
     posterior : Posterior
-        The judge's.
+        The judge's posterior.
     """
     by_truth = np.array(
         [of_hypothesis.above(rewards) @ mass for of_hypothesis, (rewards, mass) in zip(lines, picked, strict=True)]
@@ -126,16 +131,19 @@ def risk_of_lines(
 def risk_of_refits(
     posterior: Posterior, refits: Refits, picked: Picks, prob: float, n: int, seed: int, bootstraps: int = BOOTSTRAPS
 ) -> UnderLine:
-    """Compute the risk where some evidence rests on the line: ``v_j ∝ pi_j E[L_j(u_j)]``, ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``.
+    """Compute the risk where some evidence depends on the failure line.
+
+    ``v_j ∝ pi_j E[L_j(u_j)]`` and ``p(u_j) ∝ p(u_j | judgements) L_j(u_j)``.
 
     Parameters
     ----------
     posterior : Posterior
-        The judge's; its evidence is not looked at.
+        The judge's posterior; its evidence is ignored.
     picked : Picks
-        Of the agent, whatever it was trained with.
+        The agent's picks.
     bootstraps : int
-        For the errors of all but the mean, which are 0 unless there are at least two; without any, no shares of the variance.
+        Number of bootstraps for the errors of all numbers but the mean; these errors are 0 unless there are two or more.
+        With 0, no shares of the variance are computed.
 
     Raises
     ------
@@ -181,7 +189,10 @@ def risk_of_refits(
 
 
 def _shares(refit: Posterior, refits: Refits, picked: Picks, n: int, seed: int) -> Shares | None:
-    """Return the shares of the variance: values and lines as the data leave them, drawn independently."""
+    """Return the shares of the variance from values and failure lines.
+
+    Both are drawn independently from where the data leave them.
+    """
     if not refit.prior.uncertain:
         return None
     drawn = [_drawn(refit, refits, picked, n, substream(seed, f"shares {k}")) for k in range(4)]
@@ -197,9 +208,12 @@ def _risks(refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.rand
 def _drawn(
     refit: Posterior, refits: Refits, picked: Picks, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw pi, and log evidence and risk by truth at lines from ``p(pi, u | data)``: (draw, hypothesis) each.
+    """Draw pi, and log evidence and risk by truth at drawn failure lines.
 
-    A truth is drawn, then pi given it and its line given the data; of the other lines what the judgements say.
+    From ``p(pi, u | data)``; three arrays (draw, hypothesis).
+
+    A truth is drawn, then pi given the truth, and the line of the truth given the data. The other lines are drawn from the
+    judgements.
     """
     anywhere, near = refits.anywhere, refits.near
     columns = np.arange(len(refit.weights))
@@ -217,7 +231,10 @@ def _drawn(
 
 
 def _weighed(pi: np.ndarray, log_evidence: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """Return ``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,); 0 where no truth is possible."""
+    """Return ``sum_j v_j d_j`` with v proportional to ``pi_j L_j``: (draw,).
+
+    0 where no truth is possible.
+    """
     with np.errstate(divide="ignore"):
         log_weights = np.log(pi) + log_evidence
     top = log_weights.max(axis=1, keepdims=True)

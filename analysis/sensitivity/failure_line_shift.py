@@ -16,31 +16,31 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 
 STEPS = tuple(k / 4 for k in range(-8, 9))
-"""By how many standard deviations of the rewards the line is moved."""
+"""Shifts of the line, in standard deviations of the rewards."""
 CELLS = 30_000_000
-"""Hypotheses times items times steps up to which evidence that rests on the line is weighed again."""
+"""Hypotheses times items times steps up to which evidence that depends on the line is computed again."""
 
 
 @dataclass(frozen=True, eq=False)
 class FailureCurve:
-    """The risk with the failure line of every hypothesis moved; the agent stays.
+    """The risk with the failure line of every hypothesis moved, the agent fixed.
 
     Attributes
     ----------
     at : tuple of float
-        By how many `unit` each line is moved.
+        Shifts of each line, in multiples of `unit`.
     unit : ndarray (hypothesis,)
         Reward units.
     risk : ndarray (step,)
     weights : ndarray (step, hypothesis)
-        The judge's, refitted.
+        The judge's weights at each step.
     refitted : tuple of str
-        Feedback that was weighed again.
+        Names of the feedbacks that were weighed again.
     impossible : ndarray (step,) of bool
-        Where the data are impossible under every hypothesis; the risk is NaN there.
+        Whether the data are impossible under every hypothesis; the risk is NaN there.
     on_line : float
-        Share of scenes in which the agent takes what is worth just what failing is, ``sum_j v_j mean_m sum_o A[m, o]
-        [r_j(m, o) = u_j]``, at the line as it was stated: however small a step up, these are catastrophes.
+        Share of scenes in which the agent takes an option exactly at the stated line, ``sum_j v_j mean_m sum_o A[m, o]
+        [r_j(m, o) = u_j]``. These choices become catastrophes with any step up.
     """
 
     at: tuple[float, ...]
@@ -60,22 +60,25 @@ def failure_curve(
     at: Sequence[float] = STEPS,
     known: dict[Any, Any] | None = None,
 ) -> FailureCurve | str:
-    """Compute the risk with the line moved, ``u_h + t sd_h`` for every h: ``sum_j v_j(t) d_j(t)``.
+    """Compute the risk with every failure line moved.
 
-    The unit is the standard deviation of r_h over the test's options, or over training's items where it is the same for all
-    of the test's. Where labels, stops, or failing among the options say something of the line, v follows; the agent's weights, and what it
-    was told, are held. At t = 0 it is the risk.
+    The line is ``u_h + t sd_h`` for every h, and the risk ``sum_j v_j(t) d_j(t)``.
+
+    The unit is the standard deviation of r_h over the test's options, or over the training items where r_h is constant on
+    the test. The judge's weights v follow where evidence depends on the line: with labels, stops, or failing among the
+    options. The agent's weights, and the line that the agent was told, stay fixed. At t = 0 the result is the risk.
 
     Parameters
     ----------
     valuation : Valuation
         Of the test, the judge's hypotheses first.
     known : dict, optional
-        Keeps what was weighed again, for the same test and other agents or evidence moved by its error.
+        Keeps evidence at moved lines, for calls with the same test and another agent or moved evidence.
 
     Returns
     -------
-    FailureCurve, or why there is none
+    FailureCurve or str
+        The reason where there is no curve.
     """
     n = len(posterior.weights)
     if posterior.families:
@@ -129,7 +132,10 @@ def _rewards(valuation: Valuation, h: int) -> np.ndarray:
 
 
 def _spread(valuation: Valuation, n: int) -> np.ndarray:
-    """Return the standard deviation of ``r_h`` over all options that are not failing itself: (hypothesis,)."""
+    """Return the standard deviation of ``r_h`` over all options: (hypothesis,).
+
+    Options that are failing itself are left out.
+    """
     count, mean, squares = np.zeros((3, n))
     for block in valuation.blocks():
         inside = np.ones(block.shape, bool) if block.options is None else block.options
@@ -150,7 +156,9 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
 def _worse(
     valuation: Valuation, policy: Policy, agent: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how often the agent's choices lie below each limit of ``r_h - u_h``, and how often they equal it.
+    """Return how often the agent's choices lie below each limit, and at the line.
+
+    Limits are of ``r_h - u_h``. Two arrays: (limit, hypothesis) and (hypothesis,).
 
     Parameters
     ----------
@@ -174,7 +182,7 @@ def _worse(
 
 
 def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: float) -> dict[str, Any]:
-    """Return the curve as plain numbers: the risk at each step, or why there is none.
+    """Return the curve as plain numbers, or why there is no curve.
 
     Parameters
     ----------
@@ -197,7 +205,10 @@ def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: floa
 
 
 class RiskByLine(Section[Document]):
-    """The risk with every failure line moved by the same number of standard deviations of the rewards."""
+    """The risk with every failure line moved by the same number of units.
+
+    The unit is the standard deviation of each reward.
+    """
 
     keys = ("risk_by_line",)
     of_test = sampled = True

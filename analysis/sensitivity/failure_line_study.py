@@ -1,4 +1,4 @@
-"""The failure line as the judgements of a study leave it, and its part of the results document."""
+"""The failure line inferred from a study's judgements, for the results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,23 +22,24 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
 REFITS = 200
-"""Draws of the line at which a study weighs again what rests on it."""
+"""Draws of the line at which a study computes dependent evidence again."""
 FEW = 20
-"""Of effective refits: below this their errors are not to be relied on."""
+"""Effective number of refits below which their errors are unreliable."""
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The failure line as a study's judgements leave it.
+    """The failure line inferred from a study's judgements.
 
     Attributes
     ----------
     lines : tuple of Line
-        One a hypothesis of the judge's.
+        One per hypothesis of the judge.
     resting : tuple of int
-        Which feedback is weighed again, for its evidence rests on the line, or it shares a rationality with such.
+        Numbers of the feedbacks that are weighed again: their evidence depends on the line, or they share a rationality
+        with such feedback.
     refits : Refits or None
-        Of these feedbacks alone; None where there are none, or none can be weighed again.
+        Of these feedbacks alone; None where there are no such feedbacks, or they cannot be weighed again.
     why_not : str
         Why there is no risk under the line; empty where there is one.
     bootstraps : int
@@ -52,11 +53,14 @@ class Judged:
     bootstraps: int = BOOTSTRAPS
 
     def without_errors(self) -> "Judged":
-        """Return it without Monte Carlo errors."""
+        """Return the judged line without bootstraps for Monte Carlo errors."""
         return replace(self, bootstraps=0)
 
     def all_refits(self, posterior: Posterior) -> Refits | None:
-        """Return refits of all feedback; evidence that does not depend on the line comes from a posterior."""
+        """Return refits of all feedback; None where nothing was refitted.
+
+        Evidence that does not depend on the line comes from `posterior`.
+        """
         if self.refits is None:
             return None
         base = np.array([e.log_evidence for e in posterior.evidence])
@@ -76,7 +80,7 @@ class Judged:
         n: int,
         seed: int,
     ) -> UnderLine | None:
-        """Compute the risk of an agent on a test; None where there is none.
+        """Compute the risk of an agent on a test; None where `why_not` says why.
 
         Parameters
         ----------
@@ -108,14 +112,14 @@ class Judged:
 
 
 def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequence[Line], seed: int) -> Judged:
-    """Compute again, at draws of the line, the evidence that depends on it.
+    """Compute evidence that depends on the failure line again, at drawn lines.
 
     Parameters
     ----------
     posterior : Posterior
-        The judge's, whose feedback and hypotheses these are.
+        The judge's posterior.
     lines : sequence of Line
-        As `FailureJudgements.lines` gives them.
+        From `FailureJudgements.lines`.
     """
     resting = resting_on_the_line(posterior.feedback)
     about = (judgements, tuple(lines), tuple(resting))
@@ -187,7 +191,7 @@ def risk_document(risk: UnderLine | None, names: Sequence[str]) -> dict[str, Any
 
 
 def add_errors(risk: dict[str, Any], error: dict[str, Any]) -> None:
-    """Add the errors by sampled evidence to those by draws of the line and the values."""
+    """Add the errors of sampled evidence to those of draws of line and values."""
     risk["mcse"] = float(np.hypot(risk["mcse"], error["mean"]))
     for end in ("lower", "upper"):
         risk[f"mcse_{end}"] = float(np.hypot(risk[f"mcse_{end}"], error[end]))

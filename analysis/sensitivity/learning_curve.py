@@ -1,4 +1,4 @@
-"""The learning curve: bits of human values that an agent needs, by the number of items seen."""
+"""The learning curve: bits of human values by the number of items seen."""
 
 import math
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ class Curve:
     sizes : tuple of int
         Items seen, from 0 on.
     training : ndarray (replication, size)
-        Of items drawn from training without replacement, as they were judged.
+        Bits with items drawn from training without replacement, and their actual answers.
     telling : ndarray (replication, size)
-        Of items drawn from the test, where the hypotheses part, judged by one of them drawn from the values, with noise
-        drawn from its prior.
+        Bits with items drawn from the test, where the hypotheses differ. The answers are by a hypothesis drawn from the
+        values, with noise drawn from its prior.
     """
 
     sizes: tuple[int, ...]
@@ -43,11 +43,13 @@ class Curve:
 def bits_curve(
     posterior: Posterior, test: Valuation, matrix: np.ndarray, target: float, rng: np.random.Generator
 ) -> Curve | None:
-    """Compute the bits of human values that an agent of uniform prior needs for a target risk, by size of the data.
+    """Compute the bits of human values that an agent needs, by size of the data.
+
+    The agent has a uniform prior; the bits bring its risk to the target.
 
     At each size n the agent's weights are proportional to ``L_h(n)`` and the judge's to ``pi_h L_h(n)``, L the evidence of
-    n items alone; several feedbacks keep their proportions. Where training is silent its curve is flat, however many items
-    there are; items of the test, could they be judged, would bring it down.
+    n items alone; several feedbacks keep their proportions. The curve of training is flat where training is silent, for any
+    number of items. Answers about items of the test would bring the bits down.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ def bits_curve(
     Returns
     -------
     Curve or None
-        None where a feedback has no evidence in closed form, a hypothesis has continuous weights or is unmodelled, or there are more than 64.
+        None where a feedback has no evidence in closed form, a hypothesis has continuous weights or is unmodelled, or there
+        are more than 64 hypotheses.
     """
     feedback = [of_kind for of_kind in posterior.feedback if isinstance(of_kind, ClosedForm)]
     n_hypotheses = len(posterior.weights)
@@ -97,7 +100,10 @@ def _sizes(most: int) -> tuple[int, ...]:
 
 
 def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
-    """Return the number of items of each feedback at each size, in constant proportions."""
+    """Return the number of items of each feedback at each size.
+
+    The proportions of the feedbacks stay constant.
+    """
     taken = np.zeros(len(counts), int)
     by_size = [taken.copy()]
     for size in range(1, sizes[-1] + 1):
@@ -107,7 +113,10 @@ def _parts(counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
 
 
 def _drawn(test: Valuation, n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw items of a test (replication, item): a scene by its weight, then one of its options."""
+    """Draw items of a test: (replication, item).
+
+    A scene is drawn by its weight, then one of its options.
+    """
     widths = np.diff(test.table.starts)
     weight = test.table.scene_weights()
     p = (widths > 0) * (np.ones(len(widths)) if weight is None else weight)
@@ -125,7 +134,7 @@ def _inputs(feedback: ClosedForm, valuation: Valuation, items: np.ndarray) -> np
 
 
 def _log_evidence(feedback: ClosedForm, inputs: np.ndarray, answers: np.ndarray, parts: list[int]) -> np.ndarray:
-    """Return log evidence of the first items of each replication: (replication, size, hypothesis)."""
+    """Return log evidence of the first items: (replication, size, hypothesis)."""
     terms = np.array([feedback.terms(at, answers) for at in inputs])  # (hypothesis, statistic, replication, item)
     total = np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1, dtype=float)], axis=-1)
     n_hypotheses, k, n, _ = total.shape
@@ -145,7 +154,10 @@ def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, ta
 
 
 class BitsBySize(Section[Curve]):
-    """Bits of human values that an agent needs by size of the data, for the middle target of a study's first test."""
+    """Bits of human values that an agent needs, by size of the data.
+
+    For the middle target, on a study's first test.
+    """
 
     keys = ("bits_by_size",)
     topic = "more_data"

@@ -12,10 +12,13 @@ from reward_hypotheses.analysis.section import Document, Section
 def bounds_within_factor(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, factor: float
 ) -> tuple[float, float]:
-    """Return the least and greatest risk over judge's priors whose odds are off by at most a factor.
+    """Return bounds of the risk over priors whose odds are off by a factor.
 
-    Over ``pi' ∝ g pi``, g from 1 to k: ``sum g pi L d / sum g pi L``, ``d = by_truth``, the agent's weights fixed. It is
-    greatest with ``g = k`` where d is above some threshold, and 1 below (the density-ratio class of DeRobertis and Hartigan 1981).
+    The odds of the judge's prior may be off by up to the factor, either way.
+
+    Least and greatest ``sum g pi L d / sum g pi L`` over ``pi' ∝ g pi``, g from 1 to k, ``d = by_truth``, the agent's
+    weights fixed. The greatest risk has ``g = k`` where d is above some threshold, and 1 below (the density-ratio class of
+    DeRobertis and Hartigan 1981).
 
     Parameters
     ----------
@@ -42,10 +45,12 @@ def _extreme(
 def tipping_point(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, h: int, threshold: float
 ) -> float:
-    """Return the prior weight of a hypothesis at which the risk is the threshold; NaN where it never is.
+    """Return the prior weight of a hypothesis at which the risk is a threshold.
+
+    NaN where the risk never is the threshold.
 
     The risk ``(x L_h d_h + (1-x) A) / (x L_h + (1-x) B)``, ``A = sum_{k != h} pi_k L_k d_k / (1 - pi_h)`` and B the same without d,
-    goes one way from A / B at x = 0 to d_h at x = 1, so it passes a value between them once.
+    is monotone from A / B at x = 0 to d_h at x = 1, so the risk passes each value between them once.
     """
     others = np.arange(len(log_prior)) != h
     if not np.max(log_prior[others], initial=-np.inf) > -np.inf:
@@ -62,9 +67,9 @@ def tipping_point(
 
 
 def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> float:
-    """Return the least prior weight at which a hypothesis is the most probable; NaN where it never is.
+    """Return the least prior weight at which a hypothesis is the most probable.
 
-    ``x L_h = (1 - x) max_{k != h} pi_k L_k / (1 - pi_h)``.
+    NaN where the hypothesis never is. ``x L_h = (1 - x) max_{k != h} pi_k L_k / (1 - pi_h)``.
     """
     others = np.arange(len(log_prior)) != h
     if not np.max(log_prior[others], initial=-np.inf) > -np.inf or log_evidence[h] == -np.inf:
@@ -81,11 +86,12 @@ def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> f
 
 
 def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray) -> tuple[float, float]:
-    """Return ``d risk / d a`` at 1 of the prior and of the likelihood, each to the power a.
+    """Return the slopes of the risk in powers of the prior and the likelihood.
 
-    They are ``Cov_v(d, log pi)`` and ``Cov_v(d, log L)``.
+    The slopes are ``d risk / d a`` at a = 1, with the prior or the likelihood to the power a. They equal
+    ``Cov_v(d, log pi)`` and ``Cov_v(d, log L)``.
 
-    Nats in, share of scenes out; the agent's weights fixed (Kallioinen, Paananen, Bürkner and Vehtari 2024).
+    In shares of scenes; the agent's weights are fixed (Kallioinen, Paananen, Bürkner and Vehtari 2024).
     """
     v = _relative(log_prior + log_evidence)
     v /= math.fsum(v.tolist())
@@ -106,7 +112,9 @@ def _log_sum(x: np.ndarray) -> float:
 def contamination_bounds(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> tuple[float, float]:
-    """Return the least and greatest risk over judge's priors ``(1 - e) pi + e q``, any q.
+    """Return bounds of the risk over the judge's priors ``(1 - e) pi + e q``.
+
+    Least and greatest risk over any q.
 
     ``((1-e) sum pi L d + e sum q L d) / ((1-e) sum pi L + e sum q L)`` with ``d = by_truth`` is attained at a q that is
     certain of one hypothesis (Berger and Berliner 1986).
@@ -121,7 +129,9 @@ def contamination_bounds(
 def risk_bound_unlisted(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
 ) -> float:
-    """Return the greatest risk if an unlisted truth fits as well as the best and finds all catastrophic.
+    """Return the greatest risk if the truth is not listed.
+
+    The unlisted truth fits as well as the best hypothesis, and finds every choice catastrophic.
 
     ``((1-e) sum pi L d + e max L) / ((1-e) sum pi L + e max L)``.
     """
@@ -131,7 +141,10 @@ def risk_bound_unlisted(
 def _contaminated(
     log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, e: float, log_fit: float, d: float
 ) -> float:
-    """Return the risk where a share e of the prior goes to one truth of this log evidence and by_truth."""
+    """Return the risk where a share e of the prior goes to one truth.
+
+    The truth has log evidence `log_fit` and risk d.
+    """
     log_base = log_prior + log_evidence
     top = float(np.max(log_base))
     base = np.exp(log_base - top)
@@ -149,7 +162,10 @@ def _about(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 class RiskBounds(Section[Document]):
-    """Bounds of the risk where a share of the prior is wrong, and where the truth may be unlisted."""
+    """Bounds of the risk where a share of the prior is wrong.
+
+    Once over listed truths, once with an unlisted truth.
+    """
 
     keys = ("risk_bounds", "risk_bounds_unlisted")
     of_test = sampled = True
@@ -164,7 +180,10 @@ class RiskBounds(Section[Document]):
 
 
 class OtherPriors(Section[Document]):
-    """The risk under other priors of the judge: bounds within a factor, tipping points, and slopes."""
+    """The risk under other priors of the judge.
+
+    Bounds within a factor, tipping points, and slopes.
+    """
 
     keys = ("risk_bounds_within_factor", "tipping", "slopes")
     of_test = sampled = True

@@ -1,4 +1,7 @@
-"""A misspecified prior that agent and judge share: the risk over all priors near it, a quadratic programme."""
+"""Misspecification of a prior that agent and judge share.
+
+The risk over all priors near the stated prior is a quadratic programme.
+"""
 
 import itertools
 import math
@@ -11,7 +14,7 @@ from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.inference.special import log_sum_exp
 
 EXACTLY = 10
-"""Hypotheses of different evidence up to which every face of the simplex is looked at."""
+"""Greatest number of hypotheses of different evidence for which every face of the simplex is searched."""
 NEGLIGIBLE = 1e-15
 STEPS, STARTS = 100, 10
 
@@ -19,12 +22,14 @@ STEPS, STARTS = 100, 10
 def risk_bounds_jointly(
     log_prior: np.ndarray, log_evidence: np.ndarray, matrix: np.ndarray, share: float
 ) -> tuple[float, float, bool]:
-    """Return the least and greatest risk where a share of the common prior of agent and judge may be any.
+    """Return bounds of the risk where a share of the common prior is wrong.
 
-    Of an agent that draws one hypothesis: ``x'Cx / (1'x)^2``, ``x = L ((1 - e) pi + e q)``, over all q of the simplex. In
-    ``t_k ∝ q_k 1'p_k``, ``p_k = (1 - e) pi L + e L_k``, it is ``t'Mt``, ``M_kl = p_k'C p_l / (1'p_k 1'p_l)``, on a simplex: a
-    standard quadratic programme, whose extremes can be inside. For up to 10 hypotheses that the data allow, those of every
-    face are compared, so that they are exact; of more, the best of every edge is climbed from.
+    Agent and judge share the prior; least and greatest risk over any prior of that share.
+
+    The risk of an agent that draws one hypothesis is ``x'Cx / (1'x)^2``, ``x = L ((1 - e) pi + e q)``, for q on the simplex.
+    In ``t_k ∝ q_k 1'p_k``, ``p_k = (1 - e) pi L + e L_k``, the risk is ``t'Mt``, ``M_kl = p_k'C p_l / (1'p_k 1'p_l)``, on a
+    simplex: a standard quadratic programme, whose extremes can be inside. For up to 10 hypotheses that the data allow, the
+    stationary points of every face are compared, and the bounds are exact. For more, the search climbs from every edge.
 
     Parameters
     ----------
@@ -37,7 +42,7 @@ def risk_bounds_jointly(
     -------
     lower, upper : float
     exact : bool
-        Whether they are the extremes; else what was found, which they lie outside of.
+        Whether the bounds are the extremes; else the extremes lie outside of the bounds.
     """
     both = log_prior + log_evidence
     stated = np.exp(both - np.max(both))
@@ -64,7 +69,10 @@ def risk_bounds_jointly(
 
 
 def _on_every_face(m: np.ndarray) -> float:
-    """Return the greatest ``t'Mt`` over the simplex: of the corners and the stationary points of each face."""
+    """Return the greatest ``t'Mt`` over the simplex, face by face.
+
+    Compared are the corners and the stationary point of each face.
+    """
     best = float(np.diag(m).max())
     for size in range(2, len(m) + 1):
         faces = np.array(list(itertools.combinations(range(len(m)), size)))
@@ -86,7 +94,10 @@ def _on_every_face(m: np.ndarray) -> float:
 
 
 def _from_edges(m: np.ndarray) -> float:
-    """Return a high ``t'Mt``: the best of every edge, improved by climbing (a bound from below)."""
+    """Return a lower bound of the greatest ``t'Mt`` over the simplex.
+
+    The best of every edge is improved by climbing.
+    """
     d = np.diag(m)
     bend = d[:, None] + d - 2 * m
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,7 +120,10 @@ def _from_edges(m: np.ndarray) -> float:
 
 
 class JointRiskBounds(Section[Document]):
-    """Bounds of the risk where agent and judge share a prior that may be wrong; None for other agents and policies."""
+    """Bounds of the risk where agent and judge share a misspecified prior.
+
+    None for other agents and policies.
+    """
 
     keys = ("risk_bounds_jointly",)
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""Human values in bits: the information that an agent lacks to reach a target risk."""
+"""Human values in bits: the information that an agent lacks for a target risk."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -23,11 +23,11 @@ class Bits:
     Attributes
     ----------
     bits : float
-        On average over what may be true; inf where no amount of such information is enough.
+        Average over the truths; inf where no amount of such information is enough.
     by_truth : ndarray (hypothesis,)
-        The same where it is known which one is true.
+        Bits if the true hypothesis is known.
     reason : str
-        Why it is infinite, else empty.
+        Why `bits` is infinite, else empty.
     """
 
     bits: float
@@ -36,7 +36,7 @@ class Bits:
 
 
 def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
-    """Compute the least information about human values with which an agent's risk is at most the target.
+    """Compute the least information about values that brings risk to a target.
 
     ``min sum_j v_j KL(q_j || w) / ln 2`` subject to ``sum_j v_j q_j' C[:, j] <= t``, a rate-distortion function
     (Cover and Thomas, Elements of Information Theory, section 10.4). The solution is
@@ -49,8 +49,7 @@ def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, ta
     judge : ndarray (hypothesis,)
         v.
     log_agent : ndarray (hypothesis,)
-        ``log w``, normalised; -inf where the agent rules a hypothesis out. In logs, for a weight of 1e-400 is still a
-        place to start from.
+        ``log w``, normalised; -inf where the agent rules a hypothesis out. Logarithms keep weights such as 1e-400.
     target : float
         t.
     """
@@ -67,9 +66,10 @@ def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, ta
 
 
 def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: float) -> np.ndarray:
-    """Solve for several distributions over the truth, (problem, true_hypothesis): (problem,) bits.
+    """Solve for several distributions over the truth: (problem,) bits.
 
-    Either one problem over all truths, whose lambda they share, or one problem a truth, with a lambda each.
+    `truths` has shape (problem, true_hypothesis). Either one problem over all truths, with one lambda, or one
+    problem for each truth, with a lambda each.
     """
     least = cost.min(axis=0)
     above = cost - least  # with a zero in every column
@@ -105,7 +105,10 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
 def _least_bits(
     at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], target: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Return the bits at the multiplier whose risk is the target, by bisection of its logarithm: (problem,)."""
+    """Return the bits at the multiplier whose risk is the target: (problem,).
+
+    The logarithm of the multiplier is found by bisection.
+    """
     low, high = np.full(len(target), math.log(1e-12)), np.full(len(target), math.log(1e18))
     for _ in range(steps):
         middle = (low + high) / 2
@@ -115,7 +118,9 @@ def _least_bits(
 
 
 def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
-    """Solve `value_bits` on average over what may be true for many pairs of judge and agent: (problem,) bits.
+    """Compute the bits for many pairs of judge and agent: (problem,).
+
+    The bits are on average over what may be true, as in `bits_needed`.
 
     Parameters
     ----------
@@ -147,7 +152,10 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
 
 
 class ValueBits(Section[Document]):
-    """Bits of information about human values that an agent lacks, by target; None for policies that mix no weights."""
+    """Bits of information about human values that an agent lacks, by target.
+
+    None for policies that mix no weights.
+    """
 
     keys = ("value_bits", "value_bits_by_truth", "value_bits_of_agent")
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""Value bits and bounds of the risk of a fitted tree, as labelled Datasets."""
+"""Value bits and bounds of the risk of a fitted tree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,16 +27,28 @@ def value_bits(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Compute the least information about human values that brings the agent's risk to the target.
+    """Compute the information about human values that brings risk to a target.
 
-    See `reward_hypotheses.analysis.sensitivity.value_bits.value_bits` for the equation. The agent is uniform unless given.
+    The least such information in bits; `reward_hypotheses.analysis.sensitivity.value_bits.bits_needed` has the equation.
+
+    Parameters
+    ----------
+    tree, test, policy, agent, agent_fail_utility, hypotheses
+        As for `catastrophe_risk`. The agent's prior is uniform unless given.
+    target : float
+        The risk to be reached, from 0 to 1.
 
     Returns
     -------
     Dataset
-        ``bits``, ``by_truth`` (hypothesis), and ``mcse``, what sampled evidence leaves open of ``bits``; inf where no
-        amount is enough (attribute ``reason``), NaN for policies that do not draw one hypothesis from the agent's weights
-        and for an agent read from another tree.
+        ``bits``, ``by_truth`` (hypothesis), and ``mcse``, the Monte Carlo error of ``bits``. Bits are inf where no amount
+        is enough (attribute ``reason``), and NaN for policies that do not draw one hypothesis from the agent's weights and
+        for an agent read from another tree.
+
+    Raises
+    ------
+    InputError
+        A target that is no such risk; the reasons of `catastrophe_risk`.
     """
     wanted = finite(target)
     if wanted is None or not 0 <= wanted <= 1:
@@ -80,7 +92,27 @@ def risk_bounds(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> tuple[float, float]:
-    """Bound the risk over judge's priors of which a share may be anything, the agent's weights fixed: (lower, upper)."""
+    """Bound the risk over the judge's priors of which a share may be wrong.
+
+    The agent's weights are fixed.
+
+    Parameters
+    ----------
+    tree, test, policy, agent, agent_fail_utility, hypotheses
+        As for `catastrophe_risk`.
+    contamination : float
+        The share of the prior that may be any other distribution, above 0 and below 1.
+
+    Returns
+    -------
+    lower, upper : float
+        Least and greatest risk.
+
+    Raises
+    ------
+    InputError
+        A contamination that is no such share; the reasons of `catastrophe_risk`.
+    """
     share = finite(contamination)
     if share is None or not 0 < share < 1:
         raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")

@@ -1,4 +1,4 @@
-"""Variance decomposition of the risk: shares of the values and of the failure line."""
+"""Variance decomposition of the risk: values and failure line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 TINY, BATCHES = 1e-14, 20
-"""Variance of a risk below which nothing varies; parts of which each is left out in turn for an error."""
+"""Variance of a risk below which the risk is constant; number of parts of the jackknife for errors."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the variance of the risk from the values and from the failure line, taken as independent.
+    """Shares of the variance of the risk from values and from the failure line.
 
-    ``first`` of either is ``Var(E[risk | it]) / Var(risk)`` (Sobol 1993), ``total`` what is left of the variance when the other
-    is known; they differ by what only both together move. ``mcse`` is the Monte Carlo error of the firsts.
+    Values and failure line are taken as independent. For an input x, ``first`` is ``Var(E[risk | x]) /
+    Var(risk)`` (Sobol 1993), and ``total`` is the share of the variance left when the other input is known. The
+    two differ by the interaction of both inputs. ``mcse`` is the Monte Carlo error of ``first``.
     """
 
     values: float
@@ -32,12 +33,14 @@ class Shares:
 
 
 def shares_of_variance(risk: Callable[[int, int], np.ndarray]) -> Shares | None:
-    """Estimate the shares by drawing one input anew (Janon and others 2014); None where nothing varies.
+    """Estimate the shares of the variance by drawing one input anew.
+
+    The estimator is of Janon and others (2014). None where nothing varies.
 
     Parameters
     ----------
     risk : callable
-        Of which set of draws of the values (0 or 1), and of the line: risks (draw,).
+        Number of a set of draws of the values (0 or 1), and of the line -> risks (draw,).
     """
     base = risk(0, 0)
     others = risk(0, 1), risk(1, 0)  # the same values, the same line
