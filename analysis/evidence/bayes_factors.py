@@ -6,6 +6,7 @@ Training cannot separate the hypotheses of a silent pair.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import override
 
 import numpy as np
@@ -40,15 +41,19 @@ class Pair:
 
 def pairs(posterior: Posterior, most: int = MOST) -> list[Pair]:
     """List every pair of the weightiest hypotheses, in their order."""
-    top = np.sort(np.argsort(-posterior.weights, kind="stable")[:most])
     out = []
-    for a, i in enumerate(top.tolist()):
-        for j in top[a + 1 :].tolist():
-            silent = bool(posterior.classes[i] == posterior.classes[j])
-            prior = difference(posterior.log_prior[i], posterior.log_prior[j])
-            factor = 0.0 if silent else difference(posterior.log_evidence[i], posterior.log_evidence[j])
-            out.append(Pair(i, j, prior, factor, prior + factor, silent, posterior.mcse_between(i, j)))
+    for i, j in combinations(top(posterior, most), 2):
+        silent = bool(posterior.classes[i] == posterior.classes[j])
+        prior = difference(posterior.log_prior[i], posterior.log_prior[j])
+        factor = 0.0 if silent else difference(posterior.log_evidence[i], posterior.log_evidence[j])
+        out.append(Pair(i, j, prior, factor, prior + factor, silent, posterior.mcse_between(i, j)))
     return out
+
+
+def top(posterior: Posterior, most: int = MOST) -> list[int]:
+    """Return the weightiest hypotheses, at most so many, in their order."""
+    weightiest = np.argsort(-posterior.weights, kind="stable")[:most]
+    return np.sort(weightiest).tolist()
 
 
 def difference(a: float, b: float) -> float:
@@ -62,9 +67,7 @@ def silent_pairs_of(posterior: Posterior) -> list[tuple[int, int]]:
 
     The two likelihoods are equal in every feedback, item by item.
     """
-    return sorted(
-        (int(i), int(j)) for members in posterior.members() for a, i in enumerate(members) for j in members[a + 1 :]
-    )
+    return sorted(pair for members in posterior.members() for pair in combinations(members.tolist(), 2))
 
 
 class SilentPairs(Section[list[list[str]]]):
@@ -116,14 +119,13 @@ def _in_words(first: str, second: str, pair: Pair) -> str:
         return f"training is silent between {first!r} and {second!r}: whatever prefers one is an assumption"
     if math.isnan(log_factor):
         return f"the data are impossible under both {first!r} and {second!r}"
+    better, worse = (first, second) if log_factor > 0 else (second, first)
     if math.isinf(log_factor):
-        better, worse = (first, second) if log_factor > 0 else (second, first)
         return f"the data rule out {worse!r} and leave {better!r}"
     if log_factor == 0:
         return f"the data happen to favour neither {first!r} nor {second!r}, though they could"
     if abs(log_factor) < 2 * pair.mcse:
         return f"the data favour neither {first!r} nor {second!r} by more than the Monte Carlo error of their evidence"
-    better, worse = (first, second) if log_factor > 0 else (second, first)
     times = math.exp(min(abs(log_factor), 700.0))
     shown = f"{times:.3g}" if times < 1e6 else f"10^{abs(log_factor) / math.log(10):.1f}"
     return f"the data favour {better!r} over {worse!r} by a factor of {shown}"

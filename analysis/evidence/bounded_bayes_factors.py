@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.evidence.bayes_factors import top
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.rounding import EPS, equal
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED
@@ -51,21 +53,18 @@ def bounded_pairs(posterior: Posterior) -> list[Bounded]:
     densities. Second, families of rewards whose features have the same span within the scenes of training. Each contains
     the rewards of the other, and the data choose between weights instead of families.
     """
-    top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
-    named = [h for h in top if h in posterior.hypotheses.fixed]
-    families = [h for h in top if h in posterior.families]
+    weightiest = top(posterior, MOST)
+    named = [h for h in weightiest if h in posterior.hypotheses.fixed]
+    families = [h for h in weightiest if h in posterior.families]
     bounded = []
     if any(_is_raw(feedback) for feedback in posterior.feedback):
-        for a, i in enumerate(named):
-            for j in named[a + 1 :]:
-                pair = None if posterior.classes[i] == posterior.classes[j] else _proportional(posterior, i, j)
-                bounded += [] if pair is None else [pair]
+        apart = [(i, j) for i, j in combinations(named, 2) if posterior.classes[i] != posterior.classes[j]]
+        bounded += [pair for i, j in apart if (pair := _proportional(posterior, i, j)) is not None]
     if len(families) > 1 and all(isinstance(feedback, SceneChoice) for feedback in posterior.feedback):
         spans = {h: _columns(posterior, h) for h in families}
-        for a, i in enumerate(families):
-            for j in families[a + 1 :]:
-                if _within(spans[i], spans[j]) and _within(spans[j], spans[i]):
-                    bounded.append(Bounded(i, j, {}, math.nan))
+        for i, j in combinations(families, 2):
+            if _within(spans[i], spans[j]) and _within(spans[j], spans[i]):
+                bounded.append(Bounded(i, j, {}, math.nan))
     return bounded
 
 
@@ -99,10 +98,10 @@ def _proportional(posterior: Posterior, i: int, j: int) -> Bounded | None:
         if abs(factors.setdefault(variable, a) - a) > 1e-9 * a:
             return None
         prior = feedback.nuisances.get("rationality")
-        if abs(a - 1) <= 1e-9 or not isinstance(prior, LogNormal):
-            if abs(a - 1) > 1e-9:
-                return None  # a rationality that is given tells them apart
+        if abs(a - 1) <= 1e-9:
             continue
+        if not isinstance(prior, LogNormal):
+            return None  # a rationality that is given tells them apart
         if variable not in limits:
             betas, shares, _ = nodes_of(feedback, evidence, j)
             t = float(np.log(betas) @ shares)

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.evidence.bayes_factors import MOST, difference
+from reward_hypotheses.analysis.evidence.bayes_factors import difference, top
 from reward_hypotheses.analysis.section import Document, Section, by_name
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
@@ -108,11 +109,9 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
         together = posterior.log_evidence - alone.sum(axis=0)
     if len(parts.groups) == n and len(posterior.hypotheses.fixed) == alone.shape[1]:
         together = np.zeros(alone.shape[1])
-    between, between_mcse = np.full((n, n), np.nan), np.full((n, n), np.nan)
-    for k in range(n):
-        for m in range(k):
-            between[k, m], between_mcse[k, m] = agreement(parts, [k], [m])
-            between[m, k], between_mcse[m, k] = between[k, m], between_mcse[k, m]
+    between, between_mcse = np.full((2, n, n), np.nan)
+    for m, k in combinations(range(n), 2):
+        between[[k, m], [m, k]], between_mcse[[k, m], [m, k]] = agreement(parts, [k], [m])
     given_others = tuple(_given_others(posterior, parts, k, seed, checked) for k in range(n) if n > 1)
     names = tuple(str(feedback.name) for feedback in posterior.feedback)
     return Contributions(names, alone, mcse, together, between, between_mcse, given_others)
@@ -158,7 +157,6 @@ def agreement(parts: Parts, some: Sequence[int], others: Sequence[int]) -> tuple
 def contributions_document(posterior: Posterior, parts: Contributions) -> dict[str, Any]:
     """Return contributions as plain numbers by name, nats."""
     names, log_weights = posterior.hypotheses.names, posterior.log_prior + posterior.log_evidence
-    top = np.sort(np.argsort(-posterior.weights, kind="stable")[:MOST]).tolist()
     document: dict[str, Any] = {
         "nats": {name: by_name(names, row) for name, row in zip(parts.names, parts.alone, strict=True)},
         "mcse": {name: by_name(names, row) for name, row in zip(parts.names, parts.mcse, strict=True)},
@@ -173,8 +171,7 @@ def contributions_document(posterior: Posterior, parts: Contributions) -> dict[s
                 "together": difference(parts.together[i], parts.together[j]),
                 "all": difference(log_weights[i], log_weights[j]),
             }
-            for a, i in enumerate(top)
-            for j in top[a + 1 :]
+            for i, j in combinations(top(posterior), 2)
         ],
         "agreement": _by_other(parts.names, parts.agreement),
         "agreement_mcse": _by_other(parts.names, parts.agreement_mcse),

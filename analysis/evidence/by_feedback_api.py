@@ -65,14 +65,13 @@ def evidence_by_feedback(
         "agreement": (("feedback", "other"), parts.agreement),
         "agreement_mcse": (("feedback", "other"), parts.agreement_mcse),
     }
-    if parts.given_others:
-        rest = parts.given_others
+    if rest := parts.given_others:
         alone |= {
-            "agreement_with_others": ("feedback", np.array([others.agreement for others in rest])),
-            "agreement_with_others_mcse": ("feedback", np.array([others.mcse for others in rest])),
-            "chance_at_most": ("feedback", np.array([others.chance for others in rest])),
-            "p": ("feedback", np.array([np.nan if others.check is None else others.check.p for others in rest])),
-            "weight_by_others": (by, np.array([others.weights for others in rest])),
+            "agreement_with_others": ("feedback", [others.agreement for others in rest]),
+            "agreement_with_others_mcse": ("feedback", [others.mcse for others in rest]),
+            "chance_at_most": ("feedback", [others.chance for others in rest]),
+            "p": ("feedback", [np.nan if others.check is None else others.check.p for others in rest]),
+            "weight_by_others": (by, [others.weights for others in rest]),
         }
     names = list(parts.names)
     return xr.Dataset(alone, coords={"feedback": names, "other": names, "hypothesis": list(listed.names)})

@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Section
 from reward_hypotheses.data.column import Column
+from reward_hypotheses.data.numerics import numbered
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -114,8 +115,7 @@ def alike(classes: Sequence[np.ndarray]) -> list[tuple[int, int]]:
 
 def _as_one(classes: Sequence[np.ndarray]) -> np.ndarray:
     """Number the tuples of classes: (hypothesis,)."""
-    place: dict[tuple[int, ...], int] = {}
-    return np.array([place.setdefault(key, len(place)) for key in zip(*(c.tolist() for c in classes), strict=True)])
+    return numbered(zip(*(c.tolist() for c in classes), strict=True))
 
 
 def moved(feedback: Feedback, table: Table) -> Feedback | None:

@@ -1,7 +1,8 @@
 """Catastrophe risk: how often an agent chooses an option worse than failing."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,10 @@ class Risk:
         ``mean_m sum_o A[m, o] K_j[m, o]``.
     by_agent : ndarray (agent_hypothesis,)
         ``sum_j C_ij v_j``.
-    by_scene : ndarray (scene,)
     matrix : ndarray (agent_hypothesis, true_hypothesis)
         ``C_ij``, the risk of an agent certain of i if j is true.
+    by_scene : ndarray (scene,)
+        The risk in each scene. In an MDP, this number and the following have their defaults.
     floor : float
         ``mean_m min_o sum_j v_j K_j[m, o]``, the least risk of an agent that always acts.
     abstained : float
@@ -48,15 +50,15 @@ class Risk:
     mean: float
     by_truth: np.ndarray
     by_agent: np.ndarray
-    by_scene: np.ndarray
     matrix: np.ndarray
-    floor: float
-    abstained: float
-    abstained_by_agent: np.ndarray
-    regret: float
-    worse: np.ndarray
-    se_scenes: float
-    n_scenes: float
+    by_scene: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    floor: float = math.nan
+    abstained: float = 0.0
+    abstained_by_agent: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    regret: float = math.nan
+    worse: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    se_scenes: float = math.nan
+    n_scenes: float = math.nan
     members: Pairs | None = None
 
 
@@ -181,9 +183,7 @@ def scalar_risk(
         risks = ((acts[:, :options] * judged).sum(axis=1)) @ scenes.mass
         return np.array([risks, acts[:, options] @ scenes.mass if policy.abstain else np.zeros(len(agents))])
 
-    sums = np.zeros((2, len(agents)))
-    for part in over_scenes(valuation, work, policy):
-        sums += part
+    sums: Any = sum(over_scenes(valuation, work, policy))
     risk, abstained = sums / total
     return risk, abstained
 

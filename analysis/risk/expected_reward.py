@@ -130,9 +130,7 @@ def rewards_by_hypothesis(valuation: Valuation, policies: Sequence[Policy], judg
                         sums[k, h] += chosen[options] @ failing, chosen[options] @ of_failing
         return sums
 
-    sums = np.zeros((*known.shape, 2))
-    for part in over_scenes(valuation, work, *policies):
-        sums += part
+    sums: Any = sum(over_scenes(valuation, work, *policies))
     earned, size = np.moveaxis(sums / total, 2, 0)
     return np.where(known, np.where(np.abs(earned) > 1e-12 * size, earned, 0.0), np.nan)
 

@@ -67,7 +67,7 @@ def interval_or_nan(weights: np.ndarray | None, by_truth: np.ndarray, prob: floa
 def add_errors_to_ends(numbers: dict[str, Any], error: Mapping[str, Any]) -> None:
     """Add the errors of sampled evidence to the errors of an interval's ends."""
     for end in ("lower", "upper"):
-        numbers[f"mcse_{end}"] = np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0)
+        numbers[f"mcse_{end}"] = float(np.hypot(numbers[f"mcse_{end}"], error[end] or 0.0))
 
 
 def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:

@@ -4,7 +4,7 @@ A bad state is worse than failing.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, override
 
@@ -15,8 +15,9 @@ from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
 from reward_hypotheses.analysis.risk.intervals import at_least_one, interval_or_nan, judges_weights
 from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
-from reward_hypotheses.data.numerics import in_threads
+from reward_hypotheses.data.numerics import in_threads, numbered
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.mdp import occupancy, planning
@@ -103,14 +104,13 @@ class Behaviour:
 
         Agents that act alike are computed once.
         """
-        places: dict[bytes, int] = {}
-        place = np.array([places.setdefault(of_agent.tobytes(), len(places)) for of_agent in acts])
-        first = [int(np.argmax(place == k)) for k in range(len(places))]
+        place = numbered(of_agent.tobytes() for of_agent in acts)
+        _, first = np.unique(place, return_index=True)
 
         def work(i: int) -> np.ndarray:
             return occupancy.reached(self.mdp, acts[i], self.bad, self.start, self.horizon)
 
-        return np.array(in_threads(work, first))[place]
+        return np.array(in_threads(work, first.tolist()))[place]
 
     @cached_property
     def certain(self) -> Measures:
@@ -142,7 +142,7 @@ def mdp_numbers(
     matrix, _, _, best = behaviour.certain
     judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
     by_truth, steps, returns = behaviour.together(weights)
-    risk = replace(_NONE, mean=float(by_truth @ v), by_truth=by_truth, by_agent=matrix @ v, matrix=matrix)
+    risk = Risk(float(by_truth @ v), by_truth, matrix @ v, matrix)
     left, bits = np.nan, np.full(len(TARGETS), np.nan)
     if case.agent.learns_with_judge and case.policy.draws_one:
         remaining = case.agent.risk_left(case.valuation, judge, case.policy, risk)
@@ -173,33 +173,8 @@ def rewards_of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = len(case.valuation.hypotheses)
     blocks = list(case.valuation.blocks())
 
-    def over_states(quantity: Callable[[Any, int], np.ndarray]) -> np.ndarray:
-        return np.array(
-            [
-                np.concatenate([np.broadcast_to(quantity(block, h), block.shape)[0] for block in blocks])
-                for h in range(n)
-            ]
-        )
+    def over_states(quantity: Callable[[Block, int], np.ndarray | float]) -> np.ndarray:
+        by_block = [[np.broadcast_to(quantity(block, h), block.shape)[0] for block in blocks] for h in range(n)]
+        return np.array([np.concatenate(of_hypothesis) for of_hypothesis in by_block])
 
-    return (
-        over_states(lambda block, h: block.reward(h)),
-        over_states(lambda block, h: block.error(h)),
-        over_states(lambda block, h: block.worse(h)),
-    )
-
-
-_NONE = Risk(
-    mean=np.nan,
-    by_truth=np.zeros(0),
-    by_agent=np.zeros(0),
-    by_scene=np.zeros(0),
-    matrix=np.zeros((0, 0)),
-    floor=np.nan,
-    abstained=0.0,
-    abstained_by_agent=np.zeros(0),
-    regret=np.nan,
-    worse=np.zeros(0),
-    se_scenes=np.nan,
-    n_scenes=np.nan,
-)
-"""A risk without numbers: those of an MDP are filled in."""
+    return over_states(Block.reward), over_states(Block.error), over_states(Block.worse)

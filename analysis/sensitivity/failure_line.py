@@ -84,7 +84,7 @@ class RiskUnderJudgedLine(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document | None:
-        if case.judged is None:
+        if case.judged is None or case.judged.why_not:
             return None
         about = (case.posterior, case.valuation, case.policy, case.agent_weights)
         return risk_document(case.judged.risk(*about, case.settings.prob, case.draws, case.seed), case.judge_names)

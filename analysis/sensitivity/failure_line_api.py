@@ -7,11 +7,17 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import Case, case_of, probability
-from reward_hypotheses.analysis.sensitivity.failure_line_refits import Draws, Picks, Refits, refit_lines, why_it_rests
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
+    Draws,
+    Picks,
+    Refits,
+    drawn_lines,
+    refit_lines,
+    why_it_rests,
+)
 from reward_hypotheses.analysis.sensitivity.failure_line_risk import UnderLine, picks, risk_of_lines, risk_of_refits
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
-from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.policies.base import Policy
@@ -48,22 +54,11 @@ def failure_line(
     lines = _checked(judgements).lines(listed)
     n = whole(draws, "draws", 1)
     p = [(1 - share) / 2, 0.5, (1 + share) / 2]
-    drawn = [
-        of_hypothesis.draws(n, substream(random_seed, f"failure line {k}")) for k, of_hypothesis in enumerate(lines)
-    ]
     numbers = {"mean": "mean", "sd": "sd", "mcse": "error"} | {key: key for key in ("rationality", "log_evidence")}
     return xr.Dataset(
-        {"fail_utility": (("draw", "hypothesis"), np.array(drawn).T)}
-        | {
-            key: ("hypothesis", np.array([getattr(of_hypothesis, of) for of_hypothesis in lines]))
-            for key, of in numbers.items()
-        }
-        | {
-            "quantiles": (
-                ("quantile", "hypothesis"),
-                np.array([of_hypothesis.quantile(p) for of_hypothesis in lines]).T,
-            )
-        },
+        {"fail_utility": (("draw", "hypothesis"), drawn_lines(lines, n, random_seed))}
+        | {key: ("hypothesis", [getattr(line, name) for line in lines]) for key, name in numbers.items()}
+        | {"quantiles": (("quantile", "hypothesis"), np.array([line.quantile(p) for line in lines]).T)},
         coords={"hypothesis": list(listed.names), "quantile": p, "draw": np.arange(n)},
         attrs={"source": judgements.source, "items": judgements.asked.items.n_items},
     )
@@ -186,7 +181,7 @@ def _evidence(tree: Any, names: tuple[str, ...], hypotheses: Mapping[str, Any] |
 
 
 def _dataset(case: Case, risk: UnderLine, share: float) -> xr.Dataset:
-    numbers = {"mean": risk.mean, "mcse": risk.mcse} | vars(risk.ends)
+    numbers = {"mean": risk.mean, "mcse": risk.mcse} | risk.ends
     by_hypothesis = {"by_truth": risk.by_truth, "weight": risk.weights}
     by_hypothesis |= {"mcse_by_truth": risk.mcse_by_truth, "mcse_weight": risk.mcse_weights}
     return xr.Dataset(

@@ -228,6 +228,19 @@ def resting_on_the_line(feedback: Sequence[Feedback]) -> list[int]:
     return [k for k, of_kind in enumerate(feedback) if k in resting or of_kind.shares in shared]
 
 
+def evidence_off_the_line(posterior: Posterior, resting: Sequence[int]) -> np.ndarray:
+    """Return log evidence of all feedback but the resting, (hypothesis,), nats.
+
+    The Monte Carlo error by which the evidence of a posterior was moved is included.
+    """
+    each = np.array([evidence.log_evidence for evidence in posterior.evidence])
+    rest = each[[k for k in range(len(each)) if k not in resting]].sum(axis=0)
+    total, moved = each.sum(axis=0), posterior.log_evidence
+    possible = np.isfinite(total) & np.isfinite(moved)
+    rest[possible] += moved[possible] - total[possible]
+    return np.asarray(rest)
+
+
 DRAWN_ERRORS = (
     "mcse",
     "mcse_lower",

@@ -1,7 +1,7 @@
 """Catastrophe risk under many failure lines at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,25 +12,11 @@ from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_judgements import Line
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import MATTERS, Posterior
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Ends of an interval, and their Monte Carlo errors."""
-
-    lower: float
-    upper: float
-    mcse_lower: float
-    mcse_upper: float
-
-    @classmethod
-    def of(cls, risks: np.ndarray, prob: float) -> "Ends":
-        """Return the ends of the equal-tailed interval of independent draws."""
-        return cls(**ends_of(risks, prob))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +26,8 @@ class UnderLine:
     Attributes
     ----------
     mean, mcse : float
-    ends : Ends
-        Ends of the equal-tailed interval over draws of the values and of the line together.
+    ends : dict of str to float
+        The equal-tailed interval over draws of the values and of the line together, as of `ends_of`.
     by_truth, weights : ndarray (hypothesis,)
         ``mean_m sum_o A P(u_j > r_j(o))``, and the judge's weights; the mean is their product. ``mcse_by_truth`` and
         ``mcse_weights`` are their errors.
@@ -56,7 +42,7 @@ class UnderLine:
 
     mean: float
     mcse: float
-    ends: "Ends"
+    ends: dict[str, float]
     by_truth: np.ndarray
     mcse_by_truth: np.ndarray
     weights: np.ndarray
@@ -72,15 +58,23 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
 
     Of the first n hypotheses.
     """
-    _, total = scene_weights(valuation)
     by_hypothesis: list[Picks] = [[] for _ in range(n)]
+    for block, some, mass in chosen(valuation, policy, agent):
+        for h, parts in enumerate(by_hypothesis):
+            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], mass))
+    return [_added_up(*(np.concatenate(column) for column in zip(*parts, strict=True))) for parts in by_hypothesis]
+
+
+def chosen(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+    """Yield the blocks of a test with the options that an agent chooses, and how often.
+
+    Options are a mask (option, scene); their shares of all choices have the shape (chosen option,).
+    """
+    _, total = scene_weights(valuation)
     for scenes in scenes_of(valuation, policy):
-        block = scenes.block
         acts = scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass / total
         some = acts > 0
-        for h, parts in enumerate(by_hypothesis):
-            parts.append(_added_up(np.broadcast_to(block.reward(h), block.shape)[some], acts[some]))
-    return [_added_up(*(np.concatenate(column) for column in zip(*parts, strict=True))) for parts in by_hypothesis]
+        yield scenes.block, some, acts[some]
 
 
 def _added_up(rewards: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,8 +118,8 @@ def risk_of_lines(
         values = [posterior.draws(n, substream(seed, f"shares of values {k}"))[1] for k in (0, 1)]
         bad = [worse_at(picked, drawn_lines(lines, n, seed + 1 + k)) for k in (0, 1)]
         shares = shares_of_variance(lambda of_values, of_line: (values[of_values] * bad[of_line]).sum(axis=1))
-    ends = Ends.of(risks, prob)
-    return UnderLine(float(weights @ by_truth), 0.0, ends, by_truth, none, weights, none, risks, shares=shares)
+    mean, ends = float(weights @ by_truth), ends_of(risks, prob)
+    return UnderLine(mean, 0.0, ends, by_truth, none, weights, none, risks, shares=shares)
 
 
 def risk_of_refits(
@@ -156,7 +150,7 @@ def risk_of_refits(
     mean = float(refit.weights @ by_truth)
     spread = ((count * chances * (bad - mean)) @ refit.weights).std(ddof=1)
     risks = _risks(refit, refits, picked, n, substream(seed, "values at refits"))
-    ends = Ends.of(risks, prob)
+    ends = ends_of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
     for _ in range(bootstraps):
@@ -165,13 +159,13 @@ def risk_of_refits(
             moved = some.posterior(posterior)
         except InputError:  # the few lines at which the data are possible are not among them
             continue
-        other = Ends.of(_risks(moved, some, picked, n, rng), prob)
+        other = ends_of(_risks(moved, some, picked, n, rng), prob)
         truths = (some.near.chances() * worse_at(picked, some.near.u)).sum(axis=0)
-        again.append([other.lower, other.upper, *truths, *moved.weights])
+        again.append([other["lower"], other["upper"], *truths, *moved.weights])
     error = np.zeros(2 + 2 * len(by_truth))
     if len(again) > 1:  # each with values drawn anew, so that their error is in it
         error = np.std(again, axis=0, ddof=1)
-        ends = replace(ends, mcse_lower=float(error[0]), mcse_upper=float(error[1]))
+        ends |= {"mcse_lower": float(error[0]), "mcse_upper": float(error[1])}
     of_truth, of_weights = np.split(error[2:], 2)
     return UnderLine(
         mean=mean,

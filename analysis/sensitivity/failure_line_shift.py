@@ -7,10 +7,15 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
-from reward_hypotheses.analysis.section import Document, Section
-from reward_hypotheses.analysis.sensitivity.failure_line_refits import exact_evidence_at, resting_on_the_line
+from reward_hypotheses.analysis.section import Document, Section, by_name
+from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
+    evidence_off_the_line,
+    exact_evidence_at,
+    resting_on_the_line,
+)
+from reward_hypotheses.analysis.sensitivity.failure_line_risk import chosen
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
@@ -93,16 +98,12 @@ def failure_curve(
         return f"weighing {items:,} items again by {len(at)} lines of {n:,} hypotheses would take too long"
     unit = _spread(valuation, n)
     for h in np.flatnonzero(unit == 0):
-        rewards = np.concatenate([_rewards(v, int(h)) for v in posterior.valuations])
+        rewards = np.concatenate([_rewards(block, int(h)) for v in posterior.valuations for block in v.blocks()])
         unit[h] = float((rewards - rewards[0]).std())
     by_truth, equal = _worse(valuation, policy, agent, np.array(at)[:, None] * unit)
     line = posterior.valuations[0].line
     feedback = [posterior.feedback[k] for k in resting]
-    stated = np.array([e.log_evidence for e in posterior.evidence])
-    rest = stated[[k for k in range(len(stated)) if k not in resting]].sum(axis=0)
-    total = stated.sum(axis=0)
-    possible = np.isfinite(total) & np.isfinite(posterior.log_evidence)
-    rest[possible] += posterior.log_evidence[possible] - total[possible]  # the Monte Carlo error by which it was moved
+    rest = evidence_off_the_line(posterior, resting)
     known = {} if known is None else known
     prior = posterior.prior.weights_of(posterior.hypotheses)
     risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
@@ -122,13 +123,10 @@ def failure_curve(
     return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
 
 
-def _rewards(valuation: Valuation, h: int) -> np.ndarray:
-    """Return ``r_h`` of every option that is not failing itself: (item,)."""
-    parts = []
-    for block in valuation.blocks():
-        reward = np.broadcast_to(block.reward(h), block.shape)
-        parts.append(reward.ravel() if block.options is None else reward[block.options])
-    return np.concatenate(parts)
+def _rewards(block: Block, h: int) -> np.ndarray:
+    """Return ``r_h`` of every option of a block that is not failing itself: (item,)."""
+    reward = np.broadcast_to(block.reward(h), block.shape)
+    return reward.ravel() if block.options is None else reward[block.options]
 
 
 def _spread(valuation: Valuation, n: int) -> np.ndarray:
@@ -138,19 +136,16 @@ def _spread(valuation: Valuation, n: int) -> np.ndarray:
     """
     count, mean, squares = np.zeros((3, n))
     for block in valuation.blocks():
-        inside = np.ones(block.shape, bool) if block.options is None else block.options
         for h in range(n):
-            rewards = np.broadcast_to(block.reward(h), block.shape)[inside]
+            rewards = _rewards(block, h)
             if rewards.size:  # Chan, Golub and LeVeque 1979
                 here, both = float(rewards.mean()), count[h] + rewards.size
                 apart = here - mean[h]
                 squares[h] += float(((rewards - here) ** 2).sum()) + apart**2 * count[h] * rewards.size / both
                 mean[h] += apart * rewards.size / both
                 count[h] = both
-    spread = np.sqrt(squares / np.maximum(count, 1))
-    return np.array(
-        [float(f"{sd:.12g}") for sd in spread.tolist()]
-    )  # without its rounding, so that u + t sd meets ties
+    spread = np.sqrt(squares / np.maximum(count, 1)).tolist()
+    return np.array([float(f"{sd:.12g}") for sd in spread])  # without its rounding, so that u + t sd meets ties
 
 
 def _worse(
@@ -165,13 +160,8 @@ def _worse(
     limits : ndarray (limit, hypothesis)
         Ascending.
     """
-    _, total = scene_weights(valuation)
     mass, equal = np.zeros((len(limits) + 1, limits.shape[1])), np.zeros(limits.shape[1])
-    for scenes in scenes_of(valuation, policy):
-        block = scenes.block
-        acts = scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass / total
-        some = acts > 0
-        chance = acts[some]
+    for block, some, chance in chosen(valuation, policy, agent):
         for h in range(limits.shape[1]):
             gap = np.broadcast_to(block.reward(h) - block.failure(h), block.shape)[some]
             near = np.broadcast_to(block.unequal(h), block.shape)[some]
@@ -195,7 +185,7 @@ def curve_document(curve: FailureCurve | str, names: Sequence[str], stated: floa
     lead = [None if np.isnan(w).any() else names[int(np.argmax(w))] for w in curve.weights]
     return {
         "why_not": None,
-        "unit": dict(zip(names, curve.unit.tolist(), strict=True)),
+        "unit": by_name(names, curve.unit),
         "at": list(curve.at),
         "risk": risk,
         "on_line": curve.on_line,

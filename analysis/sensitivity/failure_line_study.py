@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends
+from reward_hypotheses.analysis.section import by_name
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
     BOOTSTRAPS,
     Refits,
+    evidence_off_the_line,
     exact_evidence_at,
     refitted,
     resting_on_the_line,
@@ -61,14 +64,7 @@ class Judged:
 
         Evidence that does not depend on the line comes from `posterior`.
         """
-        if self.refits is None:
-            return None
-        base = np.array([e.log_evidence for e in posterior.evidence])
-        rest = [k for k in range(len(base)) if k not in self.resting]
-        total, moved = base.sum(axis=0), posterior.log_evidence
-        possible = np.isfinite(total) & np.isfinite(moved)
-        error = np.where(possible, np.where(possible, moved, 0.0) - np.where(possible, total, 0.0), 0.0)
-        return self.refits.plus(base[rest].sum(axis=0) + error)
+        return None if self.refits is None else self.refits.plus(evidence_off_the_line(posterior, self.resting))
 
     def risk(
         self,
@@ -79,8 +75,8 @@ class Judged:
         prob: float,
         n: int,
         seed: int,
-    ) -> UnderLine | None:
-        """Compute the risk of an agent on a test; None where `why_not` says why.
+    ) -> UnderLine:
+        """Compute the risk of an agent on a test, if `why_not` is empty.
 
         Parameters
         ----------
@@ -91,8 +87,6 @@ class Judged:
         agent : ndarray (hypothesis,)
             The agent's weights, which stay fixed: the agent learned with the stated line.
         """
-        if self.why_not:
-            return None
         picked, refits = picks(valuation, policy, agent, len(posterior.weights)), self.all_refits(posterior)
         if refits is None:
             return risk_of_lines(posterior, self.lines, picked, prob, n, seed, self.bootstraps > 0)
@@ -139,16 +133,12 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
         return exact_evidence_at(posterior.hypotheses, feedback, FailureLine(tuple(u.tolist())))
 
     refits = refitted(lines, log_evidence, REFITS, seed)
-    judged = Judged(*about, refits)
-    refits_of_all = judged.all_refits(posterior)
-    assert refits_of_all is not None
     try:
-        refits_of_all.posterior(posterior)
+        refits.plus(evidence_off_the_line(posterior, resting)).posterior(posterior)
     except InputError:
-        return Judged(
-            *about, None, f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
-        )
-    return judged
+        why = f"the data are impossible at each of {REFITS} failure lines drawn from the judgements"
+        return Judged(*about, None, why)
+    return Judged(*about, refits)
 
 
 def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str, Any]:
@@ -176,15 +166,13 @@ def line_document(judged: Judged, names: Sequence[str], prob: float) -> dict[str
     }
 
 
-def risk_document(risk: UnderLine | None, names: Sequence[str]) -> dict[str, Any] | None:
+def risk_document(risk: UnderLine, names: Sequence[str]) -> dict[str, Any]:
     """Return the risk under the judged line, for the results."""
-    if risk is None:
-        return None
     arrays = ("by_truth", "mcse_by_truth", "weights", "mcse_weights")
     return (
         {"mean": risk.mean, "mcse": risk.mcse}
-        | vars(risk.ends)
-        | {key: dict(zip(names, getattr(risk, key).tolist(), strict=True)) for key in arrays}
+        | risk.ends
+        | {key: by_name(names, getattr(risk, key)) for key in arrays}
         | {"refits": risk.refits, "effective_refits": risk.effective}
         | {"shares": None if risk.shares is None else risk.shares.document()}
     )
@@ -193,8 +181,7 @@ def risk_document(risk: UnderLine | None, names: Sequence[str]) -> dict[str, Any
 def add_errors(risk: dict[str, Any], error: dict[str, Any]) -> None:
     """Add the errors of sampled evidence to those of draws of line and values."""
     risk["mcse"] = float(np.hypot(risk["mcse"], error["mean"]))
-    for end in ("lower", "upper"):
-        risk[f"mcse_{end}"] = float(np.hypot(risk[f"mcse_{end}"], error[end]))
+    add_errors_to_ends(risk, error)
     for key in ("by_truth", "weights"):
         for name, value in error[key].items():
             risk[f"mcse_{key}"][name] = float(np.hypot(risk[f"mcse_{key}"][name], value))

@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits_of_many
+from reward_hypotheses.data.numerics import log_softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -143,14 +144,9 @@ def _log_evidence(feedback: ClosedForm, inputs: np.ndarray, answers: np.ndarray,
 
 
 def _bits(posterior: Posterior, matrix: np.ndarray, log_evidence: np.ndarray, target: float) -> np.ndarray:
-    judge = posterior.log_prior + log_evidence
-    both = []
-    for log_weights in (log_evidence, judge):
-        top = log_weights.max(axis=-1, keepdims=True)
-        shifted = log_weights - top
-        both.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-    flat = [log_weights.reshape(-1, log_weights.shape[-1]) for log_weights in both]
-    return value_bits_of_many(matrix, np.exp(flat[1]), flat[0], target).reshape(log_evidence.shape[:2])
+    of_each = log_evidence.reshape(-1, log_evidence.shape[-1])  # (replication and size, hypothesis)
+    agents, judges = log_softmax(of_each), log_softmax(posterior.log_prior + of_each)
+    return value_bits_of_many(matrix, np.exp(judges), agents, target).reshape(log_evidence.shape[:2])
 
 
 class BitsBySize(Section[Curve]):

@@ -25,9 +25,8 @@ def bounds_within_factor(
     factor : float
         k, 1 or more.
     """
-    return _extreme(log_prior, log_evidence, by_truth, factor, -1.0), _extreme(
-        log_prior, log_evidence, by_truth, factor, 1.0
-    )
+    lower, upper = (_extreme(log_prior, log_evidence, by_truth, factor, sign) for sign in (-1.0, 1.0))
+    return lower, upper
 
 
 def _extreme(
@@ -119,10 +118,8 @@ def contamination_bounds(
     ``((1-e) sum pi L d + e sum q L d) / ((1-e) sum pi L + e sum q L)`` with ``d = by_truth`` is attained at a q that is
     certain of one hypothesis (Berger and Berliner 1986).
     """
-    values = [
-        _contaminated(log_prior, log_evidence, by_truth, contamination, *q)
-        for q in zip(log_evidence, by_truth, strict=True)
-    ]
+    about = (log_prior, log_evidence, by_truth, contamination)
+    values = [_contaminated(*about, *q) for q in zip(log_evidence, by_truth, strict=True)]
     return min(values), max(values)
 
 

@@ -9,8 +9,7 @@ import xarray as xr
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.sensitivity import prior
 from reward_hypotheses.analysis.sensitivity import value_bits as values
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.base import Prior
@@ -50,9 +49,7 @@ def value_bits(
     InputError
         A target that is no such risk; the reasons of `catastrophe_risk`.
     """
-    wanted = finite(target)
-    if wanted is None or not 0 <= wanted <= 1:
-        raise InputError(f"target: {shown(target)}; give a risk from 0 to 1, such as 0.01")
+    target = share(target, "target", "give a risk from 0 to 1, such as 0.01", include_zero=True)
     agent = Uniform() if agent is None else agent
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     names = list(case.posterior.hypotheses.names)
@@ -69,7 +66,7 @@ def value_bits(
             matrix = case.risk.matrix if case.posterior.families else risk.matrix
             judge = case.posterior
             log_agent = log_normalised(uninformed + judge.log_evidence)
-            return values.bits_needed(matrix, judge.weights, log_agent, float(target))
+            return values.bits_needed(matrix, judge.weights, log_agent, target)
 
         solved = solve(case)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
@@ -78,7 +75,7 @@ def value_bits(
     return xr.Dataset(
         {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
         coords={"hypothesis": names},
-        attrs={"target": float(target), "reason": reason, "units": "bits"},
+        attrs={"target": target, "reason": reason, "units": "bits"},
     )
 
 
@@ -113,9 +110,8 @@ def risk_bounds(
     InputError
         A contamination that is no such share; the reasons of `catastrophe_risk`.
     """
-    share = finite(contamination)
-    if share is None or not 0 < share < 1:
-        raise InputError(f"contamination: {shown(contamination)}; give a share of the prior, above 0 and below 1")
+    advice = "give a share of the prior, above 0 and below 1"
+    contamination = share(contamination, "contamination", advice, include_one=False)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     by_truth = case.risk.by_truth[case.judges]
     return prior.contamination_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

@@ -184,10 +184,9 @@ def test_errors_of_refits_are_those_that_are_seen(tmp_path):
     for seed in range(24):
         judged = judged_of(posterior, loaded.judgements, loaded.lines, seed)
         found = judged.risk(posterior, tests["test"], loaded.policy, agent, 0.9, 1000, seed)
-        seen.append([found.mean, *found.by_truth, *found.weights, found.ends.lower, found.ends.upper])
-        errors.append(
-            [found.mcse, *found.mcse_by_truth, *found.mcse_weights, found.ends.mcse_lower, found.ends.mcse_upper]
-        )
+        seen.append([found.mean, *found.by_truth, *found.weights, found.ends["lower"], found.ends["upper"]])
+        of_ends = [found.ends["mcse_lower"], found.ends["mcse_upper"]]
+        errors.append([found.mcse, *found.mcse_by_truth, *found.mcse_weights, *of_ends])
     ratio = np.var(seen, axis=0, ddof=1) / np.mean(np.square(errors), axis=0)
     # of 24 seeds: the quantiles 1e-6 and 1 - 1e-6 of chi-squared of 23 degrees over 23, and 15 % for the errors' own error
     low, high = stats.chi2.ppf([1e-6, 1 - 1e-6], 23) / 23
