@@ -16,7 +16,7 @@ from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.ledger import Recorded
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import share
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.columns import check_columns
@@ -266,11 +266,11 @@ class Case:
 
         The errors are nested as the numbers are.
         """
-        tests = self.tests.values() if self.test is None else [self.test]
         if self.exact:
-            return standard_errors(compute, [(self,)])
+            return standard_errors([compute(self)])
+        tests = self.tests.values() if self.test is None else [self.test]
         n = perturbations(self.posterior, sum(test.table.n_items for test in tests))
-        return standard_errors(compute, ((case,) for case in self.perturbed(n)))
+        return standard_errors([compute(case) for case in self.perturbed(n)])
 
     def scene_coordinate(self) -> np.ndarray:
         """Return the names of the scenes, or their numbers: (scene,)."""
@@ -290,10 +290,8 @@ def policy_of(policy: Any) -> Policy:
 
 def probability(prob: Any, of: str = "the interval") -> float:
     """Return a probability above 0 and below 1; else raise InputError."""
-    share = finite(prob)
-    if share is None or not 0 < share < 1:
-        raise InputError(f"prob: {shown(prob)}; give the probability of {of}, above 0 and below 1, such as 0.95")
-    return share
+    advice = f"give the probability of {of}, above 0 and below 1, such as 0.95"
+    return share(prob, "prob", advice, include_one=False)
 
 
 type AgentLike = "Prior | xr.DataTree | None"
@@ -325,22 +323,22 @@ def case_of(
     posterior, line = posterior_of(tree, judge_rewards)
     listed, agents_line = posterior.hypotheses, None
     beliefs: Agent = Extrapolating(prior=agent if isinstance(agent, Prior) else None)
+
+    def told(of: Hypotheses) -> FailureLine | None:
+        if agent_fail_utility is None:
+            return None
+        return stated_line(agent_fail_utility, of.names, "agent_fail_utility", may_lack=of.may_lack_line)
+
     if fitted is not None and rectangular:
         other, agent_line = posterior_of(fitted, agent_rewards)
         n, theirs = len(listed), other.hypotheses
-        if agent_fail_utility is not None:
-            agent_line = stated_line(
-                agent_fail_utility, theirs.names, "agent_fail_utility", may_lack=theirs.may_lack_line
-            )
+        told_line = told(theirs)
         names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
         listed = listed.beside(theirs, names)
-        line = FailureLine(line.values + agent_line.values)
+        line = FailureLine(line.values + (agent_line if told_line is None else told_line).values)
         beliefs = PosteriorAgent(other, n)
     else:
-        if agent_fail_utility is not None:
-            agents_line = stated_line(
-                agent_fail_utility, listed.names, "agent_fail_utility", may_lack=listed.may_lack_line
-            )
+        agents_line = told(listed)
         if fitted is not None:
             beliefs = PosteriorAgent(posterior_of(fitted, judge_rewards)[0])
     table = tested(test, *(t for t in (tree, fitted) if t is not None))

@@ -140,12 +140,10 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
     if not case.exact:
         progress("Monte Carlo errors")
         errors = _errors(case, of_study, answers)
-    first = next(iter(answers.values()), None)
-    if first is None:
-        first = {key: None for section in OF_TEST for key in section.keys}
-    last = [key for key in of_study if key in (*InferredAgent.keys, *BitsBySize.keys)]
+    first = next(iter(answers.values()), {key: None for section in OF_TEST for key in section.keys})
+    last = (*InferredAgent.keys, *BitsBySize.keys)
     document = {key: value for key, value in of_study.items() if key not in last}
-    document |= {"mcse": errors} | first | {key: of_study[key] for key in last}
+    document |= {"mcse": errors} | first | {key: value for key, value in of_study.items() if key in last}
     document |= {
         "also": {name: answers[name] for name in list(answers)[1:]},
         "warnings": [text for _, text in sorted(warnings, key=lambda warning: -warning[0])],

@@ -1,7 +1,7 @@
 """Monte Carlo errors of numbers that rest on sampled evidence."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,33 +18,27 @@ def perturbations(posterior: Posterior, items: int) -> int:
     return int(np.clip(WORK // max(len(posterior.weights) ** 2 * items, 1), LEAST, MOST))
 
 
-def standard_errors(compute: Callable[..., Any], perturbed: Iterable[tuple[Any, ...]]) -> Any:
+def standard_errors(values: Sequence[Any]) -> Any:
     """Return the standard deviation of every number over perturbations.
 
-    The numbers are those of ``compute``, whose arguments are perturbed. The errors cover weights, risks,
-    intervals, bits and bounds. They include the steps where a policy changes its choice.
+    The errors cover weights, risks, intervals, bits and bounds. They include the steps where a policy changes its choice.
 
     Parameters
     ----------
-    compute : callable
-        Returns numbers, in nested dicts, lists and arrays.
-    perturbed : iterable of tuple
-        Arguments in which the log evidence of each silent class is moved by its error; one tuple where nothing was sampled.
+    values : sequence
+        Numbers, in nested dicts, lists and arrays, of each perturbation. In a perturbation, the log evidence of each silent
+        class is moved by its error. One entry where nothing was sampled.
 
     Returns
     -------
-    Nested dicts and lists as those of `compute`, with a float or array for each number (0 where exact), and None for
+    Nested dicts and lists as those of an entry, with a float or array for each number (0 where exact), and None for
     everything else and for numbers that are missing or infinite in some perturbation.
     """
-    return _spread([compute(*arguments) for arguments in perturbed])
-
-
-def _spread(values: Sequence[Any]) -> Any:
     first = values[0]
     if isinstance(first, dict):
-        return {key: _spread([value[key] for value in values]) for key in first}
+        return {key: standard_errors([value[key] for value in values]) for key in first}
     if isinstance(first, (list, tuple)):
-        return [_spread(entries) for entries in zip(*values, strict=True)]
+        return [standard_errors(entries) for entries in zip(*values, strict=True)]
     if isinstance(first, np.ndarray):
         return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(first.shape)
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not math.isfinite(x) for x in values):

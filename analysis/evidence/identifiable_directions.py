@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.block import Block
@@ -69,43 +70,40 @@ class Shares:
     each: np.ndarray
 
 
-def silent_shares(valuation: Valuation, h: int, fitted: Fitted) -> Shares:
+def silent_shares(valuation: Valuation, fitted: Fitted) -> Shares:
     """Measure the share of reward variance on a test in silent directions.
 
     The variance is the prior variance of reward differences.
     """
-    covariance = _at_stake(valuation, h, fitted)
+    rows = directions_of(fitted).directions
+    covariance = _at_stake(valuation, fitted)
     total = float(np.trace(covariance))
     if not total > 0:
-        return Shares(0.0, np.zeros(len(directions_of(fitted).words)))
+        return Shares(0.0, np.zeros(len(rows)))
     unseen = np.eye(len(covariance)) - fitted.seen @ fitted.seen.T
-    rows = directions_of(fitted).directions.reshape(-1, len(covariance))
     rows = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
     each = ((rows @ covariance) * rows).sum(axis=1) / total
     return Shares(float(np.clip(np.trace(unseen @ covariance) / total, 0.0, 1.0)), np.clip(each, 0.0, 1.0))
 
 
-def _at_stake(valuation: Valuation, h: int, fitted: Fitted) -> np.ndarray:
+def _at_stake(valuation: Valuation, fitted: Fitted) -> np.ndarray:
     """Return the mean covariance of the features: (feature, feature).
 
     In units of each feature's standard deviation; within scenes, or over items for a table without options.
     """
-    total = np.zeros((len(fitted.scale), len(fitted.scale)))
-    weights = valuation.table.scene_weights()
-    over_items = not valuation.table.has_options
-    first, squares, mass = np.zeros(len(fitted.scale)), total.copy(), 0.0
+    n, within_scenes = len(fitted.scale), valuation.table.has_options
+    weights, _ = scene_weights(valuation)
+    first, squares, mass = np.zeros(n), np.zeros((n, n)), 0.0
     for block in valuation.blocks():
         x, inside = _features(block, fitted)
-        weight = np.ones(block.shape[1]) if weights is None else weights[block.scenes]
-        count = inside.sum(axis=0)
-        if over_items:
-            first += np.einsum("kos,s->k", x, weight)
-            squares += np.einsum("kos,los,s->kl", x, x, weight)
-            mass += float(weight.sum())
-            continue
-        apart = np.where(inside, x - x.sum(axis=1, keepdims=True) / np.maximum(count, 1), 0.0)
-        total += np.einsum("kos,los,s->kl", apart, apart, weight / np.maximum(count, 1))
-    return squares / mass - np.outer(first, first) / mass**2 if over_items else total
+        weight = weights[block.scenes]
+        if within_scenes:
+            count = np.maximum(inside.sum(axis=0), 1)
+            x, weight = np.where(inside, x - x.sum(axis=1, keepdims=True) / count, 0.0), weight / count
+        first += np.einsum("kos,s->k", x, weight)
+        squares += np.einsum("kos,los,s->kl", x, x, weight)
+        mass += float(weight.sum())
+    return squares if within_scenes else squares / mass - np.outer(first, first) / mass**2
 
 
 def _features(block: Block, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
@@ -193,21 +191,18 @@ def silent_directions(tree: "xr.DataTree", test: Any = None, hypothesis: str | N
     name = next(iter(names)) if hypothesis is None else hypothesis
     if name not in names:
         raise InputError(f"hypothesis {name!r} has no continuous weights; {suggestion(str(name), names)}")
-    fitted = posterior.families[names[name]]
+    h = names[name]
+    fitted = posterior.families[h]
     silent = directions_of(fitted)
     out = xr.Dataset(
         {"coefficients": (("direction", "feature"), silent.directions.reshape(-1, len(fitted.scale)))},
         coords={"direction": np.array(silent.words, dtype=str), "feature": list(fitted.linear.names)},
     )
     if test is not None:
-        h = names[name]
-        table = tested(test, tree)
-        listed, lines = posterior.hypotheses.only([h]), line.only([h])
-        problems = check_columns([(table, listed.expressions())])
-        if problems:
+        table, listed = tested(test, tree), posterior.hypotheses.only([h])
+        if problems := check_columns([(table, listed.expressions())]):
             raise InputError(problems)
-        valuation = on_test(listed, table, lines)
-        shares = silent_shares(valuation, 0, fitted)
+        shares = silent_shares(on_test(listed, table, line.only([h])), fitted)
         out["share"], out["shares"] = shares.together, ("direction", shares.each)
     return out
 
@@ -223,16 +218,16 @@ class SilentDirectionsOfWeights(Section[Document]):
     @override
     def compute(self, case: Case) -> Document:
         families = case.posterior.families.items()
-        return {case.judge_names[h]: _document(fitted, case.tests, h) for h, fitted in families}
+        return {case.judge_names[h]: _document(fitted, case.tests) for h, fitted in families}
 
 
-def _document(fitted: Fitted, tests: Mapping[str, Valuation], h: int) -> Document:
+def _document(fitted: Fitted, tests: Mapping[str, Valuation]) -> Document:
     """Return the silent directions of one family, and their share on each test.
 
     The share is of the variance of the family's rewards.
     """
     silent = directions_of(fitted)
-    shares = {name: silent_shares(valuation, h, fitted) for name, valuation in tests.items()}
+    shares = {name: silent_shares(valuation, fitted) for name, valuation in tests.items()}
     return {
         "directions": [
             {

@@ -168,19 +168,18 @@ def _by_quadrature(
     prior = feedback.nuisances.get("rationality")
     rule = _rule(prior) if isinstance(prior, LogNormal) else None
     theta = {} if rule is None else {"rationality": np.exp(rule[0])}
-    n, width = len(inputs), int(np.prod(inputs.shape[2:], initial=1))
-    each = n * n * ROWS * width * (1 if rule is None else NODES)
+    n, width, nodes = len(inputs), int(np.prod(inputs.shape[2:], initial=1)), 1 if rule is None else NODES
+    each = n * n * ROWS * width * nodes
     sizes = [size for size in SIZES if size <= max(FIRST, WORK // each)]
     out = np.zeros((n, ROWS, n, len(sizes)))
     few = np.array([size for size in sizes if size <= FIRST]) - 1
     for truth in range(n):
-        at = np.zeros((ROWS, n, len(sizes), 1 if rule is None else NODES))
+        at = np.zeros((ROWS, n, len(sizes), nodes))
         for row in range(ROWS):
             units = feedback.unit_of(rng.integers(feedback.n_answers, size=sizes[-1]))
             theta_row = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
-            answers = np.asarray(feedback.replicate_units(inputs[truth, units], theta_row, 1, rng, units))[0].astype(
-                float
-            )
+            replicated = feedback.replicate_units(inputs[truth, units], theta_row, 1, rng, units)
+            answers = np.asarray(replicated)[0].astype(float)
             columns = {name: values[:, None] for name, values in theta.items()}
             for h in range(n):
                 ll = np.atleast_2d(feedback.log_likelihood(inputs[h, units[:FIRST]], columns, answers[:FIRST], np))
@@ -200,13 +199,8 @@ def _parts(feedback: Rational, inputs: np.ndarray, answers: np.ndarray) -> Itera
     counts = np.ones(len(answers))
     stages = feedback.as_stages(answers, inputs[0] > -np.inf, None)
     for of_hypothesis in inputs:
-        yield Likelihood(
-            feedback,
-            of_hypothesis,
-            answers,
-            counts,
-            None if stages is None else stages.steps(feedback.options(of_hypothesis)),
-        )
+        steps = None if stages is None else stages.steps(feedback.options(of_hypothesis))
+        yield Likelihood(feedback, of_hypothesis, answers, counts, steps)
 
 
 def _integrated(at: np.ndarray, interpolate: np.ndarray, log_weights: np.ndarray) -> np.ndarray:

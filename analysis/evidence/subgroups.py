@@ -7,10 +7,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.analysis.section import Document
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
@@ -27,8 +27,6 @@ MOVED = 0.01  # share of items that a quartile may move past for the sake of its
 FEW_ROWS = 2000  # items with counts up to which labels are counted item by item, not one by one
 AT_ONCE = 4_000_000  # items of replications held at once
 LEVEL = 0.01
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,9 +293,8 @@ def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
     if "eps" not in feedback.nuisances:
         assert isinstance(feedback, Labels) and not isinstance(feedback.noise, tuple)
         return np.full((REPLICATIONS, n), feedback.noise)
-    fixed = [h for h in range(n) if h not in posterior.families]
     out = np.zeros((REPLICATIONS, n))
-    if fixed:
+    if fixed := list(posterior.hypotheses.fixed):
         out[:, fixed] = feedback.draws(posterior.evidence[k], np.array(fixed), REPLICATIONS, rng)["eps"]
     for h, fitted in posterior.families.items():
         out[:, h] = rng.choice(fitted.nuisances[feedback.variable("eps")], REPLICATIONS)

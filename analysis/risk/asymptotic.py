@@ -99,45 +99,23 @@ def left_by_class(
             continue
         weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
-        if posterior.hypotheses.unmodelled in members.tolist():
-            # endless labels say nothing of what no rule says: the agent stays as it is
+        at = holders = members.tolist()
+        unlisted = posterior.hypotheses.unmodelled in at
+        if unlisted:  # endless labels say nothing of what no rule says: the agent stays as it is
             weights[: len(posterior.weights)] = posterior.acting(agent_prior)
-            by_class.append(_unlisted(members.tolist(), share, weights, inside, valuation, policy, risk))
-            continue
-        family = next((h for h in members.tolist() if h in valuation.families), None)
-        if family is not None and policy.draws_one:
-            partly, none = _endless(valuation, policy, family)
+            holders = np.flatnonzero(weights).tolist()
+        if policy.draws_one and at[0] in valuation.families:
+            partly, none = _endless(valuation, policy, at[0])
             terms = np.array([[share * partly]])
-            by_class.append(Left((family,), share, share * partly, share * none, (family,), terms))
+            of_class = Left(tuple(at), share, share * partly, share * none, tuple(at), terms)
         elif policy.draws_one:
-            at = members.tolist()
-            by_class.append(left_within(at, at, share, policy.mixing(weights), inside, risk.matrix))
+            of_class = left_within(at, holders, share, policy.mixing(weights), inside, risk.matrix)
         else:
             left = share * float(scalar_risk(valuation, policy, weights, inside)[0][0])
-            by_class.append(Left(tuple(members.tolist()), share, left, left if len(members) == 1 else 0.0))
+            of_class = Left(tuple(at), share, left, left if len(at) == 1 else 0.0)
+        # where no listed rule is true, all of the present risk is left, and silence causes no part of it
+        by_class.append(replace(of_class, alone=of_class.risk, silent=False) if unlisted else of_class)
     return by_class
-
-
-def _unlisted(
-    members: Sequence[int],
-    share: float,
-    agent: np.ndarray,
-    judge: np.ndarray,
-    valuation: Valuation,
-    policy: Policy,
-    risk: Risk,
-) -> Left:
-    """Return the risk left where no listed rule is true: all of the present risk.
-
-    Silence causes no part of this risk.
-    """
-    if policy.draws_one:
-        holders = np.flatnonzero(agent).tolist()
-        of_class = left_within(members, holders, share, policy.mixing(agent), judge, risk.matrix)
-    else:
-        left = share * float(scalar_risk(valuation, policy, agent, judge)[0][0])
-        of_class = Left(tuple(members), share, left, left)
-    return replace(of_class, alone=of_class.risk, silent=False)
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
@@ -20,32 +20,31 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True)
-class JudgeRisk:
-    """Risk under the values of one judge, and its interval; NaN if not defined."""
-
-    mean: float
-    lower: float
-    upper: float
+ENDS = ("mean", "lower", "upper")
 
 
-def judge_risk(
-    posterior: Posterior, prior: Prior, purpose: str, by_truth: np.ndarray, prob: float, n: int, seed: int
-) -> JudgeRisk:
-    """Return the risk under another prior, with the same evidence and agent.
+def judges_risks(case: Case, prob: float, n: int) -> tuple[dict[str, Document], Document]:
+    """Return the risk under each judge's values, by the judge's name, and under their pool.
+
+    Evidence and agent stay the same. A risk is its mean and the ends of its interval (`ENDS`); NaN if not defined.
 
     Parameters
     ----------
-    by_truth : ndarray (hypothesis,)
     n : int
         Draws of the values, for the interval.
     """
-    weights = weights_or_nan(posterior, prior)
-    if np.isnan(weights).any():
-        return JudgeRisk(math.nan, math.nan, math.nan)
-    judge = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
-    ends = interval_or_nan(judges_weights(judge, n, substream(seed, purpose)), by_truth, prob)
-    return JudgeRisk(float(by_truth @ weights), ends["lower"], ends["upper"])
+    posterior, by_truth = case.posterior, case.risk.by_truth[case.judges]
+
+    def under(prior: Prior, purpose: str) -> Document:
+        weights = weights_or_nan(posterior, prior)
+        if np.isnan(weights).any():
+            return dict.fromkeys(ENDS, math.nan)
+        judge = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
+        ends = interval_or_nan(judges_weights(judge, n, substream(case.seed, purpose)), by_truth, prob)
+        return {"mean": float(by_truth @ weights), "lower": ends["lower"], "upper": ends["upper"]}
+
+    judges = named_judges(posterior.prior).items()
+    return {name: under(judge, f"values of {name}") for name, judge in judges}, under(posterior.prior, "values")
 
 
 def weights_or_nan(posterior: Posterior, prior: Prior) -> np.ndarray:
@@ -98,23 +97,16 @@ def risk_by_judge(
     judges = named_judges(case.posterior.prior)
     draws = tree["posterior"]["weight"]
     n = max(draws.sizes["chain"] * draws.sizes["draw"], LEAST_DRAWS)
-    ends = ("mean", "lower", "upper")
 
     def measured(case: Case) -> dict[str, Any]:
-        by_truth = case.risk.by_truth[case.judges]
-
-        def under(prior: Prior, purpose: str) -> JudgeRisk:
-            return judge_risk(case.posterior, prior, purpose, by_truth, share, n, case.seed)
-
-        pool = under(case.posterior.prior, "values")
-        risks = [under(judge, f"values of {name}") for name, judge in judges.items()]
-        numbers = {key: np.array([getattr(of_judge, key) for of_judge in risks]) for key in ends}
-        return numbers | {f"pool_{key}": getattr(pool, key) for key in ends}
+        risks, pool = judges_risks(case, share, n)
+        numbers = {key: np.array([risk[key] for risk in risks.values()]) for key in ENDS}
+        return numbers | {f"pool_{key}": pool[key] for key in ENDS}
 
     error = case.standard_errors(measured)
     by_hypothesis = ("judge", "hypothesis")
     return xr.Dataset(
-        {key: ("judge" if key in ends else (), value) for key, value in measured(case).items()}
+        {key: ("judge" if key in ENDS else (), value) for key, value in measured(case).items()}
         | {
             "mcse": ("judge", np.broadcast_to(0.0 if error["mean"] is None else error["mean"], len(judges)).copy()),
             "pool_mcse": 0.0 if error["pool_mean"] is None else error["pool_mean"],
@@ -137,16 +129,11 @@ class RiskByJudge(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document | None:
-        judges = named_judges(case.posterior.prior)
-        if len(judges) < 2:
+        if len(named_judges(case.posterior.prior)) < 2:
             return None
-        by_truth = case.risk.by_truth[case.judges]
+        judges, pool = judges_risks(case, case.settings.prob, case.draws)
 
-        def entry(prior: Prior, purpose: str) -> Document:
-            risk = judge_risk(case.posterior, prior, purpose, by_truth, case.settings.prob, case.draws, case.seed)
-            return {key: None if math.isnan(value) else value for key, value in vars(risk).items()}
+        def entry(risk: Document) -> Document:
+            return {key: None if math.isnan(value) else value for key, value in risk.items()}
 
-        return {
-            "judges": {name: entry(judge, f"values of {name}") for name, judge in judges.items()},
-            "pool": entry(case.posterior.prior, "values"),
-        }
+        return {"judges": {name: entry(risk) for name, risk in judges.items()}, "pool": entry(pool)}

@@ -129,13 +129,11 @@ def _sums(
     acts = scenes.acts(policy, agent)
     refrained = acts[options] if policy.abstain else np.zeros(len(mass))
     acts = acts[:options]
-    least = judged.min(axis=0)
-    if block.options is not None:  # a scene that offers nothing but failing holds no catastrophe
-        least = np.where(block.options, judged, np.inf).min(axis=0)
-        least = np.where(np.isfinite(least), least, 0.0)
+    real = np.ones(block.shape, bool) if block.options is None else block.options
+    least = np.where(real, judged, np.inf).min(axis=0)
+    least = np.where(np.isfinite(least), least, 0.0)  # a scene that offers nothing but failing holds no catastrophe
     regret = worth.best - (acts * worth.value).sum(axis=0) - refrained * worth.failing
     size = worth.of_best + worth.of_failing + (acts * worth.size).sum(axis=0)
-    real = np.ones(block.shape, bool) if block.options is None else block.options
     return (acts * judged).sum(axis=0), (
         picks.reshape(n, -1) @ (bad * mass).reshape(n, -1).T,
         bad.reshape(n, -1) @ (acts * mass).ravel(),

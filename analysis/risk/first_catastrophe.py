@@ -100,8 +100,7 @@ class ScenesToFirstCatastrophe(Section[FirstCatastrophe]):
     """Scenes until the first catastrophe of one deployment."""
 
     keys = ("first_catastrophe",)
-    of_test = True
-    sampled = True
+    of_test = sampled = True
 
     @override
     def compute(self, case: Case) -> FirstCatastrophe:

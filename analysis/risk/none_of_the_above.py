@@ -4,39 +4,19 @@ This belief widens the risk to bounds.
 """
 
 from collections.abc import Iterator
-from typing import Any, override
+from typing import override
 
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
-from reward_hypotheses.analysis.section import Section
+from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
 TELLS = 0.05
 """Least posterior weight of an unmodelled hypothesis for the warning that no rule may be right."""
-
-Document = dict[str, Any]
-
-
-def unmodelled_document(posterior: Posterior) -> Document | None:
-    """Return the unmodelled hypothesis as declared, with its weight.
-
-    None where no hypothesis is unmodelled.
-    """
-    cells = posterior.cell_posterior
-    if cells is None:
-        return None
-    return {
-        "hypothesis": posterior.hypotheses.names[cells.hypothesis],
-        "weight": float(posterior.weights[cells.hypothesis]),
-        "concentration": cells.unmodelled.concentration,
-        "source": cells.unmodelled.source,
-        "cells": len(cells.codes),
-        "items": int(cells.items.sum()),
-    }
 
 
 def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, agent: np.ndarray) -> Document | None:
@@ -68,25 +48,6 @@ def unmodelled_risk(posterior: Posterior, valuation: Valuation, policy: Policy, 
     return {"weight": x, "unseen": max(alone[1] - alone[0], 0.0), "lower": ends[0], "upper": ends[1]}
 
 
-def unmodelled_warnings(posterior: Posterior) -> list[str]:
-    """Return the warnings about an unmodelled hypothesis."""
-    cells = posterior.cell_posterior
-    if cells is None:
-        return []
-    name, x = posterior.hypotheses.names[cells.hypothesis], float(posterior.weights[cells.hypothesis])
-    out = [
-        f"no agent can act by {name!r}, which has no reward: it is left out of the agent's weights, and the others' are "
-        "renormalised"
-    ]
-    if x >= TELLS:
-        out.insert(
-            0,
-            f"{x:.0%} of belief is in {name!r}, none of the listed rules: the risk is then a guess between bounds, "
-            "risk.unmodelled",
-        )
-    return out
-
-
 class NoneOfTheAbove(Section[Document]):
     """The hypothesis that no listed rule is right, and its weight.
 
@@ -98,8 +59,27 @@ class NoneOfTheAbove(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document | None:
-        return unmodelled_document(case.posterior)
+        posterior, cells = case.posterior, case.posterior.cell_posterior
+        if cells is None:
+            return None
+        return {
+            "hypothesis": posterior.hypotheses.names[cells.hypothesis],
+            "weight": float(posterior.weights[cells.hypothesis]),
+            "concentration": cells.unmodelled.concentration,
+            "source": cells.unmodelled.source,
+            "cells": len(cells.codes),
+            "items": int(cells.items.sum()),
+        }
 
     @override
     def warnings(self, case: Case, result: Document) -> Iterator[str]:
-        yield from unmodelled_warnings(case.posterior)
+        name, weight = result["hypothesis"], result["weight"]
+        if weight >= TELLS:
+            yield (
+                f"{weight:.0%} of belief is in {name!r}, none of the listed rules: the risk is then a guess between bounds, "
+                "risk.unmodelled"
+            )
+        yield (
+            f"no agent can act by {name!r}, which has no reward: it is left out of the agent's weights, and the others' are "
+            "renormalised"
+        )
