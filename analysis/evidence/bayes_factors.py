@@ -81,7 +81,7 @@ class SilentPairs(Section[list[list[str]]]):
         return [[names[i], names[j]] for i, j in silent_pairs_of(case.posterior)]
 
 
-class Pairs(Section[list[Pair]]):
+class Pairs(Section[list[Document]]):
     """Log odds of the weightiest hypotheses, pair by pair, in nats.
 
     By the prior, by the evidence, and by both together.
@@ -91,24 +91,19 @@ class Pairs(Section[list[Pair]]):
     urgency = 15
 
     @override
-    def compute(self, case: Case) -> list[Pair]:
-        return pairs(case.posterior)
-
-    @override
-    def document(self, case: Case, result: list[Pair]) -> Document:
+    def compute(self, case: Case) -> list[Document]:
         names = case.judge_names
-        entries = [
+        return [
             {
                 "pair": [names[p.first], names[p.second]],
                 **{key: getattr(p, key) for key in NUMBERS},
                 "words": _in_words(names[p.first], names[p.second], p),
             }
-            for p in result
+            for p in pairs(case.posterior)
         ]
-        return {"pairs": entries}
 
     @override
-    def warnings(self, case: Case, result: list[Pair]) -> Iterator[str]:
+    def warnings(self, case: Case, result: list[Document]) -> Iterator[str]:
         if len(case.judge_names) > MOST:
             yield f"pairs lists the {MOST} hypotheses of greatest weight; silent_pairs lists every silent pair"
 

@@ -161,34 +161,31 @@ def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
     )
 
 
-class BoundedPairs(Section[list[Bounded]]):
+class BoundedPairs(Section[list[Document]]):
     """Pairs of hypotheses whose Bayes factor stays bounded."""
 
     keys = ("bounded_pairs",)
     urgency = 20
 
     @override
-    def compute(self, case: Case) -> list[Bounded]:
-        return bounded_pairs(case.posterior.of_rules())
+    def compute(self, case: Case) -> list[Document]:
+        posterior = case.posterior.of_rules()
+        names = posterior.hypotheses.names
+        return [
+            {
+                "pair": [names[pair.first], names[pair.second]],
+                "factors": pair.factors,
+                "limit": pair.limit,
+                "words": bounded_in_words(pair, names[pair.first], names[pair.second]),
+            }
+            for pair in bounded_pairs(posterior)
+        ]
 
     @override
-    def document(self, case: Case, result: list[Bounded]) -> Document:
-        entries = []
-        for pair in result:
-            first, second = self._names(case, pair)
-            words = bounded_in_words(pair, first, second)
-            entries.append({"pair": [first, second], "factors": pair.factors, "limit": pair.limit, "words": words})
-        return {"bounded_pairs": entries}
-
-    @override
-    def warnings(self, case: Case, result: list[Bounded]) -> Iterator[str]:
-        for pair in result:
-            first, second = self._names(case, pair)
+    def warnings(self, case: Case, result: list[Document]) -> Iterator[str]:
+        for entry in result:
+            first, second = entry["pair"]
             yield (
                 f"risk.limit takes {first!r} and {second!r} to be told apart in the end, which no amount of such data "
                 "does: their Bayes factor stays bounded (bounded_pairs)"
             )
-
-    def _names(self, case: Case, pair: Bounded) -> tuple[str, str]:
-        names = case.posterior.of_rules().hypotheses.names
-        return names[pair.first], names[pair.second]

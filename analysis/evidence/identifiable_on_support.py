@@ -46,17 +46,14 @@ class Support:
 
     Attributes
     ----------
-    classes : ndarray (hypothesis,) of int
-        No answers about items of the support separate hypotheses of one class.
     silent : tuple of (int, int)
-        Pairs within these classes that the sample cannot separate either.
+        Pairs that neither the sample nor any item of the support can separate.
     apart : tuple of Apart
         Pairs that are alike on the sample alone.
     elsewhere : tuple of str
         Feedbacks about something else than items of a table (a proxy, demonstrations), taken as they are.
     """
 
-    classes: np.ndarray
     silent: tuple[tuple[int, int], ...]
     apart: tuple[Apart, ...]
     elsewhere: tuple[str, ...]
@@ -91,7 +88,7 @@ def on_support(
         _apart(hypotheses, line, feedback, over, on_items, i, j) for i, j in pairs if together[i] != together[j]
     )
     elsewhere = tuple(str(of_kind.name) for of_kind, there in zip(feedback, over, strict=True) if there is None)
-    return Support(together, silent, apart, elsewhere)
+    return Support(silent, apart, elsewhere)
 
 
 def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) -> np.ndarray:

@@ -192,9 +192,9 @@ class Agents(Section[Document]):
             by_truth = compute_risk(case.valuation, policy, weights, case.judge_weights).by_truth
         else:
             return {"lower": None, "upper": None, "limit": None}
-        ends = interval(case.once(values_drawn), by_truth[case.judges], case.settings.prob) or {}
+        ends = interval(case.once(values_drawn), by_truth[case.judges], case.settings.prob)
         left = left_by_class(case.valuation, posterior, policy, prior, case.risk)
-        return {"lower": ends.get("lower"), "upper": ends.get("upper"), "limit": limit(left)[0]}
+        return {"lower": ends["lower"], "upper": ends["upper"], "limit": limit(left)[0]}
 
 
 class Languages(Section[Document]):

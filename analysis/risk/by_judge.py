@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import LEAST_DRAWS, AgentLike, Case, case_of, probability
-from reward_hypotheses.analysis.risk.intervals import interval_or_nan, judges_weights
+from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.random_streams import substream
@@ -40,7 +40,7 @@ def judges_risks(case: Case, prob: float, n: int) -> tuple[dict[str, Document], 
         if np.isnan(weights).any():
             return dict.fromkeys(ENDS, math.nan)
         judge = replace(posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights)
-        ends = interval_or_nan(judges_weights(judge, n, substream(case.seed, purpose)), by_truth, prob)
+        ends = interval(judges_weights(judge, n, substream(case.seed, purpose)), by_truth, prob, math.nan)
         return {"mean": float(by_truth @ weights), "lower": ends["lower"], "upper": ends["upper"]}
 
     judges = named_judges(posterior.prior).items()

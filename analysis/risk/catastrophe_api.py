@@ -8,7 +8,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
-from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval_or_nan, judges_weights
+from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval, judges_weights
 from reward_hypotheses.analysis.risk.mdp import TARGETS, Behaviour, mdp_numbers, rewards_of_states
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.data.errors import InputError
@@ -116,7 +116,7 @@ def _on_table(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[
         about = (risk, case.policy, case.agent_weights, case.judge_weights)
         return {
             "mean": risk.mean,
-            **interval_or_nan(values, by_truth, prob),
+            **interval(values, by_truth, prob, np.nan),
             "floor": risk.floor,
             "abstained": risk.abstained,
             "regret": risk.regret,

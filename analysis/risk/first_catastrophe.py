@@ -4,7 +4,6 @@ The mean may be infinite, so quantiles and the probability of never are given.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
@@ -24,32 +23,19 @@ LENGTHS = tuple(m * 10**k for k in range(5) for m in (1, 2, 5))
 """Scenes of a deployment for which the probability of a catastrophe is given."""
 
 
-@dataclass(frozen=True)
-class FirstCatastrophe:
-    """The number T of scenes up to the first catastrophe of one deployment.
-
-    Attributes
-    ----------
-    never : float
-        ``P(T = infinity)``.
-    scenes : tuple of int or None
-        The least n with ``P(T <= n) >= q`` for each of `QUANTILES`; None where it is infinite.
-    within : tuple of float
-        ``P(T <= n)`` for each of `LENGTHS`.
-    """
-
-    never: float
-    scenes: tuple[int | None, ...]
-    within: tuple[float, ...]
-
-
-def first_catastrophe(case: Case) -> FirstCatastrophe:
-    """Return the number of scenes up to the first catastrophe of one deployment.
+def first_catastrophe(case: Case) -> Document:
+    """Return the number T of scenes up to the first catastrophe of one deployment.
 
     A deployment draws one truth j, and one hypothesis i for the agent if the policy draws one. Its scenes are then drawn
     independently from the test. Given i and j, T is geometric with the catastrophe rate ``C_ij``::
 
         P(T <= n) = sum_ij w_i v_j (1 - (1 - C_ij)^n)        P(T = infinity) = sum_ij w_i v_j [C_ij = 0]
+
+    Returns
+    -------
+    dict
+        ``never``, ``P(T = infinity)``; ``scenes``, the least n with ``P(T <= n) >= q`` for each q of `QUANTILES`, None where
+        n is infinite; ``within``, ``P(T <= n)`` for each n of `LENGTHS`.
     """
     rates, weights = _rates(case)
 
@@ -57,11 +43,11 @@ def first_catastrophe(case: Case) -> FirstCatastrophe:
         return float(weights @ at_least_once(rates, n))
 
     never = float(weights[rates == 0].sum())
-    return FirstCatastrophe(
-        never=never,
-        scenes=tuple(_least(within, q) if q <= 1 - never else None for q in QUANTILES),
-        within=tuple(within(n) for n in LENGTHS),
-    )
+    return {
+        "never": never,
+        "scenes": {repr(q): _least(within, q) if q <= 1 - never else None for q in QUANTILES},
+        "within": {str(n): within(n) for n in LENGTHS},
+    }
 
 
 def _rates(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -96,21 +82,15 @@ def _least(within: Any, q: float) -> int | None:
     return high
 
 
-class ScenesToFirstCatastrophe(Section[FirstCatastrophe]):
+class ScenesToFirstCatastrophe(Section[Document]):
     """Scenes until the first catastrophe of one deployment."""
 
     keys = ("first_catastrophe",)
     of_test = sampled = True
 
     @override
-    def compute(self, case: Case) -> FirstCatastrophe:
+    def compute(self, case: Case) -> Document:
         return first_catastrophe(case)
-
-    @override
-    def document(self, case: Case, result: FirstCatastrophe) -> Document:
-        scenes = {repr(q): n for q, n in zip(QUANTILES, result.scenes, strict=True)}
-        within = {str(n): p for n, p in zip(LENGTHS, result.within, strict=True)}
-        return {"first_catastrophe": {"never": result.never, "scenes": scenes, "within": within}}
 
     @override
     def present(self, document: Mapping[str, Any]) -> "Iterator[Presentation]":

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, override
+from typing import override
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, agents: bo
     return None
 
 
-def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def frontier_document(entries: Sequence[Entry]) -> list[Document]:
     """Return the frontier as plain values."""
     keys = ("risk", "reward", "regret", "abstained")
     return [
@@ -145,7 +145,7 @@ def frontier_document(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
-class Frontier(Section[Sequence[Entry]]):
+class Frontier(Section[list[Document]]):
     """Expected reward and risk of every policy that ships, efficient ones marked."""
 
     keys = ("frontier",)
@@ -153,9 +153,5 @@ class Frontier(Section[Sequence[Entry]]):
     topic = "frontier"
 
     @override
-    def compute(self, case: Case) -> Sequence[Entry]:
-        return frontier(case.valuation, case.policy, case.agent_weights, case.judge_weights)
-
-    @override
-    def document(self, case: Case, result: Sequence[Entry]) -> Document:
-        return {"frontier": frontier_document(result)}
+    def compute(self, case: Case) -> list[Document]:
+        return frontier_document(frontier(case.valuation, case.policy, case.agent_weights, case.judge_weights))

@@ -40,17 +40,17 @@ class TestRisk(Section[Document]):
     @override
     def compute(self, case: Case) -> Document:
         risk, policy, test = case.risk, case.policy, case.valuation
-        ends = interval(case.once(values_drawn), risk.by_truth[case.judges], case.settings.prob) or {}
+        ends = interval(case.once(values_drawn), risk.by_truth[case.judges], case.settings.prob)
         left = case.once(risk_left)
         remaining, silent = (None, None) if left is None else limit(left)
         return {
             "mean": risk.mean,
-            "lower": ends.get("lower"),
-            "upper": ends.get("upper"),
+            "lower": ends["lower"],
+            "upper": ends["upper"],
             "prob": case.settings.prob,
             "mcse": 0.0,
-            "mcse_lower": ends.get("mcse_lower"),
-            "mcse_upper": ends.get("mcse_upper"),
+            "mcse_lower": ends["mcse_lower"],
+            "mcse_upper": ends["mcse_upper"],
             **{key: getattr(risk, key) for key in ("se_scenes", "floor", "abstained", "regret")},
             "limit": remaining,
             "limit_silent": silent,
@@ -128,19 +128,16 @@ class RiskParts(Section[Document]):
     topic = "risk_parts"
 
     @override
-    def compute(self, case: Case) -> Document | None:
-        return self._parts(case, None)
-
-    @override
-    def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        return {"risk_parts": self._parts(case, like["risk_parts"])}
-
-    def _parts(self, case: Case, like: Any) -> Document | None:
+    def compute(self, case: Case, like: Mapping[str, Any] | None = None) -> Document | None:
         left = case.once(risk_left)
         if left is None:
             return None
         mixed = case.policy.mixing(case.agent_weights) if case.policy.draws_one else None
         return risk_parts(case.risk, left, mixed, case.judge_weights, case.names, like)
+
+    @override
+    def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
+        return {"risk_parts": self.compute(case, like["risk_parts"])}
 
 
 class RiskMatrix(Section[Document]):

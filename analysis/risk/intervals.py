@@ -11,6 +11,9 @@ from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
+ENDS = ("lower", "upper", "mcse_lower", "mcse_upper")
+"""Ends of an interval, and their Monte Carlo errors."""
+
 
 def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray, deployments: int) -> float:
     """Return the probability of at least one catastrophe in D deployments.
@@ -34,18 +37,20 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     return float(judge @ at_least_once(risk.by_truth, deployments))
 
 
-def interval(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float] | None:
+def interval(
+    weights: np.ndarray | None, by_truth: np.ndarray, prob: float, missing: float | None = None
+) -> dict[str, Any]:
     """Return the equal-tailed interval of the risk over uncertain values.
 
-    The Monte Carlo errors of its ends are given too. The agent's weights are fixed. None where nobody stated a
-    strength.
+    The Monte Carlo errors of its ends are given too. The agent's weights are fixed. Every number is `missing` for values
+    without a strength.
 
     Parameters
     ----------
     weights : ndarray (draw, hypothesis) or None
         The judge's weights, from `judges_weights`.
     """
-    return None if weights is None else ends_of(weights @ by_truth, prob)
+    return dict.fromkeys(ENDS, missing) if weights is None else ends_of(weights @ by_truth, prob)
 
 
 def ends_of(risks: np.ndarray, prob: float) -> dict[str, float]:
@@ -56,12 +61,7 @@ def ends_of(risks: np.ndarray, prob: float) -> dict[str, float]:
     ordered = np.sort(risks)
     lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
     upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
-    return {"lower": lower, "upper": upper, "mcse_lower": mcse_lower, "mcse_upper": mcse_upper}
-
-
-def interval_or_nan(weights: np.ndarray | None, by_truth: np.ndarray, prob: float) -> dict[str, float]:
-    """Return the `interval`, NaN where there is none."""
-    return interval(weights, by_truth, prob) or dict.fromkeys(("lower", "upper", "mcse_lower", "mcse_upper"), math.nan)
+    return dict(zip(ENDS, (lower, upper, mcse_lower, mcse_upper), strict=True))
 
 
 def add_errors_to_ends(numbers: dict[str, Any], error: Mapping[str, Any]) -> None:

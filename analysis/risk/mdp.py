@@ -13,7 +13,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.intervals import at_least_one, interval_or_nan, judges_weights
+from reward_hypotheses.analysis.risk.intervals import at_least_one, interval, judges_weights
 from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
 from reward_hypotheses.data.numerics import in_threads, numbered
 from reward_hypotheses.data.random_streams import substream
@@ -153,7 +153,7 @@ def mdp_numbers(
     values = judges_weights(judge, draws, substream(case.seed, "values"))
     return {
         "mean": risk.mean,
-        **interval_or_nan(values, by_truth[case.judges], prob),
+        **interval(values, by_truth[case.judges], prob, np.nan),
         "steps": float(steps @ v),
         "regret": float(np.maximum(best - returns, 0.0) @ v),
         "limit": left,

@@ -37,12 +37,11 @@ class FailureCurve:
     unit : ndarray (hypothesis,)
         Reward units.
     risk : ndarray (step,)
+        NaN where the data are impossible under every hypothesis.
     weights : ndarray (step, hypothesis)
         The judge's weights at each step.
     refitted : tuple of str
         Names of the feedbacks that were weighed again.
-    impossible : ndarray (step,) of bool
-        Whether the data are impossible under every hypothesis; the risk is NaN there.
     on_line : float
         Share of scenes in which the agent takes an option exactly at the stated line, ``sum_j v_j mean_m sum_o A[m, o]
         [r_j(m, o) = u_j]``. These choices become catastrophes with any step up.
@@ -53,7 +52,6 @@ class FailureCurve:
     risk: np.ndarray
     weights: np.ndarray
     refitted: tuple[str, ...]
-    impossible: np.ndarray
     on_line: float
 
 
@@ -120,7 +118,7 @@ def failure_curve(
             continue
         risk[k] = float(weights[k] @ by_truth[k])
     names = tuple(str(of_kind.name) for of_kind in feedback)
-    return FailureCurve(tuple(at), unit, risk, weights, names, np.isnan(risk), float(posterior.weights @ equal))
+    return FailureCurve(tuple(at), unit, risk, weights, names, float(posterior.weights @ equal))
 
 
 def _rewards(block: Block, h: int) -> np.ndarray:

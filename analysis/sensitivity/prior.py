@@ -75,13 +75,7 @@ def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> f
         return math.nan
     best = float(np.max(log_prior[others] - _log_sum(log_prior[others]) + log_evidence[others]))
     gap = best - float(log_evidence[h])
-    return (
-        0.0
-        if gap == -math.inf
-        else math.exp(-math.log1p(math.exp(-gap)))
-        if gap > 0
-        else math.exp(gap) / (1 + math.exp(gap))
-    )
+    return math.exp(-math.log1p(math.exp(-gap))) if gap > 0 else math.exp(gap) / (1 + math.exp(gap))
 
 
 def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray) -> tuple[float, float]:
