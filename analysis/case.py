@@ -171,7 +171,7 @@ class Case:
 
     @property
     def exact(self) -> bool:
-        """Whether no number of the case rests on sampling."""
+        """Whether every number of the case is exact, without sampling."""
         return self.posterior.exact and self.agent.exact and not self.policy.sampled
 
     @property

@@ -176,7 +176,7 @@ def _computed(
 
 
 def _errors(case: Case, of_study: Document, answers: Mapping[str, Document]) -> Document:
-    """Return the Monte Carlo errors of numbers that rest on sampled evidence.
+    """Return the Monte Carlo errors of numbers that depend on sampled evidence.
 
     The errors stand under the keys of those numbers. Errors that the contract has beside their numbers are also
     written there.
@@ -205,7 +205,7 @@ def _perturbed(case: Case, sections: tuple[Section[Any], ...], like: Mapping[str
 
 
 def presented(document: Mapping[str, Any]) -> "list[Presentation]":
-    """Return what a report shows of a results document, section by section."""
+    """Return the parts of the report of a results document, section by section."""
     return [shown for section in SECTIONS for shown in section.present(document)]
 
 

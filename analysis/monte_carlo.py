@@ -1,4 +1,4 @@
-"""Monte Carlo errors of numbers that rest on sampled evidence."""
+"""Monte Carlo errors of numbers that depend on sampled evidence."""
 
 import math
 from collections.abc import Sequence

@@ -119,7 +119,7 @@ class Worth:
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What one agent does on one test.
+    """The choices of one agent on one test, and their risk.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 class Section[T](ABC):
     """One analysis: its numbers, their keys in the results, and its warnings.
 
-    `compute` knows no English, and neither matplotlib nor xarray is imported for it.
+    `compute` writes no English, and imports neither matplotlib nor xarray.
     """
 
     keys: ClassVar[tuple[str, ...]]
@@ -26,11 +26,11 @@ class Section[T](ABC):
     of_test: ClassVar[bool] = False
     """Whether the section is about one test, and computed for each."""
     sampled: ClassVar[bool] = False
-    """Whether its numbers rest on evidence that may be sampled, and so have a Monte Carlo error."""
+    """Whether its numbers depend on evidence that may be sampled, and so have Monte Carlo errors."""
     urgency: ClassVar[int] = 0
     """Rank of its warnings: a greater urgency comes first."""
     topic: ClassVar[str] = ""
-    """Module of `analysis.report.sections` that presents it; empty where it presents itself, or nothing."""
+    """Module of `analysis.report.sections` that presents the section; empty where the section presents itself or nothing."""
 
     def progress(self, case: Case) -> str:
         """Return the progress message; empty where the section takes no time."""
@@ -48,7 +48,7 @@ class Section[T](ABC):
         return {self.keys[0]: result} if len(self.keys) == 1 else {key: result[key] for key in self.keys}  # type: ignore[index]
 
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        """Return the numbers of a moved case that rest on sampled evidence.
+        """Return the numbers of a moved case that depend on sampled evidence.
 
         The numbers are nested as in the document.
 

@@ -91,8 +91,8 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
 
     ``e = p(D_k) / p(D_k | the others)`` is 1 on average over the predictions of the others, so that ``e >= x`` has a
     probability of at most 1/x (Markov). This is a predictive check of the whole feedback with every nuisance integrated
-    out, without replications or a large sample (an e-value: Shafer 2021; Vovk and Wang 2021). It is also the weight of
-    evidence (Good 1950) that the values alone produced the feedback. The feedback's own predictive check, by the weights
+    out, without replications or a large sample (an e-value: Shafer 2021; Vovk and Wang 2021). The logarithm
+    of e is the weight of evidence (Good 1950) that the values alone produced the feedback. The feedback's own predictive check, by the weights
     that the others leave, is given too.
 
     Parameters

@@ -49,7 +49,7 @@ def evidence_by_feedback(
     Raises
     ------
     InputError
-        What `fit` refuses.
+        The reasons of `fit`.
     """
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     if not isinstance(values, Prior):
@@ -97,7 +97,7 @@ def silent_pairs(
     Raises
     ------
     InputError
-        What `fit` refuses; a support that lacks a column that a hypothesis reads.
+        The reasons of `fit`; a support without a column that a hypothesis reads.
     """
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
     classes = [classes_of(of_kind, listed, line) for of_kind in made]

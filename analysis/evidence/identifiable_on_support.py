@@ -23,7 +23,7 @@ from reward_hypotheses.models.posterior import Posterior
 
 @dataclass(frozen=True)
 class Apart:
-    """A pair between which training is silent, and its declared support is not.
+    """A pair that the declared support separates, and the training sample does not.
 
     Attributes
     ----------
@@ -68,8 +68,8 @@ def on_support(
 
     Each kind has its own silence. Labels: equal ``[r > u]`` item by item. Choices and rankings: ``r_i = a r_j + b`` with one
     a > 0 over all items that can meet in a scene (all items, for a table without options). Stops: ``r - u`` in proportion.
-    A declared support allows the statement "no amount of such data". A sample of n items does not: it is silent on up to
-    about 3/n of the distribution.
+    A declared support allows the statement "no amount of such data". A sample of n items, silent on up to about 3/n of
+    the distribution, does not.
 
     Parameters
     ----------

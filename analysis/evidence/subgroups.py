@@ -149,7 +149,7 @@ def subgroup_check(
 ) -> SubgroupCheck | None:
     """Check the subgroup whose labels contradict the hypotheses most.
 
-    The check compares the subgroup with those of replications.
+    The worst subgroup of the data is compared with the worst subgroups of replications.
 
     Each replication is made by a hypothesis drawn from the weights, with its noise. Its statistic is that of the worst of
     *all* subgroups, which corrects for the search (the posterior predictive distribution of the maximum; Gelman, Meng and

@@ -77,7 +77,7 @@ class Values(Section[Document]):
 
 
 def _remedy(values: Mapping[str, Any]) -> str:
-    """Return what would give the risk an interval."""
+    """Return the advice that gives the risk an interval."""
     if "prior" in values:
         return f"the prior {values['prior']!r} has none; weights can have one"
     each = "each judge's weights" if "judges" in values else "the weights"

@@ -36,7 +36,7 @@ class Left:
     alone : float
         The part of the risk with ``i = j``, which silence does not cause.
     agents : tuple of int
-        The hypotheses of the class that an agent may take up: the judge's, and its own.
+        The hypotheses of the class that an agent may act by: the judge's, and the agent's own.
     terms : ndarray (agent, member), optional
         ``v(S) p_i v_j C_ij``; None for policies that act on all weights at once.
     silent : bool
@@ -69,7 +69,7 @@ def left_within(
     members, agents : sequence of int
         The class: hypotheses that may be true, and that the agent may take up.
     agent, judge : ndarray (hypothesis,)
-        p, as the policy mixes it, and v; both are 0 outside of the class.
+        p, as the policy mixes the weights, and v; both are 0 outside of the class.
     matrix : ndarray (agent_hypothesis, true_hypothesis)
     """
     acting, true = list(agents), list(members)
@@ -164,7 +164,7 @@ def risk_parts(
     Parameters
     ----------
     mixed : ndarray (hypothesis,) or None
-        w, as the policy mixes it; None for policies that act on all weights at once, of which there are no pairs.
+        w, as the policy mixes the weights; None for policies that act on all weights at once, which have no pairs.
     judge : ndarray (hypothesis,)
         v.
     like : dict, optional

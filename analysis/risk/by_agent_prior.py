@@ -58,7 +58,7 @@ class Compared:
     priors : dict of str to Prior or None
     weights : dict of str to ndarray (hypothesis of the test,)
     acts, may_abstain : dict of str to tuple of float
-        Risk and share of abstaining where the agent must act, and where it may abstain.
+        Risk and share of abstaining of an agent that must act, and of an agent that may abstain.
     """
 
     priors: Mapping[str, Prior | None]

@@ -24,9 +24,10 @@ ENDS = ("mean", "lower", "upper")
 
 
 def judges_risks(case: Case, prob: float, n: int) -> tuple[dict[str, Document], Document]:
-    """Return the risk under each judge's values, by the judge's name, and under their pool.
+    """Return the risk under each judge's values, and under their pool.
 
-    Evidence and agent stay the same. A risk is its mean and the ends of its interval (`ENDS`); NaN if not defined.
+    Risks of judges are by the judge's name. Evidence and agent stay the same. A risk is its mean and the ends of
+    its interval (`ENDS`); NaN if not defined.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ COSTLY = 5_000_000
 """Draws of continuous weights times items from which on only the agent's own policy is computed."""
 
 NEGLIGIBLE = 1e-13
-"""Share of an agent's weight, and of its expected reward, that may be left out: no reported number changes."""
+"""Share of an agent's weight and expected reward that may be left out: no reported number changes."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Outcome:
         Share of scenes with a catastrophe, ``mean_m sum_o A[m, o] sum_j v_j K_j[m, o]``.
     reward : float
         The judge's expected reward, reward units a scene, ``mean_m sum_j v_j (sum_o A[m, o] r_j[m, o] + a[m] u_j)``, a the
-        probability of abstaining. It adds up rewards of different hypotheses without rescaling them.
+        probability of abstaining. Rewards of different hypotheses are added up without
+        rescaling.
     regret : float
         The expected reward of the best options less this reward, as in `Risk`.
     abstained : float
         Share of scenes in which the policy abstains.
     size : float
-        Sum of the absolute values that the reward adds up: rewards that differ by less than 1e-9 of it are equal.
+        Sum of the absolute values that the reward adds up. Rewards that differ by less than 1e-9 of this sum are equal.
     """
 
     risk: float
@@ -45,7 +46,7 @@ class Outcome:
 
 
 def without_rounding(x: float, size: float) -> float:
-    """Return a sum of rewards, 0 where it is below the rounding of its terms."""
+    """Return a sum of rewards, or 0 if the sum is below the rounding of its terms."""
     return x if abs(x) > 1e-12 * size else 0.0
 
 

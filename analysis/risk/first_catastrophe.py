@@ -69,7 +69,7 @@ def _rates(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _least(within: Any, q: float) -> int | None:
-    """Return the least n with ``within(n) >= q``; None where it is beyond `LONGEST`."""
+    """Return the least n with ``within(n) >= q``; None where n is beyond `LONGEST`."""
     high = 1
     while within(high) < q:
         high *= 2

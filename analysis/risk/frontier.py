@@ -25,9 +25,9 @@ class Entry:
     Attributes
     ----------
     outcome : Outcome or None
-        None where it was not computed; `lacking` then gives the reason.
+        None where the outcome was not computed; `lacking` then gives the reason.
     of_agent : bool
-        Whether it is the agent's policy.
+        Whether the policy is the agent's.
     price : float or None
         Cost of abstaining, reward units a scene: the reward of the same policy that must act, less the reward of the
         policy that may abstain. None for a policy that must act.

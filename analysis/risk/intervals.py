@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
 def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:
     """Return the upper limit of a rate after n scenes without the event.
 
-    A confidence limit for independent scenes: ``1 - (1 - c)^(1/n)``. For 95 % it is about 3/n.
+    A confidence limit for independent scenes: ``1 - (1 - c)^(1/n)``. For 95 % the limit is about 3/n.
     """
     return -math.expm1(math.log1p(-confidence) / n)
 
@@ -101,10 +102,9 @@ def upper_limit_of_none(n: float, confidence: float = 0.95) -> float:
 def dangerous_pairs(posterior: Posterior, matrix: np.ndarray, most: int = 100) -> Sequence[tuple[int, int, float]]:
     """Return the silent pairs (agent, truth) with ``C_ij > 0``, by falling risk."""
     pairs = [
-        (int(i), int(j), float(matrix[i, j]))
+        (i, j, float(matrix[i, j]))
         for members in posterior.members()
-        for i in members
-        for j in members
-        if i != j and matrix[i, j] > 0
+        for i, j in permutations(members.tolist(), 2)
+        if matrix[i, j] > 0
     ]
     return sorted(pairs, key=lambda p: (-p[2], p[0], p[1]))[:most]

@@ -135,7 +135,7 @@ class Behaviour:
 def mdp_numbers(
     case: Case, behaviour: Behaviour, draws: int, prob: float, deployments: Sequence[int]
 ) -> dict[str, Any]:
-    """Return the numbers of a case that rest on its weights.
+    """Return the numbers of a case that depend on its weights.
 
     `draws` is the number of draws for the interval.
     """
@@ -143,10 +143,9 @@ def mdp_numbers(
     judge, weights, v = case.posterior, case.agent_weights, case.judge_weights
     by_truth, steps, returns = behaviour.together(weights)
     risk = Risk(float(by_truth @ v), by_truth, matrix @ v, matrix)
-    left, bits = np.nan, np.full(len(TARGETS), np.nan)
+    remaining, bits = None, np.full(len(TARGETS), np.nan)
     if case.agent.learns_with_judge and case.policy.draws_one:
         remaining = case.agent.risk_left(case.valuation, judge, case.policy, risk)
-        left = np.nan if remaining is None else limit(remaining)[0]
     if case.agent.learns_with_judge and case.policy.mixes_weights:
         log_agent = log_normalised(Uniform().log_prior(judge.hypotheses) + judge.log_evidence)
         bits = np.array([bits_needed(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
@@ -156,7 +155,7 @@ def mdp_numbers(
         **interval(values, by_truth[case.judges], prob, np.nan),
         "steps": float(steps @ v),
         "regret": float(np.maximum(best - returns, 0.0) @ v),
-        "limit": left,
+        "limit": np.nan if remaining is None else limit(remaining)[0],
         "by_agent": risk.by_agent[case.agents],
         "by_truth": by_truth[case.judges],
         "steps_by_truth": steps[case.judges],

@@ -66,9 +66,9 @@ def picks(valuation: Valuation, policy: Policy, agent: np.ndarray, n: int) -> Pi
 
 
 def chosen(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
-    """Yield the blocks of a test with the options that an agent chooses, and how often.
+    """Yield the blocks of a test, and the options that an agent chooses there.
 
-    Options are a mask (option, scene); their shares of all choices have the shape (chosen option,).
+    The chosen options are a mask (option, scene), followed by their shares of all choices, (chosen option,).
     """
     _, total = scene_weights(valuation)
     for scenes in scenes_of(valuation, policy):

@@ -81,7 +81,7 @@ class Judged:
         Parameters
         ----------
         posterior : Posterior
-            The judge's, as the study weighed it.
+            The judge's posterior in the study.
         valuation : Valuation
             Of the test, the judge's hypotheses first.
         agent : ndarray (hypothesis,)

@@ -120,7 +120,7 @@ def _least_bits(
 def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
     """Compute the bits for many pairs of judge and agent: (problem,).
 
-    The bits are on average over what may be true, as in `bits_needed`.
+    The bits are averages over the truths, as in `bits_needed`.
 
     Parameters
     ----------
