@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends
-from reward_hypotheses.analysis.section import by_name
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
     BOOTSTRAPS,
     Refits,
@@ -172,7 +171,7 @@ def risk_document(risk: UnderLine, names: Sequence[str]) -> dict[str, Any]:
     return (
         {"mean": risk.mean, "mcse": risk.mcse}
         | risk.ends
-        | {key: by_name(names, getattr(risk, key)) for key in arrays}
+        | {key: dict(zip(names, getattr(risk, key).tolist(), strict=True)) for key in arrays}
         | {"refits": risk.refits, "effective_refits": risk.effective}
         | {"shares": None if risk.shares is None else risk.shares.document()}
     )
