@@ -1,9 +1,9 @@
-"""Posterior weights for reward hypotheses under explicit human values, and the risk of catastrophe on a shifted test.
+"""Posterior weights for reward hypotheses, and catastrophe risk on a shifted test.
 
-The flow: state reward hypotheses, a human-value prior over them with its source, and a line below which an outcome is
-worse than failing completely; bring training data (labels, rewards); get posterior weights, and how much of each is
-evidence and how much is prior; bring a shifted test, and get the risk that an agent trained on such data does there
-what is worse than failing, with its uncertainty and what it hinges on. A study file holds all of it:
+State reward hypotheses, a human-value prior over them with its source, and a failure line, below which an outcome is
+worse than failing completely. Add training data (labels, rewards) to get posterior weights, with the parts that evidence
+and prior have in each. Add a shifted test to get the risk that an agent trained on such data causes a catastrophe
+there, with its uncertainty and its drivers. A study file holds all of these:
 
     import reward_hypotheses as rh
     results = rh.run("study.toml")

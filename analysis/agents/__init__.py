@@ -1,1 +1,1 @@
-"""Agents."""
+"""Agents: assumed, inferred from choices, or a population; and their policies."""

@@ -1,4 +1,7 @@
-"""Agent: the weights over hypotheses by which somebody acts, and how their Monte Carlo errors move."""
+"""Agents: weights over hypotheses by which an agent acts, and their errors.
+
+The errors are Monte Carlo errors of sampled evidence.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -22,12 +25,14 @@ from reward_hypotheses.models.priors.base import Prior
 
 @dataclass(frozen=True, eq=False)
 class Agent(ABC):
-    """An agent: its weights over the hypotheses of a test, of which the judge's come first.
+    """An agent: its weights over the hypotheses of a test.
+
+    The judge's hypotheses come first.
 
     Attributes
     ----------
     prior : Prior or None
-        The prior by which the agent extrapolates; None: the judge's values.
+        The prior by which the agent extrapolates; None for the judge's values.
     """
 
     prior: Prior | None = field(default=None, kw_only=True)
@@ -48,12 +53,12 @@ class Agent(ABC):
         return ()
 
     def hypotheses(self, judge: Posterior) -> Hypotheses:
-        """Return the hypotheses of a test: the judge's, then those that the agent alone holds."""
+        """Return the hypotheses of a test: the judge's, then the agent's own."""
         return judge.hypotheses
 
     @property
     def learns_with_judge(self) -> bool:
-        """Whether the judge's evidence is the agent's too, so that new data move both."""
+        """Whether the judge and the agent share their evidence."""
         return False
 
     @abstractmethod
@@ -65,17 +70,20 @@ class Agent(ABC):
         """Return the agent's weights before any data: (hypothesis of the test,)."""
 
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
-        """Return a policy with the agent's rationality, where the policy asks for it and the agent's choices tell it."""
+        """Return a policy with the agent's rationality, where one is needed and known.
+
+        Choices of the agent determine the rationality.
+        """
         return policy
 
     def perturbed(self, n: int, judge: Posterior, seed: int) -> Iterator["Agent"]:
-        """Yield the agent n times, the evidence of its own moved by its Monte Carlo error."""
+        """Yield n copies of the agent, with its own evidence moved by Monte Carlo error."""
         return repeat(self, n)
 
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        """Return the risk that endless training leaves, by class of silence.
+        """Return the asymptotic risk by silent class; None where not defined.
 
-        Returns None where that is not defined.
+        The asymptotic risk remains after endless training.
         """
         return None
 
@@ -104,7 +112,9 @@ class Extrapolating(Agent):
 
 @dataclass(frozen=True, eq=False)
 class PosteriorAgent(Agent):
-    """An agent with a posterior of its own, whose hypotheses are the judge's, or follow them in the test.
+    """An agent with a posterior of its own.
+
+    Its hypotheses are the judge's, or follow the judge's in the test.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from reward_hypotheses.data.errors import InputError
 
 
 class AgentStated(Section[Document]):
-    """Policy and prior of the agent, and its failure line where that is not the judge's."""
+    """Policy and prior of the agent, and its failure line if not the judge's."""
 
     keys = ("agent",)
     urgency = 30
@@ -51,7 +51,7 @@ class AgentStated(Section[Document]):
 
 
 class AgentWeights(Section[Document]):
-    """Prior and posterior weights by which the agent acts, over the judge's hypotheses and its own."""
+    """Prior and posterior weights of the agent, over all hypotheses of the test."""
 
     keys = ("agent_prior", "agent_weights")
     sampled = True

@@ -1,4 +1,7 @@
-"""A policy for an MDP that hedges against what the reward may be: the best mean and conditional value at risk, by linear program."""
+"""A policy for an MDP that hedges against uncertainty about the reward.
+
+The policy maximises a weighted sum of mean and conditional value at risk, by linear program.
+"""
 
 from typing import Any
 
@@ -18,33 +21,34 @@ GAP = 1e-7
 def cvar_policy(
     mdp: MDP, rewards: Any, weights: Any = None, mean_weight: float = 0.0, tail: float = 0.05, start: Any = None
 ) -> xr.Dataset:
-    """Find the policy with the best mean and worst-case return over samples of the reward (Brown, Niekum and Petrik 2020).
+    """Find the policy with the best mean and tail return over reward samples.
 
-    Maximises ``mean_weight * E_k[R_k] + (1 - mean_weight) * CVaR_k[R_k]``, ``R_k = sum_sa x(s, a) r_k(s, a)`` the discounted return
-    under sample k and ``CVaR = max_t t - E_k[(t - R_k)^+] / tail`` its mean over the worst ``tail`` of the samples' weight, over
-    occupancies x: ``sum_a x(s, a) - discount * sum_s'a P(s | s', a) x(s', a) = start(s)``. A linear program, solved by HiGHS; its
-    dual is checked. Returns of different hypotheses are added up and compared as they stand.
+    The policy maximises ``mean_weight * E_k[R_k] + (1 - mean_weight) * CVaR_k[R_k]`` (Brown, Niekum and Petrik 2020).
+    ``R_k = sum_sa x(s, a) r_k(s, a)`` is the discounted return under sample k. ``CVaR = max_t t - E_k[(t - R_k)^+] / tail`` is
+    the mean return over the worst ``tail`` of the samples' weight. The occupancies x satisfy
+    ``sum_a x(s, a) - discount * sum_s'a P(s | s', a) x(s', a) = start(s)``. HiGHS solves the linear program, and the dual
+    program is checked. Returns under different hypotheses are added and compared without rescaling.
 
     Parameters
     ----------
     mdp : MDP
     rewards : array (sample, state, action) or (sample, state)
-        Samples of the reward, such as one a hypothesis, in reward units; collected on each step.
+        Samples of the reward of each step, such as one for each hypothesis, in reward units.
     weights : array (sample,), optional
         Weights of the samples, normalised; equal by default.
     mean_weight : float
-        From 0, the tail alone, to 1, the mean alone.
+        From 0 (the tail alone) to 1 (the mean alone).
     tail : float
-        The worst share, above 0 and up to 1; 0.01 looks at the worst 1 %.
+        The worst share of the samples' weight, above 0 and up to 1.
     start : state, dict or array (state,), optional
         Where episodes start, normalised; uniform over the states unless given.
 
     Returns
     -------
     Dataset
-        ``occupancy`` (state, action), discounted, which adds up to ``1 / (1 - discount)`` where no episode ends; ``policy``
-        (state, action), its probabilities, uniform where it never comes; ``mean`` and ``cvar`` of the return, and ``returns``
-        (sample,).
+        ``occupancy`` (state, action), discounted, with sum ``1 / (1 - discount)`` where no episode ends. ``policy`` (state,
+        action), probabilities, uniform in states that are never visited. ``mean`` and ``cvar`` of the return, and
+        ``returns`` (sample,), in reward units.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def _rewards(mdp: MDP, rewards: Any) -> np.ndarray:
 
 
 def cvar(values: np.ndarray, weights: np.ndarray, tail: float) -> float:
-    """Return the mean of the worst ``tail`` of the mass, its boundary in part.
+    """Return the mean over the worst ``tail`` of the mass, the boundary in part.
 
     Weights add up to 1.
     """

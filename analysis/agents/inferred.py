@@ -1,4 +1,4 @@
-"""An agent that is inferred from its own choices: its hypotheses, its rationality, and its distance from assumed agents."""
+"""Inference of an agent's hypothesis and rationality from its own choices."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,25 +25,25 @@ from reward_hypotheses.models.weights.weigh import weigh
 
 @dataclass(frozen=True, eq=False)
 class Reading(Agent):
-    """An agent with its own prior and choices, and the places of its hypotheses among the judge's.
+    """An agent that is inferred from its own choices, with a prior of its own.
 
-    A test has rewards under the judge's hypotheses and, after them, the agent's own. A linear family of both is there twice:
-    the agent's choices inform the weights of the agent's copy alone.
+    A test has rewards under the judge's hypotheses, followed by rewards under the agent's own. A linear family of both
+    judge and agent is listed twice: the agent's choices inform the weights of the agent's copy alone.
 
     Attributes
     ----------
     agent : Posterior
         Given the training data and the agent's own choices.
     alone : Posterior or None
-        Given its own choices alone; None where there are none.
+        Given the agent's own choices alone; None without choices.
     apart : tuple of Posterior
-        Given each of its feedbacks alone.
+        Given each of the agent's feedbacks alone.
     training : int
         Number of training feedbacks, which come first among the agent's.
     listed : Hypotheses
-        The judge's, then the agent's own.
+        The judge's hypotheses, then the agent's own.
     line, agent_line : FailureLine
-        Of the listed hypotheses: the judge's failure line, and the agent's.
+        The judge's failure line and the agent's, for the listed hypotheses.
     places : tuple of int
         Place of each of the agent's hypotheses among the listed.
     """
@@ -77,7 +77,10 @@ class Reading(Agent):
         return self.listed
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """Return numbers by the agent's hypothesis at their places among the listed, 0 elsewhere: (hypothesis,)."""
+        """Return the agent's numbers at their places among the listed hypotheses.
+
+        Shape (listed hypothesis,), 0 for the other hypotheses.
+        """
         out = np.zeros(len(self.listed))
         out[list(self.places)] = values
         return out
@@ -98,7 +101,7 @@ class Reading(Agent):
 
     @override
     def informed(self, policy: Policy, judge: Posterior) -> Policy:
-        """Return a policy that asks for the agent's rationality with it.
+        """Return a policy with the agent's rationality, where the policy needs one.
 
         Other policies stay as they are.
         """
@@ -122,7 +125,7 @@ class Reading(Agent):
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        """Return the risk that endless training leaves, given the agent's choices.
+        """Return the asymptotic risk after endless training, given the agent's choices.
 
         Returns None where that is not defined.
 
@@ -166,20 +169,21 @@ def read_agent_of(
     chains: int = 4,
     seed: int = 0,
 ) -> Reading:
-    """Infer an agent: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``.
+    """Infer an agent from the training data and its own choices.
 
-    Its nuisance parameters are its own.
+    Weights: ``w_h`` proportional to ``pi_h p(training | r_h) p(its choices | r_h)``. The agent's nuisance parameters are
+    separate from the judge's.
 
     Parameters
     ----------
     agent_hypotheses : Hypotheses
         The agent's own, beside the judge's.
     prior : Prior
-        The agent's, over the judge's hypotheses and its own.
+        The agent's prior over the judge's hypotheses and its own.
     training, probes : sequence of Feedback
         The training data, and the agent's own choices; they share no name and no human.
     line, agent_line : FailureLine
-        Of the judge's hypotheses and the agent's own: the judge's failure line, and the agent's.
+        The judge's failure line and the agent's, for the judge's hypotheses and the agent's own.
 
     Raises
     ------

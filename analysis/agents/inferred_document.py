@@ -1,4 +1,4 @@
-"""An agent that was inferred from its own choices, as plain numbers and text of the results document."""
+"""An inferred agent as plain numbers and text of the results document."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,10 @@ def untrusted(reading: Reading) -> list[str]:
 
 
 def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Document:
-    """Return the distance of weights from assumed agents, by name: total variation, and bits ``KL(w || foil) / ln 2``."""
+    """Return distances of weights (hypothesis,) from those of assumed agents, by name.
+
+    A distance is the total variation, and the divergence ``KL(w || foil) / ln 2`` in bits.
+    """
     out: Document = {}
     for key, foil in foils.items():
         if foil is None:
@@ -49,7 +52,7 @@ def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Do
 
 
 def document_of(reading: Reading, seed: int, prob: float) -> Document:
-    """Return the agent's weights, rationality and checks by its own choices, and warnings about them."""
+    """Return the inferred agent's weights, rationality, checks and warnings."""
     alone = reading.alone
     assert alone is not None
     names = [reading.listed.names[k] for k in reading.places]
@@ -94,7 +97,13 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
 
 
 def _checks(posterior: Posterior, every: Sequence[Feedback], training: int, seed: int) -> tuple[Document, list[str]]:
-    """Return predictive checks of the agent's own feedback, which follows the training feedback, and their warnings."""
+    """Return predictive checks of the agent's own feedback, and their warnings.
+
+    Parameters
+    ----------
+    training : int
+        Number of training feedbacks, which come first.
+    """
     first, choices = posterior.feedback[:training], posterior.feedback[training:]
     wide = replace(posterior, feedback=(*first, *(_looking_at_all(feedback, every) for feedback in choices)))
     checks: Document = {}
@@ -128,7 +137,7 @@ def _against_training(reading: Reading, seed: int) -> Document | None:
 
 
 def contradiction(document: Mapping[str, Any]) -> str | None:
-    """Return the warning that the training data and the agent's own choices contradict each other, or None."""
+    """Return the warning that training and the agent's choices disagree, or None."""
     against = document["training_and_choices"]
     if against is None or not against["contradicted"]:
         return None
@@ -148,7 +157,10 @@ def contradiction(document: Mapping[str, Any]) -> str | None:
 
 
 def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
-    """Return a feedback that is checked against every feature of its table, also those that no hypothesis names."""
+    """Return a feedback that is checked against every feature of its table.
+
+    Features that no hypothesis names are included.
+    """
     if feedback.missing != "error":
         return feedback  # its needs determine the rows that are left out
     answer_columns = {c for other in every for c in other.said_columns}
@@ -159,7 +171,7 @@ def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
 
 
 def log_chance(posterior: Posterior) -> float | None:
-    """Return the log likelihood of all feedback by choices at chance, nats.
+    """Return the log likelihood (nats) of all feedback under random choices.
 
     Returns None for kinds without a rationality.
     """
@@ -173,7 +185,7 @@ def log_chance(posterior: Posterior) -> float | None:
 
 
 def _rationality(alone: Posterior, names: Sequence[str], prob: float) -> Document:
-    """Return mean, standard deviation and interval of each rationality under each hypothesis."""
+    """Return mean, sd and interval of each rationality under each hypothesis."""
     out: Document = {}
     for feedback, evidence in zip(alone.feedback, alone.evidence, strict=True):
         if not isinstance(feedback, Rational) or feedback.variable("rationality") in out:
@@ -209,7 +221,10 @@ def _summary(betas: np.ndarray, shares: np.ndarray, prob: float) -> Document:
 
 
 def _unexplained(reading: Reading, chance: float | None) -> list[str]:
-    """Return a warning where choices at chance explain the agent as well as its best or its leading hypothesis."""
+    """Return a warning where random choices explain the agent as well as a hypothesis.
+
+    The hypothesis is the best or the leading one.
+    """
     alone = reading.alone
     if chance is None or alone is None:
         return []
@@ -230,7 +245,7 @@ def _unexplained(reading: Reading, chance: float | None) -> list[str]:
 
 
 def _not_apart(alone: Posterior) -> list[str]:
-    """Return a warning for each pair of likely hypotheses that the agent's choices do not distinguish."""
+    """Return a warning for each likely pair that the choices do not distinguish."""
     out = []
     names = alone.hypotheses.names
     for p in pairs(alone):

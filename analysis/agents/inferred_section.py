@@ -14,7 +14,7 @@ from reward_hypotheses.analysis.section import Document, Section, by_name
 
 
 class InferredAgent(Section[Document]):
-    """What the agent's own choices say of it; None where there are none."""
+    """Inference of the agent from its own choices; None without choices."""
 
     keys = ("agent_reading",)
     sampled = True
@@ -41,7 +41,10 @@ class InferredAgent(Section[Document]):
 
 
 def _with_and_without_training(case: Case) -> Document:
-    """Return weights and risk of the agent by its choices with the training data and without, beside assumed priors."""
+    """Return weights and risk of the agent with and without the training data.
+
+    Assumed priors stand beside them.
+    """
     agent, posterior = case.agent, case.posterior
     if not isinstance(agent, Reading) or agent.alone is None:
         return {}

@@ -1,4 +1,4 @@
-"""Planning and acting in an MDP, as labelled Datasets: a thin layer over the arrays."""
+"""Planning and acting in an MDP, as labelled Datasets over plain arrays."""
 
 from typing import Any
 
@@ -19,19 +19,21 @@ from reward_hypotheses.models.mdp.trajectories import sampled
 
 
 def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optimal") -> xr.Dataset:
-    """Plan in an MDP for a reward: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``.
+    """Plan in an MDP for a reward.
+
+    Values: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``.
 
     Parameters
     ----------
     mdp : MDP
     reward : str, callable or array (state,)
-        An expression over the states' features, as a hypothesis is.
+        An expression over the states' features, like a hypothesis.
     beta : float, optional
-        How rational the policy is: ``softmax(beta Q / s)``, s the standard deviation of the reward over the states, or the
-        absolute value of a reward that is equal in all of them where episodes end (where none ends, choices are at
-        chance). Unless given it maximises, ties (values equal up to rounding) split uniformly.
+        Rationality of the policy ``softmax(beta Q / s)``, s the standard deviation of the reward over the states. For a
+        reward that is equal in all states, s is its absolute value where episodes end; where none ends, choices are
+        uniform. By default the policy maximises, with ties (values equal up to rounding) split uniformly.
     planner : {"optimal", "soft"}
-        ``V = max_a Q``; or ``V = (s/beta) log sum_a exp(beta Q / s)``, which asks for beta.
+        ``V = max_a Q``; or ``V = (s/beta) log sum_a exp(beta Q / s)``, which needs beta.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
     Raises
     ------
     InputError
-        A reward that is none, or is not finite; "soft" without beta or at discount 1.
+        A reward that is invalid or not finite; "soft" without beta or at discount 1.
     """
     if planner not in ("optimal", "soft"):
         raise InputError(f"planner: {shown(planner)}; give 'optimal' or 'soft'")
@@ -71,11 +73,11 @@ def plan(mdp: MDP, reward: Any, beta: float | None = None, planner: str = "optim
 
 
 def occupancy(mdp: MDP, policy: Any, start: Any = None, horizon: int | None = None) -> xr.DataArray:
-    """Return the expected number of times that a policy takes each action in each state.
+    """Return how often a policy is expected to take each action in each state.
 
-    Discounted, ``sum_t discount^t P(s_t = s, a_t = a)``, which adds up to ``1 / (1 - discount)`` where no episode ends; or
-    over the first ``horizon`` steps, not discounted. Its product with a feature of the states, summed, is the policy's sum
-    of that feature; with a reward, the policy's return.
+    By default the occupancy is discounted, ``sum_t discount^t P(s_t = s, a_t = a)``, with sum ``1 / (1 - discount)`` where no
+    episode ends. With ``horizon`` it counts the first steps without discount. The sum of occupancy times reward is the
+    policy's return.
 
     Parameters
     ----------
@@ -131,18 +133,24 @@ def demonstrate(
     planner: str = "optimal",
     random_seed: int = 0,
 ) -> list[list[tuple[Any, Any]]]:
-    """Draw trajectories of an agent that follows a reward with rationality beta: lists of (state, action), by name.
+    """Draw trajectories of an agent that follows a reward with rationality beta.
 
-    As `Demonstrations` has it: ``softmax(beta Q / s)`` on each step, until the episode ends or for so many steps.
+    As in `Demonstrations`, the agent acts by ``softmax(beta Q / s)`` on each step, until the episode ends or for at most
+    ``steps`` steps.
 
     Parameters
     ----------
     mdp, reward, beta, planner
         As for `plan`.
     n, steps : int
-        How many trajectories, and how long at most.
+        Number of trajectories, and the greatest length of each.
     start : state, dict or array (state,), optional
         Where each starts; uniform over the states unless given.
+
+    Returns
+    -------
+    list of list
+        One list of (state, action) by name for each trajectory.
     """
     policy = plan(mdp, reward, beta, planner)["policy"].to_numpy()
     rng = np.random.default_rng(whole(random_seed, "random_seed"))

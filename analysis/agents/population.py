@@ -1,4 +1,4 @@
-"""A population of agents, fitted to their own choices: the share that follows each hypothesis."""
+"""A population of agents: the share of agents that follow each hypothesis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,26 +41,27 @@ def agents_read(
     draws: int = 4000,
     random_seed: int = 0,
 ) -> xr.DataTree:
-    """Fit a population of agents to their own choices: shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``.
+    """Fit a population of agents to their own choices.
 
-    ``L_kh`` is the evidence of agent k's choices under h, with its own nuisance parameters (its rationality) integrated out.
-    The sum over which agent follows which hypothesis is exact up to 400,000 vectors of counts (of three hypotheses, 600
-    agents). Beyond that it is estimated by Gibbs sampling, whose Monte Carlo error is carried.
+    Prior of the shares: ``s ~ Dirichlet(alpha)``. Likelihood: ``prod_k sum_h s_h L_kh``, where ``L_kh`` is the evidence of
+    agent k's choices under h, with the agent's nuisance parameters (its rationality) integrated out. The sum over
+    assignments of agents to hypotheses is exact up to 400,000 vectors of counts (600 agents for three hypotheses). Beyond
+    that the sum is estimated by Gibbs sampling, and its Monte Carlo error is part of ``mcse``.
 
     Parameters
     ----------
     hypotheses : dict
         name -> expression, callable or `Linear`; at least two.
     alpha : float or dict of str to float
-        Of the Dirichlet prior of the shares, positive: one for all, or one a hypothesis.
+        Parameters of the Dirichlet prior of the shares, positive: one for all, or one for each hypothesis.
     feedback : list of Feedback
         The agents' choices in probe scenes; a column of their tables names the agent.
     fail_utility : float, str or dict
         Failure line, as for `fit`.
     source : str
-        Why these alpha.
+        Reason for this alpha.
     by : str
-        The column that names the agent, one a scene.
+        The column that names the agent of each scene.
     draws : int
     random_seed : int
 
@@ -70,8 +71,8 @@ def agents_read(
         ``posterior`` (chain, draw): ``share[hypothesis]``. ``shares`` (hypothesis): ``mean``, ``sd``, ``lower`` and ``upper``
         (95 %, of the draws), ``mcse``. ``agents`` (agent, hypothesis): ``log_evidence``, ``mcse`` and ``weight``, the posterior
         weights of each agent given all agents. As ``agent=`` of `catastrophe_risk` the tree is the next agent of the
-        population, whose weights are the mean shares; `population_risk` carries their uncertainty. The weights of a
-        linear family are those of the agents that follow it.
+        population, whose weights are the mean shares. `population_risk` includes the uncertainty of the shares. The weights
+        of a linear family are those of the agents that follow it.
 
     Raises
     ------
@@ -130,14 +131,15 @@ def _next_agent(
     by_agent: np.ndarray,
     seed: int,
 ) -> Posterior:
-    """Return the posterior of the next agent of the population, whose weights are the mean shares.
+    """Return the posterior of the next agent of the population.
 
-    Its Monte Carlo error is that of the shares and, independently for each agent, that of sampled evidence.
+    The weights are the mean shares. The Monte Carlo error combines the error of the shares and, independently for each
+    agent, the error of sampled evidence.
 
     Parameters
     ----------
     by_agent : ndarray (agent, hypothesis)
-        Weights of each agent given all of them.
+        Weights of each agent given all agents.
     """
     mean = shares.mean
     with np.errstate(divide="ignore"):
@@ -166,7 +168,7 @@ def _next_agent(
 
 
 def _summary(posterior: Posterior, shares: Shares) -> xr.Dataset:
-    """Return mean, standard deviation, 95 % interval and Monte Carlo error of each share."""
+    """Return mean, sd, 95 % interval and Monte Carlo error of each share."""
     lower, upper = np.quantile(shares.draws, [0.025, 0.975], axis=0)
     error = posterior.estimates[0].mcse * shares.mean
     columns = {"mean": shares.mean, "sd": shares.sd, "lower": lower, "upper": upper, "mcse": error}
@@ -186,7 +188,9 @@ def population_risk(
     prob: float = 0.95,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Estimate the risk of the next agent of a population, ``sum_h s_h sum_j C_hj v_j``, over the posterior of the shares.
+    """Estimate the risk of the next agent of a population.
+
+    The risk is ``sum_h s_h sum_j C_hj v_j``, for every draw from the posterior of the shares s.
 
     Parameters
     ----------
@@ -196,11 +200,11 @@ def population_risk(
     population : DataTree
         From `agents_read`.
     policy : Policy
-        One that draws a hypothesis from the agent's weights, such as ``Commit()``, which it is unless given.
+        A policy that draws a hypothesis from the agent's weights; ``Commit()`` by default.
     agent_fail_utility, hypotheses
         As for `catastrophe_risk`.
     prob : float
-        Of the equal-tailed interval over the shares.
+        Probability of the equal-tailed interval over the shares.
 
     Returns
     -------
@@ -244,7 +248,7 @@ def population_risk(
 
 
 def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:
-    """Return concentrations by hypothesis; InputError where they are no proper prior."""
+    """Return concentrations (hypothesis,); InputError where the prior is improper."""
     values = alpha if isinstance(alpha, Mapping) else dict.fromkeys(names, alpha)
     problems = names_problems(values, names, "alpha", "alpha", "give one for every hypothesis, or one number for all")
     for name, value in values.items():
@@ -292,7 +296,10 @@ def _by_agent(feedback: Sequence[Feedback], by: str) -> dict[str, list[Feedback]
 
 
 def _pooled(each: Sequence[Fitted], shares: np.ndarray, rng: np.random.Generator) -> Fitted:
-    """Return weights of the agents that follow a family, in units of the original features."""
+    """Return pooled weights of the agents that follow a linear family.
+
+    The weights are in reward units per unit of the original feature.
+    """
     mass = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
     agents = rng.choice(len(each), FAMILY_DRAWS, p=mass)
     rows = rng.integers(min(len(fitted.weights) for fitted in each), size=FAMILY_DRAWS)

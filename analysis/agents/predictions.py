@@ -82,13 +82,22 @@ def predict(
 
 
 def _alike(hypotheses: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield each pair of hypothesis and member that was drawn, and the draws of it: (draw,)."""
+    """Yield each drawn pair of hypothesis and member, with the draws of the pair.
+
+    The draws are indices, shape (draw,).
+    """
     for h, member in sorted(set(zip(hypotheses.tolist(), members.tolist(), strict=True))):
         yield h, member, np.flatnonzero((hypotheses == h) & (members == member))
 
 
 def _choices(case: Case, scenes: Scenes, h: int, member: int) -> np.ndarray:
-    """Return the choices of an agent that took up a hypothesis, or a member of a family: (choice, scene)."""
+    """Return the choices (choice, scene) of an agent that follows a hypothesis.
+
+    Parameters
+    ----------
+    member : int
+        Member of a linear family; -1 for a fixed reward.
+    """
     policy, view = case.policy, scenes.view(case.policy)
     if not policy.draws_one:
         return scenes.acts(policy, case.agent_weights)
@@ -99,12 +108,21 @@ def _choices(case: Case, scenes: Scenes, h: int, member: int) -> np.ndarray:
 
 
 def _worse(block: Block, h: int, member: int) -> np.ndarray:
-    """Return what is worse than failing if a hypothesis, or a member of a family, is true: (option, scene)."""
+    """Return which options (option, scene) are worse than failing if `h` is true.
+
+    Parameters
+    ----------
+    member : int
+        Member of a linear family; -1 for a fixed reward.
+    """
     return block.worse(h) if member < 0 else block.worse_each(block.members(h, "judges", slice(member, member + 1)))[0]
 
 
 def _members(valuation: Valuation, drawn: np.ndarray, role: str, rng: np.random.Generator) -> np.ndarray:
-    """Draw the member of its family that each drawn hypothesis stands for, -1 for a fixed reward: (draw,)."""
+    """Draw a family member for each drawn hypothesis: shape (draw,).
+
+    The member of a fixed reward is -1.
+    """
     out = np.full(len(drawn), -1)
     for h in valuation.families:
         rows = np.flatnonzero(drawn == h)

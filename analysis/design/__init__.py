@@ -1,1 +1,1 @@
-"""Design."""
+"""Design of probe scenes for agents and of questions for judges."""

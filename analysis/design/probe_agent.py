@@ -1,4 +1,4 @@
-"""Probe scenes: a trained agent's choices in them, as a table that is read like any feedback."""
+"""Choices of a trained agent in probe scenes, as a table of feedback."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -140,7 +140,7 @@ def _action(returned: Any) -> Any:
 
 
 def _asked(ask: Callable[[Any], Any], probes: Probes, draws: int, batched: bool) -> list[np.ndarray]:
-    """Return the answers of all scenes, one array a draw.
+    """Return the answers in all scenes, one array for each draw.
 
     Probabilities are a single array.
     """
@@ -199,7 +199,7 @@ def _naming(where: str) -> Iterator[None]:
 
 
 def _picked(answers: list[np.ndarray], draws: int, deterministic: bool, rng: np.random.Generator) -> np.ndarray:
-    """Return options taken, (scene, draw), -1 for abstaining."""
+    """Return the options taken, shape (scene, draw); -1 for abstaining."""
     chance = answers[0]
     if chance.ndim == 1:
         return np.stack(answers, axis=1)
@@ -214,7 +214,7 @@ def _picked(answers: list[np.ndarray], draws: int, deterministic: bool, rng: np.
 
 
 def _marked(probes: Probes, picks: np.ndarray) -> xr.Dataset:
-    """Return the scenes with the choices, each scene once a draw."""
+    """Return the scenes with the choices, each scene once for each draw."""
     n, draws = picks.shape
     data = probes.data
     if probes.abstain:

@@ -1,4 +1,7 @@
-"""Responses of an agent in probe scenes, checked: positions of options, or probabilities over them."""
+"""Checked responses of an agent in probe scenes.
+
+A response is the position of an option, or a probability of each option.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ WHO_ABSTAINS = "give abstain=True where the agent may abstain, or the scene an o
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """Scenes that an agent is probed in.
+    """Scenes in which an agent is probed.
 
     Attributes
     ----------
@@ -42,12 +45,12 @@ class Probes:
 
     @property
     def width(self) -> int:
-        """Options of a scene, those that are not available counted."""
+        """Number of options of a scene, including unavailable options."""
         return self.places.available.shape[1]
 
     @property
     def widest(self) -> int:
-        """Probabilities that an agent may give, at most."""
+        """Greatest number of probabilities that an agent may give."""
         return self.width + (1 if self.abstain or (self.failing >= 0).any() else 0)
 
     @property
@@ -59,7 +62,7 @@ class Probes:
 
 @dataclass(frozen=True, eq=False)
 class ProbeResponses:
-    """A checker of the answers in some scenes.
+    """A checker of the answers in probe scenes.
 
     Attributes
     ----------
@@ -75,7 +78,7 @@ class ProbeResponses:
     source: str = "agent"
 
     def refuse(self, wrong: np.ndarray, what: Callable[[int], str], right: str) -> None:
-        """Raise InputError about the first scene in which something is wrong."""
+        """Raise InputError about the first scene with an invalid answer."""
         if wrong.any():
             m = int(np.argmax(wrong))
             raise InputError(f"{self.source}: scene {self.names[m]}: {what(m)}; {right}")
@@ -86,7 +89,10 @@ class ProbeResponses:
         return self.probes.places.scenes[self.which]
 
     def checked(self, answer: np.ndarray) -> np.ndarray:
-        """Return positions (scene,) or probabilities (scene, option), abstaining last, from an array of either."""
+        """Return checked positions (scene,) or probabilities (scene, option).
+
+        Abstaining is the last option.
+        """
         probes, names = self.probes, self.names
         if answer.dtype.kind not in "iufb" or (answer.ndim == 1 and answer.dtype.kind not in "iu"):
             first = np.atleast_1d(answer)[:1].tolist()
@@ -198,7 +204,7 @@ def probes_of(scenes: Any, abstain: bool) -> Probes:
 
 
 def _options(scenes: Any, table: Table) -> list[dict[str, int]]:
-    """Return positions of options by name, or by number where they have no names, scene by scene."""
+    """Return positions of options by name, or by number without names, for each scene."""
     if hasattr(scenes, "data_vars"):
         width = scenes.sizes["option"]
         names = scenes.get("option_name", scenes["option"]).transpose(..., "option").to_numpy()

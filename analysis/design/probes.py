@@ -1,4 +1,4 @@
-"""Selection of probe scenes: those in which an agent's choices distinguish the hypotheses best."""
+"""Selection of the probe scenes whose choices best distinguish the hypotheses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +62,17 @@ class Choosers:
         return np.stack([mass[:, members].sum(axis=1) for members in self.slices], axis=1)
 
     def information(self, mass: np.ndarray) -> np.ndarray:
-        """Return the exact ``I(h; choice)`` in nats of one choice in each scene, for masses (row, chooser): (row, scene)."""
+        """Return the exact information ``I(h; choice)`` of one choice in each scene.
+
+        Parameters
+        ----------
+        mass : ndarray (row, chooser)
+
+        Returns
+        -------
+        ndarray (row, scene)
+            In nats.
+        """
         n, scenes, options = len(mass), *self.chance.shape[1:]
         out = np.empty((n, scenes))
         step = max(1, INFORMATION_CELLS // (len(self.slices) * scenes * options))
@@ -92,12 +102,13 @@ def choose_probes(
     rationality: Any = None,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Choose scenes in which an agent's choices tell the hypotheses apart best, one after another.
+    """Choose scenes in which an agent's choices best distinguish the hypotheses.
 
-    The next scene is the one with the most expected information about the hypothesis, ``I(h; choice | choices before)`` in
-    nats, of a chooser by ``softmax(beta r_h / s_h)`` with beta drawn from its prior and s_h over the candidates. Over the
-    choices before it is exact while these can come in at most 1,024 ways, then an average over 512 simulated agents. Of
-    equals the first is taken; a scene that tells nothing is not, so that fewer than k may come back.
+    Scenes are chosen one after another. The next scene has the most expected information about the hypothesis,
+    ``I(h; choice | earlier choices)`` in nats. The agent chooses by ``softmax(beta r_h / s_h)``, with beta drawn from its
+    prior and s_h over the candidates. The expectation over earlier choices is exact for at most 1,024 outcomes, else an
+    average over 512 simulated agents. The first of equal scenes is chosen. A scene without information is not chosen, so
+    fewer than k may be returned.
 
     Parameters
     ----------
@@ -106,19 +117,20 @@ def choose_probes(
     candidates : Dataset, DataFrame or dict of arrays
         Scenes with options.
     k : int
-        How many scenes, at most.
+        Greatest number of scenes.
     prior : Prior, optional
         Prior over the agent's hypothesis: by default uniform, or a tree's weights.
     rationality : float or dict, optional
-        beta, or its prior, as of choices.
+        beta, or its prior, as for `Choices`.
     random_seed : int
 
     Returns
     -------
     Dataset
-        Over ``pick``, in order: ``scene`` (its name) and ``position``; ``information``, of one choice there alone;
-        ``gain``, that by which it was chosen; ``together``, of it and those before together, and ``mcse``, of which: 0 where
-        exact, else estimated from 4,000 independent agents. Attribute ``entropy``: of the hypothesis, the most there is to learn.
+        Over ``pick``, in order, information in nats: ``scene`` (name) and ``position``; ``information`` of one choice in the
+        scene alone; ``gain``, the expected information by which the scene was chosen; ``together``, the information of the
+        scenes up to this pick; ``mcse`` of ``together``, 0 where exact, else from 4,000 independent agents. Attribute
+        ``entropy``: entropy of the hypothesis, the greatest possible information.
 
     Raises
     ------
@@ -171,7 +183,10 @@ def _asked(hypotheses: Any, candidates: Any, prior: Prior | None) -> tuple[Hypot
 
 
 def betas_of(rationality: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes of the rationality and their shares, by Gauss-Hermite quadrature of its logarithm."""
+    """Return quadrature nodes (node,) of the rationality, and their shares (node,).
+
+    The rule is Gauss-Hermite quadrature of the logarithm.
+    """
     if rationality is not None and not isinstance(rationality, Mapping):
         number = finite(rationality)
         if number is None or not 0 < number <= 1e9:
@@ -229,7 +244,7 @@ def laid_out(valuation: Valuation, h: int) -> np.ndarray:
 
 
 def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
-    """Choose scenes one after another; return them, and the information by which each was chosen."""
+    """Choose scenes one after another; return scenes and the gain of each in nats."""
     chance = choosers.chance
     mass, share = choosers.mass[None] / choosers.mass.sum(), np.ones(1)
     truths: np.ndarray | None = None  # of simulated agents, once there are too many ways to go through
@@ -260,7 +275,10 @@ def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[
 
 
 def _all_ways(chance: np.ndarray, mass: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior masses after each possible choice, and the choice's probability."""
+    """Return the posterior masses after each possible choice, and its probability.
+
+    Shapes (outcome, chooser) and (outcome,).
+    """
     joint = mass[:, None, :] * chance.T[None]  # (row, option, chooser)
     total = joint.sum(axis=-1)
     some = total > 0
@@ -279,7 +297,10 @@ def _updated(chance: np.ndarray, mass: np.ndarray, truths: np.ndarray, rng: np.r
 
 
 def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected information of the first 1, 2, ... scenes together, and its Monte Carlo error."""
+    """Return the joint information of the first 1, 2, ... scenes, and its error.
+
+    Both have shape (pick,), in nats. The error is a Monte Carlo standard error.
+    """
     prior = choosers.mass / choosers.mass.sum()
     before = choosers.by_hypothesis(prior[None])
     every, share, within = prior[None], np.ones(1), True

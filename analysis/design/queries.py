@@ -1,4 +1,7 @@
-"""Rank questions: the label, the choice or the judgement about values with the greatest expected fall in regret."""
+"""Ranking of questions by the expected fall in regret.
+
+A question asks for a label, a choice, or a judgement about values.
+"""
 
 from typing import Any
 
@@ -106,7 +109,7 @@ def rank_queries(
 def _kinds_of_queries(
     case: Case, tree: xr.DataTree, candidates: Any, noise: Any, rationality: Any, informs_agent: bool
 ) -> list[Queries]:
-    """Return what can be asked, a kind of question each.
+    """Return the possible questions, one entry for each kind.
 
     Raises InputError where there is nothing.
     """

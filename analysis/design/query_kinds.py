@@ -1,4 +1,7 @@
-"""Kinds of questions: a label, a choice, a judgement about values; and the likelihoods of their answers."""
+"""Kinds of questions, with the likelihoods of their answers.
+
+A question asks for a label, a choice, or a judgement about values.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +30,7 @@ GAUSS_NODES = 12
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Questions of one kind that could be put to somebody.
+    """Questions of one kind.
 
     Attributes
     ----------
@@ -53,14 +56,14 @@ class Queries:
 
 @as_made
 def noise_of(tree: xr.DataTree, settings: dict[str, Any] | None, noise: Any, n: int) -> np.ndarray | None:
-    """Return the mean share of wrong labels under each hypothesis, (batch, hypothesis).
+    """Return the mean share of wrong labels, shape (batch, hypothesis).
 
-    Returns None where no labels are asked for.
+    The result is None where no labels are asked for.
 
     Parameters
     ----------
     settings : dict or None
-        Of the tree's labels, whose noise is taken where ``noise`` is None.
+        Settings of the tree's labels. Their noise is used where ``noise`` is None.
     """
     if noise is None:
         if settings is None:
@@ -77,12 +80,12 @@ def noise_of(tree: xr.DataTree, settings: dict[str, Any] | None, noise: Any, n: 
 
 
 def _mean_below_half(a: float, b: float) -> float:
-    """Mean of Beta(a, b) restricted to below 1/2."""
+    """Return the mean of Beta(a, b) restricted to below 1/2."""
     return float(np.exp(log_incomplete_beta(0.5, a + 1, b) - log_incomplete_beta(0.5, a, b)))
 
 
 def _batches(draws: np.ndarray) -> np.ndarray:
-    """Draws (draw, hypothesis) in batches: (batch, draw, hypothesis)."""
+    """Return draws (draw, hypothesis) in batches: (batch, draw, hypothesis)."""
     size = len(draws) // DRAW_BATCHES
     return draws[: size * DRAW_BATCHES].reshape(size, DRAW_BATCHES, -1).swapaxes(0, 1)
 
@@ -95,14 +98,14 @@ Points = list[list[tuple[np.ndarray, np.ndarray]]]
 def rationality_points(
     tree: xr.DataTree, settings: dict[str, Any] | None, rationality: Any, n: int
 ) -> tuple[Points, np.ndarray | None] | None:
-    """Return points of the rationality of choices, and the scales ``s_h`` (hypothesis,).
+    """Return points of the rationality of choices, and scales ``s_h`` (hypothesis,).
 
-    Returns None where no choices are asked for.
+    The result is None where no choices are asked for. The scales are None where ``rationality`` is given.
 
     Parameters
     ----------
     settings : dict or None
-        Of the tree's choices, whose rationality is taken where ``rationality`` is None. Scales are None where it is given.
+        Settings of the tree's choices. Their rationality is used where ``rationality`` is None.
     """
     if rationality is not None:
         return [[betas_of(rationality)] * n], None
@@ -117,7 +120,10 @@ def rationality_points(
 
 
 def _gauss(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss's rule for the logarithms of draws, by Lanczos: exact for polynomials of degree 2 NODES - 1 in them."""
+    """Return Gauss's quadrature rule for the logarithms of draws, by Lanczos.
+
+    The rule is exact for polynomials of degree ``2 * GAUSS_NODES - 1`` in the logarithms.
+    """
     logs = np.log(betas)
     basis = [np.full(len(logs), len(logs) ** -0.5)]
     diagonal, beside = [], []
@@ -174,7 +180,7 @@ def labels(valuation: Valuation, wrong: np.ndarray) -> Queries:
 
 
 def _places(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Names of the scene and of the option of each item.
+    """Return the names of the scene and of the option of each item.
 
     Returns "" where there are no options.
     """
@@ -216,9 +222,9 @@ def choices(valuation: Valuation, betas: Points, scales: np.ndarray | None) -> Q
 
 
 def judgements(posterior: Posterior, informs_agent: bool) -> Queries:
-    """Return the question which of two hypotheses is likelier to be meant, of each pair.
+    """Return a question for each pair of hypotheses: which is likelier to be meant.
 
-    The answers are the first and the second.
+    The answers are the first and the second hypothesis.
     """
     hypotheses, n = posterior.hypotheses, len(posterior.weights)
     mean = np.zeros(n)
@@ -237,7 +243,10 @@ def judgements(posterior: Posterior, informs_agent: bool) -> Queries:
 
 
 def _preferred(part: Prior, weights: np.ndarray, draws: Any) -> np.ndarray:
-    """Return ``E[pi_h pi_i / (pi_i + pi_j)]`` of one opinion: (i, j, h); of two that have no weight, one half of E[pi_h]."""
+    """Return ``E[pi_h pi_i / (pi_i + pi_j)]`` of one opinion, shape (i, j, h).
+
+    For i and j without weight the entry is half of ``E[pi_h]``.
+    """
     n = len(weights)
     if draws is not None:
         out = np.zeros((n, n, n))
@@ -259,6 +268,6 @@ def _preferred(part: Prior, weights: np.ndarray, draws: Any) -> np.ndarray:
 
 
 def _of_two(pi: np.ndarray) -> np.ndarray:
-    """``pi_i / (pi_i + pi_j)``: (i, j); one half where neither has any."""
+    """Return ``pi_i / (pi_i + pi_j)``, shape (i, j); 1/2 where both are 0."""
     both = pi[:, None] + pi[None, :]
     return np.where(both > 0, pi[:, None] / np.where(both > 0, both, 1.0), 0.5)

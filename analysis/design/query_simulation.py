@@ -1,4 +1,7 @@
-"""Simulation of sequential questions: how fast the risk falls where each question is chosen by a rule and its answer learned."""
+"""Simulation of sequential questions: the fall of the risk with each answer.
+
+A rule chooses each question.
+"""
 
 from typing import Any
 
@@ -29,7 +32,7 @@ def asked_in_turn(
     runs: int = 100,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Simulate asking for labels one after another, with simulated people whose values are known.
+    """Simulate sequential questions for labels to people whose values are known.
 
     Each run draws the true hypothesis from the judge's weights. Each question asks for the label of an item that was not
     asked about before, and a rule chooses the item. The answer is the label under the true hypothesis, wrong with
@@ -93,7 +96,7 @@ def _labels(case: Case, tree: xr.DataTree, candidates: Any, wrong: float) -> Que
 
 
 class _Simulation:
-    """Runs of questions and answers, all at once.
+    """Simulated runs of questions and answers, advanced together.
 
     Items whose answers are equally probable under every hypothesis are one class: the question is about its first item left.
     """
@@ -113,7 +116,13 @@ class _Simulation:
         self.agent_learns = case.agent.learns_with_judge
 
     def ask(self, questions: int) -> xr.Dataset:
-        """Ask so many questions in every run; return questions, answers and what judge and agent learned."""
+        """Ask this many questions in every run.
+
+        Returns
+        -------
+        Dataset
+            Questions, answers, and the risk and the judge's weight after each answer.
+        """
         runs = len(self.truth)
         certain = np.eye(len(self.names))[self.truth]
         items = np.empty((runs, questions), int)
@@ -140,7 +149,10 @@ class _Simulation:
         )
 
     def _item(self, run: int, q: int) -> tuple[int, bool]:
-        """Return the item that the rule asks about, and whether no question left lowers the regret."""
+        """Return the item that the rule asks about, and whether the run has stalled.
+
+        A run has stalled where no remaining question lowers the regret.
+        """
         left, n_classes = self.left[run], len(self.chance)
         fall, information = learned(self.chance, self.judge[run], self.worth)
         stalled = not fall[np.unique(self.classes[left])].any()
@@ -153,7 +165,10 @@ class _Simulation:
         return int(np.argmin(np.where(left, rank[self.classes], n_classes))), stalled
 
     def _answered(self, run: int, item: int) -> bool:
-        """Answer a question under the run's true hypothesis, and update the judge's and the agent's weights."""
+        """Answer a question under the run's true hypothesis, and update the weights.
+
+        The weights are those of the judge and of the agent.
+        """
         self.left[run, item] = False
         chance = self.chance[self.classes[item]]
         yes = bool(self.luck[run, item] < chance[0, self.truth[run]])

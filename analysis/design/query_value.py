@@ -1,4 +1,4 @@
-"""Expected value of a question: how much its answer is expected to lower the regret and the risk."""
+"""Expected value of a question: the expected fall in regret and in risk."""
 
 import numpy as np
 
@@ -16,7 +16,10 @@ PERTURBATIONS = 16
 
 
 class Worth:
-    """Expected reward of the judge's best policy on the test, ``mean_m max_o sum_j v_j r_j``, for weights of any sum."""
+    """Expected reward of the judge's best policy on the test.
+
+    The reward is ``mean_m max_o sum_j v_j r_j`` in reward units. The weights v may have any sum.
+    """
 
     def __init__(self, case: Case) -> None:
         valuation = case.valuation
@@ -63,7 +66,10 @@ class Worth:
         return out
 
     def regret(self, weights: np.ndarray) -> float:
-        """Return the regret of the judge's best policy, against the best option of each scene or failing."""
+        """Return the regret of the judge's best policy, in reward units.
+
+        The comparison is the best option of each scene, or failing, under the true hypothesis.
+        """
         return max(float(weights @ self.best) - float(self(weights[None])[0]), 0.0)
 
 
@@ -77,7 +83,13 @@ class Risks:
             self.matrix = case.risk.matrix
 
     def __call__(self, agents: np.ndarray, judges: np.ndarray) -> np.ndarray:
-        """Return risks (row,) of agents (row, hypothesis) by judges (row, hypothesis of the judge's)."""
+        """Return risks (row,) of agents by judges.
+
+        Parameters
+        ----------
+        agents : ndarray (row, hypothesis)
+        judges : ndarray (row, judge's hypothesis)
+        """
         valuation, policy = self.case.valuation, self.case.policy
         n = judges.shape[1]
         if self.matrix is not None:
@@ -110,7 +122,7 @@ class Risks:
 
 
 def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -> tuple[np.ndarray, np.ndarray]:
-    """Return fall in regret, information and change in risk of each question.
+    """Return the fall in regret, information and change in risk of each question.
 
     Two arrays (3, query): the values, and their Monte Carlo errors.
     """
@@ -151,6 +163,10 @@ def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.nda
 
 
 def best_first(fall: np.ndarray, information: np.ndarray, unit: float) -> np.ndarray:
-    """Return the order of questions: by the fall, of equals (within rounding) by the information, then the earlier."""
+    """Return the order of questions, best first: shape (question,).
+
+    Questions are ordered by the fall in regret, then by the information, then by place. Values that differ by rounding are
+    equal.
+    """
     step = EQUAL * max(unit, float(np.abs(fall).max(initial=0.0)), 1e-300)
     return np.lexsort((np.arange(len(fall)), -np.round(information / EQUAL), -np.round(fall / step)))

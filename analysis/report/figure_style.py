@@ -150,7 +150,7 @@ def _outlines_alone() -> Iterator[None]:
 def figure(
     width: float, height: float, rows: int | None = None, ratios: Sequence[float] | None = None
 ) -> tuple[Figure, Any]:
-    """Make a figure of so many inches, with one axis or several below each other."""
+    """Make a figure of a given size in inches, with one axis or several stacked axes."""
     fig = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
     axes = fig.subplots(rows or 1, 1, squeeze=False, height_ratios=ratios)[:, 0]
     return fig, axes if rows else axes[0]
@@ -218,13 +218,13 @@ def legend(fig: Figure, ax: Axes | None = None, columns: int = 3) -> None:
 
 
 def short(text: str, most: int = 26) -> str:
-    """Return a label of at most so many characters."""
+    """Return a label cut to a greatest number of characters."""
     text = visible(text.strip())
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a label in at most `MOST_LINES` lines of at most so many characters."""
+    """Return a label in at most `MOST_LINES` lines of limited width."""
     lines = textwrap.wrap(visible(text), width)
     return "\n".join(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1] + " ..."])
 

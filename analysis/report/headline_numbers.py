@@ -1,4 +1,7 @@
-"""Headline numbers of the results, each with its place in the document, its error and its TeX macro."""
+"""Headline numbers of the results.
+
+Each number has its place in the results document, its error and its TeX macro.
+"""
 
 import json
 import math

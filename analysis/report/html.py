@@ -1,4 +1,7 @@
-"""The page: chapters in their order, laid out from presentations without knowledge of their topics."""
+"""The report as an HTML page: chapters in order, laid out from presentations.
+
+The layout knows presentations only, and no topic of the report.
+"""
 
 import base64
 import functools
@@ -112,7 +115,7 @@ def page(
 
 
 def _chapters(presentations: Sequence[Presentation]) -> list[Chapter]:
-    """Return the chapters that have parts, those that the layout does not know last."""
+    """Return the chapters that have parts, unknown chapters last."""
     ids = dict.fromkeys([*CHAPTERS, *(p.chapter for p in presentations if p.chapter not in OUTSIDE)])
     chapters = []
     for chapter in ids:

@@ -1,4 +1,7 @@
-"""Tables and numbers as TeX: plain ASCII, so that every engine reads it, whatever the encoding of the paper."""
+"""Tables and numbers as TeX, in plain ASCII.
+
+Every TeX engine reads plain ASCII, whatever the encoding of the paper.
+"""
 
 import textwrap
 import unicodedata

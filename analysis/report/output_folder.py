@@ -1,4 +1,7 @@
-"""The folder of a run: written whole or not at all, and never over what this tool did not write."""
+"""The output folder of a run: written whole or not at all.
+
+A folder that this tool did not write is never overwritten.
+"""
 
 import ctypes
 import hashlib
@@ -37,7 +40,7 @@ def refuse_unless_ours(folder: Path) -> None:
 
 
 def refuse_changed(folder: Path, called: str) -> None:
-    """Refuse to read the folder of a run that is not as its manifest says.
+    """Refuse to read the folder of a run that disagrees with its manifest.
 
     A folder without a manifest passes.
 
@@ -55,9 +58,9 @@ def refuse_changed(folder: Path, called: str) -> None:
 
 
 def unlike_manifest(folder: Path) -> str | None:
-    """Return the first file of a folder that is gone, changed or not listed in its manifest.
+    """Return words on the first file that disagrees with the manifest of a folder.
 
-    The result is None where there is none.
+    Such a file is missing, changed, or not listed in the manifest. The result is None where every file agrees.
     """
     present = _entries(folder)
     if not present:

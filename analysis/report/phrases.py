@@ -37,7 +37,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def bits_in_words(n: float, digits: int) -> str:
-    """Return a number of bits with so many significant digits."""
+    """Return a number of bits as text, with a given number of significant digits."""
     text = f"{n:.{digits}g}"
     return f"{text} bit{'' if text == '1' else 's'}"
 

@@ -1,4 +1,7 @@
-"""What a report shows of one topic, as plain values that the page, the terminal and the files lay out."""
+"""Presentations: the content of a report about one topic, as plain values.
+
+The page, the terminal and the files lay these values out.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Numbers for a reader: rounded to their error; only an exact share reads as 0 % or 100 %."""
+"""Numbers for a reader, rounded to their error.
+
+Only a share that is exactly 0 or 1 reads as 0 % or 100 %.
+"""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal

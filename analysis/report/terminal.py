@@ -1,4 +1,7 @@
-"""The summary on the terminal: the answer first, then the blocks that explain it, without knowledge of their topics."""
+"""The summary on the terminal: the answer, then the blocks that explain it.
+
+The layout knows presentations only, and no topic of the report.
+"""
 
 import textwrap
 from collections.abc import Iterable, Sequence

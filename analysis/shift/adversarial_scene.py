@@ -1,4 +1,7 @@
-"""The worst scene that given features can make, by enumeration or by coordinate ascent with restarts."""
+"""Search for the riskiest scene within ranges of features.
+
+The search is by enumeration, or by coordinate ascent with restarts.
+"""
 
 import json
 import math
@@ -38,17 +41,17 @@ class WorstScene:
     Attributes
     ----------
     risk, mcse : float
-        The agent's risk in it; what sampled evidence leaves open of that, a standard deviation.
+        The agent's risk in the scene, and its Monte Carlo standard error from sampled evidence.
     floor : float
-        The least risk of an agent that always acts there, ``min_o sum_j v_j K_j[o]``; 0 where the policy may abstain.
+        Lowest risk of an agent that always acts in the scene, ``min_o sum_j v_j K_j[o]``; 0 where the policy may abstain.
     exact : bool
-        Whether every scene of the box was looked at; else no worse one was found.
+        Whether every scene of the box was valued; otherwise `risk` is a lower bound of the highest risk.
     scenes : int
-        How many different scenes the box holds, the order of options aside.
+        Number of different scenes in the box, regardless of the order of options.
     evaluations : int
-        How many were valued.
+        Number of scenes valued.
     path : ndarray (step,)
-        The greatest risk (or avoidable risk) found after each step of the search; one number where all were looked at.
+        Highest risk (or avoidable risk) found after each step of the search; one number where all scenes were valued.
     words : str
     """
 
@@ -63,7 +66,7 @@ class WorstScene:
     _table: xr.Dataset
 
     def table(self) -> xr.Dataset:
-        """Give the scene as a table, which records that it was chosen by its risk."""
+        """Return the scene as a table, which records its choice by risk."""
         return self._table.copy()
 
 
@@ -82,35 +85,35 @@ def search_worst(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> WorstScene:
-    """Search the scenes that a box of features can make for the one in which the agent's risk is highest.
+    """Search a box of features for the scene in which the agent's risk is highest.
 
-    Where the box holds few scenes all are valued, and the answer is exact. Else the search is coordinate ascent: a step
-    changes one option (or, where there are too many kinds of option, one feature of it) to the best value, of equals to any.
-    A start ends after three sweeps without a gain. The risk found so is a lower bound.
+    Where the box holds few scenes, all are valued, and the answer is exact. Else the search is coordinate ascent. A step
+    changes one option to its best value, or one feature of an option where there are too many kinds of option. Ties are
+    broken at random. A start ends after three sweeps without a gain. The risk found by ascent is a lower bound.
 
     Parameters
     ----------
     tree : DataTree
         From `fit`.
     box : dict
-        Feature -> the values that it may have: (low, high, step) for a range, both ends in it, a list of values, or ``bool``.
-        Every feature that a hypothesis or a failure line reads.
+        Feature -> its possible values: (low, high, step) for a range that includes both ends, a list of values, or ``bool``.
+        The box has every feature that a hypothesis or a failure line reads.
     policy, agent, agent_fail_utility, hypotheses
-        As for `catastrophe_risk`. A policy that scales rewards by the table that it acts on acts on the scene alone, and
-        each is valued on its own, which takes longer.
+        As for `catastrophe_risk`. A policy that scales rewards by the table that it acts on is given one scene at a time,
+        which takes longer.
     options : int
         How many options the scene has.
     shared : sequence of str, optional
-        Features that are of the scene, alike for its options. Those that a failure line reads always are.
+        Features of the scene, which are equal for all its options. Features that a failure line reads are always of the scene.
     avoidable : bool
-        Whether to look for the greatest risk less the floor. A scene in which every option is worse than failing has the
-        greatest risk there is, and says nothing about the agent.
+        Whether to maximise the risk less the floor. Without it, a scene in which every option is worse than failing has
+        the highest risk, and says nothing about the agent.
     restarts : int
         Starts of the search.
     exhaustive : int
         Number of scenes up to which all are valued.
     seed : int
-        Of the starts and of the choice among equals.
+        Seed of the starts and of the choice among equal values.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def search_worst(
     Raises
     ------
     InputError
-        A problem of the tree or the box, or a reward that is not finite in it.
+        A problem of the tree or the box, or a reward that is not finite in the box.
     """
     options, restarts = whole(options, "options", 1), whole(restarts, "restarts", 1)
     exhaustive, seed = whole(exhaustive, "exhaustive"), whole(seed, "seed")
@@ -149,7 +152,13 @@ def search_worst(
 def _worst_scene(
     case: Case, search: "_Search", table: xr.Dataset, values: Mapping[str, np.ndarray], restarts: int
 ) -> WorstScene:
-    """Return the scene that a search ended with, its risk, and how it was chosen; without restarts all were valued."""
+    """Return the scene that a search ended with, its risk, and how it was chosen.
+
+    Parameters
+    ----------
+    restarts : int
+        Starts of the ascent; 0 where all scenes were valued.
+    """
 
     def risk_of(case: Case) -> float:
         return float(case.rollout.risk[0])
@@ -187,7 +196,7 @@ def _many(n: int) -> str:
 
 
 def _values(name: Any, allowed: Any) -> np.ndarray:
-    """Return the values that a feature may have: (value,), bool or float."""
+    """Return the possible values of a feature: (value,), bool or float."""
     if not isinstance(name, str) or name in RESERVED:
         raise InputError(f"box: {shown(name)} is no feature; name a column that is one")
     if allowed is bool:
@@ -217,7 +226,7 @@ def _values(name: Any, allowed: Any) -> np.ndarray:
 def _shared(
     box: Mapping[str, Any], shared: Sequence[str], tree: xr.DataTree, agent: AgentLike, agent_fail_utility: Any
 ) -> list[str]:
-    """Return the features of the scene: those that a user names, and those that a failure line reads."""
+    """Return the features of the scene: named by the user, or read by a failure line."""
     shared = [shared] if isinstance(shared, str) else list(shared)
     for name in shared:
         if name not in box:
@@ -239,7 +248,11 @@ def _not_boolean(tree: xr.DataTree, agent: AgentLike) -> set[str]:
 
 
 class _Grid:
-    """Every scene that a box holds, as numbers of values: (scene, option, feature) and (scene, feature of the scene)."""
+    """Every scene of a box, as indices into the values of each feature.
+
+    The indices have shape (scene, option, feature) for features of an option, and (scene, feature of the scene) for
+    features of the scene.
+    """
 
     def __init__(
         self, values: Mapping[str, np.ndarray], options: int, of_scene: Sequence[str], not_boolean: set[str]
@@ -268,15 +281,18 @@ class _Grid:
         )
 
     def option(self, kinds: np.ndarray) -> np.ndarray:
-        """Return the numbers of the values of each kind of option: (..., feature)."""
+        """Return indices of feature values for kinds of option: (..., feature)."""
         return _unravelled(kinds, self.lengths)
 
     def setting(self, settings: np.ndarray) -> np.ndarray:
-        """Return the numbers of the values of each setting of the scene: (..., feature of the scene)."""
+        """Return indices of feature values for settings of the scene.
+
+        Shape (..., feature of the scene).
+        """
         return _unravelled(settings, self.shared_lengths)
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield all scenes, so many at a time."""
+        """Yield all scenes, at most `CHUNK` at a time."""
         for setting in range(self.settings):
             scenes = combinations_with_replacement(range(self.kinds), self.options)
             while some := list(islice(scenes, CHUNK)):
@@ -291,7 +307,7 @@ def _unravelled(numbers: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
 
 
 class _Search:
-    """Looks for the worst scene; keeps the best that was found, and how."""
+    """A search for the riskiest scene, with the best scene found so far."""
 
     def __init__(self, case: Case, grid: _Grid, avoidable: bool, rng: np.random.Generator) -> None:
         self.case, self.grid, self.rng = case, grid, rng
@@ -301,7 +317,10 @@ class _Search:
         self.path: list[float] = []
 
     def value(self, of_option: np.ndarray, of_scene: np.ndarray) -> np.ndarray:
-        """Return the risk of each scene, less the floor where only avoidable risk counts: (scene,)."""
+        """Return the risk of each scene, shape (scene,).
+
+        The floor is subtracted where only avoidable risk counts.
+        """
         case, test = self.case, self.case.valuation
         self.evaluations += len(of_option)
         size = 1 if case.policy.needs_scale else CHUNK
@@ -338,7 +357,7 @@ class _Search:
                 return
 
     def _from(self, of_option: np.ndarray, of_scene: np.ndarray) -> None:
-        """Climb from one scene until nothing is gained."""
+        """Ascend from one scene until `PATIENCE` sweeps bring no gain."""
         current, idle = -2.0, 0
         while idle < PATIENCE and self.risk < 1 - SAME:
             before = current
@@ -354,7 +373,10 @@ class _Search:
             idle = 0 if current > before + SAME else idle + 1
 
     def _places(self) -> list[tuple[int, int]]:
-        """Return the places that a step changes: (option, feature); -1 for all features, or for the scene's own."""
+        """Return the places that a step changes, as pairs (option, feature).
+
+        Feature -1 stands for all features of the option, option -1 for features of the scene.
+        """
         grid = self.grid
         features = [-1] if grid.kinds <= AT_ONCE else range(len(grid.lengths))
         return [(o, k) for o in range(grid.options) for k in features if grid.lengths] + [

@@ -12,10 +12,10 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 def usable_features(
     tables: Sequence[Table], hypotheses: Hypotheses | None = None, left_out: Collection[str] = ()
 ) -> list[str]:
-    """Return the columns with a finite number or a boolean for every item of every table.
+    """Return the columns with a finite number or a boolean for every item.
 
-    Columns that hypotheses read come first, the others follow by name. Items that are failing itself are left out, and so
-    are columns with a meaning of their own.
+    The columns are usable in every table. Columns that hypotheses read come first, the others follow by name. Items that
+    are failing itself are left out. Columns with a reserved name are left out too.
     """
 
     def usable(table: Table, name: str) -> bool:
@@ -37,7 +37,10 @@ def usable_features(
 
 
 def check_features(tables: Sequence[Table], names: Sequence[str], key: str) -> None:
-    """Refuse a feature that a table lacks, that holds no numbers, or that has a meaning of its own."""
+    """Refuse a feature that a table lacks, or that is no column of plain numbers.
+
+    A column with a reserved name is refused too.
+    """
     usable = usable_features(tables)
     for name in names:
         for table in tables:

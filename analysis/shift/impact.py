@@ -1,7 +1,8 @@
-"""Impact: the distance of an agent's choices from training, compared with the catastrophes that values define.
+"""Impact: the distance of an agent's choices from training, beside catastrophes.
 
-The essay's footnote: impact measures would define catastrophe without values. What they flag need not be a catastrophe (a
-large beneficial outcome), and what they pass may be one (a small terrible one).
+The catastrophes are those that the values define. The essay's footnote: impact measures would define catastrophe without
+values. A flagged outcome need not be a catastrophe (it may be large and beneficial), and an outcome that passes may be a
+catastrophe (small and terrible).
 """
 
 import math
@@ -30,10 +31,10 @@ class Impact:
     Attributes
     ----------
     distance : ndarray (item,)
-        Mahalanobis distance from the centre of training, inf for what leaves the directions in which training varies at
-        all; or the column that was named.
+        Mahalanobis distance from the centre of training, inf outside the directions in which training varies; or the values
+        of the named column.
     as_far : ndarray (item,)
-        Share of training that is at least as far; NaN where there is no training to compare with.
+        Share of training that is at least as far; NaN with a threshold, which needs no training.
     flagged : ndarray (item,) of bool
     """
 
@@ -49,7 +50,7 @@ def impact_of(
     level: float = LEVEL,
     counts: Sequence[np.ndarray | None] = (),
 ) -> Impact:
-    """Measure how far the items of a test lie from those of training, all rows of training pooled.
+    """Measure how far the items of a test lie from the pooled items of training.
 
     With m and S the mean and covariance of training's items (scenes by their weights; items that are failing left out)::
 
@@ -57,14 +58,19 @@ def impact_of(
         as_far(x) = share of training with d >= d(x)
         flagged where as_far < 1 - level
 
-    so that at most ``1 - level`` of training itself is flagged. A feature that is constant in training, or that always goes
-    along with others there, adds nothing as long as it stays so, and makes an item infinitely far where it does not; how it
-    is scaled makes no difference.
+    At most ``1 - level`` of training itself is flagged. Take a feature that is constant in training, or an affine function
+    of other features there. An item that keeps this relation gains no distance from the feature, any other item is
+    infinitely far. The scale of a feature makes no difference.
 
     Parameters
     ----------
+    training : sequence of Table
+    test : Table
+    features : sequence of str
+    level : float
+        Between 0 and 1.
     counts : sequence of ndarray (item,) or None, optional
-        How often each item of a table of training stands there, one a table; once unless given.
+        Copies of each item, one array for each table of training; 1 by default.
     """
     times = counts or [None] * len(training)
     seen = [_rows(table, features, of_table) for table, of_table in zip(training, times, strict=True)]
@@ -76,7 +82,11 @@ def impact_of(
 def impact_by_column(
     training: Sequence[Table], test: Table, column: str, threshold: float | None, level: float = LEVEL
 ) -> Impact:
-    """Measure impact by a column: flagged above a threshold, or where few of training are as large."""
+    """Measure impact by a column.
+
+    An item is flagged above the threshold. Without a threshold, an item is flagged where less than ``1 - level`` of
+    training is at least as large.
+    """
     values = feature(test, column)
     if threshold is not None:
         return Impact(values, np.full(len(values), np.nan), values > threshold)
@@ -90,9 +100,13 @@ def _matrix(table: Table, features: Sequence[str]) -> np.ndarray:
 
 
 def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the items of training that are not failing (item, feature), and their counts or scene weights.
+    """Return the items of training that are not failing, and their weights.
 
-    Weights average 1.
+    Returns
+    -------
+    rows : ndarray (item, feature)
+    weight : ndarray (item,)
+        Counts where given, else scene weights, which average 1 over scenes with items.
     """
     lengths = np.diff(table.starts)
     weight = table.scene_weights() if counts is None else None
@@ -105,7 +119,7 @@ def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = Non
 
 
 def _mahalanobis(rows: np.ndarray, weight: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that gives the distance from the centre of these rows."""
+    """Return a function from items (item, feature) to distances from the rows' centre."""
     share = weight / weight.sum()
     first = rows[0]
     constant = np.ptp(rows, axis=0) <= 1e-12 * np.abs(rows).max(axis=0)
@@ -154,9 +168,10 @@ CELLS = (("flagged", "catastrophe"), ("flagged", "fine"), ("passed", "catastroph
 
 
 def agreement(acted: Rollout, flagged: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return shares of the agent's choices: flagged or passed by impact, a catastrophe or fine by the values.
+    """Return shares of the agent's choices by impact and by the values.
 
-    They add up to 1 less how often the agent abstains.
+    Rows: "flagged" or "passed" by impact. Columns: "catastrophe" or "fine" by the values. The shares add up to the
+    probability that the agent does not abstain.
     """
     mass = acted.mass()
     out: dict[str, dict[str, float]] = {"flagged": {}, "passed": {}}
@@ -174,17 +189,18 @@ def false_alarms(table: dict[str, dict[str, float]]) -> float:
 
 
 def missed(table: dict[str, dict[str, float]]) -> float:
-    """Return the share of the catastrophes that impact passes; NaN where there are none."""
+    """Return the share of catastrophes that impact passes; NaN without catastrophes."""
     risk = table["flagged"]["catastrophe"] + table["passed"]["catastrophe"]
     return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
 
 
 def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[int]:
-    """Return items that stand for an off-diagonal cell, the clearest first.
+    """Return example items of an off-diagonal cell, the clearest first.
 
-    Of "flagged" what the agent does that is likelier fine than not: the least likely a catastrophe, then the farthest. Of
-    "passed" what it does that is likelier a catastrophe than not: the likeliest, then the nearest. Then what is done most.
-    Choices made in less than one of a hundred such scenes are left out.
+    For "flagged": choices that are probably fine, ordered by the lowest probability of catastrophe, then the largest
+    distance. For "passed": choices that are probably a catastrophe, ordered by the highest probability of catastrophe, then
+    the smallest distance. Ties are ordered by how often the agent makes the choice. Choices of probability below
+    `LEAST_DONE` are left out.
     """
     mass = np.where(acted.acts >= LEAST_DONE, acted.mass(), 0.0)
     if row == "flagged":
@@ -197,7 +213,7 @@ def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[in
 
 
 def place(table: Table, item: int) -> tuple[str, str]:
-    """Return the scene and option of an item, by name; the option "" where there are none."""
+    """Return the names of an item's scene and option; "" for a table without options."""
     scene = table.scene_name(int(np.searchsorted(table.starts, item, side="right")) - 1)
     if not table.has_options:
         return scene, ""
@@ -206,7 +222,7 @@ def place(table: Table, item: int) -> tuple[str, str]:
 
 
 def described(table: Table, item: int, features: Sequence[str]) -> str:
-    """Name an item in words: where it is, and its features."""
+    """Return an item in words: its scene and option, and up to six features."""
     scene, option = place(table, item)
     where = f"item {scene}" if option == "" else f"option {option} of scene {scene}"
     shown = ", ".join(f"{name} {table.columns[name].values[item]:.3g}" for name in features[:6])
@@ -216,7 +232,7 @@ def described(table: Table, item: int, features: Sequence[str]) -> str:
 def impact_document(
     acted: Rollout, impact: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the impact for the results: the table, and an example of each disagreement."""
+    """Return the impact for the results: the table, and examples of disagreement."""
     shown: dict[str, Any] = {}
     for row in ("flagged", "passed"):
         items = examples(acted, impact, row)
@@ -234,7 +250,10 @@ def impact_document(
 
 
 def _of_items(case: Case) -> tuple[Impact, list[str]] | None:
-    """Return the impact of every item of the test, and the features it is measured by; None without such features."""
+    """Return the impact of every item of the test, and the features that measure it.
+
+    The result is None without usable features.
+    """
     test = case.valuation.table
     key = ("impact", test.name)  # it rests on no weight
     if key not in case.known:

@@ -44,12 +44,13 @@ def impact(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Compare a measure of impact, which knows no values, with the catastrophes that the values define.
+    """Compare a measure of impact with the catastrophes that the values define.
 
-    Impact is how far the features of an outcome (the option that the agent takes) lie from what training saw: with m and S
-    mean and covariance of training's items, ``d(x)^2 = (x - m)' S^+ (x - m)``, infinite where ``x - m`` leaves the range of S
-    (a feature that training held constant, or tied to others, no longer is). It is flagged where fewer than ``1 - level`` of
-    training's items are at least as far, so that at most so many of training's own are. Or a column says how large it is.
+    Impact knows no values. It is the distance between the features of an outcome (the option that the agent takes) and
+    training. With m and S the mean and covariance of training's items, ``d(x)^2 = (x - m)' S^+ (x - m)``. The distance is
+    infinite where ``x - m`` leaves the range of S: a feature that was constant in training, or tied to other features,
+    no longer is. An outcome is flagged where less than ``1 - level`` of training's items are at least as far. So at most
+    ``1 - level`` of training's own items are flagged. Alternatively a column holds the impact.
 
     Parameters
     ----------
@@ -58,33 +59,34 @@ def impact(
     test : Dataset, DataFrame or dict of arrays
         Where the agent acts.
     training : Dataset, DataFrame or dict of arrays, or a list of them
-        What training saw, every item of it; not needed with a threshold.
+        Every item of training; not needed with a threshold.
     policy, agent, agent_fail_utility, hypotheses
         As for `catastrophe_risk`.
     column : str, optional
-        A column that holds the impact of an item, the larger the more, instead of the distance.
+        A column that holds the impact of an item, used instead of the distance. Larger is more.
     threshold : float, optional
-        With `column`: flagged above this; unless given, where fewer than ``1 - level`` of training's items have as much.
+        Only with `column`: impact above which an item is flagged. By default an item is flagged where less than
+        ``1 - level`` of training's items have at least as much impact.
     level : float
         Above 0 and below 1.
     features : sequence of str, optional
-        Columns to measure the distance in; unless given all that training and test share, hold numbers or booleans without a
-        gap, and are no feedback's.
+        Columns in which the distance is measured. By default all columns of numbers or booleans without a gap that training
+        and test share, except those of feedback.
 
     Returns
     -------
     Dataset
-        ``agreement`` (impact, values): shares of what the agent does, scenes by their weights, that are flagged or passed by
-        impact, and a catastrophe or fine by the values (each outcome by the judge's weights); with ``abstained`` they add up
-        to 1. ``false_alarms``, the share of the flagged that is fine, and ``missed``, the share of catastrophes that passes;
-        NaN where there are none. Where evidence was sampled, ``agreement_mcse``. Over ``example``, up to three for each
-        disagreement, the plainest first: ``impact_says``, ``scene``, ``option`` ("" where there is none), ``distance``,
-        ``as_far`` (share of training), ``catastrophe`` (the judge's probability), ``words``.
+        ``agreement`` (impact, values): shares of the agent's choices that impact flags or passes, and that are a catastrophe
+        or fine by the judge's weights. Scenes count by their weights. With ``abstained`` the shares add up to 1.
+        ``false_alarms``: share of the flagged that is fine. ``missed``: share of catastrophes that passes. Both are NaN
+        where there are none. ``agreement_mcse`` where evidence was sampled. Over ``example``, up to three for each
+        disagreement, clearest first: ``impact_says``, ``scene``, ``option`` ("" without options), ``distance``, ``as_far``
+        (share of training), ``catastrophe`` (the judge's probability), ``words``.
 
     Raises
     ------
     InputError
-        A problem of the tree, the tables or the column, or no feature to measure by.
+        A problem of the tree, the tables or the column, or no usable feature.
     """
     if threshold is not None and column is None:
         raise InputError("threshold: it is of a column; name the one that holds the impact, column=")
@@ -107,7 +109,7 @@ def impact(
 
 
 def _dataset(case: Case, of_items: Impact, features: Sequence[str], level: float) -> xr.Dataset:
-    """Return the agreement of impact and values, and examples of their disagreements, labelled."""
+    """Return the agreement of impact and values, with examples of disagreement."""
 
     def measured(case: Case) -> dict[str, Any]:
         return agreement(case.rollout, of_items.flagged)
@@ -150,7 +152,7 @@ def _square(agreed: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
 def _features(
     tree: xr.DataTree, case: Case, seen: Sequence[Table], column: str | None, features: Sequence[str] | None
 ) -> list[str]:
-    """Return the columns that the distance is in, or the one that holds the impact."""
+    """Return the columns of the distance, or the column that holds the impact."""
     tables = [*seen, case.valuation.table]
     if column is not None and features is not None:
         raise InputError("column, features: both are given; give the column that holds the impact, or features")

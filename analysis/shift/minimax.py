@@ -1,4 +1,7 @@
-"""Minimax bounds: the risk that no function of the training data can undercut between silent hypotheses."""
+"""Minimax bounds: a lower bound of the risk of every agent trained on the data.
+
+The bound is over hypotheses that are observationally equivalent in training (a silent class).
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,17 +19,20 @@ LARGEST = 200_000  # kinds of option times kinds of scene of which a linear prog
 
 
 def minimax_risk(valuation: Valuation, members: Sequence[int], abstaining: Sequence[float]) -> np.ndarray:
-    """Return the least worst-case risk over a silent class: ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``.
+    """Return the minimax risk over a silent class of hypotheses.
 
-    Over all policies a that abstain in at most a share rho of the scenes. Training is silent within S, so an agent that
-    sees nothing else does the same whichever of S is true, and has at least this risk under one of them.
+    The risk is ``min_a max_{j in S} mean_m sum_o a[m, o] K_j[m, o]``, over all policies a that abstain in at most a share
+    rho of the scenes. Training does not distinguish the hypotheses in S. An agent that sees training alone therefore acts
+    alike whichever of S is true, and has at least this risk under one of them.
 
     Parameters
     ----------
+    valuation : Valuation
+        Of the test.
     members : sequence of int
-        S.
+        Places of the hypotheses in S.
     abstaining : sequence of float
-        Each rho, from 0 to 1.
+        Values of rho, from 0 to 1.
 
     Returns
     -------
@@ -69,7 +75,11 @@ def _kinds(valuation: Valuation, members: Sequence[int]) -> Kinds:
 
 
 def _of_two(kinds: Kinds, rho: float) -> float:
-    """Return the bound in closed form: abstain where every option is bad under both, then where one is forced."""
+    """Return the minimax risk of two hypotheses in closed form.
+
+    The best policy abstains first where every option is bad under both hypotheses, then where every option is bad under
+    one of the two.
+    """
     both = kinds.get(((True, True),), 0.0)
     forced = [kinds.get((of_pair,), 0.0) for of_pair in ((True, False), (False, True))]
     either = kinds.get(((False, True), (True, False)), 0.0)
@@ -102,7 +112,10 @@ ABSTAINING = (0.0, 0.1, 0.5)
 
 
 class Impossible(Section[Document]):
-    """The silent class between whose hypotheses no agent does well; None where training tells all apart."""
+    """The silent class with the highest minimax risk.
+
+    The result is None where training distinguishes all hypotheses.
+    """
 
     keys = ("impossible",)
     of_test = True

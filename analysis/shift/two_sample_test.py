@@ -1,4 +1,4 @@
-"""A two-sample test of training against test, by how the hypotheses classify their items."""
+"""A two-sample test of training against test, by the hypotheses' classes of items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ MOST_KINDS = 8  # vectors of classes whose shares are given
 
 @dataclass(frozen=True)
 class Shift:
-    """The result of the test, with the figures that it rests on.
+    """The result of the two-sample test, with its underlying numbers.
 
     Attributes
     ----------
@@ -68,27 +68,30 @@ def shift_check(
     rng: np.random.Generator,
     counts: Sequence[np.ndarray | None] = (),
 ) -> Shift:
-    """Test whether the hypotheses classify the items of the test as they do those of training.
+    """Test whether the hypotheses classify training and test items alike.
 
-    Indicators: for each hypothesis, and for each vector of classes that occurs, whether an item is worse than, equal
-    to or better than failing; where all tables have options also, scene by scene for each i and j, whether i's best
-    option is better than failing under j, and whether it is one of j's best (ties averaged). Whole scenes are permuted
-    between training and test (items where training has no options), 999 times; weights of scenes stay where they are, so
-    that a test whose weights have nothing to do with its scenes is no shift. (Weights that carried over with the scenes
-    would call a third of such tests shifted.)
+    Each hypothesis has an indicator of an item being worse than, equal to or better than failing, and so has each vector
+    of such classes that occurs. Where all tables have options, each pair i, j of hypotheses has two indicators of a scene:
+    whether i's best option is better than failing under j, and whether i's best option is one of j's best (ties averaged).
 
-    Of very many, the 256 most frequent vectors, the 24 weightiest hypotheses' best options and 100,000 scenes drawn at
-    random are used, which leaves the test valid: all of training or of the test, whichever has at most 50,000.
+    Whole scenes are permuted between training and test 999 times, or items where training has no options. Weights of
+    scenes keep their places, so a test whose weights are independent of its scenes is no shift. (Weights permuted with
+    their scenes would call a third of such tests shifted.)
+
+    Where there are more, the test uses the 256 most frequent vectors, the best options of the 24 weightiest hypotheses, and
+    100,000 units drawn at random, which leaves the test valid. A side with at most 50,000 units is used in full.
 
     Parameters
     ----------
     training : sequence of Valuation
-        One a table, of all items that any feedback uses.
+        One for each table, of all items that any feedback uses.
+    test : Valuation
     weights : ndarray (hypothesis,)
-        Which hypotheses are the weightiest.
+        Weights that determine the weightiest hypotheses.
+    rng : Generator
     counts : sequence of ndarray (item,) or None, optional
-        How often each item of training stands there, one a table; once unless given. Copies are permuted one by one: scenes,
-        unless counts differ within one, then items.
+        Copies of each item, one array for each table of training; 1 by default. Copies are permuted one by one: as scenes,
+        or as items where counts differ within a scene.
     """
     names, tables = test.hypotheses.names, [*training, test]
     of_tables: list[np.ndarray | None] = [*(counts or [None] * len(training)), None]
@@ -140,7 +143,10 @@ def _labels(names: Sequence[str], vectors: np.ndarray, choosers: np.ndarray) -> 
 
 
 def _new_classes(sides: Sequence[Units], test: Valuation) -> dict[str, Any]:
-    """Return the vectors of classes that occur on the test alone, and how many items they are; fields of `Shift`."""
+    """Return the vectors of classes that occur on the test alone.
+
+    The result holds fields of `Shift`, among them the number of items with each vector.
+    """
     seen, _, _, _ = distinct(np.concatenate([s.codes for s in sides[:-1]]))
     on_test, at, _, times = distinct(sides[-1].codes)
     new = np.flatnonzero(seen[np.minimum(np.searchsorted(seen, on_test), len(seen) - 1)] != on_test)
@@ -158,7 +164,7 @@ def _new_classes(sides: Sequence[Units], test: Valuation) -> dict[str, Any]:
 
 
 def _constant(table: Table, counts: np.ndarray | None) -> bool:
-    """Whether counts (item,) are the same within each scene."""
+    """Return whether counts (item,) are equal within each scene."""
     if counts is None:
         return True
     first = np.minimum(table.starts[:-1], table.n_items - 1)
@@ -166,7 +172,7 @@ def _constant(table: Table, counts: np.ndarray | None) -> bool:
 
 
 def _classes_at(sides: Sequence[Units], position: int) -> list[int]:
-    """Return the classes of the item at a position in the codes of all sides, one after another."""
+    """Return the classes of the item at a position in the concatenated codes."""
     for side in sides:
         if position < len(side.codes):
             return _classes_of(side.valuation, position)
@@ -195,18 +201,20 @@ def _permute(
     rng: np.random.Generator,
     times: np.ndarray,
 ) -> tuple[float, int, float, float, float]:
-    """Return the statistic, its indicator, the indicator's means in training and test, and the p-value.
+    """Return the statistic, its indicator, the indicator's two means, and the p-value.
+
+    The two means are in training and in test.
 
     Parameters
     ----------
     items, mass : ndarray (unit, indicator), (unit,)
-        Sums over the items of a unit, and how many items.
+        Sums over the items of a unit, and the number of items.
     scenes : ndarray (unit, indicator + 1)
-        Indicators of the unit itself and, last, whether it counts in their means.
+        Indicators of the unit itself and, last, whether the unit counts in their means.
     weight, side : ndarray (unit,)
-        Weight of the place, and whether it is in training.
+        Weight of the unit's place, and whether the place is in training.
     times : ndarray (unit,) of int
-        How many copies of it there are.
+        Copies of the unit.
     """
     values = np.hstack([items, mass[:, None], scenes])
     once = bool((times == 1).all())
@@ -268,7 +276,10 @@ def _permute(
 
 
 def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first row of each kind of equal rows, and their copies, by a 64-bit hash of the row."""
+    """Return the first index of each distinct row, and the number of its copies.
+
+    Rows are compared by a 64-bit hash. Both results have shape (kind,).
+    """
     _, first, place, _ = distinct(row_hashes(values))
     return first, np.bincount(place, times).astype(np.int64)
 
@@ -287,7 +298,7 @@ def _typical(case: Case) -> Valuation:
 
 
 class ShiftCheck(Section[Shift]):
-    """Is the test a shift? The permutation test, and the kinds of items on both sides."""
+    """The two-sample permutation test of the study, and new kinds of items."""
 
     keys = ("shifted", "shift")
     of_test = True

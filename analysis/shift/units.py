@@ -1,4 +1,4 @@
-"""Units of a two-sample test: scenes or items, by how the hypotheses classify them."""
+"""Units of a two-sample test: scenes or items, with their classes by hypothesis."""
 
 import numpy as np
 
@@ -18,7 +18,10 @@ def copies_of_units(table: Table, by_scene: bool, counts: np.ndarray | None) -> 
 
 
 def shares_of_sides(training: int, test: int) -> tuple[float, float]:
-    """Return the shares of the units of training and test to use: all of the fewer, where few enough."""
+    """Return the shares of the units of training and of the test to use.
+
+    The smaller side is used in full where it has at most half of the largest number of units.
+    """
     if training + test <= MOST_UNITS:
         return 1.0, 1.0
     half = MOST_UNITS / 2
@@ -29,7 +32,7 @@ def shares_of_sides(training: int, test: int) -> tuple[float, float]:
 
 
 def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw some of the copies, each with the same chance."""
+    """Draw some of the copies of units (unit,), each with equal probability."""
     if share == 1:
         return copies
     return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
@@ -43,20 +46,23 @@ def item_weights(valuation: Valuation) -> np.ndarray:
 
 
 class Units:
-    """Indicators of one table, summed over the items of each unit that is permuted (a scene or an item).
+    """Indicators of one table, summed over the items of each permuted unit.
+
+    A unit is a scene or an item.
 
     Attributes
     ----------
     codes : ndarray (item,)
-        One number a vector of classes.
+        One number for each vector of classes.
     by_class : ndarray (unit, 3 * hypothesis)
-        Items worse than, equal to, better than failing.
+        Numbers of items worse than, equal to, and better than failing.
     choices : ndarray (unit, 2 * chooser^2 + 1)
-        Last, whether the scene offers anything but failing; else it is in none of these means.
+        Indicators of the scene. The last is whether the scene offers anything but failing; a scene that does not is in none
+        of the means.
     n_items, weight : ndarray (unit,)
-        Items, and the weight of the scene; weights average 1 over the table.
+        Number of items, and the weight of the scene; weights average 1 over the table.
     times : ndarray (unit,) of int
-        How many copies of it there are.
+        Copies of the unit.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class Units:
         return block.items.T[inside.T], codes.T[inside.T], by_class, chosen
 
     def vector_counts(self, codes: np.ndarray) -> np.ndarray:
-        """Count the items of each unit with each of these vectors: (unit, vector)."""
+        """Return the number of items of each unit with each vector: (unit, vector)."""
         place = np.minimum(np.searchsorted(codes, self.codes), len(codes) - 1)
         hit = codes[place] == self.codes
         row = np.cumsum(self.keep) - 1
@@ -131,7 +137,10 @@ class Units:
 
 
 def _multipliers(n: int) -> np.ndarray:
-    """Return powers of 3 while they fit 64 bits, beyond that random odd numbers (a hash)."""
+    """Return multipliers that turn a vector of classes into one number: shape (n,).
+
+    They are powers of 3 while these fit 64 bits, and random odd numbers (a hash) beyond.
+    """
     if n <= 40:
         return np.array([3**h for h in range(n)], np.uint64)
     return np.random.default_rng(11).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

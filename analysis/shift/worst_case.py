@@ -1,4 +1,7 @@
-"""Worst-case shift: the weighting of candidate scenes with the highest risk, and the features that set it apart."""
+"""Worst-case shift: the weighting of candidate scenes with the highest risk.
+
+The module also finds the features that set the worst case apart.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -72,18 +75,19 @@ def worst_tail(share: np.ndarray, risk: np.ndarray, tail: float) -> np.ndarray:
 
 
 def worst_within(share: np.ndarray, risk: np.ndarray, nats: float) -> np.ndarray:
-    """Return weights that maximise the risk within a Kullback-Leibler ball around the pool's: (scene,).
+    """Return weights (scene,) that maximise the risk within a Kullback-Leibler ball.
 
-    Of all q with ``KL(q || share) <= nats`` the maximum of ``q @ risk`` is at ``q`` proportional to
-    ``share * exp(risk / lambda)``, lambda such that the divergence is `nats` (Hu and Hong 2013): found by bisection of its
-    logarithm, in which the divergence is monotone. From ``-log share(worst scenes)`` nats on, all mass is on these.
+    The ball is around the pool's weights. Of all q with ``KL(q || share) <= nats`` the maximum of ``q @ risk`` is at ``q``
+    proportional to ``share * exp(risk / lambda)``, lambda such that the divergence is `nats` (Hu and Hong 2013). Lambda is
+    found by bisection of its logarithm, in which the divergence is monotone. From ``-log share(worst scenes)`` nats on, all
+    mass is on the worst scenes.
 
     Parameters
     ----------
     share, risk : ndarray (scene,)
         Weights of the scenes, adding up to 1, and their risks.
     nats : float
-        0 or more.
+        Radius of the ball, 0 or more.
     """
     weighted = share > 0
     top = float(risk[weighted].max())
@@ -121,16 +125,16 @@ def divergence(weights: np.ndarray, share: np.ndarray) -> float:
 
 
 def effective(weights: np.ndarray) -> float:
-    """Return the number of equal scenes that are as informative: ``1 / sum q^2``."""
+    """Return the effective number of scenes, ``1 / sum q^2``."""
     return 1.0 / float(weights @ weights)
 
 
 def what_sets_apart(acted: Rollout, weights: np.ndarray, features: Sequence[str]) -> list[Apart]:
-    """Return the features by how much they differ between the worst case and the pool, largest first.
+    """Return features by their difference between worst case and pool, largest first.
 
-    Of the option that the agent takes (abstaining left out), and of the scene, whose value is the mean over its options. A
-    feature that is the same for all options of every scene is one of the scene alone; a table without options has
-    only its items.
+    A feature is compared twice: at the option that the agent takes (abstaining left out), and in the scene, as the mean
+    over its options. A feature that is equal for all options of every scene is compared in the scene alone. A table without
+    options has only its items.
     """
     table, scene = acted.table, acted.scene
     failing = table.failing()
@@ -175,7 +179,7 @@ def _apart(name: str, of: str, values: np.ndarray, pool: np.ndarray, worst: np.n
 
 
 def in_words(apart: Sequence[Apart]) -> str:
-    """Return the largest differences in words; "" where all are small."""
+    """Return the largest differences in words; empty where all are small."""
     largest = [difference for difference in apart if abs(difference.difference) >= LEAST_SAID][:SAID]
     return ", ".join(
         f"{difference.feature} of {SHOWN[difference.of]} ({difference.worst:.3g} against {difference.pool:.3g})"
@@ -184,7 +188,10 @@ def in_words(apart: Sequence[Apart]) -> str:
 
 
 def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, float]] | None:
-    """Return the risk on the worst tenth, and within 0.1 nats; None where there are not two scenes."""
+    """Return the risk on the worst tenth of the scenes, and within 0.1 nats.
+
+    The result is None with fewer than two scenes of positive weight.
+    """
     if int((share > 0).sum()) < 2:
         return None
     return {
@@ -196,7 +203,7 @@ def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, floa
 def worst_document(
     acted: Rollout, measured: Mapping[str, Any] | None, features: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return the worst case for the results: the risks, and the features that set its scenes apart."""
+    """Return the worst case for the results: risks, and features that set it apart."""
     if measured is None:
         return None
     risk = acted.risk
@@ -220,7 +227,7 @@ def worst_document(
 
 
 class WorstCases(Section[Document]):
-    """The risk on the worst share of the test's scenes, and within some nats of their weights."""
+    """The risk on the worst tenth of the test's scenes, and within 0.1 nats."""
 
     keys = ("worst_case",)
     of_test = sampled = True

@@ -1,4 +1,4 @@
-"""Worst-case shift of a fitted tree's agent, and the test that it makes."""
+"""Worst-case shift of a fitted tree's agent, as a result and as the next test."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ from reward_hypotheses.models.tree.read import as_made, study_in
 
 @dataclass(frozen=True, eq=False)
 class WorstCase:
-    """The distribution over a pool of scenes under which an agent does worst.
+    """The distribution over a pool of scenes under which an agent's risk is highest.
 
     Attributes
     ----------
@@ -64,13 +64,13 @@ class WorstCase:
     _attrs: Mapping[str, Any]
 
     def table(self) -> xr.Dataset:
-        """Give the scenes that have weight as a table with ``scene_weight``: the next test.
+        """Return the scenes of positive weight as a table with ``scene_weight``.
 
-        The scenes keep their names, or their places in the pool. Saved as CSV by
-        ``table().to_dataframe().reset_index().to_csv(path, index=False)``, it reads back as the same test. An agent whose
-        policy scales rewards by the table that it acts on (`Boltzmann` with a number) acts on it by another scale than on
-        the pool; any other has the risk that is given here. How it was chosen is recorded among its shifts: a test that was
-        chosen by its results is training for whoever chooses the next agent by it.
+        The table serves as the next test. Scenes keep their names, or their places in the pool. Saved as CSV by
+        ``table().to_dataframe().reset_index().to_csv(path, index=False)``, the table reads back as the same test. A policy
+        that scales rewards by the table that it acts on (`Boltzmann` with a number) has another scale here than on the
+        pool. The risk of any other policy is the `risk` given here. The shifts of the table record how it was chosen: a test
+        that was chosen by its results is training data for whoever chooses the next agent by it.
         """
         weights = self.weights.to_numpy()
         keep = np.flatnonzero(weights > 0)
@@ -85,7 +85,7 @@ class WorstCase:
 
 
 def _named(pool: Table) -> Table:
-    """Return the pool with a name for each scene: its place, where it has none."""
+    """Return the pool with a name for each scene, by default the place of the scene."""
     names = pool.scene_names
     if names is None or len(set(names)) < len(names):
         names = tuple(str(m) for m in range(pool.n_scenes))
@@ -104,12 +104,13 @@ def worst_case(
     agent_fail_utility: Any = None,
     hypotheses: Mapping[str, Any] | None = None,
 ) -> WorstCase:
-    """Find the weighting of candidate scenes with the highest risk, and the features that set it apart.
+    """Find the weighting of candidate scenes with the highest risk.
 
-    Relaxed adversarial training looks for such scenes. With p the weights of the pool's scenes and x their risks, it is
-    either ``max q'x`` over ``0 <= q <= p / tail``, ``sum q = 1`` (the worst `tail` of the mass, the boundary in part: the
-    conditional value at risk, Rockafellar and Uryasev 2000), or ``max q'x`` over ``KL(q || p) <= kl``, at ``q`` proportional
-    to ``p exp(x / lambda)`` (Hu and Hong 2013). Scenes of the same risk share alike.
+    The result also has the features that set the worst case apart. Relaxed adversarial training looks for such scenes. Let
+    p be the weights of the pool's scenes and x their risks. With `tail` the risk is ``max q'x`` over
+    ``0 <= q <= p / tail``, ``sum q = 1``. This is the conditional value at risk (Rockafellar and Uryasev 2000), the mean
+    over the worst `tail` of the mass. With `kl` the risk is ``max q'x`` over ``KL(q || p) <= kl``, at ``q`` proportional to
+    ``p exp(x / lambda)`` (Hu and Hong 2013). Scenes of equal risk are reweighted by the same factor.
 
     Parameters
     ----------
@@ -120,12 +121,13 @@ def worst_case(
     policy, agent, agent_fail_utility, hypotheses
         As for `catastrophe_risk`.
     tail : float, optional
-        0 < tail <= 1; 0.1 unless it or `kl` is given.
+        Worst share of the mass, 0 < tail <= 1; 0.1 by default, unless `kl` is given.
     kl : float, optional
-        Nats, 0 or more. 0 is the pool; from minus the logarithm of the worst scenes' weight on, all mass is on these.
+        Radius in nats, 0 or more. 0 is the pool. From minus the logarithm of the worst scenes' weight on, all mass is on the
+        worst scenes.
     features : sequence of str, optional
-        Columns to look for differences in; unless given all of the pool that hold numbers or booleans without a gap and are
-        no feedback's.
+        Columns that are compared. By default all columns of the pool that hold numbers or booleans without a gap, except
+        those of feedback.
 
     Returns
     -------
@@ -166,7 +168,19 @@ def _worst_case(
     which: str,
     attrs: Mapping[str, Any],
 ) -> WorstCase:
-    """Return the worst case of a pool by a rule that weights its scenes; `how` and `which` describe the rule."""
+    """Return the worst case of a pool by a rule that weights its scenes.
+
+    Parameters
+    ----------
+    weighted : callable
+        The rule: rollout -> weights (scene,).
+    features : sequence of str
+        Columns that are compared.
+    how, which : str
+        Words for the rule and for the scenes that it weights.
+    attrs : dict
+        Attributes of the pool.
+    """
 
     def risk_of(case: Case) -> float:
         return float(weighted(case.rollout) @ case.rollout.risk)
@@ -204,12 +218,12 @@ def _worst_case(
 
 @as_made
 def feedback_columns(tree: xr.DataTree) -> set[str]:
-    """Return the columns that some feedback of a tree names, which are observations."""
+    """Return the columns of observations, which some feedback of a tree names."""
     return {feedback["column"] for feedback in study_in(tree)["feedback"] if feedback.get("column")}
 
 
 def _features(tree: xr.DataTree, case: Case, features: Sequence[str] | None) -> list[str]:
-    """Return the columns in which differences are looked for."""
+    """Return the columns that are compared between worst case and pool."""
     table = case.valuation.table
     if features is None:
         return usable_features([table], case.posterior.hypotheses, feedback_columns(tree))

@@ -1,1 +1,1 @@
-"""Validation."""
+"""Validation studies: predicted against measured catastrophes of trained agents."""

@@ -1,4 +1,7 @@
-"""`reward-hypotheses lander study`: agents are trained, read, their catastrophes predicted, then flown and counted."""
+"""`reward-hypotheses lander study`: predicted and measured catastrophes.
+
+The agents land on the lunar lander of gymnasium.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,39 +17,40 @@ from reward_hypotheses.data.worlds.lander.world import MeasuredLander
 def lander_study(
     agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
 ) -> StudyDocument:
-    """Train lander agents, read them, predict their catastrophes on shifted tests, then fly the tests and compare.
+    """Compare predicted and measured catastrophes of lander agents on shifted tests.
 
-    The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any flight of a test.
-    Flights are kept in ``flights/``; a study that was killed goes on from there, and gives the same document.
+    The agents are trained, and inferred from their choices in probe scenes. The prediction is written to
+    ``prediction.json``, and its digest to ``prediction.sha256``, before any flight of a test. Flights are kept in
+    ``flights/``. A study that was killed continues from there, and gives the same document.
 
     Parameters
     ----------
     agents : int
         At least 2.
     scenes : int
-        Of each test, at least 10.
+        Scenes of each test, at least 10.
     seed : int
-        Of scenes, agents and draws.
+        Seed of scenes, agents and draws.
     out : Path
-        Folder: new, or of the same study.
+        A new folder, or the folder of the same study.
     said : callable, optional
         Called with progress messages.
 
     Returns
     -------
     dict
-        ``predicted`` {mean, lower, upper}, ``measured`` {mean, flights, catastrophes}: the population over all shifts;
-        ``agents``: rows {agent, shift, predicted, lower, upper, measured, fits}; ``coverage`` of their 89 % intervals and mean
-        absolute ``error``; ``shifts``: these by shift; ``foil``: these for named rules; ``ordinary``, ``telling`` and
-        ``probes_without``: a test like training and its shift check, a population that was trained with telling
-        scenes too, and probes that lack craters; ``controller`` {on_target, clean, flights, ...}; ``digest``.
+        ``predicted`` {mean, lower, upper}, ``measured`` {mean, flights, catastrophes}: the population over all shifts.
+        ``agents``: rows {agent, shift, predicted, lower, upper, measured, fits}. ``coverage`` of the rows' 89 % intervals and
+        mean absolute ``error``. ``shifts``: coverage and error by shift. ``foil``: coverage and error of named rules.
+        ``ordinary``: a test like training and its shift check. ``telling``: a population that was also trained on telling
+        scenes. ``probes_without``: probes that lack craters. ``controller`` {on_target, clean, flights, ...}. ``digest``.
 
     Raises
     ------
     InputError
-        A wrong number; a folder of another study, or one whose prediction is not this study's.
+        A wrong number; a folder of another study, or with the prediction of another study.
     NotTrustedError
-        The readings of more than half of the agents do not fit their own choices.
+        The fits of more than half of the agents do not explain the agents' own choices.
     """
     settings, out = study_settings("lander", agents, scenes, seed, gymnasium=needs_lander()), Path(out)
     claim(out, settings)
@@ -60,7 +64,7 @@ def lander_study(
 
 
 def lander_text(document: Mapping[str, Any], out: Path) -> list[str]:
-    """Return the lines that a terminal shows of the results."""
+    """Return the lines on the results for a terminal."""
     controller = document["controller"]
     flown = f"flights: {controller['flights']}, on the chosen site {controller['on_target']:.2%}, clean {controller['clean']:.2%}"
     return study_text(document, out, MeasuredLander.lacking, flown)

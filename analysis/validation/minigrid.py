@@ -1,4 +1,7 @@
-"""`reward-hypotheses minigrid study`: agents learn to walk to a goal, are read, predicted, then let walk and counted."""
+"""`reward-hypotheses minigrid study`: predicted and measured catastrophes.
+
+The agents learn to walk to a goal in MiniGrid.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,10 +19,11 @@ if TYPE_CHECKING:
 def minigrid_study(
     agents: int, scenes: int, seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None
 ) -> StudyDocument:
-    """Train agents in MiniGrid rooms, read them, predict their catastrophes in shifted rooms, then let them walk.
+    """Compare predicted and measured catastrophes of agents in shifted MiniGrid rooms.
 
-    The prediction is written to ``prediction.json``, and its digest to ``prediction.sha256``, before any episode of a test.
-    A study that was killed gives the same document when it is run again.
+    The agents are trained, and inferred from their demonstrations in probe rooms. The prediction is written to
+    ``prediction.json``, and its digest to ``prediction.sha256``, before any episode of a test. A study that was killed gives
+    the same document when run again.
 
     Parameters
     ----------
@@ -28,24 +32,24 @@ def minigrid_study(
     scenes : int
         Rooms of each test, at least 10.
     seed : int
-        Of rooms, agents, episodes and draws.
+        Seed of rooms, agents, episodes and draws.
     out : Path
-        Folder: new, or of the same study.
+        A new folder, or the folder of the same study.
     said : callable, optional
         Called with progress messages.
 
     Returns
     -------
     dict
-        As `lander_study` gives, with ``episodes`` for ``flights``; ``controller`` {episodes, repeated, ended_otherwise}.
+        As from `lander_study`, with ``episodes`` for ``flights``; ``controller`` {episodes, repeated, ended_otherwise}.
 
     Raises
     ------
     InputError
-        A wrong number; a folder of another study, or one whose prediction is not this study's; the extra ``minigrid`` is not
+        A wrong number; a folder of another study, or with the prediction of another study; the extra ``minigrid`` is not
         installed.
     NotTrustedError
-        The readings of more than half of the agents do not fit their own demonstrations.
+        The fits of more than half of the agents do not explain the agents' own demonstrations.
     """
     settings, out = study_settings("minigrid", agents, scenes, seed, minigrid=needs_minigrid()), Path(out)
     claim(out, settings)
@@ -55,7 +59,7 @@ def minigrid_study(
 
 
 def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
-    """Return the lines that a terminal shows of the results."""
+    """Return the lines on the results for a terminal."""
     controller = document["controller"]
     walked = f"episodes: {controller['episodes']}; of {controller['repeated']} that were repeated, {controller['ended_otherwise']} ended otherwise"
     return study_text(document, out, _rooms().lacking, walked)

@@ -1,6 +1,7 @@
-"""Predict how often trained agents meet catastrophe on shifted tests, from their choices in probe scenes, and compare.
+"""Predictions of catastrophe rates of trained agents on shifted tests.
 
-Nothing here knows an environment: one is whatever has the attributes and methods of `World`.
+Predictions rest on the agents' choices in probe scenes. The module is independent of any environment: an environment is
+any object with the attributes and methods of `World`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,10 @@ class World(Protocol):
     """What ``probes without`` lack, such as craters."""
 
     def scenes(self, which: str) -> xr.Dataset:
-        """Return columns over (scene, option), and successors where an episode has several steps (`data.episodes`)."""
+        """Return columns over (scene, option).
+
+        Where an episode has several steps, the columns include successors (`data.episodes`).
+        """
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
         """Train agents, by name and seed; return their mean reward, batch by batch."""
@@ -87,13 +91,13 @@ class World(Protocol):
         """
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
-        """Let agents act; return which episodes ended in catastrophe, (agent, episode) of bool."""
+        """Let agents act; return whether episodes (agent, episode) end in catastrophe."""
 
     def slips(self) -> tuple[int, int]:
-        """Return how many training outcomes of options that are not bad were catastrophes, and their number."""
+        """Return counts (catastrophes, outcomes) of harmless options in training."""
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Return how well choices were carried out: of ``repeated`` outcomes, ``ended_otherwise`` differed."""
+        """Return ``repeated`` outcomes, and how many of them ``ended_otherwise``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,7 @@ class FittedAgent:
 
     @property
     def fits(self) -> bool:
-        """Whether no check on the probes is significant, after a correction for their number."""
+        """Whether every check on the probes is passed, corrected for their number."""
         return min(self.p.values()) * len(self.p) >= MISFIT
 
     def chances(self, scenes: xr.Dataset) -> np.ndarray:
@@ -141,7 +145,7 @@ class FittedAgent:
 
 
 def thinned_draws(draws: np.ndarray, scenes: xr.Dataset) -> np.ndarray:
-    """Return a thinned selection of draws (draw, ...) where episodes have several steps, else all."""
+    """Return thinned draws (draw, ...) for episodes of several steps, else all draws."""
     return draws[:: max(1, len(draws) // PATHS)] if goes_on(scenes) else draws
 
 
@@ -158,18 +162,19 @@ def chances(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def fit_agent(world: World, probes: xr.Dataset, steps: EpisodeSteps, units: np.ndarray, seed: int) -> FittedAgent:
-    """Fit an agent: `Choices` by a `Linear` reward over the features, and by named rules.
+    """Fit an agent by `Choices` with a `Linear` reward over the features.
 
-    Each step is a choice among the options of its scene. Where a column is the value of what a move leads to under a reward,
-    that is the likelihood of `Demonstrations` by a planner.
+    Named rules are fitted beside the linear reward. Each step is a choice among the options of its scene. Where a column is
+    the value of a move's successor under a reward, the likelihood is that of `Demonstrations` by a planner.
 
     Parameters
     ----------
     probes : Dataset
-    steps : Steps
-        Steps of the agent in them.
+    steps : EpisodeSteps
+        Steps of the agent in the probes.
     units : ndarray (feature,)
-        Standard deviations by which features that no probe varies are divided; of 0, where nothing varies them, their weight is 0.
+        Standard deviations by which features that are constant in the probes are divided. A standard deviation of 0 gives
+        the weight 0.
     seed : int
     """
     features = world.features
@@ -283,7 +288,10 @@ def predicted_rates(
 def rates_by_rules(
     world: World, reading: FittedAgent, scenes: xr.Dataset, slip: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the share of catastrophes of an agent that commits to a named rule, ties split uniformly: (draw,)."""
+    """Draw the catastrophe rate (draw,) of an agent that commits to a named rule.
+
+    Ties are split uniformly.
+    """
     slip = thinned_draws(slip, scenes)
     worth = featured(scenes, list(world.rules.values()))
     top = worth.max(axis=1, keepdims=True)
@@ -294,7 +302,10 @@ def rates_by_rules(
 
 
 def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, right: np.ndarray) -> np.ndarray:
-    """Return the log probability, under weights (draw, feature), that every episode ends with a right option: (draw,)."""
+    """Return the log probability (draw,) that every episode ends with a right option.
+
+    The weights have shape (draw, feature).
+    """
     some = max(1, 20_000_000 // (right.size or 1))  # chances held at once
     parts = [
         chance_reached(chances(weights[lo : lo + some], featured(scenes, features)), scenes, right)
@@ -333,11 +344,11 @@ def refuse_misfits(reads: Mapping[str, FittedAgent]) -> list[str]:
 
 
 def shared_variance(reads: Sequence[FittedAgent]) -> float:
-    """Return the variance, by scene, of deviations from the predictions that agents share on the probes.
+    """Return the variance over scenes of prediction errors that agents share.
 
-    ``var_m(mean_k e_km) - mean over m of sum_k p_km (1 - p_km) / K^2``, at least 0, with ``e_km`` whether agent k took a bad option
-    in scene m less its chance. Agents that were trained alike err alike, so that a population's rate varies more than
-    independent agents' would.
+    The variance is ``mean_m (mean_k e_km)^2 - mean_m sum_k p_km (1 - p_km) / K^2``, at least 0. Here ``e_km`` is whether agent
+    k took a bad option in probe scene m, less its probability ``p_km``. Agents that were trained alike have common errors,
+    so the rate of a population varies more than that of independent agents.
     """
     chance = np.array([reading.chance_bad for reading in reads])
     apart = (np.array([reading.bad for reading in reads]) - chance).mean(axis=0)
@@ -360,7 +371,7 @@ def population(draws: Sequence[np.ndarray], variance: float, scenes: int, rng: n
 
 
 def shift_of_test(world: World, training: xr.Dataset, test: xr.Dataset, seed: int) -> Shift:
-    """Test whether a test is shifted, by the rewards of the named rules on it and in training."""
+    """Test for distribution shift by the named rules' rewards in training and test."""
     listed = hypotheses_of(dict(world.rules))
     line = stated_line(0.5, listed.names)
     columns = [*world.columns]

@@ -1,4 +1,7 @@
-"""`reward-hypotheses lander render`: a training landing, a right landing under shift, and the veer into the crater."""
+"""`reward-hypotheses lander render`: pictures of three landings.
+
+The landings: one in training, a right one under shift, and the veer into the crater.
+"""
 
 import io
 import tempfile
@@ -21,13 +24,15 @@ COLORS = 32
 
 
 def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Train agents, and draw flights of the one that most follows flags and of the one that most follows red paint.
+    """Draw flights of an agent that follows flags and of one that follows red paint.
+
+    Agents are trained, and those two are chosen that follow flags and red paint most.
 
     Parameters
     ----------
     seed : int
     out : Path
-        Folder; ``training``, ``right`` and ``crater`` are written there as GIF and, their last frames, as PNG.
+        Folder for ``training``, ``right`` and ``crater``, each as GIF, and its last frame as PNG.
     said : callable, optional
         Called with progress messages.
 
@@ -38,7 +43,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     Raises
     ------
     InputError
-        A path that cannot be written, the extra ``lander`` is not installed, or agents of this seed that do not come apart.
+        A path that cannot be written, a missing extra ``lander``, or agents of this seed that do not differ.
     """
     from reward_hypotheses.analysis.validation.lander import needs_lander
 
@@ -83,7 +88,20 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
 
 
 def pictures(out: Path, drawn: Mapping[str, list[np.ndarray]], ms: int) -> list[Path]:
-    """Write frames by name as GIFs, each shown so many milliseconds, and the last of each as a PNG; the files."""
+    """Write frames by name as GIFs, and the last frame of each as a PNG.
+
+    Parameters
+    ----------
+    drawn : dict
+        Name -> frames.
+    ms : int
+        Duration of a frame in milliseconds.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
     made = {}
     for name, frames in drawn.items():
         made[out / f"{name}.gif"], made[out / f"{name}.png"] = _gif(frames, ms), _png(frames[-1])

@@ -1,4 +1,7 @@
-"""`reward-hypotheses minigrid render`: a walk in training, a right walk under shift, and the walk into the lava."""
+"""`reward-hypotheses minigrid render`: pictures of three walks.
+
+The walks: one in training, a right one under shift, and the walk into the lava.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

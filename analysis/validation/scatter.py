@@ -1,4 +1,7 @@
-"""Predicted against measured catastrophe rates, agent by agent: the fitted agents beside the named rules."""
+"""Scatter plot of predicted against measured catastrophe rates.
+
+Each point is one agent on one shift; fitted agents and named rules have a panel each.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -25,7 +28,7 @@ MARKS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"))
 
 
 def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], captions: Mapping[str, str] | None = None) -> bytes:
-    """Draw predicted (with its interval) against measured shares of catastrophes, a panel each: a PNG.
+    """Draw predicted rates, with intervals, against measured rates; return a PNG.
 
     Parameters
     ----------

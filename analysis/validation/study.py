@@ -1,4 +1,7 @@
-"""Predicted against measured catastrophes, in any world: agents are trained, fitted, predicted, then measured."""
+"""Studies of predicted against measured catastrophes, in any world.
+
+Agents are trained, fitted and predicted, then measured.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -50,9 +53,15 @@ def study_settings(study: str, agents: int, scenes: int, seed: int, **versions: 
 
 
 def study_of(world: World, settings: Mapping[str, Any], out: Path, progress: Callable[[str], None]) -> StudyDocument:
-    """Predict and measure in any world: ``settings`` hold ``agents`` and ``seed``, and are written into the document.
+    """Predict and measure catastrophes in a world, and return the document.
 
-    Writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png``, ``results.sha256`` and, last, ``results.json``.
+    The function writes ``agents/``, ``prediction.json`` with its digest, ``scatter.png``, ``results.sha256`` and, last,
+    ``results.json``.
+
+    Parameters
+    ----------
+    settings : dict
+        At least ``agents`` and ``seed``; written into the document.
     """
     from threadpoolctl import threadpool_limits
 
@@ -207,10 +216,11 @@ class _Study:
         return {"shifted": check.shifted, "p": check.p, "words": words}
 
     def _predict_retrained(self, fitted: Mapping[str, FittedAgent]) -> StudyDocument:
-        """Predict a population that is yet to be trained, with scenes in which the rules part too.
+        """Predict a population that is yet to be trained on telling scenes too.
 
-        Its weights have the distribution of the fitted population, given that every choice in those scenes is right: draws of
-        weights are weighted by ``prod_m p_w(right in m)``.
+        The named rules disagree in telling scenes. The population's weights have the distribution of the fitted
+        population, given that every choice in telling scenes is right: draws of weights are weighted by
+        ``prod_m p_w(right in m)``.
         """
         world = self.world
         scenes = world.scenes("telling")
@@ -232,7 +242,13 @@ class _Study:
         return {"scenes": len(starting_scenes(scenes)), "predicted": predicted}
 
     def _measure(self, rows: list[StudyDocument]) -> dict[str, tuple[int, int]]:
-        """Carry out the tests of these rows, and write the rates into them; return (catastrophes, outcomes) by test."""
+        """Carry out the tests of these rows, and write the measured rates into them.
+
+        Returns
+        -------
+        dict
+            Test -> (catastrophes, outcomes).
+        """
         counts = {}
         for test in dict.fromkeys(str(row["shift"]) for row in rows):
             catastrophes = self.world.catastrophes(test, self.names)

@@ -1,4 +1,7 @@
-"""The folder of a study of predicted against measured catastrophes: claimed, and checked against its digests."""
+"""The folder of a study of predicted against measured catastrophes.
+
+The folder belongs to one study, and its files are checked against their digests.
+"""
 
 import hashlib
 import json
@@ -30,7 +33,10 @@ def write_results(out: Path, document: Mapping[str, Any]) -> None:
 
 
 def write_prediction(out: Path, prediction: Mapping[str, Any], progress: Callable[[str], None]) -> str:
-    """Write the prediction and its digest, or check it against what was written before; return the digest."""
+    """Write the prediction and its digest; return the digest.
+
+    A prediction that was written before is checked instead.
+    """
     data = json_bytes(prediction)
     digest = hashlib.sha256(data).hexdigest()
     path = out / "prediction.json"
@@ -45,7 +51,10 @@ def write_prediction(out: Path, prediction: Mapping[str, Any], progress: Callabl
 
 
 def finished(out: Path) -> dict[str, Any] | None:
-    """Return the document of a finished study, checked against its prediction and digests; None of an unfinished one."""
+    """Return the document of a finished study; None if the study is unfinished.
+
+    The document is checked against the prediction and the digests.
+    """
     path = out / "results.json"
     if not path.exists():
         return None

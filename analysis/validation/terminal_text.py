@@ -1,4 +1,4 @@
-"""The results of a study of predicted against measured catastrophes, as a terminal shows them."""
+"""Terminal text for the results of a study of predicted and measured catastrophes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str) -> list[str]:
-    """Return the lines that a terminal shows of a study's results.
+    """Return the lines on a study's results for a terminal.
 
     Parameters
     ----------

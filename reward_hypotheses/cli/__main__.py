@@ -1,4 +1,4 @@
-"""``python -m reward_hypotheses.cli``."""
+"""Entry point of ``python -m reward_hypotheses.cli``."""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""The shell: `reward-hypotheses demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`."""
+"""The command line `reward-hypotheses` and its commands.
+
+Commands: `demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`.
+"""
 
 import argparse
 import json
@@ -210,7 +213,7 @@ def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
 
 
 def _tree(run: "StudyRun") -> tuple["xr.DataTree", bytes]:
-    """Return the posterior as a tree, with the draws that the results used, and as NetCDF."""
+    """Return the posterior as a tree and as NetCDF, with the draws of the results."""
     from reward_hypotheses.models.tree.write import tree_of
 
     spec = run.study.spec

@@ -166,7 +166,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Commands, name: str, *, study: bool = False) -> argparse.ArgumentParser:
-    """Add a command, or an action of a command, and its argument STUDY.toml where it takes one."""
+    """Add a command or an action of a command.
+
+    Parameters
+    ----------
+    study : bool
+        Whether the command takes an argument STUDY.toml.
+    """
     summary, description = TEXTS[name]
     command = commands.add_parser(name.split()[-1], help=summary, description=description, allow_abbrev=False)
     if study:

@@ -8,7 +8,7 @@ AGAIN_AFTER = 10.0  # seconds
 
 
 class Progress:
-    """Report on stderr what is being done, once a run has taken two seconds, and every ten after that."""
+    """Progress messages on stderr, after two seconds and every ten after that."""
 
     def __init__(self, after: float = 2.0) -> None:
         self.start, self.after = time.monotonic(), after

@@ -1,4 +1,4 @@
-"""Standard output and standard error of the shell, which may be closed, full or gone."""
+"""Standard output and standard error, which may be closed, full or missing."""
 
 import io
 import os
@@ -11,7 +11,10 @@ from reward_hypotheses.data.errors import visible
 
 
 class UnwrittenError(Exception):
-    """Standard output cannot be written, and its reader has not just gone: the disk is full."""
+    """Standard output cannot be written for another reason than a closed pipe.
+
+    Such a reason is a full disk.
+    """
 
 
 def ready() -> None:
@@ -61,7 +64,10 @@ def put(data: bytes) -> None:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines to standard output, control characters made visible; raise what `output` raises."""
+    """Write lines to standard output, with control characters made visible.
+
+    Raises the errors of `output`.
+    """
     with output():
         for line in lines:
             print(visible(line))

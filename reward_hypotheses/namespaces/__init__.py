@@ -1,4 +1,7 @@
-"""Namespaces by topic, so that completion is short: ``rh.policies``, ``rh.priors``, ``rh.feedback``, ``rh.shifts``, ``rh.environments``."""
+"""Namespaces by topic, which keep completion short.
+
+They are ``rh.policies``, ``rh.priors``, ``rh.feedback``, ``rh.shifts`` and ``rh.environments``.
+"""
 
 import lazy_loader
 

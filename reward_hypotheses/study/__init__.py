@@ -1,1 +1,1 @@
-"""Study."""
+"""Studies: reading, checking, running and comparing study files."""

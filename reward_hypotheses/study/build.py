@@ -1,4 +1,7 @@
-"""Build a study from its spec: tables and MDPs read, expressions parsed, priors and feedback made, all of it checked."""
+"""Building of a study from its spec, with checks of every part.
+
+Tables and MDPs are read, expressions are parsed, priors and feedback are made.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -71,7 +74,7 @@ class StudyData:
 
 @dataclass(frozen=True, eq=False)
 class DataSpec:
-    """The feedback, tests and support of a study, by the names of their tables; not made yet."""
+    """Feedback, tests and support of a study, by the names of tables not yet made."""
 
     feedback: list[FeedbackSpec]
     probes: list[FeedbackSpec]
@@ -87,7 +90,13 @@ class DataSpec:
 def build(
     spec: StudySpec, path: Path, text: str, problems: Problems, progress: Callable[[str], None], read_ledger: bool
 ) -> Study:
-    """Make a study; raise InputError with every problem, those of reading the spec among them."""
+    """Make a study from its spec.
+
+    Raises
+    ------
+    InputError
+        Lists every problem, including those of reading the spec.
+    """
     spec = _with_title(spec, path, problems)
     progress("reading tables")
     sources = _read_sources(spec, path, problems)
@@ -186,7 +195,10 @@ def readable(name: str) -> str:
 
 
 def _with_title(spec: StudySpec, path: Path, problems: Problems) -> StudySpec:
-    """Give the study a title, and its description on one line; control characters are noted."""
+    """Return the study with a title, and its description on one line.
+
+    Control characters are noted as problems.
+    """
     title = spec.title or readable(path.stem)
     problems.turn("about")
     refuse_control_characters("title:", title, problems)
@@ -222,7 +234,10 @@ def _read_data_spec(spec: StudySpec, sources: Sources, problems: Problems) -> Da
 def _read_judgements(
     spec: StudySpec, names: list[str], hypotheses: Hypotheses, sources: Sources, problems: Problems
 ) -> FailureJudgementsSpec | None:
-    """Read the judgements of failing; None where there are none, or these are wrong, which is noted."""
+    """Read the judgements of failing; None where there are none or they are invalid.
+
+    Invalid judgements are noted as problems.
+    """
     problems.turn("catastrophe")
     if spec.catastrophe is None or spec.catastrophe.judgements is None:
         return None
@@ -250,7 +265,7 @@ def _check_abstention(model: StudyModel, problems: Problems) -> None:
 
 
 def _data(wanted: DataSpec, sources: Sources) -> StudyData:
-    """Collect the tables that the study uses, with the columns that are boolean in all of them."""
+    """Collect the tables that the study uses, and the columns boolean in all of them."""
     read = {name: table for name, table in sources.tables.items() if table is not None}
     specs = wanted.all_feedback
     in_use = [*(s.items for s in specs if not s.in_mdp), *wanted.tests, *([wanted.support] if wanted.support else ())]
@@ -291,7 +306,7 @@ def _check_tables(
     views: Sequence[tuple[Table, Mapping[str, Expression]]],
     problems: Problems,
 ) -> None:
-    """Check the columns that expressions name, in every table that they are evaluated on."""
+    """Check the columns that expressions name, in every table of their evaluation."""
     expressions, on_tests = model.expressions(), model.test_expressions()
     checked: list[tuple[Table, Mapping[str, Expression]]] = []
     for name, table in data.tables.items():
@@ -337,7 +352,7 @@ def check_scenes(name: str, table: Table, policy: Policy, problems: Problems) ->
 def _named(
     feedback: list[Feedback], probes: list[Feedback], method: str, problems: Problems
 ) -> tuple[list[Feedback], list[Feedback]]:
-    """Give each feedback a name of its own, and check what feedbacks of one human share."""
+    """Give each feedback a unique name, and check feedbacks that share a human."""
     with problems.at("[[feedback]]"):
         feedback = named(feedback)
         check_shared(feedback, method, _numbered(feedback))
@@ -359,7 +374,7 @@ def _numbered(feedback: list[Feedback]) -> list[str]:
 
 
 def _of_agent(probe: Feedback) -> Feedback:
-    """Return a feedback whose name, and the name of whose human, say that it is the agent's."""
+    """Return a feedback that is named as the agent's, and its human likewise."""
     if isinstance(probe, Rational) and probe.human is not None:
         probe = replace(probe, human=f"agent_{probe.human}")
     return replace(probe, name=f"agent_{probe.name}")

@@ -1,4 +1,7 @@
-"""Combine two studies: parts of the one with the rest of the other, checked as a study file of these parts would be."""
+"""Combination of two studies: parts of the one with the rest of the other.
+
+The result is checked like a study file of these parts.
+"""
 
 from collections.abc import Collection
 from dataclasses import replace

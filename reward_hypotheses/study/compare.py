@@ -159,12 +159,12 @@ def _steps(
 def _next(
     first: Side, second: Side, applied: list[str], left: list[str], progress: Callable[[str], None]
 ) -> tuple[list[str], float, str | None]:
-    """Apply the first change that is left, with the fewest others that make a valid study.
+    """Apply the first change that is left, with the fewest others of a valid study.
 
     Returns
     -------
     parts, risk, why
-        The parts applied, the risk after it, and why they are more than one.
+        The parts applied, the risk after them, and the reason for applying more than one.
     """
     assert first.study is not None and second.study is not None and second.risk is not None
     why = None
@@ -222,7 +222,7 @@ def _read(results: Path, source: str, is_folder: bool) -> Any:
 
 
 def _checked(document: Any, source: str) -> Mapping[str, Any]:
-    """Return a results document; refuse anything else, and documents that this version does not know."""
+    """Return a results document; refuse other objects and unknown schema versions."""
     if not isinstance(document, Mapping) or "risk" not in document:
         raise InputError(f"{source}: not a results document; {RIGHT}")
     if document.get("schema_version") != SCHEMA_VERSION:
@@ -244,7 +244,10 @@ def _checked(document: Any, source: str) -> Mapping[str, Any]:
 def _study_beside(
     folder: Path, document: Mapping[str, Any], progress: Callable[[str], None]
 ) -> tuple[Study | None, str]:
-    """Return the study of a run, if it stands beside the folder unchanged; else None, and why."""
+    """Return the study of a run, if its file beside the folder is unchanged.
+
+    Otherwise return None and the reason.
+    """
     path = folder.absolute().parent / Path(str(document["study"]["file"])).name
     if not path.is_file():
         return None, f"its study {path.name!r} is not beside its folder"
@@ -313,7 +316,7 @@ def _table(comparison: Mapping[str, Any]) -> list[str]:
 
 
 def _signed(effect: float) -> str:
-    """Return an effect in percentage points; an effect that is not 0 never looks like 0."""
+    """Return an effect in percentage points as text; only an effect of 0 reads as 0."""
     if effect == 0:
         return "0"
     return f"{100 * effect:+.1f}" if abs(effect) >= 0.0005 else ("<+0.1" if effect > 0 else ">-0.1")

@@ -79,7 +79,7 @@ def _described(document: Document, written: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _line(section: Mapping[str, Any]) -> Any:
-    """Return a failure line as a section states it, in reward units or in standard deviations."""
+    """Return a failure line as stated, in reward units or in standard deviations."""
     if "fail_utility_sd" in section:
         return {"in standard deviations": section["fail_utility_sd"]}
     return section.get("fail_utility")
@@ -150,7 +150,7 @@ def _values(recorded: Mapping[str, Any]) -> dict[str, Any]:
 def _feedback(
     entry: Mapping[str, Any], document: Document, written: Mapping[str, Any], keys: Collection[str]
 ) -> dict[str, Any]:
-    """Return a feedback by the digests of its data, with some of its keys as they were written."""
+    """Return a feedback with digests of its data, and the given keys as written."""
     places = ("table", "mdp")
     settings = {key: value for key, value in entry.items() if key in keys and key not in (*places, "name")}
     data = {f"data of its {key}": _data(entry[key], document, written) for key in places if key in entry}

@@ -1,4 +1,4 @@
-"""The ledger of a study: record what was decided from a test, and show the records."""
+"""The ledger of a study: records of the decisions made from a test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +48,7 @@ def record(path: Path, decided: str, table: str | None, time: str | None, progre
 
 
 def shown_ledger(path: Path, progress: Callable[[str], None]) -> list[str]:
-    """Return lines with the entries of a study's ledger, and which of its tests are spent.
+    """Return lines on the entries of a study's ledger and on its spent tests.
 
     Raises
     ------
@@ -95,7 +95,10 @@ def _risk(study: Study, name: str, progress: Callable[[str], None]) -> float:
 
 
 def _run_beside(study: Study) -> dict[str, Any] | None:
-    """Return the results in the folder beside the study; None if they are of another study or other data."""
+    """Return the results in the folder beside the study.
+
+    The result is None if they belong to another study or to other data.
+    """
     folder = study.path.with_suffix("")
     try:
         refuse_changed(folder, str(folder))

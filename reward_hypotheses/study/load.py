@@ -1,4 +1,7 @@
-"""Load a study file: TOML with messages that say what would be right, then the study, validated as a whole."""
+"""Loading of a study file: TOML, then validation of the study as a whole.
+
+Every message says what would be right.
+"""
 
 import re
 import tomllib
@@ -79,7 +82,7 @@ def toml(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _toml_words(message: str, text: str) -> str:
-    """Return what is wrong with a line of TOML, with the line itself and the likely remedy."""
+    """Return the problem of a line of TOML, with the line and the likely remedy."""
     at = re.search(r"at line (\d+)", message)
     line = text.splitlines()[int(at.group(1)) - 1].strip() if at and int(at.group(1)) <= len(text.splitlines()) else ""
     if "Cannot overwrite a value" in message:

@@ -80,14 +80,14 @@ def in_units_of_rewards(study: Study) -> Study:
 
 
 def _by_place(study: Study) -> Iterator[tuple[str, Feedback]]:
-    """Yield every feedback, with what messages call it."""
+    """Yield every feedback, with its name in messages."""
     for head, feedbacks in (("[[feedback]]", study.feedback), ("[[agent.feedback]]", study.probes)):
         for k, feedback in enumerate(feedbacks, start=1):
             yield (f"{head} {k}" if len(feedbacks) > 1 else head), feedback
 
 
 def _without_spread(study: Study) -> Iterator[str]:
-    """Yield a problem for choices whose rewards are to be divided by a spread that they do not have."""
+    """Yield a problem for choices whose rewards have no spread to be divided by."""
     hypotheses = study.all_hypotheses
     if all(h in hypotheses.families and hypotheses.family(h).sd is not None for h in range(len(hypotheses))):
         return  # their weights are the rationality, and nothing is divided
@@ -104,7 +104,7 @@ def _without_spread(study: Study) -> Iterator[str]:
 
 
 def _without_line(study: Study) -> Iterator[str]:
-    """Yield a problem for linear hypotheses without a failure line where something needs it."""
+    """Yield a problem for linear hypotheses without a failure line that is needed."""
     agent_line = study.agent_hypotheses_line
     for section, hypotheses, lines, counts in (
         ("[catastrophe]", study.hypotheses, (study.line, study.agent_line), True),
@@ -129,12 +129,15 @@ def _without_line(study: Study) -> Iterator[str]:
 
 
 def with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
-    """Replace each family by one member of it, in which no two features cancel."""
+    """Return hypotheses with each family replaced by one of its members.
+
+    No two features cancel in the member.
+    """
     return hypotheses.instead({h: hypotheses.family(h).any_member() for h in hypotheses.families})
 
 
 def _asks_line(feedback: Feedback, name: str, linear: Linear) -> bool:
-    """Return whether the inputs of a feedback depend on the failure line of a linear hypothesis."""
+    """Return whether a feedback's inputs need the failure line of a linear hypothesis."""
     valuation = Valuation(with_any_weights(Hypotheses((name,), (linear,))), feedback.items, FailureLine((None,)))
     try:
         feedback.inputs(next(iter(valuation.blocks())), 0)
@@ -144,7 +147,7 @@ def _asks_line(feedback: Feedback, name: str, linear: Linear) -> bool:
 
 
 def _cannot_act(study: Study) -> Iterator[str]:
-    """Yield a problem for a policy that cannot act by the hypotheses, whatever their weights."""
+    """Yield a problem for a policy that cannot act by the hypotheses at any weights."""
     hypotheses = study.all_hypotheses
     if study.policy.no_family and study.tests and len(hypotheses.families) == len(hypotheses):
         yield f"[agent] {no_credible_set(hypotheses.names[0])}"
@@ -157,10 +160,10 @@ def _cannot_act(study: Study) -> Iterator[str]:
 
 
 def _with_all_units(study: Study, problems: Problems) -> Study:
-    """Return the study with a unit for each feature that is the same in all rows of some fit.
+    """Return the study with a unit for each feature that is constant in some fit.
 
-    The unit of a feature is its standard deviation over the training data, or, where it does not vary there, over these
-    and the main test together.
+    The unit of a feature is its standard deviation over the training data. For a feature that is constant there, the unit
+    is the standard deviation over the training data and the main test together.
     """
     test = next(iter(study.tests.values()), None)
     fits: list[Sequence[Feedback]] = [study.feedback]
@@ -179,7 +182,7 @@ def _with_all_units(study: Study, problems: Problems) -> Study:
 
 
 def _with_units(name: str, linear: Linear, fits: Sequence[Sequence[Feedback]], test: Table | None) -> Linear:
-    """Return a family with the units that some of the fits do not give it."""
+    """Return a family with units for features that are constant in some fit."""
     without = np.isnan([units_in_training(name, linear, feedback) for feedback in fits]).any(axis=0)
     if not without.any():
         return linear
@@ -196,13 +199,16 @@ def _with_units(name: str, linear: Linear, fits: Sequence[Sequence[Feedback]], t
 
 
 def unit_setting(features: Sequence[str]) -> str:
-    """Return the setting that gives features a unit in a study file: ``unit = { lava = 1 }``."""
+    """Return the setting of a study file that gives features a unit.
+
+    Example: ``unit = { lava = 1 }``.
+    """
     keys = [f if re.fullmatch(r"[A-Za-z0-9_-]+", f) else json.dumps(f, ensure_ascii=False) for f in features]
     return f"unit = {{ {', '.join(f'{key} = 1' for key in keys)} }}"
 
 
 def minds(study: Study) -> list[str]:
-    """Return the warnings of `run` that no fit is needed to see.
+    """Return the warnings of `run` that need no fit.
 
     These are about feedback that compares nothing, features that nobody reads, and failure lines in different units.
     """

@@ -1,4 +1,4 @@
-"""Files that a run leaves for a reader, and the report made again from saved results."""
+"""Files of a run for a reader, and the report made again from saved results."""
 
 import io
 from collections.abc import Mapping

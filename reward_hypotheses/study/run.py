@@ -50,7 +50,9 @@ class StudyRun:
 
 
 def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Document:
-    """Run a study file and return the results document, as `reward-hypotheses run --json` prints it.
+    """Run a study file and return the results document.
+
+    The document is the output of `reward-hypotheses run --json`.
 
     Parameters
     ----------
@@ -225,9 +227,10 @@ def _case(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], ag
 
 
 def _training(posterior: Posterior, support: Table | None) -> Training:
-    """Return the training data for the shift check: each table once, with every item that some feedback uses.
+    """Return the training data for the shift check.
 
-    A table that feedbacks use with different counts stands there once for each column of counts.
+    Each table is included once, with every item that some feedback uses. A table that feedbacks use with different counts
+    is included once for each column of counts.
     """
     uses: dict[tuple[int, str | None], list[int]] = {}
     for k, feedback in enumerate(posterior.feedback):

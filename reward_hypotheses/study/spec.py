@@ -31,10 +31,10 @@ REPORT_ORDER = (
 
 @dataclass(frozen=True)
 class StudySpec:
-    """The content of a study file: one field for each section or key, in the words of the file.
+    """The content of a study file: one field for each section or key, as written.
 
-    Values that the classes of the library check themselves (priors, policies, feedback, tables) stand here as they were
-    written; ``build`` makes these.
+    Values that classes of the library check (priors, policies, feedback, tables) are kept as written. ``build`` turns them
+    into objects.
     """
 
     title: str = key(text, "")
@@ -56,7 +56,7 @@ class StudySpec:
 
 
 def read_spec(document: Mapping[str, Any], problems: Problems) -> StudySpec:
-    """Read a parsed study file; sections and keys that are wrong are noted, and hold their default."""
+    """Read a parsed study file; invalid sections and keys are noted, with defaults."""
     return read(StudySpec, document, "", problems)
 
 

@@ -1,4 +1,4 @@
-"""Study: the content of a study file, with its tables read and its priors and feedback made."""
+"""Study: the content of a study file as tables, priors, feedback and more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -60,14 +60,14 @@ class StudyModel:
         return self.hypotheses.beside(self.agent_hypotheses)
 
     def expressions(self, of_agent: bool = True, noun: str = "") -> dict[str, Expression]:
-        """Return every expression of hypotheses and failure lines, by what messages call it.
+        """Return every expression of hypotheses and failure lines, by name in messages.
 
         Parameters
         ----------
         of_agent : bool
-            Whether those of the agent's hypotheses are among them.
+            Whether to include the agent's hypotheses.
         noun : str
-            What messages call a hypothesis, before its name.
+            Word before the name of a hypothesis in messages.
         """
         judge = expressions_of(self.hypotheses, "[hypotheses]", noun)
         line = line_expressions(self.line, self.names, "[catastrophe] fail_utility")
@@ -78,7 +78,10 @@ class StudyModel:
         return judge | expressions_of(agent, "[agent] hypotheses", noun) | line | agent_line
 
     def test_expressions(self, noun: str = "") -> dict[str, Expression]:
-        """Return every expression that is evaluated on a test, where the agent's failure line counts too."""
+        """Return every expression that is evaluated on a test.
+
+        The agent's failure line is included.
+        """
         expressions = self.expressions(noun=noun)
         if self.agent_line is self.line:
             return expressions
@@ -89,7 +92,7 @@ class StudyModel:
         return tuple(dict.fromkeys(c for e in self.expressions(of_agent).values() for c in e.columns))
 
     def check_priors(self, languages: Sequence[Simplicity], problems: Problems) -> None:
-        """Note priors that do not go with the hypotheses which they are over."""
+        """Note priors that do not fit their hypotheses."""
         hypotheses, together = self.hypotheses, self.all_hypotheses
         with problems.at("[values]"):
             self.prior.log_prior(hypotheses)
@@ -148,7 +151,9 @@ class Study(StudyModel):
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """The failure lines inferred from judgements, one for each hypothesis; none where there are no judgements.
+        """Failure lines inferred from judgements, one for each hypothesis.
+
+        The tuple is empty without judgements.
 
         Raises
         ------
@@ -163,19 +168,19 @@ class Study(StudyModel):
         return bool(len(self.agent_hypotheses) or self.probes)
 
     def with_agent_line(self, line: FailureLine) -> FailureLine:
-        """Return a failure line of the judge's hypotheses, followed by that of the agent's."""
+        """Return a failure line of the judge's hypotheses with that of the agent's."""
         return FailureLine(line.values + self.agent_hypotheses_line.values)
 
 
 def expressions_of(hypotheses: Hypotheses, section: str, noun: str = "") -> dict[str, Expression]:
-    """Return every expression of hypotheses, by what messages call it."""
+    """Return every expression of hypotheses, by its name in messages."""
     return {
         f"{section} {noun}{called.removeprefix('hypothesis ')}": e for called, e in hypotheses.expressions().items()
     }
 
 
 def line_expressions(line: FailureLine, names: Sequence[str], key: str) -> dict[str, Expression]:
-    """Return every distinct expression of a failure line, by what messages call it."""
+    """Return every distinct expression of a failure line, by its name in messages."""
     distinct: dict[str, tuple[str, Expression]] = {}
     for called, expression in line.expressions(names, key).items():
         distinct.setdefault(expression.text, (called, expression))

@@ -1,4 +1,7 @@
-"""Read a study file against declared sections; problems are collected, so that all of them are reported at once."""
+"""Reading of a study file against declared sections.
+
+Problems are collected, so that all of them are reported at once.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +29,7 @@ class Problems:
         return sorted(self._places, key=self._places.__getitem__)
 
     def turn(self, section: str = "") -> None:
-        """Report the problems that follow with this section.
+        """Report later problems under this section.
 
         They come after those of all sections if it is no section of the order.
         """
@@ -43,7 +46,7 @@ class Problems:
 
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
-        """Note the problems of an InputError raised inside, with the key that they belong to."""
+        """Note the problems of an InputError raised inside, with the key concerned."""
         try:
             yield
         except InputError as error:
@@ -73,7 +76,7 @@ class Section:
         self.entries: Mapping[str, Any] = entries if isinstance(entries, dict) else {}
 
     def where(self, key: str) -> str:
-        """Return how messages call a key."""
+        """Return the name of a key in messages."""
         return f"{self.name} {key}" if self.name else key
 
     def refuse_unknown(self) -> None:
@@ -87,20 +90,26 @@ class Section:
         )
 
     def misspelt(self, key: str) -> bool:
-        """Return whether an unknown key, noted already, is nearly this one."""
+        """Return whether an unknown key that was noted is nearly this key."""
         from difflib import get_close_matches
 
         return bool(get_close_matches(key, set(self.entries) - set(self.known), 1, 0.8))
 
     def value(self, key: str, kind: Callable[[Any], Any], default: Any = None) -> Any:
-        """Return the value of a key; the default where the key is missing, or its value wrong and noted."""
+        """Return the value of a key; the default where the key is missing or invalid.
+
+        An invalid value is noted as a problem.
+        """
         if key in self.entries:
             with self.problems.at(self.where(key)):
                 return kind(self.entries[key])
         return default
 
     def inner(self, key: str, why: str) -> dict[str, Any] | None:
-        """Return the section below a key, or None; note a missing section if there is a reason to have it."""
+        """Return the section below a key, or None.
+
+        A missing section is noted where there is a reason to have it.
+        """
         value = self.entries.get(key)
         if isinstance(value, dict):
             return value
@@ -166,7 +175,7 @@ def read[T](spec: type[T], entries: Any, name: str, problems: Problems) -> T:
 
 
 def as_written(value: Any) -> Any:
-    """Return the value as it stands, to be checked where it is used."""
+    """Return the value as written, to be checked where it is used."""
     return value
 
 
@@ -235,7 +244,7 @@ def list_of(item: Callable[[Any], Any], right: str) -> Callable[[Any], tuple[Any
 
 
 def distinct(kind: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a kind: a list without what stands in it twice."""
+    """Return a kind: a list without duplicates."""
     return lambda value: tuple(dict.fromkeys(kind(value)))
 
 

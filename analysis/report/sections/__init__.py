@@ -1,1 +1,4 @@
-"""Topics of a report, one module a topic, each with `present`: from the results document alone."""
+"""Topics of a report, one module a topic.
+
+The function `present` of each module works from the results document alone.
+"""

@@ -1,4 +1,7 @@
-"""The agent: its policy and prior in words, other priors, simplicity languages, and an agent inferred from its choices."""
+"""The agent: its policy and prior in words, and other agents beside it.
+
+Other agents have other priors or simplicity languages, or are inferred from their choices.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -276,7 +279,7 @@ def _inferred(document: Document) -> Presentation:
 
 
 def read_off(document: Document) -> list[str]:
-    """Return sentences on what an agent's own choices say of it."""
+    """Return sentences on the inference from an agent's own choices."""
     inferred = document["agent_reading"]
     with_training = inferred["with_training"]
     sentences = []

@@ -1,4 +1,4 @@
-"""The drivers of the risk: what it depends on, largest effect first, and what would lower it, at what cost."""
+"""Drivers of the risk: causes, largest effect first, and remedies with their cost."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +123,7 @@ def hinges_on(document: Document) -> list[Hinge]:
 
 
 def steps(document: Document) -> str:
-    """Return an explanation of the ranges; empty where there are none."""
+    """Return an explanation of the ranges; empty without ranges."""
     shares = list(document["risk_bounds"] or {})
     moved = f"{100 * float(shares[-1]):g}% of the prior moved" if shares else "values moved"
     doubt = " or values within their stated doubt" if document["risk"]["lower"] is not None else ""
@@ -222,7 +222,10 @@ def _agents_prior(document: Document) -> Hinge:
 
 
 def _policy(document: Document) -> Hinge:
-    """Return the risk of other policies, those of the other permission to abstain apart."""
+    """Return the risk of the other policies.
+
+    Policies whose permission to abstain differs from the agent's are mentioned separately.
+    """
     abstains = document["agent"]["abstain"]
     entries = [entry for entry in policies(document) if not entry["own"]]
     alike = [entry for entry in entries if entry["abstain"] == abstains]

@@ -1,4 +1,7 @@
-"""Evidence and prior: weights of the hypotheses, log odds of their pairs, and what training cannot tell apart."""
+"""Evidence and prior: weights of the hypotheses and log odds of their pairs.
+
+The module also presents the hypotheses that are observationally equivalent in training.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +87,7 @@ def evidence(document: Document) -> list[str]:
 
 
 def _declared_support(document: Document) -> list[str]:
-    """Return hypotheses that no declared item tells apart, and items that would."""
+    """Return hypotheses that no declared item distinguishes, and items that would."""
     support = document["support"]
     if support is None:
         return []
@@ -103,7 +106,7 @@ def _declared_support(document: Document) -> list[str]:
 
 
 def _silent_directions(document: Document) -> list[str]:
-    """Return the directions of weights that training cannot see, by hypothesis."""
+    """Return the directions of weights that training does not inform, by hypothesis."""
     sentences, test = [], document["test_table"]
     for name, silent in document["silent_directions"].items():
         directions = [f"{direction['words']!r}" for direction in silent["directions"]]

@@ -1,4 +1,4 @@
-"""Evidence by feedback: nats of each feedback alone, and whether the feedbacks agree."""
+"""Evidence by feedback: nats of each feedback alone, and agreement of feedbacks."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence

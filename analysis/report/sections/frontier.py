@@ -1,4 +1,4 @@
-"""The frontier of safety and reward: every built-in policy by the agent's own weights."""
+"""The frontier of safety and reward: every built-in policy by the agent's weights."""
 
 import math
 import textwrap

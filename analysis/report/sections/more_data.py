@@ -1,4 +1,4 @@
-"""More data: the asymptotic risk, items needed, bits of human values by sample size, and what no agent can do."""
+"""More data: asymptotic risk, items needed, bits of human values, minimax bounds."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -160,7 +160,7 @@ class ExpectedItems:
         return None
 
     def missed(self, document: Document) -> bool:
-        """Return whether training has so many items and yet misses the odds."""
+        """Return whether training has at least this many items and misses the odds."""
         log_odds = self.log_odds(document)
         enough = document["n_items"][self.feedback] >= self.items
         return log_odds is not None and enough and 0 <= log_odds < math.log(self.odds)

@@ -1,4 +1,4 @@
-"""The question: hypotheses, data, feedback, failure line, and where all of them come from."""
+"""The question: hypotheses, data, feedback and failure line, with their sources."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -149,7 +149,7 @@ def _feedback_in_words(feedback: Mapping[str, Any]) -> str:
 
 
 def _choice_in_words(feedback: Mapping[str, Any], source: str) -> str:
-    """Return in words a feedback by which somebody chose, more or less rationally."""
+    """Return in words a feedback of choices with a rationality."""
     kind, settings = feedback["kind"], feedback["settings"]
     beta, who = settings["rationality"], settings.get("human") or "somebody"
     if isinstance(beta, (int, float)):

@@ -1,4 +1,4 @@
-"""The risk: the answer, its interval, its precision by the number of scenes, the headline table and the riskiest scenes."""
+"""The risk: the answer, its interval and precision, and the riskiest scenes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -119,9 +119,17 @@ def _other_priors(document: Document) -> str:
 
 
 def spent(document: Document, table: str | None = None) -> str:
-    """Return the record that a test, the first by default, was used to choose an agent.
+    """Return a sentence about the ledger's record that a test chose an agent.
 
-    The text is empty where no ledger has such a record.
+    Parameters
+    ----------
+    table : str, optional
+        The test; the first test by default.
+
+    Returns
+    -------
+    str
+        Empty where no ledger has such a record.
     """
     if not was_spent(document, table):
         return ""
@@ -134,9 +142,9 @@ def spent(document: Document, table: str | None = None) -> str:
 
 
 def none_fits(document: Document) -> str:
-    """Return the weight of an unmodelled hypothesis and the bounds of the risk that it leaves.
+    """Return a sentence about an unmodelled hypothesis: its weight and risk bounds.
 
-    The text is empty where it has none.
+    The sentence is empty where the unmodelled hypothesis has hardly any weight, or the study has none.
     """
     unmodelled, risk = document.get("unmodelled"), document["risk"]
     if unmodelled is None or unmodelled["weight"] < LEAST:

@@ -1,4 +1,4 @@
-"""The parts of the risk: which hypothesis the agent took up while people mean which other."""
+"""Parts of the risk, by the hypothesis of the agent and the hypothesis meant."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Sensitivity of the risk: prior, failure line, and bits of human values for a lower risk."""
+"""Sensitivity of the risk to the prior, the failure line and bits of human values."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def hinges(document: Document) -> list[str]:
-    """Return sentences on the lowest risk, regret, deployments and bits of values."""
+    """Return sentences on lowest risk, regret, deployments and bits of human values."""
     risk = document["risk"]
     zero, by_size = risk["upper_of_zero"], risk["at_least_one"]
     refrains = "this one always acts"

@@ -1,4 +1,4 @@
-"""The distribution shift: its test, new kinds of item, the worst-case weighting, and a measure of impact."""
+"""The distribution shift: two-sample test, new kinds of item, worst case, impact."""
 
 from collections.abc import Iterator, Mapping
 

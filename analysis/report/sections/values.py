@@ -1,4 +1,4 @@
-"""The human values: their sources, their strength, and judgements on the failure line."""
+"""Human values: their sources, their strength, and judgements on the failure line."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

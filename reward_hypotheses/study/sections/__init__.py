@@ -1,1 +1,1 @@
-"""Sections."""
+"""Sections of a study file, one module a section."""

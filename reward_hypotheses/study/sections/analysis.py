@@ -85,7 +85,7 @@ class AnalysisSpec:
     ledger: str | None = key(path_like('that of a ledger, such as "ledger.jsonl"'))
 
     def tests(self, tables: Mapping[str, Any], problems: Problems) -> tuple[str, ...]:
-        """Return the names of the test and of the other tests; names that no table has are noted."""
+        """Return the names of the test and of the other tests; note unknown names."""
         test = self.test if self.test is not None or "test" not in tables else "test"
         if self.also and test is None:
             problems.add('[analysis] also: there is no test beside which it could stand; name one with test = "..."')

@@ -12,14 +12,16 @@ from reward_hypotheses.study.validation import Problems, key
 
 @dataclass(frozen=True)
 class CatastropheSpec:
-    """[catastrophe]: the judge's failure line, and judgements from which it could be inferred."""
+    """[catastrophe]: the judge's failure line, and judgements about that line."""
 
     fail_utility: Any = key()
     fail_utility_sd: Any = key()
     judgements: Any = key()
 
     def line(self, names: Sequence[str], may_lack: Sequence[str], problems: Problems) -> FailureLine | None:
-        """Return the failure line of hypotheses; None where it is missing or wrong, which is noted.
+        """Return the failure line of hypotheses; None where missing or invalid.
+
+        The problem is noted.
 
         Parameters
         ----------

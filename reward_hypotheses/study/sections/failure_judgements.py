@@ -1,4 +1,4 @@
-"""``judgements`` of [catastrophe] in a study file: what judges would rather see than failing, item by item."""
+"""``judgements`` of [catastrophe] in a study file: items compared with failing."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ FORM = '{ table = "...", column = "...", centre = ..., spread = ..., source = ".
 
 @dataclass(frozen=True)
 class FailureJudgementsSpec:
-    """``judgements`` as written; the defaults stand in for what is missing, which is noted."""
+    """``judgements`` as written, with defaults for missing keys.
+
+    Missing keys are noted as problems.
+    """
 
     table: str = key(text, "", missing="name the table of the items that were shown, as under [tables]")
     column: str = key(
@@ -39,7 +42,7 @@ class FailureJudgementsSpec:
     rationality: Any = key()
 
     def build(self, items: Table, problems: Problems) -> FailureJudgements | None:
-        """Return the judgements about a table's items; None where these are wrong, which is noted."""
+        """Return the judgements about a table's items; note invalid ones, return None."""
         judgements = None
         with problems.at(WHERE):
             judgements = FailureJudgements(**vars(self) | {"table": items})
@@ -49,7 +52,7 @@ class FailureJudgementsSpec:
 def read_failure_judgements(
     written: Any, names: list[str], families: list[str], tables: Collection[str], problems: Problems
 ) -> FailureJudgementsSpec | None:
-    """Read ``judgements`` of [catastrophe]; return None where the table or column is wrong.
+    """Read ``judgements`` of [catastrophe]; None where table or column is invalid.
 
     Parameters
     ----------

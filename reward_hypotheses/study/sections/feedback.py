@@ -40,7 +40,10 @@ class FeedbackSpec:
     complete: bool
 
     def build(self, items: Any, answers: Any, problems: Problems) -> list[Feedback]:
-        """Make the feedback and check its answers; return nothing where it is wrong, which is noted."""
+        """Make the feedback and check its answers.
+
+        The list is empty where the feedback is invalid, and the problem is noted.
+        """
         with problems.at(self.where):
             feedback = self.kind(items, *([] if self.answers is None else [answers]), **self.settings)
             _ = feedback.observed, feedback.counts

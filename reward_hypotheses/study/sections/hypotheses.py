@@ -13,7 +13,7 @@ MOST_HYPOTHESES = 20_000
 
 
 def refuse_too_many(document: Mapping[str, Any], file: str) -> None:
-    """Refuse at once a study that lists more hypotheses than can be weighed in a reasonable time."""
+    """Refuse a study with more hypotheses than can be weighed in reasonable time."""
     agent = document.get("agent")
     listed = {"[hypotheses]": document.get("hypotheses")}
     listed["[agent] hypotheses"] = agent.get("hypotheses") if isinstance(agent, dict) else None

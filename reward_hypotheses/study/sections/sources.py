@@ -43,7 +43,10 @@ class Sources:
         self.origins[name] = origin
 
     def picture(self, name: str, scene: str | None) -> bytes | None:
-        """Return a picture of a table: of its file, or of a scene of its world, the first unless named."""
+        """Return a picture of a table, from its file or of a scene of its world.
+
+        The scene is the first unless named.
+        """
         origin = self.origins.get(name, {})
         if "landing_sites" not in origin:
             return self.pictures.get(name)

@@ -1,4 +1,7 @@
-"""[tables] of a study file: read from files, made on the lunar lander or by shifts, or every combination of some values."""
+"""[tables] of a study file.
+
+Tables are read from files, made on the lunar lander or by shifts, or hold every combination of given values.
+"""
 
 import json
 from collections.abc import Mapping
@@ -73,7 +76,13 @@ class ShiftedTable:
     why: str | None = key(text)
 
     def add(self, name: str, sources: Sources, seed: int) -> None:
-        """Make the table; ``seed`` is the study's, for shifts that have no seed of their own."""
+        """Make the table.
+
+        Parameters
+        ----------
+        seed : int
+            The study's seed, for shifts without a seed of their own.
+        """
         from reward_hypotheses.data.shifts.base import shifts_of
         from reward_hypotheses.data.shifts.registry import SHIFTS
 
@@ -156,7 +165,7 @@ def read_tables(written: Mapping[str, Any], study: Path, seed: int, sources: Sou
 
 
 def _in_order(written: Mapping[str, Any], waiting: list[str], problems: Problems) -> list[str]:
-    """Order the tables that are made from others, each after the one that it is made from."""
+    """Order the tables that are made from others, each after its source."""
     order: list[str] = []
     left = list(waiting)
     for name in waiting:

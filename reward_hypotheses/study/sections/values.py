@@ -170,7 +170,7 @@ class ValuesSpec:
 def _elicited(
     where: str, stated: ValuesSpec | JudgeSpec, names: Sequence[str], problems: Problems, label: str | None = None
 ) -> Prior | None:
-    """Make the prior of one judge's weights; None where these are wrong, which is noted."""
+    """Make the prior of one judge's weights; note invalid weights and return None."""
     prior = None
     with problems.at(where):
         prior = Elicited(stated.weights, stated.source, stated.strength, label)
@@ -184,9 +184,10 @@ def _elicited(
 def baseline(
     where: str, written: Any, source: str | None, problems: Problems, known: Sequence[str] = BASELINES
 ) -> Prior | None:
-    """Make a prior by its name; return None for "values", and where it is wrong, which is noted.
+    """Make a prior by its name.
 
-    The forms are "uniform", "simplicity", and ``{ name = "simplicity", language = ... }``.
+    The forms are "uniform", "simplicity", and ``{ name = "simplicity", language = ... }``. The result is None for "values". It
+    is None also where the form is invalid, and the problem is noted.
     """
     name, settings = written, {}
     if isinstance(written, dict):
