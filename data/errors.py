@@ -19,10 +19,13 @@ class InputError(ValueError):
     ----------
     problems : tuple of str
         One message each; none of them only follows from another.
+    in_file : tuple of str
+        The messages without the name of the file, where all are of one file.
     """
 
-    def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+    def __init__(self, problems: str | Iterable[str], file: str = "") -> None:
+        self.in_file = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems = tuple(f"{file}: {problem}" for problem in self.in_file) if file else self.in_file
         super().__init__("\n".join(self.problems))
 
     @classmethod

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -83,6 +83,11 @@ def with_errors(*columns: Column) -> tuple[Column, ...]:
     present = {column.key for column in columns}
     errors = dict.fromkeys(column.error for column in columns if column.error and column.error not in present)
     return (*columns, *map(Column, errors))
+
+
+def cells(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[Any, ...], ...]:
+    """Return rows of cells, read from mappings by the keys of the columns."""
+    return tuple(tuple(row[column.key] for column in columns) for row in rows)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.shift.impact import (
 )
 from reward_hypotheses.analysis.shift.worst_case_api import feedback_columns
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import finite, share
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import tested
@@ -90,11 +90,11 @@ def impact(
     """
     if threshold is not None and column is None:
         raise InputError("threshold: it is of a column; name the one that holds the impact, column=")
-    above, share = finite(threshold), finite(level)
+    above = finite(threshold)
     if threshold is not None and above is None:
         raise InputError(f"threshold: {shown(threshold)}; give a finite number")
-    if share is None or not 0 < share < 1:
-        raise InputError(f"level: {shown(level)}; give a share of training, above 0 and below 1, such as 0.95")
+    advice = "give a share of training, above 0 and below 1, such as 0.95"
+    level = share(level, "level", advice, include_one=False)
     if training is None and threshold is None:
         raise InputError("training: give the table that training saw, or a column with a threshold")
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
@@ -102,10 +102,10 @@ def impact(
     seen = [tested(table, tree) for table in tables]
     names = _features(tree, case, seen, column, features)
     if column is not None:
-        of_items = impact_by_column(seen, case.valuation.table, column, above, share)
+        of_items = impact_by_column(seen, case.valuation.table, column, above, level)
     else:
-        of_items = impact_of(seen, case.valuation.table, names, share)
-    return _dataset(case, of_items, names, share)
+        of_items = impact_of(seen, case.valuation.table, names, level)
+    return _dataset(case, of_items, names, level)
 
 
 def _dataset(case: Case, of_items: Impact, features: Sequence[str], level: float) -> xr.Dataset:

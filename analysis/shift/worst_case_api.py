@@ -21,7 +21,7 @@ from reward_hypotheses.analysis.shift.worst_case import (
     worst_within,
 )
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import finite, share
 from reward_hypotheses.data.shifts.base import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
@@ -142,9 +142,8 @@ def worst_case(
     """
     if tail is not None and kl is not None:
         raise InputError("tail, kl: both are given; give tail, the worst share of the scenes, or kl, nats")
-    share, nats = finite(TAIL if tail is None else tail), None if kl is None else finite(kl)
-    if share is None or not 0 < share <= 1:
-        raise InputError(f"tail: {shown(tail)}; give the worst share of the scenes, above 0 and at most 1, such as 0.1")
+    advice = "give the worst share of the scenes, above 0 and at most 1, such as 0.1"
+    worst, nats = share(TAIL if tail is None else tail, "tail", advice), None if kl is None else finite(kl)
     if kl is not None and (nats is None or nats < 0):
         raise InputError(f"kl: {shown(kl)}; give nats, a finite number, 0 or more, such as 0.1")
     case = case_of(tree, pool, policy, agent, agent_fail_utility, hypotheses)
@@ -153,9 +152,9 @@ def worst_case(
     def weighted(acted: Rollout) -> np.ndarray:
         if nats is not None:
             return worst_within(acted.share, acted.risk, nats)
-        return worst_tail(acted.share, acted.risk, share)
+        return worst_tail(acted.share, acted.risk, worst)
 
-    how = f"the worst {100 * share:g}%" if nats is None else f"the worst within {nats:g} nats"
+    how = f"the worst {100 * worst:g}%" if nats is None else f"the worst within {nats:g} nats"
     which = f"On {how} of these scenes" if nats is None else f"At worst within {nats:g} nats of these scenes' weights"
     return _worst_case(case, weighted, named, how, which, dict(getattr(pool, "attrs", {})))
 

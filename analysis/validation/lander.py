@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
-from reward_hypotheses.analysis.validation.study_folder import claim, finished
+from reward_hypotheses.analysis.validation.study_folder import claim
 from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.world import MeasuredLander
@@ -53,8 +53,7 @@ def lander_study(
         The fits of more than half of the agents do not explain the agents' own choices.
     """
     settings, out = study_settings("lander", agents, scenes, seed, gymnasium=needs_lander()), Path(out)
-    claim(out, settings)
-    if (before := finished(out)) is not None:
+    if (before := claim(out, settings)) is not None:
         return before
     bank = Bank(out / "flights")
     with Pilots() as pilots:

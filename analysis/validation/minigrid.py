@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
-from reward_hypotheses.analysis.validation.study_folder import claim, finished
+from reward_hypotheses.analysis.validation.study_folder import claim
 from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
 
@@ -52,8 +52,7 @@ def minigrid_study(
         The fits of more than half of the agents do not explain the agents' own demonstrations.
     """
     settings, out = study_settings("minigrid", agents, scenes, seed, minigrid=needs_minigrid()), Path(out)
-    claim(out, settings)
-    if (before := finished(out)) is not None:
+    if (before := claim(out, settings)) is not None:
         return before
     return study_of(_rooms()(settings["scenes"], settings["seed"], said, TELLING), settings, out, said)
 

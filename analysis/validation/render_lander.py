@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reward_hypotheses.analysis.validation.predict import World
 from reward_hypotheses.analysis.validation.study import agent_seeds
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.atomic_write import write_whole
@@ -48,8 +49,6 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     from reward_hypotheses.analysis.validation.lander import needs_lander
 
     needs_lander()
-    from threadpoolctl import threadpool_limits
-
     from reward_hypotheses.data.worlds.lander.autopilot import fly
     from reward_hypotheses.data.worlds.lander.scenes import scene_of
     from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
@@ -58,9 +57,7 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
     refuse_files(out)
     with tempfile.TemporaryDirectory() as folder, Pilots() as pilots:
         lander = MeasuredLander(RENDERED_SCENES, seed, Bank(Path(folder)), pilots, said)
-        names = [str(k) for k in range(AGENTS)]
-        with threadpool_limits(1):  # as in a study
-            lander.train(agent_seeds(seed, names))
+        names = train_agents(lander, seed)
         table = lander.scenes("apart")
         pad, red = lander.right("apart").argmax(axis=1), table["red"].to_numpy().argmax(axis=1)
         chosen = np.array([lander.choices(name, "apart") for name in names])
@@ -85,6 +82,16 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
             fly(world, scene_of(lander.seed_of(which), number, {kind: 1.0}), site, frames, EVERY)
             made[name] = frames
     return pictures(out, made, 20 * EVERY // 2)
+
+
+def train_agents(world: World, seed: int) -> list[str]:
+    """Train the agents of a rendering; return their names."""
+    from threadpoolctl import threadpool_limits
+
+    names = [str(k) for k in range(AGENTS)]
+    with threadpool_limits(1):  # as in a study
+        world.train(agent_seeds(seed, names))
+    return names
 
 
 def pictures(out: Path, drawn: Mapping[str, list[np.ndarray]], ms: int) -> list[Path]:

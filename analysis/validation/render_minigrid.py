@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_hypotheses.analysis.validation.render_lander import AGENTS, pictures
-from reward_hypotheses.analysis.validation.study import agent_seeds
+from reward_hypotheses.analysis.validation.render_lander import pictures, train_agents
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
@@ -20,15 +19,16 @@ LONG = 5  # moves from the start to the goal, and to the corner, at least, where
 
 
 def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Train agents, and draw walks of two that differ in what they learned.
+    """Draw walks of two agents that learned different goals.
 
-    One most often reaches a goal that was moved, the other most often dies in the corner.
+    Agents are trained, and two are chosen: one most often reaches a goal that was moved, the other most often dies in the
+    corner.
 
     Parameters
     ----------
     seed : int
     out : Path
-        Folder; ``training``, ``right`` and ``lava`` are written there as GIF and, their last frames, as PNG.
+        Folder for ``training``, ``right`` and ``lava``, each as GIF, and its last frame as PNG.
     said : callable, optional
         Called with progress messages.
 
@@ -39,22 +39,18 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
     Raises
     ------
     InputError
-        A path that cannot be written, the extra ``minigrid`` is not installed, or agents of this seed that do not come apart.
+        A path that cannot be written, a missing extra ``minigrid``, or agents of this seed that do not differ.
     """
     from reward_hypotheses.analysis.validation.minigrid import needs_minigrid
 
     needs_minigrid()
-    from threadpoolctl import threadpool_limits
-
     from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, moves_between
     from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)
     world = MeasuredRooms(ROOMS, seed, said)
-    names = [str(k) for k in range(AGENTS)]
-    with threadpool_limits(1):  # as in a study
-        world.train(agent_seeds(seed, names))
+    names = train_agents(world, seed)
     died = np.array([world.came_to(name, "moved") == CORNER for name in names])  # where lava is in these rooms
     reached = np.array([world.reached(name, "moved") for name in names])
     right, lost = int(reached.mean(axis=1).argmax()), int(died.mean(axis=1).argmax())

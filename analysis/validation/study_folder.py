@@ -50,7 +50,7 @@ def write_prediction(out: Path, prediction: Mapping[str, Any], progress: Callabl
     return digest
 
 
-def finished(out: Path) -> dict[str, Any] | None:
+def _finished(out: Path) -> dict[str, Any] | None:
     """Return the document of a finished study; None if the study is unfinished.
 
     The document is checked against the prediction and the digests.
@@ -83,8 +83,8 @@ def _written(path: Path) -> bytes:
     return read_bytes(path, str(path), "a file that this study wrote")
 
 
-def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings into a new folder.
+def claim(out: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Write the settings into a new folder; return the document of a finished study.
 
     Raises InputError for a folder of another study or of other files.
     """
@@ -93,10 +93,11 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     if path.exists():
         if _written(path) != json_bytes(settings):
             raise InputError(f"--out {out}: holds another study ({path.name} says which); give another folder")
-        return
+        return _finished(out)
     if out.exists() and any(not p.name.startswith(".aside.") for p in out.iterdir()):
         raise InputError(f"--out {out}: holds files and no study.json, so no study wrote it; give another folder")
     write_whole(path, json_bytes(settings))
+    return None
 
 
 def refuse_files(out: Path) -> None:

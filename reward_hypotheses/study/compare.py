@@ -176,8 +176,8 @@ def _next(
             study = combine(first.study, second.study, {*applied, *parts})
             return parts, mean_risk(case_of_study(study, progress)), why
         except (InputError, NotTrustedError) as error:
-            problem = str(error.problems[0]).removeprefix(f"{first.study.path.name}: ").removeprefix(": ")
-            why = why or f"{plainly(parts)} alone: {problem}"
+            problems = error.in_file if isinstance(error, InputError) else error.problems
+            why = why or f"{plainly(parts)} alone: {problems[0]}"
     raise AssertionError("the last set is all that is left")
 
 

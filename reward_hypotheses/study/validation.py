@@ -25,7 +25,7 @@ class Problems:
 
     @property
     def messages(self) -> list[str]:
-        """Every problem noted, in the order of the report."""
+        """Every problem noted, without the file, in the order of the report."""
         return sorted(self._places, key=self._places.__getitem__)
 
     def turn(self, section: str = "") -> None:
@@ -37,7 +37,7 @@ class Problems:
 
     def add(self, message: str) -> None:
         """Note one problem, once."""
-        self._places.setdefault(f"{self.file}: {message}", self._place)
+        self._places.setdefault(message, self._place)
 
     def extend(self, messages: Iterable[str]) -> None:
         """Note several problems."""
@@ -56,7 +56,7 @@ class Problems:
     def refuse(self) -> None:
         """Raise InputError with every problem noted, if there is any."""
         if self._places:
-            raise InputError(self.messages)
+            raise InputError(self.messages, self.file)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def errors_named(name: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError([f"{name}: {p}" for p in error.problems]) from None
+        raise InputError(error.problems, name) from None
 
 
 class Section:

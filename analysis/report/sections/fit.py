@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reward_hypotheses.analysis.report.phrases import capital, counted, misfits, other_warnings, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share, with_errors
+from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, share, with_errors
 
 MISFIT = 0.01
 """Level of the check of subgroups."""
@@ -62,10 +62,8 @@ def _table(document: Document) -> PaperTable:
         Column("looked_at", "looked at", "count"),
         Column("replications"),
     )
-    rows = tuple(
-        (name, group["words"] or "none", *(group[column.key] for column in columns[2:]))
-        for name, group in document["subgroups"].items()
-    )
+    groups = document["subgroups"].items()
+    rows = cells(columns, (group | {"feedback": name, "subgroup": group["words"] or "none"} for name, group in groups))
     caption = (
         "The subgroup of items, by up to two features, whose labels contradict the leading hypothesis the most: the share that do "
         "there and elsewhere, the root of the deviance between the two, and how often the worst subgroup of a replication is as bad."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import capital, error_of, own_policy, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share
+from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, estimated_share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,12 +88,10 @@ def _table(document: Document) -> PaperTable:
         Column("lacking"),
         *(Column(f"{key}_mcse") for key in numbers),
     )
-    rows = tuple(
-        (
-            entry["words"] + (" (this study's)" if entry["own"] else ""),
-            *(entry[column.key] for column in columns[1:9]),
-            *(error_of(document, "frontier", k, key) if entry[key] is not None else None for key in numbers),
-        )
+    rows = (
+        entry
+        | {"policy": entry["words"] + (" (this study's)" if entry["own"] else "")}
+        | {f"{key}_mcse": None if entry[key] is None else error_of(document, "frontier", k, key) for key in numbers}
         for k, entry in enumerate(document["frontier"])
     )
     caption = (
@@ -101,7 +99,7 @@ def _table(document: Document) -> PaperTable:
         "different hypotheses added up as they stand. Its price: how much less that is than of the same policy that must act. "
         "Best: none other is safer and earns as much."
     )
-    return PaperTable("frontier", "Safety and reward, policy by policy", caption, columns, rows)
+    return PaperTable("frontier", "Safety and reward, policy by policy", caption, columns, cells(columns, rows))
 
 
 def _caption(document: Document) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Parts of the risk, by the hypothesis of the agent and the hypothesis meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reward_hypotheses.analysis.report.phrases import (
@@ -17,6 +17,7 @@ from reward_hypotheses.analysis.report.table_model import (
     MOST_HYPOTHESES,
     Column,
     PaperTable,
+    cells,
     estimated_share,
     share,
     with_errors,
@@ -124,23 +125,24 @@ def _parts_table(document: Document) -> PaperTable:
         estimated_share("left", "left", zero),
         estimated_share("removed", "removed"),
     )
-    key = "pairs" if by_pair else "classes"
-    rows: list[tuple[Any, ...]] = []
-    for k, part in enumerate(parts[key]):
-        heads = [part[name] for name in ("agent", "truth", "silent")] if by_pair else [", ".join(part["hypotheses"])]
-        heads += [] if by_pair else [part["weight"]]
-        errors = (error_of(document, "risk_parts", key, k, name) for name in NUMBERS)
-        rows.append((*heads, *(part[name] for name in NUMBERS), *errors))
+
+    def row(part: Mapping[str, Any], *path: str | int) -> dict[str, Any]:
+        return {**part, **{f"{name}_mcse": error_of(document, "risk_parts", *path, name) for name in NUMBERS}}
+
     rest = parts["others"]
-    if by_pair and rest["pairs"]:
-        errors = (error_of(document, "risk_parts", "others", name) for name in NUMBERS)
-        rows.append((f"{rest['pairs']} other pairs", "", None, *(rest[name] for name in NUMBERS), *errors))
+    if by_pair:
+        rows = [row(part, "pairs", k) for k, part in enumerate(parts["pairs"])]
+        if rest["pairs"]:
+            rows.append(row(rest, "others") | {"agent": f"{rest['pairs']} other pairs", "truth": "", "silent": None})
+    else:
+        classes = ({**part, "hypotheses": ", ".join(part["hypotheses"])} for part in parts["classes"])
+        rows = [row(part, "classes", k) for k, part in enumerate(classes)]
     caption = (
         "The risk as a sum: what is caught up in it now, what endless training of this kind would leave, and what it would "
         "remove. A part can grow, its removed below 0: the weight of what is ruled out moves to the others. Silent: training cannot "
         "tell the two apart."
     )
-    return PaperTable("risk_parts", "What the risk is made of", caption, columns, tuple(rows))
+    return PaperTable("risk_parts", "What the risk is made of", caption, columns, cells(columns, rows))
 
 
 def _matrix_table(document: Document) -> PaperTable:

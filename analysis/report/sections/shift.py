@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, percent, plainly, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.risk import spent
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, with_errors
+from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, estimated_share, with_errors
 
 UNITS = {"taken": "option taken", "scene": "options on offer", "item": "item"}
 """Units over which a feature is averaged."""
@@ -86,7 +86,7 @@ def beside_impact(document: Document) -> list[str]:
 
 def _worst_case_table(document: Document) -> PaperTable:
     worst_case = document["worst_case"]
-    columns = (
+    columns = with_errors(
         Column("weighting", "weighting"),
         Column("risk", "risk", "share", "%", error="risk_mcse"),
         Column("effective_scenes", "equal scenes", "number"),
@@ -97,20 +97,20 @@ def _worst_case_table(document: Document) -> PaperTable:
         Column("difference", "difference", "number", "sd"),
     )
     weightings = {"tail": "worst tenth", "kl": f"within {worst_case['kl']['nats']:g} nats"}
+    none = {"feature": "", "of": "", "worst": None, "pool": None, "difference": None}
     rows = []
     for key, words in weightings.items():
         weighting = worst_case[key]
         error = error_of(document, "worst_case", key, "risk")
-        for feature in weighting["features"] or [{}]:
-            numbers = (feature.get(column.key) for column in columns[5:])
-            about = feature.get("feature") or "", UNITS.get(feature.get("of"), "")
-            rows.append((words, weighting["risk"], weighting["effective_scenes"], *about, *numbers, error))
+        for feature in weighting["features"] or [none]:
+            unit = {"of": UNITS.get(feature["of"], "")}
+            rows.append(weighting | feature | unit | {"weighting": words, "risk_mcse": error})
     caption = (
         "The worst weighting of the test's scenes for the agent: its worst tenth, and the worst within so many nats of "
         "divergence; how many equal scenes that is worth, and the features that set it apart, the largest difference first, in "
         "standard deviations over the test."
     )
-    return PaperTable("worst_case", "Worst-case shift", caption, with_errors(*columns), tuple(rows))
+    return PaperTable("worst_case", "Worst-case shift", caption, columns, cells(columns, rows))
 
 
 def _impact_table(document: Document) -> PaperTable:
