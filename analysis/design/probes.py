@@ -16,7 +16,6 @@ from reward_hypotheses.models.feedback.boltzmann.prior import DEFAULT, prior_of_
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
-from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import within_scene_scale
 from reward_hypotheses.models.priors.base import Prior
@@ -206,15 +205,11 @@ def _choosers(
     betas: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> Choosers:
-    rewards: list[Reward] = []
-    owner: list[int] = []
-    for h, reward in enumerate(listed.rewards):
-        for member in reward.members(FAMILY_MEMBERS, table, rng):
-            rewards.append(member)
-            owner.append(h)
+    members = [(h, m) for h, reward in enumerate(listed.rewards) for m in reward.members(FAMILY_MEMBERS, table, rng)]
+    owner, rewards = [h for h, _ in members], tuple(member for _, member in members)
     names = tuple(f"{listed.names[h]}, {i}" if listed.rewards[h].continuous else listed.names[h]
                   for i, h in enumerate(owner))  # fmt: skip
-    valuation = Valuation(Hypotheses(names, tuple(rewards), listed.columns), table, FailureLine((None,) * len(names)))
+    valuation = Valuation(Hypotheses(names, rewards, listed.columns), table, FailureLine((None,) * len(names)))
     scales = np.asarray(within_scene_scale(valuation), float)
     chances, mass, hypothesis = [], [], []
     for i, h in enumerate(owner):
@@ -224,8 +219,7 @@ def _choosers(
         if of_family:  # one each, drawn, for members are many
             nodes, shares = rng.choice(nodes, 1, p=shares), np.full(1, 1 / owner.count(h))
         for beta, share in zip(nodes.tolist(), shares.tolist(), strict=True):
-            z = (worth - worth.max(axis=-1, keepdims=True)) * (beta / scales[i] if scales[i] > 0 else 0.0)
-            odds = np.where(worth > -np.inf, np.exp(np.where(worth > -np.inf, z, 0.0)), 0.0)
+            odds = odds_of_options(worth, beta / scales[i] if scales[i] > 0 else 0.0)
             chances.append(odds / odds.sum(axis=-1, keepdims=True))
             mass.append(float(weights[h]) * share)
             hypothesis.append(h)
@@ -243,10 +237,23 @@ def laid_out(valuation: Valuation, h: int) -> np.ndarray:
     return out
 
 
+def odds_of_options(worth: np.ndarray, rate: float) -> np.ndarray:
+    """Return odds of the options against the best, ``exp(rate (r - max r))``.
+
+    Parameters
+    ----------
+    worth : ndarray (scene, option)
+        Rewards r; -inf where there is no option, whose odds are 0.
+    """
+    there = worth > -np.inf
+    behind = np.where(there, worth - worth.max(axis=-1, keepdims=True), 0.0)
+    return np.where(there, np.exp(behind * rate), 0.0)
+
+
 def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[int], list[float]]:
     """Choose scenes one after another; return scenes and the gain of each in nats."""
-    chance = choosers.chance
-    mass, share = choosers.mass[None] / choosers.mass.sum(), np.ones(1)
+    chance, prior = choosers.chance, choosers.mass / choosers.mass.sum()
+    mass, share = prior[None], np.ones(1)
     truths: np.ndarray | None = None  # of simulated agents, once there are too many ways to go through
     picks: list[int] = []
     gains: list[float] = []
@@ -263,11 +270,8 @@ def _greedy(choosers: Choosers, k: int, rng: np.random.Generator) -> tuple[list[
             mass, share = _all_ways(chance[:, m], mass, share)
             continue
         if truths is None:
-            truths = rng.choice(len(choosers.mass), SIMULATED, p=choosers.mass / choosers.mass.sum())
-            mass, share = (
-                np.tile(choosers.mass / choosers.mass.sum(), (SIMULATED, 1)),
-                np.full(SIMULATED, 1 / SIMULATED),
-            )
+            truths = rng.choice(len(prior), SIMULATED, p=prior)
+            mass, share = np.tile(prior, (SIMULATED, 1)), np.full(SIMULATED, 1 / SIMULATED)
             for before in picks[:-1]:
                 mass = _updated(chance[:, before], mass, truths, rng)
         mass = _updated(chance[:, m], mass, truths, rng)

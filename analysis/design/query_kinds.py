@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.design.probes import betas_of, laid_out
+from reward_hypotheses.analysis.design.probes import betas_of, laid_out, odds_of_options
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
@@ -209,11 +209,9 @@ def choices(valuation: Valuation, betas: Points, scales: np.ndarray | None) -> Q
     chance = np.zeros((len(betas), len(asked), width, n))
     for h in range(n):
         worth = laid_out(valuation, h)[asked]
-        there = worth > -np.inf
-        behind = np.where(there, worth - worth.max(axis=-1, keepdims=True), 0.0)
         for b, batch in enumerate(betas):
             for beta, share in zip(*batch[h], strict=True):
-                odds = np.where(there, np.exp(behind * (beta / s[h] if s[h] > 0 else 0.0)), 0.0)
+                odds = odds_of_options(worth, beta / s[h] if s[h] > 0 else 0.0)
                 chance[b, :, :, h] += share * odds / odds.sum(axis=-1, keepdims=True)
     names = tuple(str(table.scene_name(int(m))) for m in asked)
     return Queries(

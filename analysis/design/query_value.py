@@ -78,9 +78,7 @@ class Risks:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.matrix = None
-        if case.policy.draws_one:
-            self.matrix = case.risk.matrix
+        self.matrix = case.risk.matrix if case.policy.draws_one else None
 
     def __call__(self, agents: np.ndarray, judges: np.ndarray) -> np.ndarray:
         """Return risks (row,) of agents by judges.

@@ -16,6 +16,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.rollout import Rollout
 from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.analysis.shift.features import feature, usable_features
+from reward_hypotheses.analysis.shift.units import relative_weights
 from reward_hypotheses.data.table import Table
 
 LEVEL = 0.95
@@ -108,10 +109,7 @@ def _rows(table: Table, features: Sequence[str], counts: np.ndarray | None = Non
     weight : ndarray (item,)
         Counts where given, else scene weights, which average 1 over scenes with items.
     """
-    lengths = np.diff(table.starts)
-    weight = table.scene_weights() if counts is None else None
-    of_item = np.repeat(np.ones(len(lengths)) if weight is None else weight / weight[lengths > 0].mean(), lengths)
-    of_item = of_item if counts is None else counts
+    of_item = np.repeat(relative_weights(table), np.diff(table.starts)) if counts is None else counts
     failing = table.failing()
     keep = np.ones(table.n_items, bool) if failing is None else ~failing
     keep &= of_item > 0

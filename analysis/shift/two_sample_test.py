@@ -7,8 +7,9 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.section import Document, Section
-from reward_hypotheses.analysis.shift.units import Units, copies_of_units, item_weights, shares_of_sides, thinned
+from reward_hypotheses.analysis.shift.units import Units, copies_of_units, shares_of_sides, thinned
 from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
@@ -151,7 +152,7 @@ def _new_classes(sides: Sequence[Units], test: Valuation) -> dict[str, Any]:
     on_test, at, _, times = distinct(sides[-1].codes)
     new = np.flatnonzero(seen[np.minimum(np.searchsorted(seen, on_test), len(seen) - 1)] != on_test)
     new = new[np.argsort(-times[new], kind="stable")]
-    of_item = item_weights(test)
+    of_item = np.repeat(scene_weights(test)[0], np.diff(test.table.starts))
     is_new = np.isin(sides[-1].codes, on_test[new])
     return {
         "new_classes": tuple(

@@ -38,11 +38,10 @@ def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.nd
     return (rng.random(len(copies)) < share).astype(np.int64) if (copies == 1).all() else rng.binomial(copies, share)
 
 
-def item_weights(valuation: Valuation) -> np.ndarray:
-    """Return the weight of the scene of each item: (item,)."""
-    weight = valuation.table.scene_weights()
-    lengths = np.diff(valuation.table.starts)
-    return np.repeat(np.ones(len(lengths)) if weight is None else weight, lengths)
+def relative_weights(table: Table) -> np.ndarray:
+    """Return the weights of the scenes (scene,), which average 1 over scenes with items."""
+    weight = table.scene_weights()
+    return np.ones(table.n_scenes) if weight is None else weight / weight[np.diff(table.starts) > 0].mean()
 
 
 class Units:
@@ -70,9 +69,8 @@ class Units:
     ) -> None:
         self.valuation, self.by_scene = valuation, by_scene
         table = valuation.table
-        weight = None if counted else table.scene_weights()
         lengths = np.diff(table.starts)
-        scene_weight = np.ones(table.n_scenes) if weight is None else weight / weight[lengths > 0].mean()
+        scene_weight = np.ones(table.n_scenes) if counted else relative_weights(table)
         self._scene = np.repeat(np.arange(table.n_scenes), lengths)
         unit_weight = scene_weight if by_scene else scene_weight[self._scene]
         length = lengths if by_scene else np.ones(table.n_items, int)

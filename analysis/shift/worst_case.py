@@ -20,6 +20,7 @@ SAME = 1e-12
 """Risks of two scenes are the same up to this: no scene is worse than its equals by rounding."""
 TAIL, NATS = 0.1, 0.1
 """What a study asks: the worst tenth, and so many nats from the test's own weights."""
+ASKED = {"tail": {"share": TAIL}, "kl": {"nats": NATS}}
 LISTED, SAID = 10, 3
 LEAST_SAID = 0.1  # standard deviations
 TAKEN, SCENE, ITEM = "taken", "scene", "item"
@@ -187,43 +188,34 @@ def in_words(apart: Sequence[Apart]) -> str:
     )
 
 
-def worst_risks(share: np.ndarray, risk: np.ndarray) -> dict[str, dict[str, float]] | None:
-    """Return the risk on the worst tenth of the scenes, and within 0.1 nats.
+def worst_weights(acted: Rollout) -> dict[str, np.ndarray]:
+    """Return weights (scene,) of the worst tenth of the scenes, and within 0.1 nats.
 
-    The result is None with fewer than two scenes of positive weight.
+    The result is empty with fewer than two scenes of positive weight.
     """
+    share, risk = acted.share, acted.risk
     if int((share > 0).sum()) < 2:
-        return None
-    return {
-        "tail": {"risk": min(float(worst_tail(share, risk, TAIL) @ risk), 1.0)},
-        "kl": {"risk": min(float(worst_within(share, risk, NATS) @ risk), 1.0)},
-    }
+        return {}
+    return {"tail": worst_tail(share, risk, TAIL), "kl": worst_within(share, risk, NATS)}
 
 
-def worst_document(
-    acted: Rollout, measured: Mapping[str, Any] | None, features: Sequence[str]
-) -> dict[str, Any] | None:
+def worst_document(acted: Rollout, features: Sequence[str]) -> dict[str, Any] | None:
     """Return the worst case for the results: risks, and features that set it apart."""
-    if measured is None:
-        return None
-    risk = acted.risk
-    weighted = {
-        "tail": ({"share": TAIL}, worst_tail(acted.share, risk, TAIL)),
-        "kl": ({"nats": NATS}, worst_within(acted.share, risk, NATS)),
-    }
-    out: dict[str, Any] = {}
-    for key, (asked, weights) in weighted.items():
+    out = {}
+    for key, weights in worst_weights(acted).items():
         apart = [difference for difference in what_sets_apart(acted, weights, features) if difference.difference != 0]
-        out[key] = (
-            asked
-            | dict(measured[key])
-            | {
-                "effective_scenes": effective(weights),
-                "features": [asdict(difference) for difference in apart[:LISTED]],
-                "words": in_words(apart),
-            }
-        )
-    return out
+        out[key] = {
+            **ASKED[key],
+            "risk": _risk(acted, weights),
+            "effective_scenes": effective(weights),
+            "features": [asdict(difference) for difference in apart[:LISTED]],
+            "words": in_words(apart),
+        }
+    return out or None
+
+
+def _risk(acted: Rollout, weights: np.ndarray) -> float:
+    return min(float(weights @ acted.risk), 1.0)
 
 
 class WorstCases(Section[Document]):
@@ -234,10 +226,11 @@ class WorstCases(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document | None:
-        acted = case.rollout
         features = usable_features([case.valuation.table], case.posterior.hypotheses, case.feedback_columns)
-        return worst_document(acted, worst_risks(acted.share, acted.risk), features)
+        return worst_document(case.rollout, features)
 
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        return {"worst_case": worst_risks(case.rollout.share, case.rollout.risk)}
+        acted = case.rollout
+        risks = {key: {"risk": _risk(acted, weights)} for key, weights in worst_weights(acted).items()}
+        return {"worst_case": risks or None}

@@ -4,7 +4,7 @@ Each point is one agent on one shift; fitted agents and named rules have a panel
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -27,24 +27,17 @@ POINTS: Mapping[str, Any] = {"markersize": 3.5, "elinewidth": 0.7, "alpha": 0.8,
 MARKS = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"))
 
 
-def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], captions: Mapping[str, str] | None = None) -> bytes:
-    """Draw predicted rates, with intervals, against measured rates; return a PNG.
-
-    Parameters
-    ----------
-    panels : dict
-        Title -> rows {shift, predicted, lower, upper, measured}.
-    captions : dict of str to str, optional
-        Title -> caption below it.
-    """
+def study_scatter(document: Mapping[str, Any]) -> bytes:
+    """Draw predicted rates, with intervals, against measured rates; return a PNG."""
+    panels = {"read with continuous weights": document, "named rules alone": document["foil"]}
+    shifts = list(dict.fromkeys(row["shift"] for part in panels.values() for row in part["agents"]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(PAGE, 0.56 * PAGE), layout="constrained")
-        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        shifts = list(dict.fromkeys(row["shift"] for rows in panels.values() for row in rows))
-        for ax, (title, rows) in zip(axes, panels.items(), strict=True):
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
+        for ax, (title, part) in zip(axes, panels.items(), strict=True):
             ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, zorder=1)
             for shift, (color, mark) in zip(shifts, MARKS, strict=False):
-                some = [row for row in rows if row["shift"] == shift]
+                some = [row for row in part["agents"] if row["shift"] == shift]
                 at = [row["predicted"] for row in some]
                 ends = [
                     [max(row["predicted"] - row["lower"], 0.0) for row in some],
@@ -53,20 +46,11 @@ def scatter(panels: Mapping[str, Sequence[Mapping[str, Any]]], captions: Mapping
                 measured = [row["measured"] for row in some]
                 ax.errorbar(at, measured, xerr=ends, fmt=mark, color=color, label=shift, **POINTS)
             ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="predicted share of catastrophes", aspect="equal")
-            ax.set_title(title + (f"\n{captions[title]}" if captions and title in captions else ""), color=INK)
+            caption = f"mean error {part['error']:.3f}; 89% intervals hold {part['coverage']:.0%}"
+            ax.set_title(f"{title}\n{caption}", color=INK)
             ax.grid(color=FAINT)
         axes[0].set_ylabel("measured")
         axes[0].legend(loc="upper left", frameon=False, title="shift")
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
     return stream.getvalue()
-
-
-def study_scatter(document: Mapping[str, Any]) -> bytes:
-    """Draw the fitted agents beside the named rules: a PNG."""
-    panels = {"read with continuous weights": document, "named rules alone": document["foil"]}
-    captions = {
-        title: f"mean error {part['error']:.3f}; 89% intervals hold {part['coverage']:.0%}"
-        for title, part in panels.items()
-    }
-    return scatter({title: part["agents"] for title, part in panels.items()}, captions)

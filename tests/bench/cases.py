@@ -239,7 +239,7 @@ def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
     from reward_hypotheses.analysis.rollout import rollout
     from reward_hypotheses.analysis.shift.features import usable_features
-    from reward_hypotheses.analysis.shift.worst_case import worst_document, worst_risks
+    from reward_hypotheses.analysis.shift.worst_case import worst_document
     from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
     from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -252,7 +252,7 @@ def worst(n: int, count: int) -> float:
 
     def work() -> object:
         acted = rollout(Valuation(hypotheses, scenes, line), Commit(), w, w)
-        return worst_document(acted, worst_risks(acted.share, acted.risk), usable_features([scenes]))
+        return worst_document(acted, usable_features([scenes]))
 
     return timed(work, 1)
 

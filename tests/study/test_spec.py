@@ -35,13 +35,13 @@ def test_problems_are_reported_by_section_and_leave_the_default():
     document = small(fit={"draws": 0, "chain": 2}, seed="x", analysis={"prob": 2}, values={"weight": 1}, agnet={})
     spec, problems = read(document | {"title": ""})
     assert problems == [
-        "study.toml: agnet: unknown key; did you mean 'agent'?",
-        "study.toml: title: '' says nothing; write some text in quotes",
-        "study.toml: seed: 'x'; give a whole number from 0 to 9223372036854775807",
-        "study.toml: [values] weight: unknown key; did you mean 'weights'?",
-        "study.toml: [fit] chain: unknown key; did you mean 'chains'?",
-        "study.toml: [fit] draws: 0; give a whole number from 1 to 100000",
-        "study.toml: [analysis] prob: 2; give the probability of the interval, above 0 and below 1",
+        "agnet: unknown key; did you mean 'agent'?",
+        "title: '' says nothing; write some text in quotes",
+        "seed: 'x'; give a whole number from 0 to 9223372036854775807",
+        "[values] weight: unknown key; did you mean 'weights'?",
+        "[fit] chain: unknown key; did you mean 'chains'?",
+        "[fit] draws: 0; give a whole number from 1 to 100000",
+        "[analysis] prob: 2; give the probability of the interval, above 0 and below 1",
     ]
     assert (spec.seed, spec.fit.draws, spec.analysis.prob) == (0, 1000, 0.95)
 

@@ -33,10 +33,9 @@ class CatastropheSpec:
                 "[catastrophe] fail_utility: missing; state the reward that failing completely is worth, such as 0; it has no default"
             )
             return None
-        line = None
         with problems.at("[catastrophe]"):
-            line = line_of_section(self.fail_utility, self.fail_utility_sd, names, may_lack)
-        return line
+            return line_of_section(self.fail_utility, self.fail_utility_sd, names, may_lack)
+        return None
 
 
 def line_of_section(utility: Any, sds: Any, names: Sequence[str], may_lack: Sequence[str]) -> FailureLine:

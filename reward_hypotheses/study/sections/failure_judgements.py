@@ -43,10 +43,9 @@ class FailureJudgementsSpec:
 
     def build(self, items: Table, problems: Problems) -> FailureJudgements | None:
         """Return the judgements about a table's items; note invalid ones, return None."""
-        judgements = None
         with problems.at(WHERE):
-            judgements = FailureJudgements(**vars(self) | {"table": items})
-        return judgements
+            return FailureJudgements(**vars(self) | {"table": items})
+        return None
 
 
 def read_failure_judgements(
