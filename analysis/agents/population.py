@@ -43,10 +43,9 @@ def agents_read(
 ) -> xr.DataTree:
     """Fit a population of agents to their own choices.
 
-    Prior of the shares: ``s ~ Dirichlet(alpha)``. Likelihood: ``prod_k sum_h s_h L_kh``, where ``L_kh`` is the evidence of
-    agent k's choices under h, with the agent's nuisance parameters (its rationality) integrated out. The sum over
-    assignments of agents to hypotheses is exact up to 400,000 vectors of counts (600 agents for three hypotheses). Beyond
-    that the sum is estimated by Gibbs sampling, and its Monte Carlo error is part of ``mcse``.
+    Shares ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``. ``L_kh`` is the evidence of agent k's choices under
+    h, with the agent's rationality integrated out. The sum over assignments of agents is exact up to 400,000 vectors of
+    counts, else estimated by Gibbs sampling, whose Monte Carlo error is part of ``mcse``.
 
     Parameters
     ----------

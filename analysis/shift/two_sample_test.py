@@ -202,9 +202,7 @@ def _permute(
     rng: np.random.Generator,
     times: np.ndarray,
 ) -> tuple[float, int, float, float, float]:
-    """Return the statistic, its indicator, the indicator's two means, and the p-value.
-
-    The two means are in training and in test.
+    """Return the statistic, its indicator, the means in training and test, and p.
 
     Parameters
     ----------
@@ -256,9 +254,8 @@ def _permute(
         drawn = rng.multivariate_hypergeometric(count, int(times @ side), size=PERMUTATIONS, method="marginals")
         in_training = drawn @ values[first]
         exceeds = exceeding(in_training, total - in_training)
-    elif (
-        not once
-    ):  # with counts the scenes of training have no weights, so only who falls to which place of the test matters
+    elif not once:
+        # with counts the scenes of training have no weights, so only who falls to which place of the test matters
         ends, of_places = np.cumsum(times), np.repeat(weight[~side], times[~side])
         moved = np.empty((2, PERMUTATIONS, values.shape[1]))
         for row in range(PERMUTATIONS):

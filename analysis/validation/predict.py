@@ -314,9 +314,9 @@ def log_right(weights: np.ndarray, features: Sequence[str], scenes: xr.Dataset, 
     return np.log(np.maximum(np.concatenate(parts), 1e-300)).sum(axis=1)
 
 
-def mean_interval(draws: np.ndarray, prob: float = PROB) -> dict[str, float]:
-    """Return mean and equal-tailed interval of draws."""
-    lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
+def mean_interval(draws: np.ndarray) -> dict[str, float]:
+    """Return the mean and the equal-tailed 89 % interval of draws."""
+    lower, upper = np.quantile(draws, [(1 - PROB) / 2, (1 + PROB) / 2])
     return {"mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from reward_hypotheses.analysis.report.phrases import (
     capital,
     error_of,
@@ -141,8 +143,6 @@ def _behind(logs: Sequence[float | None]) -> list[float]:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    import numpy as np
-
     from reward_hypotheses.analysis.report import figure_style as style
 
     names, nats = weightiest(document, MOST), document["evidence_by_feedback"]["nats"]
