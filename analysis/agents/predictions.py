@@ -1,4 +1,4 @@
-"""Posterior predictions of what an agent does on a test, as a tree."""
+"""Posterior predictions of an agent's choices on a test, as a tree."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,15 +29,15 @@ def predict(
 ) -> xr.DataTree:
     """Draw an agent's choices on a test, and whether each is a catastrophe.
 
-    Each draw is one deployment over all scenes: a hypothesis for the agent (from its weights, for policies that draw
-    one), a truth from the judge's weights, and an option a scene.
+    Each draw is one deployment over all scenes: a hypothesis for the agent (from its weights, for policies that draw one),
+    a true hypothesis from the judge's weights, and an option for each scene.
 
     Returns
     -------
     DataTree
-        ArviZ's ``predictions``: ``option`` (-1 for abstaining) and ``catastrophe``, over (chain, draw, scene); and
-        ``predictions_constant_data``: the test; its attribute ``columns`` names columns that are spelt otherwise there,
-        such as ``km%2Fh``.
+        ArviZ's ``predictions``: ``option`` (-1 for abstaining) and ``catastrophe``, over (chain, draw, scene).
+        ``predictions_constant_data``: the test. Its attribute ``columns`` names columns whose names are escaped there, such as
+        ``km%2Fh``.
     """
     draws = whole(draws, "draws", 1)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)

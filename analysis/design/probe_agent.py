@@ -36,46 +36,48 @@ def probe(
     Parameters
     ----------
     agent : callable, object with predict, path, DataFrame, dict of columns or Dataset
-        - A function of a scene, a dict column -> array (option,), that returns the position of an option, from 0, or a
-          probability for each.
-        - An object whose ``predict(observation, deterministic=...)`` returns (action, state), the action being the position,
-          as Stable-Baselines3's models have it; ``observe`` makes the observation.
-        - Its choices as somebody exported them: columns, or the path of a CSV or Parquet file. Either a row a scene, with
-          ``scene`` and the ``option`` that was taken (-1 for abstaining); or a row an option, with ``chosen`` or
-          ``probability`` as well. Scenes and options go by their names in ``scenes``, or else by their numbers from 0. Rows
-          without ``scene`` follow the order of the scenes.
+        - A function of a scene (a dict column -> array (option,)) that returns the position of an option, from 0, or a
+          probability for each option.
+        - An object whose ``predict(observation, deterministic=...)`` returns (action, state), as models of Stable-Baselines3
+          do. The action is the position of an option, and ``observe`` makes the observation.
+        - Exported choices: columns, or the path of a CSV or Parquet file. Either one row for each scene, with ``scene`` and
+          the ``option`` taken (-1 for abstaining); or one row for each option, with ``chosen`` or ``probability`` as well.
+          Scenes and options are matched by their names in ``scenes``, or else by their numbers from 0. Rows without ``scene``
+          follow the order of the scenes.
     scenes : Dataset, DataFrame or dict of arrays
-        With options. Those that are not ``available`` keep their position, and cannot be taken. Columns over ``scene`` alone,
-        its name among them, are shown as they are.
+        Scenes with options. Unavailable options keep their position, and cannot be taken. Columns over ``scene`` alone,
+        including its name, are passed to the agent unchanged.
     observe : callable, optional
-        A function of a scene that returns what the agent sees of it; the scene itself unless given.
+        A function of a scene that returns the agent's observation; by default the scene itself.
     batched : bool
-        Whether the agent (and ``observe``) takes all scenes at once, arrays (scene, option), and answers with an array (scene,)
-        of positions or (scene, option) of probabilities.
+        Whether the agent (and ``observe``) takes all scenes at once, as arrays (scene, option), and answers with an array of
+        positions (scene,) or of probabilities (scene, option).
     deterministic : bool
-        Of probabilities take the most probable option, of tied ones (within 1e-9) any; else draw one. ``predict`` is told.
+        Whether to take the most probable option (one of those tied within 1e-9) instead of drawing an option from the
+        probabilities. ``predict`` is given the same setting.
     draws : int
-        How often each scene is put; probabilities are asked for once and drawn from so often. An agent that always answers
-        alike has chosen once, however often it is asked.
+        Number of choices in each scene. Probabilities are asked for once, and all choices are drawn from them. Repeated
+        answers of a deterministic agent carry the information of one answer.
     abstain : bool
-        Whether the agent may abstain, by -1 or by one probability more, the last: each scene of the result then has one more
-        option, which is failing. Where an option of the scenes is failing already, leave it out: -1 takes that.
+        Whether the agent may abstain, by the position -1 or by an additional last probability. Each scene of the result then
+        has one more option, which is failing. Leave abstain out where an option of the scenes is failing already, which
+        position -1 takes.
     random_seed : int
-        Of draws from the agent's probabilities. Draws of the agent itself have their own seed.
+        Seed of draws from the agent's probabilities. Draws of the agent itself have their own seed.
 
     Returns
     -------
     Dataset
-        The scenes, with ``chosen`` (scene, option), as `Choices` reads it. With several draws each scene stands as often, its
-        name followed by ", draw 0" and so on. Attribute ``probe``: how it was asked (JSON).
+        The scenes, with ``chosen`` (scene, option), which `Choices` reads. With several draws each scene is repeated, its name
+        followed by ", draw 0" and so on. Attribute ``probe``: the settings (JSON).
 
     Raises
     ------
     InputError
-        An answer that is text, a position out of range or not available, probabilities that are not finite, are negative or do
-        not add up to 1 within 1e-3, an array of another shape; rows of an export that match no scene or option, scenes of which
-        it says too little or too much. Each names the scene or the row. What an agent itself raises is raised as it is, with a
-        note that names the scene.
+        An answer that is text, a position out of range or not available, an array of another shape, or probabilities that are
+        not finite, negative, or off 1 in sum by more than 1e-3. Rows of an export that match no scene or option, or scenes with
+        too few or too many rows. The message names the scene or the row. Errors of the agent itself are raised unchanged,
+        with a note that names the scene.
     """
     draws, random_seed = whole(draws, "draws", 1), whole(random_seed, "random_seed")
     deterministic, abstain, batched = bool(deterministic), bool(abstain), bool(batched)

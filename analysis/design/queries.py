@@ -61,20 +61,20 @@ def rank_queries(
     test : Dataset, DataFrame or dict of arrays
         Scenes where the agent will act.
     policy, agent, agent_fail_utility, hypotheses
-        As for `catastrophe_risk`. An agent that is a tree stays as it was fitted: it does not learn from answers. An agent with
-        its own prior does not learn from judgements about values.
+        As for `catastrophe_risk`. An agent that is a tree does not learn from answers. An agent with its own prior does not
+        learn from judgements about values.
     noise : (a, b) or float, optional
-        Of labels, as of `Labels`; by default the posterior of the tree's own labels, and without these no label is asked for.
+        Noise of labels, as for `Labels`. By default the posterior of the tree's labels, if it has any.
     rationality : float or dict, optional
-        Of choices, as of `Choices`; by default the posterior of the tree's own choices, and without these none is asked for.
+        Rationality of choices, as for `Choices`. By default the posterior of the tree's choices, if it has any.
 
     Returns
     -------
     Dataset
-        Over ``query``, the best first (of equals, the more informative, then the earlier): ``kind``, ``words``, ``scene``
-        and ``option`` ("" where there is none); ``regret_fall`` (reward units), ``information`` (nats) and ``risk_change``
-        (share of scenes), each with its Monte Carlo error ``<name>_mcse`` (0 where exact). Attributes ``regret`` and
-        ``risk`` (before any answer) and ``entropy`` (nats, of the judge's weights).
+        Over ``query``, best first (ties by information, then by place): ``kind``, ``words``, ``scene`` and ``option`` ("" where
+        there is none); ``regret_fall`` (reward units), ``information`` (nats) and ``risk_change`` (share of scenes), each with
+        its Monte Carlo error ``<name>_mcse`` (0 where exact). Attributes ``regret`` (reward units) and ``risk`` before any
+        answer, and ``entropy`` of the judge's weights (nats).
 
     Raises
     ------

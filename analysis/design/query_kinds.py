@@ -38,10 +38,9 @@ class Queries:
     words : tuple of str
         The question, in words.
     scene, option : tuple of str
-        Where it is asked, by name; "" where it is not asked there.
+        Names of the scene and of the option of each question; "" where the question has none.
     chance : ndarray (batch, query, answer, hypothesis)
-        ``p(answer | h)`` given the data; one batch where no part of it was sampled. An answer that cannot be
-        given has 0.
+        ``p(answer | h)`` given the data; one batch where no part was sampled. An impossible answer has 0.
     informs_agent : bool
         Whether the agent learns from the answer too.
     """

@@ -38,12 +38,13 @@ class Shift:
         Largest absolute difference of an indicator's mean between training and test, over its standard deviation in
         the two pooled.
     indicator : str
-        Which one it is, in words; ``training`` and ``test`` are its means.
+        The indicator of the statistic, in words; ``training`` and ``test`` are its means.
     p : float
         ``(1 + #{permuted statistics >= the statistic}) / (permutations + 1)``.
     new_classes : tuple of (tuple of str, int)
-        Vectors of classes (one a hypothesis) that occur on the test and never in training, and on how many items; the
-        most frequent 20 of ``n_new``, which are ``new_items`` items, a share ``new_share`` of the test's by their weights.
+        Vectors of classes (one class for each hypothesis) that occur on the test alone, with their numbers of items: the 20 most
+        frequent of ``n_new`` vectors. All ``n_new`` vectors cover ``new_items`` items, a share ``new_share`` of the test by
+        weight.
     kinds : tuple of (tuple of str, float, float)
         The vectors of classes whose shares in training and on the test differ most, with the two shares; at most 8.
     """

@@ -35,7 +35,7 @@ class Apart:
     ----------
     feature : str
     of : {"taken", "scene", "item"}
-        The option that the agent takes, in expectation over what it does; the mean over the options of a scene; or, where
+        The option that the agent takes, in expectation over its choices; the mean over the options of a scene; or, where
         scenes have no options, the item.
     worst, pool : float
         Means of the feature in the worst case and over the pool.

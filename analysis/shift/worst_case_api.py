@@ -35,18 +35,19 @@ class WorstCase:
     Attributes
     ----------
     risk, mcse : float
-        The agent's risk on it; what sampled evidence leaves open of it, a standard deviation.
+        The agent's risk under the weights, and its Monte Carlo standard error from sampled evidence.
     pool_risk : float
-        Its risk on the pool.
+        The agent's risk on the pool.
     weights : DataArray (scene,)
         Weights of the scenes, adding up to 1.
     effective_scenes : float
-        How many equal scenes are as informative, ``1 / sum q^2``.
+        Effective number of scenes, ``1 / sum q^2``.
     divergence : float
-        ``KL(weights || the pool's)``, nats.
+        ``KL(weights || the pool's weights)``, nats.
     features : Dataset (difference,)
-        ``feature``, ``of`` ("taken": the option that the agent takes; "scene": the mean over its options; "item", where there
-        are none), ``worst`` and ``pool`` (means) and ``standardised`` (their difference in standard deviations over the pool), largest first.
+        ``feature``; ``of`` ("taken": the option that the agent takes; "scene": the mean over the options of a scene; "item" for
+        a pool without options); ``worst`` and ``pool`` (means); ``standardised`` (their difference in standard deviations over
+        the pool). Largest difference first.
     words : str
         The answer in a sentence.
     """

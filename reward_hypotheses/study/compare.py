@@ -66,30 +66,32 @@ class Side:
 def compare(a: Any, b: Any, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Compare two runs: what changed, and what each change did to the risk.
 
-    The changes are applied to the first study one part at a time, in the order of ``order``, each with the risk before and after;
-    the effects add up to the whole change. They depend on that order: of two changes that act together, the later one is
-    given what they do together. Parts that do not go together with what is there (values that do not name every new hypothesis)
-    are applied in one step with the fewest others that make them do, and the step says why.
+    The changes are applied to the first study one part at a time, in the order of ``order``, each with the risk before and
+    after. The effects add up to the total change. They depend on the order: an interaction of two changes is counted for
+    the later change. A part that is invalid without other changes (values that do not name every new hypothesis) is applied
+    in one step with the fewest others that make a valid study, and the step gives the reason.
 
     Parameters
     ----------
     a, b : str, Path or dict
-        A study file, which is run; the folder of a run or its ``results.json``; or the results document that `run` returned. Of
-        results the study is read where it stands beside the folder and gives the same risk; without it there are no steps.
+        A study file, which is run; the folder of a run or its ``results.json``; or the results document that `run` returned.
+        For a folder, the study is read from the file beside the folder, if that file gives the same risk. Without the study
+        there are no steps.
     progress : callable, optional
-        Told, in words, what is being done.
+        Called with progress messages.
 
     Returns
     -------
     dict
-        ``a`` and ``b`` (``from``, ``title``, ``risk``: mean, lower, upper), ``total`` (risk of b less that of a), ``changes`` (``part``,
-        ``what``, ``before``, ``after``; null where it was or is not there), ``order``, ``steps`` (``parts``, ``before``, ``after``, ``effect``,
-        ``why`` they are one step; null where there are none, and a note says why), ``notes``, ``schema_version``.
+        ``a`` and ``b`` (``from``, ``title``, ``risk``: mean, lower, upper). ``total``: risk of b less risk of a. ``changes``
+        (``part``, ``what``, ``before``, ``after``; null where absent). ``order``. ``steps`` (``parts``, ``before``, ``after``,
+        ``effect``, ``why`` the parts form one step); null without steps, and a note gives the reason. ``notes``,
+        ``schema_version``.
 
     Raises
     ------
     InputError
-        What is neither a run nor a study; a study that `run` refuses.
+        An argument that is neither a run nor a study; a study that `run` refuses.
     NotTrustedError
         Numbers of a study that cannot be trusted.
     """

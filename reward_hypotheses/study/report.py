@@ -65,8 +65,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         The folder of a run (its ``results.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
         the results document that `run` returned.
     out : str or Path, optional
-        Where to write the page; nothing is written without it. Not into the folder of a run, which is as its manifest
-        says or refused.
+        Where to write the page; by default nothing is written. The path must not be in the folder of a run.
     tree : DataTree, optional
         The posterior, for intervals of the weights; read from the folder of a run.
 
@@ -78,7 +77,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     Raises
     ------
     InputError
-        No results there, a folder of a run that is not as its manifest says, or a path that cannot be written.
+        No results at the path, a folder of a run that disagrees with its manifest, or a path that cannot be written.
     """
     frames: dict[str, bytes] = {}
     if isinstance(results, Mapping):

@@ -5,9 +5,7 @@ The module also presents the hypotheses that are observationally equivalent in t
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import (
     at,
@@ -34,6 +32,9 @@ from reward_hypotheses.analysis.report.presentation import (
     texts,
 )
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
+
+if TYPE_CHECKING:
+    import numpy as np
 
 INTEGRATED = {
     "laplace": "Laplace's approximation, corrected by importance sampling",
@@ -263,6 +264,8 @@ def _features_table(document: Document) -> PaperTable:
 
 
 def _draw_weights(document: Document, tree: Tree) -> Figure:
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     names = weightiest(document, style.MOST)
@@ -283,11 +286,13 @@ def _draw_weights(document: Document, tree: Tree) -> Figure:
     return fig
 
 
-def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> np.ndarray | None:
+def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> "np.ndarray | None":
     """Return both ends of the interval of each weight over the draws of the values.
 
     The result is None where the values are certain.
     """
+    import numpy as np
+
     weight = tree["posterior"]["weight"].sel(hypothesis=list(names))
     draws = weight.transpose("chain", "draw", "hypothesis").to_numpy().reshape(-1, len(names))
     ends = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import (
     capital,
     error_of,
@@ -143,6 +141,8 @@ def _behind(logs: Sequence[float | None]) -> list[float]:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     names, nats = weightiest(document, MOST), document["evidence_by_feedback"]["nats"]

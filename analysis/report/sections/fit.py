@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import capital, counted, misfits, other_warnings, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, share, with_errors
@@ -74,6 +72,7 @@ def _table(document: Document) -> PaperTable:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
     from matplotlib.ticker import MaxNLocator
 
     from reward_hypotheses.analysis.report import figure_style as style

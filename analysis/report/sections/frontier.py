@@ -3,13 +3,14 @@
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import capital, error_of, own_policy, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, estimated_share
+
+if TYPE_CHECKING:
+    import numpy as np
 
 type Policy = Mapping[str, Any]
 
@@ -206,6 +207,8 @@ def _is_own(entry: Policy) -> bool:
 
 def _number(ax: Axes, spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[float, float]]) -> None:
     """Number the marks, each number near its mark and clear of all others."""
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     scale = 72 / ax.figure.dpi
@@ -219,7 +222,7 @@ def _number(ax: Axes, spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[f
         for angle in np.pi / 4 + np.pi / 8 * np.arange(16)
     ]
 
-    def clear(middle: np.ndarray) -> bool:
+    def clear(middle: "np.ndarray") -> bool:
         inside = bool((middle - half > low).all() and (middle - half < high + (2, 0)).all())
         return inside and all((np.abs(middle - other) >= half + size).any() for other, size in taken)
 

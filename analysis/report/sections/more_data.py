@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, leading, listed, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
@@ -248,6 +246,8 @@ def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> Pa
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     curve = document["bits_by_size"]

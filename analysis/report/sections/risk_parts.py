@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import (
     DRAWS_ONE,
     LEAST,
@@ -167,6 +165,8 @@ def _matrix_table(document: Document) -> PaperTable:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     names = weightiest(document, style.MOST)

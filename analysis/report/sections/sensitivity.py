@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import DRAWS_ONE, MOVES, NEAR, bits_in_words, error_of, percent, plainly
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
@@ -265,6 +263,7 @@ def _line_table(document: Document) -> PaperTable:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     from reward_hypotheses.analysis.report import figure_style as style

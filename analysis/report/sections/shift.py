@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, percent, plainly, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.risk import spent
@@ -150,6 +148,8 @@ def kind_in_words(classes: Mapping[str, str]) -> str:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
+
     from reward_hypotheses.analysis.report import figure_style as style
 
     kinds = document["shift"]["kinds"]
