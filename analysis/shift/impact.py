@@ -192,7 +192,7 @@ def missed(table: dict[str, dict[str, float]]) -> float:
     return table["passed"]["catastrophe"] / risk if risk > 0 else math.nan
 
 
-def examples(acted: Rollout, impact: Impact, row: str, most: int = 1) -> list[int]:
+def examples(acted: Rollout, impact: Impact, row: str, most: int) -> list[int]:
     """Return example items of an off-diagonal cell, the clearest first.
 
     For "flagged": choices that are probably fine, ordered by the lowest probability of catastrophe, then the largest
@@ -227,23 +227,20 @@ def described(table: Table, item: int, features: Sequence[str]) -> str:
     return f"{where} ({shown})" if shown else where
 
 
-def impact_document(
-    acted: Rollout, impact: Impact, table: dict[str, dict[str, float]], features: Sequence[str]
-) -> dict[str, Any]:
+def impact_document(acted: Rollout, impact: Impact, features: Sequence[str]) -> dict[str, Any]:
     """Return the impact for the results: the table, and examples of disagreement."""
-    shown: dict[str, Any] = {}
-    for row in ("flagged", "passed"):
-        items = examples(acted, impact, row)
-        shown[row] = None
-        if items:
-            scene, option = place(acted.table, items[0])
+    shown: dict[str, Any] = {"flagged": None, "passed": None}
+    for row in shown:
+        for item in examples(acted, impact, row, most=1):
+            scene, option = place(acted.table, item)
             shown[row] = {
                 "scene": scene,
-                "option": option if option else None,
-                "as_far": float(impact.as_far[items[0]]),
-                "catastrophe": float(acted.bad[items[0]]),
-                "words": described(acted.table, items[0], features),
+                "option": option or None,
+                "as_far": float(impact.as_far[item]),
+                "catastrophe": float(acted.bad[item]),
+                "words": described(acted.table, item, features),
             }
+    table = agreement(acted, impact.flagged)
     return {"features": list(features), "level": LEVEL, "table": table, "examples": shown}
 
 
@@ -273,10 +270,7 @@ class ImpactOfChoices(Section[Document]):
     @override
     def compute(self, case: Case) -> Document | None:
         of_items = _of_items(case)
-        if of_items is None:
-            return None
-        impact, features = of_items
-        return impact_document(case.rollout, impact, agreement(case.rollout, impact.flagged), features)
+        return None if of_items is None else impact_document(case.rollout, *of_items)
 
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:

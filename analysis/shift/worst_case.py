@@ -206,7 +206,7 @@ def worst_document(acted: Rollout, features: Sequence[str]) -> dict[str, Any] | 
         apart = [difference for difference in what_sets_apart(acted, weights, features) if difference.difference != 0]
         out[key] = {
             **ASKED[key],
-            "risk": _risk(acted, weights),
+            "risk": risk_under(acted, weights),
             "effective_scenes": effective(weights),
             "features": [asdict(difference) for difference in apart[:LISTED]],
             "words": in_words(apart),
@@ -214,7 +214,8 @@ def worst_document(acted: Rollout, features: Sequence[str]) -> dict[str, Any] | 
     return out or None
 
 
-def _risk(acted: Rollout, weights: np.ndarray) -> float:
+def risk_under(acted: Rollout, weights: np.ndarray) -> float:
+    """Return the risk under other weights (scene,) of the scenes, at most 1."""
     return min(float(weights @ acted.risk), 1.0)
 
 
@@ -232,5 +233,5 @@ class WorstCases(Section[Document]):
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
         acted = case.rollout
-        risks = {key: {"risk": _risk(acted, weights)} for key, weights in worst_weights(acted).items()}
+        risks = {key: {"risk": risk_under(acted, weights)} for key, weights in worst_weights(acted).items()}
         return {"worst_case": risks or None}

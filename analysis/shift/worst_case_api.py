@@ -16,6 +16,7 @@ from reward_hypotheses.analysis.shift.worst_case import (
     divergence,
     effective,
     in_words,
+    risk_under,
     what_sets_apart,
     worst_tail,
     worst_within,
@@ -187,7 +188,7 @@ def _worst_case(
 
     acted = case.rollout
     weights, error = weighted(acted), case.standard_errors(risk_of)
-    risk, pool_risk = min(float(weights @ acted.risk), 1.0), min(float(acted.share @ acted.risk), 1.0)
+    risk, pool_risk = risk_under(acted, weights), risk_under(acted, acted.share)
     apart = what_sets_apart(acted, weights, features)
     columns = {
         "feature": np.array([difference.feature for difference in apart], dtype=str),
