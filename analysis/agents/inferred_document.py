@@ -36,7 +36,7 @@ def untrusted(reading: Reading) -> list[str]:
 def distances(weights: np.ndarray, foils: Mapping[str, np.ndarray | None]) -> Document:
     """Return distances of weights (hypothesis,) from those of assumed agents, by name.
 
-    A distance is the total variation, and the divergence ``KL(w || foil) / ln 2`` in bits.
+    A distance is the total variation, and the divergence ``KL(w || assumed) / ln 2`` in bits.
     """
     out: Document = {}
     for key, foil in foils.items():

@@ -147,7 +147,7 @@ def measure(queries: Queries, posterior: Posterior, worth: Worth, risk: Risks) -
 def learned(chance: np.ndarray, judge: np.ndarray, worth: Worth) -> tuple[np.ndarray, np.ndarray]:
     """Return the expected fall in regret and the information of each question.
 
-    Two arrays (query,). The regret is that of the judge's best policy.
+    Two arrays (query,), in reward units and in nats. The regret is the regret of the judge's best policy.
     """
     queries, answers, n = chance.shape
     joint = chance * judge  # p(answer, h)

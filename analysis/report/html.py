@@ -86,7 +86,7 @@ def page(
     document : dict
         The results.
     presentations : iterable of Presentation
-        What to show. Those that `CHAPTERS` names come first in their chapters, then the others.
+        Content of the page. Presentations that `CHAPTERS` names come first in their chapters.
     figures : dict of str to Figure
         As `figure_style.drawn` gives them.
     frames : dict of str to bytes

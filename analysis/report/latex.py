@@ -217,8 +217,8 @@ def numbers_file(numbers: Sequence["Quantity"], title: str, version: str) -> byt
 
     A comment holds the number in full.
 
-    Names of macros are letters alone. That of a target is spelled digit by digit (0.01: ``ZeroPointZeroOne``), that of a
-    hypothesis made of its words (`macro_names`).
+    Names of macros consist of letters. The name for a target is spelled digit by digit (0.01: ``ZeroPointZeroOne``). The name
+    for a hypothesis is made of its words (`macro_names`).
     """
     lines = _preamble(
         ["Headline numbers, rounded to their Monte Carlo errors"], title, version, r"In a text: \RHrisk{}."

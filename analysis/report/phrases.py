@@ -90,7 +90,7 @@ def error_of(document: Mapping[str, Any], *path: str | int) -> float | None:
 def weightiest(document: Mapping[str, Any], most: int) -> list[str]:
     """Return all hypotheses in the study's order, or only the weightiest.
 
-    At most so many are returned.
+    At most `most` hypotheses are returned.
     """
     names = list(document["hypotheses"])
     return names if len(names) <= most else sorted(names, key=lambda n: -document["weights"][n])[:most]
@@ -166,7 +166,7 @@ def own_policy(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def zeros_note(document: Mapping[str, Any], rates: Sequence[float | None]) -> tuple[str, ...]:
     """Return a note on the meaning of a 0 among rates of the test.
 
-    The list is empty where none is 0.
+    The tuple is empty where no rate is 0.
     """
     if 0 not in rates:
         return ()

@@ -81,7 +81,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Presentation:
-    """What a report shows of one topic.
+    """The content of a report about one topic.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ def rounded(value: float, error: float | None = None) -> str:
     Returns
     -------
     str
-        What Python reads as a number; ties go as Python's `round`, and there is no negative zero. A number below 1e-4
+        A number in Python's notation. Ties are rounded like Python's `round`. Zero has no sign. A number below 1e-4
         that needs more than six decimals, and one of 1e9 or more, has an exponent.
     """
     if error is not None and error > NOISE * abs(value):

@@ -107,7 +107,7 @@ def search_worst(
         Features of the scene, which are equal for all its options. Features that a failure line reads are always of the scene.
     avoidable : bool
         Whether to maximise the risk less the floor. Without it, a scene in which every option is worse than failing has
-        the highest risk, and says nothing about the agent.
+        the highest risk for every agent.
     restarts : int
         Starts of the search.
     exhaustive : int

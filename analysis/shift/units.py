@@ -39,7 +39,7 @@ def thinned(copies: np.ndarray, share: float, rng: np.random.Generator) -> np.nd
 
 
 def relative_weights(table: Table) -> np.ndarray:
-    """Return the weights of the scenes (scene,), which average 1 over scenes with items."""
+    """Return weights of the scenes (scene,); they average 1 over scenes with items."""
     weight = table.scene_weights()
     return np.ones(table.n_scenes) if weight is None else weight / weight[np.diff(table.starts) > 0].mean()
 

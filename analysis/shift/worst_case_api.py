@@ -72,7 +72,7 @@ class WorstCase:
         ``table().to_dataframe().reset_index().to_csv(path, index=False)``, the table reads back as the same test. A policy
         that scales rewards by the table that it acts on (`Boltzmann` with a number) has another scale here than on the
         pool. The risk of any other policy is the `risk` given here. The shifts of the table record how it was chosen: a test
-        that was chosen by its results is training data for whoever chooses the next agent by it.
+        that was chosen by its results is training data where the next agent is chosen by that test.
         """
         weights = self.weights.to_numpy()
         keep = np.flatnonzero(weights > 0)

@@ -13,7 +13,7 @@ def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str)
     Parameters
     ----------
     lacking : str
-        What the probes of the second reading lack, such as craters.
+        Things that the probes of the second fit lack, such as craters.
     acted : str
         How well choices were carried out.
     """

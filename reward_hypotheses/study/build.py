@@ -83,7 +83,7 @@ class DataSpec:
 
     @property
     def all_feedback(self) -> list[FeedbackSpec]:
-        """The feedback of the judge, then that of the agent."""
+        """The judge's feedback, then the agent's."""
         return [*self.feedback, *self.probes]
 
 
@@ -255,7 +255,7 @@ def _recorded(spec: StudySpec, path: Path, problems: Problems) -> Recorded:
 
 
 def _check_abstention(model: StudyModel, problems: Problems) -> None:
-    """Note hypotheses of an agent that may abstain whose failure line it was not told."""
+    """Note hypotheses without a failure line of an agent that may abstain."""
     for name, value in zip(model.agent_hypotheses.names, model.agent_hypotheses_line.values, strict=True):
         if value is None and model.policy.abstain:
             problems.add(

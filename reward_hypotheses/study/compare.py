@@ -127,7 +127,7 @@ def _steps(
     Returns
     -------
     steps, notes
-        Each step with the risk before and after; None where there are no steps, and a note says why.
+        Each step with the risk before and after; None without steps, and a note gives the reason.
     """
     for side in (first, second):
         if side.risk is None:

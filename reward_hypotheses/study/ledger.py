@@ -19,7 +19,8 @@ def record(path: Path, decided: str, table: str | None, time: str | None, progre
 
     The test is the first one unless a table is named.
 
-    The risk is that of the run beside the study, where that run is of this study and these data; else it is computed.
+    The risk is read from the run beside the study, if that run belongs to this study and these data. Otherwise the risk is
+    computed.
 
     Raises
     ------

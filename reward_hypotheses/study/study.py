@@ -30,7 +30,7 @@ class StudyModel:
     names : tuple of str
         The judge's hypotheses as the file lists them.
     prior : Prior
-        Human values; ``values`` is what the results document says about them.
+        Human values; ``values`` is their entry in the results document.
     line : FailureLine
         The failure line of the judge's hypotheses.
     policy : Policy
@@ -38,7 +38,7 @@ class StudyModel:
     agent_prior : Prior or None
         None: the judge's values.
     agent_line : FailureLine
-        The failure line of the judge's hypotheses that the agent was told.
+        The failure line of the judge's hypotheses that the agent knows.
     agent_hypotheses : Hypotheses
         Those that the agent alone has; ``agent_hypotheses_line`` is their failure line.
     """
@@ -117,7 +117,7 @@ class Study(StudyModel):
     spec : StudySpec
         The file, section by section.
     feedback : tuple of Feedback
-        That of the judge's training data.
+        The feedback of the judge's training data.
     probes : tuple of Feedback
         The agent's choices.
     tests : dict of str to Table
@@ -125,7 +125,7 @@ class Study(StudyModel):
     sources : Sources
         Every table and MDP that the study names, and where it came from.
     judgements : FailureJudgements or None
-        What judges would rather see than failing.
+        Items that judges compared with failing.
     recorded : Recorded
         The entries of the ledger of tests.
     support : Table or None
@@ -168,7 +168,7 @@ class Study(StudyModel):
         return bool(len(self.agent_hypotheses) or self.probes)
 
     def with_agent_line(self, line: FailureLine) -> FailureLine:
-        """Return a failure line of the judge's hypotheses with that of the agent's."""
+        """Return a failure line of the judge's hypotheses, then the agent's line."""
         return FailureLine(line.values + self.agent_hypotheses_line.values)
 
 

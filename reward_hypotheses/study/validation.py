@@ -126,12 +126,12 @@ def key(kind: Callable[[Any], Any] | None = None, default: Any = None, *, missin
     Parameters
     ----------
     kind : callable, optional
-        Turns the value into what the field holds; raises InputError with what would be right. The value as it stands,
-        unless given.
+        Turns the written value into the field's value; raises InputError with advice. By default the value is kept as
+        written.
     default : object
-        What the field holds where the key is left out, or its value is wrong.
+        Value of the field where the key is missing or its value is invalid.
     missing : str
-        What to write, where the key must be there.
+        Advice on the value of a required key; empty for an optional key.
     name : str
         The key in the file, where it is no Python name.
     """
@@ -144,9 +144,9 @@ def section(spec: type | None = None, *, why: str = "") -> Any:
     Parameters
     ----------
     spec : type, optional
-        The class that declares its keys; None where the user chooses the names.
+        The class that declares the keys; None where the user chooses the names.
     why : str
-        Why it must be there; empty where it may be left out.
+        Reason for a required section; empty for an optional section.
     """
     return field(default=None, metadata={"section": spec, "why": why})
 
@@ -196,7 +196,7 @@ def truth(value: Any) -> bool:
 
 
 def path_like(right: str) -> Callable[[Any], str]:
-    """Return a kind: a path; ``right`` says of what."""
+    """Return a kind: a path; ``right`` describes the file."""
 
     def kind(value: Any) -> str:
         if not isinstance(value, str) or not value.strip() or "\0" in value:

@@ -90,7 +90,7 @@ def _interval(document: Document) -> str:
 def _deployment(document: Document) -> str:
     """Return the probability of a catastrophe in a deployment of several scenes.
 
-    The text is empty where it is that of one scene.
+    The text is empty where this probability equals the probability for one scene.
     """
     risk = document["risk"]
     by_size = {int(n): p for n, p in (risk["at_least_one"] or {}).items()}

@@ -56,7 +56,7 @@ def largest_change(document: Document) -> str:
 def worst_tenth(document: Document) -> str:
     """Return the risk on the worst tenth of the test and its features.
 
-    The text is empty where it is that of the test.
+    The text is empty where this risk equals the risk on the test.
     """
     tail = document["worst_case"]["tail"]
     if tail["risk"] - document["risk"]["mean"] < LEAST:

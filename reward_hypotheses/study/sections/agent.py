@@ -30,7 +30,7 @@ class StudyAgent:
     prior : Prior or None
         None: the judge's values.
     line : FailureLine or None
-        The failure line of the judge's hypotheses that the agent was told; None: the judge's.
+        The failure line of the judge's hypotheses that the agent knows; None for the judge's line.
     hypotheses : Hypotheses
         Those that the agent alone has.
     hypotheses_line : FailureLine or None
