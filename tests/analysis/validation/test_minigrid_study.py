@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from reward_hypotheses.analysis.validation import render_minigrid as walks_drawn
+from reward_hypotheses.analysis.validation import render_lander as drawing
 from reward_hypotheses.analysis.validation.minigrid import minigrid_study
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
@@ -79,7 +79,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
 def test_walks_are_drawn(tmp_path, monkeypatch, capsys):
     from PIL import Image
 
-    monkeypatch.setattr(walks_drawn, "AGENTS", 6)
+    monkeypatch.setattr(drawing, "AGENTS", 6)
     assert main(["minigrid", "render", "--out", str(tmp_path)]) == 0
     assert "lava.gif" in capsys.readouterr().out
     names = [f"{name}.{kind}" for name in ("training", "right", "lava") for kind in ("gif", "png")]
