@@ -1,4 +1,4 @@
-"""Answers of people in a column of a table: which items were judged, what was answered, and how often."""
+"""Answers of people: the items judged, the answers, and how often each was given."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
@@ -16,7 +16,9 @@ from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Answers about the items of a table, and what a study file states to name them.
+    """Answers about the items of a table.
+
+    The fields are also the keys by which a study file states the answers.
 
     Parameters
     ----------
@@ -81,7 +83,10 @@ class Answers:
         self._refuse_weights()
 
     def _refuse_weights(self) -> None:
-        """Refuse weights of scenes unless all are equal or are the counts: feedback does not weigh scenes."""
+        """Refuse weights of scenes, because feedback does not weigh scenes.
+
+        Weights pass where all of them are equal, or where the counts are read from their column.
+        """
         column = self.table.columns.get("scene_weight")
         if column is None or self.count == "scene_weight":
             return
@@ -101,7 +106,7 @@ class Answers:
 
     @cached_property
     def used(self) -> np.ndarray | None:
-        """Boolean (item,): the items used, or None where all are."""
+        """The items used: (item,) of bool, or None where all are."""
         return self.usable()
 
     def usable(self) -> np.ndarray | None:
@@ -116,7 +121,7 @@ class Answers:
         return ~gone if gone.any() else None
 
     def _incomplete(self) -> np.ndarray:
-        """Find the items that lack their count or a feature that hypotheses name: (item,) of bool."""
+        """Find the items without a count or a needed feature: (item,) of bool."""
         gone = self.uncounted
         failing = self.table.failing() if self.needs else None
         for column in self.needs:
@@ -131,12 +136,17 @@ class Answers:
 
     @property
     def uncounted(self) -> np.ndarray:
-        """Items that lack their count: (item,) of bool, or a single False where there is no column of counts."""
+        """Items without a count: (item,) of bool.
+
+        A single False where there is no column of counts.
+        """
         return np.array(False) if self.count is None else self.table.column(self.count).missing()
 
     @cached_property
     def item_counts(self) -> np.ndarray | None:
-        """How often the answer about each item was given, (item used,); None where once each.
+        """How often the answer about each item was given: (item used,).
+
+        None where each was given once.
 
         Raises
         ------
@@ -163,7 +173,10 @@ class Answers:
 
     @property
     def counts(self) -> np.ndarray | None:
-        """How often each answer was given, in the order of `observed`: (unit,); None where once each."""
+        """How often each answer was given, in the order of `observed`: (unit,).
+
+        None where each was given once.
+        """
         return self.item_counts
 
     @property
@@ -172,7 +185,10 @@ class Answers:
         return len(self.observed) if self.counts is None else int(self.counts.sum())
 
     def unit_of(self, answers: np.ndarray) -> np.ndarray:
-        """Return the unit of each answer: answers are numbered from 0 to `n_answers`, those of a unit together."""
+        """Return the unit of each answer: (answer,) of int.
+
+        Answers are numbered from 0 to ``n_answers - 1``; the answers of one unit have consecutive numbers.
+        """
         return answers if self.counts is None else np.searchsorted(np.cumsum(self.counts), answers, side="right")
 
     @cached_property
@@ -190,7 +206,10 @@ class Answers:
         return 0 if self.used is None else int((~self.used).sum())
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the kind by name: numbers, text and pairs of them; anything else as its repr."""
+        """Return the settings of the kind by name.
+
+        Numbers, text and tuples of these are kept; any other value becomes its repr.
+        """
         fixed = ("table", "column", "name", "needs")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in fixed}
         if self.count is None:
@@ -199,7 +218,7 @@ class Answers:
 
     @property
     def observed(self) -> np.ndarray:
-        """The answers, (item used,): finite numbers, unless the kind asks for something else.
+        """The answers: (item used,), finite numbers unless a kind says otherwise.
 
         Raises
         ------

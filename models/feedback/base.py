@@ -1,4 +1,7 @@
-"""Feedback: a noisy choice that reward explains, ``p(D | r_h, theta)``, and its evidence for the hypotheses."""
+"""Feedback: noisy choices that reward explains, and their evidence.
+
+The likelihood of a kind is ``p(D | r_h, theta)``: answers D, reward r_h of hypothesis h, nuisances theta.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,9 @@ CHECKED_ANSWERS = 1000  # answers that a check looks at, of rows with counts
 
 @dataclass(frozen=True, eq=False)
 class Feedback(Answers, ABC):
-    """One kind of human feedback on the items of a table; see `Answers` for its parameters.
+    """One kind of human feedback on the items of a table.
+
+    `Answers` describes the parameters.
 
     A kind writes `log_likelihood` and `replicate`, the prior of each nuisance (`nuisances`) and, where the likelihood
     depends on anything but rewards, `inputs`.
@@ -40,7 +45,10 @@ class Feedback(Answers, ABC):
 
     @property
     def exact(self) -> bool:
-        """Whether `evidence` integrates the nuisances exactly: no, where the kind does not write it."""
+        """Whether `evidence` integrates the nuisances exactly.
+
+        False where the kind does not write `evidence`.
+        """
         return type(self).evidence is not Feedback.evidence
 
     @property
@@ -60,17 +68,26 @@ class Feedback(Answers, ABC):
 
     @property
     def shares(self) -> str | None:
-        """Name under which this feedback shares its nuisances: feedbacks of one name have one value of them; or None."""
+        """Name under which feedbacks share their nuisances, or None.
+
+        Feedbacks with one name have one value of each nuisance.
+        """
         return None
 
     def evidence_together(self, feedback: "Sequence[Feedback]", valuations: Sequence[Valuation]) -> list[Evidence]:
-        """Return the exact evidence of feedbacks that share their nuisances, this one the first; for kinds that share."""
+        """Return the exact evidence of feedbacks that share their nuisances.
+
+        This feedback is the first of them. A kind that shares nuisances writes this method.
+        """
         raise InputError(
             f"{self.name}: {type(self).__name__} shares nuisances without saying how they are integrated together"
         )
 
     def refuse_to_share(self, feedback: "Sequence[Feedback]", called: Sequence[str]) -> None:
-        """Raise InputError where feedbacks that share their nuisances, this one the first, disagree on them."""
+        """Refuse feedbacks that share nuisances but disagree on them.
+
+        This feedback is the first of them. InputError names the disagreement.
+        """
         del feedback, called  # a kind that shares nothing has nothing to agree on
 
     def laid_out(self, values: np.ndarray) -> np.ndarray:
@@ -78,19 +95,31 @@ class Feedback(Answers, ABC):
         return values
 
     def scales(self, valuation: Valuation) -> np.ndarray | None:
-        """Return ``s_h`` by which rewards are divided, (hypothesis,); None for kinds without."""
+        """Return the scale ``s_h`` that divides the rewards of each hypothesis.
+
+        Shape (hypothesis,), reward units; None for kinds without a scale.
+        """
         return None
 
     def constants(self) -> dict[str, np.ndarray]:
-        """Return what a tree holds beside the answers, item by item: name -> (item,)."""
+        """Return constants that a tree holds beside the answers.
+
+        Returns name -> (item,).
+        """
         return {}
 
     def unscaled(self) -> "Feedback":
-        """Return this feedback for rewards in their own units, ``beta = 1`` and ``s = 1``, for kinds with a rationality."""
+        """Return this feedback for rewards in their own units.
+
+        Kinds with a rationality then have ``beta = 1`` and ``s = 1``.
+        """
         return self
 
     def softened(self) -> "Feedback":
-        """Return this feedback where no answer is impossible, for sampling that begins far from what is possible."""
+        """Return this feedback with every answer possible.
+
+        Sampling may then begin where some answers have likelihood 0.
+        """
         return self
 
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -99,24 +128,34 @@ class Feedback(Answers, ABC):
 
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:
-        """Priors of the nuisances that are inferred, one value a hypothesis; none unless the kind has some."""
+        """Priors of the inferred nuisances by name; none by default.
+
+        Each nuisance has one value a hypothesis.
+        """
         return {}
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
-        """Return the inputs of the likelihood of h, (option, scene): its reward, unless the kind says otherwise."""
+        """Return the inputs of the likelihood of h: (option, scene).
+
+        The inputs are the rewards of h, unless the kind says otherwise.
+        """
         return block.reward(h)
 
     def input_error(self, block: Block, h: int) -> np.ndarray | float:
-        """Bound the rounding error of `inputs`, (option, scene) or 0.0: the reward's; of other numbers 64 eps of them."""
+        """Bound the rounding error of `inputs`: (option, scene), or 0.0.
+
+        For rewards, the bound is that of the rewards; for other numbers, 64 eps of their size; for boolean inputs, 0.
+        """
         if type(self).inputs is Feedback.inputs:
             return block.error(h)
         inputs = self.inputs(block, h)
         return 0.0 if inputs.dtype == bool else CALLABLE * np.abs(inputs)
 
     def predicted(self, rewards: np.ndarray, failure: Any, tolerance: Any) -> np.ndarray:
-        """Return the inputs for rewards (..., item) and their failure line: the rewards, unless the kind says otherwise.
+        """Return the inputs for given rewards and their failure line: (..., item).
 
-        A kind that writes `inputs` writes this too, if it is to work with continuous weights (`Linear`).
+        The inputs are the rewards, unless the kind says otherwise. A kind that writes `inputs` and supports
+        continuous weights (`Linear`) writes this method too.
 
         Parameters
         ----------
@@ -128,7 +167,9 @@ class Feedback(Answers, ABC):
 
     @abstractmethod
     def log_likelihood(self, inputs: Any, theta: Theta, observed: Any, xp: Any) -> Any:
-        """Return ``log p(y_i | r_h, theta)``, nats: the one definition, for arrays and for PyMC's tensors.
+        """Return ``log p(y_i | r_h, theta)``, nats.
+
+        One definition serves numpy arrays and PyMC's tensors.
 
         Parameters
         ----------
@@ -143,7 +184,10 @@ class Feedback(Answers, ABC):
 
     @abstractmethod
     def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw feedback on the items n times from the model: (n, item), for nuisances (n,) of one hypothesis."""
+        """Draw feedback on the items n times from the model: (n, item).
+
+        The nuisances are those of one hypothesis, (n,) each.
+        """
 
     @property
     def tally(self) -> np.ndarray:
@@ -151,7 +195,10 @@ class Feedback(Answers, ABC):
         return self.observed if self.counts is None else self.counted_tally()
 
     def counted_tally(self) -> np.ndarray:
-        """Return how many answers of each unit say what, for answers with counts: `observed`, unless the kind tells."""
+        """Return the answers of a feedback with counts, as a tree holds them.
+
+        For labels, how many of each item's labels are true; `observed` by default.
+        """
         return self.observed
 
     def tallies(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -160,19 +207,26 @@ class Feedback(Answers, ABC):
         return draw(inputs, theta, n, rng)
 
     def counted_tallies(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw `counted_tally` n times: (n, *tally.shape); one answer a unit, unless the kind tells."""
+        """Draw `counted_tally` n times from the model: (n, *tally.shape).
+
+        By default, one answer a unit is drawn.
+        """
         return self.replicate(inputs, theta, n, rng)
 
     def evidence(self, valuation: Valuation) -> Evidence | None:
-        """Return the exact evidence of the feedback for each hypothesis; None where that takes sampling."""
+        """Return the exact evidence of the feedback for each hypothesis.
+
+        None where the evidence takes sampling.
+        """
         return None
 
     def exact_draws(
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)`` of exact evidence: name -> (draw, hypothesis given).
+        """Draw the nuisances from ``p(theta | D, h)`` of exact evidence.
 
-        A kind that gives exact evidence writes this too; one that leaves both out is sampled.
+        Returns name -> (draw, hypothesis given). A kind that writes `evidence` writes this method too; a kind that
+        writes neither is sampled.
         """
         raise InputError(
             f"{self.name}: {type(self).__name__} gives exact evidence without draws of its nuisances; write exact_draws too, or "
@@ -180,11 +234,17 @@ class Feedback(Answers, ABC):
         )
 
     def classes(self, valuation: Valuation) -> np.ndarray:
-        """Group the hypotheses between which this feedback is silent, whatever is answered: (hypothesis,) of int."""
+        """Group the hypotheses between which this feedback is silent.
+
+        Hypotheses of one class have the same likelihood whatever is answered: (hypothesis,) of int.
+        """
         return sums_and_classes(self, valuation, None)[1]
 
     def cells(self, valuation: Valuation, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cell of each item (item,), and an item of each cell (cell,): distinct vectors of inputs."""
+        """Group items with equal inputs under every hypothesis.
+
+        Returns the cell of each item (item,), and one item of each cell (cell,).
+        """
         return cells(self, valuation, classes)
 
     def check(
@@ -195,10 +255,13 @@ class Feedback(Answers, ABC):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the fit by replication, the hypothesis drawn from the weights; the weightiest leads unless another is named.
+        """Check the fit by replication (a posterior predictive check).
 
-        The statistic is the mean log likelihood, unless the kind has a sharper one: data that the model makes less likely
-        than its own replications do not come from it.
+        The hypothesis of each replication is drawn from the weights. The leading hypothesis is `lead`, or the one
+        with the greatest weight.
+
+        The statistic is the mean log likelihood, unless the kind has a sharper statistic. Data that are less likely than
+        almost all replications of the model do not come from that model.
         """
         drawn = rng.choice(len(weights), CHECKED, p=weights)
         observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
@@ -235,7 +298,10 @@ class Feedback(Answers, ABC):
     def draws(
         self, evidence: Evidence, hypotheses: np.ndarray, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)``, exactly or of sampled draws: name -> (draw, hypothesis given)."""
+        """Draw the nuisances from ``p(theta | D, h)``.
+
+        Draws are exact, or rows of sampled draws. Returns name -> (draw, hypothesis given).
+        """
         if not self.nuisances:
             return {}
         if evidence.draws is None:
@@ -249,7 +315,10 @@ class Feedback(Answers, ABC):
         return f"{self.name}_{nuisance}"
 
     def derived(self, theta: Theta) -> dict[str, np.ndarray]:
-        """Return quantities that the tree shows beside the nuisances, made of these (draw, hypothesis): by name."""
+        """Return quantities that the tree shows beside the nuisances, by name.
+
+        They are computed from the draws of the nuisances, (draw, hypothesis) each.
+        """
         return {}
 
     def log_prior(self, theta: Theta) -> dict[str, np.ndarray]:
@@ -257,7 +326,10 @@ class Feedback(Answers, ABC):
         return {name: prior.log_density(theta[name]) for name, prior in self.nuisances.items()}
 
     def pymc_nuisances(self, name: str, dims: str = "hypothesis") -> dict[str, Any]:
-        """Declare the nuisances in the current PyMC model, over `dims`: name -> random variable."""
+        """Declare the nuisances in the current PyMC model.
+
+        Returns name -> random variable over `dims`.
+        """
         return {key: prior.pymc(f"{name}_{key}", dims) for key, prior in self.nuisances.items()}
 
     def at(self, valuation: Valuation, h: int) -> np.ndarray:
@@ -265,24 +337,34 @@ class Feedback(Answers, ABC):
         return np.concatenate([by_item(block, self.inputs(block, h)) for block in valuation.blocks()])
 
     def errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
-        """Bound the rounding error of `inputs` item by item: (item,), or 0.0 where every input is a whole number."""
+        """Bound the rounding error of the inputs item by item: (item,), or 0.0.
+
+        0.0 where every input is a whole number.
+        """
         errors = [(block, self.input_error(block, h)) for block in valuation.blocks()]
         if not any(np.any(error) for _, error in errors):
             return 0.0
         return np.concatenate([by_item(block, error) for block, error in errors])
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """Return the sufficient statistics of a block, to be added up; none unless the kind has some."""
+        """Return the sufficient statistics of a block; none by default.
+
+        The statistics of all blocks are added up.
+        """
         return ()
 
     def counted_sums(self, inputs: np.ndarray, observed: np.ndarray, times: np.ndarray) -> tuple[float, ...]:
-        """Return `sums` of items each of which occurs so many times."""
+        """Return `sums` of items with counts.
+
+        `times` says how often each item occurs, of the shape of `inputs`.
+        """
         return ()
 
     def gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
-        """Return the sums of a block by hypothesis, and what tells the inputs of one hypothesis from another's.
+        """Return the statistics of a block, and marks that tell inputs apart.
 
-        The latter is a list of keys for boolean inputs, else the marks and slacks of `sums_and_classes`.
+        The statistics are (hypothesis, k). For boolean inputs, the marks are a list of keys; for other inputs, the
+        marks and slacks of `sums_and_classes`.
         """
         answers = None if observed is None else block.gather(observed)
         inside = block.available
@@ -311,7 +393,10 @@ class Feedback(Answers, ABC):
 
 
 def by_item(block: Block, values: np.ndarray | float) -> np.ndarray:
-    """Return values of a block, (option, scene) or what broadcasts to it, by item: (item,)."""
+    """Return values of a block item by item: (item,).
+
+    The values are (option, scene), or broadcast to that shape.
+    """
     by_scene = np.broadcast_to(values, block.shape).T
     return by_scene.ravel() if block.available is None else by_scene[block.available.T]
 

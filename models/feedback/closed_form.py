@@ -13,7 +13,9 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 class ClosedForm(Feedback):
-    """A kind whose likelihood depends on a few sums over items, the nuisance integrated in closed form.
+    """Feedback with a marginal likelihood in closed form.
+
+    The likelihood depends on a few sums over items.
 
     A subclass gives the inputs of the likelihood (`inputs`), the sums that matter (`sums`, `terms`), and the equation that
     turns them into a log evidence (`log_marginal`).
@@ -36,13 +38,19 @@ class ClosedForm(Feedback):
 
     @abstractmethod
     def log_marginal(self, statistics: np.ndarray, n_items: int) -> np.ndarray:
-        """Return ``log integral p(D | r_h, theta) p(theta) dtheta`` of (class, k) sums, in nats: (class,)."""
+        """Return the log marginal likelihood of (class, k) sums, nats: (class,).
+
+        ``log integral p(D | r_h, theta) p(theta) dtheta``
+        """
 
     @abstractmethod
     def posterior_draws(
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Draw the nuisances from ``p(theta | D, h)`` of (class, k) sums: name -> (draw, class)."""
+        """Draw the nuisances from their posterior, given (class, k) sums.
+
+        Returns name -> (draw, class), from ``p(theta | D, h)``.
+        """
 
     @override
     def evidence(self, valuation: Valuation) -> Evidence:

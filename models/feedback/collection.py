@@ -1,4 +1,7 @@
-"""Collections of feedbacks: their names, which prefix variables in a tree, and their tables."""
+"""Collections of feedbacks: their names and their tables.
+
+Names prefix the variables of a tree.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,7 +77,10 @@ def _check_names(feedback: list[Feedback]) -> None:
 
 
 def by_table(feedback: Sequence[Feedback]) -> list[list[int]]:
-    """Return the positions of the feedbacks on the same table with the same counts, table by table."""
+    """Group feedbacks by table and counts.
+
+    Returns the positions of the feedbacks on one table with one column of counts, table by table.
+    """
     groups: dict[Any, list[int]] = {}
     for k, each in enumerate(feedback):
         groups.setdefault((each.table.digest, None if each.item_counts is None else each.count), []).append(k)
@@ -82,7 +88,10 @@ def by_table(feedback: Sequence[Feedback]) -> list[list[int]]:
 
 
 def rows_used(uses: Sequence[Feedback]) -> tuple[Table, np.ndarray]:
-    """Return the items that some of the feedbacks on one table use, and the count of each (item,)."""
+    """Return the items used by feedbacks on one table, and their counts.
+
+    An item counts as used where any of the feedbacks uses that item. The counts are (item,).
+    """
     table, used = uses[0].table, np.zeros(uses[0].table.n_items, bool)
     counts = np.ones(table.n_items)
     for each in uses:

@@ -1,4 +1,7 @@
-"""Observationally equivalent hypotheses: groups whose predictions are equal up to rounding, whatever is answered."""
+"""Groups of hypotheses that are observationally equivalent in training.
+
+The predictions of one group are equal up to rounding, whatever is answered.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -17,10 +20,10 @@ MANY = 20_000  # inputs of a hypothesis above which comparing hypotheses deserve
 
 
 class Predictor(Protocol):
-    """Inputs of a likelihood, block by block, as a `Feedback` gives them."""
+    """Inputs of a likelihood, block by block; `Feedback` provides them."""
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
-        """Return what the likelihood of h depends on: (option, scene)."""
+        """Return the inputs of the likelihood of h: (option, scene)."""
         ...
 
     def input_error(self, block: Block, h: int) -> np.ndarray | float:
@@ -28,14 +31,16 @@ class Predictor(Protocol):
         ...
 
     def gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
-        """Return the sums of a block by hypothesis, and what tells the inputs of hypotheses apart."""
+        """Return the sums of a block by hypothesis, and marks of their inputs."""
         ...
 
 
 def sums_and_classes(
     feedback: Predictor, valuation: Valuation, observed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return sufficient statistics (hypothesis, k), and the class of each hypothesis (hypothesis,).
+    """Return sufficient statistics and the class of each hypothesis.
+
+    The statistics are (hypothesis, k), the classes (hypothesis,).
 
     Boolean inputs are told apart by a digest, others by their sums against random numbers and then item by item.
 
@@ -93,7 +98,7 @@ def _classes_by_marks(feedback: Predictor, valuation: Valuation, marks: np.ndarr
 
 
 def _narrowed_by_items(feedback: Predictor, valuation: Valuation, groups: list[list[int]]) -> list[list[int]]:
-    """Split large groups of candidates by marks in which every item counts alike.
+    """Split large groups of candidates by marks with evenly scaled items.
 
     Beside an item whose rewards are huge, the marks of all hypotheses are within their slack of one another.
     """
@@ -115,7 +120,9 @@ def _narrowed_by_items(feedback: Predictor, valuation: Valuation, groups: list[l
 
 
 def cells(feedback: Predictor, valuation: Valuation, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cell of each item (item,), and an item of each cell (cell,): distinct vectors of inputs by hypothesis.
+    """Return the cell of each item (item,), and an item of each cell (cell,).
+
+    A cell is a distinct vector of inputs, one input a hypothesis.
 
     Items are told apart by a 64-bit hash of their inputs (Zobrist's), drawn afresh from a fixed seed.
     """
@@ -139,7 +146,9 @@ def cells(feedback: Predictor, valuation: Valuation, classes: np.ndarray) -> tup
 
 
 def classes_of_arrays(scaled: Callable[[int], np.ndarray], error: Callable[[int], np.ndarray], n: int) -> np.ndarray:
-    """Group hypotheses whose inputs are equal up to rounding, numbered by the first of each group: (hypothesis,) of int.
+    """Group hypotheses with inputs that are equal up to rounding.
+
+    Groups are numbered in the order of their first hypothesis: (hypothesis,) of int.
 
     Parameters
     ----------
@@ -175,7 +184,10 @@ def classes_of_arrays(scaled: Callable[[int], np.ndarray], error: Callable[[int]
 
 
 def overlapping(marks: np.ndarray, slack: np.ndarray) -> list[list[int]]:
-    """Group positions whose intervals ``marks +- slack`` overlap, or are linked by others that do; each in order."""
+    """Group positions with overlapping intervals ``marks +- slack``.
+
+    Intervals that are linked by others count as overlapping. The positions of a group ascend.
+    """
     order = np.argsort(marks - slack, kind="stable")
     ends = np.maximum.accumulate((marks + slack)[order])
     breaks = np.flatnonzero((marks - slack)[order][1:] > ends[:-1]) + 1
@@ -183,13 +195,19 @@ def overlapping(marks: np.ndarray, slack: np.ndarray) -> list[list[int]]:
 
 
 def marked(inputs: np.ndarray, error: np.ndarray | float, probe: np.ndarray) -> tuple[float, float]:
-    """Return a sum of inputs against a probe, and half of its largest difference from that of equal inputs."""
+    """Return a sum of inputs against a probe, and the slack of that sum.
+
+    The slack is half of the largest difference between the sums of equal inputs.
+    """
     slack = 2 * float((error * probe).sum()) + SUMMED * float(np.vdot(np.abs(inputs), probe))
     return float(np.vdot(inputs, probe)), slack
 
 
 def evenly(probe: np.ndarray, inputs: Iterable[tuple[np.ndarray, np.ndarray | float]]) -> np.ndarray:
-    """Return a probe in which every item counts alike, however large its inputs, but for those that rounding hides."""
+    """Return a probe in which every item has the same influence.
+
+    Large inputs are divided by their size. Items whose inputs are hidden by rounding have less influence.
+    """
     size = np.zeros(probe.shape)
     for values, error in inputs:
         np.maximum(size, np.maximum(np.abs(values), np.asarray(error) / SUMMED), out=size)

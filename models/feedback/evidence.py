@@ -1,4 +1,4 @@
-"""Evidence of a feedback for each hypothesis, and the check of how well the hypotheses fit it."""
+"""Evidence of a feedback for each hypothesis, and predictive checks."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,9 @@ from reward_hypotheses.models.inference.quadrature import Integral
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """Posterior density of the logarithm of a rationality under each hypothesis, at equally spaced nodes.
+    """Posterior density of the log rationality under each hypothesis.
+
+    The density is stored at equally spaced nodes.
 
     Attributes
     ----------
@@ -74,7 +76,9 @@ class Evidence:
             object.__setattr__(self, "mcse", np.zeros(len(self.log_evidence)))
 
     def beside(self, first: bool) -> Self:
-        """Return the evidence as one feedback of a group holds it: whole for the first, 0 for the others.
+        """Return the evidence as one feedback of a group holds it.
+
+        The first feedback holds the whole log evidence, the others 0.
 
         Feedbacks that share a nuisance have one log evidence together, which does not split over them. The sum over all
         feedbacks counts it once.
@@ -96,13 +100,18 @@ class Evidence:
 
 
 def common_classes(classes: Sequence[np.ndarray]) -> np.ndarray:
-    """Group the hypotheses between which every feedback is silent, of the classes by each feedback: (hypothesis,)."""
+    """Group the hypotheses between which every feedback is silent.
+
+    `classes` holds the classes by each feedback. Returns (hypothesis,) of int.
+    """
     return numbered(zip(*(c.tolist() for c in classes), strict=True))
 
 
 @dataclass(frozen=True)
 class Check:
-    """A posterior predictive check: how often data made by the model look as bad as the data.
+    """A posterior predictive check of the data.
+
+    The check tells how often data drawn from the model look as bad as the data.
 
     Attributes
     ----------
@@ -129,7 +138,10 @@ class Check:
 
     @classmethod
     def of(cls, statistic: float, p: float, what: str, replicated: np.ndarray, misfit: Sequence[str] = ()) -> Self:
-        """Return a check whose Monte Carlo error follows from p and the number of replications."""
+        """Return a check with its Monte Carlo error.
+
+        The error follows from p and the number of replications.
+        """
         n = len(replicated)
         mcse = math.sqrt(max(p * (1 - p), 1 / n) / n)
         return cls(statistic, p, mcse, n, what, replicated, tuple(misfit))
@@ -139,5 +151,8 @@ MISFIT = 0.01  # a p below it is reported as a misfit
 
 
 def leader(weights: np.ndarray, lead: int | None) -> int:
-    """Return the hypothesis that a check names: `lead`, or the one of the greatest weight."""
+    """Return `lead`, or the hypothesis with the greatest weight.
+
+    Checks name that hypothesis.
+    """
     return int(np.argmax(weights)) if lead is None else lead

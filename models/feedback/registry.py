@@ -1,4 +1,4 @@
-"""Kinds of feedback that ship: the one list of them."""
+"""The registry of all kinds of feedback that ship."""
 
 from collections.abc import Mapping
 

@@ -81,7 +81,10 @@ class Values(Protocol):
 
 
 class Block:
-    """Some scenes of a table, laid out (option, scene), with the rewards and failure lines of every hypothesis there."""
+    """Some scenes of a table, laid out (option, scene).
+
+    A block has the rewards and failure lines of every hypothesis in these scenes.
+    """
 
     def __init__(self, valuation: "Values", lo: int, hi: int) -> None:
         table = valuation.table
@@ -115,7 +118,10 @@ class Block:
 
     @property
     def items(self) -> np.ndarray:
-        """Items (option, scene); where an option is not available, the first of its scene."""
+        """Items of the table: (option, scene).
+
+        Where an option is not available, the first item of its scene.
+        """
         if isinstance(self._items, slice):
             return np.arange(self._items.start, self._items.stop).reshape(self.shape[::-1]).T
         return self._items
@@ -145,7 +151,10 @@ class Block:
         return bound if bound.exact else Bound(np.asarray(bound.error)[self.valuation.anchors[self.scenes]], np.inf)
 
     def line(self, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
-        """Return a failure line and the bound of its rounding error, floats or (scene,); NaN where nobody gave one."""
+        """Return a failure line and the bound of its rounding error.
+
+        Floats, or (scene,) each, in reward units. NaN where no line was given.
+        """
         if value is None:
             return math.nan, 0.0
         if isinstance(value, float):
@@ -183,7 +192,10 @@ class Block:
         return self._valued(h)[0]
 
     def error(self, h: int) -> Error:
-        """Return the bound of the rounding error of `reward`: (option, scene), or 0.0 where all are whole numbers."""
+        """Bound the rounding error of `reward`: (option, scene), or 0.0.
+
+        0.0 where all rewards are whole numbers.
+        """
         return self._valued(h)[1]
 
     def _valued(self, h: int) -> tuple[np.ndarray, Error]:
@@ -204,7 +216,10 @@ class Block:
         return raw, error
 
     def unequal(self, h: int) -> np.ndarray | float:
-        """Return the largest difference of ``r_h`` and ``u_h`` where they are equal: (option, scene), or 0.0."""
+        """Return the tolerance within which ``r_h`` and ``u_h`` are equal.
+
+        Shape (option, scene), or 0.0; reward units.
+        """
         return 2 * (self.error(h) + self._failure(h)[1])
 
     def better(self, h: int) -> np.ndarray:
@@ -214,7 +229,10 @@ class Block:
         return better_than_failing(self.reward(h), self.failure(h), self.unequal(h))
 
     def better_bits(self, h: int) -> np.ndarray | None:
-        """Return `better` packed eight to a byte, None where it was not remembered so."""
+        """Return `better`, packed eight items to a byte.
+
+        None where the bits were not kept.
+        """
         return self._better[h] if self._better is not None else None
 
     def worse(self, h: int) -> np.ndarray:
@@ -236,11 +254,17 @@ class Block:
         )
 
     def cells(self, rules: Sequence[int]) -> np.ndarray:
-        """Return the cell of each item, (option, scene): one number for each vector of predictions by the rules."""
+        """Return the cell of each item: (option, scene).
+
+        A cell is one number for each vector of predictions by the rules.
+        """
         return cell_codes(self.better(h) for h in rules)
 
     def worse_each(self, some: "Members") -> np.ndarray:
-        """Return where draws of a family call an option worse than failing: (draw, option, scene)."""
+        """Return where draws of a family call an option worse than failing.
+
+        Shape (draw, option, scene), bool.
+        """
         if self.valuation.line.values[some.hypothesis] is None:
             return np.zeros(some.rewards.shape, bool)
         line, of_line = self._failure(some.hypothesis)
@@ -250,7 +274,10 @@ class Block:
         return catastrophic(some.rewards, line, 2 * (some.error + of_line))
 
     def best(self, h: int) -> np.ndarray:
-        """Return ``max(u_h, max_o r_h)``, the highest reward to be had, (scene,); of a family, its mean."""
+        """Return the highest reward that can be had in each scene: (scene,).
+
+        ``max(u_h, max_o r_h)``; for a family, the mean over its draws.
+        """
         line = self.failure(h)
 
         def greatest(rewards: np.ndarray) -> np.ndarray:
@@ -295,7 +322,9 @@ class Block:
         each: Callable[["Members"], np.ndarray],
         role: str = "judges",
     ) -> np.ndarray:
-        """Return ``fixed()`` of a fixed reward; of a family, the mean over its draws of ``each(members)`` (draw, ...).
+        """Return ``fixed()`` for a fixed reward, or a mean over a family's draws.
+
+        For a family, ``each(members)`` gives the values of some draws: (draw, ...).
 
         Parameters
         ----------
@@ -324,7 +353,10 @@ class Block:
         return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
 
     def possible(self, h: int, weight: float) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield the weight and the values (option, scene) of every reward that an agent may act by under h."""
+        """Yield every reward that an agent may act by under h, with its weight.
+
+        Pairs of weight and values (option, scene).
+        """
         if self.valuation.hypotheses.rewards[h].draws("agents") is None:
             yield weight, self.reward(h)
             return

@@ -1,4 +1,7 @@
-"""Callable rewards, remembered for as long as the tree that was fitted with them is alive in this process."""
+"""Callable rewards, remembered as long as their tree is alive.
+
+A tree that was fitted with callables finds them again in the same process.
+"""
 
 import weakref
 from collections.abc import Callable, Mapping
@@ -13,7 +16,10 @@ _remembered: dict[str, Mapping[str, Callable[..., Any]]] = {}
 
 
 def remember_callables(tree: xr.DataTree, hypotheses: Hypotheses) -> None:
-    """Remember the callables among hypotheses until the tree is gone; its attribute ``callables`` says which they are."""
+    """Remember the callables among hypotheses until the tree is gone.
+
+    The attribute ``callables`` of the tree holds the token that finds them.
+    """
     pairs = zip(hypotheses.names, hypotheses.rewards, strict=True)
     functions = {name: reward.function for name, reward in pairs if reward.function is not None}
     if functions:

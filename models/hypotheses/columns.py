@@ -10,7 +10,9 @@ from reward_hypotheses.data.table import Table
 
 
 def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], others: Sequence[Table] = ()) -> list[str]:
-    """Say what is wrong with the columns that expressions name: one message a cause.
+    """Say what is wrong with the columns that expressions name.
+
+    One message for each cause.
 
     First columns that no table has, then columns that one lacks or that hold what is no number, and, where all columns
     of an expression are good, logic on numbers.
@@ -73,7 +75,7 @@ def _no_columns(n: int) -> str:
 
 
 def _nearly_boolean(expression: Expression, tables: Sequence[Table]) -> str:
-    """Point at the cell that keeps a column of 0 and 1 from being boolean."""
+    """Name the cell that keeps a column of 0 and 1 from being boolean."""
     for column in expression.columns:
         for table in tables:
             values = table.columns[column].values if column in table.columns else np.empty(0, bool)

@@ -1,4 +1,4 @@
-"""FailureJudgements: where failing lies, from what judges would rather see than it.
+"""FailureJudgements: failure lines inferred from judges' answers.
 
 With `models/catastrophe` and `models/priors` the third place where human values enter.
 """
@@ -38,7 +38,10 @@ TRUSTED = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Asked(Stops):
-    """The items that judges were asked about. Their reward itself is compared with failing."""
+    """The items that judges were asked about.
+
+    The input of an item is its reward itself, which is compared with failing.
+    """
 
     @cached_property
     @override
@@ -54,7 +57,7 @@ class Asked(Stops):
 
 
 def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
-    """Say what is wrong with a prior of the line, and with where judgements came from."""
+    """Say what is wrong with the prior of the line, or with the source."""
     problems = []
     if not isinstance(source, str) or not source.strip():
         problems.append("source: missing; say who was asked, when, and how")
@@ -69,7 +72,10 @@ def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
 
 
 def hypotheses_problems(centre: Any, spread: Any, names: Sequence[str], families: Sequence[str]) -> list[str]:
-    """Say of which hypotheses no line can be inferred: those that a prior leaves out, or that have continuous weights."""
+    """Say for which hypotheses no failure line can be inferred.
+
+    These are hypotheses that a prior leaves out, and hypotheses with continuous weights.
+    """
     problems: list[str] = []
     for key, stated in (("centre", centre), ("spread", spread)):
         if isinstance(stated, Mapping):
@@ -83,7 +89,9 @@ def hypotheses_problems(centre: Any, spread: Any, names: Sequence[str], families
 
 @dataclass(frozen=True, eq=False)
 class FailureJudgements:
-    """Answers to "would you rather that it crashed here, or that it did nothing?", item by item.
+    """Judges' answers about failing, item by item.
+
+    The question is: "would you rather that it crashed here, or that it did nothing?".
 
     ``p(rather nothing) = 1 / (1 + exp(-beta (u_h - r_h(item)) / s_h))``, s_h the standard deviation of ``r_h`` over the items,
     with ``u_h ~ Normal(centre_h, spread_h)`` in the reward units of h, and beta, the judges' rationality, lognormal. Under each
@@ -142,7 +150,7 @@ class FailureJudgements:
 
     @cached_property
     def asked(self) -> Asked:
-        """The answers, as items."""
+        """The answers, as feedback about items."""
         return Asked(self.table, self.column, rationality=self.rationality, name="failure judgements")
 
     def of_each(self, key: str, name: str) -> float:
@@ -232,14 +240,20 @@ class Line:
         return np.interp(p, self.below, self.nodes)
 
     def above(self, rewards: np.ndarray) -> np.ndarray:
-        """Return ``P(u_h > r)``, the probability that an item of reward r is a catastrophe."""
+        """Return the probability that an item of reward r is a catastrophe.
+
+        ``P(u_h > r)``, of the shape of the rewards.
+        """
         return 1.0 - np.interp(rewards, self.nodes, self.below)
 
 
 def _line(
     rewards: np.ndarray, preferred: np.ndarray, centre: float, spread: float, scale: float, rationality: Any
 ) -> Line:
-    """Integrate over u and log beta: on a grid over the priors, then on a finer one where the mass was found."""
+    """Return the posterior of one failure line.
+
+    Integrates over u and log beta: on a grid over the priors, then on a finer grid where the mass was found.
+    """
     values, _, place, _ = distinct(rewards)
     nothing = np.bincount(place, preferred.astype(float), len(values))
     other = np.bincount(place, 1.0 - preferred, len(values))
@@ -281,13 +295,19 @@ def _line(
 
 
 def _ends(nodes: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
-    """Return the nodes just outside of those that are inside."""
+    """Return the nodes just outside the range of the given nodes.
+
+    `inside` marks the nodes in the range: (node,) of bool.
+    """
     some = np.flatnonzero(inside)
     return float(nodes[max(some[0] - 1, 0)]), float(nodes[min(some[-1] + 1, len(nodes) - 1)])
 
 
 def _moments(u: np.ndarray, t: np.ndarray, f: np.ndarray) -> tuple[float, float, float, np.ndarray]:
-    """Return mean and standard deviation of u, log evidence, and density of u up to a constant, by the trapezoid rule."""
+    """Return mean, standard deviation, log evidence and density of u.
+
+    By the trapezoid rule. The density (node,) is known up to a constant.
+    """
     density = np.exp(f - f.max()).sum(axis=1)
     mass = density.copy()
     mass[[0, -1]] /= 2

@@ -20,7 +20,9 @@ EQUAL = 1e-9
 
 @dataclass(frozen=True)
 class InSd:
-    """A failure line in standard deviations of each hypothesis's own rewards: ``u_h = sd * s_h``.
+    """A failure line in standard deviations of rewards: ``u_h = sd * s_h``.
+
+    The standard deviation is that of each hypothesis's own rewards.
 
     ``s_h`` is the population standard deviation of ``r_h`` over the training items, every row that some feedback uses once,
     or as often as its count says. A reward in other units then has its line in these units. It is no distance from the mean
@@ -54,7 +56,9 @@ type Line = float | Expression | InSd | None
 
 @dataclass(frozen=True)
 class FailureLine:
-    """The reward of failing completely under each hypothesis, in that hypothesis's own reward units.
+    """The reward of failing completely under each hypothesis.
+
+    Each value is in the reward units of its hypothesis.
 
     Attributes
     ----------
@@ -71,7 +75,10 @@ class FailureLine:
 
     @property
     def in_sd(self) -> bool:
-        """Whether some value stands in standard deviations of rewards, which are not known yet."""
+        """Whether some value is in standard deviations of rewards.
+
+        The standard deviations are not known yet.
+        """
         return any(isinstance(value, InSd) for value in self.values)
 
     def only(self, which: Sequence[int]) -> "FailureLine":
@@ -83,17 +90,23 @@ class FailureLine:
         return FailureLine(tuple(values.get(h, value) for h, value in enumerate(self.values)))
 
     def raised(self, by: np.ndarray) -> "FailureLine":
-        """Return the failure line raised by so much of each hypothesis's reward units: (hypothesis,)."""
+        """Return the failure line raised by given amounts.
+
+        `by` is (hypothesis,), in each hypothesis's reward units.
+        """
         return FailureLine(tuple(map(_raised, self.values, by.tolist())))
 
     def expressions(self, names: Sequence[str], key: str) -> dict[str, Expression]:
-        """Return every expression among the values, by what names it in messages: ``key of 'name'``."""
+        """Return every expression among the values, by its name in messages.
+
+        The name is ``key of 'name'``.
+        """
         pairs = zip(names, self.values, strict=True)
         return {f"{key} of {name!r}": value for name, value in pairs if isinstance(value, Expression)}
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The distinct columns that its expressions name."""
+        """The distinct columns that the line's expressions name."""
         return tuple(dict.fromkeys(c for v in self.values if isinstance(v, Expression) for c in v.columns))
 
     def written(self) -> list[Any]:
@@ -108,7 +121,9 @@ def stated_line(
     may_lack: Sequence[str] = (),
     in_sd: bool = False,
 ) -> FailureLine:
-    """Read a failure line: a number or an expression for all, or a mapping that names every hypothesis.
+    """Read a failure line: one value for all hypotheses, or a mapping.
+
+    A value is a number or an expression. A mapping names every hypothesis.
 
     Parameters
     ----------
@@ -174,10 +189,16 @@ def _raised(value: float | Expression | None, by: float) -> float | Expression |
 
 
 def better_than_failing(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
-    """Return where ``r > u``, beyond the difference within which the two are equal at that item."""
+    """Return where ``r > u``, beyond the tolerance of each item.
+
+    Within the tolerance, the two are equal.
+    """
     return reward - failure > tolerance
 
 
 def catastrophic(reward: np.ndarray, failure: np.ndarray | float, tolerance: float | np.ndarray) -> np.ndarray:
-    """Return where ``r < u``: so bad that failing completely would be preferred. ``r == u`` is no catastrophe."""
+    """Return where ``r < u``: failing completely would be preferred.
+
+    ``r == u``, to the tolerance, is no catastrophe.
+    """
     return failure - reward > tolerance

@@ -1,4 +1,7 @@
-"""A family of rewards with continuous weights: its posterior, and its draws on a test."""
+"""A family of rewards with continuous weights.
+
+`Fitted` has its posterior, `Drawn` its draws on a test.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +81,10 @@ class Fitted(Reward):
         return self.linear
 
     def scales(self, variable: str, weights: np.ndarray) -> np.ndarray:
-        """Return ``s(w)`` of weights (draw, feature), as the feedback of that rationality scaled rewards: (draw,)."""
+        """Return the scale ``s(w)`` of weights (draw, feature): (draw,).
+
+        The scale is that by which the feedback with this rationality divided rewards.
+        """
         full = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
         return np.sqrt(np.maximum(((full @ self.spreads[variable]) * full).sum(axis=1), 0.0))
 
@@ -92,7 +98,9 @@ class Fitted(Reward):
         return self.member(self.mean)
 
     def redrawn(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return weights with the directions that no feedback sees drawn anew from the prior: (draw, feature).
+        """Return weights with the unseen directions drawn anew: (draw, feature).
+
+        No feedback sees these directions, so they are drawn from the prior.
 
         Two draws that share what is seen are what an agent and the truth are to one another after endless training.
         """
@@ -115,12 +123,18 @@ class Fitted(Reward):
 
     @property
     def agent_draws(self) -> slice:
-        """Which draws are those that an agent may act by; the others are for what is true."""
+        """The draws that an agent may act by.
+
+        The remaining draws stand for what is true.
+        """
         return slice(0, 2 * max(1, len(self.weights) // 2), 2)
 
     @override
     def on_test(self, n_draws: int) -> "Drawn":
-        """Return draws for an agent that acts by the family, and as many, independent of these, for what is true."""
+        """Return draws for an agent, and independent draws for the truth.
+
+        As many draws for what is true as for an agent that acts by the family, at most `n_draws`.
+        """
         half = len(self.weights[self.agent_draws])
         n = max(1, min(n_draws, half))
         agents, judges = self.weights[self.agent_draws][:n], self.weights[1 : 2 * half : 2][:n]

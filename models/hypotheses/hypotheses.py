@@ -37,34 +37,43 @@ class Hypotheses:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """Return the position of a hypothesis; InputError with a suggestion where there is none of that name."""
+        """Return the position of a hypothesis.
+
+        InputError suggests a name where no hypothesis has the given one.
+        """
         if name not in self.names:
             raise InputError(f"{name!r} is no hypothesis; {suggestion(name, self.names)}")
         return self.names.index(name)
 
     @property
     def families(self) -> tuple[int, ...]:
-        """Positions of those with continuous weights."""
+        """Positions of the hypotheses with continuous weights."""
         return tuple(h for h, reward in enumerate(self.rewards) if reward.continuous)
 
     @property
     def fixed(self) -> tuple[int, ...]:
-        """Positions of those that are one fixed reward each."""
+        """Positions of the hypotheses that are one fixed reward each."""
         return tuple(h for h, reward in enumerate(self.rewards) if reward.predicts and not reward.continuous)
 
     @property
     def unmodelled(self) -> int | None:
-        """Position of the hypothesis "none of the others", None where there is none."""
+        """Position of the unmodelled hypothesis ("none of the others"), or None."""
         return next((h for h, reward in enumerate(self.rewards) if not reward.predicts), None)
 
     @property
     def rules(self) -> tuple[int, ...]:
-        """Positions of those that are rewards: all but one that is unmodelled."""
+        """Positions of the hypotheses that are rewards.
+
+        All hypotheses but an unmodelled one.
+        """
         return tuple(h for h, reward in enumerate(self.rewards) if reward.predicts)
 
     @property
     def may_lack_line(self) -> list[str]:
-        """Names of those that need no failure line: with continuous weights, or unmodelled."""
+        """Names of the hypotheses that need no failure line.
+
+        These have continuous weights, or are unmodelled.
+        """
         return [name for name, reward in zip(self.names, self.rewards, strict=True) if not reward.needs_line]
 
     def family(self, h: int) -> Linear:
@@ -75,34 +84,43 @@ class Hypotheses:
 
     @property
     def fitted(self) -> dict[int, Fitted]:
-        """Posterior of the weights of each that has continuous ones, by position, once they are fitted."""
+        """The posterior of the weights of each fitted family, by position."""
         return {h: cast(Fitted, self.rewards[h]) for h in self.families}
 
     @property
     def cell_posterior(self) -> CellPosterior | None:
-        """Posterior of the label probability of every cell, once fitted; None where no hypothesis is unmodelled."""
+        """The posterior of the label probability of every cell, once fitted.
+
+        None where no hypothesis is unmodelled.
+        """
         none = self.unmodelled
         return None if none is None else cast(CellPosterior, self.rewards[none])
 
     def only(self, which: Sequence[int]) -> "Hypotheses":
-        """Return some of them."""
+        """Return some of the hypotheses."""
         return Hypotheses(tuple(self.names[h] for h in which), tuple(self.rewards[h] for h in which), self.columns)
 
     def instead(self, rewards: Mapping[int, Any]) -> "Hypotheses":
-        """Return them with other rewards for some."""
+        """Return the hypotheses with other rewards for some of them."""
         return Hypotheses(self.names, tuple(rewards.get(h, r) for h, r in enumerate(self.rewards)), self.columns)
 
     def beside(self, others: "Hypotheses", names: Sequence[str] | None = None) -> "Hypotheses":
-        """Return them followed by others, which may be given other names."""
+        """Return the hypotheses followed by others.
+
+        `names` may give the others new names.
+        """
         names = others.names if names is None else names
         return Hypotheses((*self.names, *names), self.rewards + others.rewards, self.columns)
 
     def typical(self) -> "Hypotheses":
-        """Return them with each family at its mean weights."""
+        """Return the hypotheses with each family at its mean weights."""
         return self.instead({h: self.rewards[h].typical for h in self.families})
 
     def on_test(self, n_draws: int) -> "Hypotheses":
-        """Return them as a test evaluates them: each family by at most so many draws."""
+        """Return the hypotheses as a test evaluates them.
+
+        Each family is evaluated by at most `n_draws` draws.
+        """
         return self.instead({h: reward.on_test(n_draws) for h, reward in enumerate(self.rewards)})
 
     def written(self) -> dict[str, Any]:
@@ -110,13 +128,15 @@ class Hypotheses:
         return {name: reward.written() for name, reward in zip(self.names, self.rewards, strict=True)}
 
     def expressions(self) -> dict[str, Expression]:
-        """Return every expression that they rest on, by what names it in messages."""
+        """Return every expression of the rewards, by its name in messages."""
         pairs = zip(self.names, self.rewards, strict=True)
         return {who: e for name, reward in pairs for who, e in reward.expressions(f"hypothesis {name!r}").items()}
 
 
 def hypotheses_of(rewards_by_name: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
-    """Read hypotheses from a mapping name -> expression, callable, Linear or Unmodelled.
+    """Read hypotheses from a mapping of names to rewards.
+
+    A reward is an expression, a callable, `Linear` or `Unmodelled`.
 
     Raises
     ------
@@ -173,7 +193,10 @@ def _of_kind(rewards_by_name: Mapping[str, Any], kind: type, key: str) -> list[s
 
 
 def unmodelled_problems(rewards_by_name: Mapping[str, Any]) -> list[str]:
-    """Say why hypotheses cannot stand beside one that is unmodelled, name -> as it was stated or read."""
+    """Say why hypotheses cannot stand beside an unmodelled hypothesis.
+
+    `rewards_by_name` maps names to rewards, as they were stated or read.
+    """
     none = _of_kind(rewards_by_name, Unmodelled, "unmodelled")
     families = _of_kind(rewards_by_name, Linear, "linear")
     if len(none) > 1:
@@ -189,7 +212,10 @@ def unmodelled_problems(rewards_by_name: Mapping[str, Any]) -> list[str]:
 
 
 def weight_names(hypotheses: Hypotheses, h: int) -> tuple[str, str]:
-    """Return variable and dimension of the weights of a family, which carry its name where there are several."""
+    """Return variable and dimension of the weights of a family.
+
+    They carry the name of the family where there are several families.
+    """
     if len(hypotheses.families) == 1:
         return "reward_weight", "feature"
     return f"{hypotheses.names[h]}_reward_weight", f"{hypotheses.names[h]}_feature"

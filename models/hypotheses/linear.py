@@ -1,4 +1,7 @@
-"""Rewards with continuous weights: one family of hypotheses, ``r_w = sum_k w_k phi_k``, its weights integrated out."""
+"""Rewards with continuous weights: ``r_w = sum_k w_k phi_k``.
+
+One family is one hypothesis, whose weights are integrated out.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +35,10 @@ class Combination(Reward):
 
     @override
     def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
-        """Add up, with the bound ``n eps sum_k |w_k x_k|`` of the rounding error of n features; it covers that of the cells."""
+        """Add up the features, with a bound of the rounding error.
+
+        The bound ``n eps sum_k |w_k x_k|`` of n features covers the rounding errors of the cells.
+        """
         total: Any = 0.0
         size: Any = 0.0
         for feature, coefficient in zip(self.features, self.coefficients, strict=True):
@@ -43,13 +49,18 @@ class Combination(Reward):
 
 
 def combination(features: Sequence[Expression], coefficients: Any) -> Combination:
-    """Fix the weights of a family, in units of the features as they are."""
+    """Return the member of a family with these weights.
+
+    The weights are in units of the features as they are.
+    """
     return Combination(tuple(features), tuple(float(c) for c in coefficients))
 
 
 @dataclass(frozen=True, init=False)
 class Linear(Reward):
-    """A reward that adds up features, ``r_w(item) = sum_k w_k phi_k(item) / sd_k``, whose weights are not known.
+    """A reward linear in features, with unknown weights.
+
+    ``r_w(item) = sum_k w_k phi_k(item) / sd_k``
 
     One hypothesis, whose weights are integrated out: feedbacks multiply inside the integral, for they share them. Each
     feature is divided by its unit. Unless one is given, that is the population standard deviation of the feature over
@@ -150,7 +161,10 @@ class Linear(Reward):
         return drawn / np.sqrt((drawn**2).sum(axis=1, keepdims=True)) if self.sd is None else self.sd * drawn
 
     def read_by(self, feedback: Any) -> Any:
-        """Return a feedback as it reads these weights: under a normal prior, whose length is the rationality, unscaled."""
+        """Return a feedback as it reads these weights.
+
+        Under a normal prior, the length of the weights is the rationality, and the feedback is unscaled.
+        """
         return feedback if self.sd is None else feedback.unscaled()
 
     @override
@@ -164,7 +178,10 @@ class Linear(Reward):
 
 
 def linear_of(stated: Mapping[str, Any]) -> Linear:
-    """Read ``{ linear = [...], prior = ..., source = ..., unit = ... }``; InputError says what is wrong with it."""
+    """Read a linear reward from a study file.
+
+    ``{ linear = [...], prior = ..., source = ..., unit = ... }``; InputError says what is wrong.
+    """
     known = ("linear", "prior", "source", "unit")
     for key in stated:
         if key not in known:

@@ -1,4 +1,7 @@
-"""None of the listed rules: each cell of items has a label probability of its own, and nothing is known beyond the cells seen."""
+"""None of the listed rules: a label probability for each cell of items.
+
+Nothing is known about cells that were not seen.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +20,10 @@ UNKNOWN = 0.5
 
 
 class Indifferent(Reward):
-    """A hypothesis without a reward: it is indifferent between all options, and failing."""
+    """A hypothesis without a reward.
+
+    It is indifferent between all options, and failing.
+    """
 
     predicts: ClassVar[bool] = False
     no_length: ClassVar[str] = "is unmodelled"
@@ -81,7 +87,10 @@ class Unmodelled(Indifferent):
 
 
 def unmodelled_of(stated: Mapping[str, Any]) -> Unmodelled:
-    """Read ``{ unmodelled = c, source = ... }``; InputError says what is wrong with it."""
+    """Read an unmodelled hypothesis from a study file.
+
+    ``{ unmodelled = c, source = ... }``; InputError says what is wrong.
+    """
     known = ("unmodelled", "source")
     for key in stated:
         if key not in known:
@@ -90,7 +99,9 @@ def unmodelled_of(stated: Mapping[str, Any]) -> Unmodelled:
 
 
 def cell_codes(predictions: Iterable[np.ndarray]) -> np.ndarray:
-    """Return one number for each vector of predictions, the same in every table, from arrays of bool rule by rule.
+    """Return one number for each vector of predictions.
+
+    Predictions are arrays of bool, rule by rule. The number of a vector is the same in every table.
 
     A 64-bit hash (Zobrist's): two of a million vectors share one with probability 3e-8.
     """
@@ -111,7 +122,9 @@ def _mixed(h: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class CellPosterior(Indifferent):
-    """Posterior of the label probability of every cell: `Unmodelled` once it is fitted.
+    """Posterior of the label probability of every cell.
+
+    `Unmodelled` once it is fitted.
 
     Attributes
     ----------
@@ -151,7 +164,10 @@ class CellPosterior(Indifferent):
         return self.unmodelled
 
     def log_evidence(self, feedbacks: Sequence[int]) -> float:
-        """Return ``sum_cell log B(c + k, c + n - k) - log B(c, c)`` of some of the feedbacks together, nats."""
+        """Return the log evidence of some of the feedbacks together, nats.
+
+        ``sum_cell log B(c + k, c + n - k) - log B(c, c)``
+        """
         c, some = self.unmodelled.concentration, list(feedbacks)
         k, n = self.true[some].sum(axis=0), self.items[some].sum(axis=0)
         seen = n > 0
@@ -170,7 +186,10 @@ class CellPosterior(Indifferent):
         return rng.beta(c + k, c + size - k, (n, len(self.codes)))
 
     def place(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which cell each code is, and whether it was seen: two arrays of the shape given."""
+        """Return the cell of each code, and whether that cell was seen.
+
+        Two arrays of the shape of the codes.
+        """
         at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
         return at, self.codes[at] == codes
 
@@ -180,7 +199,10 @@ class CellPosterior(Indifferent):
         return np.where(seen, 1.0 - self.mean[at], self.unknown)
 
     def bounds(self) -> "tuple[CellPosterior, CellPosterior]":
-        """Return the posterior were no item of a cell that was not seen worse than failing, and were all of them."""
+        """Return the posteriors for the two extremes about unseen cells.
+
+        In the first, no item of an unseen cell is worse than failing; in the second, all are.
+        """
         return replace(self, unknown=0.0), replace(self, unknown=1.0)
 
 
@@ -192,7 +214,13 @@ def cell_posterior(
     labels: Sequence[np.ndarray],
     counts: Sequence[np.ndarray | None],
 ) -> CellPosterior:
-    """Count labels cell by cell: codes, labels and how often each was given (item,), one of each a feedback."""
+    """Count the labels of each cell.
+
+    Parameters
+    ----------
+    codes, labels, counts : sequence of ndarray (item,)
+        The cell code of each item, its label, and how often the label was given (None: once); one array a feedback.
+    """
     cells, _, place, _ = distinct(np.concatenate(codes))
     true, items = np.zeros((2, len(codes), len(cells)))
     ends = np.cumsum([len(answers) for answers in labels])

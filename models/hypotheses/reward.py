@@ -1,4 +1,7 @@
-"""Reward: a number for every item of a table. One class for each way of stating it."""
+"""Reward: a number for every item of a table.
+
+One class for each way to state a reward.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -40,7 +43,7 @@ class Reward(ABC):
 
     @property
     def needs_line(self) -> bool:
-        """Whether a failure line must be stated for it."""
+        """Whether a failure line must be stated for the reward."""
         return self.predicts and not self.continuous
 
     @property
@@ -53,7 +56,7 @@ class Reward(ABC):
         return self.text
 
     def expressions(self, who: str) -> dict[str, Expression]:
-        """Return every expression that the reward rests on, by what names it in messages."""
+        """Return every expression of the reward, by its name in messages."""
         return {}
 
     @property
@@ -63,30 +66,46 @@ class Reward(ABC):
 
     @property
     def typical(self) -> "Reward":
-        """The fixed reward that stands for it: of a family, the one with its mean weights."""
+        """The fixed reward that stands for this reward.
+
+        For a family, the member with the mean weights.
+        """
         return self
 
     def members(self, n: int, table: Table, rng: np.random.Generator) -> "list[Reward]":
-        """Return fixed rewards that stand for it: itself, or n members of a family.
+        """Return fixed rewards that stand for this reward.
+
+        The reward itself, or n members of a family.
 
         Members are drawn from the posterior, or before it from the prior in units of the features of a table.
         """
         return [self]
 
     def on_test(self, n_draws: int) -> "Reward":
-        """Return the reward as a test evaluates it: a family by at most so many draws."""
+        """Return the reward as a test evaluates it.
+
+        A family is evaluated by at most `n_draws` draws.
+        """
         return self
 
     def called(self, name: str, table: Table) -> np.ndarray | None:
-        """Return the reward of every item (item,) where it must be evaluated on the whole table at once, else None."""
+        """Return the reward of every item (item,), evaluated at once.
+
+        None for rewards that can be evaluated block by block.
+        """
         return None
 
     def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
-        """Evaluate item by item, with a bound of the rounding error beside each value; see `Expression.bounded`."""
+        """Evaluate item by item, with a bound of each rounding error.
+
+        See `Expression.bounded`.
+        """
         raise NotImplementedError(f"{type(self).__name__} is not evaluated before it is fitted")
 
     def catastrophe(self, cells: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray | None:
-        """Return the probability that each item is worse than failing where no reward decides it, else None.
+        """Return the probability that each item is worse than failing.
+
+        None where the reward decides which items are.
 
         Parameters
         ----------
@@ -97,11 +116,16 @@ class Reward(ABC):
 
     @property
     def inflation(self) -> float:
-        """How many times the variance of a mean over its draws is that of independent draws, at most."""
+        """Upper bound on the variance inflation of a mean over the draws.
+
+        The variance of the mean, relative to that of independent draws.
+        """
         return 1.0
 
     def draws(self, role: str) -> np.ndarray | None:
-        """Return the coefficients of the draws of a family on a test (draw, feature), None of a fixed reward.
+        """Return the coefficients of a family's draws on a test: (draw, feature).
+
+        None for a fixed reward.
 
         Parameters
         ----------
@@ -133,7 +157,10 @@ class ExpressionReward(Reward):
 
 @dataclass(frozen=True)
 class CallableReward(Reward):
-    """A reward that a function gives: Dataset -> DataArray over the dimensions of its scenes and options."""
+    """A reward that a function gives.
+
+    The function takes a Dataset and returns a DataArray over the dimensions of its scenes and options.
+    """
 
     no_length: ClassVar[str] = "is a callable"
 

@@ -1,4 +1,4 @@
-"""Valuation: rewards and failure lines of every hypothesis over a table, block by block."""
+"""Valuation: rewards and failure lines of every hypothesis over a table."""
 
 import copy
 import math
@@ -104,12 +104,17 @@ class Valuation:
         return self.shares.get((h, role), np.full(n, 1.0 / n))
 
     def n_draws(self, h: int, role: str) -> int:
-        """Return how many draws stand for a family in a role (see `Reward.draws`); 1 of a fixed reward."""
+        """Return how many draws stand for a family in a role.
+
+        1 for a fixed reward. `Reward.draws` describes the roles.
+        """
         draws = self.hypotheses.rewards[h].draws(role)
         return 1 if draws is None else len(draws)
 
     def resampled(self, rng: np.random.Generator) -> "Valuation":
-        """Return a valuation whose groups of draws of each family are drawn anew with replacement.
+        """Return a valuation with resampled groups of draws of each family.
+
+        The groups are drawn anew with replacement.
 
         This bootstrap gives the Monte Carlo errors.
         """
@@ -152,7 +157,10 @@ class Valuation:
         return self.table.n_scenes
 
     def blocks(self, items: int | None = None) -> Iterator[Block]:
-        """Yield blocks of scenes, in order, of about so many items at most; blocks that are kept come as they are."""
+        """Yield blocks of scenes, in order, of at most about `items` items.
+
+        Blocks that are kept come as they are.
+        """
         if self._blocks is not None:
             yield from self._blocks
         else:
@@ -160,11 +168,18 @@ class Valuation:
                 yield Block(self, lo, hi)
 
     def each[T](self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
-        """Yield ``work(block)`` of every block, in order; on every core where there is more than one block."""
+        """Yield ``work(block)`` of every block, in order.
+
+        Several blocks are worked on in threads, one for each core.
+        """
         return each_in_threads(work, self.blocks(items), worthwhile=len(self._ranges) >= 2)
 
     def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return by hypothesis the largest absolute reward or failure line, the first wrong item and bits of `Block.better`."""
+        """Return largest values, first wrong items and bits of `Block.better`.
+
+        By hypothesis: the largest absolute reward or failure line (hypothesis,), the first wrong item, -1 for none
+        (hypothesis,), and the packed bits.
+        """
         n = len(self.hypotheses)
         largest, bad = np.zeros(n), np.full(n, -1)
         bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
@@ -184,7 +199,10 @@ class Valuation:
         return largest, bad, bits
 
     def _uneven(self, block: Block, h: int, lines: list[tuple[np.ndarray | float, Error]]) -> np.ndarray | None:
-        """Return where a failure line differs between the options of a scene, (option, scene), None where none does."""
+        """Return where a failure line differs between options of a scene.
+
+        Shape (option, scene); None where no line does.
+        """
         out = None
         for value, (used, error) in zip((self.line.values[h], self.agent_line.values[h]), lines, strict=False):
             spread = self._spread(block, value, used, error)
@@ -195,7 +213,10 @@ class Valuation:
     def _spread(
         self, block: Block, value: float | Expression | None, used: np.ndarray | float, error: Error
     ) -> np.ndarray | None:
-        """Return where a failure line differs from the value used for its scene, None where it does not."""
+        """Return where a failure line differs from the value for its scene.
+
+        Shape (option, scene); None where it does not.
+        """
         if not isinstance(value, Expression) or block.shape[0] < 2 or not value.columns:
             return None
         by_option, error_by_option = value.bounded(block.column, block.bound)
@@ -263,7 +284,10 @@ class Valuation:
 
 
 def _indifferent(hypotheses: Hypotheses, line: FailureLine) -> FailureLine:
-    """Return the line with 0, the reward of everything, for a hypothesis that is unmodelled."""
+    """Return the line with 0 for a hypothesis that is unmodelled.
+
+    Under that hypothesis, 0 is the reward of every item.
+    """
     none = hypotheses.unmodelled
     return line if none is None or line.values[none] == 0.0 else line.instead({none: 0.0})
 
@@ -275,7 +299,10 @@ def _largest(line: np.ndarray | float) -> float:
 
 
 def _ranges(table: Table, items: int) -> list[tuple[int, int]]:
-    """Return ranges of consecutive scenes, so that a padded block holds about so many cells."""
+    """Return ranges of consecutive scenes for blocks of similar size.
+
+    A padded block holds about `items` cells.
+    """
     widths = np.diff(table.starts)
     widest = int(widths.max(initial=1)) or 1
     if widest * table.n_scenes <= 4 * table.n_items + items:
@@ -301,6 +328,9 @@ def empty_scenes(table: Table) -> Iterable[int]:
 def on_test(
     hypotheses: Hypotheses, table: Table, line: FailureLine, agent_line: FailureLine | None = None
 ) -> Valuation:
-    """Evaluate fitted hypotheses on a test, those with continuous weights by as many draws of these as there is room for."""
+    """Evaluate fitted hypotheses on a test.
+
+    A hypothesis with continuous weights is evaluated by as many draws as there is room for.
+    """
     n_draws = int(np.clip(MEMBER_CELLS // max(table.n_items, 1), GROUPS, MEMBERS))
     return Valuation(hypotheses.on_test(n_draws), table, line, agent_line)

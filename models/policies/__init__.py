@@ -1,1 +1,1 @@
-"""Policies: what an agent does with its weights. One a file."""
+"""Policies: how an agent chooses, given its weights. One a file."""

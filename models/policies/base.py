@@ -1,4 +1,7 @@
-"""Policy: what an agent does in a scene, from the rewards under all hypotheses and its weights over them."""
+"""Policy: the choices of an agent in a scene.
+
+Choices depend on the rewards under all hypotheses, and on the agent's weights over the hypotheses.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,7 +17,9 @@ from reward_hypotheses.models.policies.view import View, WideView
 
 @dataclass(frozen=True, eq=False)
 class Rationality:
-    """Posterior of an agent's rationality if it goes by one hypothesis: ``softmax(beta r / s)``.
+    """Posterior of an agent's rationality under one hypothesis.
+
+    The agent chooses with probability ``softmax(beta r / s)``.
 
     Attributes
     ----------
@@ -35,7 +40,7 @@ class Rationality:
 
     @property
     def rates(self) -> np.ndarray:
-        """``beta / s``, 0 where s is: (point,)."""
+        """``beta / s``, 0 where s is 0: (point,), per reward unit."""
         return np.where(self.scales > 0, self.betas / np.where(self.scales > 0, self.scales, 1.0), 0.0)
 
 
@@ -87,37 +92,41 @@ class Policy(ABC):
 
     @property
     def does(self) -> str:
-        """The clause about it at its settings; see `clause`."""
+        """The clause about the policy at its settings; see `clause`."""
         return self.clause
 
     def settings(self) -> dict[str, Any]:
-        """Return its settings beside abstaining, as a study file writes them."""
+        """Return the settings other than `abstain`, as a study file has them."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "abstain"}
 
     def settings_in_words(self) -> str:
-        """Return its settings in a few words; empty where it has none."""
+        """Return the settings in a few words; empty where there are none."""
         return ", ".join(f"{key} {value}" for key, value in self.settings().items())
 
     @property
     def words(self) -> str:
-        """Its name, its settings, and whether it may abstain, in a few words."""
+        """The policy in a few words: name, settings, and whether it may abstain."""
         settings = self.settings_in_words()
         may = ", may abstain" if self.abstain else ""
         return self.name.replace("_", " ") + (f" ({settings})" if settings else "") + may
 
     @abstractmethod
     def certain(self, view: "View", h: int) -> np.ndarray:
-        """Return the probabilities of an agent certain of h: (choice, scene), the columns summing to 1.
+        """Return the choice probabilities of an agent certain of h.
+
+        Shape (choice, scene); the columns sum to 1.
 
         Choices are the options and, last, abstaining where the agent may.
         """
 
     def mixing(self, weights: np.ndarray) -> np.ndarray:
-        """Return the probability with which each hypothesis is the one drawn: (hypothesis,)."""
+        """Return the probability that each hypothesis is drawn: (hypothesis,)."""
         return weights
 
     def blend(self, weights: np.ndarray) -> np.ndarray:
-        """Return the mixture of rewards in which a policy plans that acts on all hypotheses at once: (hypothesis,).
+        """Return the weights of the mixture of rewards to plan by: (hypothesis,).
+
+        For policies that act on all hypotheses at once.
 
         Raises
         ------
@@ -148,25 +157,37 @@ class Policy(ABC):
         return [policy.act(views[policy.abstain], weights) for policy in policies]
 
     def informed(self, rationality: "Sequence[Rationality]") -> "Policy":
-        """Return the policy of an agent whose rationality under each hypothesis is known; itself, unless it asks."""
+        """Return the policy, given the agent's rationality under each hypothesis.
+
+        By default the policy itself, which needs no rationality.
+        """
         return self
 
     @property
     def asks_rationality(self) -> bool:
-        """Whether it cannot act before it is `informed`."""
+        """Whether the policy cannot act before `informed`."""
         return False
 
     @property
     def sampled(self) -> bool:
-        """Whether its choices rest on draws, so that `resampled` gives the Monte Carlo error."""
+        """Whether the choices rest on draws.
+
+        `resampled` then gives the Monte Carlo error.
+        """
         return False
 
     def resampled(self, rng: np.random.Generator) -> "Policy":
-        """Return the policy with the draws on which it rests drawn anew with replacement (the bootstrap)."""
+        """Return the policy with its draws resampled (the bootstrap).
+
+        The draws are drawn anew with replacement.
+        """
         return self
 
     def chances(self, view: "View", h: int) -> np.ndarray:
-        """Return `certain`; of a family, the mean over agents each of which is certain of one draw of it."""
+        """Return `certain`, averaged over the draws of a family: (choice, scene).
+
+        An agent that acts by a family is certain of one draw of the family.
+        """
         return view.block.average(
             h,
             ("picks", self),
@@ -176,7 +197,10 @@ class Policy(ABC):
         )
 
     def certain_each(self, view: "View", members: Members) -> np.ndarray:
-        """Return the probabilities of agents certain of one draw of a family each: (draw, choice, scene)."""
+        """Return the probabilities of agents that are each certain of one draw.
+
+        Shape (draw, choice, scene).
+        """
         wide = WideView(view, members)
         chosen = np.asarray(self.certain(wide, members.hypothesis), float)
         return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
@@ -184,10 +208,16 @@ class Policy(ABC):
 
 @dataclass(frozen=True)
 class Maximising(Policy):
-    """A policy that takes the best option where only one hypothesis has weight; tied options share it."""
+    """A policy that takes the best option if one hypothesis has all weight.
+
+    Tied options share the probability.
+    """
 
     maximises: ClassVar[bool] = True
 
     def certain(self, view: View, h: int) -> np.ndarray:
-        """Return the probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        """Return the probabilities that maximise under h: (choice, scene).
+
+        Ties are split uniformly.
+        """
         return view.best(h)

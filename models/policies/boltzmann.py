@@ -89,7 +89,9 @@ NOT_READ = (
 
 @dataclass(frozen=True, eq=False)
 class InferredBoltzmann(Policy):
-    """`Boltzmann` with what the agent's own choices tell of beta: ``E[softmax(beta r_h / s_h)]`` over its posterior.
+    """`Boltzmann` with beta inferred from the agent's own choices.
+
+    ``E[softmax(beta r_h / s_h)]`` over the posterior of beta.
 
     Parameters
     ----------
@@ -150,7 +152,9 @@ class InferredBoltzmann(Policy):
 
 
 def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
-    """Return ``softmax(beta worth / scale)`` over the choices that there are, (choice, scene); 0 in a scene without any.
+    """Return ``softmax(beta worth / scale)`` over available choices.
+
+    Shape (choice, scene), or (beta, choice, scene) for betas (beta, 1, 1). 0 in a scene without choices.
 
     Of betas (beta, 1, 1) it is (beta, choice, scene).
     """

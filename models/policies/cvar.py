@@ -18,7 +18,9 @@ CELLS = 400_000  # rewards sorted at once
 
 @dataclass(frozen=True)
 class Cvar(Maximising):
-    """Maximise the conditional value at risk over hypotheses: the mean reward over the worst ``tail`` of their mass.
+    """Maximise the conditional value at risk over hypotheses.
+
+    The policy maximises the mean reward over the worst hypotheses, which have a share ``tail`` of the weight.
 
     ``CVaR(o) = max_t t - E_i[(t - r_i(o))^+] / tail = (1 / tail) sum_i q_i r_i(o)``, q taking the weights from the lowest
     reward up until they add up to the tail, the last in part (Rockafellar and Uryasev 2000). ``tail = 1`` is `Expected`. It
@@ -70,7 +72,9 @@ class Cvar(Maximising):
 
 
 def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.ndarray]:
-    """Return the choices of several such policies, a (choice, scene) each; rewards are put in order once for all.
+    """Return the choices of several policies: a (choice, scene) each.
+
+    Rewards are sorted once for all policies.
 
     The view is that of an agent that may abstain if any of them may; of those that may not, the last choice is left out.
     """

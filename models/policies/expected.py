@@ -1,4 +1,7 @@
-"""Expected: maximise the mean reward over hypotheses, which sets an exchange rate between them."""
+"""Expected: maximise the mean reward over hypotheses.
+
+The mean sets an exchange rate between the rewards of different hypotheses.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar, override

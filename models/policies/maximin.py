@@ -15,7 +15,10 @@ from reward_hypotheses.models.policies.view import View, greatest
 
 @dataclass(frozen=True)
 class Maximin(Maximising):
-    """Maximise ``min_i r_i`` over the smallest set of most probable hypotheses that has the credible mass, tied ones included.
+    """Maximise the lowest reward over the credible hypotheses.
+
+    ``min_i r_i`` is over the smallest set of most probable hypotheses that has the credible mass. Hypotheses tied
+    with the last are included.
 
     It compares rewards of different hypotheses as they stand, which sets an exchange rate between them: a human value too.
 

@@ -11,7 +11,10 @@ from reward_hypotheses.models.policies.base import Maximising
 
 @dataclass(frozen=True)
 class MostProbable(Maximising):
-    """Maximise the most probable hypothesis; of tied ones (within 1e-9 of the largest), draw one for the deployment."""
+    """Maximise the most probable hypothesis.
+
+    If several are tied, to 1e-9 of the largest weight, one of them is drawn for the deployment.
+    """
 
     mixes_weights: ClassVar[bool] = False
     sentence: ClassVar[str] = "In every scene it does what its most probable hypothesis values most."

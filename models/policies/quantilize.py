@@ -1,4 +1,4 @@
-"""Quantilize: draw from the best share of what somebody ordinary would do."""
+"""Quantilize: draw an option from the best share of ordinary behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ FEW = 64
 
 @dataclass(frozen=True)
 class Quantilize(Policy):
-    """Draw one hypothesis, then an option from the base distribution restricted to its best q share.
+    """Draw one hypothesis, then an option from its best q share.
+
+    The option is drawn from the base distribution, restricted to that share.
 
     Options are taken from the best down until their base mass is q, the boundary option in part, tied ones alike (Taylor
     2016). An option is then at most 1/q times as likely as under the base, and so is a catastrophe, whatever is true.
@@ -82,7 +84,10 @@ class Quantilize(Policy):
         return out
 
     def _of_best(self, worth: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Return the probabilities of the options (option, scene) where the agent must act."""
+        """Return the option probabilities of an agent that must act.
+
+        Shape (option, scene).
+        """
         there = worth > -np.inf
         n = there.sum(axis=0)
         taken = self.q * n  # so many options
@@ -98,7 +103,10 @@ class Quantilize(Policy):
 
 
 def _nth_greatest(worth: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Return the greatest, second greatest, ... of the choices (choice, scene), as each scene asks for: (scene,)."""
+    """Return the k-th greatest of the choices of each scene: (scene,).
+
+    `worth` is (choice, scene), and `which` gives k for each scene, from 1.
+    """
     most = int(which.max(initial=1))
     if most * len(worth) > FEW:
         falling = -np.sort(-worth, axis=0)

@@ -1,4 +1,7 @@
-"""The policies that study files may name, and that are compared with one another; a new policy is one line here."""
+"""The policies that study files may name.
+
+They are also the policies that are compared with one another. A new policy is one line here.
+"""
 
 from collections.abc import Mapping
 

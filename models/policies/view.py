@@ -1,4 +1,7 @@
-"""View: rewards, failure line and weights of one block of scenes, as a policy sees them."""
+"""View: one block of scenes as a policy sees it.
+
+A view has rewards, failure line and scales.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +14,9 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 class View:
-    """A block of scenes as the agent sees it: rewards of its choices, and of abstaining the failure line it was told.
+    """A block of scenes as the agent sees it.
+
+    A view gives the rewards of the agent's choices. Abstaining is worth the failure line that the agent was told.
 
     Attributes
     ----------
@@ -31,29 +36,44 @@ class View:
             self.mask = np.vstack([block.options, np.ones((1, scenes), bool)])
 
     def worth(self, h: int) -> np.ndarray:
-        """Return the reward of each choice under h: (choice, scene); -inf where there is no choice."""
+        """Return the reward of each choice under h: (choice, scene).
+
+        -inf where there is no choice.
+        """
         return self.choices(self.block.reward(h), h)
 
     def error(self, h: int) -> Any:
-        """Return the bound of the rounding error of `worth`: (choice, scene), or 0.0; 0 where there is no choice."""
+        """Bound the rounding error of `worth`: (choice, scene), or 0.0.
+
+        0 where there is no choice.
+        """
         return self.errors(self.block.error(h), h)
 
     def best(self, h: int) -> np.ndarray:
-        """Return the probabilities that maximise under h, ties split uniformly: (choice, scene)."""
+        """Return the probabilities that maximise under h: (choice, scene).
+
+        Ties are split uniformly.
+        """
         return greatest(self.worth(h), self.error(h))
 
     def once(self, h: int, what: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return ``compute()``. A view that several policies share may remember the array: do not write in it."""
+        """Return ``compute()``.
+
+        A view that several policies share may remember the array: do not write in it.
+        """
         return compute()
 
     def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
-        """Return the rewards of options (option, scene) with that of abstaining, ``u_h``: (choice, scene)."""
+        """Return the rewards of options and of abstaining: (choice, scene).
+
+        The options' rewards are (option, scene); abstaining is worth ``u_h``.
+        """
         if self.abstain:
             reward = np.vstack([reward, np.broadcast_to(self.block.agent_failure(h)[0], (1, self.shape[1]))])
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
 
     def errors(self, error: Any, h: int) -> Any:
-        """Return bounds of the options' rounding errors with that of abstaining: (choice, scene), or 0.0."""
+        """Bound the rounding errors of `choices`: (choice, scene), or 0.0."""
         of_failing = self.block.agent_failure(h)[1] if self.abstain else 0.0
         if isinstance(error, float) and isinstance(of_failing, float) and error == of_failing == 0.0:
             return 0.0
@@ -64,7 +84,10 @@ class View:
 
 
 class WideView(View):
-    """Draws of a family side by side, each as scenes of its own: (choice, draw * scene)."""
+    """Draws of a family side by side: (choice, draw * scene).
+
+    Each draw has scenes of its own.
+    """
 
     def __init__(self, view: View, members: Members) -> None:
         n, h = len(members.rewards), members.hypothesis
@@ -91,7 +114,10 @@ class WideView(View):
         return self._spread(self.members.error, h)
 
     def best(self, h: int) -> np.ndarray:
-        """Return the probabilities that maximise under each draw, ties split uniformly: (choice, draw * scene)."""
+        """Return the probabilities that maximise under each draw.
+
+        Shape (choice, draw * scene). Ties are split uniformly.
+        """
         most = self._spread(np.broadcast_to(self.members.most, self.members.rewards.shape), h)
         best = greatest(self._worth, most)
         if best.dtype == bool:  # nothing is so near to the best that its own error must be known
@@ -130,7 +156,9 @@ def greatest(worth: np.ndarray, error: float | np.ndarray = 0.0) -> np.ndarray:
 
 
 def within_scene_scale(valuation: Valuation) -> Any:
-    """Return ``s_h``, by which choices scale rewards: (hypothesis,), in reward units; of a family one for each agent's draw.
+    """Return the scale ``s_h`` by which choices scale rewards.
+
+    Shape (hypothesis,), reward units; for a family, one scale for each draw of the agents.
 
     The root of the mean, over scenes with at least two available options, of the population variance of ``r_h`` among
     them (options that are failing left out; scenes by their weight). 0 where rewards are all equal.
@@ -150,7 +178,10 @@ def within_scene_scale(valuation: Valuation) -> Any:
         first = inside.argmax(axis=0), np.arange(block.shape[1])
 
         def variance(rewards: np.ndarray, unit: float = 1.0) -> np.ndarray:
-            """Return the variance in each scene, (..., scene), of rewards less that of the first option: no offset takes a digit."""
+            """Return the variance of rewards in each scene: (..., scene).
+
+            The reward of the first option is subtracted, so that an offset takes no digit away.
+            """
             apart = np.where(inside, rewards - rewards[..., *first][..., None, :], 0.0) / unit
             mean = apart.sum(axis=-2, keepdims=True) / share
             return np.asarray((np.where(inside, apart - mean, 0.0) ** 2).sum(axis=-2) / share)

@@ -40,16 +40,22 @@ class Prior(ABC):
 
     @property
     def name(self) -> str:
-        """Its name in results."""
+        """The name of the prior in results."""
         return type(self).__name__.lower()
 
     @property
     def sentence(self) -> str:
-        """Which hypotheses it finds likelier, as a clause; empty of a prior that somebody stated."""
+        """Which hypotheses the prior finds likelier, as a clause.
+
+        Empty for a prior that somebody stated.
+        """
         return ""
 
     def parts(self) -> tuple[tuple[float, "Prior"], ...]:
-        """Return the shares of the independent opinions whose mean this prior is: itself, unless it is a linear pool."""
+        """Return the independent opinions whose mean is this prior.
+
+        Pairs of share and opinion. A linear pool has several; any other prior is its own single opinion.
+        """
         return ((1.0, self),)
 
     def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
@@ -62,7 +68,9 @@ class Prior(ABC):
         return log_normalised(weights)
 
     def log_prior_among(self, hypotheses: Hypotheses, which: Sequence[int]) -> np.ndarray:
-        """Return ``log pi_h`` of some of the hypotheses, normalised among these: (hypothesis given,).
+        """Return ``log pi_h`` of some hypotheses: (hypothesis given,).
+
+        The weights are normalised among these hypotheses.
 
         Raises
         ------
@@ -83,28 +91,39 @@ class Prior(ABC):
 
     @property
     def varies(self) -> bool:
-        """Whether this opinion is uncertain by itself: it has a strength, or a subclass holds draws of its ``pi``."""
+        """Whether this opinion is uncertain by itself.
+
+        The opinion has a strength, or a subclass holds draws of ``pi``.
+        """
         return self.strength is not None
 
     @property
     def uncertain(self) -> bool:
-        """Whether any of its opinions is."""
+        """Whether any of the prior's opinions is uncertain."""
         return any(part.varies for _, part in self.parts())
 
     def judges(self) -> tuple[tuple[str | None, "Prior"], ...]:
-        """Return the judges whose values these are, with their names or None: itself, unless it is a pool."""
+        """Return the judges whose values these are.
+
+        Pairs of name (or None) and prior. A pool has several judges; any other prior is its own single judge.
+        """
         return ((self.label, self),)
 
     def weighted_draws(self, hypotheses: Hypotheses) -> "WeightedDraws | None":
-        """Return the weighted draws by which it is known; None of a prior that weights and strength describe."""
+        """Return the weighted draws by which the prior is known.
+
+        None for a prior that weights and strength describe.
+        """
         return None
 
     def record(self) -> dict[str, Any]:
-        """Return its name and source, and settings if any, for the tree."""
+        """Return name, source and settings of the prior, for the tree."""
         return {"name": self.name, "source": self.source}
 
     def alone(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw this one opinion from ``p(pi | h = truth)``, from ``p(pi)`` where the truth is -1: (draw, hypothesis).
+        """Draw this one opinion, given which hypothesis is true.
+
+        From ``p(pi | h = truth)``, or from ``p(pi)`` where the truth is -1: (draw, hypothesis).
 
         From the draws by which it is held, or ``Dirichlet(strength * weights + e_h)``, or the weights themselves.
         """
@@ -120,7 +139,9 @@ class Prior(ABC):
         return _dirichlet(concentration, rng)
 
     def draws(self, hypotheses: Hypotheses, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw value priors from ``p(pi | h = truth)``, one for each truth: (draw, hypothesis).
+        """Draw value priors from ``p(pi | h = truth)``: (draw, hypothesis).
+
+        One draw for each truth.
 
         With independent opinions ``pi = sum_k a_k pi_k``, ``p(pi | h)`` is proportional to ``p(pi) sum_k a_k pi_kh``: the
         opinion k that h was drawn from has probability ``a_k m_kh / sum``, m its mean, and is then from ``p(pi_k | h)``; the
@@ -167,7 +188,10 @@ class WeightedDraws:
         return mean / mean.sum()
 
     def given(self, truths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw from ``p(pi | h)``, proportional to ``p(pi) pi_h``; from ``p(pi)`` where the truth is -1: (draw, hypothesis)."""
+        """Draw values, given which hypothesis is true: (draw, hypothesis).
+
+        From ``p(pi | h)``, proportional to ``p(pi) pi_h``; from ``p(pi)`` where the truth is -1.
+        """
         at = rng.random(len(truths))
         out = np.empty((len(truths), self.pi.shape[1]))
         for h in np.unique(truths):
@@ -179,7 +203,10 @@ class WeightedDraws:
 
 
 def named_judges(prior: Prior) -> dict[str, Prior]:
-    """Return the judges whose values a prior is made of, by name: ``judge 2`` where there is none, numbered where two share one."""
+    """Return by name the judges whose values make up a prior.
+
+    A judge without a name is ``judge 2``, by position. Judges that share a name are numbered.
+    """
     out: dict[str, Prior] = {}
     for i, (label, judge) in enumerate(prior.judges()):
         name = label or f"judge {i + 1}"
@@ -189,7 +216,10 @@ def named_judges(prior: Prior) -> dict[str, Prior]:
 
 
 def total_strength(prior: Prior) -> float | None:
-    """Return the strength of the mean of independent opinions, ``1 / sum_k a_k^2 / s_k``; None where none has any."""
+    """Return the strength of the mean of independent opinions.
+
+    ``1 / sum_k a_k^2 / s_k`` over the opinions with a strength; None where no opinion has one.
+    """
     precisions = [share**2 / part.strength for share, part in prior.parts() if part.strength is not None]
     return 1.0 / math.fsum(precisions) if precisions else None
 
@@ -211,7 +241,9 @@ def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 @dataclass(frozen=True)
 class Powered(Prior):
-    """``pi_h^a`` normalised: a > 1 sharpens, a < 1 flattens, 0 leaves nothing of it (``0^0 = 1``).
+    """A power of a prior: ``pi_h^a``, normalised.
+
+    a > 1 sharpens, a < 1 flattens, and 0 gives equal weights (``0^0 = 1``).
 
     A strength s becomes ``s / a^2``: to first order, ``a log pi`` then varies as much as it should.
     """
@@ -254,7 +286,10 @@ class Powered(Prior):
 
 @dataclass(frozen=True)
 class Product(Prior):
-    """``p_h q_h`` normalised; strengths add as precisions of independent logs do, ``1 / (1/s + 1/t)``."""
+    """The product of two priors: ``p_h q_h``, normalised.
+
+    Strengths add as the precisions of independent logarithms do: ``1 / (1/s + 1/t)``.
+    """
 
     first: Prior
     second: Prior
@@ -296,7 +331,10 @@ class Product(Prior):
 
 
 def _refuse_sampled(prior: Prior) -> None:
-    """Refuse powers and products of values that are known by draws: they have no strength that would follow."""
+    """Refuse powers and products of values that are known by draws.
+
+    Such values have no strength from which that of a power would follow.
+    """
     if any(part.varies and part.strength is None for _, part in prior.parts()):
         raise InputError(
             f"{prior.name}: values inferred from judgements have no power, product or logarithmic pool; pool them linearly, "
@@ -305,7 +343,9 @@ def _refuse_sampled(prior: Prior) -> None:
 
 
 def log_pool(priors: Sequence[Prior], weights: Sequence[float]) -> Prior:
-    """Pool opinions logarithmically, ``prod_k pi_kh^a_k`` normalised, the a_k normalised first.
+    """Pool opinions logarithmically: ``prod_k pi_kh^a_k``, normalised.
+
+    The weights a_k are normalised first.
 
     Externally Bayesian: evidence that all accept moves the pool as it moves each of them, so nobody is re-weighted by
     how well they predicted (Genest and Zidek 1986).

@@ -15,7 +15,7 @@ from reward_hypotheses.models.priors.base import Prior
 
 @dataclass(frozen=True)
 class Elicited(Prior):
-    """Human values as somebody stated them: ``pi_h = weight_h / sum weight``.
+    """Human values as stated weights: ``pi_h = weight_h / sum weight``.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Elicited(Prior):
         object.__setattr__(self, "weights", dict(self.weights))
 
     def problems(self, names: tuple[str, ...]) -> list[str]:
-        """Say which hypotheses lack a weight, and which weights are for nobody."""
+        """Say which hypotheses lack a weight, and which weights have no hypothesis."""
         return names_problems(
             self.weights, names, "weights", "weight", "give one for every hypothesis (0 rules it out)"
         )

@@ -1,4 +1,7 @@
-"""Judgements: human values from what judges answered about pairs of hypotheses."""
+"""Judgements: human values inferred from answers about hypotheses.
+
+Judges answer questions about pairs of hypotheses.
+"""
 
 import math
 from abc import abstractmethod
@@ -52,7 +55,9 @@ class KnownByDraws(Prior):
 
 @dataclass(frozen=True)
 class Judgements(KnownByDraws):
-    """Human values from answers about pairs of hypotheses, "which of the two is likelier to be what people mean?".
+    """Human values inferred from answers about pairs of hypotheses.
+
+    The question is: "which of the two is likelier to be what people mean?".
 
     A hierarchical Bradley-Terry model with graded answers. Log-worths of all judges ``m_h ~ Normal(0, spread)``, of judge k
     ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``; an answer of judge k about
@@ -120,7 +125,10 @@ class Judgements(KnownByDraws):
         ]
 
     def never_judged(self, names: Sequence[str]) -> list[str]:
-        """Return the hypotheses that no answer is about: they keep their prior."""
+        """Return the hypotheses that no answer is about.
+
+        These hypotheses keep their prior.
+        """
         judged = {name for a in self.answers for name in (a.left, a.right)}
         return [name for name in names if name not in judged]
 
@@ -150,7 +158,10 @@ class Judgements(KnownByDraws):
 
 @dataclass(frozen=True)
 class OneJudge(KnownByDraws):
-    """The values of one judge of many, ``pi_k = softmax(m + tau z_k)``, which all answers inform."""
+    """The values of one judge of several, ``pi_k = softmax(m + tau z_k)``.
+
+    The answers of all judges inform these values.
+    """
 
     together: Judgements
     label: str
@@ -230,7 +241,10 @@ def infer(
 
 
 def _tempered(model: "_Model", weighted: Weighted) -> Weighted:
-    """Temper from the normal of the weighted draws' mean and spread to the posterior: it starts nearer than the prior."""
+    """Temper from a normal approximation to the posterior.
+
+    The normal has mean and spread of the weighted draws. It starts nearer to the posterior than the prior does.
+    """
     centre = weighted.weights @ weighted.points
     apart = weighted.points - centre
     shrunk = (
@@ -263,7 +277,9 @@ def _islands(weights: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, 
 
 
 class _Model:
-    """Density of the answers over a space in which every unknown is standard normal before them, tau by its normal score.
+    """Density of the answers over standard normal unknowns.
+
+    Before the answers, every unknown is standard normal; tau is given by its normal score.
 
     Only differences of worths matter, so m has a coordinate less than there are hypotheses, and a judge's z those that the
     judge's answers can see.
@@ -339,7 +355,11 @@ class _Model:
         return total + (n[1] + n[3]) * np.log(-np.expm1(-more)) + n[2] * np.log(-np.expm1(-2 * first))
 
     def _at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return disagreement and its part of the gaps (row, point), cut points, and ``cut - gap`` (cut, row, point)."""
+        """Return disagreement, its part of the gaps, cut points and distances.
+
+        The disagreement tau and the two parts of the cut points are (point,), the part of the gaps (row, point), the
+        distances ``cut - gap`` (cut, row, point).
+        """
         n = self.at_tau
         tau = self.tau(points)
         apart = self.by_judge @ points[:, n + 3 :].T
@@ -375,7 +395,10 @@ class _Model:
 
 
 def _half_normal(score: np.ndarray) -> np.ndarray:
-    """Return the half-normal variable x of a standard normal score: ``P(|N| < x) = P(N < score)``."""
+    """Return the half-normal variable of a standard normal score.
+
+    The variable x satisfies ``P(|N| < x) = P(N < score)``.
+    """
     return np.array([_half_normal_of(x) for x in score.tolist()])
 
 

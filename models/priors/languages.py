@@ -38,14 +38,19 @@ class Language(ABC):
 
 
 class Symbols(Language):
-    """A language that counts symbols of the parsed expression, log2 of the alphabet's size each.
+    """A language that counts the symbols of the parsed expression.
+
+    A symbol costs log2 of the alphabet's size.
 
     The alphabet is the operators and functions, the distinct columns that any expression names, and a number. A subclass
     may give columns costs of their own (`of_columns`).
     """
 
     def of_columns(self, names: set[str], columns: Sequence[str]) -> Mapping[str, float]:
-        """Return the bits of those columns, among the names, that cost other than a symbol."""
+        """Return the bits of the columns that have costs of their own.
+
+        Any other column costs one symbol.
+        """
         return {}
 
     @override
@@ -77,7 +82,10 @@ class Letters(Language):
 
 
 class Columns(Symbols):
-    """Symbols, a column at the Elias gamma length ``2 floor(log2 k) + 1`` of its position k in the table."""
+    """Symbols, where the cost of a column grows with its position.
+
+    A column at position k of the table costs the Elias gamma length ``2 floor(log2 k) + 1``.
+    """
 
     name = "columns"
     sentence: ClassVar[str] = (

@@ -1,4 +1,7 @@
-"""LinearPool: the mean of several judges' priors; their logarithmic pool is a product of powers, `log_pool`."""
+"""LinearPool: the mean of several judges' priors.
+
+The logarithmic pool of judges is a product of powers: `log_pool`.
+"""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""elicit(): weights and strength of the Dirichlet that is nearest to stated quantiles of the weights."""
+"""elicit(): a Dirichlet prior from stated quantiles of the weights."""
 
 import math
 from collections.abc import Mapping
@@ -39,7 +39,10 @@ class Elicitation:
     misfit: float
 
     def to_preliz(self) -> Any:
-        """Return the prior as a distribution of PreliZ (extra ``elicit``), to plot for the judge who was asked."""
+        """Return the prior as a distribution of PreliZ, for plots.
+
+        Needs the extra ``elicit``.
+        """
         try:
             import preliz
         except ImportError:
@@ -49,7 +52,9 @@ class Elicitation:
 
 
 def elicit(quantiles: Mapping[str, Mapping[float, float]], source: str, label: str | None = None) -> Elicitation:
-    """Turn quantiles of weights into a prior: "the weight of flags is below 0.6 with 5 %, below 0.95 with 95 %".
+    """Return the Dirichlet prior nearest to stated quantiles of weights.
+
+    A statement is, for example, "the weight of flags is below 0.6 with 5 %, below 0.95 with 95 %".
 
     The weight of h under ``Dirichlet(s w)`` is ``Beta(s w_h, s (1 - w_h))``; s and w minimise the sum of squared differences
     between the quantiles stated and those of these betas (Gauss-Newton steps from their means and spreads).
@@ -113,7 +118,10 @@ def _problems(quantiles: Any) -> list[str]:
 
 
 def _nearest(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
-    """Return the parameters of the nearest Dirichlet, (hypothesis,), by damped Gauss-Newton steps in their logarithms."""
+    """Return the parameters of the nearest Dirichlet: (hypothesis,).
+
+    By damped Gauss-Newton steps in the logarithms of the parameters.
+    """
     at = np.log(_start(stated))
 
     def gap(log_alpha: np.ndarray) -> np.ndarray:
@@ -141,7 +149,10 @@ def _nearest(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
 
 
 def _start(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
-    """Return first parameters: means from the middles of the stated quantiles, strength from their spreads."""
+    """Return initial Dirichlet parameters: (hypothesis,).
+
+    Means come from the middles of the stated quantiles, the strength from their spreads.
+    """
     middles: dict[str, float] = {}
     strengths = []
     for name, stated_of_h in stated.items():
@@ -168,7 +179,10 @@ def _quantiles(stated: Mapping[str, Mapping[float, float]], alpha: np.ndarray) -
 
 
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """Return the x at which ``I_x(a, b) = p``, by Newton's steps in the logit of x within a bracket that halves."""
+    """Return the x at which ``I_x(a, b) = p``.
+
+    By Newton's steps in the logit of x, within a bracket that is halved.
+    """
     log_beta_ab, target = float(log_beta(a, b)), math.log(p)
     low, high = -700.0, 36.0
     at = min(max(math.log(a / b), -600.0), 30.0)

@@ -1,4 +1,7 @@
-"""The priors that study files may name; a new one is one line here, and a new language one in `languages`."""
+"""The priors that study files may name.
+
+A new prior is one line here, a new language one line in `languages`.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +19,7 @@ VALUES = "values"
 
 
 def prior_in_words(name: str) -> str:
-    """Return which hypotheses an agent of a prior finds likelier before any data, as a clause.
+    """Return which hypotheses a prior finds likelier, as a clause.
 
     Parameters
     ----------

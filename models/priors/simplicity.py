@@ -16,7 +16,9 @@ from reward_hypotheses.models.priors.languages import LANGUAGES, Language, State
 
 @dataclass(frozen=True)
 class Simplicity(Prior):
-    """``pi_h`` proportional to ``2^-bits(h)``: a foil, and only as neutral as its language.
+    """A prior by description length: ``pi_h`` proportional to ``2^-bits(h)``.
+
+    A baseline that is only as value-neutral as its language.
 
     Parameters
     ----------

@@ -11,7 +11,9 @@ from reward_hypotheses.models.priors.base import Prior
 
 @dataclass(frozen=True)
 class Uniform(Prior):
-    """``pi_h = 1 / H``: a value-neutral foil, relative to the hypotheses that were listed.
+    """The same weight for every hypothesis: ``pi_h = 1 / H``.
+
+    A value-neutral baseline, relative to the listed hypotheses.
 
     Parameters
     ----------

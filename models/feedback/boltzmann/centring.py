@@ -1,4 +1,4 @@
-"""Rewards less the mean of their scene, the length of such deviations, and bounds of their rounding errors."""
+"""Rewards less the mean of their scene, with bounds of rounding errors."""
 
 import math
 
@@ -11,7 +11,9 @@ SCALED = 40  # times a last place: the relative error of a division by a root of
 
 
 def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return rewards (unit, option) less the mean of their unit, over the options that exist; 0 elsewhere.
+    """Return rewards less the mean of their unit: (unit, option).
+
+    Means are over the options that exist; the result is 0 elsewhere.
 
     The first option is subtracted before they are averaged, so that an offset of all of them takes no digit away.
     """
@@ -24,7 +26,10 @@ def less_their_mean(rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def less_their_mean_error(rewards: np.ndarray, error: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Bound the rounding errors of `less_their_mean`, given those of the rewards: (unit, option)."""
+    """Bound the rounding errors of `less_their_mean`: (unit, option).
+
+    `error` bounds the errors of the rewards.
+    """
     n = np.maximum(inside.sum(axis=1), 1)[:, None]
     first = inside.argmax(axis=1)[:, None]
     apart = np.where(inside, np.abs(rewards - np.take_along_axis(rewards, first, axis=1)), 0.0)

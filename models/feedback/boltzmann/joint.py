@@ -1,4 +1,7 @@
-"""Evidence of feedbacks of one human, some of which have nuisances beside the rationality that all share."""
+"""Evidence of feedbacks of one human with several nuisances.
+
+All feedbacks share the rationality; some have other nuisances of their own.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,7 +21,9 @@ LEAST_DRAWS = 4000
 
 
 def evidence_jointly(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation]) -> list[Evidence]:
-    """Return the evidence of feedbacks with nuisances of their own, by one integral over all nuisances.
+    """Return the evidence of feedbacks of one human with further nuisances.
+
+    One integral covers all nuisances.
 
     The log evidence is ``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``. It is found by
     Laplace's approximation and importance sampling, or by sequential Monte Carlo where the Pareto k-hat is above 0.7. Every
@@ -67,7 +72,10 @@ type LogLikelihood = Callable[[dict[str, np.ndarray]], np.ndarray]
 def _likelihood_of(
     feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation], h: int
 ) -> tuple[LogLikelihood, int]:
-    """Return the log likelihood of all answers as a function of nuisances by variable, and its size in floats."""
+    """Return the log likelihood of all answers, and its size in floats.
+
+    The log likelihood is a function of the nuisances by variable, (point,) each.
+    """
     parts = [
         (each.likelihood(valuation, h), {key: each.variable(key) for key in each.nuisances})
         for each, valuation in zip(feedback, valuations, strict=True)
@@ -86,7 +94,11 @@ def _likelihood_of(
 def _integrated(
     priors: Mapping[str, Nuisance], log_likelihood: LogLikelihood, draws: int, rng: np.random.Generator
 ) -> tuple[str, Weighted]:
-    """Integrate over nuisances mapped to the line, (point, nuisance), by the quicker method if it can be trusted."""
+    """Integrate the likelihood over the nuisances.
+
+    Nuisances are mapped to the real line: (point, nuisance). Laplace's approximation is used where it can be trusted,
+    else sequential Monte Carlo. Returns the name of the method, and the weighted draws.
+    """
 
     def at(phi: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         columns = zip(priors.items(), phi.T, strict=True)

@@ -1,4 +1,7 @@
-"""Likelihoods of Boltzmann-rational choices: softmax of rewards over options, for many units at once."""
+"""Likelihoods of Boltzmann-rational choices, for many units at once.
+
+A choice probability is a softmax of rewards over options.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +19,10 @@ SAMPLED = 1000  # units of a sample that tells whether grouping equal units is w
 
 
 class BoltzmannRational(Protocol):
-    """The part of a Boltzmann-rational feedback that likelihoods and integrals need; see `Rational`."""
+    """The part of a Boltzmann-rational feedback that integrals need.
+
+    `Rational` implements the protocol.
+    """
 
     @property
     def n_answers(self) -> int:
@@ -45,7 +51,7 @@ class BoltzmannRational(Protocol):
         """Return the rationality."""
 
     def options(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the inputs of the options between which each unit chooses: (unit, option)."""
+        """Return the inputs of the options of each unit: (unit, option)."""
 
     def classes(self, valuation: Valuation) -> np.ndarray:
         """Group the hypotheses between which the feedback is silent: (hypothesis,)."""
@@ -81,7 +87,10 @@ class Likelihood:
     """Whether the log likelihood is concave in beta, so that it has one hill."""
 
     def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return ``sum_units log p(answer | theta)`` at each point of the nuisances (point,): (point,)."""
+        """Return the log likelihood at each point of the nuisances: (point,).
+
+        ``sum_units log p(answer | theta)``, nats; the nuisances are (point,) each.
+        """
         if self.steps is not None:
             return self.steps.log_likelihoods(np.atleast_1d(self.feedback.beta(theta)))
         n = max((len(values) for values in theta.values()), default=1)
@@ -107,7 +116,10 @@ class Likelihood:
 
 
 def in_rows(values: np.ndarray, unit: np.ndarray, n: int) -> np.ndarray:
-    """Lay out the stages of each unit side by side: (unit, stage, option), zeros where a unit has fewer."""
+    """Lay out the stages of each unit side by side: (unit, stage, option).
+
+    Units with fewer stages are padded with zeros.
+    """
     first = np.searchsorted(unit, np.arange(n))
     place = np.arange(len(unit)) - first[unit]
     out = np.zeros((n, int(place.max(initial=0)) + 1, values.shape[1]))
@@ -118,7 +130,9 @@ def in_rows(values: np.ndarray, unit: np.ndarray, n: int) -> np.ndarray:
 def grouped(
     inputs: np.ndarray, observed: np.ndarray, times: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Merge units that are equal to the last bit: inputs, answers, and how often each unit occurs.
+    """Merge units that are equal to the last bit.
+
+    Returns inputs, answers, and how often each unit occurs (unit,).
 
     Parameters
     ----------
@@ -131,7 +145,10 @@ def grouped(
 
 
 def mostly_repeated(inputs: np.ndarray, observed: np.ndarray) -> bool:
-    """Return whether `grouped` would leave a quarter of the units or fewer, by a sample; true of few units."""
+    """Return whether `grouped` would leave a quarter of the units or fewer.
+
+    A sample of the units decides. True if there are at most 1,000 units.
+    """
     n = len(inputs)
     if n <= SAMPLED:
         return True
@@ -141,14 +158,20 @@ def mostly_repeated(inputs: np.ndarray, observed: np.ndarray) -> bool:
 
 
 def log_chosen(beta: Any, inputs: Any, observed: Any, xp: Any) -> Any:
-    """Return ``log softmax(beta x)`` of the option chosen, (..., unit), of inputs (..., unit, option)."""
+    """Return ``log softmax(beta x)`` of the option chosen: (..., unit).
+
+    The inputs are (..., unit, option).
+    """
     inside = inputs > -np.inf
     z = (beta if isinstance(beta, float) else beta[..., None]) * xp.where(inside, inputs, 0.0)
     return (z * observed).sum(axis=-1) - log_sum_inside(z, inside, xp)
 
 
 def log_sum_inside(z: Any, inside: Any, xp: Any) -> Any:
-    """Return ``log sum_o exp(z_o)`` over the options that exist, for arrays and for PyMC's tensors: (...,)."""
+    """Return ``log sum_o exp(z_o)`` over the options that exist: (...,).
+
+    Takes numpy arrays and PyMC's tensors.
+    """
     shut = xp.where(inside, z, -np.inf)
     top = shut.max(axis=-1, keepdims=True)
     return xp.log(xp.exp(shut - top).sum(axis=-1)) + top[..., 0]
@@ -161,13 +184,19 @@ def times_beta(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
 
 
 def noisy_best(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Choose with probability ``softmax(z)`` over the last axis: of the shape given, of bool."""
+    """Choose with probability ``softmax(z)`` over the last axis.
+
+    Returns an array of bool with the shape of z.
+    """
     noisy = z + rng.gumbel(size=z.shape)
     return noisy == noisy.max(axis=-1, keepdims=True)
 
 
 def chosen_by(beta: Any, inputs: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n times with probability ``softmax(beta x)``: (n, unit, option) of bool, of betas (n,)."""
+    """Choose n times with probability ``softmax(beta x)``.
+
+    The betas are (n,). Returns (n, unit, option) of bool.
+    """
     return noisy_best(times_beta(beta, inputs, n), rng)
 
 
@@ -177,6 +206,10 @@ def chances_of(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
 
 
 def chosen_times(times: np.ndarray, chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw how many of so many answers (unit,) choose each option, by its chance (n, unit, option): of that shape, int."""
+    """Draw how many answers of each unit choose each option.
+
+    `times` is the number of answers (unit,), `chances` the probability of each option (n, unit, option). Returns int
+    of the shape of `chances`.
+    """
     n = np.broadcast_to(times.astype(np.int64), chances.shape[:-1])
     return rng.multinomial(n, chances)

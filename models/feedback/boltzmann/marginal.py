@@ -1,4 +1,4 @@
-"""Marginal likelihood of feedbacks that share one rationality: the integral over it."""
+"""Marginal likelihood of feedbacks that share one rationality."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,7 +28,9 @@ ELSEWHERE = 25.5  # nats below an integral of what is left out of it: a share of
 
 
 def evidence_of_one_human(feedback: Sequence[BoltzmannRational], valuations: Sequence[Valuation]) -> list[Evidence]:
-    """Return the evidence of feedbacks that share a rationality: they multiply inside its integral.
+    """Return the evidence of feedbacks that share a rationality.
+
+    The likelihoods are multiplied inside the integral over the rationality.
 
     The log evidence is ``log integral p(beta) prod_k p(D_k | r_h, beta) dbeta``. Every feedback has the classes of all
     together and the same density of beta (see `Evidence.beside`). Where some have nuisances of their own, all are
@@ -104,7 +106,9 @@ def _narrow(
     prior: LogNormal,
     start: tuple[float, float],
 ) -> Integral | None:
-    """Integrate as `_integral` for very many units, by few likelihoods.
+    """Integrate as `_integral`, for very many units.
+
+    Few likelihoods are computed on all units; a sample of the units leads to the mass.
 
     Returns None unless all but 1e-11 of the integral provably is one narrow hill.
     """
@@ -138,7 +142,10 @@ def _narrow(
 
 
 def _at_nodes(integral: Integral) -> np.ndarray:
-    """Return the ends of the density, then its logarithm at 257 nodes, of one length for every class."""
+    """Return the ends of a density, then its logarithm at 257 nodes.
+
+    Every class has the same number of nodes.
+    """
     if len(integral.nodes) >= NODES:
         density = integral.log_density[:: (len(integral.nodes) - 1) // (NODES - 1)]
     else:

@@ -33,7 +33,9 @@ from reward_hypotheses.models.inference.nuisance_priors import LogNormal, Nuisan
 
 @dataclass(frozen=True, eq=False)
 class Rational(ScoreChecked):
-    """A choice that reward explains with rationality beta: ``p(choice | beta r_h / s_h)``.
+    """A choice that reward explains with rationality beta.
+
+    ``p(choice | beta r_h / s_h)``
 
     Parameters
     ----------
@@ -77,18 +79,24 @@ class Rational(ScoreChecked):
     @property
     @override
     def exact(self) -> bool:
-        """Whether rationality is the only nuisance: beside it, there is no exact integral."""
+        """Whether rationality is the only nuisance.
+
+        With further nuisances there is no exact integral.
+        """
         return not set(self.nuisances) - {"rationality"}
 
     @property
     @override
     def shares(self) -> str | None:
-        """The human, whose rationality is one."""
+        """The human, if named: feedbacks of one human share one rationality."""
         return self.human
 
     @override
     def refuse_to_share(self, feedback: Sequence[Any], called: Sequence[str]) -> None:
-        """Raise InputError where they do not have one rationality and scale."""
+        """Refuse feedbacks of one human with different rationality or scale.
+
+        InputError names the two feedbacks and the setting.
+        """
         for other, name in zip(feedback[1:], called[1:], strict=True):
             for key in ("rationality", "scale"):
                 first, second = getattr(self, key), getattr(other, key, None)
@@ -100,7 +108,7 @@ class Rational(ScoreChecked):
 
     @override
     def evidence_together(self, feedback: Sequence[Any], valuations: Sequence[Valuation]) -> list[Evidence]:
-        """Return the evidence by one integral over the rationality that they share."""
+        """Return the evidence by one integral over the shared rationality."""
         return evidence_of_one_human(feedback, valuations)
 
     @override
@@ -109,7 +117,10 @@ class Rational(ScoreChecked):
 
     @override
     def variable(self, nuisance: str) -> str:
-        """Return ``<human>_rationality`` where the human is named; any other nuisance belongs to the feedback alone."""
+        """Return the name of a nuisance in trees.
+
+        ``<human>_rationality`` where the human is named; other nuisances belong to the feedback alone.
+        """
         return f"{self.human}_{nuisance}" if self.human and nuisance == "rationality" else f"{self.name}_{nuisance}"
 
     @override
@@ -118,11 +129,17 @@ class Rational(ScoreChecked):
 
     @abstractmethod
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
-        """Return the vector whose length is ``s_h``, linear in the rewards (unit, option) of real options."""
+        """Return the vector whose length is ``s_h``.
+
+        The vector is linear in the rewards (unit, option) of options that are not failing.
+        """
 
     @abstractmethod
     def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
-        """Return rewards (unit, option) less what does not matter to the choice, in reward units."""
+        """Return rewards less the part that does not affect the choice.
+
+        Shape (unit, option), reward units.
+        """
 
     def spread(self, rewards: np.ndarray) -> float:
         """Return ``s_h``: the root of the sum of squared deviations."""
@@ -135,7 +152,7 @@ class Rational(ScoreChecked):
 
     @property
     def plan_size(self) -> int:
-        """Size of a plan in floats, of kinds that plan."""
+        """Size of a plan in floats, for kinds that plan; 1 for other kinds."""
         return 1
 
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
@@ -151,12 +168,18 @@ class Rational(ScoreChecked):
         return rewards
 
     def reward_errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
-        """Bound the rounding errors of `rewards`: (unit, option), or 0.0 where all are whole numbers."""
+        """Bound the rounding errors of `rewards`: (unit, option), or 0.0.
+
+        0.0 where all rewards are whole numbers.
+        """
         error = self.errors(valuation, h)
         return error if isinstance(error, float) else self.grid(error, 0.0)
 
     def compares(self, valuation: Valuation, h: int) -> bool:
-        """Return whether a hypothesis makes any of the answers likelier than chance, at some rationality."""
+        """Return whether h makes some answer likelier than chance.
+
+        Some rationality is enough.
+        """
         rewards = self.rewards(valuation, h)
         error = self.centred_error(rewards, np.broadcast_to(self.reward_errors(valuation, h), rewards.shape))
         apart = self.centred(rewards, self.inside, valuation, h)
@@ -164,11 +187,14 @@ class Rational(ScoreChecked):
 
     @property
     def nothing_to_compare(self) -> str:
-        """Reason, in words, why no hypothesis compares anything, in the sense of `compares`."""
+        """The reason, in words, why `compares` is false of every hypothesis."""
         return "no hypothesis makes one option better than another in any of what was said"
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
-        """Return ``s_h``: 1 if raw; 0 where all rewards are equal, which predicts at chance."""
+        """Return ``s_h``, reward units: 1 if raw.
+
+        0 where all rewards are equal; the hypothesis then predicts at chance.
+        """
         return 1.0 if self.scale == "raw" else self.spread(self.rewards(valuation, h))
 
     @override
@@ -177,7 +203,10 @@ class Rational(ScoreChecked):
 
     @override
     def at(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return ``(r_h - b) / s_h``, b being what does not matter: (unit, option), -inf where there is no option."""
+        """Return the inputs of the likelihood: ``(r_h - b) / s_h``, (unit, option).
+
+        b is the part of the rewards that does not affect the choice. -inf where there is no option.
+        """
         scaled = self.scaled(valuation, h)
         return scaled if self.full else np.where(self.inside, scaled, -np.inf)
 
@@ -188,7 +217,10 @@ class Rational(ScoreChecked):
         return self.centred(rewards, self.inside, valuation, h) / s if s > 0 else np.zeros(rewards.shape)
 
     def scaled_error(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Bound the rounding errors of `scaled`: the rewards', and those of centring and scaling: (unit, option)."""
+        """Bound the rounding errors of `scaled`: (unit, option).
+
+        The bound covers the errors of the rewards, of centring and of scaling.
+        """
         rewards, error = self.rewards(valuation, h), self.reward_errors(valuation, h)
         s = 1.0 if self.scale == "raw" else self.spread(rewards)
         if not s > 0:
@@ -198,30 +230,44 @@ class Rational(ScoreChecked):
         return of_centred / s + np.abs(self.centred(rewards, self.inside, valuation, h) / s) * of_scale
 
     def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Bound the rounding errors of `centred`, given those of the rewards: (unit, option)."""
+        """Bound the rounding errors of `centred`: (unit, option).
+
+        `error` bounds the errors of the rewards.
+        """
         return less_their_mean_error(rewards, error, self.inside)
 
     @property
     def root_share(self) -> np.ndarray | float:
-        """Root of the largest weight of each square in ``s_h ** 2``: (unit, option), or what broadcasts to it."""
+        """Root of the largest weight of each square in ``s_h ** 2``.
+
+        Shape (unit, option), or a shape that broadcasts to it.
+        """
         return 1.0
 
     @override
     def classes(self, valuation: Valuation) -> np.ndarray:
-        """Group hypotheses with equal inputs: ``r_i = a r_j + b`` by scene, a > 0 (1 if raw): (hypothesis,)."""
+        """Group hypotheses with equal inputs: (hypothesis,) of int.
+
+        Two rewards have equal inputs where ``r_i = a r_j + b`` by scene, a > 0 (a = 1 if raw).
+        """
         n = len(valuation.hypotheses)
         return classes_of_arrays(lambda h: self.scaled(valuation, h), lambda h: self.scaled_error(valuation, h), n)
 
     @override
     def evidence(self, valuation: Valuation) -> Evidence:
-        """Return the exact evidence, once a silent class: a product where beta is given, else its integral by quadrature.
+        """Return the exact evidence, computed once for each silent class.
+
+        A product where beta is given; otherwise the integral over beta, by quadrature.
 
         With nuisances beside the rationality, by Laplace's approximation and importance sampling, or sequential Monte Carlo.
         """
         return evidence_of_one_human([self], [valuation])[0]
 
     def log_likelihood_of(self, rewards: np.ndarray, beta: np.ndarray) -> np.ndarray:
-        """Return ``log p(D | r, beta)`` of many rewards (point, item), each at a beta (point,), for kinds not linear in r."""
+        """Return ``log p(D | r, beta)`` of many rewards: (point,).
+
+        The rewards are (point, item), the betas (point,). Written by kinds that are not linear in r.
+        """
         raise InputError(f"{self.name}: {type(self).__name__} does not say how likely it is under many rewards at once")
 
     def likelihood(self, valuation: Valuation, h: int) -> Likelihood:
@@ -243,11 +289,14 @@ class Rational(ScoreChecked):
         return self.as_stages(np.asarray(self.observed, float), self.inside, self.counts)
 
     def as_stages(self, answers: np.ndarray, inside: np.ndarray, counts: np.ndarray | None) -> Stages | None:
-        """Return answers of some units as choices from what is left; None for kinds that are something else."""
+        """Return the answers of some units as choices from the remaining options.
+
+        None for kinds with other answers.
+        """
         return None
 
     def options(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the inputs of the options between which each unit chooses: (unit, option)."""
+        """Return the inputs of the options of each unit: (unit, option)."""
         return inputs
 
     @override

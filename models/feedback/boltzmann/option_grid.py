@@ -1,4 +1,7 @@
-"""Choices laid out by unit: the options of each scene, or the items one by one, in a rectangle."""
+"""Choices laid out by unit, in a rectangle (unit, option).
+
+A unit is a scene with its options, or a single item.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +14,10 @@ from reward_hypotheses.models.feedback.base import Feedback
 
 @dataclass(frozen=True, eq=False)
 class OptionGrid(Feedback):
-    """Feedback whose units are scenes, the options of each in a row of a grid (unit, option)."""
+    """Feedback laid out in a grid (unit, option).
+
+    Units are scenes; a row holds the options of one scene.
+    """
 
     @property
     @override
@@ -25,7 +31,10 @@ class OptionGrid(Feedback):
 
     @cached_property
     def units(self) -> np.ndarray:
-        """The scenes with an answer, (unit,); every scene with an item that is used."""
+        """The scenes with an answer: (unit,).
+
+        By default, every scene with an item that is used.
+        """
         return np.flatnonzero(np.diff(self.items.starts) > 0)
 
     def grid(self, values: np.ndarray, empty: Any) -> np.ndarray:
@@ -39,7 +48,11 @@ class OptionGrid(Feedback):
 
     @cached_property
     def _places(self) -> tuple[int, np.ndarray | None]:
-        """The largest number of options of a scene, and the flat place of each item; None where items fill the grid."""
+        """The number of columns of the grid, and the flat place of each item.
+
+        The number of columns is the largest number of options of a scene. The places are None where items fill the
+        grid.
+        """
         starts = self.items.starts[:-1][self.units]
         lengths = np.diff(self.items.starts)[self.units]
         widest = int(lengths.max())
@@ -65,12 +78,15 @@ class OptionGrid(Feedback):
 
     @cached_property
     def idle(self) -> np.ndarray:
-        """Units whose answer is certain under every reward, so that it says nothing: (unit,) of bool."""
+        """Units whose answer is certain under every reward: (unit,) of bool."""
         return np.zeros(len(self.units), bool)
 
     @property
     def effort(self) -> int:
-        """Approximate number of floats that a likelihood works on; very many are worth a thread."""
+        """Approximate number of floats that a likelihood works on.
+
+        Many floats deserve a thread.
+        """
         return int(self.inside.size)
 
     @override

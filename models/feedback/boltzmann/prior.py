@@ -11,7 +11,9 @@ DEFAULT = {"dist": "lognormal", "mu": 0.0, "sigma": 1.0}
 
 
 def read_rationality(value: Any) -> float | tuple[str, float, float]:
-    """Read a number, ``{ dist = "lognormal", mu = 0, sigma = 1 }`` or such a triple; None is the default prior.
+    """Read a rationality: a number, or its prior.
+
+    The prior is ``{ dist = "lognormal", mu = 0, sigma = 1 }`` or a tuple of these values. None is the default prior.
 
     Raises
     ------
@@ -32,7 +34,10 @@ def read_rationality(value: Any) -> float | tuple[str, float, float]:
 
 
 def prior_of_rationality(prior: Mapping[str, Any]) -> tuple[str, float, float]:
-    """Read the prior of a rationality: ``("lognormal", mu, sigma)``; InputError says what is wrong with it."""
+    """Read the prior of a rationality: ``("lognormal", mu, sigma)``.
+
+    InputError names an unknown key or a wrong value.
+    """
     for key in prior:
         if key not in DEFAULT:
             raise InputError(f"rationality: {key!r} is unknown; {suggestion(str(key), DEFAULT)}")

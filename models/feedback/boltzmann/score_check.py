@@ -1,4 +1,7 @@
-"""Predictive check of Boltzmann-rational kinds: score tests of columns, and of the place of a choice."""
+"""Predictive check of Boltzmann-rational kinds by score tests.
+
+Scores are of columns, and of noise that varies over the choices.
+"""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -30,29 +33,44 @@ class ScoreChecked(OptionGrid):
     def replicate_units(
         self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator, units: np.ndarray
     ) -> np.ndarray:
-        """Return `replicate` of some units of the answers, in their order: (n, unit given, ...)."""
+        """Return `replicate` of some units: (n, unit given, ...).
+
+        Units keep their order.
+        """
         del units  # only kinds whose answers have a form of their own, as rankings do, look at them
         return np.asarray(self.replicate(inputs, theta, n, rng))
 
     def stages(self, inputs: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the answers as rows of choices: inputs and choice (stage, option), and the unit of each stage (stage,)."""
+        """Return the answers as rows of choices.
+
+        Inputs and choice are (stage, option), the unit of each stage (stage,).
+        """
         return inputs, answers, np.arange(len(inputs))
 
     def modelled(
         self, inputs: np.ndarray, answers: np.ndarray, theta: Theta
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return chance and choice of each option, (stage, option), and the unit of each stage, at one draw of theta."""
+        """Return chance and choice of each option at one draw of theta.
+
+        Both are (stage, option); the third array is the unit of each stage (stage,).
+        """
         at_stage, chosen, unit = self.stages(inputs, answers)
         beta = float(np.reshape(self.beta(theta), -1)[0])
         return softmax(times_beta(beta, at_stage, 1)[0]), chosen, unit
 
     def features(self, columns: list[np.ndarray]) -> np.ndarray:
-        """Return columns (item,) as features of the options of `stages`: (feature, unit, option)."""
+        """Return columns as features of the options of `stages`.
+
+        Columns are (item,) each. Returns (feature, unit, option).
+        """
         grids = [less_their_mean(self.grid(column, 0.0), self.inside) for column in columns]
         return np.array(grids).reshape(len(columns), *self.inside.shape)
 
     def checked_answers(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the numbers of the answers that a check looks at: all, or 2,000 of them at random."""
+        """Return the numbers of the answers that a check looks at.
+
+        All answers, or 2,000 of them at random.
+        """
         n = self.n_answers
         return np.arange(n) if n <= CHECKED_UNITS else np.sort(rng.choice(n, CHECKED_UNITS, replace=False))
 
@@ -131,10 +149,11 @@ def score(features: np.ndarray, chosen: np.ndarray, chance: np.ndarray) -> np.nd
 
 
 def score_by_unit(features: np.ndarray, unit: np.ndarray, chosen: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Return `score` of features that all stages of a unit share, (feature, unit, option): (feature,).
+    """Return `score` of features that all stages of a unit share: (feature,).
 
     Parameters
     ----------
+    features : ndarray (feature, unit, option)
     unit : ndarray (stage,) of int
         Of each stage, in order.
     chosen, chance : ndarray (stage, option)
@@ -150,13 +169,18 @@ def score_by_unit(features: np.ndarray, unit: np.ndarray, chosen: np.ndarray, ch
 
 
 def _standardised(apart: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return scores in standard errors, 0 where the variance is a rounding error of the size."""
+    """Return scores in standard errors: (feature,).
+
+    0 where the variance is a rounding error of the size.
+    """
     varies = variance > 1e-12 * np.maximum(size, 1e-300)
     return np.where(varies, apart / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
 
 
 def sharpness(chance: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Return the features whose scores tell whether noise is the same everywhere: (place, stage, option).
+    """Return features that test whether noise is the same everywhere.
+
+    Shape (place, stage, option).
 
     With chances tempered to ``p^(1 + d z)`` the score of d at 0 is that of the feature ``z log p``. z is, stage by stage, the
     place in the table, the number of options left, and how sure the model is (the mean of log p). Each is taken less a

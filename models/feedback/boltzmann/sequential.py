@@ -1,4 +1,7 @@
-"""Stages: the best of what is left is chosen, then the best of the rest; their likelihood for very many units."""
+"""Sequential choices and their likelihood for very many units.
+
+The best of all options is chosen, then the best of the remaining options, and so on.
+"""
 
 import math
 from dataclasses import dataclass
@@ -43,7 +46,10 @@ class Layout:
     counts: np.ndarray | None
 
     def steps(self, values: np.ndarray) -> np.ndarray:
-        """Return the worth of the option that a step leaves less that of the next, -inf where shut: (step, unit)."""
+        """Return the worth of each row less that of the next: (step, unit).
+
+        -inf where shut.
+        """
         ordered = values.ravel()[self.index]
         with np.errstate(invalid="ignore"):  # where there is no option
             out = ordered[:-1] - ordered[1:]
@@ -52,7 +58,10 @@ class Layout:
         return out
 
     def reach(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the greatest distance of a chosen option below another that was left, and its sum over stages: (..., unit)."""
+        """Return how far chosen options lie below others that were left.
+
+        The greatest distance, and the sum of the distances over stages: (..., unit) each.
+        """
         below = np.zeros(steps.shape[1:])
         farthest, together = np.zeros(below.shape), np.zeros(below.shape)
         for step, costs in zip(steps, self.costs, strict=True):
@@ -65,7 +74,9 @@ class Layout:
 
 
 class Stages:
-    """Rankings, choices and stops as rows of choices from what is left (Plackett 1975), laid out once for all hypotheses.
+    """Rankings, choices and stops as rows of choices from what is left.
+
+    The layout is computed once for all hypotheses (Plackett 1975).
 
     With options from the worst to the best, ``w = exp(beta x)``, and ``Q_k = sum_{j <= k} w_j / w_k``,
 
@@ -131,13 +142,18 @@ class Stages:
 
     @cached_property
     def sampled(self) -> "tuple[Stages, np.ndarray]":
-        """Some of the units, drawn at random, and which they are: for a rough first value."""
+        """A random sample of the units, and their positions: (unit,).
+
+        The sample gives a rough first value of the likelihood.
+        """
         some = np.sort(np.random.default_rng(23).choice(self.n_units, min(SAMPLED, self.n_units), replace=False))
         return Stages(self.ranks[some], self.inside[some], None if self.counts is None else self.counts[some]), some
 
 
 class LinearSteps:
-    """Differences of worth along the stages under rewards linear in weights: steps ``D w``, of all points at once.
+    """Differences of worth along the stages under linear rewards.
+
+    The steps are ``D w``, for all points of the weights w at once.
 
     Parameters
     ----------
@@ -158,11 +174,17 @@ class LinearSteps:
             self.parts.append((layout, apart, float(longest), costly))
 
     def log_likelihoods(self, weights: np.ndarray) -> np.ndarray:
-        """Return ``sum_units log p(unit | w)`` at each point of the weights (point, feature), times a rationality: (point,)."""
+        """Return the log likelihood at each point of the weights: (point,).
+
+        ``sum_units log p(unit | w)``; the weights (point, feature) are multiplied by a rationality beforehand.
+        """
         return -np.sum(in_threads(lambda part: self._left(weights, *part), self.parts), axis=0)
 
     def slopes(self, weights: np.ndarray) -> np.ndarray:
-        """Return the gradient of `log_likelihoods` with respect to the weights: (point, feature)."""
+        """Return the gradient of `log_likelihoods` by the weights.
+
+        Shape (point, feature).
+        """
         return np.asarray(np.sum(in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts), axis=0))
 
     def _slopes(self, weights: np.ndarray, layout: Layout, apart: np.ndarray) -> np.ndarray:
@@ -219,7 +241,10 @@ class Steps:
 
     @property
     def farthest(self) -> float:
-        """The greatest distance of a chosen option below another that was left with it, before it is multiplied by beta."""
+        """The greatest distance of a chosen option below another that was left.
+
+        In units of the inputs, before they are multiplied by beta.
+        """
         return max((farthest for farthest, _ in self.reaches), default=0.0)
 
     def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
@@ -237,7 +262,9 @@ class Steps:
 
 
 def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """Return ``- sum_units log p(unit)`` at each point: the surprise of the choices, summed over stages and units: (point,).
+    """Return the surprise of the choices at each point: (point,).
+
+    ``- sum_units log p(unit)``, nats, summed over stages and units.
 
     Parameters
     ----------
@@ -264,7 +291,7 @@ def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndar
 
 
 def slopes_left(steps: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return the derivative of `log_left` with respect to each step: (step, point, unit).
+    """Return the derivative of `log_left` by each step: (step, point, unit).
 
     ``d log Q_k = p_k (d log Q_{k-1} + d step_k)`` with ``p_k = 1 - 1 / Q_k``, summed from the last step to the first.
 
@@ -311,7 +338,10 @@ def slopes_left(steps: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _slopes_of_ties(layout: Layout, tied: list[np.ndarray], log_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the derivative of the ties' part of `log_left`, by log Q of each row and by each step; by differences."""
+    """Return derivatives of the ties' part of `log_left`, by differences.
+
+    The first is by log Q of each row, the second by each step: (step, point, unit) each.
+    """
     of_q, of_step = np.zeros(log_q.shape), np.zeros(log_q.shape)
     for (size, rows, units), z in zip(layout.ties, tied, strict=True):
         rest = np.where(rows >= 2, log_q[np.maximum(rows - 2, 0), :, units].T, 0.0)
@@ -355,7 +385,10 @@ def _by_products(steps: np.ndarray, layout: Layout, farthest: float, together: f
 
 
 def _log(product: np.ndarray, counts: np.ndarray | None, units: int) -> np.ndarray:
-    """Return the sum of logs over units (..., unit), of products of so many units at a time."""
+    """Return the sum of logs over units: (...,).
+
+    The products (..., unit) are multiplied, `units` at a time, before the logarithm is taken.
+    """
     if counts is not None:
         return np.log(product) @ counts
     out = np.zeros(product.shape[:-1])

@@ -50,7 +50,9 @@ class SoftLikelihood(Likelihood):
 
     @override
     def log_likelihoods(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return ``sum_steps log p(action | state, beta)`` at each rationality (point,): (point,).
+        """Return the log likelihood at each rationality (point,): (point,).
+
+        ``sum_steps log p(action | state, beta)``
 
         The sum is smooth in log beta. Plans are made at Chebyshev points of panels, which are halved until the last
         coefficients add less than 1e-10; between the points the polynomial is used.

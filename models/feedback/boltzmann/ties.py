@@ -9,7 +9,10 @@ NUMBERS = 2_000_000  # held at once
 
 
 def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Return the ties by size, first row and unit, of whether a row ties with the one before (row, unit)."""
+    """Yield the ties by size: first row and unit of each, (tie,).
+
+    `same` (row, unit) tells whether a row ties with the row before.
+    """
     ends = same & ~np.concatenate([same[1:], np.zeros((1, same.shape[1]), bool)])
     if not ends.any():
         return
@@ -23,7 +26,10 @@ def ties_of(same: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 
 
 def apart(steps: np.ndarray, size: int, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Return the worth of the options that tie less that of the one before them in rows: (point, tie, member)."""
+    """Return the worth of tied options: (point, tie, member).
+
+    The worth of the option in the row before is subtracted.
+    """
     differences = steps[rows[:, None] - 1 + np.arange(size), :, units[:, None]]
     return np.moveaxis(-np.cumsum(differences, axis=1), 2, 0)
 
@@ -36,7 +42,10 @@ def log_chances(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
 
 
 def in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Return ``log sum over orders of prod_j w_j / (what is left then)``, by subsets: f(S) = sum_i f(S - i) w_i / left(S - i).
+    """Return the log chance of a tie, summed over the orders of its members.
+
+    ``log sum over orders of prod_j w_j / (what is left then)``, computed by subsets S:
+    ``f(S) = sum_i f(S - i) w_i / left(S - i)``.
 
     Parameters
     ----------

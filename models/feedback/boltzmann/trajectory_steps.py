@@ -1,4 +1,7 @@
-"""Steps of trajectories in an MDP, each a choice among actions, and their predictive check."""
+"""Steps of trajectories in an MDP, and their predictive check.
+
+Each step is a choice among actions.
+"""
 
 import math
 from abc import abstractmethod
@@ -76,30 +79,42 @@ class TrajectorySteps(OneOfOptions):
     @cached_property
     @override
     def units(self) -> np.ndarray:
-        """The steps that are scored, (unit,): those in states where something is chosen."""
+        """The scored steps: (unit,).
+
+        Steps are scored in states where an action is chosen.
+        """
         return np.flatnonzero(~self.mdp.ended[self._made.state])
 
     @cached_property
     def visited(self) -> tuple[np.ndarray, np.ndarray]:
-        """The states in which something was chosen (visited,), and which of them each step is in (unit,)."""
+        """The visited states (visited,), and the state of each step (unit,).
+
+        The second array holds positions in the first.
+        """
         states, _, place, _ = distinct(self._made.state[self.units])
         return states, place
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct (visited, action), as ``visited * actions + action``, and how often each was taken."""
+        """Distinct pairs of state and action, and how often each occurred.
+
+        A pair is coded as ``visited * actions + action``. Two arrays (pair,).
+        """
         codes, _, place, _ = distinct(self.visited[1] * self.mdp.n_actions + self._made.action[self.units])
         return codes, np.bincount(place, self.times)
 
     @cached_property
     def taken(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct steps: which visited state (pair,), and which action (pair,)."""
+        """Distinct pairs, split: visited state (pair,) and action (pair,)."""
         return np.divmod(self.pairs[0], self.mdp.n_actions)
 
     @cached_property
     @override
     def counts(self) -> np.ndarray | None:
-        """How often each step was taken, (unit,): as often as its trajectory was made."""
+        """How often each step was taken: (unit,).
+
+        A step was taken as often as its trajectory was made. None where each was taken once.
+        """
         counts = self._made.counts
         return None if counts is None or (counts == 1).all() else counts[self._made.trajectory[self.units]]
 
@@ -141,7 +156,10 @@ class TrajectorySteps(OneOfOptions):
 
     @override
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
-        """Return the deviations of rewards (state,) whose length is their standard deviation."""
+        """Return deviations of rewards (state,) from their mean.
+
+        Their length is the standard deviation.
+        """
         return less_their_mean(rewards[None], np.ones((1, len(rewards)), bool))[0] / math.sqrt(len(rewards))
 
     @override
@@ -152,7 +170,10 @@ class TrajectorySteps(OneOfOptions):
         return not all_equal(rewards, self.errors(valuation, h))
 
     def _scaled_by(self, valuation: Valuation, h: int) -> tuple[np.ndarray, float]:
-        """Return rewards (state,), and their ``s_h`` where they are scaled; 0 where the hypothesis predicts at chance."""
+        """Return rewards (state,), and their ``s_h`` where they are scaled.
+
+        ``s_h`` is 0 where the hypothesis predicts at chance.
+        """
         rewards = self.state_rewards(valuation, h)
         if self._varies(valuation, h, rewards):
             return rewards, self.spread(rewards)
@@ -180,7 +201,10 @@ class TrajectorySteps(OneOfOptions):
 
     @abstractmethod
     def logits(self, valuation: Valuation, h: int, beta: np.ndarray) -> np.ndarray:
-        """Return ``beta Q_h / s_h`` in the states visited, less the greatest: (beta, visited, action)."""
+        """Return ``beta Q_h / s_h`` in the visited states.
+
+        Shape (beta, visited, action); the greatest value of each state is subtracted.
+        """
 
     @override
     def check(
@@ -191,7 +215,9 @@ class TrajectorySteps(OneOfOptions):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the largest score (Rao 1948) of a column, or of the reward itself over time.
+        """Check the largest score of a column, or of the reward over time.
+
+        Score tests: Rao (1948).
 
         A score of a column tells whether actions lead to states with more or less of it than reward explains. A score of
         the reward over time tells whether it explains actions better or worse as a trajectory goes on, or from trajectory
@@ -251,7 +277,9 @@ class TrajectorySteps(OneOfOptions):
         return Check.of(statistic, p, what, replicated, misfit)
 
     def _copies(self, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the step of each answer, and the number of its trajectory: two arrays (answer,).
+        """Return the step and the trajectory number of each answer.
+
+        Two arrays (answer,).
 
         Answers are numbered trajectory by trajectory, each as often as it was made, one copy after another.
         """
@@ -267,7 +295,10 @@ class TrajectorySteps(OneOfOptions):
         return first[place] + step, before[place] + copy
 
     def _ahead(self, columns: list[np.ndarray]) -> np.ndarray:
-        """Return the expected next value of each column by action, less the mean over actions: (column, visited, action)."""
+        """Return the expected next value of each column by action.
+
+        The mean over actions is subtracted: (column, visited, action).
+        """
         states, _ = self.visited
         values = np.array(columns, float).reshape(len(columns), self.mdp.n_states)
         ahead = np.moveaxis(self.mdp.transitions.ahead(np.ascontiguousarray(values.T))[:, states], (2, 1, 0), (0, 1, 2))

@@ -1,4 +1,4 @@
-"""Boltzmann-rational kinds by what a unit is: the options of a scene, or an item."""
+"""Boltzmann-rational kinds about scenes, and about single items."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,9 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 @dataclass(frozen=True, eq=False)
 class SceneChoice(Rational):
-    """Kinds about the options of a scene: only differences of rewards within it matter.
+    """Kinds about the options of a scene.
+
+    Only differences of rewards within a scene matter.
 
     ``s_h`` is the root of the mean, over scenes with at least two available options, of the population variance of r_h
     among them; an option that *is* failing is worth u_h, and is left out of it.
@@ -31,7 +33,10 @@ class SceneChoice(Rational):
     @cached_property
     @override
     def counts(self) -> np.ndarray | None:
-        """How often each scene's answer was given, (unit,), constant within a scene; None where once each."""
+        """How often each scene's answer was given: (unit,).
+
+        The count is constant within a scene. None where each answer was given once.
+        """
         by_item = self.item_counts
         if by_item is None:
             return None
@@ -85,7 +90,10 @@ class SceneChoice(Rational):
         return f"no hypothesis makes one option better than another in any scene of {self.table.name!r}"
 
     def refuse_no_spread(self) -> None:
-        """Raise InputError where rewards are to be scaled by their spread, and no scene gives them one."""
+        """Refuse a scale by spread where no scene gives a spread.
+
+        Raises InputError if ``scale = "unit"``.
+        """
         if self.scale == "unit":
             _ = self._root_weight
 

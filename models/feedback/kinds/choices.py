@@ -14,7 +14,9 @@ from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 
 @dataclass(frozen=True, eq=False)
 class Choices(OneOfOptions, SceneChoice):
-    """True for the option chosen in its scene: ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``.
+    """Choices: the column marks the option chosen in each scene.
+
+    ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``
 
     Luce's choice rule (Luce 1959); of two options, Bradley and Terry's (1952). ``s_h`` is the root of the mean, over scenes
     with at least two available options, of the population variance of r_h among them; an option that *is* failing is
@@ -33,7 +35,10 @@ class Choices(OneOfOptions, SceneChoice):
 
     @override
     def usable(self) -> np.ndarray | None:
-        """Leave out whole scenes, with ``missing="drop"``, whose choice or chosen option is not known."""
+        """Leave out whole scenes without a known choice or chosen option.
+
+        For ``missing="drop"``.
+        """
         items = super().usable()
         if items is None:
             return None

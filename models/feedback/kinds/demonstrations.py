@@ -29,7 +29,9 @@ AT_ONCE = 8_000_000  # action values held at once
 
 @dataclass(frozen=True, eq=False)
 class Demonstrations(TrajectorySteps):
-    """Steps of somebody who plans: ``p(a | s) = softmax_a(beta Q_h(s, a) / s_h)``, one choice among actions a step.
+    """Demonstrations: steps of somebody who plans in an MDP.
+
+    Each step is one choice among actions: ``p(a | s) = softmax_a(beta Q_h(s, a) / s_h)``.
 
     ``Q_h(s, a) = r_h(s) + discount * sum_s' P(s' | s, a) V_h(s')``, with ``V = max_a Q`` for the planner ``"optimal"``, who
     errs now but expects not to (Ramachandran and Amir 2007), and ``V = (s_h/beta) log sum_a exp(beta Q / s_h)`` for
@@ -86,7 +88,10 @@ class Demonstrations(TrajectorySteps):
     @property
     @override
     def effort(self) -> int:
-        """Approximate number of floats that remain to work on; every soft plan deserves a thread."""
+        """Approximate number of floats that a likelihood works on.
+
+        Every soft plan is large enough for a thread of its own.
+        """
         return super().effort + (MANY * self.mdp.n_states if self.planner == "soft" else 0)
 
     @override
@@ -103,7 +108,10 @@ class Demonstrations(TrajectorySteps):
     @property
     @override
     def shift_free(self) -> bool:
-        """Whether no episode ends: where one may end, a reward for every step is a reason to end it or not to."""
+        """Whether no episode ends.
+
+        Where an episode may end, a reward for every step is a reason to end the episode, or to continue.
+        """
         return not self.mdp.ends
 
     @property
@@ -120,11 +128,18 @@ class Demonstrations(TrajectorySteps):
         return threading.Lock()
 
     def advantages(self, valuation: Valuation) -> np.ndarray:
-        """Return ``(Q_h - max_a Q_h) / s_h`` of optimal plans in the states visited: (hypothesis, visited, action)."""
+        """Return ``(Q_h - max_a Q_h) / s_h`` of optimal plans.
+
+        Shape (hypothesis, visited, action), for the visited states.
+        """
         return self._advantages(valuation)[0]
 
     def _advantages(self, valuation: Valuation) -> np.ndarray:
-        """Return `advantages`, 0 where an action is as good as the best, and bounds of their errors, stacked."""
+        """Return `advantages` and bounds of their rounding errors, stacked.
+
+        An advantage is 0 where an action is as good as the best, up to rounding. Shape (2, hypothesis, visited,
+        action).
+        """
         with self._planning:
             if valuation not in self._planned:
                 n = len(valuation.hypotheses)
@@ -144,7 +159,10 @@ class Demonstrations(TrajectorySteps):
             return self._planned[valuation]
 
     def soft_logits(self, scaled: np.ndarray, beta: Any) -> np.ndarray:
-        """Return ``beta Q / s`` of soft plans at each step, less the greatest: (beta, unit, action)."""
+        """Return ``beta Q / s`` of soft plans at each step: (beta, unit, action).
+
+        The greatest value of each step is subtracted.
+        """
         plans = SoftPlans(self.mdp, self.visited[0], scaled)
         return plans.logits(np.ravel(beta))[:, self.visited[1]]
 
@@ -156,17 +174,27 @@ class Demonstrations(TrajectorySteps):
 
     @override
     def at(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return advantages at each step over s_h, (unit, action); for the soft planner ``r_h / s_h``, (state,)."""
+        """Return the inputs of the likelihood under h.
+
+        For the optimal planner, the advantages at each step over s_h: (unit, action). For the soft planner,
+        ``r_h / s_h``: (state,).
+        """
         return self.scaled(valuation, h) if self.planner == "optimal" else self.in_units(valuation, h)
 
     @override
     def scaled(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return ``(Q_h - max_a Q_h) / s_h`` at each step, of optimal plans: (unit, action)."""
+        """Return ``(Q_h - max_a Q_h) / s_h`` at each step: (unit, action).
+
+        Plans are optimal.
+        """
         return self.advantages(valuation)[h][self.visited[1]]
 
     @override
     def classes(self, valuation: Valuation) -> np.ndarray:
-        """Group hypotheses with the same choices at every beta, whatever was done in the states visited: (hypothesis,)."""
+        """Group hypotheses with equal choice probabilities at every beta.
+
+        The probabilities agree in every state visited: (hypothesis,) of int.
+        """
         n = len(valuation.hypotheses)
         if self.planner == "optimal":
             advantages, errors = self._advantages(valuation)
@@ -174,7 +202,10 @@ class Demonstrations(TrajectorySteps):
         return classes_of_arrays(*self._soft_inputs(valuation), n)
 
     def _soft_inputs(self, valuation: Valuation) -> tuple[Callable[[int], np.ndarray], Callable[[int], np.ndarray]]:
-        """Return the inputs of the soft planner by hypothesis, and their errors: ``r / s`` of the states in reach."""
+        """Return the inputs of the soft planner and their errors, by hypothesis.
+
+        The inputs are ``r / s`` of the states in reach.
+        """
         there = self._reachable
         endless = not self.mdp.transitions.ends[:, there].any()
         everywhere = np.ones((1, int(there.sum())), bool)
@@ -195,7 +226,10 @@ class Demonstrations(TrajectorySteps):
 
     @cached_property
     def _reachable(self) -> np.ndarray:
-        """States that some policy can reach from those visited, these included: (state,) of bool."""
+        """States that some policy can reach from the visited ones: (state,) of bool.
+
+        The visited states are included.
+        """
         transitions = self.mdp.transitions
         state = np.repeat(np.tile(np.arange(self.mdp.n_states), self.mdp.n_actions), np.diff(transitions.starts))
         inside = np.zeros(self.mdp.n_states, bool)
@@ -209,7 +243,7 @@ class Demonstrations(TrajectorySteps):
 
     @cached_property
     def _stages(self) -> Stages:
-        """Distinct steps, laid out for their likelihood."""
+        """The distinct steps, laid out as choices for their likelihood."""
         chosen = self._chosen
         return Stages(2.0 - chosen, np.ones(chosen.shape, bool), self.pairs[1])
 

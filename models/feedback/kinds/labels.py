@@ -1,4 +1,4 @@
-"""Labels: this item is better than failing, or it is not."""
+"""Labels: whether an item is better than failing."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,9 @@ SOFT = 1e-30  # noise that stands for none while sampling looks for what is poss
 
 @dataclass(frozen=True, eq=False)
 class Labels(ClosedForm):
-    """True where the item is better than failing: ``r_h > u_h``, flipped with probability eps.
+    """Labels: true where the item is better than failing, ``r_h > u_h``.
+
+    A label is flipped with probability eps.
 
     With ``noise = (a, b)``, eps ~ Beta(a, b) restricted to eps < 1/2 ("labels are right more often than wrong"; else a
     rule that is wrong everywhere beats one that is right for 80 %), and the evidence of k wrong among n is
@@ -68,7 +70,7 @@ class Labels(ClosedForm):
 
     @override
     def softened(self) -> "Labels":
-        """Return these labels with a noise of 1e-30 where there was none."""
+        """Return labels with a noise of 1e-30 in place of a noise of 0."""
         return replace(self, noise=SOFT) if self.noise == 0 else self
 
     @property
@@ -97,7 +99,10 @@ class Labels(ClosedForm):
 
     @override
     def gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
-        """Count on packed bits where the block stores them: an eighth of the bytes, and nothing to unpack."""
+        """Count wrong labels on packed bits where the block stores them.
+
+        Packed bits take an eighth of the bytes, and need no unpacking.
+        """
         bits = [block.better_bits(h) for h in range(len(block.valuation.hypotheses))]
         if observed is None or self.item_counts is not None or any(b is None for b in bits):
             return super().gather(block, observed)
@@ -166,7 +171,9 @@ class Labels(ClosedForm):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the largest rate of disagreement over cells, the distinct vectors of predictions.
+        """Check the largest rate of disagreement over cells.
+
+        Cells are the distinct vectors of predictions.
 
         eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
         """
@@ -216,7 +223,10 @@ class Labels(ClosedForm):
 
 @lru_cache(maxsize=256)
 def _log_marginal(wrong: tuple[float, ...], n_items: int, a: float, b: float) -> np.ndarray:
-    """Return ``log B(1/2; a + k, b + n - k) / B(1/2; a, b)`` of each k; cached, for refits ask for the same k again."""
+    """Return the log evidence of each number k of wrong labels, nats.
+
+    ``log B(1/2; a + k, b + n - k) / B(1/2; a, b)``. Cached, because refits ask for the same k again.
+    """
     k = np.array(wrong)
     log_evidence = log_incomplete_beta(0.5, a + k, b + n_items - k) - log_incomplete_beta(0.5, a, b)
     log_evidence.flags.writeable = False
@@ -230,7 +240,9 @@ def _times(count: np.ndarray, probability: float) -> np.ndarray:
 
 
 def largest_rate(size: np.ndarray, eps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw ``max_c Binomial(n_c, eps) / n_c`` over cells of these sizes, one for each eps: (draw,).
+    """Draw the largest rate over cells, one for each eps: (draw,).
+
+    The rate of a cell c is ``Binomial(n_c, eps) / n_c``; `size` holds the n_c.
 
     The greatest of m cells of one size n has distribution function F(k)^m, which is inverted where m is large.
     """

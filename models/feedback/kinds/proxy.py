@@ -1,4 +1,7 @@
-"""Proxies: which reward a designer wrote, for a world that the designer had in mind (inverse reward design)."""
+"""Proxies: the reward that a designer wrote for an intended world.
+
+The method is inverse reward design.
+"""
 
 import copy
 import math
@@ -30,7 +33,9 @@ from reward_hypotheses.models.mdp.occupancy import behaviour
 
 @dataclass(frozen=True, eq=False)
 class Proxy(OneOfOptions):
-    """The reward that a designer wrote: ``p(chosen | r_h) = softmax_c(beta E[r_h of what candidate c would do] / s_h)``.
+    """Proxy: the reward that a designer wrote for an intended world.
+
+    ``p(chosen | r_h) = softmax_c(beta E[r_h of what candidate c would do] / s_h)``
 
     Inverse reward design (Hadfield-Menell et al. 2017): a designer writes a proxy for its effect in the world that the
     designer had in mind. The proxy is evidence of the reward wanted there, not a reward to be taken literally elsewhere. In
@@ -137,7 +142,10 @@ class Proxy(OneOfOptions):
 
     @cached_property
     def proxies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Reward by each candidate, and bounds of its rounding errors: two arrays (candidate, item)."""
+        """Rewards by each candidate, and bounds of their rounding errors.
+
+        Two arrays (candidate, item).
+        """
         # 0 and 1 are taken for false and true here, whatever other tables hold: only this one is asked
         table = self.table.with_booleans(c for c, column in self.table.columns.items() if column.is_boolean())
         expressions = {f"candidate {name!r}": parse(text) for name, text in self.candidates.items()}
@@ -162,7 +170,10 @@ class Proxy(OneOfOptions):
 
     @cached_property
     def does(self) -> np.ndarray:
-        """Probability that each candidate chooses each option; in an MDP its time in each state: (candidate, item)."""
+        """Behaviour of each candidate: (candidate, item).
+
+        The probability of choosing each option; in an MDP, the time in each state.
+        """
         proxies, errors = self.proxies
         if self.mdp is not None:
             return behaviour(self.mdp, proxies, self._start, errors)
@@ -187,7 +198,10 @@ class Proxy(OneOfOptions):
 
     @cached_property
     def _merged(self) -> tuple[np.ndarray, np.ndarray]:
-        """The class of each candidate (candidate,), and the behaviour of each class in a random scene (class, item)."""
+        """The class of each candidate, and the behaviour of each class.
+
+        Two arrays: (candidate,), and (class, item) in a random scene.
+        """
         does = self.does
         first = [
             int(np.argmax((np.abs(does[: k + 1] - row) <= EQUAL * np.maximum(does[: k + 1], row)).all(axis=1)))
@@ -215,7 +229,7 @@ class Proxy(OneOfOptions):
     @property
     @override
     def counts(self) -> np.ndarray | None:
-        """Number of designers who wrote it: (unit,)."""
+        """Number of designers who wrote the proxy: (unit,), or None for one."""
         return None if self.count is None else np.array([float(self.count)])
 
     @override
@@ -261,7 +275,10 @@ class Proxy(OneOfOptions):
         return WeakKeyDictionary()
 
     def _worth(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return the worth of the candidates less its mean, and bounds of the rounding errors: (2, unit, candidate)."""
+        """Return the worth of the candidates less its mean, and error bounds.
+
+        Shape (2, unit, candidate), reward units.
+        """
         known = self._known.setdefault(valuation, {})
         if h not in known:
             reward = Feedback.at(self, valuation, h)
@@ -274,7 +291,10 @@ class Proxy(OneOfOptions):
 
     @override
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return ``E[r_h of what each candidate would do]`` less its mean, 0 if they are equal: (unit, candidate)."""
+        """Return the expected reward of each candidate less its mean.
+
+        ``E[r_h of what each candidate would do]``: (unit, candidate), 0 where all are equal.
+        """
         return self._worth(valuation, h)[0]
 
     @override
@@ -288,7 +308,10 @@ class Proxy(OneOfOptions):
 
     @override
     def deviations(self, rewards: np.ndarray) -> np.ndarray:
-        """Return the deviations of the candidates' worth, whose length is their standard deviation."""
+        """Return deviations of the candidates' worth from its mean.
+
+        Their length is the standard deviation.
+        """
         return less_their_mean(rewards, self.inside) / math.sqrt(rewards.shape[1])
 
     @override

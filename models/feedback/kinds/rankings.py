@@ -1,4 +1,7 @@
-"""Rankings: the options of a scene in order of preference, in whole or in part, ties allowed."""
+"""Rankings: the options of a scene in order of preference.
+
+A ranking may be partial, and may have ties.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +21,9 @@ LARGEST_TIE = 12
 
 @dataclass(frozen=True, eq=False)
 class Rankings(SceneChoice):
-    """1 for the best option of its scene, then 2, ...: the best is chosen, then the best of the rest (Plackett-Luce).
+    """Rankings: 1 for the best option of its scene, then 2, and so on.
+
+    The best option is chosen, then the best of the rest (Plackett-Luce).
 
     ``p(ranking) = prod_k exp(beta r(o_k) / s_h) / sum over what is left exp(beta r / s_h)`` (Plackett 1975). Options that
     tie have an order that was not observed, so their orders are summed over, up to twelve in a tie; a tie for the last
@@ -39,7 +44,10 @@ class Rankings(SceneChoice):
 
     @override
     def usable(self) -> np.ndarray | None:
-        """Leave out options without a rank, and with ``missing="drop"`` those that lack a feature."""
+        """Leave out options without a rank.
+
+        With ``missing="drop"``, options that lack a feature are left out too.
+        """
         gone = self.unsaid()
         if self.missing == "drop":
             gone = gone | self._incomplete()
@@ -80,13 +88,13 @@ class Rankings(SceneChoice):
     @cached_property
     @override
     def idle(self) -> np.ndarray:
-        """Scenes in which no rank is better than another, so that nothing was ranked: (unit,) of bool."""
+        """Scenes in which all ranks are equal: (unit,) of bool."""
         ranks = np.where(self.inside, self.observed, np.nan)
         return np.asarray(np.nanmax(ranks, axis=1) == np.nanmin(ranks, axis=1))
 
     @cached_property
     def ties(self) -> list[tuple[int, np.ndarray]]:
-        """Ties before the last place: unit, and which options."""
+        """Ties before the last place: the unit, and the options of each tie."""
         return _ties(self.observed)
 
     @property
@@ -143,7 +151,10 @@ class Rankings(SceneChoice):
 
     @override
     def stages(self, inputs: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return each choice of the best of what is left; those inside a tie are left out."""
+        """Return each choice of the best remaining option.
+
+        Choices inside a tie are left out.
+        """
         inside = inputs > -np.inf
         alone = (answers[:, None, :] == answers[:, :, None]).sum(axis=-1) == 1
         unit, option = np.nonzero(inside & alone & (answers < answers.max(axis=1, keepdims=True)))
@@ -154,7 +165,10 @@ class Rankings(SceneChoice):
 
 
 def _left(z: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Return ``log sum exp(z)`` over the options ranked no better than each: (..., option)."""
+    """Return ``log sum exp(z)`` over the options ranked no better than each.
+
+    Shape (..., option).
+    """
     order = np.argsort(ranks, axis=-1, kind="stable")
     sorted_ranks = np.take_along_axis(ranks, order, axis=-1)
     places = np.broadcast_to(order, z.shape)

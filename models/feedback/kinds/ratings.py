@@ -1,4 +1,4 @@
-"""Ratings: each item given one of a few grades."""
+"""Ratings: one of several ordered grades for each item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -22,7 +22,9 @@ MOST_GRADES = 10
 
 @dataclass(frozen=True, eq=False)
 class Ratings(ItemChoice):
-    """One of some grades for each item: ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items.
+    """Ratings: one of several ordered grades for each item.
+
+    ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items.
 
     The ordered logistic model (McCullagh 1980). Cut points have the prior under which the grades of an item of average
     worth are Dirichlet(1, ..., 1), as independent sticks ``v_k ~ Beta(1, K - k)`` broken off what is left; ``s_h`` is the
@@ -85,12 +87,18 @@ class Ratings(ItemChoice):
 
     @override
     def unsaid(self) -> np.ndarray:
-        """Return which items have no grade, (item,) of bool; ``NA`` is missing unless it is a grade."""
+        """Return which items have no grade: (item,) of bool.
+
+        ``NA`` is missing unless it is a grade.
+        """
         names = self.table.column(self.column).names
         return np.array([*(t in MISSING and self._place(t) < 0 for t in names.vocabulary or ()), True])[names.values]
 
     def _place(self, text: str) -> int:
-        """Return the place of a text among the grades, -1 for none; ``2.0`` is also read as ``2``, true and false as 1 and 0."""
+        """Return the place of a text among the grades, -1 for none.
+
+        ``2.0`` is also read as ``2``, ``true`` as 1 and ``false`` as 0.
+        """
         if text in self.grades:
             return list(self.grades).index(text)
         short, wanted = (
@@ -106,7 +114,10 @@ class Ratings(ItemChoice):
 
     @override
     def rewards(self, valuation: Valuation, h: int) -> np.ndarray:
-        """Return ``r_h`` (unit,), equal to the last bit where all are equal up to rounding."""
+        """Return ``r_h`` of each graded item: (unit,).
+
+        Rewards that are all equal up to rounding are made equal to the last bit.
+        """
         rewards = super().rewards(valuation, h)
         return np.full_like(rewards, rewards[0]) if all_equal(rewards, self.errors(valuation, h)) else rewards
 
@@ -133,7 +144,10 @@ class Ratings(ItemChoice):
         return of_item + float((of_mean * self.counts).sum() / self.counts.sum())
 
     def _less_mean(self, values: np.ndarray) -> np.ndarray:
-        """Return values less their mean over the graded items, each counted as often as it was graded."""
+        """Return values less their mean over the graded items: (unit,).
+
+        Each item counts as often as it was graded.
+        """
         if self.counts is None:
             return less_their_mean(values[None], self.inside[None])[0]
         apart = values - values[0]

@@ -22,7 +22,9 @@ MOST_CELLS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Rewards(ClosedForm):
-    """The reward seen: ``y ~ Normal(r_h, sigma)``, ``sigma^2 ~ InverseGamma(a, b)``, integrated per hypothesis.
+    """Rewards: the reward of an item, observed with normal noise.
+
+    ``y ~ Normal(r_h, sigma)``, ``sigma^2 ~ InverseGamma(a, b)``; sigma is integrated out under each hypothesis.
 
     With S the sum of ``(y - r_h)^2`` over n items, the log evidence is
     ``lgamma(a + n/2) - lgamma(a) + a log b - (n/2) log(2 pi) - (a + n/2) log(b + S/2)``
@@ -135,7 +137,10 @@ class Rewards(ClosedForm):
         rng: np.random.Generator,
         lead: int | None = None,
     ) -> Check:
-        """Check the largest mean residual over cells, in standard errors; sigma cancels, so it cannot absorb misfit."""
+        """Check the largest mean residual over cells, in standard errors.
+
+        Sigma cancels, so an inferred sigma cannot absorb misfit.
+        """
         cell, _ = self.cells(valuation, evidence.classes)
         size, counts = np.bincount(cell, self.counts), 1.0 if self.counts is None else self.counts
         n, cells = evidence.n_items, len(size)

@@ -1,4 +1,4 @@
-"""Stops: a human stopped this, or let it go on."""
+"""Stops: whether a human stopped the agent."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,9 @@ from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 @dataclass(frozen=True, eq=False)
 class Stops(ItemChoice):
-    """True where a human stopped this: ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``.
+    """Stops: true where a human stopped the agent.
+
+    ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``
 
     Stopping is failing on purpose, a noisy choice between the two (the off-switch of Hadfield-Menell et al. 2017), so stops
     say where failing lies. ``s_h`` is the root mean square of ``r_h - u_h`` over the items.
@@ -45,7 +47,10 @@ class Stops(ItemChoice):
 
     @override
     def input_error(self, block: Block, h: int) -> np.ndarray | float:
-        """Bound the rounding errors of reward, failure line and difference: (option, scene), or 0.0."""
+        """Bound the rounding error of `inputs`: (option, scene), or 0.0.
+
+        The bound covers reward, failure line and their difference.
+        """
         unequal = block.unequal(h)
         exact = isinstance(unequal, float) and unequal == 0.0
         return 0.0 if exact else unequal / 2 + EPS * np.abs(self.inputs(block, h))
