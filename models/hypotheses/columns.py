@@ -12,17 +12,20 @@ from reward_hypotheses.data.table import Table
 def check_columns(views: Sequence[tuple[Table, Mapping[str, Expression]]], others: Sequence[Table] = ()) -> list[str]:
     """Say what is wrong with the columns that expressions name.
 
-    One message for each cause.
-
-    First columns that no table has, then columns that one lacks or that hold what is no number, and, where all columns
-    of an expression are good, logic on numbers.
+    One message for each cause. First come columns that no table has; then columns that one table lacks, or that hold
+    something other than numbers. Where all columns of an expression are good, logic on numbers is refused last.
 
     Parameters
     ----------
     views : sequence of (Table, dict)
-        Tables, and what is evaluated on each: what names it (for messages) -> expression.
+        Each table, with the expressions that are evaluated on it: name in messages -> expression.
     others : sequence of Table
-        Every table that has a say in which columns are boolean.
+        Further tables that determine which columns are boolean.
+
+    Returns
+    -------
+    list of str
+        The messages; empty where every column is good.
     """
     problems: list[str] = []
     wrong: set[str] = set()  # columns complained of

@@ -1,6 +1,6 @@
 """FailureJudgements: failure lines inferred from judges' answers.
 
-With `models/catastrophe` and `models/priors` the third place where human values enter.
+Human values enter here, in `models/hypotheses/failure_line` and in `models/priors`.
 """
 
 import math
@@ -91,30 +91,31 @@ def hypotheses_problems(centre: Any, spread: Any, names: Sequence[str], families
 class FailureJudgements:
     """Judges' answers about failing, item by item.
 
-    The question is: "would you rather that it crashed here, or that it did nothing?".
-
-    ``p(rather nothing) = 1 / (1 + exp(-beta (u_h - r_h(item)) / s_h))``, s_h the standard deviation of ``r_h`` over the items,
-    with ``u_h ~ Normal(centre_h, spread_h)`` in the reward units of h, and beta, the judges' rationality, lognormal. Under each
-    hypothesis the answers say where its failure line lies (`failure_line`), and what they leave open goes into the risk
-    (`risk_under_failure_judgements`).
+    The question is: "would you rather that it crashed here, or that it did nothing?". The model is
+    ``p(rather nothing) = 1 / (1 + exp(-beta (u_h - r_h(item)) / s_h))``, s_h the standard deviation of ``r_h`` over
+    the items. The prior of the failure line is ``u_h ~ Normal(centre_h, spread_h)`` in the reward units of h; the
+    judges' rationality beta is lognormal, or a given number. Under each hypothesis, the answers inform the failure
+    line (`failure_line`). The remaining uncertainty enters the risk (`risk_under_failure_judgements`).
 
     Parameters
     ----------
     table : Dataset, DataFrame or dict of arrays
         The items that were shown, with the features that hypotheses name.
     column : str
-        True where a judge would rather that the agent had done nothing, that is failed on purpose.
+        True where a judge would rather that the agent had done nothing, that is, failed on purpose.
     centre, spread : float or dict of str to float
-        Of the prior of u, one for all hypotheses or one each: a human value, and there is no default.
+        Mean and standard deviation of the prior of u, one for all hypotheses or one each. They are human values, and
+        have no default.
     source : str
         Who was asked, when, and how.
     rationality : float or dict
-        beta, or its prior, ``{"dist": "lognormal", "mu": 0, "sigma": 1}`` unless given.
+        beta, or its prior, by default ``{"dist": "lognormal", "mu": 0, "sigma": 1}``.
 
     Raises
     ------
     InputError
-        No source; a centre or spread that is no number; a column that is not of truth values; an item that is failing itself.
+        No source; a centre or spread that is no number; a column without truth values; an item that is failing
+        itself.
     """
 
     table: Any

@@ -1,6 +1,6 @@
 """The failure line: the reward of failing completely under each hypothesis.
 
-One of the two places where human values enter (the other is `models/priors`).
+Human values enter here and in `models/priors`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,15 @@ EQUAL = 1e-9
 class InSd:
     """A failure line in standard deviations of rewards: ``u_h = sd * s_h``.
 
-    The standard deviation is that of each hypothesis's own rewards.
-
-    ``s_h`` is the population standard deviation of ``r_h`` over the training items, every row that some feedback uses once,
-    or as often as its count says. A reward in other units then has its line in these units. It is no distance from the mean
-    reward: ``InSd(0)`` is 0. Of a `Linear`, ``s_h`` is the root mean square over its prior.
+    ``s_h`` is the population standard deviation of ``r_h`` over the training items: every row that some feedback
+    uses, once or as often as its count says. A reward in other units then has its failure line in these units. The
+    line is measured from a reward of 0, and not from the mean reward: ``InSd(0)`` is 0. For a `Linear`, ``s_h`` is
+    the root mean square over its prior.
 
     Parameters
     ----------
     sd : float
-        How many standard deviations; -1 where failing is as bad as a reward of one standard deviation is good.
+        Number of standard deviations. With -1, failing is as bad as a reward of one standard deviation is good.
 
     Raises
     ------
@@ -58,14 +57,12 @@ type Line = float | Expression | InSd | None
 class FailureLine:
     """The reward of failing completely under each hypothesis.
 
-    Each value is in the reward units of its hypothesis.
-
     Attributes
     ----------
     values : tuple of float, Expression or None
-        One for each hypothesis; an expression gives a value for each scene. None for a hypothesis with continuous weights
-        of which nobody said what failing is worth: it says nothing about what is catastrophic. `InSd` until the training
-        items are known (`models.spreads`).
+        One for each hypothesis, in its own reward units; an expression gives a value for each scene. None for a
+        hypothesis with continuous weights and without a line: no item is catastrophic under that hypothesis. `InSd`
+        until the training items are known (`models/weights/reward_spreads`).
     for_all : bool
         Whether one value was stated for every hypothesis, in place of one for each.
     """

@@ -133,7 +133,7 @@ class Fitted(Reward):
     def on_test(self, n_draws: int) -> "Drawn":
         """Return draws for an agent, and independent draws for the truth.
 
-        As many draws for what is true as for an agent that acts by the family, at most `n_draws`.
+        There are as many draws for the truth as for an agent that acts by the family, at most `n_draws` each.
         """
         half = len(self.weights[self.agent_draws])
         n = max(1, min(n_draws, half))

@@ -60,37 +60,39 @@ def combination(features: Sequence[Expression], coefficients: Any) -> Combinatio
 class Linear(Reward):
     """A reward linear in features, with unknown weights.
 
-    ``r_w(item) = sum_k w_k phi_k(item) / sd_k``
+    ``r_w(item) = sum_k w_k phi_k(item) / sd_k``. A linear reward is one hypothesis, whose weights are integrated out.
+    Feedbacks share the weights, so their likelihoods multiply inside the integral. Each feature is divided by its
+    unit: by default, the population standard deviation of the feature over the fitted rows, so that a weight means
+    the same in every unit.
 
-    One hypothesis, whose weights are integrated out: feedbacks multiply inside the integral, for they share them. Each
-    feature is divided by its unit. Unless one is given, that is the population standard deviation of the feature over
-    the rows that were fitted, so that a weight means the same in every unit.
+    A feature that is equal in every fitted row has no standard deviation, and needs a unit of its own. Training then
+    says nothing about its weight (except through kinds that compare with failing), and the weight keeps its prior. An
+    intercept is the feature ``"1"`` with a unit. A constant for one alternative is a feature such as
+    ``"where(is_bus, 1, 0)"``.
 
-    A feature that is the same in every row fitted has no such standard deviation. It may stand with a unit of its own:
-    training then says nothing about its weight (or, of kinds that compare with failing, what it says), and what training
-    does not say keeps its prior. An intercept is the feature ``"1"``, and its unit is its own size. A constant of an
-    alternative is a feature such as ``"where(is_bus, 1, 0)"``.
-
-    A hundred features on rankings of 36 races of 40 take less than 30 s (``make bench``). On the sphere with a rationality that is given as a number,
-    sequential Monte Carlo takes over beyond some 40 features, and takes minutes.
+    A hundred features on rankings of 36 races of 40 take less than 30 s (``make bench``). On the sphere with a
+    rationality that is given as a number, sequential Monte Carlo takes over beyond some 40 features, and takes
+    minutes.
 
     Parameters
     ----------
     features : sequence of str
         Expressions over columns; a number is an intercept.
     prior : "sphere" or {"normal": sd}
-        Uniform over directions, weights of length 1, and how rational the human is stays a nuisance of its own; or
-        independent ``Normal(0, sd)``, whose length is the rationality (then ``s = 1`` and ``beta = 1`` in every kind).
+        "sphere": weights of length 1, uniform over directions; the rationality of the human remains a separate
+        nuisance. ``{"normal": sd}``: independent ``Normal(0, sd)``; the length of the weights is the rationality
+        (``s = 1`` and ``beta = 1`` in every kind).
     source : str
         Why these features and this prior: they are a human value.
     unit : dict of str to float, optional
-        By feature, as it is written: what it is divided by in place of its standard deviation, in its own units.
+        Unit by feature, as the feature is written: the divisor in place of the standard deviation, in the feature's
+        own units.
 
     Raises
     ------
     InputError
-        No features, one that does not parse or stands twice, another prior, no source, a unit that is not positive or is
-        of no feature.
+        No features, a feature that does not parse or stands twice, another prior, no source, a unit that is not
+        positive or has no feature.
     """
 
     continuous: ClassVar[bool] = True

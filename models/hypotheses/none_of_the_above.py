@@ -37,18 +37,18 @@ class Indifferent(Reward):
 class Unmodelled(Indifferent):
     """None of the other hypotheses: labels follow a rule that nobody listed.
 
-    Items that all other hypotheses predict alike are one *cell*. Each has its own probability of a true label,
-    ``theta_cell ~ Beta(c, c)``, noise and all, so that k true labels among n have the evidence
+    Items that all other hypotheses predict alike are one *cell*. Each cell has its own probability of a true label,
+    ``theta_cell ~ Beta(c, c)``, which includes the noise. The evidence of k true labels among n is
     ``B(c + k, c + n - k) / B(c, c)``, multiplied over cells (Beta-Bernoulli; Bernardo and Smith 1994, 5.2).
 
-    It has no reward and no failure line, so no agent can act by it. Where it is true, an item of a cell that was seen is
-    taken to be worse than failing with probability ``1 - E[theta_cell | labels]``: labels do not tell equal to failing from
-    worse. Of other cells it knows nothing, and the probability is 1/2.
+    The hypothesis has no reward and no failure line, so no agent can act by it. If it is true, an item of a seen cell
+    is worse than failing with probability ``1 - E[theta_cell | labels]``: labels do not tell items equal to failing
+    from worse items. In other cells, the probability is 1/2.
 
     Parameters
     ----------
     concentration : float
-        c, from 1e-6 to 1e6: 1 is uniform; below 1 expects cells to be nearly all true or nearly all false.
+        c, from 1e-6 to 1e6. 1 is uniform; below 1, most cells are expected to be nearly all true or nearly all false.
     source : str
         Why this c: it is a human value.
 

@@ -21,15 +21,15 @@ CELLS = 1_000_000  # chances that are held at once
 class Boltzmann(Policy):
     """Draw one hypothesis, then choose with probability ``softmax(beta r_h / s_h)``.
 
-    ``s_h`` is that of choices on the table acted on (`within_scene_scale`), so beta means the same at every reward
-    scale; a hypothesis whose rewards are all equal chooses at chance.
+    ``s_h`` is the scale of choices on the table acted on (`within_scene_scale`), so beta means the same at every
+    reward scale. A hypothesis whose rewards are all equal chooses at chance.
 
     Parameters
     ----------
     beta : float or "inferred"
-        Rationality, 0 (chance) or more; or averaged over what the agent's own choices say of it under each hypothesis,
-        with the s_h that was stored with them (the agent is then one that was read: a tree whose feedback has a
-        rationality, the first such feedback if there are several).
+        Rationality, 0 (chance) or more. With "inferred", the choices are averaged over the posterior of beta from the
+        agent's own choices under each hypothesis, with the ``s_h`` stored with them. The agent must then be read from
+        a tree with such feedback; the first feedback with a rationality is used.
     abstain : bool
         Whether failing is one more choice, worth ``u_h``.
     """

@@ -8,10 +8,10 @@ from reward_hypotheses.models.policies.base import Maximising
 
 @dataclass(frozen=True)
 class Commit(Maximising):
-    """Draw one hypothesis from the weights for the whole deployment, then maximise it.
+    """Draw one hypothesis for the whole deployment, then maximise it.
 
-    Ties are split uniformly. Abstaining (where the agent may) is among them when the best option is worth as much as
-    failing.
+    Ties are split uniformly. Where the best option is worth as much as failing, abstaining (if the agent may) is one
+    of the tied choices.
     """
 
     sentence: ClassVar[str] = (

@@ -20,12 +20,13 @@ CELLS = 400_000  # rewards sorted at once
 class Cvar(Maximising):
     """Maximise the conditional value at risk over hypotheses.
 
-    The policy maximises the mean reward over the worst hypotheses, which have a share ``tail`` of the weight.
+    The policy maximises the mean reward over the worst hypotheses, which have a share ``tail`` of the weight:
+    ``CVaR(o) = max_t t - E_i[(t - r_i(o))^+] / tail = (1 / tail) sum_i q_i r_i(o)``. Here q takes the weights from
+    the lowest reward up until they add up to the tail, the last in part (Rockafellar and Uryasev 2000). ``tail = 1``
+    is `Expected`.
 
-    ``CVaR(o) = max_t t - E_i[(t - r_i(o))^+] / tail = (1 / tail) sum_i q_i r_i(o)``, q taking the weights from the lowest
-    reward up until they add up to the tail, the last in part (Rockafellar and Uryasev 2000). ``tail = 1`` is `Expected`. It
-    adds up rewards of different hypotheses, and compares them, which sets an exchange rate: a human value too. Of a hypothesis
-    with continuous weights every draw stands for itself.
+    The policy adds up and compares rewards of different hypotheses, which sets an exchange rate between them: a human
+    value. For a hypothesis with continuous weights, every draw counts as a hypothesis.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ from reward_hypotheses.models.policies.view import View, greatest
 class Expected(Maximising):
     """Maximise ``sum_i w_i r_i`` in every scene; ties are split uniformly.
 
-    Adding up rewards of different hypotheses says how much of one is worth how much of another: a human value too.
-    Sums are equal up to 1e-9 of ``sum_i w_i |r_i|`` at that option, for the weights are no better than that.
+    The sum sets an exchange rate between rewards of different hypotheses: a human value. Two sums are equal up to
+    1e-9 of ``sum_i w_i |r_i|`` at that option, because the weights are no more exact.
     """
 
     draws_one: ClassVar[bool] = False

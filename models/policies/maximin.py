@@ -17,10 +17,11 @@ from reward_hypotheses.models.policies.view import View, greatest
 class Maximin(Maximising):
     """Maximise the lowest reward over the credible hypotheses.
 
-    ``min_i r_i`` is over the smallest set of most probable hypotheses that has the credible mass. Hypotheses tied
-    with the last are included.
+    The credible hypotheses are the smallest set of most probable hypotheses that has the credible mass. Hypotheses
+    tied with the last are included.
 
-    It compares rewards of different hypotheses as they stand, which sets an exchange rate between them: a human value too.
+    The policy compares rewards of different hypotheses without rescaling them, which sets an exchange rate between
+    them: a human value.
 
     Parameters
     ----------

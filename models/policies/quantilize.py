@@ -19,20 +19,22 @@ FEW = 64
 class Quantilize(Policy):
     """Draw one hypothesis, then an option from its best q share.
 
-    The option is drawn from the base distribution, restricted to that share.
+    The option is drawn from the base distribution, restricted to the best options by that hypothesis (Taylor 2016).
+    Options are taken from the best down until their base mass is q; the boundary option is taken in part, and tied
+    options alike. An option is then at most 1/q times as likely as under the base, and so is a catastrophe, whichever
+    hypothesis is true. ``q = 1`` is the base, and for q near 0 the policy is `Commit`.
 
-    Options are taken from the best down until their base mass is q, the boundary option in part, tied ones alike (Taylor
-    2016). An option is then at most 1/q times as likely as under the base, and so is a catastrophe, whatever is true.
-    ``q = 1`` is the base, and towards 0 it is `Commit`. An agent that may abstain does so in place of an option that it
-    finds worse than failing, and half of the time in place of one that is just as good; abstaining has no share of the base.
+    An agent that may abstain does so in place of an option that it finds worse than failing, and with probability 1/2
+    in place of an option as good as failing. Abstaining has no share of the base.
 
     Parameters
     ----------
     q : float
         The best share, above 0 and up to 1.
     base : "uniform"
-        Every available option alike.
+        Every available option is equally likely.
     abstain : bool
+        Whether failing is one more choice, worth ``u_h``.
     """
 
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"q": 0.1}, {"q": 0.25})

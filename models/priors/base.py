@@ -17,15 +17,16 @@ from reward_hypotheses.models.inference.special import log_normalised, normalise
 class Prior(ABC):
     """Weights ``pi_h`` over the hypotheses.
 
-    A subclass writes one equation, `log_weights`. Compose with operators: ``prior ** a`` has weights proportional to
-    ``pi_h^a``, ``p * q`` to ``p_h q_h`` (a logarithmic pool of two).
+    A subclass writes one equation, `log_weights`. Operators compose priors: ``prior ** a`` has weights proportional
+    to ``pi_h^a``, and ``p * q`` has weights proportional to ``p_h q_h`` (a logarithmic pool of two).
 
     Attributes
     ----------
     source : str or None
-        Who was asked, when and how. Somebody's own values need one; a foil to compare with does not.
+        Who was asked, when and how. Stated human values need a source; a baseline needs none.
     strength : float or None
-        How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``. None: the weights are fixed.
+        How many judgements the weights are worth: ``pi ~ Dirichlet(strength * weights)``. None: the weights are
+        fixed.
     label : str or None
         The judge's name, where it has one.
     """
@@ -243,9 +244,8 @@ def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarra
 class Powered(Prior):
     """A power of a prior: ``pi_h^a``, normalised.
 
-    a > 1 sharpens, a < 1 flattens, and 0 gives equal weights (``0^0 = 1``).
-
-    A strength s becomes ``s / a^2``: to first order, ``a log pi`` then varies as much as it should.
+    a > 1 sharpens, a < 1 flattens, and 0 gives equal weights (``0^0 = 1``). A strength s becomes ``s / a^2``: to
+    first order, the spread of ``a log pi`` is then a times that of ``log pi``.
     """
 
     prior: Prior
@@ -345,10 +345,8 @@ def _refuse_sampled(prior: Prior) -> None:
 def log_pool(priors: Sequence[Prior], weights: Sequence[float]) -> Prior:
     """Pool opinions logarithmically: ``prod_k pi_kh^a_k``, normalised.
 
-    The weights a_k are normalised first.
-
-    Externally Bayesian: evidence that all accept moves the pool as it moves each of them, so nobody is re-weighted by
-    how well they predicted (Genest and Zidek 1986).
+    The weights a_k are normalised first. The pool is externally Bayesian: evidence that all judges accept updates the
+    pool as it updates each judge, and no judge gains weight by predicting well (Genest and Zidek 1986).
     """
     shares = pool_shares(priors, weights)
     powers = [prior**share for prior, share in zip(priors, shares, strict=True) if share > 0]

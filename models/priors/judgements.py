@@ -59,16 +59,19 @@ class Judgements(KnownByDraws):
 
     The question is: "which of the two is likelier to be what people mean?".
 
-    A hierarchical Bradley-Terry model with graded answers. Log-worths of all judges ``m_h ~ Normal(0, spread)``, of judge k
-    ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``; an answer of judge k about
-    (left, right) follows an ordered logistic of ``m_k,left - m_k,right`` with the symmetric cut points ``-c2, -c1, c1, c2``:
-    equal between ``-c1`` and ``c1``, much beyond ``c2``. ``log c1 ~ Normal(log 0.5, 0.75)``,
-    ``log (c2 - c1) ~ Normal(log 1.5, 0.75)``. (Bradley and Terry 1952; Tutz 1986 and Agresti 1992 for graded answers.)
+    The model is a hierarchical Bradley-Terry model with graded answers (Bradley and Terry 1952; Tutz 1986 and Agresti
+    1992 for graded answers). The shared log-worths are ``m_h ~ Normal(0, spread)``, those of judge k
+    ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``. An answer of judge k
+    about (left, right) follows an ordered logistic of ``m_k,left - m_k,right`` with the symmetric cut points
+    ``-c2, -c1, c1, c2``: "equal" between ``-c1`` and ``c1``, "much" beyond ``c2``.
+    ``log c1 ~ Normal(log 0.5, 0.75)``, ``log (c2 - c1) ~ Normal(log 1.5, 0.75)``.
 
-    The values are ``pi = softmax(m)`` and their weights ``E[pi | answers]``; what the answers leave open of pi, the
-    disagreement of the judges among it, is in the interval of every risk. Inferred by Laplace's approximation and importance
-    sampling, by sequential Monte Carlo where that is not to be trusted (Pareto k-hat above 0.7, or draws that are worth less
-    than an eighth of their number), from a fixed seed: the same answers give the same weights, in whichever order they come.
+    The values are ``pi = softmax(m)``, and their weights are ``E[pi | answers]``. The remaining uncertainty about pi,
+    including the judges' disagreement, enters the interval of every risk.
+
+    Inference is by Laplace's approximation and importance sampling. Sequential Monte Carlo replaces them where they
+    cannot be trusted: a Pareto k-hat above 0.7, or draws that are worth less than an eighth of their number. The seed
+    is fixed, so the same answers in any order give the same weights.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ class Judgements(KnownByDraws):
     source : str
         Who was asked, when, and how.
     spread : float
-        s, nats: how far apart worths may be before anybody is asked. With 2, the odds between two hypotheses are within
+        Prior standard deviation of a log-worth, nats. With 2, the odds between two hypotheses are within
         ``exp(1.96 * 2 * sqrt(2))``, about 250 to 1, with probability 95 %.
     disagreement : float
         Scale of tau, nats.
@@ -86,8 +89,8 @@ class Judgements(KnownByDraws):
     Raises
     ------
     InputError
-        What is wrong with each row, no source, a scale that is not positive. When weighed: an answer about a hypothesis that
-        there is not.
+        An error in a row, a missing source, a scale that is not positive. When weighed: an answer about an unknown
+        hypothesis.
     """
 
     answers: Any

@@ -17,16 +17,17 @@ from reward_hypotheses.models.priors.base import Prior, pool_shares
 
 @dataclass(frozen=True)
 class LinearPool(Prior):
-    """``pi_h = sum_k a_k pi_kh``, the weights a_k of the judges normalised.
+    """A mean of judges' priors: ``pi_h = sum_k a_k pi_kh``.
 
-    The data re-weight the judges by how well they predicted: the posterior is ``sum_k a_k m_k w_k / sum_k a_k m_k``
-    with ``m_k = sum_h pi_kh L_h``. Judges with a strength are uncertain each by themselves.
+    The weights a_k of the judges are normalised. The data re-weight the judges by how well they predicted: the
+    posterior is ``sum_k a_k m_k w_k / sum_k a_k m_k`` with ``m_k = sum_h pi_kh L_h``. Each judge with a strength has
+    an uncertainty of their own.
 
     Parameters
     ----------
     priors : sequence of Prior
     weights : sequence of float, optional
-        One a prior; equal unless given.
+        One a prior; equal by default.
     """
 
     priors: Sequence[Prior]

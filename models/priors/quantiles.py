@@ -29,8 +29,8 @@ class Elicitation:
     stated, fitted : dict of str to dict of float to float
         Quantiles by hypothesis and probability: as stated, and of the Dirichlet.
     misfit : float
-        The greatest difference between a quantile stated and fitted: a Dirichlet has one strength for all hypotheses, and its
-        weights add up to 1, so that it cannot have whatever quantiles somebody states.
+        The greatest difference between a stated and a fitted quantile. A Dirichlet has one strength for all
+        hypotheses, and its weights add up to 1, so it cannot fit arbitrary quantiles.
     """
 
     prior: Elicited
@@ -54,26 +54,30 @@ class Elicitation:
 def elicit(quantiles: Mapping[str, Mapping[float, float]], source: str, label: str | None = None) -> Elicitation:
     """Return the Dirichlet prior nearest to stated quantiles of weights.
 
-    A statement is, for example, "the weight of flags is below 0.6 with 5 %, below 0.95 with 95 %".
-
-    The weight of h under ``Dirichlet(s w)`` is ``Beta(s w_h, s (1 - w_h))``; s and w minimise the sum of squared differences
-    between the quantiles stated and those of these betas (Gauss-Newton steps from their means and spreads).
+    A statement is, for example, "the weight of flags is below 0.6 with 5 %, below 0.95 with 95 %". The weight of h
+    under ``Dirichlet(s w)`` is ``Beta(s w_h, s (1 - w_h))``; s and w minimise the sum of squared differences between
+    the stated quantiles and those of these betas (Gauss-Newton steps).
 
     Parameters
     ----------
     quantiles : dict of str to dict of float to float
-        For every hypothesis, probability -> the weight below which theirs is with that probability:
-        ``{"flags": {0.05: 0.6, 0.95: 0.95}, "red paint": {0.5: 0.15}}``. Of a hypothesis of which nothing was said an empty
-        dict. In all at least as many quantiles as hypotheses, and two of one of them.
+        For every hypothesis, probability -> the quantile of its weight at that probability:
+        ``{"flags": {0.05: 0.6, 0.95: 0.95}, "red paint": {0.5: 0.15}}``. An empty dict for a hypothesis without a
+        statement. In total at least as many quantiles as hypotheses, and two for at least one hypothesis.
     source : str
         Who was asked, when, and how.
     label : str, optional
         The judge's name.
 
+    Returns
+    -------
+    Elicitation
+        The prior, the quantiles as stated and as fitted, and their largest difference.
+
     Raises
     ------
     InputError
-        No source; probabilities or weights that are not between 0 and 1, or do not rise together; too few.
+        No source; probabilities or weights that are not between 0 and 1, or do not rise together; too few quantiles.
     """
     problems = _problems(quantiles)
     if not isinstance(source, str) or not source.strip():

@@ -40,13 +40,13 @@ class Rational(ScoreChecked):
     Parameters
     ----------
     rationality : float or dict
-        beta, a positive number; or its prior, ``{"dist": "lognormal", "mu": 0, "sigma": 1}`` unless given, and it is
-        inferred, under each hypothesis, by quadrature to 1e-8 nats.
+        beta, a positive number; or its prior, by default ``{"dist": "lognormal", "mu": 0, "sigma": 1}``. Under a
+        prior, beta is inferred under each hypothesis, by quadrature to 1e-8 nats.
     scale : {"unit", "raw"}
-        ``s_h``: the spread of r_h over the fitted data, so that beta means the same at every reward scale and results do
-        not change when rewards are rescaled; or 1, and the reward's units matter.
+        With "unit", ``s_h`` is the spread of r_h over the fitted data: beta means the same at every reward scale, and
+        rescaling rewards changes no result. With "raw", ``s_h`` is 1, and the reward's units matter.
     human : str, optional
-        The person who answered: feedbacks of the same human share one beta, ``<human>_rationality``.
+        The person who answered. Feedbacks of the same human share one beta, ``<human>_rationality``.
     """
 
     integrated: ClassVar[str] = "by quadrature"

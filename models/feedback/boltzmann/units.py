@@ -17,10 +17,9 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 class SceneChoice(Rational):
     """Kinds about the options of a scene.
 
-    Only differences of rewards within a scene matter.
-
-    ``s_h`` is the root of the mean, over scenes with at least two available options, of the population variance of r_h
-    among them; an option that *is* failing is worth u_h, and is left out of it.
+    Only differences of rewards within a scene matter. ``s_h`` is the root of the mean, over scenes with at least two
+    available options, of the population variance of r_h among these options. An option that *is* failing is worth
+    u_h, and does not enter ``s_h``.
     """
 
     def __post_init__(self) -> None:

@@ -16,17 +16,17 @@ from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
 class Choices(OneOfOptions, SceneChoice):
     """Choices: the column marks the option chosen in each scene.
 
-    ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``
+    ``p(o) = exp(beta r_h(o) / s_h) / sum over available options``, Luce's choice rule (Luce 1959); of two options,
+    the model of Bradley and Terry (1952).
 
-    Luce's choice rule (Luce 1959); of two options, Bradley and Terry's (1952). ``s_h`` is the root of the mean, over scenes
-    with at least two available options, of the population variance of r_h among them; an option that *is* failing is
-    worth u_h, and is left out of it.
+    ``s_h`` is the root of the mean, over scenes with at least two available options, of the population variance of
+    r_h among these options. An option that *is* failing is worth u_h, and does not enter ``s_h``.
 
     Parameters
     ----------
     table, column, missing, name
-        As for every feedback; the table has options, and the column holds true (or 1) for one available option of every
-        scene.
+        As for every feedback. The table has options, and the column holds true (or 1) for one available option of
+        every scene.
     rationality, scale
         As for every rational kind.
     """

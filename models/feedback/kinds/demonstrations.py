@@ -31,18 +31,20 @@ AT_ONCE = 8_000_000  # action values held at once
 class Demonstrations(TrajectorySteps):
     """Demonstrations: steps of somebody who plans in an MDP.
 
-    Each step is one choice among actions: ``p(a | s) = softmax_a(beta Q_h(s, a) / s_h)``.
+    Each step is one choice among actions: ``p(a | s) = softmax_a(beta Q_h(s, a) / s_h)``, with
+    ``Q_h(s, a) = r_h(s) + discount * sum_s' P(s' | s, a) V_h(s')``. The planner ``"optimal"`` errs now but expects
+    not to err later: ``V = max_a Q`` (Ramachandran and Amir 2007). The planner ``"soft"`` expects to err later too:
+    ``V = (s_h/beta) log sum_a exp(beta Q / s_h)`` (Ziebart 2010; discount below 1).
 
-    ``Q_h(s, a) = r_h(s) + discount * sum_s' P(s' | s, a) V_h(s')``, with ``V = max_a Q`` for the planner ``"optimal"``, who
-    errs now but expects not to (Ramachandran and Amir 2007), and ``V = (s_h/beta) log sum_a exp(beta Q / s_h)`` for
-    ``"soft"``, who knows better (Ziebart 2010; discount below 1). ``s_h`` is the population standard deviation of r_h over
-    the MDP's states. A reward that is equal in every state, such as -1 for every step, has none. Where episodes end, it
-    still makes returns differ: its ``s_h`` is its absolute value (1 if raw). Where no episode ends, and for a reward of 0,
-    the hypothesis predicts at chance. Steps in states where the episode has ended are not scored: nothing is chosen there.
+    ``s_h`` is the population standard deviation of r_h over the MDP's states. A reward that is equal in every state,
+    such as -1 for every step, has none. Where episodes end, such a reward still makes returns differ: its ``s_h`` is
+    its absolute value (1 if raw). Where no episode ends, and for a reward of 0, the hypothesis predicts at chance.
+    Steps in states where the episode has ended are not scored, because nothing is chosen there.
 
-    Demonstrations are silent between hypotheses whose advantages ``(Q - max_a Q) / s_h`` agree in every state visited. With
-    the soft planner, they are silent between hypotheses whose ``r / s_h`` agree in every state that can be reached from
-    these (up to a constant where no episode ends), for the advantages then agree at every beta.
+    Demonstrations are silent between hypotheses whose advantages ``(Q - max_a Q) / s_h`` agree in every visited
+    state. With the soft planner, they are silent between hypotheses whose ``r / s_h`` agree in every state that can
+    be reached from the visited states (up to a constant where no episode ends), because the advantages then agree at
+    every beta.
 
     Parameters
     ----------
@@ -51,18 +53,19 @@ class Demonstrations(TrajectorySteps):
     trajectories : list of lists of (state, action), or table
         States and actions by name or number; or a table with columns ``trajectory``, ``step``, ``state``, ``action``.
     planner : {"optimal", "soft"}
-        Whether the demonstrator expects to choose optimally from the next step on, or as noisily as now. With "soft" Q
-        depends on beta, so that the integral over beta plans anew at some hundreds of values: several hundred times as long.
+        Whether the demonstrator expects to choose optimally from the next step on, or as noisily as now. With "soft",
+        Q depends on beta, so the integral over beta plans anew at some hundreds of values and takes several hundred
+        times as long.
     count : str or sequence of int, optional
-        How often each trajectory was made, independently: one number a trajectory, or the column of their table that holds
-        the number, constant within a trajectory.
+        How often each trajectory was made, independently: one number a trajectory, or the column of their table that
+        holds the number, constant within a trajectory.
     rationality, scale, human, name
         As for every rational kind.
 
     Raises
     ------
     InputError
-        Trajectories that cannot be, naming trajectory and step; another planner; "soft" at discount 1; no step that is
+        An impossible trajectory, naming trajectory and step; another planner; "soft" at discount 1; no step that is
         scored.
     """
 

@@ -26,12 +26,10 @@ SOFT = 1e-30  # noise that stands for none while sampling looks for what is poss
 class Labels(ClosedForm):
     """Labels: true where the item is better than failing, ``r_h > u_h``.
 
-    A label is flipped with probability eps.
-
-    With ``noise = (a, b)``, eps ~ Beta(a, b) restricted to eps < 1/2 ("labels are right more often than wrong"; else a
-    rule that is wrong everywhere beats one that is right for 80 %), and the evidence of k wrong among n is
-    ``B(1/2; a + k, b + n - k) / B(1/2; a, b)``, B the incomplete beta function. With a number, eps is fixed:
-    ``eps^k (1 - eps)^(n - k)``.
+    A label is flipped with probability eps. With ``noise = (a, b)``, eps ~ Beta(a, b) restricted to eps < 1/2: labels
+    are right more often than wrong. (Without the restriction, a rule that is wrong everywhere beats a rule that is
+    right for 80 %.) The evidence of k wrong labels among n is ``B(1/2; a + k, b + n - k) / B(1/2; a, b)``, B the
+    incomplete beta function. With a number, eps is fixed, and the evidence is ``eps^k (1 - eps)^(n - k)``.
 
     Parameters
     ----------

@@ -35,42 +35,43 @@ from reward_hypotheses.models.mdp.occupancy import behaviour
 class Proxy(OneOfOptions):
     """Proxy: the reward that a designer wrote for an intended world.
 
-    ``p(chosen | r_h) = softmax_c(beta E[r_h of what candidate c would do] / s_h)``
+    ``p(chosen | r_h) = softmax_c(beta E[r_h of what candidate c would do] / s_h)``: inverse reward design
+    (Hadfield-Menell et al. 2017). A designer writes a proxy for its effect in the intended world. The proxy is
+    evidence of the reward wanted there, and is not taken literally elsewhere.
 
-    Inverse reward design (Hadfield-Menell et al. 2017): a designer writes a proxy for its effect in the world that the
-    designer had in mind. The proxy is evidence of the reward wanted there, not a reward to be taken literally elsewhere. In
-    a table with options, ``E`` is the mean over scenes of r_h of the option that the proxy would choose; in an MDP, the
-    expected discounted return under r_h of the proxy's optimal policy. Ties of a proxy, options of equal reward up to
-    rounding, are split uniformly. ``s_h`` is the population standard deviation of E over the candidates; a hypothesis under
-    which they all do equally well predicts at chance.
+    In a table with options, ``E`` is the mean over scenes of r_h of the option that the candidate would choose. In an
+    MDP, ``E`` is the expected discounted return under r_h of the candidate's optimal policy. Options with equal
+    reward by a candidate, up to rounding, are chosen uniformly. ``s_h`` is the population standard deviation of E
+    over the candidates. A hypothesis under which all candidates do equally well predicts at chance.
 
-    Candidates that behave alike are merged: in a table those that choose the same options with the same probabilities, to
-    1e-9 in every scene; in an MDP those that spend the same time in every state, to 1e-9 of it. An option that *is* failing
-    is chosen only where a scene has no other; it is worth u_h.
+    Candidates that behave alike are merged. In a table, they choose the same options with the same probabilities, to
+    1e-9, in every scene; in an MDP, they spend the same time in every state, to 1e-9 of that time. An option that
+    *is* failing is worth u_h, and is chosen only where a scene has no other option.
 
-    A proxy is silent between hypotheses under which the candidates do equally well in proportion, up to a constant.
+    A proxy is silent between hypotheses whose E agree over the candidates, up to a positive factor and a constant.
 
     Parameters
     ----------
     table : table, or MDP
-        The world that the designer had in mind: a table with options, or an `MDP`.
+        The intended world: a table with options, or an `MDP`.
     chosen : str
         The candidate that was written.
     candidates : dict of str to str
         The alternatives, name -> expression over the table's columns, or over the features of the states.
     start : optional
-        In an MDP, where episodes start: a state, weights by name, or an array (state,); unless given, any state that has not
-        ended, each as likely.
+        In an MDP, where episodes start: a state, weights by name, or an array (state,). By default, every state that
+        has not ended is equally likely.
     count : int, optional
-        Number of designers who wrote it independently: 1 unless given. A proxy is one answer, so no column holds it.
+        Number of designers who wrote the proxy independently, 1 by default. A proxy is one answer, so no column holds
+        the count.
     rationality, scale, human, name
         As for every rational kind.
 
     Raises
     ------
     InputError
-        A candidate that does not parse, or names a missing column; fewer than two that behave differently; a
-        chosen one that is not among them; a table without options; a start that is no distribution.
+        A candidate that does not parse, or names a missing column; fewer than two candidates that behave differently;
+        a chosen candidate that is not listed; a table without options; a start that is no distribution.
     """
 
     kind: ClassVar[str] = "proxy"

@@ -23,19 +23,19 @@ LARGEST_TIE = 12
 class Rankings(SceneChoice):
     """Rankings: 1 for the best option of its scene, then 2, and so on.
 
-    The best option is chosen, then the best of the rest (Plackett-Luce).
+    The best option is chosen, then the best of the remaining options (Plackett-Luce):
+    ``p(ranking) = prod_k exp(beta r(o_k) / s_h) / sum over remaining options exp(beta r / s_h)`` (Plackett 1975).
 
-    ``p(ranking) = prod_k exp(beta r(o_k) / s_h) / sum over what is left exp(beta r / s_h)`` (Plackett 1975). Options that
-    tie have an order that was not observed, so their orders are summed over, up to twelve in a tie; a tie for the last
-    place costs nothing, so that the rest tied last is a ranking of the top k. An empty cell is an option that was not
-    ranked, and takes no part.
+    The order of tied options was not observed, so the likelihood sums over their orders, up to twelve options in a
+    tie. A tie for the last place costs nothing: a ranking of the top k has all other options tied last. An option
+    with an empty cell was not ranked, and is left out.
 
     Parameters
     ----------
     table, column, name
         As for every feedback; the table has options, and the column holds whole numbers from 1 on, or nothing.
     missing : {"error", "drop"}
-        What to do where a feature is missing; a rank that is missing is none.
+        The treatment of a missing feature; a missing rank is no error.
     rationality, scale, human
         As for every rational kind.
     """

@@ -24,11 +24,10 @@ MOST_GRADES = 10
 class Ratings(ItemChoice):
     """Ratings: one of several ordered grades for each item.
 
-    ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items.
-
-    The ordered logistic model (McCullagh 1980). Cut points have the prior under which the grades of an item of average
-    worth are Dirichlet(1, ..., 1), as independent sticks ``v_k ~ Beta(1, K - k)`` broken off what is left; ``s_h`` is the
-    standard deviation of r_h over the graded items.
+    ``logit P(y <= k) = c_k - beta r_h / s_h``, r_h centred over the graded items: the ordered logistic model
+    (McCullagh 1980). ``s_h`` is the standard deviation of r_h over the graded items. Under the prior of the cut
+    points, the grade probabilities of an item of average worth are Dirichlet(1, ..., 1). The nuisances are independent
+    sticks ``v_k ~ Beta(1, K - k)``, each the share of grade k in the probability that remains.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class Ratings(ItemChoice):
     grades : sequence of str or number
         Two to ten, the lowest first.
     rationality, scale, human
-        As for every rational kind; cut points are each feedback's own.
+        As for every rational kind. Each feedback has cut points of its own.
     """
 
     kind: ClassVar[str] = "ratings"

@@ -18,10 +18,9 @@ from reward_hypotheses.models.inference.nuisance_priors import Theta
 class Stops(ItemChoice):
     """Stops: true where a human stopped the agent.
 
-    ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``
-
-    Stopping is failing on purpose, a noisy choice between the two (the off-switch of Hadfield-Menell et al. 2017), so stops
-    say where failing lies. ``s_h`` is the root mean square of ``r_h - u_h`` over the items.
+    ``p(stop) = 1 / (1 + exp(-beta (u_h - r_h) / s_h))``. Stopping is failing on purpose, so a stop is a noisy choice
+    between failing and going on (the off-switch of Hadfield-Menell et al. 2017), and informs the failure line.
+    ``s_h`` is the root mean square of ``r_h - u_h`` over the items.
 
     Parameters
     ----------
