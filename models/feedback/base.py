@@ -14,7 +14,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.rounding import CALLABLE
 from reward_hypotheses.models.feedback.answers import Answers
 from reward_hypotheses.models.feedback.equivalence import cells, marked, sums_and_classes
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, Weighed
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance, Theta
@@ -259,13 +259,17 @@ class Feedback(Answers, ABC):
 
         The hypothesis of each replication is drawn from the weights. The leading hypothesis is `lead`, or the one
         with the greatest weight.
-
-        The statistic is the mean log likelihood, unless the kind has a sharper statistic. Data that are less likely than
-        almost all replications of the model do not come from that model.
         """
-        drawn = rng.choice(len(weights), CHECKED, p=weights)
-        observed, theta = self.observed, self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
-        lead = leader(weights, lead)
+        lead = int(np.argmax(weights)) if lead is None else lead
+        return self._check(Weighed(valuation, evidence, weights, lead), rng)
+
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
+        """Check the mean log likelihood, unless the kind has a sharper statistic.
+
+        Data that are less likely than almost all replications of the model do not come from that model.
+        """
+        drawn = over.drawn(CHECKED, rng)
+        observed, theta = self.observed, self.draws(over.evidence, np.arange(len(over.weights)), CHECKED, rng)
         units = np.arange(len(observed))
         if self.counts is not None:
             n = self.n_answers
@@ -278,15 +282,15 @@ class Feedback(Answers, ABC):
             return np.broadcast_to(each, (len(rows), len(observed))).mean(axis=1)
 
         p, at_lead, replications = 0.0, np.nan, np.empty(CHECKED)
-        for h in sorted({*drawn.tolist(), lead}):
-            inputs = np.asarray(self.at(valuation, h))[units]
+        for h in sorted({*drawn.tolist(), over.lead}):
+            inputs = np.asarray(self.at(over.valuation, h))[units]
             rows = np.flatnonzero(drawn == h)
             if rows.size:
                 theta_h = {name: values[rows, h] for name, values in theta.items()}
                 replicated = np.asarray(self.replicate(inputs, theta_h, len(rows), rng))
                 made = replications[rows] = mean_log_likelihood(inputs, rows, h, replicated)
                 p += float((made <= mean_log_likelihood(inputs, rows, h, observed) + 1e-12).sum()) / CHECKED
-            if h == lead:
+            if h == over.lead:
                 at_lead = float(mean_log_likelihood(inputs, np.arange(CHECKED), h, observed).mean())
         misfit = (
             f"no hypothesis fits {self.name}: replications are as unlikely as what was said in {p:.1%} of cases; a reward "

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from reward_hypotheses.data.numerics import numbered
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.quadrature import Integral
 
 
@@ -150,9 +151,30 @@ class Check:
 MISFIT = 0.01  # a p below it is reported as a misfit
 
 
-def leader(weights: np.ndarray, lead: int | None) -> int:
-    """Return `lead`, or the hypothesis with the greatest weight.
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The hypotheses over which a check replicates data.
 
-    Checks name that hypothesis.
+    Attributes
+    ----------
+    valuation : Valuation
+    evidence : Evidence
+    weights : ndarray (hypothesis,)
+        Posterior weights, adding up to 1.
+    lead : int
+        The hypothesis that the check names.
     """
-    return int(np.argmax(weights)) if lead is None else lead
+
+    valuation: Valuation
+    evidence: Evidence
+    weights: np.ndarray
+    lead: int
+
+    @property
+    def lead_name(self) -> str:
+        """The name of the leading hypothesis."""
+        return self.valuation.hypotheses.names[self.lead]
+
+    def drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw hypotheses from the weights: (n,) of int."""
+        return rng.choice(len(self.weights), n, p=self.weights)

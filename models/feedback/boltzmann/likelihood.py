@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from reward_hypotheses.data.numerics import distinct, row_hashes, softmax
+from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages, Steps
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance, Theta
@@ -190,19 +190,6 @@ def noisy_best(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     noisy = z + rng.gumbel(size=z.shape)
     return noisy == noisy.max(axis=-1, keepdims=True)
-
-
-def chosen_by(beta: Any, inputs: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n times with probability ``softmax(beta x)``.
-
-    The betas are (n,). Returns (n, unit, option) of bool.
-    """
-    return noisy_best(times_beta(beta, inputs, n), rng)
-
-
-def chances_of(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
-    """Return ``softmax(beta x)`` over options at betas (n,): (n, unit, option)."""
-    return softmax(times_beta(beta, inputs, n))
 
 
 def chosen_times(times: np.ndarray, chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:

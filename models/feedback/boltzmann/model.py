@@ -9,17 +9,17 @@ from typing import Any, ClassVar, override
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import distinct, softmax
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length, less_their_mean_error
 from reward_hypotheses.models.feedback.boltzmann.likelihood import (
     Likelihood,
-    chances_of,
-    chosen_by,
     chosen_times,
     grouped,
     log_chosen,
     mostly_repeated,
+    noisy_best,
+    times_beta,
 )
 from reward_hypotheses.models.feedback.boltzmann.marginal import evidence_of_one_human
 from reward_hypotheses.models.feedback.boltzmann.prior import as_written, read_rationality
@@ -135,7 +135,7 @@ class Rational(ScoreChecked):
         """
 
     @abstractmethod
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """Return rewards less the part that does not affect the choice.
 
         Shape (unit, option), reward units.
@@ -182,7 +182,7 @@ class Rational(ScoreChecked):
         """
         rewards = self.rewards(valuation, h)
         error = self.centred_error(rewards, np.broadcast_to(self.reward_errors(valuation, h), rewards.shape))
-        apart = self.centred(rewards, self.inside, valuation, h)
+        apart = self.centred(rewards, self.inside)
         return bool((np.abs(apart) > 2 * error)[~self.idle].any())
 
     @property
@@ -214,7 +214,7 @@ class Rational(ScoreChecked):
         """Return ``(r_h - b) / s_h`` as in `at`, 0 where there is no option."""
         rewards = self.rewards(valuation, h)
         s = 1.0 if self.scale == "raw" else self.spread(rewards)
-        return self.centred(rewards, self.inside, valuation, h) / s if s > 0 else np.zeros(rewards.shape)
+        return self.centred(rewards, self.inside) / s if s > 0 else np.zeros(rewards.shape)
 
     def scaled_error(self, valuation: Valuation, h: int) -> np.ndarray:
         """Bound the rounding errors of `scaled`: (unit, option).
@@ -227,7 +227,7 @@ class Rational(ScoreChecked):
             return np.zeros(rewards.shape)
         of_centred = self.centred_error(rewards, np.broadcast_to(error, rewards.shape))
         of_scale = SCALED * EPS + (0.0 if self.scale == "raw" else length(of_centred * self.root_share) / s)
-        return of_centred / s + np.abs(self.centred(rewards, self.inside, valuation, h) / s) * of_scale
+        return of_centred / s + np.abs(self.centred(rewards, self.inside) / s) * of_scale
 
     def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Bound the rounding errors of `centred`: (unit, option).
@@ -319,7 +319,7 @@ class OneOfOptions(Rational):
 
     @override
     def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
-        return chosen_by(self.beta(theta), inputs, n, rng)
+        return noisy_best(times_beta(self.beta(theta), inputs, n), rng)
 
     @override
     def counted_tally(self) -> np.ndarray:
@@ -328,4 +328,4 @@ class OneOfOptions(Rational):
 
     @override
     def counted_tallies(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
-        return chosen_times(self.times, chances_of(self.beta(theta), inputs, n), rng)
+        return chosen_times(self.times, softmax(times_beta(self.beta(theta), inputs, n)), rng)

@@ -13,8 +13,7 @@ from reward_hypotheses.data.numerics import softmax, within_one
 from reward_hypotheses.models.feedback.boltzmann.centring import less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.likelihood import in_rows, times_beta
 from reward_hypotheses.models.feedback.boltzmann.option_grid import OptionGrid
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
-from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 CHECKED, CHECKED_UNITS = 400, 2000
@@ -75,14 +74,7 @@ class ScoreChecked(OptionGrid):
         return np.arange(n) if n <= CHECKED_UNITS else np.sort(rng.choice(n, CHECKED_UNITS, replace=False))
 
     @override
-    def check(
-        self,
-        valuation: Valuation,
-        evidence: Evidence,
-        weights: np.ndarray,
-        rng: np.random.Generator,
-        lead: int | None = None,
-    ) -> Check:
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
         """Check the largest score (Rao 1948), of a feature or of the noise.
 
         A score of a feature tells whether choices go with it beyond what reward explains; a score of the noise, whether its
@@ -94,10 +86,9 @@ class ScoreChecked(OptionGrid):
         names = [c for c in self.needs if c in columns and not columns[c].is_text]
         features = self.features([np.nan_to_num(columns[c].values.astype(float)) for c in names])[:, units]
         observed = np.asarray(self.observed)[units]
-        lead = leader(weights, lead)
-        drawn = rng.choice(len(weights), CHECKED, p=weights)
-        theta = self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
-        inputs = {h: self.at(valuation, h)[units] for h in {*drawn.tolist(), lead}}
+        drawn = over.drawn(CHECKED, rng)
+        theta = self.draws(over.evidence, np.arange(len(over.weights)), CHECKED, rng)
+        inputs = {h: self.at(over.valuation, h)[units] for h in {*drawn.tolist(), over.lead}}
 
         def scores(i: int, h: int, answers: np.ndarray) -> np.ndarray:
             theta_i = {name: values[i : i + 1, h] for name, values in theta.items()}
@@ -111,14 +102,14 @@ class ScoreChecked(OptionGrid):
             answers = self.replicate_units(inputs[h], theta_i, 1, rng, units)[0]
             replicated[i] = scores(i, h, answers).max(initial=0.0)
             exceeds += replicated[i] >= scores(i, h, observed).max(initial=0.0) - 1e-9
-        of_lead = np.mean([scores(i, lead, observed) for i in range(0, CHECKED, 10)], axis=0)
+        of_lead = np.mean([scores(i, over.lead, observed) for i in range(0, CHECKED, 10)], axis=0)
         p, statistic = float(exceeds) / CHECKED, float(of_lead.max(initial=0.0))
         misfit = []
         if p < MISFIT:
             reasons = [f"what was said goes with column {name!r} otherwise than" for name in names]
             reasons += [f"how noisy it is goes with {where}, otherwise than" for where in SHARPNESS]
             misfit.append(
-                f"no hypothesis fits {self.name}: {reasons[int(np.argmax(of_lead))]} {valuation.hypotheses.names[lead]!r} explains at "
+                f"no hypothesis fits {self.name}: {reasons[int(np.argmax(of_lead))]} {over.lead_name!r} explains at "
                 f"any one rationality that fits, by {statistic:.1f} standard errors, and replications reach that in {p:.1%} of "
                 "cases; a reward that nobody listed may have been followed, or none for a part"
             )

@@ -20,7 +20,7 @@ from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length,
 from reward_hypotheses.models.feedback.boltzmann.likelihood import noisy_best
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
 from reward_hypotheses.models.feedback.boltzmann.score_check import CHECKED, score
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.trajectories import Trajectories, trajectories_of
@@ -163,7 +163,7 @@ class TrajectorySteps(OneOfOptions):
         return less_their_mean(rewards[None], np.ones((1, len(rewards)), bool))[0] / math.sqrt(len(rewards))
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         return rewards
 
     def _varies(self, valuation: Valuation, h: int, rewards: np.ndarray) -> bool:
@@ -207,14 +207,7 @@ class TrajectorySteps(OneOfOptions):
         """
 
     @override
-    def check(
-        self,
-        valuation: Valuation,
-        evidence: Evidence,
-        weights: np.ndarray,
-        rng: np.random.Generator,
-        lead: int | None = None,
-    ) -> Check:
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
         """Check the largest score of a column, or of the reward over time.
 
         Score tests: Rao (1948).
@@ -223,7 +216,6 @@ class TrajectorySteps(OneOfOptions):
         the reward over time tells whether it explains actions better or worse as a trajectory goes on, or from trajectory
         to trajectory, as where somebody follows something else from some step on.
         """
-        lead = leader(weights, lead)
         units, nth = self._copies(self.checked_answers(rng))
         visited = self.visited[1][units]
         columns = {c: self.table.columns[c] for c in self.needs if c in self.table.columns}
@@ -234,8 +226,8 @@ class TrajectorySteps(OneOfOptions):
             "from trajectory to trajectory": nth,
         }
         times = {words: (t - t.mean()) / t.std() for words, t in clocks.items() if np.ptp(t) > 0}
-        drawn = rng.choice(len(weights), CHECKED, p=weights)
-        theta = self.draws(evidence, np.arange(len(weights)), CHECKED, rng)
+        drawn = over.drawn(CHECKED, rng)
+        theta = self.draws(over.evidence, np.arange(len(over.weights)), CHECKED, rng)
         observed = self.observed[units]
 
         def scores(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -247,12 +239,12 @@ class TrajectorySteps(OneOfOptions):
 
         replicated, exceeds = np.zeros(CHECKED), 0
         of_lead: list[np.ndarray] = []
-        for h in sorted({*drawn.tolist(), lead}):
+        for h in sorted({*drawn.tolist(), over.lead}):
             rows = np.flatnonzero(drawn == h)
-            some = np.arange(0, CHECKED, 10) if h == lead else np.empty(0, int)
+            some = np.arange(0, CHECKED, 10) if h == over.lead else np.empty(0, int)
             every = np.concatenate([rows, some])
             beta = np.array([float(np.ravel(self.beta({k: v[i, h] for k, v in theta.items()}))[0]) for i in every])
-            every_logits = self.logits(valuation, h, beta)
+            every_logits = self.logits(over.valuation, h, beta)
             for i, logits in zip(rows.tolist(), every_logits[: len(rows)], strict=True):
                 at_steps = logits[visited]
                 replicated[i] = scores(at_steps, noisy_best(at_steps[None], rng)[0]).max(initial=0.0)
@@ -262,7 +254,7 @@ class TrajectorySteps(OneOfOptions):
         p, statistic = float(exceeds) / CHECKED, float(at_lead.max(initial=0.0))
         misfit = []
         if p < MISFIT:
-            which, name = int(np.argmax(at_lead)), valuation.hypotheses.names[lead]
+            which, name = int(np.argmax(at_lead)), over.lead_name
             if which < len(names):
                 how = f"actions lead to column {names[which]!r} otherwise than {name!r} explains at any rationality that fits"
             else:

@@ -101,7 +101,7 @@ class SceneChoice(Rational):
         return less_their_mean(rewards, self.real) * self._root_weight
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         return less_their_mean(rewards, inside)
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
 from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
-from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, Theta, beta_below_half
 from reward_hypotheses.models.inference.special import log_gamma, log_incomplete_beta
 
@@ -161,36 +160,28 @@ class Labels(ClosedForm):
         return xp.where(right, xp.log1p(-eps), xp.log(eps))
 
     @override
-    def check(
-        self,
-        valuation: Valuation,
-        evidence: Evidence,
-        weights: np.ndarray,
-        rng: np.random.Generator,
-        lead: int | None = None,
-    ) -> Check:
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
         """Check the largest rate of disagreement over cells.
 
         Cells are the distinct vectors of predictions.
 
         eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
         """
-        cell, _ = self.cells(valuation, evidence.classes)
+        evidence, lead, name = over.evidence, over.lead, over.lead_name
+        cell, _ = self.cells(over.valuation, evidence.classes)
         size, counts = np.bincount(cell, self.counts).astype(np.int64), 1.0 if self.counts is None else self.counts
         observed = self.observed
-        drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
+        drawn = over.drawn(REPLICATIONS, rng)
         eps = self.eps_draws(evidence.statistics[drawn, 0], evidence.n_items, rng)
         replicated = largest_rate(size, eps, rng)
-        lead = leader(weights, lead)
         rates: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
             first = int(np.flatnonzero(evidence.classes == evidence.classes[h])[0])
             if first not in rates:
-                wrong = self.at(valuation, first) != observed
+                wrong = self.at(over.valuation, first) != observed
                 rates[first] = float((np.bincount(cell, wrong * counts) / size).max())
             rates[h] = rates[first]
         p = float((replicated >= np.array([rates[int(h)] for h in drawn]) - 1e-12).mean())
-        name = valuation.hypotheses.names[lead]
         misfit = []
         if p < MISFIT:
             misfit.append(

@@ -23,7 +23,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
-from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.feedback.evidence import Check, Weighed
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -316,7 +316,7 @@ class Proxy(OneOfOptions):
         return less_their_mean(rewards, self.inside) / math.sqrt(rewards.shape[1])
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         return less_their_mean(rewards, self.inside)
 
     @override
@@ -324,20 +324,13 @@ class Proxy(OneOfOptions):
         return Stages(2.0 - answers, inside, counts)
 
     @override
-    def check(
-        self,
-        valuation: Valuation,
-        evidence: Evidence,
-        weights: np.ndarray,
-        rng: np.random.Generator,
-        lead: int | None = None,
-    ) -> Check:
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
         """Check how probable the written candidate was.
 
         It is one choice, and an inferred rationality explains a strange choice by its low value. So a misfit shows only
         where the rationality is known, or the candidates are very many.
         """
-        check = Feedback.check(self, valuation, evidence, weights, rng, lead)
+        check = Feedback._check(self, over, rng)
         misfit: tuple[str, ...] = ()
         if check.misfit:
             misfit = (

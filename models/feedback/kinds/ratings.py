@@ -130,7 +130,7 @@ class Ratings(ItemChoice):
         return self._less_mean(rewards) * self.root_share
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         return self._less_mean(rewards)
 
     @override

@@ -11,8 +11,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, leader
-from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance, Theta
 from reward_hypotheses.models.inference.special import log_beta, regularized_gamma_q
 
@@ -129,23 +128,17 @@ class Rewards(ClosedForm):
         return -0.5 * (xp.log(2 * math.pi * variance) + (observed - inputs) ** 2 / variance)
 
     @override
-    def check(
-        self,
-        valuation: Valuation,
-        evidence: Evidence,
-        weights: np.ndarray,
-        rng: np.random.Generator,
-        lead: int | None = None,
-    ) -> Check:
+    def _check(self, over: Weighed, rng: np.random.Generator) -> Check:
         """Check the largest mean residual over cells, in standard errors.
 
         Sigma cancels, so an inferred sigma cannot absorb misfit.
         """
-        cell, _ = self.cells(valuation, evidence.classes)
+        evidence, lead, name = over.evidence, over.lead, over.lead_name
+        cell, _ = self.cells(over.valuation, evidence.classes)
         size, counts = np.bincount(cell, self.counts), 1.0 if self.counts is None else self.counts
         n, cells = evidence.n_items, len(size)
         observed = self.observed
-        drawn = rng.choice(len(weights), REPLICATIONS, p=weights)
+        drawn = over.drawn(REPLICATIONS, rng)
         if cells <= MOST_CELLS:
             replicated = np.empty(REPLICATIONS)
             for lo in range(0, REPLICATIONS, 100):
@@ -159,17 +152,15 @@ class Rewards(ClosedForm):
             tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
             replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
             replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
-        lead = leader(weights, lead)
         statistics: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:
-            residual = observed - self.at(valuation, h)
+            residual = observed - self.at(over.valuation, h)
             rms = math.sqrt(float(np.vdot(residual, residual * counts)) / n)
             means = np.abs(np.bincount(cell, residual * counts)) / np.sqrt(size)
             # rewards repeated to the last digit leave nothing to check
             exact = rms <= 1e-9 * max(1e-300, float(np.abs(observed).max()))
             statistics[h] = 0.0 if exact else float(means.max()) / rms
         p = float((replicated >= np.array([statistics[int(h)] for h in drawn]) - 1e-12).mean())
-        name = valuation.hypotheses.names[lead]
         misfit = []
         if p < MISFIT:
             misfit.append(

@@ -10,7 +10,6 @@ from reward_hypotheses.data.rounding import EPS
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 from reward_hypotheses.models.feedback.boltzmann.units import ItemChoice
 from reward_hypotheses.models.hypotheses.block import Block
-from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 
@@ -76,7 +75,7 @@ class Stops(ItemChoice):
         return error
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray, valuation: Valuation, h: int) -> np.ndarray:
+    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
         return rewards
 
     @override
