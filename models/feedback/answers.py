@@ -155,16 +155,18 @@ class Answers:
         """
         if self.count is None or not self.in_column:
             return None
-        table = self.items
-        values = table.numbers(self.count).astype(float)
+        values = self.items.numbers(self.count).astype(float)
         wrong = ~((values >= 1) & (values <= LARGEST_COUNT) & (values == np.floor(values)))
+        right = "it says how often an answer was given, a whole number from 1 to 10^12"
+        self._refuse_cells(self.count, values, wrong, right, digits=12)
+        return values if (values != 1).any() else None
+
+    def _refuse_cells(self, column: str, values: np.ndarray, wrong: np.ndarray, right: str, digits: int = 6) -> None:
+        """Raise InputError for the first wrong cell of a column, (item used,), saying what would be right."""
         if wrong.any():
             item = int(np.argmax(wrong))
-            raise InputError(
-                f"{table.source}: {table.where(item)}: column {self.count!r} is {values[item]:.12g}; it says how often an answer "
-                "was given, a whole number from 1 to 10^12"
-            )
-        return values if (values != 1).any() else None
+            place = f"{self.items.source}: {self.items.where(item)}: column {column!r}"
+            raise InputError(f"{place} is {values[item]:.{digits}g}; {right}")
 
     @property
     def said_columns(self) -> tuple[str, ...]:

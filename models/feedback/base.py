@@ -43,6 +43,9 @@ class Feedback(Answers, ABC):
     locates_failure: ClassVar[bool] = True
     """Whether the answers depend on the failure line, so that they say where failing lies."""
 
+    second_dim: ClassVar[str] = "option"
+    """What the second dimension of the answers holds, for its name in a tree."""
+
     @property
     def exact(self) -> bool:
         """Whether `evidence` integrates the nuisances exactly.
@@ -123,8 +126,8 @@ class Feedback(Answers, ABC):
         return self
 
     def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        """Name the dimensions of the answers: ``<name>_item``, then ``<name>_option``."""
-        return (f"{self.name}_item", f"{self.name}_option")[: len(shape)]
+        """Name the dimensions of the answers: ``<name>_item``, then `second_dim`."""
+        return (f"{self.name}_item", f"{self.name}_{self.second_dim}")[: len(shape)]
 
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:

@@ -15,7 +15,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing, catastrophic
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
-from reward_hypotheses.models.hypotheses.reward import Error
+from reward_hypotheses.models.hypotheses.reward import Error, all_exact
 
 MEMBERS, GROUPS = 2000, 20
 """Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
@@ -207,7 +207,7 @@ class Block:
         if self.failing is not None:
             line, of_line = self._failure(h)
             raw = np.where(self.failing, line, raw)
-            if not (isinstance(error, float) and isinstance(of_line, float) and error == of_line == 0.0):
+            if not all_exact(error, of_line):
                 error = np.where(self.failing, of_line, error)
         if self.valuation.keeps:
             self._rewards[h] = raw, error

@@ -22,6 +22,7 @@ from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.columns import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_sum_exp
 
@@ -58,9 +59,7 @@ class Asked(Stops):
 
 def settings_problems(centre: Any, spread: Any, source: Any) -> list[str]:
     """Say what is wrong with the prior of the line, or with the source."""
-    problems = []
-    if not isinstance(source, str) or not source.strip():
-        problems.append("source: missing; say who was asked, when, and how")
+    problems = source_problems(source)
     for key, stated in (("centre", centre), ("spread", spread)):
         for name, value in stated.items() if isinstance(stated, Mapping) else [("", stated)]:
             number = finite(value)

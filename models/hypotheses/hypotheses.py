@@ -1,7 +1,7 @@
 """Reward hypotheses: named rewards, in order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
@@ -114,14 +114,14 @@ class Hypotheses:
 
     def typical(self) -> "Hypotheses":
         """Return the hypotheses with each family at its mean weights."""
-        return self.instead({h: self.rewards[h].typical for h in self.families})
+        return replace(self, rewards=tuple(reward.typical for reward in self.rewards))
 
     def on_test(self, n_draws: int) -> "Hypotheses":
         """Return the hypotheses as a test evaluates them.
 
         Each family is evaluated by at most `n_draws` draws.
         """
-        return self.instead({h: reward.on_test(n_draws) for h, reward in enumerate(self.rewards)})
+        return replace(self, rewards=tuple(reward.on_test(n_draws) for reward in self.rewards))
 
     def written(self) -> dict[str, Any]:
         """Return each reward by name, as a study file and a tree hold it."""

@@ -23,6 +23,11 @@ type ColumnOf = Callable[[str], np.ndarray]
 type BoundOf = Callable[[str], Bound]
 
 
+def all_exact(*errors: Error) -> bool:
+    """Return whether every bound is the number 0.0, so that no value was rounded."""
+    return all(isinstance(error, float) and error == 0.0 for error in errors)
+
+
 class Reward(ABC):
     """The reward of every item of a table by one hypothesis.
 

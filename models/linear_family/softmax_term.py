@@ -41,7 +41,7 @@ class SoftmaxTerm(LikelihoodTerm):
             apart = np.stack([feedback.deviations(row).ravel() for row in raw])
             self.spread = apart @ apart.T
         inside = feedback.inside
-        worths = [feedback.centred(row, inside) for row in raw]
+        worths = [feedback.centred(row) for row in raw]
         x = np.where(inside[..., None], np.stack(worths, axis=-1), -np.inf)
         if feedback.idle.any():
             x[feedback.idle] = np.where(inside[feedback.idle][..., None], 0.0, -np.inf)

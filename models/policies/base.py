@@ -202,8 +202,7 @@ class Policy(ABC):
         Shape (draw, choice, scene).
         """
         wide = WideView(view, members)
-        chosen = np.asarray(self.certain(wide, members.hypothesis), float)
-        return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
+        return wide.by_draw(np.asarray(self.certain(wide, members.hypothesis), float))
 
 
 @dataclass(frozen=True)

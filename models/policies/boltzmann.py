@@ -143,12 +143,10 @@ class InferredBoltzmann(Policy):
         self, view: View, members: Members
     ) -> np.ndarray:  # each draw with the beta that was drawn with it
         wide = WideView(view, members)
-        scenes = view.block.shape[1]
-        h = members.hypothesis
+        h, scenes = members.hypothesis, view.block.shape[1]
         n_draws = view.block.valuation.n_draws(h, members.role)
         rates = np.resize(self.rationality[h].rates, n_draws)[members.which]
-        chosen = softmax(wide, wide.worth(h), np.repeat(rates, scenes), 1.0)
-        return np.moveaxis(chosen.reshape(len(chosen), len(members.rewards), -1), 0, 1)
+        return wide.by_draw(softmax(wide, wide.worth(h), np.repeat(rates, scenes), 1.0))
 
 
 def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:

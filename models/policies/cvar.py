@@ -6,8 +6,7 @@ from typing import Any, ClassVar, cast, override
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Maximising, Policy
 from reward_hypotheses.models.policies.expected import Expected
@@ -49,9 +48,7 @@ class Cvar(Maximising):
     tail: float
 
     def __post_init__(self) -> None:
-        tail = finite(self.tail)
-        if tail is None or not 0 < tail <= 1:
-            raise InputError(f"tail: {shown(self.tail)}; give the worst share of hypotheses, above 0 and up to 1")
+        share(self.tail, "tail", "give the worst share of hypotheses, above 0 and up to 1")
 
     @property
     @override
@@ -84,7 +81,7 @@ def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.
         for h in np.flatnonzero(weights).tolist()
         for mass, reward in view.block.possible(h, float(weights[h]))
     ]
-    mass = np.array([share for share, _ in possible])
+    mass = np.array([weight for weight, _ in possible])
     mass = mass / mass.sum()
     tails = np.array([policy.tail for policy in policies])
     # however they are ordered, the lowest so many have the mass of the greatest tail
@@ -99,10 +96,10 @@ def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.
         worth[:, ~there] = 0.0
         order = np.argsort(worth, axis=0)[:enough]
         worth = np.take_along_axis(worth, order, axis=0)
-        share = mass[order]
-        before = np.cumsum(share, axis=0) - share
+        masses = mass[order]
+        before = np.cumsum(masses, axis=0) - masses
         for policy, acts, width in zip(policies, out, widths, strict=True):
-            taken = np.clip(policy.tail - before, 0.0, share) / policy.tail
+            taken = np.clip(policy.tail - before, 0.0, masses) / policy.tail
             value = np.where(there, (taken * worth).sum(axis=0), -np.inf)
             error = EQUAL * (taken * np.abs(worth)).sum(axis=0)  # the weights that add it up are no better
             acts[:, some] = greatest(value[:width], error[:width])

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, override
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Maximising
 from reward_hypotheses.models.policies.view import View, greatest
@@ -45,9 +45,7 @@ class Maximin(Maximising):
     credible: float = 0.95
 
     def __post_init__(self) -> None:
-        credible = finite(self.credible)
-        if credible is None or not 0 < credible <= 1:
-            raise InputError(f"credible: {shown(self.credible)}; give the mass of the set, above 0 and up to 1")
+        share(self.credible, "credible", "give the mass of the set, above 0 and up to 1")
 
     @override
     def settings_in_words(self) -> str:
@@ -63,9 +61,10 @@ class Maximin(Maximising):
     @override
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:
         value, error = np.full(view.shape, np.inf), np.zeros(view.shape)
+        hypotheses = view.block.valuation.hypotheses
         for h in self.believed(weights).tolist():
-            if h in view.block.valuation.hypotheses.families:
-                raise InputError(no_credible_set(view.block.valuation.hypotheses.names[h]))
+            if hypotheses.rewards[h].continuous:
+                raise InputError(no_credible_set(hypotheses.names[h]))
             worth = view.worth(h)
             lower = worth < value
             value = np.where(lower, worth, value)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, override
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import is_share
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.view import View, greatest
 
@@ -48,9 +48,8 @@ class Quantilize(Policy):
     base: str = "uniform"
 
     def __post_init__(self) -> None:
-        q = finite(self.q)
         problems = []
-        if q is None or not 0 < q <= 1:
+        if not is_share(self.q) or self.q == 0:
             problems.append(f"q: {shown(self.q)}; give the best share of the base, above 0 and up to 1")
         if self.base not in BASES:
             problems.append(f'base: {shown(self.base)}; there is "uniform", every available option alike')

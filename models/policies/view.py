@@ -10,6 +10,7 @@ import numpy as np
 
 from reward_hypotheses.data.rounding import all_equal
 from reward_hypotheses.models.hypotheses.block import Block, Members
+from reward_hypotheses.models.hypotheses.reward import all_exact
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
@@ -75,7 +76,7 @@ class View:
     def errors(self, error: Any, h: int) -> Any:
         """Bound the rounding errors of `choices`: (choice, scene), or 0.0."""
         of_failing = self.block.agent_failure(h)[1] if self.abstain else 0.0
-        if isinstance(error, float) and isinstance(of_failing, float) and error == of_failing == 0.0:
+        if all_exact(error, of_failing):
             return 0.0
         error = np.broadcast_to(error, self.block.shape)
         if self.abstain:
@@ -104,6 +105,10 @@ class WideView(View):
             failing = np.broadcast_to(view.block.agent_failure(h)[0], (scenes,))
             worth = np.vstack([worth, np.tile(failing, n)[None]])
         self._worth = worth if self.mask is None else np.where(self.mask, worth, -np.inf)
+
+    def by_draw(self, chosen: np.ndarray) -> np.ndarray:
+        """Return values (choice, draw * scene) by draw: (draw, choice, scene)."""
+        return np.moveaxis(chosen.reshape(len(chosen), len(self.members.rewards), -1), 0, 1)
 
     def worth(self, h: int) -> np.ndarray:
         """Return the reward of each choice under each draw: (choice, draw * scene)."""

@@ -315,8 +315,7 @@ class Product(Prior):
     @property
     @override
     def source(self) -> str | None:  # type: ignore[override]
-        sources = [s for s in (self.first.source, self.second.source) if s]
-        return "; ".join(sources) if sources else None
+        return "; ".join(prior.source for prior in (self.first, self.second) if prior.source) or None
 
     @property
     @override

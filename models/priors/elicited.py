@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.priors.base import Prior
 
 
@@ -42,9 +43,7 @@ class Elicited(Prior):
     label: str | None = None
 
     def __post_init__(self) -> None:
-        problems = []
-        if not isinstance(self.source, str) or not self.source.strip():
-            problems.append("source: missing; say who was asked, when, and how")
+        problems = source_problems(self.source)
         if not isinstance(self.weights, Mapping) or not self.weights:
             problems.append("weights: missing; give name = weight for every hypothesis")
         else:

@@ -19,6 +19,7 @@ from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.elicitation import GRADES, PairwiseJudgement, answers_of
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
 from reward_hypotheses.models.priors.base import Prior, WeightedDraws
@@ -99,9 +100,7 @@ class Judgements(KnownByDraws):
     disagreement: float = 1.0
 
     def __post_init__(self) -> None:
-        problems: list[str] = []
-        if not isinstance(self.source, str) or not self.source.strip():
-            problems.append("source: missing; say who was asked, when, and how")
+        problems = source_problems(self.source)
         for key in ("spread", "disagreement"):
             number = finite(getattr(self, key))
             if number is None or not 1e-3 <= number <= 1e3:
@@ -235,7 +234,8 @@ def infer(
     if method == "laplace":
         mcse = np.sqrt((weighted.weights**2) @ apart**2)
     else:  # islands are independent, the particles of one are not
-        by_island = np.array([w @ a for w, a in _islands(weighted.weights, apart)])
+        islands = zip(np.split(weighted.weights, ISLANDS), np.split(apart, ISLANDS), strict=True)
+        by_island = np.array([weights @ values for weights, values in islands])
         mcse = np.sqrt((by_island**2).sum(axis=0) * ISLANDS / (ISLANDS - 1))
         with np.errstate(divide="ignore"):
             ess = float(min(ess, ((weighted.weights @ apart**2) / np.maximum(mcse**2, 1e-300)).min()))
@@ -273,10 +273,6 @@ def _tempered(model: "_Model", weighted: Weighted) -> Weighted:
         return of_start, model.gradient(points) - of_start
 
     return smc(log_start, log_rest, draws, substream(0, "judgements, smc"), gradients)
-
-
-def _islands(weights: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(zip(np.split(weights, ISLANDS), np.split(values, ISLANDS), strict=True))
 
 
 class _Model:

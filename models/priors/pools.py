@@ -69,8 +69,7 @@ class LinearPool(Prior):
     @property
     @override
     def source(self) -> str | None:  # type: ignore[override]
-        sources = [p.source for p in self.priors if p.source]
-        return "; ".join(sources) if sources else None
+        return "; ".join(prior.source for prior in self.priors if prior.source) or None
 
     @property
     @override

@@ -10,6 +10,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta
 from reward_hypotheses.models.priors.elicited import Elicited
 
@@ -79,10 +80,7 @@ def elicit(quantiles: Mapping[str, Mapping[float, float]], source: str, label: s
     InputError
         No source; probabilities or weights that are not between 0 and 1, or do not rise together; too few quantiles.
     """
-    problems = _problems(quantiles)
-    if not isinstance(source, str) or not source.strip():
-        problems.append("source: missing; say who was asked, when, and how")
-    if problems:
+    if problems := _problems(quantiles) + source_problems(source):
         raise InputError(problems)
     stated = {
         name: {float(p): float(x) for p, x in sorted(stated_of_h.items())} for name, stated_of_h in quantiles.items()

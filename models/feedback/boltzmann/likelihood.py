@@ -177,6 +177,11 @@ def log_sum_inside(z: Any, inside: Any, xp: Any) -> Any:
     return xp.log(xp.exp(shut - top).sum(axis=-1)) + top[..., 0]
 
 
+def softplus(x: Any, xp: Any) -> Any:
+    """Return ``log(1 + exp(x))`` without overflow, of the shape of x."""
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
 def times_beta(beta: Any, inputs: np.ndarray, n: int) -> np.ndarray:
     """Return ``beta x`` at n betas: (n, unit, option); -inf where there is no option."""
     inside = inputs > -np.inf

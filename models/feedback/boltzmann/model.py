@@ -135,7 +135,7 @@ class Rational(ScoreChecked):
         """
 
     @abstractmethod
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
         """Return rewards less the part that does not affect the choice.
 
         Shape (unit, option), reward units.
@@ -182,7 +182,7 @@ class Rational(ScoreChecked):
         """
         rewards = self.rewards(valuation, h)
         error = self.centred_error(rewards, np.broadcast_to(self.reward_errors(valuation, h), rewards.shape))
-        apart = self.centred(rewards, self.inside)
+        apart = self.centred(rewards)
         return bool((np.abs(apart) > 2 * error)[~self.idle].any())
 
     @property
@@ -214,7 +214,7 @@ class Rational(ScoreChecked):
         """Return ``(r_h - b) / s_h`` as in `at`, 0 where there is no option."""
         rewards = self.rewards(valuation, h)
         s = 1.0 if self.scale == "raw" else self.spread(rewards)
-        return self.centred(rewards, self.inside) / s if s > 0 else np.zeros(rewards.shape)
+        return self.centred(rewards) / s if s > 0 else np.zeros(rewards.shape)
 
     def scaled_error(self, valuation: Valuation, h: int) -> np.ndarray:
         """Bound the rounding errors of `scaled`: (unit, option).
@@ -227,7 +227,7 @@ class Rational(ScoreChecked):
             return np.zeros(rewards.shape)
         of_centred = self.centred_error(rewards, np.broadcast_to(error, rewards.shape))
         of_scale = SCALED * EPS + (0.0 if self.scale == "raw" else length(of_centred * self.root_share) / s)
-        return of_centred / s + np.abs(self.centred(rewards, self.inside) / s) * of_scale
+        return of_centred / s + np.abs(self.centred(rewards) / s) * of_scale
 
     def centred_error(self, rewards: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Bound the rounding errors of `centred`: (unit, option).

@@ -34,6 +34,7 @@ class TrajectorySteps(OneOfOptions):
     """
 
     in_column: ClassVar[bool] = False
+    second_dim: ClassVar[str] = "action"
     asks: ClassVar[tuple[str, ...]] = ("mdp", "table")
 
     table: Any = field(init=False, repr=False)
@@ -137,10 +138,6 @@ class TrajectorySteps(OneOfOptions):
         return np.full(len(self.units), self.mdp.n_actions == 1)
 
     @override
-    def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        return (f"{self.name}_item", f"{self.name}_action")[: len(shape)]
-
-    @override
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """Return features of the states, at each step: (unit,)."""
         return values[self._made.state[self.units]]
@@ -163,7 +160,7 @@ class TrajectorySteps(OneOfOptions):
         return less_their_mean(rewards[None], np.ones((1, len(rewards)), bool))[0] / math.sqrt(len(rewards))
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
         return rewards
 
     def _varies(self, valuation: Valuation, h: int, rewards: np.ndarray) -> bool:

@@ -101,8 +101,8 @@ class SceneChoice(Rational):
         return less_their_mean(rewards, self.real) * self._root_weight
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        return less_their_mean(rewards, inside)
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
+        return less_their_mean(rewards, self.inside)
 
 
 @dataclass(frozen=True, eq=False)

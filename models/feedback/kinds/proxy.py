@@ -76,6 +76,7 @@ class Proxy(OneOfOptions):
 
     kind: ClassVar[str] = "proxy"
     in_column: ClassVar[bool] = False
+    second_dim: ClassVar[str] = "candidate"
     asks: ClassVar[tuple[str, ...]] = ("table",)
     instead: ClassVar[Mapping[str, str]] = {"table": "mdp"}
     required: ClassVar[dict[str, str]] = OneOfOptions.required | {
@@ -254,10 +255,6 @@ class Proxy(OneOfOptions):
         return np.arange(self.inside.shape[1])[None] == chosen
 
     @override
-    def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        return (f"{self.name}_item", f"{self.name}_candidate")[: len(shape)]
-
-    @override
     def laid_out(self, values: np.ndarray) -> np.ndarray:
         """Return the amount of a feature that each candidate would get: (unit, candidate)."""
         return self._got(np.asarray(values, float))[None]
@@ -316,7 +313,7 @@ class Proxy(OneOfOptions):
         return less_their_mean(rewards, self.inside) / math.sqrt(rewards.shape[1])
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
         return less_their_mean(rewards, self.inside)
 
     @override

@@ -70,12 +70,8 @@ class Rankings(SceneChoice):
         table = self.items
         ranks = table.numbers(self.column).astype(float)
         wrong = (ranks < 1) | (ranks != np.floor(ranks)) | (ranks > 1e9)
-        if wrong.any():
-            item = int(np.argmax(wrong))
-            raise InputError(
-                f"{table.source}: {table.where(item)}: column {self.column!r} is {ranks[item]:g}; a rank is a whole number from 1 "
-                "(the best) on, or empty where it was not given"
-            )
+        right = "a rank is a whole number from 1 (the best) on, or empty where it was not given"
+        self._refuse_cells(self.column, ranks, wrong, right)
         grid = self.grid(ranks, 0.0)
         for unit, members in _ties(grid):
             if len(members) > LARGEST_TIE:

@@ -12,7 +12,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import within_one
 from reward_hypotheses.data.rounding import EPS, all_equal
 from reward_hypotheses.models.feedback.boltzmann.centring import NAIVE, less_their_mean, less_their_mean_error
-from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_times
+from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_times, softplus
 from reward_hypotheses.models.feedback.boltzmann.units import ItemChoice
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import BetaPrior, Nuisance, Theta
@@ -42,6 +42,7 @@ class Ratings(ItemChoice):
     kind: ClassVar[str] = "ratings"
     integrated: ClassVar[str] = ""
     staged: ClassVar[bool] = False
+    second_dim: ClassVar[str] = "grade"
     required: ClassVar[dict[str, str]] = ItemChoice.required | {
         "grades": 'list the grades, the lowest first, grades = ["bad", "fair", "good"]'
     }
@@ -130,7 +131,7 @@ class Ratings(ItemChoice):
         return self._less_mean(rewards) * self.root_share
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
         return self._less_mean(rewards)
 
     @override
@@ -196,10 +197,6 @@ class Ratings(ItemChoice):
         return chosen_times(self.times, self.chances(inputs, theta, n), rng)
 
     @override
-    def dims(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        return (f"{self.name}_item", f"{self.name}_grade")[: len(shape)]
-
-    @override
     def replicate(self, inputs: np.ndarray, theta: Theta, n: int, rng: np.random.Generator) -> np.ndarray:
         below = np.cumsum(self.chances(inputs, theta, n), axis=-1)
         return (rng.random((n, len(inputs), 1)) > below[..., :-1]).sum(axis=-1)
@@ -228,14 +225,9 @@ def _log_chance(k: int, z: Any, cuts: Sequence[Any], xp: Any) -> Any:
     """Return ``log (sigma(c_k - z) - sigma(c_{k-1} - z))``, of the grade in place k."""
     log_chance: Any = 0.0
     if k < len(cuts):
-        log_chance = log_chance - _softplus(z - cuts[k], xp)  # log sigma(c_k - z)
+        log_chance = log_chance - softplus(z - cuts[k], xp)  # log sigma(c_k - z)
     if k > 0:
-        log_chance = log_chance - _softplus(cuts[k - 1] - z, xp)  # log sigma(z - c_{k-1})
+        log_chance = log_chance - softplus(cuts[k - 1] - z, xp)  # log sigma(z - c_{k-1})
     if 0 < k < len(cuts):
         log_chance = log_chance + xp.log(-xp.expm1(cuts[k - 1] - cuts[k]))
     return log_chance
-
-
-def _softplus(x: Any, xp: Any) -> Any:
-    """Return ``log(1 + exp(x))`` without overflow."""
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))

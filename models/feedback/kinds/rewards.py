@@ -63,13 +63,7 @@ class Rewards(ClosedForm):
     @override
     def observed(self) -> np.ndarray:
         values = self.items.numbers(self.column).astype(float)
-        large = np.abs(values) > 1e150
-        if large.any():
-            item = int(np.argmax(large))
-            raise InputError(
-                f"{self.items.source}: {self.items.where(item)}: column {self.column!r} is {values[item]:g}; a reward "
-                "must be below 1e150"
-            )
+        self._refuse_cells(self.column, values, np.abs(values) > 1e150, "a reward must be below 1e150")
         return values
 
     @property

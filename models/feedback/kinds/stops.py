@@ -7,9 +7,11 @@ from typing import Any, ClassVar, override
 import numpy as np
 
 from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.models.feedback.boltzmann.likelihood import softplus
 from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 from reward_hypotheses.models.feedback.boltzmann.units import ItemChoice
 from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.reward import all_exact
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 
@@ -50,8 +52,7 @@ class Stops(ItemChoice):
         The bound covers reward, failure line and their difference.
         """
         unequal = block.unequal(h)
-        exact = isinstance(unequal, float) and unequal == 0.0
-        return 0.0 if exact else unequal / 2 + EPS * np.abs(self.inputs(block, h))
+        return 0.0 if all_exact(unequal) else unequal / 2 + EPS * np.abs(self.inputs(block, h))
 
     @cached_property
     @override
@@ -75,7 +76,7 @@ class Stops(ItemChoice):
         return error
 
     @override
-    def centred(self, rewards: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def centred(self, rewards: np.ndarray) -> np.ndarray:
         return rewards
 
     @override
@@ -100,8 +101,7 @@ class Stops(ItemChoice):
 
     @override
     def log_likelihood(self, inputs: Any, theta: Theta, observed: Any, xp: Any) -> Any:
-        z = self.beta(theta) * inputs * (1 - 2 * observed)  # log(1 + exp(z)), without overflow
-        return -(xp.maximum(z, 0) + xp.log1p(xp.exp(-abs(z))))
+        return -softplus(self.beta(theta) * inputs * (1 - 2 * observed), xp)
 
     @override
     def counted_tally(self) -> np.ndarray:
