@@ -12,11 +12,11 @@ import numpy as np
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.linear import Combination, Linear, combination
-from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, FittedReward, Reward
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(Reward):
+class Fitted(FittedReward):
     """A family with the posterior of its weights: `Linear` once it is fitted.
 
     Attributes
@@ -61,19 +61,6 @@ class Fitted(Reward):
     directions_only: bool = False
     spreads: Mapping[str, np.ndarray] = field(default_factory=dict)
     sampler: Any = None
-
-    @property
-    @override
-    def text(self) -> str:
-        return self.linear.text
-
-    @override
-    def written(self) -> dict[str, Any]:
-        return self.linear.written()
-
-    @override
-    def expressions(self, who: str) -> dict[str, Expression]:
-        return self.linear.expressions(who)
 
     @property
     @override

@@ -11,7 +11,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import distinct, finite
-from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
+from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, FittedReward, Reward
 from reward_hypotheses.models.inference.special import log_beta
 
 LEAST, MOST = 1e-6, 1e6
@@ -121,7 +121,7 @@ def _mixed(h: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class CellPosterior(Indifferent):
+class CellPosterior(FittedReward, Indifferent):
     """Posterior of the label probability of every cell.
 
     `Unmodelled` once it is fitted.
@@ -148,15 +148,6 @@ class CellPosterior(Indifferent):
     true: np.ndarray
     items: np.ndarray
     unknown: float = UNKNOWN
-
-    @property
-    @override
-    def text(self) -> str:
-        return self.unmodelled.text
-
-    @override
-    def written(self) -> dict[str, Any]:
-        return self.unmodelled.written()
 
     @property
     @override

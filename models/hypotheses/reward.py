@@ -140,6 +140,29 @@ class Reward(ABC):
         return None
 
 
+class FittedReward(Reward):
+    """A reward after it was fitted, which is written as it was declared."""
+
+    @property
+    @override
+    @abstractmethod
+    def declared(self) -> Reward:
+        """The reward before it was fitted."""
+
+    @property
+    @override
+    def text(self) -> str:
+        return self.declared.text
+
+    @override
+    def written(self) -> Any:
+        return self.declared.written()
+
+    @override
+    def expressions(self, who: str) -> dict[str, Expression]:
+        return self.declared.expressions(who)
+
+
 @dataclass(frozen=True)
 class ExpressionReward(Reward):
     """A reward that an expression over columns gives."""

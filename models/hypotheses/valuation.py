@@ -203,12 +203,10 @@ class Valuation:
 
         Shape (option, scene); None where no line does.
         """
-        out = None
-        for value, (used, error) in zip((self.line.values[h], self.agent_line.values[h]), lines, strict=False):
-            spread = self._spread(block, value, used, error)
-            if spread is not None:
-                out = spread if out is None else out | spread
-        return out
+        values = (self.line.values[h], self.agent_line.values[h])
+        spreads = [self._spread(block, value, *line) for value, line in zip(values, lines, strict=False)]
+        uneven = [spread for spread in spreads if spread is not None]
+        return np.logical_or.reduce(uneven) if uneven else None
 
     def _spread(
         self, block: Block, value: float | Expression | None, used: np.ndarray | float, error: Error

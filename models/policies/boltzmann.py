@@ -139,9 +139,8 @@ class InferredBoltzmann(Policy):
         return total
 
     @override
-    def certain_each(
-        self, view: View, members: Members
-    ) -> np.ndarray:  # each draw with the beta that was drawn with it
+    def certain_each(self, view: View, members: Members) -> np.ndarray:
+        # each draw of the weights with the beta that was drawn with it
         wide = WideView(view, members)
         h, scenes = members.hypothesis, view.block.shape[1]
         n_draws = view.block.valuation.n_draws(h, members.role)

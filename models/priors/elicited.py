@@ -81,10 +81,11 @@ class Elicited(Prior):
 
 
 def _weight_problems(weights: Mapping[str, float]) -> list[str]:
-    problems = []
-    for name, w in weights.items():
-        if not (finite(w) is not None and w >= 0):
-            problems.append(f"weights: {name!r} has {shown(w)}; a weight is a finite number, 0 or more")
+    problems = [
+        f"weights: {name!r} has {shown(w)}; a weight is a finite number, 0 or more"
+        for name, w in weights.items()
+        if finite(w) is None or w < 0
+    ]
     if not problems and not any(w > 0 for w in weights.values()):
         problems.append("weights: all are 0; at least one hypothesis must have a positive weight")
     return problems

@@ -250,9 +250,8 @@ def _tempered(model: "_Model", weighted: Weighted) -> Weighted:
     """
     centre = weighted.weights @ weighted.points
     apart = weighted.points - centre
-    shrunk = (
-        1.0 / float(weighted.weights @ weighted.weights) / model.size
-    )  # of few effective draws the spread is hardly known
+    # of few effective draws the spread is hardly known
+    shrunk = 1.0 / float(weighted.weights @ weighted.weights) / model.size
     trust = min(1.0, shrunk / 10)
     covariance = trust * (apart.T * weighted.weights) @ apart + (1 - trust) * np.eye(model.size)
     root = np.linalg.cholesky(1.2 * covariance + 1e-9 * np.eye(model.size))
@@ -343,9 +342,8 @@ class _Model:
         _, _, first, more, z = self._at(points)
         c = self.counts.T
         with np.errstate(over="ignore"):
-            rest = np.log1p(
-                np.exp(-np.abs(z))
-            )  # log P(grade <= cut) = min(z, 0) - rest, and of above min(-z, 0) - rest
+            # log P(grade <= cut) = min(z, 0) - rest, and of above min(-z, 0) - rest
+            rest = np.log1p(np.exp(-np.abs(z)))
         total = np.zeros(len(points))
         for k in range(4):
             low = np.minimum(z[k], 0.0)

@@ -192,9 +192,8 @@ def beta_quantile(p: float, a: float, b: float) -> float:
         x = 1.0 / (1.0 + math.exp(-at))
         off = float(log_incomplete_beta(x, a, b)) - log_beta_ab - target
         low, high = (at, high) if off < 0 else (low, at)
-        log_slope = (
-            a * math.log(x) - b * math.log1p(math.exp(at)) - log_beta_ab - target - off
-        )  # of log I, in the logit
+        # of log I, in the logit
+        log_slope = a * math.log(x) - b * math.log1p(math.exp(at)) - log_beta_ab - target - off
         step = -off * math.exp(min(-log_slope, 50.0))
         tried = at + step if low < at + step < high else (low + high) / 2
         if abs(tried - at) < 1e-12 * max(1.0, abs(at)):

@@ -65,9 +65,8 @@ def in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
     for subset in range(1, 2**n):
         low = (subset & -subset).bit_length() - 1
         left.append(add(left[subset & (subset - 1)], w[..., low]))
-    chance = [
-        np.ones(rest.shape) if narrow else np.zeros(rest.shape)
-    ]  # of a subset going first, over the product of its w
+    # of a subset going first, over the product of its w
+    chance = [np.ones(rest.shape) if narrow else np.zeros(rest.shape)]
     for subset in range(1, 2**n):
         total: np.ndarray | None = None
         for i in range(n):

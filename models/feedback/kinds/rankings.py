@@ -175,9 +175,8 @@ def _left(z: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     starts = np.concatenate(
         [np.ones((*sorted_ranks.shape[:-1], 1), bool), sorted_ranks[..., 1:] > sorted_ranks[..., :-1]], axis=-1
     )
-    first = np.maximum.accumulate(
-        np.where(starts, index, 0), axis=-1
-    )  # tied options leave what the first of them leaves
+    # tied options leave what the first of them leaves
+    first = np.maximum.accumulate(np.where(starts, index, 0), axis=-1)
     out = np.empty(z.shape)
     np.put_along_axis(out, places, np.take_along_axis(behind, np.broadcast_to(first, z.shape), axis=-1), axis=-1)
     return out

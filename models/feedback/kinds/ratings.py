@@ -101,10 +101,8 @@ class Ratings(ItemChoice):
         """
         if text in self.grades:
             return list(self.grades).index(text)
-        short, wanted = (
-            [without_zeros(grade) for grade in self.grades],
-            without_zeros({"true": "1", "false": "0"}.get(text, text)),
-        )
+        short = [without_zeros(grade) for grade in self.grades]
+        wanted = without_zeros({"true": "1", "false": "0"}.get(text, text))
         return short.index(wanted) if short.count(wanted) == 1 else -1
 
     @cached_property
