@@ -28,10 +28,10 @@ class Answers:
     missing : {"error", "drop"}
         Whether items without an answer are wrong, or left out (and counted).
     name : str, optional
-        The kind, unless given.
+        The kind by default.
     count : str, optional
         The column that says how often each answer was given, independently: whole numbers from 1 on, constant within a
-        scene where the kind is about scenes. The results are those of a table that repeats each row (or scene) so often.
+        scene where the kind is about scenes. The results are those of a table that repeats each row (or scene) as often.
     needs : tuple of str
         Further columns whose missing cells leave an item out where ``missing="drop"``: the features that hypotheses
         name, which `fit` and `run` fill in.
@@ -151,7 +151,7 @@ class Answers:
         Raises
         ------
         InputError
-            No such column, or a cell of it that is no whole number from 1 on; names the row.
+            No such column, or a cell in that column that is no whole number from 1 on; names the row.
         """
         if self.count is None or not self.in_column:
             return None
@@ -162,7 +162,10 @@ class Answers:
         return values if (values != 1).any() else None
 
     def _refuse_cells(self, column: str, values: np.ndarray, wrong: np.ndarray, right: str, digits: int = 6) -> None:
-        """Raise InputError for the first wrong cell of a column, (item used,), saying what would be right."""
+        """Raise InputError for the first wrong cell of a column, if any.
+
+        `values` and `wrong` are (item used,); the message ends with `right`, what would be right.
+        """
         if wrong.any():
             item = int(np.argmax(wrong))
             place = f"{self.items.source}: {self.items.where(item)}: column {column!r}"

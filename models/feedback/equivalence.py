@@ -71,8 +71,8 @@ def sums_and_classes(
 def _classes_by_marks(feedback: Predictor, valuation: Valuation, marks: np.ndarray, slack: np.ndarray) -> np.ndarray:
     """Group hypotheses whose inputs are equal up to rounding on every item.
 
-    Equal inputs have marks (their sums against random numbers) within their slack of one another, so only these are
-    compared item by item.
+    The mark of a hypothesis is the sum of its inputs against random numbers. Equal inputs have marks within their slack
+    of one another, so only hypotheses with such marks are compared item by item.
     """
     n = len(marks)
     candidates = _narrowed_by_items(feedback, valuation, overlapping(marks, slack))

@@ -238,8 +238,8 @@ class Block:
     def worse(self, h: int) -> np.ndarray:
         """Return where ``r_h < u_h``, (option, scene): a catastrophe if h is true.
 
-        Of a family it is the probability of a catastrophe, and of a hypothesis that is unmodelled. Without a failure line
-        there is none.
+        For a family, or an unmodelled hypothesis, the probability of a catastrophe. Without a failure line, no option is
+        a catastrophe.
         """
         chance = self.valuation.hypotheses.rewards[h].catastrophe(self.cells)
         if chance is not None:
@@ -329,7 +329,7 @@ class Block:
         Parameters
         ----------
         key : hashable
-            Names what is computed; where there is room it is computed once.
+            Names the computed quantity. Where there is room, the quantity is computed once.
         """
         valuation = self.valuation
         draws = valuation.hypotheses.rewards[h].draws(role)

@@ -32,7 +32,7 @@ def remember_callables(tree: xr.DataTree, hypotheses: Hypotheses) -> None:
 def callables_of(tree: xr.DataTree) -> Mapping[str, Callable[..., Any]]:
     """Return the callables that a tree was fitted with, by name.
 
-    There are none where it was read from a file, or its original is gone.
+    Empty where the tree was read from a file, or the original tree is gone.
     """
     token = tree.attrs.get("callables")
     return _remembered.get(token, {}) if isinstance(token, str) else {}

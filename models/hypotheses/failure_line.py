@@ -125,7 +125,7 @@ def stated_line(
     Parameters
     ----------
     may_lack : sequence of str
-        Hypotheses that need none: those with continuous weights.
+        Hypotheses that need no line: with continuous weights, or unmodelled.
     in_sd : bool
         Whether a value may stand in standard deviations of rewards (`InSd`): where the training items are at hand.
 

@@ -40,11 +40,11 @@ class Fitted(FittedReward):
     seen : ndarray (feature, rank)
         Orthonormal basis of the directions of weight that some feedback could see.
     directions_only : bool
-        Whether of these feedback sees the direction alone, not how large a part of the weights they are.
+        Whether feedback sees the direction within `seen` alone, and not the length of that part of the weights.
     spreads : dict of str to ndarray (feature + 1, feature + 1)
         By variable of a rationality: ``s(w)^2 = (w, 1)' spread (w, 1)``, where rewards were scaled so.
     sampler : Sampler or None
-        What NUTS reports, where it ran.
+        The diagnostics of NUTS, where NUTS ran.
     """
 
     continuous: ClassVar[bool] = True
@@ -89,7 +89,7 @@ class Fitted(FittedReward):
 
         No feedback sees these directions, so they are drawn from the prior.
 
-        Two draws that share what is seen are what an agent and the truth are to one another after endless training.
+        After endless training, an agent and the truth are two such draws: they share the seen directions alone.
         """
         n, (k, rank) = len(weights), self.seen.shape
         if rank == k:
@@ -149,11 +149,12 @@ class Drawn(Reward):
     ----------
     mean : ndarray (feature,)
     agents, judges : ndarray (member, feature)
-        Draws for an agent and, independent of them, for what is true.
+        Draws for an agent, and independent draws for what is true.
     partners : ndarray (member, feature)
-        What may be true for each of the agents after endless training: the same in all that feedback sees.
+        One possible truth for each agent after endless training: equal to the agent in all directions that feedback
+        sees.
     ess : float
-        Effective number of the draws that these were taken from.
+        Effective number of the posterior draws behind the agents and judges.
     """
 
     continuous: ClassVar[bool] = True

@@ -82,7 +82,7 @@ class Reward(ABC):
 
         The reward itself, or n members of a family.
 
-        Members are drawn from the posterior, or before it from the prior in units of the features of a table.
+        Members are drawn from the posterior; before the fit, from the prior, in units of the features over a table.
         """
         return [self]
 
@@ -135,7 +135,7 @@ class Reward(ABC):
         Parameters
         ----------
         role : {"agents", "judges", "partners"}
-            Draws that an agent may act by, that may be true, or that may be true for each of the former.
+            Draws that an agent may act by; draws that may be true; or one possible truth for each of the agents.
         """
         return None
 

@@ -28,7 +28,7 @@ class Rationality:
     shares : ndarray (point,)
         The probability that each stands for.
     scales : ndarray (point,)
-        ``s`` as it was stored, in reward units; 0 where rewards were all equal, which chooses at chance.
+        ``s`` as it was stored, in reward units; 0 where rewards were all equal: the agent chooses at chance.
     sampled : bool
         Whether the points are draws.
     """
@@ -48,9 +48,9 @@ class Rationality:
 class Policy(ABC):
     """``pi(option | scene)``.
 
-    A subclass writes one equation, `certain`: what an agent does that is certain of one hypothesis. Any other agent draws
-    a hypothesis from `mixing` of its weights for the whole deployment. A policy that acts on all hypotheses at once sets
-    ``draws_one = False`` and writes `act` instead of inheriting it.
+    A subclass writes one equation, `certain`: the choices of an agent that is certain of one hypothesis. Any other
+    agent draws a hypothesis from `mixing` of its weights for the whole deployment. A policy that acts on all
+    hypotheses at once sets ``draws_one = False`` and writes `act` instead of inheriting it.
 
     Parameters
     ----------

@@ -74,7 +74,8 @@ def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.
 
     Rewards are sorted once for all policies.
 
-    The view is that of an agent that may abstain if any of them may; of those that may not, the last choice is left out.
+    The view is that of an agent that may abstain if any of the policies may. For policies that may not, the last choice,
+    abstaining, is left out.
     """
     possible = [
         (mass, view.choices(reward, h))

@@ -145,7 +145,7 @@ def greatest(worth: np.ndarray, error: float | np.ndarray = 0.0) -> np.ndarray:
     worth : ndarray (choice, scene)
         -inf where there is no choice.
     error : float or ndarray (choice, scene), optional
-        Bounds of the rounding errors: a choice ties with the best where it is equal to it.
+        Bounds of the rounding errors. A choice ties with the best choice where the two are equal within the bounds.
     """
     top = worth.max(axis=0)
     if isinstance(error, float):

@@ -126,7 +126,7 @@ class Prior(ABC):
 
         From ``p(pi | h = truth)``, or from ``p(pi)`` where the truth is -1: (draw, hypothesis).
 
-        From the draws by which it is held, or ``Dirichlet(strength * weights + e_h)``, or the weights themselves.
+        The opinion is known by draws, or as ``Dirichlet(strength * weights + e_h)``, or is fixed.
         """
         drawn = self.weighted_draws(hypotheses)
         if drawn is not None:

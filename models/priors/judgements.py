@@ -279,8 +279,8 @@ class _Model:
 
     Before the answers, every unknown is standard normal; tau is given by its normal score.
 
-    Only differences of worths matter, so m has a coordinate less than there are hypotheses, and a judge's z those that the
-    judge's answers can see.
+    Only differences of worths matter, so m has one coordinate fewer than there are hypotheses. The z of a judge has only
+    the coordinates that the judge's answers inform.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def prior_in_words(name: str) -> str:
     Parameters
     ----------
     name : str
-        The prior's in results; of another than those that ship it is a language of stated costs.
+        Name of the prior in results. A name that does not ship belongs to a language of stated costs.
     """
     if name == VALUES:
         return "the human values themselves: it extrapolates as the judge does"

@@ -30,7 +30,7 @@ class Simplicity(Prior):
           position k among the columns of the first feedback's table.
         - ``{"name": ..., "costs": {feature: bits}}``: your own; features not named, and the rest, as in ``rules``.
     source : str, optional
-        Why somebody holds it; needed where it is the judge's.
+        Why somebody holds this prior; needed where the prior is the judge's.
 
     Raises
     ------

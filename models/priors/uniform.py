@@ -18,7 +18,7 @@ class Uniform(Prior):
     Parameters
     ----------
     source : str, optional
-        Why somebody holds it; needed where it is the judge's.
+        Why somebody holds this prior; needed where the prior is the judge's.
     """
 
     source: str | None = None

@@ -27,8 +27,8 @@ def evidence_jointly(feedback: Sequence[BoltzmannRational], valuations: Sequence
 
     The log evidence is ``log integral p(beta) prod_k [integral p(D_k | r_h, beta, c_k) p(c_k) dc_k] dbeta``. It is found by
     Laplace's approximation and importance sampling, or by sequential Monte Carlo where the Pareto k-hat is above 0.7. Every
-    feedback has the classes of all together (see `Evidence.beside`), and draws of its nuisances that go with those of the
-    others.
+    feedback gets the classes of all feedbacks together (see `Evidence.beside`). The draws of its nuisances belong to the
+    same joint draws as those of the other feedbacks.
 
     Parameters
     ----------

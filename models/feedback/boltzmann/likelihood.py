@@ -137,7 +137,7 @@ def grouped(
     Parameters
     ----------
     times : ndarray (unit,), optional
-        How often each of the units given occurs; once unless given.
+        How often each unit occurs; once by default.
     """
     flat = np.hstack([inputs.reshape(len(inputs), -1), observed.reshape(len(observed), -1)])
     _, first, place, counts = distinct(row_hashes(flat))

@@ -32,7 +32,8 @@ class Layout:
     shut : ndarray (step, unit) of bool, or None
         Steps that lead from a row without an option.
     costs : tuple of (bool or ndarray (unit,) of bool)
-        Of each step, whether the option to which it leads was chosen from what was left: by all units, none, or these.
+        For each step, whether the option to which it leads was chosen from the remaining options: by all units (True),
+        by none (False), or by the marked units.
     ties : tuple of (int, ndarray, ndarray)
         By size, options before the last place whose order was not observed: first row and unit of each, (tie,).
     counts : ndarray (unit,) or None
@@ -88,11 +89,11 @@ class Stages:
     Parameters
     ----------
     ranks : ndarray (unit, option)
-        1 for the best; those of a rank tie, and have any order.
+        1 for the best. Options with equal ranks are tied, and may have any order.
     inside : ndarray (unit, option) of bool
         Where there is an option.
     counts : ndarray (unit,), optional
-        How often each unit occurs; once unless given.
+        How often each unit occurs; once by default.
     most : int, optional
         Units that are laid out together, at most.
     """
@@ -273,7 +274,7 @@ def log_left(steps: np.ndarray, layout: Layout, reach: tuple[np.ndarray, np.ndar
         is overwritten; `CELLS` numbers are a good size.
     layout : Layout
     reach : (ndarray (point,), ndarray (point,)), optional
-        Bounds on `Layout.reach` of the steps over units, where they are known; they are measured unless given.
+        Known bounds on `Layout.reach` of the steps over units; measured by default.
     """
     if reach is None:
         farthest, together = layout.reach(steps)

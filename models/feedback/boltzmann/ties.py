@@ -52,7 +52,7 @@ def in_any_order(z: np.ndarray, rest: np.ndarray) -> np.ndarray:
     z : ndarray (..., member)
         log w of the options that tie.
     rest : ndarray (...)
-        log of the sum of those after them; there is at least one.
+        log of the sum of w over the options after the tie, of which there is at least one.
     """
     n = z.shape[-1]
     everything = (1 << n) - 1

@@ -165,7 +165,7 @@ class Labels(ClosedForm):
 
         Cells are the distinct vectors of predictions.
 
-        eps alone cannot absorb it: labels that are all wrong in one cell and right elsewhere stand out.
+        eps cannot absorb a high rate in one cell: labels that are all wrong there, and right elsewhere, stand out.
         """
         evidence, lead, name = over.evidence, over.lead, over.lead_name
         cell, _ = self.cells(over.valuation, evidence.classes)
