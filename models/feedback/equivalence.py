@@ -24,15 +24,12 @@ class Predictor(Protocol):
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
         """Return the inputs of the likelihood of h: (option, scene)."""
-        ...
 
     def input_error(self, block: Block, h: int) -> np.ndarray | float:
         """Bound the rounding errors of `inputs`: (option, scene), or 0.0."""
-        ...
 
     def gather(self, block: Block, observed: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """Return the sums of a block by hypothesis, and marks of their inputs."""
-        ...
 
 
 def sums_and_classes(

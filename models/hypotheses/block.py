@@ -69,15 +69,12 @@ class Values(Protocol):
 
     def keeps_values(self, n: int) -> bool:
         """Return whether n values an item are few enough to keep."""
-        ...
 
     def n_draws(self, h: int, role: str) -> int:
         """Return how many draws stand for a family in a role."""
-        ...
 
     def share(self, h: int, role: str, n: int) -> np.ndarray:
         """Return the weight of each of n groups of draws of a family: (group,)."""
-        ...
 
 
 class Block:

@@ -46,7 +46,7 @@ class Rationality:
 
 @dataclass(frozen=True)
 class Policy(ABC):
-    """``pi(option | scene)``.
+    """The probabilities with which an agent chooses: ``pi(option | scene)``.
 
     A subclass writes one equation, `certain`: the choices of an agent that is certain of one hypothesis. Any other
     agent draws a hypothesis from `mixing` of its weights for the whole deployment. A policy that acts on all
