@@ -48,10 +48,7 @@ class Feedback(Answers, ABC):
 
     @property
     def exact(self) -> bool:
-        """Whether `evidence` integrates the nuisances exactly.
-
-        False where the kind does not write `evidence`.
-        """
+        """Whether `evidence` integrates the nuisances exactly; False by default."""
         return type(self).evidence is not Feedback.evidence
 
     @property
@@ -71,10 +68,7 @@ class Feedback(Answers, ABC):
 
     @property
     def shares(self) -> str | None:
-        """Name under which feedbacks share their nuisances, or None.
-
-        Feedbacks with one name have one value of each nuisance.
-        """
+        """Name under which feedbacks share the values of their nuisances, or None."""
         return None
 
     def evidence_together(self, feedback: "Sequence[Feedback]", valuations: Sequence[Valuation]) -> list[Evidence]:
@@ -112,10 +106,7 @@ class Feedback(Answers, ABC):
         return {}
 
     def unscaled(self) -> "Feedback":
-        """Return this feedback for rewards in their own units.
-
-        Kinds with a rationality then have ``beta = 1`` and ``s = 1``.
-        """
+        """Return this feedback for raw rewards: ``beta = 1`` and ``s = 1``."""
         return self
 
     def softened(self) -> "Feedback":
@@ -131,10 +122,7 @@ class Feedback(Answers, ABC):
 
     @property
     def nuisances(self) -> Mapping[str, Nuisance]:
-        """Priors of the inferred nuisances by name; none by default.
-
-        Each nuisance has one value a hypothesis.
-        """
+        """Priors of the inferred nuisances by name, one value a hypothesis."""
         return {}
 
     def inputs(self, block: Block, h: int) -> np.ndarray:
@@ -322,10 +310,7 @@ class Feedback(Answers, ABC):
         return f"{self.name}_{nuisance}"
 
     def derived(self, theta: Theta) -> dict[str, np.ndarray]:
-        """Return quantities that the tree shows beside the nuisances, by name.
-
-        They are computed from the draws of the nuisances, (draw, hypothesis) each.
-        """
+        """Return quantities that the tree shows beside the nuisances, by name."""
         return {}
 
     def log_prior(self, theta: Theta) -> dict[str, np.ndarray]:
@@ -344,20 +329,14 @@ class Feedback(Answers, ABC):
         return np.concatenate([by_item(block, self.inputs(block, h)) for block in valuation.blocks()])
 
     def errors(self, valuation: Valuation, h: int) -> np.ndarray | float:
-        """Bound the rounding error of the inputs item by item: (item,), or 0.0.
-
-        0.0 where every input is a whole number.
-        """
+        """Bound the rounding error of the inputs item by item: (item,), or 0.0."""
         errors = [(block, self.input_error(block, h)) for block in valuation.blocks()]
         if not any(np.any(error) for _, error in errors):
             return 0.0
         return np.concatenate([by_item(block, error) for block, error in errors])
 
     def sums(self, inputs: np.ndarray, observed: np.ndarray, inside: np.ndarray | None) -> tuple[float, ...]:
-        """Return the sufficient statistics of a block; none by default.
-
-        The statistics of all blocks are added up.
-        """
+        """Return the sufficient statistics of a block, to be added up; default none."""
         return ()
 
     def counted_sums(self, inputs: np.ndarray, observed: np.ndarray, times: np.ndarray) -> tuple[float, ...]:

@@ -1,7 +1,4 @@
-"""Judgements: human values inferred from answers about hypotheses.
-
-Judges answer questions about pairs of hypotheses.
-"""
+"""Judgements: human values inferred from answers about pairs of hypotheses."""
 
 import math
 from abc import abstractmethod
@@ -58,9 +55,7 @@ class KnownByDraws(Prior):
 class Judgements(KnownByDraws):
     """Human values inferred from answers about pairs of hypotheses.
 
-    The question is: "which of the two is likelier to be what people mean?".
-
-    The model is a hierarchical Bradley-Terry model with graded answers (Bradley and Terry 1952; Tutz 1986 and Agresti
+    The question is: "which of the two is likelier to be what people mean?". The model is a hierarchical Bradley-Terry model with graded answers (Bradley and Terry 1952; Tutz 1986 and Agresti
     1992 for graded answers). The shared log-worths are ``m_h ~ Normal(0, spread)``, those of judge k
     ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``. An answer of judge k
     about (left, right) follows an ordered logistic of ``m_k,left - m_k,right`` with the symmetric cut points
@@ -127,10 +122,7 @@ class Judgements(KnownByDraws):
         ]
 
     def never_judged(self, names: Sequence[str]) -> list[str]:
-        """Return the hypotheses that no answer is about.
-
-        These hypotheses keep their prior.
-        """
+        """Return the hypotheses without answers, which keep their prior."""
         judged = {name for a in self.answers for name in (a.left, a.right)}
         return [name for name in names if name not in judged]
 
@@ -160,10 +152,7 @@ class Judgements(KnownByDraws):
 
 @dataclass(frozen=True)
 class OneJudge(KnownByDraws):
-    """The values of one judge of several, ``pi_k = softmax(m + tau z_k)``.
-
-    The answers of all judges inform these values.
-    """
+    """The values of one judge of several, ``pi_k = softmax(m + tau z_k)``."""
 
     together: Judgements
     label: str
@@ -392,10 +381,7 @@ class _Model:
 
 
 def _half_normal(score: np.ndarray) -> np.ndarray:
-    """Return the half-normal variable of a standard normal score.
-
-    The variable x satisfies ``P(|N| < x) = P(N < score)``.
-    """
+    """Return the half-normal x with ``P(|N| < x) = P(N < score)`` of each score."""
     return np.array([_half_normal_of(x) for x in score.tolist()])
 
 

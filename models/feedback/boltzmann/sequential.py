@@ -1,7 +1,4 @@
-"""Sequential choices and their likelihood for very many units.
-
-The best of all options is chosen, then the best of the remaining options, and so on.
-"""
+"""Sequential choices from the remaining options, for very many units."""
 
 import math
 from dataclasses import dataclass
@@ -47,10 +44,7 @@ class Layout:
     counts: np.ndarray | None
 
     def steps(self, values: np.ndarray) -> np.ndarray:
-        """Return the worth of each row less that of the next: (step, unit).
-
-        -inf where shut.
-        """
+        """Return the worth of each row less the next, -inf where shut: (step, unit)."""
         ordered = values.ravel()[self.index]
         with np.errstate(invalid="ignore"):  # where there is no option
             out = ordered[:-1] - ordered[1:]
@@ -143,18 +137,13 @@ class Stages:
 
     @cached_property
     def sampled(self) -> "tuple[Stages, np.ndarray]":
-        """A random sample of the units, and their positions: (unit,).
-
-        The sample gives a rough first value of the likelihood.
-        """
+        """A random sample of the units, and their positions: (unit,)."""
         some = np.sort(np.random.default_rng(23).choice(self.n_units, min(SAMPLED, self.n_units), replace=False))
         return Stages(self.ranks[some], self.inside[some], None if self.counts is None else self.counts[some]), some
 
 
 class LinearSteps:
-    """Differences of worth along the stages under linear rewards.
-
-    The steps are ``D w``, for all points of the weights w at once.
+    """Differences of worth along the stages under linear rewards: ``D w``.
 
     Parameters
     ----------
@@ -175,17 +164,11 @@ class LinearSteps:
             self.parts.append((layout, apart, float(longest), costly))
 
     def log_likelihoods(self, weights: np.ndarray) -> np.ndarray:
-        """Return the log likelihood at each point of the weights: (point,).
-
-        ``sum_units log p(unit | w)``; the weights (point, feature) are multiplied by a rationality beforehand.
-        """
+        """Return ``sum_units log p(unit | w)`` at weights (point, feature): (point,)."""
         return -np.sum(in_threads(lambda part: self._left(weights, *part), self.parts), axis=0)
 
     def slopes(self, weights: np.ndarray) -> np.ndarray:
-        """Return the gradient of `log_likelihoods` by the weights.
-
-        Shape (point, feature).
-        """
+        """Return the gradient of `log_likelihoods` by the weights: (point, feature)."""
         return np.asarray(np.sum(in_threads(lambda part: self._slopes(weights, *part[:2]), self.parts), axis=0))
 
     def _slopes(self, weights: np.ndarray, layout: Layout, apart: np.ndarray) -> np.ndarray:
@@ -242,10 +225,7 @@ class Steps:
 
     @property
     def farthest(self) -> float:
-        """The greatest distance of a chosen option below another that was left.
-
-        In units of the inputs, before they are multiplied by beta.
-        """
+        """The greatest distance of a chosen option below another that was left."""
         return max((farthest for farthest, _ in self.reaches), default=0.0)
 
     def log_likelihoods(self, beta: np.ndarray) -> np.ndarray:
