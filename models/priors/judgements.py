@@ -55,12 +55,12 @@ class KnownByDraws(Prior):
 class Judgements(KnownByDraws):
     """Human values inferred from answers about pairs of hypotheses.
 
-    The question is: "which of the two is likelier to be what people mean?". The model is a hierarchical Bradley-Terry model with graded answers (Bradley and Terry 1952; Tutz 1986 and Agresti
-    1992 for graded answers). The shared log-worths are ``m_h ~ Normal(0, spread)``, those of judge k
-    ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)`` and ``tau ~ HalfNormal(disagreement)``. An answer of judge k
-    about (left, right) follows an ordered logistic of ``m_k,left - m_k,right`` with the symmetric cut points
-    ``-c2, -c1, c1, c2``: "equal" between ``-c1`` and ``c1``, "much" beyond ``c2``.
-    ``log c1 ~ Normal(log 0.5, 0.75)``, ``log (c2 - c1) ~ Normal(log 1.5, 0.75)``.
+    The question is: "which of the two is likelier to be what people mean?". The model is a hierarchical Bradley-Terry
+    model with graded answers (Bradley and Terry 1952; Tutz 1986 and Agresti 1992 for graded answers). The shared
+    log-worths are ``m_h ~ Normal(0, spread)``, those of judge k ``m_kh = m_h + tau z_kh`` with ``z ~ Normal(0, 1)``
+    and ``tau ~ HalfNormal(disagreement)``. An answer of judge k about (left, right) follows an ordered logistic of
+    ``m_k,left - m_k,right`` with the symmetric cut points ``-c2, -c1, c1, c2``: "equal" between ``-c1`` and ``c1``,
+    "much" beyond ``c2``. ``log c1 ~ Normal(log 0.5, 0.75)``, ``log (c2 - c1) ~ Normal(log 1.5, 0.75)``.
 
     The values are ``pi = softmax(m)``, and their weights are ``E[pi | answers]``. The remaining uncertainty about pi,
     including the judges' disagreement, enters the interval of every risk.
