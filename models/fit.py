@@ -1,4 +1,4 @@
-"""fit(): fit reward hypotheses to feedback, and return the posterior as an xarray.DataTree."""
+"""fit(): the posterior of reward hypotheses as an xarray.DataTree."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,24 +36,31 @@ def fit(
     random_seed: int = 0,
     log_likelihood: bool = False,
 ) -> xr.DataTree:
-    """Weigh reward hypotheses by feedback under a prior: ``w_h`` proportional to ``pi_h prod_k p(D_k | r_h)``.
+    """Return the posterior of reward hypotheses given feedback.
+
+    Posterior weights ``w_h`` are proportional to ``pi_h prod_k p(D_k | r_h)``, with prior ``pi_h`` and feedbacks
+    ``D_k``.
 
     Parameters
     ----------
     hypotheses : dict
         name -> expression, callable Dataset -> DataArray, `Linear` or `Unmodelled`.
     prior : Prior
-        The judge's, with its source.
+        The judge's prior, with its source.
     feedback : list of Feedback
         Each with its table.
     fail_utility : float, str, InSd or dict
-        Failure line of all or each, in the hypothesis's own reward units or standard deviations of its rewards (`InSd`).
+        Failure line of all hypotheses or of each, in the hypothesis's own reward units or standard deviations of its
+        rewards (`InSd`).
     method : {"auto", "exact", "nuts"}
-        "auto" integrates nuisances exactly where it can (labels, rewards; one rationality: choices, rankings, stops,
-        proxies, demonstrations), ratings by Laplace's approximation and importance sampling, other kinds by NUTS and a
-        bridge; continuous weights by importance sampling, else sequential Monte Carlo. "exact" refuses what has no exact
-        form. "nuts" samples every nuisance, and continuous weights of up to 1,000,000 features times items. The attribute
-        ``methods`` says which was taken and why. Monte Carlo errors of evidence go into every risk.
+        How nuisances and continuous weights are integrated. The attribute ``methods`` says which method was taken and
+        why. Monte Carlo errors of evidence are part of every risk's error.
+
+        - "auto": nuisances exactly where there is an exact form (labels, rewards; one rationality: choices, rankings,
+          stops, proxies, demonstrations), ratings by Laplace's approximation and importance sampling, other kinds by
+          NUTS and bridge sampling; continuous weights by importance sampling, else sequential Monte Carlo.
+        - "exact": feedback without an exact form is refused.
+        - "nuts": NUTS for every nuisance, and for continuous weights of up to 1,000,000 features times items.
     draws, chains : int
         Draws that the tree holds. NUTS runs at least 4 chains of 1,000, of which these are kept, evenly spaced.
     random_seed : int
@@ -64,22 +71,24 @@ def fit(
     -------
     xarray.DataTree
         ``posterior`` and ``prior`` (chain, draw): ``weight[hypothesis]``, ``value_prior[hypothesis]``, the nuisances
-        (``<feedback>_eps[hypothesis]``, ``_sigma2``, ``_rationality`` or ``<human>_rationality``, ``_cutpoint_1`` ...), and
-        ``<feedback>_rationality_marginal`` over the hypotheses. The draws of ``weight`` vary with the value prior alone,
-        for nuisances are integrated out, and average to the posterior weight. ``evidence`` (hypothesis): ``log_prior``,
-        ``log_evidence``, ``log_posterior`` (nats), ``mcse``. ``constant_data``: columns as ``<feedback>_<column>`` (their
-        names: its attribute ``columns``). Also ``prior_predictive``, ``posterior_predictive``, ``observed_data``,
-        ``sample_stats``. With counts, ``constant_data`` holds ``<feedback>_counts``, and an item's ``log_likelihood`` is the
-        sum over its answers; observed and predicted data count its answers that are true or choose each option, grade or
-        action, and are the mean of its rewards, or one of its rankings.
+        (``<feedback>_eps[hypothesis]``, ``_sigma2``, ``_rationality`` or ``<human>_rationality``, ``_cutpoint_1`` ...),
+        and ``<feedback>_rationality_marginal`` over the hypotheses. The draws of ``weight`` vary with the value prior
+        alone, because nuisances are integrated out; their mean is the posterior weight. ``evidence`` (hypothesis):
+        ``log_prior``, ``log_evidence``, ``log_posterior`` (nats), ``mcse``. ``constant_data``: columns as
+        ``<feedback>_<column>`` (the attribute ``columns`` holds the column names). Also ``prior_predictive``,
+        ``posterior_predictive``, ``observed_data``, ``sample_stats``. With counts, ``constant_data`` holds
+        ``<feedback>_counts``, and an item's ``log_likelihood`` is the sum over its answers. Observed and predicted data
+        then hold the number of an item's answers that are true or choose each option, grade or action, the mean of its
+        rewards, or one of its rankings.
 
     Raises
     ------
     InputError
-        Every problem of hypotheses, values, tables or the failure line, a message each.
+        Every problem of hypotheses, values, tables or the failure line, one message each.
     NotTrustedError
         Sampling failed: a divergence, R-hat above 1.01 or an effective sample size below 400 of a nuisance, or a Monte
-        Carlo error above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds the draws.
+        Carlo error above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds the
+        draws.
 
     Warns
     -----
@@ -107,7 +116,7 @@ def fit(
 
 
 def _check_prior(prior: Any) -> None:
-    """Refuse a judge's prior that is none, or that has no source."""
+    """Refuse a judge's prior that is not a prior, or that has no source."""
     if not isinstance(prior, Prior):
         raise InputError(f"prior: a {type(prior).__name__}; give a prior, such as rh.Elicited(weights, source)")
     if not (isinstance(prior.source, str) and prior.source.strip()):
@@ -118,7 +127,10 @@ def _check_prior(prior: Any) -> None:
 
 
 def _warnings(posterior: Posterior, line: FailureLine) -> list[str]:
-    """Return what to warn of: feedback that compares nothing, and one failure line for rewards in different units."""
+    """Return the warnings of a fit.
+
+    Feedback that compares nothing, and one failure line for rewards in different units.
+    """
     idle = idle_warnings(posterior.feedback, posterior.valuations)
     if not one_number(line):
         return idle
@@ -129,7 +141,13 @@ def _warnings(posterior: Posterior, line: FailureLine) -> list[str]:
 def prepared(
     hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any
 ) -> tuple[Hypotheses, FailureLine, list[Feedback]]:
-    """Read and check hypotheses, failure line and feedback; InputError with every problem."""
+    """Read and check hypotheses, failure line and feedback.
+
+    Raises
+    ------
+    InputError
+        Every problem found.
+    """
     uses = [] if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable) else list(feedback)
     if not all(isinstance(use, Feedback) for use in uses) or not isinstance(feedback, Iterable):
         raise InputError("feedback: give a list of feedback, such as [rh.Labels(table, column, noise=(1, 19))]")
@@ -149,7 +167,10 @@ def prepared(
 
 
 def _with_booleans(feedback: list[Feedback]) -> list[Feedback]:
-    """Hold columns as booleans that hold only 0/1 or true/false in every table; tables that are one stay one."""
+    """Read columns as booleans where every table holds only 0/1 or true/false.
+
+    Feedbacks that share one table still share one afterwards.
+    """
     tables = [use.table for use in feedback]
     columns = {c for t in tables for c in t.columns}
     boolean = {c for c in columns if all(t.columns[c].is_boolean() for t in tables if c in t.columns)}

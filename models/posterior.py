@@ -59,20 +59,20 @@ class Posterior:
     Attributes
     ----------
     hypotheses : Hypotheses
-        As they were fitted: each family by the posterior of its weights, an unmodelled one by its cells.
+        As fitted: each family by the posterior of its weights, an unmodelled hypothesis by its cells.
     prior : Prior
-        The judge's.
+        The judge's prior.
     log_prior : ndarray (hypothesis,)
     log_evidence : ndarray (hypothesis,)
         Sum over feedbacks, nats; nuisances integrated out; -inf where the data are impossible.
     classes : ndarray (hypothesis,) of int
-        Hypotheses of one class cannot be told apart by any feedback given: training is silent between them.
+        Silent classes: no feedback can tell hypotheses of one class apart.
     weights : ndarray (hypothesis,)
         The judge's posterior weights.
     feedback, valuations, evidence : tuple
-        One a feedback. The valuations have families at their mean weights.
+        One entry for each feedback. The valuations have families at their mean weights.
     estimates : tuple of Estimate
-        One a feedback.
+        One for each feedback.
     sampler : Sampler or None
         The report of NUTS, where it ran.
     """
@@ -91,12 +91,12 @@ class Posterior:
 
     @property
     def families(self) -> dict[int, Fitted]:
-        """Posterior of the weights of each hypothesis that has continuous ones, by its position."""
+        """Posterior of the weights of each linear family, by position."""
         return self.hypotheses.fitted
 
     @property
     def cell_posterior(self) -> CellPosterior | None:
-        """Posterior of the label probability of every cell, where a hypothesis is unmodelled."""
+        """Posterior of every cell's label probability; None without an unmodelled rule."""
         return self.hypotheses.cell_posterior
 
     @property
@@ -110,20 +110,26 @@ class Posterior:
         return np.sqrt(sum((e.mcse**2 for e in self.estimates), np.zeros(len(self.log_evidence))))
 
     def mcse_between(self, i: int, j: int) -> float:
-        """Return the Monte Carlo error of a log Bayes factor, nats; 0 between silent ones, for they share their error."""
+        """Return the Monte Carlo error of a log Bayes factor, nats.
+
+        0 between silent hypotheses, because their errors are equal.
+        """
         return math.sqrt(
             sum(float(e.mcse[i] ** 2 + e.mcse[j] ** 2) for e in self.estimates if e.classes[i] != e.classes[j])
         )
 
     def on(self, table: Table, line: FailureLine, agent_line: FailureLine | None = None) -> Valuation:
-        """Evaluate the hypotheses on a test, those with continuous weights by draws of these.
+        """Evaluate the hypotheses on a test, linear families by draws of weights.
 
-        Agent and truth get draws of their own: nothing ties the weights that the agent took up to the true ones.
+        Agent and truth have separate draws, because the agent's weights are independent of the true weights.
         """
         return on_test(self.hypotheses, table, line, agent_line)
 
     def of_rules(self) -> "Posterior":
-        """Return the posterior among the listed rules, without one that is unmodelled; the prior stays that of all."""
+        """Return the posterior among the rules, without an unmodelled hypothesis.
+
+        The prior is still that of all hypotheses.
+        """
         rules = list(self.hypotheses.rules)
         if len(rules) == len(self.hypotheses):
             return self
@@ -141,12 +147,23 @@ class Posterior:
         )
 
     def inputs_of_member(self, feedback: Feedback, valuation: Valuation, h: int, weights: np.ndarray) -> np.ndarray:
-        """Return the inputs of a feedback's likelihood under some weights of a family, as the family reads it."""
+        """Return the inputs of a feedback's likelihood for given family weights.
+
+        Parameters
+        ----------
+        feedback : Feedback
+            As the family reads it.
+        h : int
+            Position of the family.
+        weights : ndarray (feature,)
+        """
         member = Hypotheses((self.hypotheses.names[h],), (self.families[h].member(weights),))
         return feedback.at(Valuation(member, feedback.items, valuation.line.only([h])), 0)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
-        """Say why the numbers cannot be trusted, if so: the sampler's gates, and errors of log Bayes factors that matter.
+        """Return why the numbers cannot be trusted; empty where they can.
+
+        The reasons are the sampler's gates, and Monte Carlo errors of log Bayes factors between hypotheses that matter.
 
         Parameters
         ----------
@@ -175,9 +192,9 @@ class Posterior:
         return problems
 
     def perturbed(self, n: int, rng: np.random.Generator) -> "Iterator[Posterior]":
-        """Yield n posteriors whose evidence is moved by its Monte Carlo error; silent pairs move together.
+        """Yield n posteriors whose evidence is moved by its Monte Carlo error.
 
-        Without an error each is this posterior.
+        Silent hypotheses move together. Without an error, each posterior yielded is this posterior.
         """
         if self.exact:
             yield from (self,) * n
@@ -191,7 +208,12 @@ class Posterior:
             yield replace(self, log_evidence=moved, weights=weights, estimates=())
 
     def reweighted(self, prior: Prior | None) -> np.ndarray:
-        """Return the posterior weights under another prior (None: the judge's): (hypothesis,).
+        """Return the posterior weights under another prior: (hypothesis,).
+
+        Parameters
+        ----------
+        prior : Prior or None
+            None: the judge's prior.
 
         Raises
         ------
@@ -203,9 +225,14 @@ class Posterior:
         return posterior_weights(prior.weights_of(self.hypotheses), prior.log_prior(self.hypotheses), self.log_evidence)
 
     def acting_prior(self, prior: Prior | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``pi_h`` and ``log pi_h`` of an agent of some prior (None: the judge's): two arrays (hypothesis,).
+        """Return ``pi_h`` and ``log pi_h`` of an agent: two arrays (hypothesis,).
 
-        A hypothesis that is unmodelled says nothing of what to do, so no agent acts by it: 0 and -inf.
+        An unmodelled hypothesis says nothing of what to do, so no agent acts by it: 0 and -inf.
+
+        Parameters
+        ----------
+        prior : Prior or None
+            The agent's prior. None: the judge's.
         """
         prior = self.prior if prior is None else prior
         rules = self.hypotheses.rules
@@ -216,9 +243,14 @@ class Posterior:
         return np.exp(log_prior), log_prior
 
     def acting(self, prior: Prior | None) -> np.ndarray:
-        """Return the posterior weights of an agent of some prior (None: the judge's): (hypothesis,).
+        """Return the posterior weights of an agent: (hypothesis,).
 
-        Where a hypothesis is unmodelled, the others' weights add up to 1.
+        Where a hypothesis is unmodelled, the weights of the rules add up to 1.
+
+        Parameters
+        ----------
+        prior : Prior or None
+            The agent's prior. None: the judge's.
 
         Raises
         ------
@@ -237,12 +269,15 @@ class Posterior:
         return posterior_weights(weights, log_prior, self.log_evidence)
 
     def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw value priors from ``p(pi | data)``, the weights that follow, and the hypotheses they were drawn with.
+        """Draw value priors from ``p(pi | data)``, with the weights that follow.
 
-        Returns two arrays (draw, hypothesis), and the index of a hypothesis (draw,).
+        A hypothesis is drawn from the weights, then pi given that hypothesis. Only then is the mean of the drawn
+        weights the posterior weight (draws from ``p(pi)`` would leave the data out).
 
-        A hypothesis is drawn from the weights, then pi given it; only so is the mean of the weights drawn the posterior
-        weight (draws from ``p(pi)`` would leave the data out).
+        Returns
+        -------
+        ndarray (draw, hypothesis), ndarray (draw, hypothesis), ndarray (draw,)
+            Value priors, weights, and the index of the hypothesis drawn.
         """
         truths = rng.choice(len(self.weights), n, p=self.weights)
         pi = self.prior.draws(self.hypotheses, truths, rng)
@@ -253,9 +288,14 @@ class Posterior:
         return pi, weights / weights.sum(axis=1, keepdims=True), truths
 
     def within_classes(self, prior: Prior | None) -> np.ndarray:
-        """Return a prior (None: the judge's) normalised within each silent class, uniform where it is 0: (hypothesis,).
+        """Return a prior normalised within each silent class: (hypothesis,).
 
-        This is what data of this kind leave of the prior, however many there are.
+        Uniform in a class to which the prior gives 0. More data of this kind cannot change the prior within a class.
+
+        Parameters
+        ----------
+        prior : Prior or None
+            None: the judge's prior.
         """
         weights, log_weights = self.acting_prior(prior)  # one that is unmodelled is alone in its class
         out = np.empty(len(weights))
@@ -272,10 +312,16 @@ class Posterior:
 
 
 def posterior_weights(prior: np.ndarray, log_prior: np.ndarray, log_evidence: np.ndarray) -> np.ndarray:
-    """Return ``w_h`` proportional to ``pi_h L_h``, normalised; equal inputs give exactly equal weights.
+    """Return ``w_h`` proportional to ``pi_h L_h``, normalised: (hypothesis,).
 
-    Where the data say nothing the prior comes back to the last digit, so the product is taken outside of logs unless it
-    underflows there. Both the prior and its logarithm are given, for 1e-400 has only the latter.
+    Equal inputs give exactly equal weights. Where the data say nothing the prior comes back to the last digit, so the
+    product is taken outside of logs unless it underflows. Both the prior and its logarithm are given, for 1e-400 has
+    only a logarithm.
+
+    Raises
+    ------
+    InputError
+        The data are impossible under every hypothesis to which the prior gives weight.
     """
     log_posterior = log_prior + log_evidence
     if not np.max(log_posterior) > -np.inf:
@@ -292,7 +338,10 @@ def posterior_weights(prior: np.ndarray, log_prior: np.ndarray, log_evidence: np
 
 
 def cells_of(valuation: Valuation, rules: Sequence[int]) -> np.ndarray:
-    """Return which cell each item is in, (item,) of uint64: a code of what the rules predict of it."""
+    """Return the cell of each item: (item,) of uint64.
+
+    A cell is a code of what the rules predict of the item.
+    """
     code = np.zeros(valuation.table.n_items, np.uint64)
     for items, cells in valuation.each(lambda block: (block.items, block.cells(rules))):
         code[items] = cells

@@ -131,7 +131,10 @@ def _coords(
 
 
 def _inputs(data: Feedback, fixed: Hypotheses, line: FailureLine) -> np.ndarray:
-    """Return the inputs of a likelihood under every fixed reward: (hypothesis, *shape of what was observed)."""
+    """Return the inputs of a likelihood under every fixed reward.
+
+    Shape (hypothesis, *shape of the observations).
+    """
     at: list[np.ndarray] = []
     if len(fixed):
         valuation = Valuation(fixed, data.items, line)
@@ -140,7 +143,10 @@ def _inputs(data: Feedback, fixed: Hypotheses, line: FailureLine) -> np.ndarray:
 
 
 def _value_prior(prior: Prior, listed: Hypotheses, weighed: Sequence[int]) -> Any:
-    """Declare the judge's prior of the hypotheses that have a weight, the mean of the judges': (hypothesis,)."""
+    """Declare the judge's prior of the weighed hypotheses: (hypothesis,).
+
+    The mean of the judges' priors.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -167,7 +173,7 @@ def _value_prior(prior: Prior, listed: Hypotheses, weighed: Sequence[int]) -> An
 def _own_nuisances(
     made: Sequence[Feedback], nuisances: Mapping[str, Callable[[], Any]] | None
 ) -> dict[str, Callable[[], Any]]:
-    """Check the nuisances that a user models otherwise."""
+    """Return the nuisances that the user models, checked."""
     user_nuisances = dict(nuisances or {})
     known = [data.variable(key) for data in made for key in data.nuisances]
     for name, make in user_nuisances.items():
@@ -183,7 +189,10 @@ def _own_nuisances(
 def _nuisance(
     data: Feedback, key: str, declared: dict[str, Any], user_nuisances: Mapping[str, Callable[[], Any]]
 ) -> Any:
-    """Declare a nuisance, unless another feedback has: (hypothesis, 1), or (hypothesis, item)."""
+    """Declare a nuisance, unless another feedback has declared it.
+
+    Shape (hypothesis, 1) or (hypothesis, item).
+    """
     variable = data.variable(key)
     if variable not in declared:
         declared[variable] = (
@@ -201,7 +210,7 @@ def _nuisance(
 
 
 def _data(data: Feedback, inputs: np.ndarray, over: str) -> tuple[Any, Any, Any]:
-    """Declare the inputs of a feedback's likelihood over fixed rewards, its observations, and how often each was made."""
+    """Declare a feedback's inputs over fixed rewards, observations and counts."""
     import pymc as pm
 
     dims = data.dims(data.observed.shape)

@@ -1,1 +1,1 @@
-"""Inference."""
+"""Numerical integration and sampling, without any notion of rewards."""

@@ -1,4 +1,4 @@
-"""Bridge sampling: a log evidence from draws of a posterior, with its Monte Carlo error."""
+"""Bridge sampling: a log evidence from posterior draws, with its error."""
 
 import math
 from collections.abc import Callable
@@ -13,10 +13,10 @@ ITERATIONS = 1000
 def bridge(
     log_target: Callable[[np.ndarray], np.ndarray], draws: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Estimate ``log integral exp(log_target)`` from draws of the density that is proportional to it.
+    """Estimate ``log integral exp(log_target)`` from draws of its density.
 
-    The optimal bridge of Meng and Wong (1996) to a multivariate t, whose place and scale come from one half of the draws
-    while the other half is used, and the other way round; the two estimates are averaged. The Monte Carlo error is
+    The optimal bridge of Meng and Wong (1996) to a multivariate t. Location and scale of the t come from one half of
+    the draws while the other half is used, and vice versa; the two estimates are averaged. The Monte Carlo error is
     Fruehwirth-Schnatter's (2004, eq. 15), with the effective sample size of the draws in place of their number.
 
     Parameters
@@ -24,7 +24,7 @@ def bridge(
     log_target : callable
         (draw, dimension) -> (draw,), nats; on the whole line in every dimension.
     draws : ndarray (chain, draw, dimension)
-        At least 8 draws a chain.
+        From the density proportional to ``exp(log_target)``, at least 8 draws a chain.
 
     Returns
     -------
@@ -60,7 +60,10 @@ def _one_way(
     at_draws, at_proposed = at_draws - centre, at_proposed - centre
 
     def terms(log_r: float, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return ratios whose means' quotient is r: over the proposals, and over the draws."""
+        """Return ratios at the proposals and at the draws.
+
+        The quotient of the means of these ratios is r.
+        """
         low, high = math.log(share), math.log1p(-share) + log_r
         return (
             np.exp(at_proposed - np.logaddexp(low + at_proposed, high)),

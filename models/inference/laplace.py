@@ -1,4 +1,4 @@
-"""Integrals in a few dimensions: Laplace's approximation, corrected by importance sampling, with its error."""
+"""Laplace's approximation of integrals, corrected by importance sampling."""
 
 import math
 from collections.abc import Callable
@@ -51,7 +51,10 @@ class Weighted:
         return 1 / float(self.weights @ self.weights)
 
     def resampled(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the positions of n points in random order, each as often as its weight says up to rounding: (n,)."""
+        """Return the positions of n points in random order: (n,).
+
+        Each point occurs as often as its weight says, up to rounding (systematic resampling).
+        """
         below = np.cumsum(self.weights)
         evenly = (rng.random() + np.arange(n)) / n * below[-1]
         return rng.permutation(np.minimum(np.searchsorted(below, evenly), len(below) - 1))
@@ -76,7 +79,7 @@ class Bell:
 
     @property
     def degrees(self) -> float:
-        """Degrees of freedom; in many dimensions a heavy tail is all that there is to draw."""
+        """Degrees of freedom of the t distribution."""
         return degrees_in(len(self.centre))
 
     @cached_property
@@ -105,7 +108,10 @@ class Bell:
         )
 
     def quickly(self, points: np.ndarray, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return `log_density` and, if asked, its gradient (point, dimension), by a stored inverse."""
+        """Return `log_density` and, if asked, its gradient, by a stored inverse.
+
+        Shapes (point,) and (point, dimension).
+        """
         apart = (points - self.centre) @ self.inverse.T
         distance = np.einsum("ij,ij->i", apart, apart)
         if not slopes:
@@ -115,7 +121,10 @@ class Bell:
         return self._log_density(distance), -apart @ self.inverse
 
     def fitted(self, points: np.ndarray, weights: np.ndarray) -> "Bell":
-        """Move to the mean and the spread of points, its part of each by the weights; as it is where these are few."""
+        """Return the bell at the weighted mean and with the widened spread of points.
+
+        The same bell where the effective number of points is small.
+        """
         mass = float(weights.sum())
         if mass <= 0 or mass**2 / float(weights @ weights) < 2 * len(self.centre) + 2:
             return self
@@ -129,13 +138,19 @@ class Bell:
 
 
 def degrees_in(dimension: int) -> float:
-    """Return the degrees of freedom of a proposal: five, and more in many dimensions, where all draws are in the tail."""
+    """Return the degrees of freedom of a proposal.
+
+    Five in a few dimensions, and more in many, where nearly all draws of a heavy-tailed t lie in its tail.
+    """
     return DEGREES + max(0, dimension - FEW)
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A normalised density that can be drawn from, such as a prior: the part of a proposal that misses no mode."""
+    """A normalised density to draw from, such as a prior.
+
+    A share of a proposal comes from it, so that no mode is missed.
+    """
 
     log_density: Callable[[np.ndarray], np.ndarray]
     draws: Callable[[int, np.random.Generator], np.ndarray]
@@ -151,26 +166,27 @@ def laplace(
     mirrored: Callable[[np.ndarray], np.ndarray] | None = None,
     fits: int = FITS,
 ) -> Weighted:
-    """Integrate exp(f) over the space.
+    """Integrate ``exp(f)`` over the space.
 
-    The modes by Newton's steps, a mixture of multivariate t with the curvature there, and importance sampling from it
-    (Kass and Raftery 1995, section 4.2). A share of the draws comes from `base` (Hesterberg 1995), so that a mode which no
-    step led to shows in the weights. Where the largest weights are too large, the mixture is fitted to what was drawn
-    (Cappe et al. 2008) and drawn from again; the last draws, which had no part in the fit, are what counts.
+    The modes are found by Newton's steps. A mixture of multivariate t with the curvature at the modes is the proposal
+    of importance sampling (Kass and Raftery 1995, section 4.2). A share of the draws comes from `base` (Hesterberg
+    1995), so that a mode which no step led to shows in the weights. Where the largest weights are too large, the
+    mixture is fitted to the draws (Cappe et al. 2008), and new draws are made; only the last draws, which had no part
+    in the fit, give the estimate.
 
     Parameters
     ----------
     f : callable
-        Of points (point, dimension): log integrand (point,).
+        Log integrand: (point, dimension) -> (point,).
     starts : ndarray (start, dimension)
-        Where to climb from.
+        Points from which to climb.
     curvature : callable, optional
-        Of a point: minus the matrix of second derivatives there, or nearly so (dimension, dimension); by differences
-        unless given.
+        Minus the matrix of second derivatives at a point, or nearly so: (dimension,) -> (dimension, dimension).
+        Default: by differences.
     draws : int, optional
     base : Base, optional
     mirrored : callable, optional
-        Of a point: another from which to climb, for integrands that may have a mode on either side.
+        Maps a mode to another point from which to climb, for integrands that may have a mode on either side.
     fits : int, optional
         How often the mixture may be fitted again. In many dimensions a fit to draws is worse than the curvature.
     """
@@ -199,7 +215,10 @@ def from_mixture(
     base: Base | None = None,
     fits: int = FITS,
 ) -> Weighted:
-    """Integrate exp(f) by importance sampling from a mixture, which is fitted again where it fits badly."""
+    """Integrate ``exp(f)`` by importance sampling from a mixture.
+
+    The mixture is fitted again, up to `fits` times, where it fits badly.
+    """
     best, parts = _sampled(f, mixture, base, draws, rng)
     for i in range(fits):
         good = best.k_hat <= K_HAT and (
@@ -219,7 +238,11 @@ def _climbed(
     bells: list[tuple[float, Bell]],
     seen: list[tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray | None:
-    """Climb to a mode and add it, with the log of its mass, unless it is known already; where the climb led."""
+    """Climb to a mode, and add the mode to `bells` and `seen`.
+
+    Returns the mode (dimension,), or None where the mode is known already or has no finite mass. `bells` gets the log
+    of the mode's mass with the bell; `seen` gets the mode and its precision.
+    """
     mode = mode_of(f, np.asarray(start, float), curvature)
     if any(float((mode - at) @ precision @ (mode - at)) < SAME for at, precision in seen):
         return None
@@ -237,14 +260,25 @@ def _climbed(
 
 
 def from_prior(log_likelihood: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> Weighted:
-    """Sample by importance from draws of the prior (draw, dimension); the weights are likelihoods."""
+    """Sample by importance from draws of the prior, weighted by the likelihood.
+
+    Parameters
+    ----------
+    points : ndarray (draw, dimension)
+    """
     return _weighed(log_likelihood(points), points)
 
 
 def _sampled(
     f: Callable[[np.ndarray], np.ndarray], mixture: list[Bell], base: Base | None, draws: int, rng: np.random.Generator
 ) -> tuple[Weighted, list[np.ndarray]]:
-    """Sample by importance from a mixture; return the sample, and the chance that each point came from each bell."""
+    """Sample by importance from a mixture.
+
+    Returns
+    -------
+    Weighted, list of ndarray (point,)
+        The sample, and for each bell the probability that each point came from that bell.
+    """
     shares = np.array([bell.share for bell in mixture])
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
     counts = np.maximum((shares * draws).astype(int), 1)
@@ -280,7 +314,11 @@ def mode_of(
     at: np.ndarray,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Climb by Newton's steps, shortened until they go up, and by the gradient where the curvature is wrong."""
+    """Climb to a mode by Newton's steps: (dimension,).
+
+    Steps are shortened until they go up. Absolute eigenvalues of the curvature are used, so that steps go up where the
+    curvature has the wrong sign.
+    """
     for _ in range(STEPS):
         if curvature is None:
             gradient, hessian = _derivatives(f, at)
@@ -325,7 +363,11 @@ def _derivatives(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> tuple
 
 
 def pareto_k(log_ratio: np.ndarray) -> float:
-    """Return the Pareto shape k of the largest ratios (Zhang and Stephens 2009; Vehtari et al. 2024)."""
+    """Return the Pareto shape k of the largest ratios.
+
+    Zhang and Stephens (2009); Vehtari et al. (2024). inf where a few ratios dominate, -inf where the largest are all
+    equal.
+    """
     n = len(log_ratio)
     tail = int(min(0.2 * n, 3 * math.sqrt(n)))
     ordered = np.sort(log_ratio)

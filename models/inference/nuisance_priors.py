@@ -1,4 +1,4 @@
-"""Priors of nuisances (label noise, reward noise): each one distribution, for arrays and for PyMC."""
+"""Priors of nuisances (label noise, reward noise), for arrays and for PyMC."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ class Nuisance(ABC):
 
     @abstractmethod
     def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        """Draw independently, of the shape given."""
+        """Draw independently: an array of the given shape."""
 
     @abstractmethod
     def pymc(self, name: str, dims: str) -> Any:
-        """Declare it in the PyMC model at hand, one for each coordinate of `dims`."""
+        """Declare the nuisance in the current PyMC model, once for each entry of `dims`."""
 
     def to_line(self, x: np.ndarray) -> np.ndarray:
         """Map the support to the line: logit on an interval, log on a half-line."""
@@ -50,7 +50,7 @@ class Nuisance(ABC):
             return np.log(x - self.low) if np.isfinite(self.low) else x
 
     def from_line(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Map the line to the support; the points and ``log |dx/dphi|``."""
+        """Map the line to the support; return the points and ``log |dx/dphi|``."""
         if np.isfinite(self.high):
             log_share = -np.logaddexp(0.0, -phi)
             width = self.high - self.low
@@ -60,7 +60,10 @@ class Nuisance(ABC):
 
 @dataclass(frozen=True)
 class BetaBelowHalf(Nuisance):
-    """Beta(a, b) restricted to below 1/2: a rate of labels that are more often right than wrong."""
+    """Beta(a, b) restricted to below 1/2: a rate of wrong labels.
+
+    Labels are more often right than wrong.
+    """
 
     a: float
     b: float
@@ -69,7 +72,10 @@ class BetaBelowHalf(Nuisance):
 
     @property
     def start(self) -> float:
-        """Its mean without the restriction, or 1/4 (where that is 1/2 or more the mean cannot be sampled from)."""
+        """The mean without the restriction, at most 1/4.
+
+        A sampler cannot start at a mean of 1/2 or more.
+        """
         return min(self.a / (self.a + self.b), 0.25)
 
     @override
@@ -106,7 +112,7 @@ class InverseGamma(Nuisance):
 
     @property
     def start(self) -> float:
-        """Its mode."""
+        """The mode."""
         return self.b / (self.a + 1)
 
     @override
@@ -170,7 +176,7 @@ def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> n
 
 @dataclass(frozen=True)
 class LogNormal(Nuisance):
-    """``log x ~ Normal(mu, sigma)``: how rational a person is, of either sign of log."""
+    """``log x ~ Normal(mu, sigma)``: a rationality."""
 
     mu: float
     sigma: float
@@ -179,7 +185,7 @@ class LogNormal(Nuisance):
 
     @property
     def start(self) -> float:
-        """Its median."""
+        """The median."""
         return float(np.exp(self.mu))
 
     @override
@@ -214,7 +220,7 @@ class BetaPrior(Nuisance):
 
     @property
     def start(self) -> float:
-        """Its mean."""
+        """The mean."""
         return self.a / (self.a + self.b)
 
     @override

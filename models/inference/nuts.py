@@ -1,4 +1,4 @@
-"""The weights of a family by NUTS, and a bridge to their evidence."""
+"""A density sampled by NUTS, and its integral by bridge sampling."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ NEAR = 0.5  # of standard deviations around the mode: where chains begin
 
 
 class _OutsideError(ValueError):
-    """A point at which the density is no number; the sampler turns back."""
+    """A point at which the density is not a number; the sampler turns back."""
 
     is_recoverable = True
 
@@ -34,7 +34,7 @@ class _OutsideError(ValueError):
 def nuts(
     name: str, log_target: Function, slopes: Function, bell: Bell, draws: int, chains: int, seed: int
 ) -> tuple[Weighted, Sampler]:
-    """Sample exp(log_target) by NUTS, and estimate its integral by bridge sampling.
+    """Sample ``exp(log_target)`` by NUTS, and estimate the integral by a bridge.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One-dimensional integrals of likelihoods: the nodes go where the mass is, and are as many as the integrand asks for."""
+"""One-dimensional integrals of likelihoods by adaptive quadrature."""
 
 import math
 from collections.abc import Callable
@@ -56,26 +56,29 @@ class Integral:
         return np.interp(p * below[-1], below, fine)
 
     def shares(self) -> np.ndarray:
-        """Return the share of the mass that each node stands for, by the trapezoid rule: (node,)."""
+        """Return the share of the mass at each node: (node,).
+
+        By the trapezoid rule.
+        """
         mass = np.exp(self.log_density - self.log_density.max())
         mass[[0, -1]] /= 2
         return np.asarray(mass / mass.sum())
 
 
 def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, float]) -> Integral:
-    """Integrate ``exp(f)`` over the line, starting to look between these points.
+    """Integrate ``exp(f)`` over the line, from one or several first intervals.
 
-    From each start the interval is widened while its ends are within 45 nats of the top and narrowed until that region
-    spans half of the nodes; then the trapezoid rule, whose error falls faster than any power of the step for a smooth
-    integrand that vanishes at both ends (Trefethen and Weideman 2014), with nodes doubled until two rules agree to 1e-10.
-    Where starts lead to mass in different places, what lies between them is taken in too.
+    From each start the interval is widened while its ends are within 45 nats of the maximum, and narrowed until that
+    region spans half of the nodes. Then the trapezoid rule, whose error falls faster than any power of the step for a
+    smooth integrand that vanishes at both ends (Trefethen and Weideman 2014), with nodes doubled until two rules agree
+    to 1e-10. Where starts lead to mass in different places, the integral spans all of them.
 
     Parameters
     ----------
     f : callable
-        Of points (node,): log integrand (node,); -inf is allowed.
+        Log integrand: (node,) -> (node,); -inf is allowed.
     starts : (float, float)
-        Where to begin; one for each mode that f may have.
+        First intervals, one for each mode that f may have.
     """
     integrals = [_around(f, lo, hi) for lo, hi in starts]
     best = max(integrals, key=lambda each: each.value)
@@ -92,7 +95,10 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
 
 
 def _adds(other: Integral, best: Integral) -> bool:
-    """Return whether an integral has mass that a greater one lacks: beyond its ends, or a hill between its nodes."""
+    """Return whether an integral has mass that a greater integral lacks.
+
+    The mass lies beyond the ends of the greater integral, or in a hill between its nodes.
+    """
     inside = (other.nodes >= best.nodes[0]) & (other.nodes <= best.nodes[-1])
     step = float(other.nodes[1] - other.nodes[0])
     if not inside.all():
@@ -139,26 +145,26 @@ def _around(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> Inte
 def log_integral_of_one_hill(
     f: Callable[[np.ndarray], np.ndarray], rough: Callable[[np.ndarray], np.ndarray], lo: float, hi: float
 ) -> Integral | None:
-    """Integrate ``exp(f)`` where f is smooth and has one narrow hill, by as few values of f as can be.
+    """Integrate ``exp(f)`` where f is smooth and has one narrow hill.
 
-    Across a hill that many data make narrow f is all but a polynomial. So the top is found by parabolas; f is taken at
-    Chebyshev points of what lies within 45 nats of it, 9, 17, 33 or 65 until what the last coefficients add is below 1e-10
-    (or 1e-13 of the value), an error of f itself and so of the integral at most; and the trapezoid rule has its nodes on
-    the polynomial, which costs nothing.
+    Few values of f are needed, because f is nearly a polynomial across a hill that many data make narrow. Parabolas
+    find the maximum. f is taken at 9, 17, 33 or 65 Chebyshev points of the region within 45 nats of the maximum, until
+    the last coefficients add less than 1e-10 (or 1e-13 of the value): a bound of the error of f, and so of the
+    integral. The trapezoid rule then has its nodes on the polynomial, which costs nothing.
 
     Parameters
     ----------
     f : callable
-        Of points (node,): log integrand (node,).
+        Log integrand: (node,) -> (node,).
     rough : callable
-        The same, about, and cheap: where to begin.
+        A cheap approximation of f, by which the search begins.
     lo, hi : float
-        Where to begin to look for the top of what is rough.
+        Interval in which to look for the maximum of `rough`.
 
     Returns
     -------
     Integral or None
-        None where f is not like that.
+        None where f is not of this form.
     """
     t, width = highest(rough, lo, hi), 0.05
     for g in (rough, f):
@@ -220,7 +226,10 @@ def _polynomial(
 
 
 def highest(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> float:
-    """Find the highest point of a function with one hill, flat perhaps on its left, by narrowing a grid of 17 points."""
+    """Return the maximum's position for a function with one hill.
+
+    A grid of 17 points is narrowed. The function may be flat on the left of the hill.
+    """
     for _ in range(30):
         t = np.linspace(lo, hi, 17)
         y = f(t)
@@ -238,7 +247,10 @@ def _trapezoid(t: np.ndarray, y: np.ndarray) -> float:
 
 
 def finer(t: np.ndarray, y: np.ndarray, times: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate by cubics through four neighbouring nodes, where the density is not negligible."""
+    """Return nodes `times` as fine, and the log density at them by cubics.
+
+    Each cubic goes through four neighbouring nodes. Where the density is negligible it is not interpolated closely.
+    """
     y = np.maximum(y, y.max() - 2 * FAR)  # -inf would make the cubics' neighbours vanish too
     at = np.linspace(0.0, len(t) - 1.0, times * (len(t) - 1) + 1)
     i = np.clip(at.astype(int), 1, len(t) - 3)

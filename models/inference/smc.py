@@ -1,4 +1,4 @@
-"""Sequential Monte Carlo: from the prior to the posterior by tempering, with the evidence on the way."""
+"""Sequential Monte Carlo from the prior to the posterior, with the evidence."""
 
 import math
 from collections.abc import Callable
@@ -30,33 +30,34 @@ def smc(
     islands: int = ISLANDS,
     planned: bool = False,
 ) -> Weighted:
-    """Integrate ``exp(log_prior + log_likelihood)`` over the space, the prior being normalised.
+    """Integrate ``exp(log_prior + log_likelihood)`` over the space.
 
-    Particles drawn from the prior are weighed by a power of the likelihood that leaves half of them effective, resampled,
-    and moved by random-walk Metropolis steps of their own covariance, until the power is 1 (Del Moral, Doucet and Jasra
-    2006). Islands run apart; their spread is the Monte Carlo error of the evidence.
+    The prior is normalised. Particles drawn from the prior are weighted by a power of the likelihood that leaves half
+    of them effective, resampled, and moved by random-walk Metropolis steps of their own covariance, until the power is
+    1 (Del Moral, Doucet and Jasra 2006). Islands run independently; their spread is the Monte Carlo error of the
+    evidence.
 
     Parameters
     ----------
     log_prior, log_likelihood : callable
-        Of points (point, dimension): (point,).
+        (point, dimension) -> (point,), nats.
     draws : callable
         n and a generator -> points from the prior.
     gradients : callable, optional
-        Of points: gradients of both (point, dimension). Particles are then moved by Hamiltonian steps, which in many
-        dimensions go further for less.
+        Gradients of both: (point, dimension) -> two arrays (point, dimension). Particles are then moved by Hamiltonian
+        steps, which cost less in many dimensions.
     particles : int, optional
-        Of an island.
+        Particles of an island.
     root : ndarray (dimension, dimension), optional
-        A root of the covariance by which particles move, about; of the particles' own unless given. It is better given where
-        the particles of an island are not many times as many as the dimensions, for their own covariance then depends on
-        each of them.
+        An approximate root of the covariance by which particles move. Default: from the particles. Give it where an
+        island has not many times as many particles as dimensions, for the particles' covariance then depends on each
+        particle.
     left : float, optional
         Share of effective particles that a step of tempering leaves.
     islands : int, optional
     planned : bool, optional
-        Whether another island, which does not count, settles the powers and the lengths of steps for all. An island that
-        settles its own from its particles is biased, in proportion to 1 / particles.
+        Whether an extra island, which does not count, settles the powers and the lengths of steps for all islands. An
+        island that settles its own from its particles is biased, in proportion to 1 / particles.
     """
     plan: Plan | None = None
     if planned:
@@ -86,7 +87,10 @@ def _island(
     left: float,
     plan: Plan | None = None,
 ) -> tuple[float, np.ndarray]:
-    """Return the log evidence of one island, and its particles; an empty plan is filled, another is followed."""
+    """Return the log evidence of one island, and its particles.
+
+    An empty plan is filled by the island; a plan with entries is followed.
+    """
     followed = iter(plan) if plan else None
     points = draws(n, rng)
     prior, likelihood = log_prior(points), log_likelihood(points)
@@ -141,7 +145,10 @@ def _island(
 def _trajectory(
     points: np.ndarray, root: np.ndarray, step: float, power: float, gradients: Gradients, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Follow each particle for about a quarter of a turn by leapfrog; return its end, and the rise of kinetic energy."""
+    """Follow each particle for about a quarter of a turn by leapfrog.
+
+    Returns the end points (point, dimension), and the rise of the kinetic energy (point,).
+    """
 
     def force(at: np.ndarray) -> np.ndarray:
         of_prior, of_likelihood = gradients(at)
@@ -160,7 +167,16 @@ def _trajectory(
 
 
 def _rise(log_likelihood: np.ndarray, most: float, left: float) -> float:
-    """Return the greatest rise of the power, up to `most`, that leaves such a share of the particles effective."""
+    """Return the greatest rise of the power that leaves enough effective particles.
+
+    Parameters
+    ----------
+    log_likelihood : ndarray (particle,)
+    most : float
+        Largest rise.
+    left : float
+        Share of the particles that must be effective.
+    """
 
     def effective(rise: float) -> float:
         odds = np.exp(rise * (log_likelihood - log_likelihood.max()))

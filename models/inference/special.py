@@ -54,10 +54,10 @@ def log_beta(p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
 
 
 def log_incomplete_beta(x: float, p: np.ndarray | float, q: np.ndarray | float) -> np.ndarray:
-    """Return ``log B(x; p, q) = log int_0^x t^(p-1) (1-t)^(q-1) dt`` for 0 < x < 1 and p, q > 0.
+    """Return ``log int_0^x t^(p-1) (1-t)^(q-1) dt``, the log incomplete beta.
 
-    Continued fraction of DiDonato and Morris (1992, TOMS 708, eq. 9) where x is below the mean, its complement
-    elsewhere; in logs throughout, for it underflows from p of about 1000 on.
+    For 0 < x < 1 and p, q > 0. Continued fraction of DiDonato and Morris (1992, TOMS 708, eq. 9) where x is below the
+    mean, its complement elsewhere; in logs throughout, for the integral underflows from p of about 1000 on.
     """
     p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
     shape = p.shape
@@ -74,7 +74,10 @@ def log_incomplete_beta(x: float, p: np.ndarray | float, q: np.ndarray | float) 
 
 
 def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Return ``log B(x; p, q)`` by Lentz's method; for x at most about the mean p / (p + q)."""
+    """Return ``log B(x; p, q)`` by Lentz's method, for x up to the mean.
+
+    The mean is about p / (p + q).
+    """
     if not p.size:
         return np.empty(0)
     s = p + q
@@ -100,7 +103,10 @@ def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def regularized_gamma_q(a: float, x: float) -> float:
-    """Return ``Q(a, x) = Gamma(a, x) / Gamma(a)``, the upper tail of a gamma variable of shape a."""
+    """Return ``Q(a, x) = Gamma(a, x) / Gamma(a)``.
+
+    The upper tail probability of a gamma variable of shape a.
+    """
     if x <= 0:
         return 1.0
     front = math.exp(a * math.log(x) - x - math.lgamma(a))
@@ -137,10 +143,10 @@ def log_sum_exp(x: np.ndarray) -> float:
 
 
 def normalise_log(x: np.ndarray) -> np.ndarray:
-    """Return ``exp(x) / sum exp(x)``; equal inputs give equal outputs, to the last bit.
+    """Return ``exp(x) / sum exp(x)``, with equal inputs giving equal outputs.
 
     Each distinct value is exponentiated once: a vectorised exp may differ in the last bit between the places of an
-    array, and what the data cannot tell apart must come out the same.
+    array, and hypotheses that the data cannot tell apart must have exactly equal weights.
     """
     values, _, inverse, count = distinct(x)
     terms = np.exp(values - values[-1])

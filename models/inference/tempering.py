@@ -1,4 +1,7 @@
-"""Tempering from an approximation of a density to the density: far nearer than its prior is, in many dimensions."""
+"""Tempering from an approximation of a density to the density.
+
+In many dimensions the approximation is far nearer to the density than the prior is.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,26 +26,30 @@ def tempered(
     slopes_of_base: Function,
     rng: np.random.Generator,
 ) -> Weighted:
-    """Integrate exp(log_target) by sequential Monte Carlo from a mixture q of multivariate t to it.
+    """Integrate ``exp(log_target)`` by tempering from a mixture q.
 
-    The path is ``q^(1 - a) exp(a log_target)``, a from 0 to 1, and the moves are Hamiltonian.
+    Sequential Monte Carlo from a mixture q of multivariate t. The path is ``q^(1 - a) exp(a log_target)``, a from 0 to
+    1, and the moves are Hamiltonian.
 
     Parameters
     ----------
     log_target, slopes_of_target : callable
-        Of points (point, dimension): (point,), and its gradient (point, dimension).
+        (point, dimension) -> (point,), and its gradient (point, dimension).
     bells : sequence of Bell
         Around the modes, as `laplace` found them.
     base : Base, optional
         A share of q, so that no mode is missed.
     slopes_of_base : callable
-        Gradient of its log density.
+        Gradient of the base's log density: (point, dimension) -> (point, dimension).
     """
     shares = np.array([bell.share for bell in bells])
     shares = shares / shares.sum() * (1.0 if base is None else 1.0 - BASE_SHARE)
 
     def parts(points: np.ndarray, slopes: bool = False) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the log density of each part of q (part, point), and the gradients of those of the bells."""
+        """Return the log density of each part of q: (part, point).
+
+        Also the gradients of the bells' log densities, a list of arrays (point, dimension).
+        """
         of_bells = [bell.quickly(points, slopes) for bell in bells]
         logs = [math.log(a) + log for (log, _), a in zip(of_bells, shares, strict=True)]
         if base is not None:
@@ -84,28 +91,28 @@ def bells_of_shell(
     rank: int,
     log_radius: tuple[float, float],
 ) -> list[Bell]:
-    """Approximate a posterior of vectors whose direction is uniform and whose length is lognormal, in many dimensions.
+    """Approximate a posterior of vectors with uniform direction, lognormal length.
 
-    The prior of a vector v of r numbers, ``|v|^-r`` times a lognormal density of ``|v|``, has an infinitely high and infinitely thin
-    peak near 0, to which Newton's steps may lead. In many dimensions a direction that is uniform is nearly a normal vector:
-    the prior is nearly a mixture of ``Normal(0, e^(2 t) / r)`` over ``t = log |v|``. Under each of these a likelihood that is
-    log-concave has one mode. The evidence of t by Laplace's approximation has its highest point where ``r (m / e^(2 t) - 1)``
-    balances the slope of the prior of t, with m the mean of ``|v|^2`` (MacKay 1992); the bells are there and up to four standard
-    deviations around it.
+    For many dimensions. The prior of a vector v of r numbers, ``|v|^-r`` times a lognormal density of ``|v|``, has an
+    infinitely high and infinitely thin peak near 0, to which Newton's steps may lead. In many dimensions a uniform
+    direction is nearly a normal vector: the prior is nearly a mixture of ``Normal(0, e^(2 t) / r)`` over
+    ``t = log |v|``. Under each of these normal priors a log-concave likelihood has one mode. The evidence of t by
+    Laplace's approximation is greatest where ``r (m / e^(2 t) - 1)`` balances the slope of the log prior of t, with m
+    the mean of ``|v|^2`` (MacKay 1992). The bells are there and up to four standard deviations around it.
 
     Parameters
     ----------
     log_likelihood : callable
-        Of points (point, r + others): (point,).
+        (point, r + others) -> (point,), nats.
     information : callable
-        Of a point: minus the second derivatives of it.
+        Minus the second derivatives of the log likelihood at a point.
     log_prior_of_rest : callable
-        Of the coordinates after the first r (point, others): (point,).
-    start : ndarray
+        Log prior of the coordinates after the first r: (point, others) -> (point,).
+    start : ndarray (r + others,)
     rank : int
         r.
     log_radius : (float, float)
-        Mean and standard deviation of t before the data, about.
+        Approximate mean and standard deviation of t before the data.
     """
     mean, sd = log_radius
     n = len(start)

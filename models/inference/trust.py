@@ -1,4 +1,4 @@
-"""When results of sampling can be trusted: R-hat, effective sample size, divergences."""
+"""Criteria for trust in samples: R-hat, effective sample size, divergences."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Linear family."""
+"""Marginal likelihood of linear reward families with continuous weights."""

@@ -24,7 +24,14 @@ ELSEWHERE = 0.7  # cosine below which two points lie in different directions
 
 
 def slopes_of(space: Coordinates, terms: Sequence[LikelihoodTerm], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+    """Return the gradients of the log prior and of the log likelihood.
+
+    Two arrays (point, dimension), by all coordinates: of the weights, then of the nuisances.
+
+    Parameters
+    ----------
+    points : ndarray (point, dimension)
+    """
     weights, theta = space.weights(points[:, : space.dimension]), space.theta(points)
     of_weights: np.ndarray = np.zeros(weights.shape)
     of_theta = {variable: np.zeros(len(points)) for variable in theta}
@@ -70,7 +77,11 @@ def approximated(
 def _starts(
     space: Coordinates, log_posterior: Callable[[np.ndarray], np.ndarray], many: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return starts of climbs: the best of some draws from the prior, then the best that points elsewhere, and so on."""
+    """Return points from which to climb: (start, dimension).
+
+    The first start is the best of some draws from the prior. Each other start is the best draw that lies in another
+    direction than the starts before.
+    """
     some = space.prior_draws(STARTS, rng)
     some = some[np.argsort(-log_posterior(some), kind="stable")]
     directions = some / np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-300)
@@ -84,9 +95,17 @@ def _starts(
 
 
 def hardened(sample: Weighted, lost: np.ndarray) -> Weighted:
-    """Return a softened likelihood's sample under the hard likelihood, which rules points out or leaves them.
+    """Return a sample under a softened likelihood, reweighted to the hard likelihood.
 
-    Where all points are ruled out, the evidence is below the softened one by at least e^-69 a label, and -inf is returned.
+    The hard likelihood rules points out or leaves them. Where all points are ruled out, the evidence is below the
+    softened evidence by at least e^-69 a label, and -inf is returned.
+
+    Parameters
+    ----------
+    sample : Weighted
+        Sampled under the softened likelihood.
+    lost : ndarray (point,)
+        Log likelihood less the softened log likelihood, nats.
     """
     left = sample.weights * np.exp(np.minimum(lost, 0.0))
     share = float(left.sum())
@@ -99,13 +118,19 @@ def hardened(sample: Weighted, lost: np.ndarray) -> Weighted:
 
 
 def _curvature(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
-    """Return minus the second derivatives of the log posterior: the Fisher information of the choices, and the prior's."""
+    """Return a function for minus the second derivatives of the log posterior.
+
+    The second derivatives are the Fisher information of the choices, plus those of the prior.
+    """
     information = _information(space, terms, rng)
     return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
 
 
 def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
-    """Return the Fisher information of the choices, by the coordinates of a space."""
+    """Return a function for the Fisher information of the choices at a point.
+
+    The function maps (dimension,) to (dimension, dimension), by the coordinates of `space`.
+    """
     step = 1e-4
 
     def effective(points: np.ndarray, term: SoftmaxTerm) -> np.ndarray:

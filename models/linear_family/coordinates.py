@@ -1,4 +1,4 @@
-"""Coordinates of the weights of a linear reward family: Gaussian, sphere, and sphere with rationality."""
+"""Coordinates of the weights of a linear reward family."""
 
 import math
 from abc import ABC, abstractmethod
@@ -23,14 +23,17 @@ CORNERS = 8
 
 
 class Coordinates(ABC):
-    """Coordinates over which a family is integrated: of its weights, then of the nuisances."""
+    """Coordinates of the integral over a family's weights and nuisances.
+
+    A point (dimension,) holds the coordinates of the weights, then the nuisances mapped to the line.
+    """
 
     def __init__(self, dimension: int, nuisances: Mapping[str, Nuisance]) -> None:
         self.dimension, self.nuisances = dimension, dict(nuisances)
 
     @abstractmethod
     def weights(self, at: np.ndarray) -> np.ndarray:
-        """Return the weights, less their part that no feedback sees: (point, feature)."""
+        """Return the weights, without the part that no feedback sees: (point, feature)."""
 
     @abstractmethod
     def log_prior_of_weights(self, at: np.ndarray) -> np.ndarray:
@@ -41,15 +44,21 @@ class Coordinates(ABC):
         """Draw the coordinates from the prior: (n, dimension)."""
 
     def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the weights (point, feature), their part that no feedback sees drawn from the prior."""
+        """Return the weights, with the unseen part drawn from the prior: (point, feature)."""
         return self.weights(at)
 
     def mirrored(self, point: np.ndarray) -> np.ndarray:
-        """Return the opposite weights with the same nuisances: where another mode may be."""
+        """Return the point with opposite weights and equal nuisances.
+
+        Another mode may be there.
+        """
         return np.concatenate([-point[: self.dimension], point[self.dimension :]])
 
     def corners(self) -> np.ndarray:
-        """Return the points where a mode may be that draws from the prior seldom come near: (point, all dimensions)."""
+        """Return points near modes that draws from the prior seldom reach.
+
+        Shape (point, all dimensions).
+        """
         return np.zeros((0, self.dimension + len(self.nuisances)))
 
     def theta(self, points: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,15 +77,30 @@ class Coordinates(ABC):
     def slopes_of_weights(
         self, at: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients by the coordinates of the weights, of their log prior and of the log likelihood: (point, dimension).
+        """Return the gradients by the coordinates of the weights.
 
-        The latter from its gradient by weight (point, feature) and by nuisance (point,).
+        Parameters
+        ----------
+        at : ndarray (point, dimension)
+        of_weights : ndarray (point, feature)
+            Gradient of the log likelihood by weight.
+        of_theta : mapping of str to ndarray (point,)
+            Gradient of the log likelihood by nuisance.
+
+        Returns
+        -------
+        ndarray (point, dimension), ndarray (point, dimension)
+            Gradients of the log prior density of the coordinates, and of the log likelihood.
         """
 
     def slopes(
         self, points: np.ndarray, of_weights: np.ndarray, of_theta: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of the log prior and of the log likelihood by all coordinates: (point, all dimensions)."""
+        """Return the gradients of the log prior and of the log likelihood.
+
+        Two arrays (point, all dimensions). The parameters are those of `slopes_of_weights`, but `points` has all
+        dimensions.
+        """
         of_prior, of_likelihood = self.slopes_of_weights(points[:, : self.dimension], of_weights, of_theta)
         priors, likelihoods = [of_prior], [of_likelihood]
         for (key, prior), column in zip(self.nuisances.items(), points[:, self.dimension :].T, strict=True):
@@ -99,14 +123,15 @@ def _density_on_line(prior: Nuisance, column: np.ndarray) -> np.ndarray:
 
 
 def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 1e-4) -> np.ndarray:
-    """Return the derivative of a function of one number at many, by differences: (point,)."""
+    """Return the derivative of a function by central differences: (point,)."""
     return (f(at + step) - f(at - step)) / (2 * step)
 
 
 class Gaussian(Coordinates):
-    """Independent weights, in units of their standard deviation; of these the directions that some feedback sees.
+    """Independent normal weights, in units of their standard deviation.
 
-    What no feedback sees keeps its prior, and is drawn from it.
+    The coordinates are the directions that some feedback sees. The other directions keep their prior, and are drawn
+    from it.
     """
 
     def __init__(self, basis: np.ndarray, unseen: np.ndarray, sd: float, nuisances: Mapping[str, Nuisance]) -> None:
@@ -167,10 +192,11 @@ class UnidentifiedWeights(Coordinates):
 
 
 class Sphere(Coordinates):
-    """Directions: a Gaussian vector of which the length means nothing.
+    """Directions, as a Gaussian vector whose length is arbitrary.
 
-    Coordinates are its parts z along the directions that some feedback sees and, where there are others, the log of the
-    length g of the rest, chi distributed: ``w_seen = z / sqrt(|z|^2 + g^2)``. The direction of the rest is drawn from its prior.
+    The coordinates are the parts z along the directions that some feedback sees and, where there are others, the log of
+    the length g of the rest, chi distributed: ``w_seen = z / sqrt(|z|^2 + g^2)``. The direction of the rest is drawn
+    from its prior.
     """
 
     def __init__(self, basis: np.ndarray, unseen: np.ndarray, nuisances: Mapping[str, Nuisance]) -> None:
@@ -179,7 +205,10 @@ class Sphere(Coordinates):
         self.basis, self.unseen = basis, unseen
 
     def _parts(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the parts that are seen, the length of the rest, and of both: (point, seen), (point,), (point,)."""
+        """Return the seen parts, the length of the rest, and the total length.
+
+        Shapes (point, seen), (point,) and (point,).
+        """
         z = at[:, : self.seen]
         g = np.exp(np.clip(at[:, self.seen], -300.0, 300.0)) if self.rest else np.zeros(len(at))
         return z, g, np.maximum(np.sqrt((z**2).sum(axis=1) + g**2), 1e-300)
@@ -232,10 +261,11 @@ class Sphere(Coordinates):
 
 
 class RationalityScaledSphere(Coordinates):
-    """Directions whose length is the rationality of one human: ``v = beta w / s(w)``, in which choices are log-concave.
+    """Directions whose length is the rationality of one human.
 
-    Only directions that some feedback sees are integrated over; the others keep their prior, and are drawn from it. With r
-    of these, ``p(v) = Gamma(r/2) / (2 pi^(r/2)) |v|^-r p(log beta)``, beta = s(v).
+    ``v = beta w / s(w)``, in which the likelihood of choices is log-concave. The integral is over the directions that
+    some feedback sees; the others keep their prior, and are drawn from it. With r seen directions,
+    ``p(v) = Gamma(r/2) / (2 pi^(r/2)) |v|^-r p(log beta)``, beta = s(v).
     """
 
     def __init__(
@@ -284,7 +314,11 @@ class RationalityScaledSphere(Coordinates):
         return at * (self.prior.draws((n,), rng) / self.lead.scales(self.weights(at)))[:, None]
 
     def corners(self) -> np.ndarray:
-        """Return points along the axes of the spread, shortest first: rewards that differ where others hardly do."""
+        """Return points along the axes of the spread, shortest axis first.
+
+        Shape (point, all dimensions). Along these axes rewards differ in items between which other rewards hardly
+        differ.
+        """
         values, vectors = np.linalg.eigh(self.basis.T @ self.lead.spread[:-1, :-1] @ self.basis)
         at = vectors[:, :CORNERS].T * (self.prior.start / np.sqrt(np.maximum(values[:CORNERS], 1e-300)))[:, None]
         rest = [float(prior.to_line(np.array([prior.start]))[0]) for prior in self.nuisances.values()]
@@ -314,7 +348,7 @@ class RationalityScaledSphere(Coordinates):
         )
 
     def complete_weights(self, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return directions, the part that no feedback sees drawn from the prior: (point, feature)."""
+        """Return directions, with the unseen part drawn from the prior: (point, feature)."""
         n, unseen = len(at), self.unseen.shape[1]
         direction = self.weights(at) / np.sqrt((at**2).sum(axis=1, keepdims=True))
         if not unseen:

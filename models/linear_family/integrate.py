@@ -1,4 +1,7 @@
-"""The evidence of a family of rewards: every feedback multiplies inside the integral over its weights."""
+"""The evidence of a linear reward family, from all feedback together.
+
+Every feedback multiplies inside the integral over the weights.
+"""
 
 import math
 from collections.abc import Sequence
@@ -56,7 +59,14 @@ QUICK_NUTS, MOST_NUTS = 100_000, 1_000_000
 
 @dataclass(frozen=True)
 class Nuts:
-    """Settings of NUTS for a family: whether it comes first or only where nothing quicker can be trusted, and its draws."""
+    """Settings of NUTS for a family.
+
+    Attributes
+    ----------
+    first : bool
+        Whether NUTS is the first method, or only a fallback.
+    draws, chains, seed : int
+    """
 
     first: bool = False
     draws: int = 1000
@@ -74,7 +84,7 @@ def fit_family(
     scale: np.ndarray | None = None,
     nuts: Nuts | None = None,
 ) -> tuple[Fitted, float, float]:
-    """Integrate a family out: return draws of its weights, its log evidence, and the Monte Carlo error of that.
+    """Integrate over a family's weights, for draws and the log evidence.
 
     The evidence is ``log integral p(w) prod_k [integral p(D_k | r_w, theta_k) p(theta_k) dtheta_k] dw``; see
     `FamilyIntegral` for the methods.
@@ -82,7 +92,7 @@ def fit_family(
     Parameters
     ----------
     line : float, Expression or None
-        Its failure line, if it has one.
+        Failure line of the family, if it has one.
     n : int
         Draws of the weights.
     scale : ndarray (feature,), optional
@@ -90,10 +100,15 @@ def fit_family(
     nuts : Nuts, optional
         Settings of NUTS.
 
+    Returns
+    -------
+    Fitted, float, float
+        Draws of the weights; log evidence, nats; Monte Carlo error of the log evidence, nats.
+
     Raises
     ------
     InputError
-        A feature that does not vary and has no unit, a kind of feedback that does not give its inputs.
+        A feature that does not vary and has no unit, or a kind of feedback that does not give its inputs.
     """
     scale, terms = terms_of(name, linear, feedback, line, scale=scale)
     values, vectors = np.linalg.eigh(np.sum([relative(term.gram) for term in terms], axis=0))
@@ -135,15 +150,16 @@ def fit_family(
 
 
 class FamilyIntegral:
-    """Integral of the likelihood of a family over its weights and nuisances, by the quickest method that can be trusted.
+    """Integral of a family's likelihood over its weights and nuisances.
 
-    Laplace's approximation corrected by importance sampling comes first. Where its Pareto k-hat is above 0.7, importance
-    sampling from the prior follows if it leaves 1,000 effective draws; else sequential Monte Carlo. With more than 40
-    weights, Laplace's approximation must leave 200 effective draws, and other draws than those that were judged are
-    counted. Sequential Monte Carlo then starts from the approximation where there are gradients. Where its error is above
-    0.1 nats, NUTS and bridge sampling take over, up to 100,000 features times items.
+    The quickest method that can be trusted is taken. Laplace's approximation corrected by importance sampling comes
+    first. Where its Pareto k-hat is above 0.7, importance sampling from the prior follows if it leaves 1,000 effective
+    draws; else sequential Monte Carlo. With more than 40 weights, Laplace's approximation must leave 200 effective
+    draws, and the estimate comes from new draws, not from those that were judged. Sequential Monte Carlo then starts
+    from the approximation where there are gradients. Where its error is above 0.1 nats, NUTS and bridge sampling take
+    over, up to 100,000 features times items.
 
-    A fixed rationality leaves the length of a direction without meaning. With 100 features the approximation then fits
+    With a fixed rationality the length of a direction is arbitrary. With 100 features the approximation then fits
     badly, and sequential Monte Carlo takes minutes.
     """
 
@@ -162,7 +178,10 @@ class FamilyIntegral:
         return np.where(np.isnan(density), -np.inf, density)
 
     def log_likelihood(self, points: np.ndarray, terms: Sequence[LikelihoodTerm] | None = None) -> np.ndarray:
-        """Return the log likelihood of points (point,), by all terms unless others are given."""
+        """Return the log likelihood of points: (point,).
+
+        By all terms unless others are given.
+        """
         terms, space = self.terms if terms is None else terms, self.space
         out = np.empty(len(points))
         step = max(1, CELLS // max(sum(term.holds for term in terms), 1))
@@ -179,7 +198,10 @@ class FamilyIntegral:
         return self.log_prior(points) + self.log_likelihood(points)
 
     def slopes(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of the log prior and of the log likelihood: two arrays (point, dimension)."""
+        """Return the gradients of the log prior and of the log likelihood.
+
+        Two arrays (point, dimension).
+        """
         return slopes_of(self.space, self.terms, points)
 
     def posterior_slopes(self, points: np.ndarray) -> np.ndarray:
@@ -187,12 +209,17 @@ class FamilyIntegral:
         return np.asarray(np.add(*self.slopes(points)))
 
     def estimate(self, least: int, rng: np.random.Generator) -> tuple[str, Weighted, Any]:
-        """Return the method, the integral with a weighted sample, and what NUTS reports if it ran.
+        """Return the method, the integral with a weighted sample, and NUTS's report.
 
         Parameters
         ----------
         least : int
-            Least number of draws.
+            Smallest number of draws.
+
+        Returns
+        -------
+        str, Weighted, Sampler or None
+            The report is None where NUTS did not run.
         """
         if not self.space.dimension:  # no weight matters; where no nuisance does either, this is exact
             sample = from_prior(self.log_likelihood, self.space.prior_draws(least, rng))
@@ -233,7 +260,10 @@ class FamilyIntegral:
         return sample if sample.k_hat <= K_HAT and sample.effective >= ENOUGH else None
 
     def _by_tempering(self, rng: np.random.Generator) -> tuple[str, Weighted, Any]:
-        """Temper from the approximation, and sample by NUTS where the error is large and NUTS does better."""
+        """Temper from the approximation; sample by NUTS where the error stays large.
+
+        The result of NUTS is taken where it passes its gates and has the smaller error.
+        """
         base = None if isinstance(self.space, (Gaussian, RationalityScaledSphere)) else self.base
         sample = tempered(
             self.log_posterior, self.posterior_slopes, self.bells, base, lambda points: self.slopes(points)[0], rng
@@ -257,7 +287,11 @@ class FamilyIntegral:
         return sample
 
     def _by_nuts(self) -> tuple[Weighted, Any]:
-        """Sample by NUTS and a bridge, in coordinates in which the best approximation, or else the prior, is round."""
+        """Sample by NUTS, and estimate the integral by bridge sampling.
+
+        The coordinates are those in which the best approximation is round; without one, those in which the prior is
+        round.
+        """
         from reward_hypotheses.models.inference.nuts import nuts
 
         how = self.nuts

@@ -26,7 +26,10 @@ ROUNDS = 20  # that it takes to plan, about
 
 
 class ItemwiseTerm(LikelihoodTerm):
-    """Kinds that depend on rewards item by item; a nuisance in closed form is integrated, others are coordinates."""
+    """Terms of kinds whose likelihood depends on rewards item by item.
+
+    A nuisance in closed form is integrated; other nuisances are coordinates.
+    """
 
     def __init__(self, feedback: Feedback, x: np.ndarray, line: np.ndarray | None) -> None:
         super().__init__(feedback)
@@ -103,7 +106,7 @@ class ItemwiseTerm(LikelihoodTerm):
 
 
 class PlannedTerm(LikelihoodTerm):
-    """Kinds with a rationality that give the likelihood of many rewards at once.
+    """Terms of kinds with a rationality that plan for many rewards at once.
 
     Attributes
     ----------
@@ -122,7 +125,7 @@ class PlannedTerm(LikelihoodTerm):
 
     @property
     def cells(self) -> int:
-        """Floats whose work takes as long: a plan is worked out in many rounds."""
+        """Cost of a likelihood in floats; a plan takes many rounds."""
         return ROUNDS * self.feedback.plan_size
 
     @property
@@ -152,12 +155,14 @@ def terms_of(
     group: bool = True,
     scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[LikelihoodTerm]]:
-    """Return the scale of each feature, and each feedback as a function of the weights.
+    """Return each feature's scale, and each feedback as a function of the weights.
 
     Parameters
     ----------
     group : bool, optional
         Whether equal units are merged.
+    scale : ndarray (feature,), optional
+        Unit of each feature. Default: from the rows that the feedback uses.
     """
     scale = feature_scale(name, linear, feedback) if scale is None else scale
     return scale, [_term(name, linear, each, line, scale, group) for each in feedback]
@@ -193,7 +198,10 @@ def _term(
 
 
 def in_steps(feedback: Feedback) -> bool:
-    """Return whether what a feedback depends on jumps as weights move, so that it has no gradient."""
+    """Return whether a feedback's predictions are steps in continuous weights.
+
+    Such a likelihood has no gradient.
+    """
     if isinstance(feedback, Rational) or type(feedback).predicted is Feedback.predicted:
         return False
     return bool(feedback.predicted(np.zeros((1, 1)), 0.0, 0.0).dtype == bool)

@@ -1,4 +1,4 @@
-"""Terms of kinds with a rationality, whose inputs are affine in the weights before they are scaled."""
+"""Likelihood terms of feedback with a rationality, affine in the weights."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -18,14 +18,14 @@ AT_ONCE = 4096  # units of a block: few enough that its work at many points stay
 
 
 class SoftmaxTerm(LikelihoodTerm):
-    """Kinds with a rationality whose inputs are affine in the weights before scaling: ``(x w + c) / s(w)``.
+    """Terms of kinds with inputs ``(x w + c) / s(w)``, affine before scaling.
 
     Attributes
     ----------
     x : ndarray (unit, [option,] feature + 1)
-        Last, c; less what does not matter to the choice. Equal units are merged.
+        Last feature: c. What does not change the choice is subtracted. Equal units are merged.
     spread : ndarray (feature + 1, feature + 1)
-        ``s(w)^2 = (w, 1)' spread (w, 1)``; the unit matrix's last entry alone if raw.
+        ``s(w)^2 = (w, 1)' spread (w, 1)``; for raw rewards 0 but for a 1 as the last entry.
     """
 
     feedback: Rational
@@ -60,7 +60,7 @@ class SoftmaxTerm(LikelihoodTerm):
             self.steps = LinearSteps(blocks, self._features(self.x))
 
     def _features(self, x: np.ndarray) -> np.ndarray:
-        """Return features of the options between which each unit chooses: (unit, option, feature + 1)."""
+        """Return the features of each unit's options: (unit, option, feature + 1)."""
         return np.stack([self.feedback.options(x[..., k]) for k in range(x.shape[-1])], axis=-1)
 
     def beta(self, theta: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -90,7 +90,10 @@ class SoftmaxTerm(LikelihoodTerm):
         return np.sqrt(np.maximum(((full @ self.spread) * full).sum(axis=1), 0.0))
 
     def scaled(self, weights: np.ndarray) -> np.ndarray:
-        """Return ``(w, 1) / s(w)``, and 0, which chooses at chance, where all rewards are equal: (point, feature + 1)."""
+        """Return ``(w, 1) / s(w)``: (point, feature + 1).
+
+        0, which chooses at chance, where all rewards are equal.
+        """
         return with_constant(weights) * self._per_scale(weights)[:, None]
 
     def _per_scale(self, weights: np.ndarray) -> np.ndarray:
@@ -125,7 +128,10 @@ class SoftmaxTerm(LikelihoodTerm):
 
     @override
     def symbolic(self, weights: Any, xp: Any) -> Any:
-        """Return the inputs of the likelihood at one tensor of weights (feature,): (unit[, option])."""
+        """Return the inputs of the likelihood at one tensor of weights.
+
+        The weights have shape (feature,), the inputs (unit[, option]).
+        """
         full = xp.concatenate([weights, xp.ones(1)])
         inputs = xp.dot(self.x, full)
         if self.spread.any():  # else there is nothing to compare
@@ -133,7 +139,10 @@ class SoftmaxTerm(LikelihoodTerm):
         return inputs if self.everywhere else xp.where(self.inside, inputs, -np.inf)
 
     def information(self, effective: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the Fisher information of ``beta (w, 1) / s(w)``, from some of the stages where there are many."""
+        """Return the Fisher information of ``beta (w, 1) / s(w)``.
+
+        Shape (feature + 1, feature + 1), from a random part of the stages where there are many.
+        """
         share = min(1.0, MOST_STAGES / len(self.counts))
         some = np.flatnonzero(rng.random(len(self.counts)) < share) if share < 1 else np.arange(len(self.counts))
         x, answers, inside = self.x[some], self.answers[some], self.inside[some]

@@ -1,1 +1,1 @@
-"""Mdp."""
+"""MDPs: states and transitions, planning, occupancy and trajectories."""

@@ -20,26 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, init=False)
 class MDP:
-    """A Markov decision process without a reward: hypotheses say what its states are worth.
+    """A Markov decision process without a reward; hypotheses supply the rewards.
 
-    The reward of a state is collected on each step spent in it: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``.
-    Where an action's probabilities add up to 0, the episode ends with it, and ``Q(s, a) = r(s)``. A state in which every
-    action ends the episode has ended it: nothing is chosen there. Where one action ends it and others do not, ending it is
-    one of the choices.
+    The reward of a state is collected on each step spent in it: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a)
+    V(s')``. Where an action's probabilities add up to 0, the episode ends with it, and ``Q(s, a) = r(s)``. A state in
+    which every action ends the episode is terminal: nothing is chosen there. Where one action ends the episode and
+    others do not, ending the episode is one of the choices.
 
     Parameters
     ----------
     states : Dataset over ``state``, DataFrame or dict of arrays
-        One variable a feature. A coordinate or column ``state`` names them; else they are numbered from 0.
+        One variable for each feature. A coordinate or column ``state`` names the states; else they are numbered from 0.
     transitions : ndarray (action, state, next_state), sequence of sparse matrices (state, next_state), or table
-        One matrix an action (anything with ``tocoo``, as SciPy's have); a DataArray is read by its
-        labels; or a DataFrame or dict of columns ``action``,
-        ``state``, ``next_state``, ``probability``, what is not listed being 0. Probabilities of an action in a state add
-        up to 1, or to 0 where the episode ends, within 1e-9.
+        One matrix for each action (anything with ``tocoo``, as SciPy's have); a DataArray is read by its labels; or a
+        DataFrame or dict of columns ``action``, ``state``, ``next_state``, ``probability``, unlisted transitions having
+        probability 0. Probabilities of an action in a state add up to 1, or to 0 where the episode ends, within 1e-9.
     discount : float
-        From 0 to 1; 1 where every policy ends the episode: no set of states can be stayed in for ever.
+        From 0 to 1; 1 requires that every policy ends the episode: no set of states can be stayed in for ever.
     actions : sequence of str, optional
-        Their names; as in the table, or numbers from 0, unless given.
+        Names of the actions. Default: as in the table, or numbers from 0.
 
     Attributes
     ----------
@@ -51,8 +50,8 @@ class MDP:
     Raises
     ------
     InputError
-        What is wrong with the states; probabilities that are not from 0 to 1, or do not add up, naming action and state;
-        a discount that is none, or is 1 where some policy never ends, naming a state that it can stay around.
+        Invalid states; probabilities that are not from 0 to 1, or do not add up, naming action and state; a discount
+        outside 0 to 1; a discount of 1 where some policy never ends, naming a state around which that policy can stay.
     """
 
     table: Table
@@ -119,16 +118,24 @@ class MDP:
         return other
 
     def by_label(self, what: str, given: Any, dims: Sequence[str]) -> Any:
-        """Put a DataArray into the order of these dims and of the MDP's states and actions; anything else as it is."""
+        """Put a DataArray into the order of these dims and of the MDP's labels.
+
+        Anything but a DataArray over some of these dims is returned unchanged.
+        """
         return by_label(what, given, dims, {"state": self.state, "action": self.action})
 
     def start(self, given: Any = None) -> np.ndarray:
-        """Read where episodes start: a state, a distribution (state,), weights by name, or None, uniform: (state,).
+        """Return the start distribution: (state,), adding up to 1.
+
+        Parameters
+        ----------
+        given : str, int, mapping, array-like (state,) or None
+            A state, weights by state name, a weight for each state, or None for a uniform distribution.
 
         Raises
         ------
         InputError
-            A state that there is not, or weights that are negative, not finite or all 0.
+            An unknown state, or weights that are negative, not finite or all 0.
         """
         n = self.n_states
         if given is None:

@@ -20,6 +20,7 @@ class Named:
     what : str
         "state" or "action".
     n : int
+        Number of states or actions.
     names : tuple of str or None
         As they were given.
     """
@@ -33,7 +34,7 @@ class Named:
         return {name: i for i, name in enumerate(map(str, range(self.n)) if self.names is None else self.names)}
 
     def name(self, i: int) -> str:
-        """Return the name at a place, or its number."""
+        """Return the name at a position, or its number."""
         return str(i) if self.names is None else self.names[i]
 
     @property
@@ -45,12 +46,14 @@ class Named:
         return [int(n) for n in self.names] if numbers else list(self.names)
 
     def place(self, label: Any) -> int:
-        """Return the place of a name or a number; a number is a place unless the names are numbers themselves.
+        """Return the position of a name or a number.
+
+        A number is a position, unless the names are numbers themselves.
 
         Raises
         ------
         InputError
-            There is none of that name or number.
+            No state or action has that name or number.
         """
         if isinstance(label, (float, np.floating)) and float(label).is_integer():
             label = int(label)
@@ -76,12 +79,14 @@ def is_digits(name: str) -> bool:
 
 
 def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Named]) -> Any:
-    """Put a DataArray into the order of these dims, and of what is known by its labels; anything else as it is.
+    """Put a DataArray into the order of given dims and of known labels.
+
+    Anything but a DataArray over some of these dims is returned unchanged.
 
     Raises
     ------
     InputError
-        A label that is not known, or one that stands twice.
+        An unknown label, or a label that occurs twice.
     """
     if not hasattr(array, "dims") or not set(array.dims) <= set(dims):
         return array
@@ -96,7 +101,7 @@ def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Nam
 
 
 def within(where: str, read: Callable[[Any], int], label: Any) -> int:
-    """Read a name; an InputError says where it stands."""
+    """Read a name; an InputError starts with where the name stands."""
     try:
         return read(label)
     except InputError as error:

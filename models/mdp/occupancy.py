@@ -1,4 +1,4 @@
-"""Behaviour of policies in an MDP: visits to each state, and the probability of reaching a set of states."""
+"""Behaviour of policies in an MDP: visits to states, and sets reached."""
 
 import numpy as np
 
@@ -9,7 +9,13 @@ from reward_hypotheses.models.mdp.transitions import Transitions
 
 
 def under(mdp: MDP, policy: np.ndarray) -> Transitions:
-    """Return the transitions under a policy (state, action), as of an MDP of one action."""
+    """Return the transitions under a policy, as of an MDP with one action.
+
+    Parameters
+    ----------
+    policy : ndarray (state, action)
+        Probabilities of the actions.
+    """
     index, weight = mdp.transitions.mixed(policy[None])
     there, n = weight[0] > 0, mdp.n_states
     pairs, _, place, _ = distinct((np.arange(n)[:, None] * n + index[0])[there])  # several actions lead to one state
@@ -20,7 +26,8 @@ def under(mdp: MDP, policy: np.ndarray) -> Transitions:
 def discounted(mdp: MDP, policies: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Return ``sum_t discount^t P(s_t = s)`` under each policy: (policy, state).
 
-    It sums to ``1 / (1 - discount)`` where nothing ends. The return of a policy is this times the rewards of the states.
+    The visits of a policy sum to ``1 / (1 - discount)`` where no episode ends. Visits times the rewards of the states
+    give the policy's return.
 
     Parameters
     ----------
@@ -33,13 +40,15 @@ def discounted(mdp: MDP, policies: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray, errors: np.ndarray | float = 0.0) -> np.ndarray:
-    """Return the discounted visits of the optimal policy of each reward, ties split uniformly: (reward, state).
+    """Return the discounted visits of each reward's optimal policy: (reward, state).
 
-    What a proxy's optimal policy is worth under a hypothesis h is ``behaviour(...) @ r_h``; what it makes of a feature,
-    ``behaviour(...) @ feature``.
+    Ties are split uniformly. The return of a proxy's optimal policy under a hypothesis h is ``behaviour(...) @ r_h``;
+    its discounted sum of a feature is ``behaviour(...) @ feature``.
 
     Parameters
     ----------
+    rewards : ndarray (reward, state)
+    start : ndarray (state,)
     errors : float or ndarray (reward, state), optional
         Bounds of the rewards' rounding errors.
     """
@@ -48,7 +57,16 @@ def behaviour(mdp: MDP, rewards: np.ndarray, start: np.ndarray, errors: np.ndarr
 
 
 def visits(mdp: MDP, policies: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
-    """Return ``sum_{t < horizon} P(s_t = s)`` under each policy (policy, state, action): (policy, state)."""
+    """Return ``sum_{t < horizon} P(s_t = s)`` under each policy: (policy, state).
+
+    Parameters
+    ----------
+    policies : ndarray (policy, state, action)
+        Probabilities of the actions.
+    start : ndarray (state,)
+    horizon : int
+        Number of steps.
+    """
     n, some = mdp.n_states, len(policies)
     index, weight = mdp.transitions.mixed(policies)
     flat = (index + np.arange(some)[:, None, None] * n).ravel()
@@ -61,15 +79,17 @@ def visits(mdp: MDP, policies: np.ndarray, start: np.ndarray, horizon: int) -> n
 
 
 def reached(mdp: MDP, policy: np.ndarray, sets: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
-    """Return the probability that a policy spends at least one of its first steps in each set: (set,).
+    """Return the probability that a policy visits each set of states: (set,).
 
     ``f_k(s) = 1`` inside the set, else ``sum_s' P_pi(s' | s) f_{k-1}(s')``: the probability from s in k steps.
 
     Parameters
     ----------
+    policy : ndarray (state, action)
     sets : ndarray (set, state) of bool
+    start : ndarray (state,)
     horizon : int
-        Steps, the one spent at the start counted.
+        Number of steps, including the step spent at the start.
     """
     place = numbered(row.tobytes() for row in sets)
     _, first, _, _ = distinct(place)

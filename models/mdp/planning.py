@@ -1,4 +1,4 @@
-"""Planning in an MDP for many rewards at once, by an optimal or a noisily rational agent."""
+"""Planning in an MDP for many rewards, optimally or noisily rationally."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +28,9 @@ class Plans:
         ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``, in reward units.
     v : ndarray (reward, state)
     error : ndarray (reward, state, action)
-        Of optimal plans, bounds of the errors of `q`: 64 eps times the expected discounted sum of ``|r|`` from there on, the
-        errors of the rewards themselves, and what the planner leaves undone. Nothing that cannot be reached matters.
+        For optimal plans, bounds of the errors of `q`: 64 eps times the expected discounted sum of ``|r|`` from there
+        on, the errors of the rewards themselves, and the convergence error of the planner. Unreachable states add
+        nothing.
     """
 
     q: np.ndarray
@@ -41,7 +42,8 @@ def optimal(mdp: MDP, rewards: np.ndarray, errors: np.ndarray | float = 0.0) -> 
     """Plan optimally: ``V(s) = max_a Q(s, a)``.
 
     Value iteration to a good first policy, then policy iteration (Howard 1960) with exact evaluation, all rewards of a
-    group at once; until no other action is better by 1e-13 of what is added up from that state on.
+    group at once. The iteration stops when no other action is better by 1e-13 of the discounted sum of ``|r|`` from
+    that state on.
 
     Parameters
     ----------
@@ -55,26 +57,25 @@ def optimal(mdp: MDP, rewards: np.ndarray, errors: np.ndarray | float = 0.0) -> 
 
 
 def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone: bool = True) -> Plans:
-    """Plan as somebody who is noisily rational throughout: ``V(s) = log sum_a exp Q(s, a)``.
+    """Plan as a noisily rational agent: ``V(s) = log sum_a exp Q(s, a)``.
 
-    That is ``V = (s/beta) log sum_a exp(beta Q / s)`` (Ziebart 2010) in units of ``s / beta``: give it ``beta r / s``, and
-    the choice in a state is ``softmax(Q)``. By Newton's method, each step of which evaluates exactly the policy
-    ``softmax(Q)`` paid its reward and its entropy (soft policy iteration, which is monotone), in logs: no exponential of
-    anything positive is taken.
+    That is ``V = (s/beta) log sum_a exp(beta Q / s)`` (Ziebart 2010) in units of ``s / beta``, with the choice in a
+    state ``softmax(Q)``. Newton's method in logs: each step evaluates exactly the policy ``softmax(Q)``, paid its
+    reward and its entropy (soft policy iteration, which is monotone). No exponential of a positive number is taken.
 
     Parameters
     ----------
     scaled : ndarray (reward, state)
         ``beta r / s``.
     start : ndarray (reward, state), optional
-        A guess of V, such as that of a nearby beta; the optimal V unless given.
+        A guess of V, such as V at a nearby beta. Default: the optimal V.
     alone : bool
-        Whether every core is free for it.
+        Whether the planner may use every core.
 
     Raises
     ------
     InputError
-        An MDP of discount 1.
+        The MDP has discount 1.
     """
     if mdp.discount >= 1:
         raise InputError("planner: 'soft' needs a discount below 1: what noise adds on each step would have no bound")
@@ -84,7 +85,10 @@ def soft(mdp: MDP, scaled: np.ndarray, start: np.ndarray | None = None, *, alone
 
 
 def greedy(q: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
-    """Return probabilities of the best actions, ties up to their errors split uniformly: (..., state, action)."""
+    """Return probabilities of the best actions: (..., state, action).
+
+    Actions that are equal up to their errors are tied, and split the probability uniformly.
+    """
     top = q.max(axis=-1, keepdims=True)
     best = q >= top - 2 * (error + np.where(q == top, error, 0.0).max(axis=-1, keepdims=True))
     return best / best.sum(axis=-1, keepdims=True)
@@ -97,14 +101,15 @@ def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def scales(mdp: MDP, rewards: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return ``s`` of rewards (reward, state), by which a rationality is measured in an MDP: (reward,).
+    """Return ``s``, the unit of a rationality in an MDP, of each reward: (reward,).
 
-    The population standard deviation over the states. A reward that is equal in every state has none. Where episodes end,
-    such a reward still makes returns differ, and its s is its absolute value; where no episode ends, its s is 0: the
-    choices are at chance.
+    ``s`` is the population standard deviation over the states. A reward that is equal in every state has none. Where
+    episodes end, such a reward still makes returns differ, and its ``s`` is its absolute value. Where no episode ends,
+    its ``s`` is 0, and the choices are at chance.
 
     Parameters
     ----------
+    rewards : ndarray (reward, state)
     errors : ndarray (reward, state)
         Bounds of the rounding errors of the rewards, up to which they are equal.
     """
@@ -114,7 +119,7 @@ def scales(mdp: MDP, rewards: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def _together(mdp: MDP, rows: np.ndarray, work: Callable[[np.ndarray], Plans], alone: bool = True) -> Plans:
-    """Plan for rewards in groups, on every core where it is alone."""
+    """Plan for rewards in groups, in several threads where `alone`."""
     n = len(rows)
     q, v = np.empty((n, mdp.n_states, mdp.n_actions)), np.empty((n, mdp.n_states))
     error = np.empty(q.shape)

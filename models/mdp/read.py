@@ -24,7 +24,7 @@ FORMS = (
 
 
 def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
-    """Read states: a table of one item each, and their names."""
+    """Read states: a table with one row for each state, and their names."""
     if isinstance(source, Table):
         table = source
         names = None
@@ -128,7 +128,10 @@ def _actions(actions: Any) -> tuple[str, ...]:
 
 
 def _of_labels(array: Any, state: Named, names: tuple[str, ...] | None) -> tuple[Any, tuple[str, ...] | None]:
-    """Put a DataArray into the order (action, state, next_state), of the states, and of the actions named, by its labels."""
+    """Put a DataArray of transitions into order by its labels.
+
+    The order is (action, state, next_state), with states as in `state` and actions as in `names`.
+    """
     dims = ("action", "state", "next_state")
     if set(array.dims) != set(dims):
         return array, names
@@ -224,9 +227,10 @@ def _listed(
 
 
 def _trap(transitions: Transitions) -> int | None:
-    """Find a state around which some policy stays for ever; None where every policy ends the episode.
+    """Return a state around which some policy stays for ever, or None.
 
-    The largest set of states in which each has an action that leads nowhere else.
+    The state is in the largest set of states in which every state has an action that leads nowhere else. None: every
+    policy ends the episode.
     """
     n, lengths = transitions.n_states, np.diff(transitions.starts)
     row = np.repeat(np.arange(len(lengths)), lengths)

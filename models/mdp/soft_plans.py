@@ -14,12 +14,12 @@ KEPT = 256  # plans that are stored to start others from
 
 
 class SoftPlans:
-    """Plans of somebody who is noisily rational throughout, in the states visited.
+    """Plans of a noisily rational agent, in the states visited.
 
     Parameters
     ----------
     mdp : MDP
-        Of a discount below 1.
+        With a discount below 1.
     states : ndarray (visited,)
     scaled : ndarray (state,)
         ``r / s``.
@@ -35,12 +35,17 @@ class SoftPlans:
         self.values = {0.0: optimal(mdp, scaled[None]).v[0]}
 
     def logits(self, beta: np.ndarray, alone: bool = True) -> np.ndarray:
-        """Return ``beta Q / s`` of the plans at each beta, less the greatest: (beta, visited, action).
+        """Return ``beta Q / s`` at each beta, less the greatest in each state.
 
         Parameters
         ----------
+        beta : ndarray (beta,)
         alone : bool, optional
-            Whether every core is free for it.
+            Whether the planner may use every core.
+
+        Returns
+        -------
+        ndarray (beta, visited, action)
         """
         if not self.scaled.any():
             return np.zeros((len(beta), len(self.states), self.mdp.n_actions))

@@ -1,4 +1,4 @@
-"""Trajectories in an MDP: read, and checked against what its actions can lead to; made by somebody who plans."""
+"""Trajectories in an MDP: read, checked against the transitions, simulated."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ NOTHING = ("", "NA", "NaN", "nan", "None")
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """Steps, one after another.
+    """Steps of trajectories, one after another.
 
     Attributes
     ----------
     trajectory : ndarray (step,) of int
-        Which trajectory, from 0.
+        Position of the step's trajectory, from 0.
     step : ndarray (step,) of int
-        Which step of it, from 0.
+        Position of the step in its trajectory, from 0.
     state, action : ndarray (step,) of int
-        The action is -1 where the episode has ended and none was named.
+        The action is -1 where the episode has ended and no action was named.
     names : tuple of str
-        Of the trajectories.
+        Names of the trajectories.
     counts : ndarray (trajectory,), optional
-        How often each was made; once each unless given.
+        How often each trajectory was made. Default: once.
     """
 
     trajectory: np.ndarray
@@ -56,18 +56,20 @@ class Trajectories:
 
 
 def trajectories_of(mdp: MDP, source: Any, count: Any = None) -> Trajectories:
-    """Read trajectories: lists of (state, action), or a table of trajectory, step, state, action.
+    """Read trajectories from lists of (state, action) or from a table.
 
     Parameters
     ----------
+    source : Trajectories, sequence of sequences of (state, action), Table, DataFrame or mapping of columns
+        A table has the columns ``trajectory``, ``step``, ``state``, ``action``.
     count : str or sequence of int, optional
-        How often each trajectory was made: the column of the table that says so, or one number a trajectory.
+        How often each trajectory was made: the column of the table that says so, or one number for each trajectory.
 
     Raises
     ------
     InputError
-        No trajectory, an empty one, a state or action that there is not, a step that an action cannot lead to, one after
-        the episode has ended; names trajectory and step.
+        No trajectory, an empty trajectory, an unknown state or action, a step that an action cannot lead to, a step
+        after the episode has ended. The message names trajectory and step.
     """
     if isinstance(source, Trajectories):
         return source
@@ -135,7 +137,7 @@ def _of_lists(lists: Any) -> list[NamedSteps]:
 
 
 def _counted(count: Any, n: int) -> np.ndarray:
-    """Read how often each of n trajectories was made, of one number each: (trajectory,)."""
+    """Read how often each of n trajectories was made, from numbers: (trajectory,)."""
     right = f"give one whole number from 1 to 10^12 for each of the {n} trajectories"
     if isinstance(count, str) or not isinstance(count, (Sequence, np.ndarray)):
         raise InputError(f"count: {shown(count)}; {right}; a column can be named where the trajectories are a table")
@@ -148,7 +150,10 @@ def _counted(count: Any, n: int) -> np.ndarray:
 
 
 def _counts_of(column: Column, of_rows: Mapping[str, list[int]], name: str, source: str) -> np.ndarray:
-    """Read how often each trajectory was made, of a column that says so in each of its rows: (trajectory,)."""
+    """Read how often each trajectory was made, from a column: (trajectory,).
+
+    The column must hold one whole number in all rows of a trajectory.
+    """
     out = []
     for trajectory, rows in of_rows.items():
         texts = [column.text(row).strip() for row in rows]
@@ -258,7 +263,24 @@ def _check_moves(mdp: MDP, made: Trajectories, where: list[str]) -> None:
 def sampled(
     mdp: MDP, policy: np.ndarray, start: np.ndarray, n: int, steps: int, rng: np.random.Generator
 ) -> Iterator[list[tuple[int, int]]]:
-    """Follow a policy (state, action): n trajectories of so many steps at most, each until its episode ends."""
+    """Simulate n trajectories of a policy, each until its episode ends.
+
+    Parameters
+    ----------
+    policy : ndarray (state, action)
+        Probabilities of the actions.
+    start : ndarray (state,)
+        Probabilities of the first state.
+    n : int
+        Number of trajectories.
+    steps : int
+        Largest number of steps of a trajectory.
+
+    Yields
+    ------
+    list of (int, int)
+        State and action of each step.
+    """
     index, weight = mdp.transitions.padded
     for _ in range(n):
         state = int(rng.choice(mdp.n_states, p=start))

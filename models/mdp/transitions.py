@@ -1,4 +1,4 @@
-"""Transitions of an MDP, sparse: products with many vectors at once, and exact solutions of ``(I - g P_pi) x = b``."""
+"""Sparse transitions of an MDP: products, and solutions of linear systems."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,16 +18,16 @@ LEAST_GROUP, MOST_GROUP = 4, 64
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """``P(next_state | state, action)``, the rows (state, action), action by action, one after another.
+    """Sparse ``P(next_state | state, action)``, rows ordered by action, then state.
 
     Attributes
     ----------
     n_actions, n_states : int
     starts : ndarray (action * state + 1,)
-        Row ``a * n_states + s`` holds ``next_state[starts[row]:starts[row + 1]]``; none where the episode ends.
+        Row ``a * n_states + s`` holds ``next_state[starts[row]:starts[row + 1]]``, empty where the episode ends.
     next_state : ndarray (entry,) of int
     probability : ndarray (entry,)
-        Of each row, adding up to 1.
+        The entries of each row add up to 1.
     """
 
     n_actions: int
@@ -43,7 +43,10 @@ class Transitions:
 
     @cached_property
     def padded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Next states and their probabilities, rows of one length: two arrays (action * state, successor)."""
+        """Next states and their probabilities, in rows padded to one length.
+
+        Two arrays (action * state, successor). Padding has probability 0.
+        """
         lengths = np.diff(self.starts)
         width = max(int(lengths.max(initial=0)), 1)
         place = np.arange(len(self.next_state)) - np.repeat(self.starts[:-1], lengths)
@@ -60,13 +63,18 @@ class Transitions:
 
     @cached_property
     def _matrix(self) -> np.ndarray | None:
-        """``P`` as a matrix (action * state, next_state), where products with it are faster; else None."""
+        """``P`` as a matrix (action * state, next_state); None where slower."""
         size = self.n_actions * self.n_states * self.n_states
         few = self.padded[0].shape[1] * 16 <= self.n_states
         return None if few or size > DENSE else self.dense().reshape(-1, self.n_states)
 
     def ahead(self, values: np.ndarray) -> np.ndarray:
-        """Return ``sum_s' P(s' | s, a) x(s')`` of vectors x, (state, vector): (action, state, vector)."""
+        """Return ``sum_s' P(s' | s, a) x(s')`` of vectors x: (action, state, vector).
+
+        Parameters
+        ----------
+        values : ndarray (state, vector)
+        """
         if self._matrix is not None:
             out = self._matrix @ values
         else:
@@ -78,7 +86,10 @@ class Transitions:
 
     @cached_property
     def order(self) -> tuple[np.ndarray, int]:
-        """States in an order in which transitions lead to near neighbours (Cuthill and McKee 1969), and how near at most."""
+        """States in an order in which successors are near, and the bandwidth.
+
+        The order is that of Cuthill and McKee (1969), where it has the smaller bandwidth.
+        """
         lengths = np.diff(self.starts)
         here = np.repeat(np.tile(np.arange(self.n_states), self.n_actions), lengths)
         there = self.next_state
@@ -93,20 +104,23 @@ class Transitions:
         return (other, narrow) if narrow < width else (unchanged, width)
 
     def solve(self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool = False) -> np.ndarray:
-        """Solve ``(I - g P_pi) x = b``, one system a policy: what a policy is worth that is paid b on each step.
+        """Solve ``(I - g P_pi) x = b`` for each policy.
 
-        Transposed, ``(I - g P_pi)' x = b``: how often, discounted, each state is visited from b on. The matrix is
-        diagonally dominant, so that elimination needs no pivots (Higham 2002, section 9.5).
+        x is the value of a policy that is paid b on each step. Transposed, ``(I - g P_pi)' x = b``: x is the discounted
+        number of visits to each state from the start distribution b. The matrix is diagonally dominant, so that
+        elimination needs no pivots (Higham 2002, section 9.5).
 
         Parameters
         ----------
         policies : ndarray (policy, state) of int, or (policy, state, action)
             The action taken, or the probability of each.
         values : ndarray (policy, state)
+            b.
 
         Returns
         -------
         ndarray (policy, state)
+            x.
         """
         order, band = self.order
         n = self.n_states
@@ -121,7 +135,10 @@ class Transitions:
         return out
 
     def mixed(self, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return transitions under policies: next states and probabilities, two arrays (policy, state, successor)."""
+        """Return next states and their probabilities under each policy.
+
+        Two arrays (policy, state, successor).
+        """
         index, weight = self.padded
         shape = (self.n_actions, self.n_states, -1)
         index, weight = index.reshape(shape), weight.reshape(shape)
@@ -200,7 +217,10 @@ class Transitions:
 
 
 def _cuthill_mckee(n: int, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Order states breadth first from one on the rim, neighbours of few neighbours first: (state,)."""
+    """Return the states in the order of Cuthill and McKee (1969): (state,).
+
+    Breadth first from a state on the rim, neighbours of low degree first.
+    """
     apart = here != there
     pairs, _, _, _ = distinct(np.concatenate([here[apart] * n + there[apart], there[apart] * n + here[apart]]))
     degree = np.bincount(pairs // n, minlength=n)

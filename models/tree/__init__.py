@@ -1,1 +1,1 @@
-"""Tree."""
+"""A posterior written to, and read from, an xarray.DataTree."""

@@ -1,4 +1,4 @@
-"""Whether a kind of feedback keeps what every kind promises: one call, for the test of a kind of one's own."""
+"""A test of whether a kind of feedback keeps the promises of every kind."""
 
 import math
 from collections.abc import Mapping
@@ -28,35 +28,36 @@ def conforms(
     random_seed: int = 0,
     replications: int = 2000,
 ) -> None:
-    """Check what every kind of feedback promises, on data and hypotheses of yours; AssertionError says what does not hold.
+    """Check what every kind of feedback promises, on given data and hypotheses.
 
-    - Likelihood and replication are of one model, and the likelihood adds up to 1: of what `replicate` draws under one
-      hypothesis and nuisance, ``E[p(y_i | h', theta') / p(y_i | h, theta)] = 1``, unit by unit, to 5.5 standard errors.
-    - What is replicated is laid out as what was said, and the likelihood gives a number a unit.
-    - PyMC computes the likelihood that numpy does, to 1e-9.
+    - Likelihood and replication are of one model, and the likelihood adds up to 1: for data that `replicate` draws
+      under one hypothesis and nuisance, ``E[p(y_i | h', theta') / p(y_i | h, theta)] = 1``, unit by unit, to 5.5
+      standard errors.
+    - Replicated data have the layout of the observed data, and the likelihood gives one number for each unit.
+    - PyMC computes the likelihood that numpy computes, to 1e-9.
     - Priors of nuisances draw inside their supports, with finite densities.
-    - The same reward under two names is silent: one class, one evidence to the last bit.
-    - A count of 2 gives the evidence of every row twice, of kinds with evidence of their own (where the answers stand in a
-      column; sampled evidence counts by itself).
-    - The posterior's draws of nuisances are of the shape asked, and inside their supports.
+    - One reward under two names is silent: one class, one evidence to the last bit.
+    - A count of 2 gives the evidence of every row twice, for kinds with evidence of their own (where the answers stand
+      in a column; sampled evidence counts by itself).
+    - The posterior's draws of nuisances have the shape asked for, and lie inside their supports.
 
     Parameters
     ----------
     feedback : Feedback
         With data; few units are enough.
     hypotheses : dict
-        At least two that say different things of these data.
+        At least two that differ on these data.
     fail_utility : float, str or dict
     random_seed : int
     replications : int
-        The more, the smaller a mistake that is found.
+        More replications find smaller mistakes.
 
     Raises
     ------
     AssertionError
-        What does not hold.
+        A promise that does not hold.
     InputError
-        What is wrong with the data or the hypotheses.
+        Invalid data or hypotheses.
     """
     names = list(hypotheses)
     assert len(names) >= 2, "give at least two hypotheses that say different things of these data"
@@ -147,7 +148,15 @@ def _theta(feedback: Feedback, rng: np.random.Generator) -> dict[str, np.ndarray
 def _likelihood(
     feedback: Feedback, inputs: np.ndarray, theta: Mapping[str, np.ndarray], observed: np.ndarray
 ) -> np.ndarray:
-    """Return ``log p(y_i)`` of replications (replication, unit, ...) at one draw of the nuisances: (replication, unit)."""
+    """Return ``log p(y_i)`` of replicated data: (replication, unit).
+
+    Parameters
+    ----------
+    inputs : ndarray (unit, ...)
+    theta : mapping of str to ndarray (1,)
+        One draw of the nuisances.
+    observed : ndarray (replication, unit, ...)
+    """
     x = np.asarray(inputs, float)
     evidence = [feedback.log_likelihood(x, theta, np.asarray(answers, float), np) for answers in observed]
     return np.array(

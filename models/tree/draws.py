@@ -26,7 +26,7 @@ MOST_REPLICATED = 20_000_000  # replicated items that a group holds; of very lon
 
 
 class Groups:
-    """Draws, made once, and the groups that hold them."""
+    """Draws of a posterior, made once, and the groups that hold them."""
 
     def __init__(self, posterior: Posterior, draws: int, chains: int, seed: int) -> None:
         self.posterior = posterior
@@ -57,7 +57,10 @@ class Groups:
     def _nuisances(
         self, data: Feedback, evidence: Evidence, n: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Draw the nuisances of a feedback after the data and before them: two dicts of (draw, hypothesis)."""
+        """Draw the nuisances of a feedback from the posterior and from the prior.
+
+        Two dicts by nuisance of arrays (draw, hypothesis).
+        """
         posterior, seed, name = self.posterior, self.seed, str(data.name)
         human = data.shares or name  # feedbacks that share a nuisance share its draws
         if evidence.draws is None:
@@ -87,13 +90,25 @@ class Groups:
         return after, before
 
     def _thinned(self, values: np.ndarray) -> np.ndarray:
-        """Return those draws of NUTS (chain, draw, ...) that the tree holds, evenly spaced: (chain * draw, ...)."""
+        """Return the draws of NUTS that the tree holds, evenly spaced.
+
+        Parameters
+        ----------
+        values : ndarray (chain, draw, ...)
+
+        Returns
+        -------
+        ndarray (chain * draw, ...)
+        """
         chains, draws = self.shape
         at = np.arange(draws) * values.shape[1] // draws
         return values[:chains, at].reshape(chains * draws, *values.shape[2:])
 
     def sample_stats(self) -> xr.Dataset:
-        """Return the statistics of the sampler; on the exact path an empty group that says so."""
+        """Return the statistics of the sampler.
+
+        On the exact path the group is empty, and its attributes say so.
+        """
         sampler = self.posterior.sampler
         if sampler is None:
             return xr.Dataset(
@@ -126,7 +141,10 @@ class Groups:
         return ("chain", "draw", "hypothesis"), values.reshape(*self.shape, -1)
 
     def parameters(self, group: str) -> xr.Dataset:
-        """Return the group ``posterior`` or ``prior``: weights, value priors, nuisances and weights of families."""
+        """Return the group ``posterior`` or ``prior``.
+
+        Weights, value priors, nuisances, and weights of families.
+        """
         variables = {"weight": self.weights[group], "value_prior": self.values[group]}
         for data in self.posterior.feedback:
             theta = self.theta[group][str(data.name)]
@@ -146,9 +164,14 @@ class Groups:
     def _inputs(
         self, data: Feedback, valuation: Valuation, h: int, group: str, rows: np.ndarray
     ) -> Iterator[tuple[Feedback, np.ndarray, np.ndarray]]:
-        """Yield who reads the inputs of a likelihood under h at some draws, the inputs, and the rows that have them.
+        """Yield the inputs of a likelihood under h at some draws.
 
         A fixed reward yields once for all draws, a family once a draw.
+
+        Yields
+        ------
+        Feedback, ndarray, ndarray
+            The feedback as the hypothesis reads it, the inputs, and the positions in `rows` that have these inputs.
         """
         if h not in self.reward_weights:
             yield data, data.at(valuation, h), np.arange(len(rows))
@@ -158,7 +181,10 @@ class Groups:
             yield reader, self.posterior.inputs_of_member(reader, valuation, h, weights), np.array([place])
 
     def _by_cell(self, valuation: Valuation, n: int, group: str, rng: np.random.Generator) -> np.ndarray:
-        """Draw the label probability of each item, where no rule is right: (draw, item)."""
+        """Draw the label probability of each item under the unmodelled hypothesis.
+
+        Shape (draw, item).
+        """
         cells = self.posterior.cell_posterior
         assert cells is not None
         at, _ = cells.place(cells_of(valuation, cells.rules))
@@ -168,7 +194,10 @@ class Groups:
         return zip(self.posterior.feedback, self.posterior.valuations, strict=True)
 
     def predictive(self, group: str) -> xr.Dataset:
-        """Return the group ``posterior_predictive`` or ``prior_predictive``: data replicated by some of the draws."""
+        """Return the group ``posterior_predictive`` or ``prior_predictive``.
+
+        Data replicated by some of the draws.
+        """
         chains, draws = self.shape
         longest = max(data.tally.size for data in self.posterior.feedback)
         n_draws = min(draws, max(1, min(MOST_PREDICTIVE, MOST_REPLICATED // longest) // chains))
@@ -216,7 +245,7 @@ class Groups:
         return xr.Dataset(variables, coords=coords)
 
     def constant(self) -> xr.Dataset:
-        """Return the group ``constant_data``: columns, counts, scales, and units of families."""
+        """Return the group ``constant_data``: columns, counts, scales and units."""
         columns = dict.fromkeys(c for e in self.posterior.hypotheses.expressions().values() for c in e.columns)
         variables: dict[str, Any] = {}
         coords: dict[str, Any] = {}
@@ -246,7 +275,10 @@ class Groups:
         return xr.Dataset(variables, coords=coords, attrs={"columns": json.dumps(columns_of)})
 
     def _names_beside_columns(self) -> set[str]:
-        """Return the other names in the group ``constant_data``: dims, scales, units of families and constants of kinds."""
+        """Return the names in ``constant_data`` that are not columns.
+
+        Dims, scales, units of families and constants of kinds.
+        """
         names = {"hypothesis"}
         for data in self.posterior.feedback:
             names |= set(data.dims((1, 1))) | {f"{data.name}_{key}" for key in ("scale", "counts", *data.constants())}
@@ -281,7 +313,10 @@ class Groups:
         return xr.Dataset(variables, coords=coords)
 
     def log_prior(self) -> xr.Dataset:
-        """Return the group ``log_prior``: log density of every nuisance, by draw and hypothesis; nats."""
+        """Return the group ``log_prior``: log density of every nuisance, nats.
+
+        By draw and hypothesis.
+        """
         variables: dict[str, Any] = {}
         for data in self.posterior.feedback:
             values = data.log_prior(self.theta["posterior"][str(data.name)])

@@ -1,4 +1,4 @@
-"""Draws of the hypothesis index, and draws given a hypothesis, as trees that ArviZ reads."""
+"""Trees for ArviZ: draws of the hypothesis index, draws given a hypothesis."""
 
 from typing import Any
 
@@ -16,11 +16,12 @@ APART = 1e-11
 
 
 def index_draws(tree: xr.DataTree) -> xr.DataTree:
-    """Return draws of the hypothesis index with its log prior and log evidence: the tree for ``az.psense_*``.
+    """Return draws of the hypothesis index, the tree for ``az.psense_*``.
 
-    Power-scaling the value prior by draws of a Dirichlet would scale something else; by draws of the index,
-    ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, it is ``d risk / d a = Cov_v(d, log pi)``. Both groups
-    hold a ``tie_breaker`` of at most 1e-11 beside, which ArviZ adds to them, for its Pareto smoothing refuses ties.
+    Power-scaling the value prior by draws of a Dirichlet would scale something else. By draws of the index, with
+    ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, the sensitivity is ``d risk / d a = Cov_v(d, log pi)``.
+    Both groups also hold a ``tie_breaker`` of at most 1e-11, which ArviZ adds to them, because its Pareto smoothing
+    refuses ties.
     """
     posterior, _ = posterior_of_tree(tree)
     chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
@@ -41,10 +42,11 @@ def index_draws(tree: xr.DataTree) -> xr.DataTree:
 
 
 def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
-    """Return the tree of one hypothesis, as if it were known to be true: what ``az.loo`` and ``az.compare`` ask for.
+    """Return the tree of one hypothesis, as if that hypothesis were known to be true.
 
-    Given a hypothesis the observations are independent, given its nuisances, so leaving one out means something. In the
-    mixture they are not: each says something about the hypothesis, and so about the others.
+    ``az.loo`` and ``az.compare`` need such a tree. Given a hypothesis and its nuisances, the observations are
+    independent, so leaving one out is meaningful. In the mixture the observations are dependent, because each informs
+    about the hypothesis.
 
     Parameters
     ----------
@@ -55,13 +57,14 @@ def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:
     Returns
     -------
     DataTree
-        ``posterior`` and ``prior`` hold its nuisances alone, ``log_likelihood`` and ``log_prior`` what they hold of it;
-        ``observed_data``, ``constant_data`` and ``sample_stats`` as they are. Silent hypotheses have the same draws.
+        ``posterior`` and ``prior`` hold the nuisances of the hypothesis alone, ``log_likelihood`` and ``log_prior`` its
+        part. ``observed_data``, ``constant_data`` and ``sample_stats`` are unchanged. Silent hypotheses have equal
+        draws.
 
     Raises
     ------
     InputError
-        A tree that `fit` did not make, or a hypothesis that it does not have.
+        A tree that `fit` did not make, or an unknown hypothesis.
     """
     names = list(hypotheses_in(tree))
     if hypothesis not in names:

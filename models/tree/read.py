@@ -28,7 +28,18 @@ from reward_hypotheses.models.weights.agent_rationality import of_draws, of_fami
 
 @dataclass(frozen=True, eq=False)
 class Stored(Prior):
-    """A prior as a tree holds it: the opinions that it is the mean of, and the judges whose values it is made of."""
+    """A prior as a tree holds it.
+
+    Attributes
+    ----------
+    share : ndarray (opinion,)
+        Weight of each opinion in the mean.
+    opinions : tuple of Prior
+        The priors whose mean this prior is.
+    of_judges : tuple of Prior
+        One prior for each judge.
+    mean, log_mean : ndarray (hypothesis,)
+    """
 
     share: np.ndarray
     opinions: tuple[Prior, ...]
@@ -83,7 +94,7 @@ class _Opinion(Prior):
 
 
 def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | None]) -> tuple[Prior, ...]:
-    """Read back what `models.tree` keeps of several priors."""
+    """Read several priors back, as `models.tree.write` stores them."""
     drawn: dict[int, WeightedDraws] = {}
     for i, k in enumerate(value.get(f"{dim}_held", ())):
         some = value[f"{dim}_chance"][i] > 0
@@ -96,7 +107,7 @@ def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | 
 
 
 def as_made[**P, T](read: Callable[P, T]) -> Callable[P, T]:
-    """Say that a tree was edited where what it holds cannot be read."""
+    """Wrap a reader to say that a tree was edited where reading fails."""
 
     @functools.wraps(read)
     def inner(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -123,7 +134,7 @@ def as_made[**P, T](read: Callable[P, T]) -> Callable[P, T]:
 
 @as_made
 def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None) -> tuple[Posterior, FailureLine]:
-    """Return back the posterior of a tree, and its failure line.
+    """Return the posterior of a tree, and its failure line.
 
     Parameters
     ----------
@@ -177,7 +188,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
 
 
 def _fitted(tree: xr.DataTree, listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Hypotheses:
-    """Return hypotheses as they were fitted: families by their weights, an unmodelled one by its cells."""
+    """Return hypotheses with their fitted families and unmodelled cells."""
     fitted: dict[int, Reward] = {h: _family(tree, listed, h) for h in listed.families}
     none = listed.unmodelled
     if none is not None:
@@ -219,7 +230,9 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
 
 @as_made
 def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
-    """Read an agent's beta under each hypothesis from the first feedback with one: by draws, with the ``s_h`` stored.
+    """Read an agent's beta under each hypothesis, from the first feedback with one.
+
+    By draws, with the ``s_h`` stored in the tree.
 
     Raises
     ------
@@ -250,7 +263,9 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
 
 
 def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:
-    """Read a group of a tree by its labels: hypotheses and features in the order of `fit`, dims in that of `models.tree`.
+    """Read a group of a tree, in the order of `fit`, by its labels.
+
+    Hypotheses and features have the order of `fit`, dims the order of `models.tree`.
 
     Raises
     ------
@@ -300,7 +315,13 @@ def hypotheses_in(tree: xr.DataTree) -> dict[str, Any]:
 
 @as_made
 def study_in(tree: xr.DataTree) -> dict[str, Any]:
-    """Return the record of the study that made a tree; InputError where `fit` would write another."""
+    """Return the record of the study that made a tree.
+
+    Raises
+    ------
+    InputError
+        A record that `fit` would not write.
+    """
     study = json.loads(tree.attrs["study"])
     names = [study["hypotheses"], study["fail_utility"]]
     texts = [
@@ -314,7 +335,10 @@ def study_in(tree: xr.DataTree) -> dict[str, Any]:
 
 
 def tested(test: Any, *trees: xr.DataTree) -> Table:
-    """Take a test as a Table; a column is boolean where it holds only 0/1 or true/false here and in training."""
+    """Read a test as a Table.
+
+    A column is boolean where it holds only 0/1 or true/false in the test and in training.
+    """
     if isinstance(test, MDP):
         raise InputError(
             "test: an MDP, of which rh.catastrophe_risk(tree, mdp, start=..., horizon=...) gives the risk and the bits; give a "

@@ -1,4 +1,4 @@
-"""Names of variables that hold columns, for a tree: any column's name, as NetCDF and Zarr take them."""
+"""Names of variables for any column name, as NetCDF and Zarr take them."""
 
 import hashlib
 import json
@@ -14,11 +14,12 @@ _KEPT_CHARACTERS = 32
 
 
 def variable_name(text: str, taken: Container[str]) -> str:
-    """Name a variable by a text that may hold anything: ``km/h`` becomes ``km%2Fh``.
+    """Return a name of a variable for any text: ``km/h`` becomes ``km%2Fh``.
 
-    A slash separates the groups of a tree, and Zarr takes a backslash for one; neither they, nor control characters, nor
-    halves of surrogate pairs are in the name. A name that is too long is cut and ends with a digest. A name that is taken
-    is followed by ``_2``, ``_3``, ... What the name stands for is written beside it: the attribute ``columns`` of the group.
+    A slash separates the groups of a tree, and Zarr takes a backslash for a slash; slashes, backslashes, control
+    characters and halves of surrogate pairs are replaced. A name that is too long is cut and ends with a digest. A name
+    that is taken is followed by ``_2``, ``_3``, ... The group's attribute ``columns`` says which column a name stands
+    for.
     """
     name = "".join(c if _fits(c) else f"%{ord(c):02X}" for c in text)
     if len(name.encode()) > MOST_BYTES:
@@ -41,7 +42,10 @@ def _is_half(character: str) -> bool:
 
 
 def storable(data: "xr.Dataset") -> "xr.Dataset":
-    """Rename the variables of a Dataset as a tree takes them; the attribute ``columns`` says what each was called."""
+    """Rename the variables of a Dataset as a tree takes them.
+
+    The attribute ``columns`` holds the original names.
+    """
     names: dict[str, str] = {}
     for key in (str(k) for k in data.variables if k not in data.dims):
         names[key] = variable_name(key, {*map(str, data.dims), "chain", "draw", *names.values()})

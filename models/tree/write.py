@@ -38,7 +38,7 @@ def tree_of(
 
 
 def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
-    """Return the attributes of a tree, from which `posterior_of` reads the posterior back."""
+    """Return the attributes of a tree, for `posterior_of` to read back."""
     names = posterior.hypotheses.names
     return {
         "creation_library": "reward_hypotheses",
@@ -159,7 +159,7 @@ def evidence_of(posterior: Posterior) -> xr.Dataset:
 
 
 def _cells(posterior: Posterior) -> dict[str, Any]:
-    """Return what labels say cell by cell, where a hypothesis is unmodelled."""
+    """Return the counts of labels by cell, where a hypothesis is unmodelled."""
     cells = posterior.cell_posterior
     if cells is None:
         return {}
@@ -169,7 +169,10 @@ def _cells(posterior: Posterior) -> dict[str, Any]:
 
 
 def _priors(dim: str, priors: Sequence[Prior], hypotheses: Hypotheses) -> dict[str, Any]:
-    """Return several priors as arrays over a dimension: strength and weights, and the draws of those known by draws."""
+    """Return several priors as arrays over a dimension.
+
+    Strengths and weights, and the draws of priors that are known by draws.
+    """
     drawn = {k: draws for k, prior in enumerate(priors) if (draws := prior.weighted_draws(hypotheses)) is not None}
     out: dict[str, Any] = {
         f"{dim}_strength": (dim, np.array([np.nan if p.strength is None else p.strength for p in priors], float)),

@@ -1,1 +1,1 @@
-"""Weights."""
+"""Evidence of all feedback together, and posterior weights."""

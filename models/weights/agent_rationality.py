@@ -1,4 +1,4 @@
-"""The rationality of an agent, inferred from its own choices, for `Boltzmann` of inferred beta."""
+"""An agent's rationality, inferred from choices, for the `Boltzmann` policy."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,10 @@ NEGLIGIBLE = 1e-12
 
 
 def rationality_of(posterior: Posterior) -> list[Rationality]:
-    """Return the posterior of an agent's beta under each hypothesis, with the ``s_h`` of its scenes.
+    """Return the posterior of an agent's beta under each hypothesis.
 
-    Of the first feedback with a rationality. By the nodes of the quadrature where that was used, else by draws.
+    The choices are those of the first feedback with a rationality; ``s_h`` is that of its scenes. The posterior is
+    given by the nodes of the quadrature where there are any, else by draws.
 
     Raises
     ------
@@ -41,7 +42,13 @@ def rationality_of(posterior: Posterior) -> list[Rationality]:
 
 
 def nodes_of(data: Rational, evidence: Evidence, h: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return points of the posterior of beta under a fixed reward, their shares, and whether they are draws."""
+    """Return points of the posterior of beta under a fixed reward.
+
+    Returns
+    -------
+    ndarray (point,), ndarray (point,), bool
+        Betas, their shares, and whether the points are draws.
+    """
     if not isinstance(data.rationality, tuple):
         return np.array([float(data.rationality)]), np.ones(1), False
     if evidence.draws is not None:
@@ -61,20 +68,20 @@ def _fixed(data: Rational, evidence: Evidence, h: int, scale: float) -> Rational
 
 
 def of_draws(betas: np.ndarray, scale: float) -> Rationality:
-    """Return the rationality by draws of beta, some of them evenly spaced."""
+    """Return the rationality by draws of beta, thinned evenly to at most 1,000."""
     betas = betas[:: max(1, len(betas) // MOST)][:MOST]
     return Rationality(betas, np.full(len(betas), 1 / len(betas)), np.full(len(betas), scale), True)
 
 
 def of_family(fitted: Fitted, variable: str, data: Rational | None = None) -> Rationality:
-    """Return beta and ``s(w)`` of a family draw by draw; under a normal prior its weights are its rationality.
+    """Return beta and ``s(w)`` of a family, draw by draw.
+
+    Under a normal prior the length of the weights is the rationality, so beta and ``s(w)`` are 1.
 
     Parameters
     ----------
     variable : str
-        Of the rationality.
-    one : Rational, optional
-        The feedback itself, where it is at hand: its beta may be a number, and rewards taken as they are.
+        Variable of the rationality.
     """
     weights = fitted.weights[fitted.agent_draws]
     n = len(weights)
@@ -87,7 +94,10 @@ def of_family(fitted: Fitted, variable: str, data: Rational | None = None) -> Ra
 
 
 def among(rationality: Sequence[Rationality], places: Sequence[int], n: int) -> list[Rationality]:
-    """Return rationalities by place among n hypotheses; those without one choose at chance."""
+    """Return rationalities by position among n hypotheses.
+
+    Hypotheses without a rationality choose at chance.
+    """
     unknown = Rationality(np.zeros(1), np.ones(1), np.zeros(1), False)
     out = [unknown] * n
     for place, known in zip(places, rationality, strict=True):
@@ -96,7 +106,7 @@ def among(rationality: Sequence[Rationality], places: Sequence[int], n: int) -> 
 
 
 def no_rationality(variable: str) -> str:
-    """Say that of a reward with continuous weights no rationality is read."""
+    """Return the message that a linear reward has no inferred rationality."""
     return (
         f"policy: boltzmann: beta = 'inferred': of a reward with continuous weights {variable} is not inferred from choices "
         "within scenes; give beta a number"

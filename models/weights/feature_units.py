@@ -15,16 +15,16 @@ from reward_hypotheses.models.hypotheses.linear import Linear
 
 
 def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np.ndarray:
-    """Return the unit of each feature: as given, else its population standard deviation over the rows fitted: (feature,).
+    """Return the unit of each feature: (feature,).
 
-    Rows are those that some feedback uses, each once, or as often as its count says; a table that feedbacks use with
-    different counts is one table for each of these. Options that *are* failing have no features that count. The unit of an
-    intercept is its own size.
+    As given, else the population standard deviation of the feature over the rows fitted. These are the rows that some
+    feedback uses, each once, or as often as its count says; a table that feedbacks use with different counts is one
+    table for each count. Options that are marked as failing are left out. The unit of an intercept is its own size.
 
     Raises
     ------
     InputError
-        A feature that is not finite, or is the same in every row and has no unit.
+        A feature that is not finite, or that is equal in every row and has no unit.
     """
     scale = units_in_training(name, linear, feedback)
     lacking = [name for name, unit in zip(linear.names, scale.tolist(), strict=True) if not unit > 0]
@@ -42,12 +42,12 @@ def feature_scale(name: str, linear: Linear, feedback: Sequence[Feedback]) -> np
 def units_in_training(
     name: str, linear: Linear, feedback: Sequence[Feedback], beside: Table | None = None
 ) -> np.ndarray:
-    """Return the units of `feature_scale`, NaN of a feature that has none: (feature,).
+    """Return the units of `feature_scale`, NaN where there is none: (feature,).
 
     Parameters
     ----------
     beside : Table, optional
-        A test: what is the same in every row fitted is measured over these rows and the test's together.
+        A test: a feature that is equal in every row fitted is measured over these rows and the test's together.
     """
     columns: list[list[np.ndarray]] = [[] for _ in linear.features]
     times: list[np.ndarray] = []
@@ -78,7 +78,17 @@ def units_in_training(
 
 
 def _size(bounded: np.ndarray, times: np.ndarray, feature: Expression) -> float:
-    """Return the standard deviation of a feature, or the size of an intercept; 0 of a feature that is equal everywhere."""
+    """Return the standard deviation of a feature, or the size of an intercept.
+
+    0 where the feature is equal in every row.
+
+    Parameters
+    ----------
+    bounded : ndarray (2, row)
+        Values, and bounds of their rounding errors.
+    times : ndarray (row,)
+        How often each row counts.
+    """
     values, error = bounded
     if not feature.columns:
         return float(np.abs(values).max(initial=0.0))
@@ -86,7 +96,14 @@ def _size(bounded: np.ndarray, times: np.ndarray, feature: Expression) -> float:
 
 
 def deviation(values: np.ndarray, times: np.ndarray) -> float:
-    """Return the population standard deviation of values (row,), each of which stands there so often (row,)."""
+    """Return the population standard deviation of weighted values.
+
+    Parameters
+    ----------
+    values : ndarray (row,)
+    times : ndarray (row,)
+        How often each value counts.
+    """
     apart = values - values[0]  # no offset takes a digit away
     largest = max(float(np.abs(apart).max()), 1e-300)
     apart = apart / largest  # no square overflows or vanishes

@@ -17,16 +17,16 @@ MEMBERS = 1000  # draws of a family's weights, of which only the evidence is ask
 class Parts:
     """``log p(D_S | h)`` of any set S of feedbacks, nats.
 
-    Feedbacks that share nothing add up. Those of one human share a rationality, and all share the weights of a family of
-    rewards: their evidence is an integral of its own for each set. A family's features keep the unit that all feedbacks
-    together give them, so that its prior is the same whatever is left out.
+    The log evidences of feedbacks that share nothing add up. Feedbacks of one human share a rationality, and all
+    feedbacks share the weights of a family of rewards: their evidence is a separate integral for each set. A family's
+    features keep the unit that all feedbacks together give them, so that the family's prior does not depend on the set.
 
     Parameters
     ----------
     posterior : Posterior
         With its feedback, as `weigh` gives it.
     seed : int
-        Of what is sampled for families.
+        Seed of the samples for families.
     """
 
     def __init__(self, posterior: Posterior, seed: int = 0) -> None:
@@ -42,14 +42,17 @@ class Parts:
 
     @cached_property
     def groups(self) -> list[tuple[int, ...]]:
-        """Feedbacks, those of one human together."""
+        """Positions of the feedbacks, with those of one human together."""
         found: dict[object, list[int]] = {}
         for k, data in enumerate(self.posterior.feedback):
             found.setdefault(k if data.shares is None else data.shares, []).append(k)
         return [tuple(group) for group in found.values()]
 
     def separate(self, some: Iterable[int], others: Iterable[int]) -> bool:
-        """Return whether two sets of feedbacks share nothing but the hypothesis, so that their log evidences add up."""
+        """Return whether the log evidences of two sets of feedbacks add up.
+
+        They do where the sets share nothing but the hypothesis.
+        """
         first, second = set(some), set(others)
         return not self.posterior.families and not any(first & set(g) and second & set(g) for g in self.groups)
 
@@ -80,7 +83,10 @@ class Parts:
         return value, np.sqrt(variance)
 
     def _of_one_human(self, members: tuple[int, ...], group: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the evidence of the fixed hypotheses from feedbacks of one human: two arrays (fixed hypothesis,)."""
+        """Return the evidence of the fixed hypotheses from one human's feedbacks.
+
+        Two arrays (fixed hypothesis,): log evidence and Monte Carlo error, nats.
+        """
         posterior = self.posterior
         if members == group:
             evidence = [posterior.evidence[k] for k in members]

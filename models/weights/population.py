@@ -1,4 +1,7 @@
-"""Shares of a population that go by each hypothesis: ``s ~ Dirichlet(alpha)``, likelihood ``prod_k sum_h s_h L_kh``."""
+"""Posterior of the shares of a population that follow each hypothesis.
+
+The prior is ``s ~ Dirichlet(alpha)``, the likelihood ``prod_k sum_h s_h L_kh`` over agents k.
+"""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ class Shares:
     Attributes
     ----------
     mean, sd : ndarray (hypothesis,)
-        Exact where the method is, else Rao and Blackwell's from the counts sampled.
+        Exact, or Rao-Blackwell estimates from sampled counts.
     mcse : ndarray (hypothesis,)
         Monte Carlo error of the mean; 0 where exact.
     draws : ndarray (draw, hypothesis)
@@ -37,16 +40,18 @@ class Shares:
 
 
 def shares_of(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.Generator) -> Shares:
-    """Return the posterior of the shares: exactly where the vectors of counts are few, else by Gibbs sampling.
+    """Return the posterior of the shares, exactly or by Gibbs sampling.
+
+    Exactly where there are at most 400,000 vectors of counts.
 
     Parameters
     ----------
     log_likelihood : ndarray (agent, hypothesis)
         ``log L_kh``, nats; -inf where the choices of agent k are impossible under h.
     alpha : ndarray (hypothesis,)
-        Of the Dirichlet prior, positive.
+        Parameters of the Dirichlet prior, positive.
     n : int
-        Draws.
+        Number of draws.
     """
     agents, hypotheses = log_likelihood.shape
     if (agents + 1) ** (hypotheses - 1) <= MOST_COUNTS:
@@ -55,10 +60,12 @@ def shares_of(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.ran
 
 
 def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.Generator) -> Shares:
-    """Return the mixture of Dirichlets over how many agents go by each hypothesis, added up agent by agent.
+    """Return the exact posterior: a mixture of Dirichlets over counts.
 
-    ``p(c | D) ∝ f(c) Gamma(A) / Gamma(A + K) prod_h Gamma(alpha_h + c_h) / Gamma(alpha_h)``, A the sum of alpha and f(c)
-    the sum, over who goes by what with these counts c, of ``prod_k L_kh``; draws are independent.
+    The counts c say how many agents follow each hypothesis.
+    ``p(c | D) ∝ f(c) Gamma(A) / Gamma(A + K) prod_h Gamma(alpha_h + c_h) / Gamma(alpha_h)``, with A the sum of alpha, K
+    the number of agents, and f(c) the sum of ``prod_k L_kh`` over the assignments with counts c, computed agent by
+    agent. Draws are independent.
     """
     agents, hypotheses = log_likelihood.shape
     top = log_likelihood.max(axis=1, keepdims=True)
@@ -99,9 +106,10 @@ def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
 
 
 def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.Generator) -> Shares:
-    """Draw in turn who goes by what given the shares, and the shares given that; four chains from the prior.
+    """Return the posterior by Gibbs sampling in four chains from the prior.
 
-    The Monte Carlo error is by batch means, the square root of the draws of a chain in a batch.
+    The assignment of agents given the shares and the shares given the assignment are drawn in turn. The Monte Carlo
+    error is by batch means; a batch holds the square root of the number of a chain's draws.
     """
     agents, hypotheses = log_likelihood.shape
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
@@ -136,7 +144,10 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
 
 
 def agent_weights(log_likelihood: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Return each agent's weights, ``E[s_h L_kh / sum_j s_j L_kj]`` over draws of the shares: (agent, hypothesis)."""
+    """Return the posterior weights of each agent: (agent, hypothesis).
+
+    ``E[s_h L_kh / sum_j s_j L_kj]`` over draws of the shares.
+    """
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     out = np.zeros_like(likelihood)
     for some in np.array_split(draws, max(1, len(draws) // 500)):

@@ -31,9 +31,9 @@ class _StandIn:
 def predictive_check(posterior: Posterior, k: int, rng: np.random.Generator) -> Check:
     """Check one feedback by data that the posterior replicates.
 
-    Families are represented by draws of their weights, with the nuisances drawn with them. For kinds whose check looks at
-    groups of items that the hypotheses treat alike, they are represented by their mean weights. A hypothesis that is
-    unmodelled is left out: the rules are checked.
+    Families are represented by draws of their weights, with the nuisances drawn with them. For kinds whose check looks
+    at groups of items that the hypotheses treat alike, families are represented by their mean weights. An unmodelled
+    hypothesis is left out: the rules are checked.
     """
     posterior = posterior.of_rules()
     feedback, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]

@@ -1,4 +1,4 @@
-"""Spreads of rewards over the training items: the unit in which a failure line may be stated."""
+"""Spreads of rewards over the training items, a unit for failure lines."""
 
 import math
 from collections.abc import Sequence
@@ -21,16 +21,17 @@ LISTED = 6  # spreads that a warning lists
 
 
 def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.ndarray:
-    """Return the population standard deviation of ``r_h`` over the training items, reward units: (hypothesis,).
+    """Return each reward's standard deviation over the training items: (hypothesis,).
 
-    Training items are the rows that some feedback uses, those of one table once, or as often as its count says; options
-    that are failing are left out. Of a `Linear` it is the root mean square over the prior of its weights,
-    ``sqrt(E[w^2] sum_k var_k / unit_k^2)``. NaN of a hypothesis that is unmodelled.
+    The population standard deviation of ``r_h``, in reward units. Training items are the rows that some feedback uses,
+    those of one table once, or as often as its count says; options that are failing are left out. For a `Linear`, the
+    root mean square over the prior of its weights, ``sqrt(E[w^2] sum_k var_k / unit_k^2)``. NaN for an unmodelled
+    hypothesis.
 
     Raises
     ------
     InputError
-        A reward that is not finite; a feature without a unit.
+        A reward that is not finite, or a feature without a unit.
     """
     families = {h: hypotheses.family(h) for h in hypotheses.families}
     fixed = list(hypotheses.fixed)
@@ -53,7 +54,16 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
 
 
 def _over(items: Sequence[tuple[Valuation, np.ndarray]], n: int) -> np.ndarray:
-    """Return the standard deviation of the first n rewards over items with counts, 0 of one equal everywhere: (reward,)."""
+    """Return the standard deviation of the first n rewards over items: (reward,).
+
+    0 for a reward that is equal in all items.
+
+    Parameters
+    ----------
+    items : sequence of (Valuation, ndarray (item,))
+        Rewards of each table, and how often each item counts.
+    n : int
+    """
     rewards: list[list[np.ndarray]] = [[] for _ in range(n)]
     times: list[np.ndarray] = []
     for valuation, counts in items:
@@ -99,13 +109,19 @@ def in_reward_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarr
 
 
 def one_number(line: FailureLine) -> bool:
-    """Return whether one number other than 0, which is the same in every unit, was stated for several hypotheses."""
+    """Return whether one number was stated for several hypotheses.
+
+    0 does not count, for 0 is equal in every unit.
+    """
     stated = [value for value in line.values if value is not None]
     return line.for_all and len(stated) > 1 and isinstance(stated[0], float) and stated[0] != 0
 
 
 def different_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarray) -> list[str]:
-    """Say that one number is the failure line of rewards whose spreads differ by more than 1.2 times, if so."""
+    """Return a warning where one failure line serves rewards of different spreads.
+
+    The spreads differ by more than 1.2 times. An empty list where there is nothing to warn of.
+    """
     some = [
         (spread, name)
         for spread, name, value in zip(spreads.tolist(), hypotheses.names, line.values, strict=True)

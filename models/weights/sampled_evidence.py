@@ -1,4 +1,4 @@
-"""Evidence by sampling: NUTS for the nuisances under every hypothesis, a bridge to their integral.
+"""Evidence by NUTS for the nuisances, and bridge sampling.
 
 Given a hypothesis, nuisances of different feedbacks are independent, so one run samples the product of
 ``p(theta_k | D_k, c)`` over feedbacks k and silent classes c: no mode of a mixture can be missed, however little weight
@@ -38,7 +38,7 @@ CELLS = 4_000_000  # numbers that a log likelihood holds at once
 class _Part:
     """One feedback as it is sampled.
 
-    Of an exchangeable kind, items that all hypotheses treat alike and about which the same was said are one, with a count.
+    For an exchangeable kind, items with equal observations that all hypotheses treat alike are one cell, with a count.
     """
 
     feedback: Feedback
@@ -53,7 +53,15 @@ class _Part:
         return str(self.feedback.name)
 
     def log_target(self, c: int, phi: np.ndarray) -> np.ndarray:
-        """Return ``log p(D | c, theta) p(theta) |dtheta/dphi|`` at (draw, nuisance) points of the line."""
+        """Return ``log p(D | c, theta) p(theta) |dtheta/dphi|``: (draw,).
+
+        Parameters
+        ----------
+        c : int
+            Position of the class.
+        phi : ndarray (draw, nuisance)
+            Nuisances mapped to the line.
+        """
         out = np.empty(len(phi))
         step = max(1, CELLS // max(len(self.counts), 1))
         for lo in range(0, len(phi), step):
@@ -75,12 +83,12 @@ def sample_evidence(
     chains: int,
     seed: int,
 ) -> tuple[list[Evidence], Sampler | None]:
-    """Estimate what feedbacks say about each hypothesis.
+    """Estimate the evidence of each hypothesis from feedbacks.
 
     Parameters
     ----------
     feedback, valuations : sequence
-        One valuation a feedback.
+        One valuation for each feedback.
     classes : sequence of ndarray (hypothesis,)
         The silent classes of each feedback.
     draws, chains : int
@@ -90,7 +98,7 @@ def sample_evidence(
     Returns
     -------
     list of Evidence, Sampler
-        Evidence without nuisances is a plain sum and exact; where none has any, there is no sampler.
+        Evidence without nuisances is a plain sum and exact; where no feedback has nuisances, there is no sampler.
     """
     for data in feedback:
         refuse_numeric(data)
@@ -105,7 +113,10 @@ def sample_evidence(
 
 
 def _possible(part: _Part, seed: int) -> np.ndarray:
-    """Return whether the data are possible under each class at one of a thousand draws of the prior: (class,) of bool."""
+    """Return whether the data are possible under each class: (class,) of bool.
+
+    Possible: a positive likelihood at one of a thousand draws of the prior.
+    """
     rng = substream(seed, f"possible {part.name}")
     drawn = [prior.to_line(prior.draws((PRIOR_DRAWS,), rng)) for prior in part.feedback.nuisances.values()]
     phi = np.stack(drawn, axis=-1)
@@ -190,9 +201,10 @@ def _nuts(
 
 
 def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
-    """Return whether a nuisance was drawn so near the end of its support, or so far out, that floats lose their digits.
+    """Return whether a nuisance was drawn where floats lose their digits.
 
-    There is mass where no float holds it, which neither smaller steps nor more draws change.
+    That is near the end of its support, or far out. There is mass where no float holds it, which neither smaller steps
+    nor more draws change.
     """
     for part in parts:
         for key, prior in part.feedback.nuisances.items():
@@ -221,7 +233,10 @@ def _judged(
 
 
 def together(samplers: Sequence[Sampler]) -> Sampler | None:
-    """Return one report of several runs: the statistics of the first draw by draw, and the worst of all."""
+    """Return one report of several runs.
+
+    The statistics of each draw are those of the first run; the diagnostics are the worst of all runs.
+    """
     if not samplers:
         return None
     return replace(
@@ -238,7 +253,10 @@ _KEPT = 16
 
 
 def _compiled(parts: Sequence[_Part]) -> Any:
-    """Compile the model, or put data into one of the same graph that was compiled before (seconds each)."""
+    """Compile the model, or put data into a compiled model with an equal graph.
+
+    Compiling takes seconds.
+    """
     import nutpie
 
     data: dict[str, np.ndarray] = {}
@@ -261,7 +279,10 @@ def _compiled(parts: Sequence[_Part]) -> Any:
 
 
 def _graph_key(parts: Sequence[_Part]) -> Any:
-    """Return the settings on which the compiled graph depends besides data; None where these are unknown."""
+    """Return the settings on which the compiled graph depends besides data.
+
+    None where these settings are unknown.
+    """
     key: list[Any] = []
     for part in parts:
         data = part.feedback

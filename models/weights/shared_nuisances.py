@@ -16,7 +16,7 @@ def check_shared(
     Raises
     ------
     InputError
-        Some of one human that do not agree on what they share, or are to be sampled.
+        Feedbacks of one human that do not agree on the nuisances that they share, or that are to be sampled.
     """
     called = [str(data.name or data.kind) for data in feedback] if called is None else called
     groups: dict[str, list[int]] = {}
@@ -36,7 +36,10 @@ def check_shared(
 
 
 def exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str) -> list[Evidence | None]:
-    """Return the exact evidence of each feedback, None where it takes sampling; those that share nuisances go together."""
+    """Return the exact evidence of each feedback; None where it takes sampling.
+
+    Feedbacks that share nuisances are integrated together.
+    """
     groups = check_shared(feedback, method)
     evidence: list[Evidence | None] = []
     alone = {k for members in groups.values() if len(members) == 1 for k in members}

@@ -1,4 +1,4 @@
-"""Weigh hypotheses by feedback: the evidence of every feedback together, and the posterior."""
+"""Evidence of all feedback together, and the posterior of hypotheses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,20 +43,23 @@ def weigh(
     chains: int = 4,
     seed: int = 0,
 ) -> Posterior:
-    """Weigh hypotheses by feedback: ``w_h`` proportional to ``pi_h prod_k p(D_k | r_h)``, nuisances integrated out.
+    """Return the posterior of hypotheses given feedback.
+
+    ``w_h`` is proportional to ``pi_h prod_k p(D_k | r_h)``, with nuisances integrated out.
 
     Parameters
     ----------
     method : {"auto", "exact", "nuts"}
-        Exactly where it can be, else by NUTS; exactly or not at all; by NUTS wherever there is a nuisance.
+        "auto": exact where there is an exact form, else NUTS. "exact": refuse feedback without an exact form. "nuts":
+        NUTS for every nuisance.
     draws, chains, seed : int
         Of NUTS, which samples at least 4 chains of 1,000.
 
     Raises
     ------
     InputError
-        What a prior or feedback refuses, data that are impossible under every hypothesis, or feedback without an exact
-        evidence where that was asked for.
+        A refusal by a prior or feedback, data that are impossible under every hypothesis, or feedback without an exact
+        evidence under ``method="exact"``.
     NotTrustedError
         A sampled evidence that is not a number.
     """
@@ -98,7 +101,10 @@ def weigh(
 def _evidence(
     feedback: Sequence[Feedback], valuations: Sequence[Valuation], method: str, draws: int, chains: int, seed: int
 ) -> "tuple[list[Evidence], list[Estimate], Sampler | None]":
-    """Return the evidence of hypotheses that are fixed rewards, and how it was computed, one of each a feedback."""
+    """Return the evidence of fixed rewards, and how it was computed.
+
+    One Evidence and one Estimate for each feedback, and the report of NUTS where it ran.
+    """
     exact = exactly(feedback, valuations, method)
     pairs = list(zip(feedback, exact, strict=True))
     inexact = [data for data, e in pairs if data.nuisances and (e is None or e.method != "exact")]
@@ -128,10 +134,10 @@ def _evidence(
 def _with_families(
     hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine, evidence: Sequence[Evidence], nuts: Nuts
 ) -> tuple[Hypotheses, list[Evidence], list[Estimate]]:
-    """Fit the hypotheses with continuous weights, and add their evidence to that of the others.
+    """Fit the hypotheses with continuous weights, and add their evidence.
 
-    Feedbacks multiply inside the integral over the weights, so their log evidence does not add up over feedbacks: all of it
-    stands with the first feedback, and 0 with the others.
+    Feedbacks multiply inside the integral over the weights, so their log evidence does not add up over feedbacks: the
+    first feedback holds all of it, and the others hold 0.
     """
     n = len(hypotheses)
     size = max(nuts.draws * nuts.chains, LEAST_FAMILY_DRAWS)
@@ -155,14 +161,14 @@ def _with_families(
 def _with_cells(
     hypotheses: Hypotheses, feedback: Sequence[Feedback], over: Sequence[Valuation], evidence: Sequence[Evidence]
 ) -> tuple[Hypotheses, list[Evidence]]:
-    """Fit the hypothesis that is unmodelled, and put its evidence beside that of the rules.
+    """Fit the unmodelled hypothesis, and add its evidence.
 
-    Its label probabilities are shared by all feedbacks, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to its log evidence.
+    All feedbacks share the label probabilities, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to the log evidence.
 
     Parameters
     ----------
     over : sequence of Valuation
-        Of the rules alone, one a feedback.
+        The rules' valuations, one for each feedback.
     """
     none, rules = hypotheses.unmodelled, hypotheses.rules
     assert none is not None
@@ -180,7 +186,7 @@ def _with_cells(
 
 
 def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method: str) -> list[str]:
-    """Say why a method cannot weigh hypotheses by feedback, without trying."""
+    """Return why a method cannot weigh hypotheses by feedback, without trying."""
     if method == "auto":
         return []
     families = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
@@ -220,7 +226,10 @@ def _no_exact_form(feedback: Sequence[Feedback]) -> str:
 
 
 def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[str]:
-    """Name the feedbacks that say nothing, for under every hypothesis what was said is at chance."""
+    """Return a warning for each feedback that leaves nothing to compare.
+
+    Under every hypothesis its choices are at chance.
+    """
     return [
         idle_warning(data)
         for data, valuation in zip(feedback, valuations, strict=True)
@@ -229,7 +238,7 @@ def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation])
 
 
 def idle_warning(data: Rational) -> str:
-    """Say that a feedback leaves nothing to compare."""
+    """Return the warning that a feedback leaves nothing to compare."""
     return (
         f"{data.name}: {data.nothing_to_compare}; every hypothesis has the same evidence from it, that of chance, and it leaves "
         "the prior as it stands"
@@ -237,7 +246,10 @@ def idle_warning(data: Rational) -> str:
 
 
 def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:
-    """Name the feedbacks that a hypothesis which is unmodelled says nothing of: all but labels."""
+    """Return the problems of an unmodelled hypothesis: feedback other than labels.
+
+    An unmodelled hypothesis gives a probability to labels alone.
+    """
     none = hypotheses.unmodelled
     if none is None:
         return []
@@ -263,9 +275,9 @@ def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None
 
 
 def _among(evidence: Evidence | None, data: Feedback, fixed: Sequence[int], n: int) -> Evidence:
-    """Return the evidence of the fixed hypotheses with room for the others.
+    """Return the evidence of the fixed hypotheses, with room for the others.
 
-    Each of the others is a class of its own, and adds nothing yet.
+    Each other hypothesis is a class of its own, with evidence 0.
     """
     at = np.array(fixed, int)
     rest = np.setdiff1d(np.arange(n), at)
@@ -304,7 +316,7 @@ def _posterior(
     estimates: Sequence[Estimate],
     sampler: "Sampler | None",
 ) -> Posterior:
-    """Put a prior and evidence together."""
+    """Return the posterior of a prior and evidence."""
     log_prior = prior.log_prior(hypotheses)
     together: dict[tuple[int, ...], int] = {}
     by_hypothesis = zip(*(e.classes.tolist() for e in evidence), strict=True)
