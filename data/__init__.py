@@ -1,1 +1,4 @@
-"""Tables of items: readers, expressions, shifts and worlds. Imports none of the other folders."""
+"""Tables of items: readers, expressions, shifts and worlds.
+
+The folder imports none of the other folders.
+"""

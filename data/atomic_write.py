@@ -1,6 +1,7 @@
-"""Write files and folders whole or not at all: beside their place, flushed to disk, then moved there.
+"""Write files and folders completely or not at all.
 
-The name of a partial file says which process writes it, so that leftovers of a killed process can be removed.
+Each is written beside its place, flushed to disk, then moved there. The name of a partial file says which process
+writes it, so that leftovers of a killed process can be removed.
 """
 
 import hashlib
@@ -17,12 +18,12 @@ from reward_hypotheses.data.errors import InputError
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, in a folder that is made where there is none.
+    """Write a file completely or not at all; make its folder where there is none.
 
     Raises
     ------
     InputError
-        It cannot be written.
+        The file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,9 +45,10 @@ def write_aside(path: Path, data: bytes, kind: str) -> None:
 
 @contextmanager
 def aside(target: Path, kind: str) -> Iterator[Path]:
-    """Return a path beside a target, to write a file or folder that is then moved to the target.
+    """Yield a path beside a target, for a partial that is moved to the target.
 
-    Leftovers of processes that are gone are removed first. A partial that was not moved is removed at the end.
+    The caller writes and moves the partial, a file or a folder. Leftovers of ended processes are removed first. A
+    partial that was not moved is removed at the end.
     """
     remove_left(target.parent, kind)
     partial = target.parent / aside_name(kind)
@@ -74,10 +76,11 @@ def flush_folder(folder: Path) -> None:
 
 
 def aside_name(kind: str) -> str:
-    """Return a name for a partial of this process: ``.kind.HERE.PID.START.RANDOM.partial``.
+    """Return a name for a partial file of this process.
 
-    HERE is a digest of the machine's name and of the processes' namespace. START is the time at which the process started, in
-    clock ticks since the machine did, and 0 where the system does not tell it. It distinguishes processes of one number.
+    ``.kind.HERE.PID.START.RANDOM.partial``. HERE is a digest of the machine's name and of the processes' namespace.
+    START is the time at which the process started, in clock ticks since the machine started, and 0 where the system
+    does not tell it. START distinguishes processes that had one number.
     """
     pid = os.getpid()
     return f".{kind}.{_here()}.{pid}.{_start(pid) or 0}.{secrets.token_hex(4)}.partial"
@@ -110,7 +113,10 @@ def _remove(path: Path) -> None:
 
 
 def _here() -> str:
-    """Return a digest of the machine and the processes' namespace, in which a process number means one process."""
+    """Return a digest of the machine and the processes' namespace.
+
+    Within them a process number means one process.
+    """
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:

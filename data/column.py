@@ -1,4 +1,4 @@
-"""Column: numbers, booleans or text, how cells become one of them, and the one rule of what a name is."""
+"""Columns of numbers, booleans or text, and the rule of names."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -69,7 +69,10 @@ class Column:
 
     @property
     def names(self) -> "Column":
-        """Cells as names, by the rule of `name_of`: a column of text, missing (-1) where there is none."""
+        """Cells as names, by the rule of `name_of`.
+
+        A column of text, with -1 where a name is missing.
+        """
         if self.written is not None:
             return self.written
         if self.is_text:
@@ -104,7 +107,10 @@ class Column:
 
     @cached_property
     def bound(self) -> Bound:
-        """Bound of each number's rounding error, (item,) or 0.0: half a unit in the last place, 0 for whole numbers."""
+        """Bound of each number's rounding error, (item,) or 0.0.
+
+        Half a unit in the last place; 0 for whole numbers.
+        """
         return bound_of(self.values)
 
     def take(self, items: np.ndarray) -> "Column":
@@ -153,17 +159,22 @@ def name_of(value: Any) -> str | None:
 
 
 def without_zeros(name: str) -> str:
-    """Return a decimal without the zeros at its end, as ``1`` for ``1.0``; other names stay."""
+    """Return a decimal without trailing zeros, as ``1`` for ``1.0``.
+
+    Other names are unchanged.
+    """
     return name.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(name) else name
 
 
 def column_of(values: Any, name: str = "") -> Column:
-    """Make a Column of an array of anything (None, NaN, NA and what a mask hides are missing).
+    """Return a Column of an array of any type.
+
+    None, NaN, NA and masked cells are missing.
 
     Parameters
     ----------
     name : str
-        Of the column. Those in `NAMES` keep every cell as it is written.
+        Name of the column. Columns in `NAMES` keep every cell as written.
     """
     values, gone = _and_gone(values)
     if name in PLACES:
@@ -179,7 +190,7 @@ def column_of(values: Any, name: str = "") -> Column:
 
 
 def names_column(values: Any, gone: np.ndarray | None = None) -> Column:
-    """Make a column of names, by the rule of `name_of`, of an array of anything."""
+    """Return a column of names of an array of any type, by the rule of `name_of`."""
     if gone is None:
         values, gone = _and_gone(values)
     if values.dtype.kind in "iufb":  # each distinct number once
@@ -192,7 +203,10 @@ def names_column(values: Any, gone: np.ndarray | None = None) -> Column:
 
 
 def _codes_of(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the code of each value, -1 where there is none, and the distinct values in order of appearance."""
+    """Return codes of values (-1 where missing), and the distinct values.
+
+    The distinct values are in order of appearance.
+    """
     known, first, place, _ = distinct(values[there])
     order = np.argsort(first)
     codes = np.full(len(values), -1)
@@ -201,7 +215,10 @@ def _codes_of(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _and_gone(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """An array (item,), and where it is masked or missing: (item,) of bool."""
+    """Return an array (item,), and where its cells are masked or missing.
+
+    The second array is (item,) of bool.
+    """
     if hasattr(values, "null_count") and hasattr(values, "to_pylist"):  # of Arrow
         if values.null_count or not str(values.type).startswith(("int", "uint", "float", "double", "bool")):
             listed = values.to_pylist()
@@ -222,7 +239,10 @@ def _and_gone(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixed(cells: Sequence[Any]) -> bool:
-    """Return whether an array would change cells: booleans among numbers, whole numbers beyond 2^53 among floats."""
+    """Return whether an array would change cells.
+
+    Booleans among numbers, or whole numbers beyond 2^53 among floats.
+    """
     kinds = set(map(type, cells))
     if kinds == {int, float}:
         return any(type(v) is int and abs(v) >= MOST_EXACT for v in cells)
@@ -230,7 +250,7 @@ def _mixed(cells: Sequence[Any]) -> bool:
 
 
 def _cells(values: np.ndarray, gone: np.ndarray) -> Iterable[str | None]:
-    """Return cells as text, with the blanks around it."""
+    """Return cells as text, with outer blanks kept."""
     listed = list(values) if values.dtype.kind in "mM" else values.tolist()
     return (
         None if lost else v if isinstance(v, str) else name_of(v) for v, lost in zip(listed, gone.tolist(), strict=True)
@@ -246,7 +266,10 @@ NAMES = ("option_name", "state", "next_state", "action", "trajectory", "judge", 
 
 
 def text_column(cells: Iterable[str | None], *, strict: bool = False) -> Column:
-    """Read cells as text: numbers where all are numbers, booleans where all are true/false, else text."""
+    """Return a Column of cells given as text.
+
+    Numbers where all cells are numbers, booleans where all are true/false, else text.
+    """
     codes, raw = _coded(cells)
     return from_codes(codes, raw, strict=strict)
 
@@ -258,7 +281,10 @@ def _coded(cells: Iterable[str | None]) -> tuple[np.ndarray, list[str]]:
 
 
 def _stripped(codes: np.ndarray, raw: Sequence[str | None]) -> tuple[np.ndarray, tuple[str, ...], str | None]:
-    """Return codes, the distinct texts without outer blanks, and a text that occurred both with blanks and without."""
+    """Return codes, distinct texts without outer blanks, and an ambiguous text.
+
+    The ambiguous text occurred both with outer blanks and without; None if no text did.
+    """
     if None not in raw and [text.strip() for text in raw if text is not None] == raw:
         return codes, tuple(text for text in raw if text is not None), None
     code: dict[str, int] = {}
@@ -269,7 +295,10 @@ def _stripped(codes: np.ndarray, raw: Sequence[str | None]) -> tuple[np.ndarray,
 
 
 def names_from_codes(codes: np.ndarray, raw: Sequence[str]) -> Column:
-    """Return cells of a text file as names: ``raw[codes]``, missing where they are in `MISSING`."""
+    """Return cells of a text file as names: ``raw[codes]``.
+
+    Missing where the text is in `MISSING`.
+    """
     codes, texts, blanks = _stripped(codes, raw)
     if not MISSING.isdisjoint(texts):
         there = np.array([*(t not in MISSING for t in texts), False])
@@ -279,14 +308,16 @@ def names_from_codes(codes: np.ndarray, raw: Sequence[str]) -> Column:
 
 
 def from_codes(codes: np.ndarray, raw: Sequence[str], *, in_file: bool = False, strict: bool = False) -> Column:
-    """Return the column with cells ``raw[codes]``, missing where the code is -1: numeric, boolean (as 0/1) or text.
+    """Return the column with cells ``raw[codes]``, missing where the code is -1.
+
+    Numeric, boolean (as 0/1) or text.
 
     Parameters
     ----------
     in_file : bool
-        Whether the cells `MISSING` are missing as names too; else they are missing as values alone.
+        Whether the texts in `MISSING` are missing as names too; else they are missing as values alone.
     strict : bool
-        Whether every cell is kept as it is written, and not only where two would be merged.
+        Whether every cell is kept as written, and not only where two texts would be merged.
     """
     codes, texts, blanks = _stripped(codes, raw)
     present = [t for t in texts if t not in MISSING]
@@ -304,7 +335,10 @@ def from_codes(codes: np.ndarray, raw: Sequence[str], *, in_file: bool = False, 
 
 
 def numbers_in(texts: Iterable[str]) -> dict[str, float] | None:
-    """Numbers that texts denote, true and false being 1 and 0 where there is nothing else; None where one is none."""
+    """Return the numbers that texts denote, or None where a text is not a number.
+
+    True and false are 1 and 0 in a column of truth values and 0/1.
+    """
     present = [t for t in texts if t not in MISSING]
     truth = {t: float(word == "true") for t in present if (word := t.lower()) in ("true", "false")}
     if truth and not all(t in truth or t in ("0", "1") for t in present):
@@ -315,9 +349,10 @@ def numbers_in(texts: Iterable[str]) -> dict[str, float] | None:
 
 
 def loses(present: Sequence[str], numbers: dict[str, float], strict: bool = False) -> bool:
-    """Return whether numbers lose names of distinct texts: two denote one number, or ``007`` would become ``7``.
+    """Return whether numbers lose the names of distinct texts.
 
-    Not strictly, ``1.50`` may become ``1.5``, and ``True`` true, where no other text denotes the same.
+    Two texts denote one number, or ``007`` would become ``7``. Where not strict, ``1.50`` may become ``1.5``, and
+    ``True`` true, if no other text denotes that value.
     """
     if len(set(numbers.values())) < len(present):
         return True

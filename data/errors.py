@@ -1,4 +1,4 @@
-"""The error that wrong input raises, the suggestions in its messages, and text that is safe to show."""
+"""Errors for wrong input, suggestions in messages, and safe text."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,12 +13,14 @@ MOST_NAMES = 2000  # among which the nearest is looked for
 
 
 class InputError(ValueError):
-    """Wrong input, as one sentence a problem: file, then key, column or row, then what would be right.
+    """Wrong input, one sentence for each problem.
+
+    A sentence names the file, then the key, column or row, then what would be right.
 
     Attributes
     ----------
     problems : tuple of str
-        One message each; none of them only follows from another.
+        One message for each problem. No problem is only a consequence of another.
     in_file : tuple of str
         The messages without the name of the file, where all are of one file.
     """
@@ -48,9 +50,9 @@ def shown(value: object) -> str:
 
 
 def names_problems(listed: Iterable[str], names: Iterable[str], key: str, what: str, right: str) -> list[str]:
-    """Return problems of a mapping by hypothesis: keys that are no hypotheses, and hypotheses that it lacks.
+    """Return the problems of the keys of a mapping by hypothesis.
 
-    A hypothesis whose name was misspelt is reported once.
+    Keys that are not hypotheses, and hypotheses without a key. A misspelt name is reported once.
     """
     listed, names = list(listed), list(names)
     here, known = set(listed), set(names)
@@ -70,13 +72,13 @@ def names_problems(listed: Iterable[str], names: Iterable[str], key: str, what: 
 
 
 def first_few[T](items: Sequence[T], message: Callable[[T], str], rest: Callable[[int], str]) -> list[str]:
-    """Return a message for each of the first fifty problems of one kind, and one that counts the rest."""
+    """Return messages for the first fifty problems, and the number of the rest."""
     problems = [message(item) for item in items[:MOST_TOLD]]
     return problems + [rest(len(items) - MOST_TOLD)] if len(items) > MOST_TOLD else problems
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Words that follow an unknown name: the nearest known one, or else what there is."""
+    """Return advice after an unknown name: the nearest known name, or all names."""
     from difflib import get_close_matches
 
     every = known = [str(k) for k in known]
@@ -95,5 +97,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text with marks such as ``<U+202E>`` in place of control and bidirectional characters."""
+    """Return a text with control and bidirectional characters made visible.
+
+    Each becomes a mark such as ``<U+202E>``.
+    """
     return CONTROLS.sub(lambda match: f"<U+{ord(match[0]):04X}>", text.replace("\r\n", "\n"))

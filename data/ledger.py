@@ -1,4 +1,4 @@
-"""The ledger of tests: decisions that results on a test led to, in a file that only grows."""
+"""The ledger of tests: decisions from results on tests, in an append-only file."""
 
 import json
 import os
@@ -24,24 +24,24 @@ RESTORE = "a ledger is only ever added to; restore it from a copy"
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: a decision that results on a test led to.
+    """One line of a ledger: a decision that results on a test led to.
 
     Attributes
     ----------
     sequence : int
-        Its line, from 1.
+        Number of the line, from 1.
     time : str
         UTC, to the second.
     sha256 : str
-        Of the test's bytes, as ``data_sha256`` of the results has it.
+        Digest of the test's bytes, as ``data_sha256`` of the results has it.
     table, study : str
         Names of the test and of its study.
     decided : str
         The decision.
     risk : float or None
-        The mean risk on it that was reported.
+        The mean risk on the test that was reported.
     previous : str or None
-        SHA-256 of the line before, so that a change inside is noticed; None in the first.
+        SHA-256 of the line before, which makes changes inside the ledger detectable; None in the first line.
     """
 
     sequence: int
@@ -62,9 +62,9 @@ class Recorded:
     ----------
     entries : tuple of Entry
     cut_off : tuple of int
-        Lines whose writing was cut off, and below which the ledger goes on.
+        Lines whose writing was cut off, and after which the ledger goes on.
     sha256 : str or None
-        Of the ledger's bytes; None where there is no such file yet.
+        Digest of the ledger's bytes; None where there is no such file yet.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -72,23 +72,23 @@ class Recorded:
     sha256: str | None = None
 
     def of(self, digest: str) -> tuple[Entry, ...]:
-        """Every entry about the test of this digest."""
+        """Return every entry about the test with this digest."""
         return tuple(entry for entry in self.entries if entry.sha256 == digest)
 
 
 class Ledger:
-    r"""The ledger of tests: if results on a test are used to choose the next agent, that test has become training data.
+    """The ledger of tests: a test that decided on an agent is training data.
 
-    A text file of one JSON object a line, which is only ever added to. Each line holds the SHA-256 of the line before, so a line
-    that was changed, removed or put in between is noticed; the last lines are not covered, but results keep the digest of the
-    ledger that they were computed with. A line is added with ``O_APPEND``, in one write and flushed to disk, under an exclusive
-    lock of the file (``flock``): of two processes one waits for the other. A line that was cut off by a crash is never removed:
-    it is refused until its decision is recorded again, below it.
+    A text file of one JSON object a line, to which lines are only ever added. Each line holds the SHA-256 of the line
+    before, so changed, removed and inserted lines are detected. The last lines are not covered, but results keep the
+    digest of the ledger that they were computed with. A line is added with ``O_APPEND``, in one write and flushed to
+    disk, under an exclusive lock of the file (``flock``): of two processes one waits for the other. A line that was cut
+    off by a crash is never removed: the ledger is refused until that decision is recorded again, below the line.
 
     Parameters
     ----------
     path : str or Path
-        The file; it is made with the first record.
+        The file; the first record creates it.
 
     Examples
     --------
@@ -112,18 +112,18 @@ class Ledger:
         Parameters
         ----------
         test : str, Path, Dataset or DataFrame
-            As of `record`.
+            As for `record`.
         """
         entries = self.read().of(digest_of(test))
         return entries[-1] if entries else None
 
     def read(self) -> Recorded:
-        """Read and verify every line; a file that is not there yet holds none.
+        """Read and verify every line; a missing file holds no lines.
 
         Raises
         ------
         InputError
-            A line that is no entry, does not follow from the one before or was cut off; a path that cannot be read.
+            A line that is no entry, does not follow from the line before or was cut off; a path that cannot be read.
         """
         refuse_odd(self.path, self.path.name, "a ledger (JSON lines)")
         try:
@@ -158,15 +158,15 @@ class Ledger:
         table, study : str, optional
             Names of the test and of its study.
         risk : float, optional
-            The mean risk on it that was reported.
+            The mean risk on the test that was reported.
         time : datetime or str, optional
-            With its time zone, a string as ISO 8601 has it; now unless given.
+            With a time zone; a string is ISO 8601. Default: now.
 
         Raises
         ------
         InputError
-            Nothing decided; what is no test, risk or time; a ledger that does not verify, or cannot be written. The ledger is then as
-            it was.
+            No decision; an invalid test, risk or time; a ledger that does not verify, or cannot be written. The ledger
+            is then unchanged.
         """
         when, digest = Ledger.refuse(test, decided, table=table, study=study, risk=risk, time=time)
         return self._add((when, digest, table, study, decided, None if risk is None else float(risk)))
@@ -175,7 +175,13 @@ class Ledger:
     def refuse(
         test: Any, decided: Any, *, table: Any = "test", study: Any = "", risk: Any = None, time: Any = None
     ) -> tuple[str, str]:
-        """Refuse what `record` would refuse of its arguments, all of it at once; else the time and the digest as recorded."""
+        """Check the arguments of `record`; return the time and the digest.
+
+        Raises
+        ------
+        InputError
+            Every problem of the arguments.
+        """
         wrong = []
         if not isinstance(decided, str) or not decided.strip():
             wrong.append(f"decided: {shown(decided)}; say what was decided from the test, in words")
@@ -230,7 +236,7 @@ class Ledger:
     def _opened(self, verb: str, flags: int) -> Iterator[int]:
         """Open the file under its lock, and give its handle.
 
-        Raises FileNotFoundError where a reader finds none.
+        Raises FileNotFoundError where a reader finds no file.
         """
         try:
             handle = os.open(self.path, flags, 0o666)
@@ -283,7 +289,9 @@ class Ledger:
 
 
 def digest_of(test: Any) -> str:
-    """SHA-256 of a test: itself, that of the bytes of the file at a path, or of a table's columns.
+    """Return the SHA-256 of a test.
+
+    A digest is returned itself. A path gives the digest of the file's bytes, a table the digest of its columns.
 
     Raises
     ------
@@ -303,7 +311,7 @@ def digest_of(test: Any) -> str:
 
 
 def _entry(line: bytes) -> Entry | str:
-    """Read an entry, or say why a line is none."""
+    """Read an entry; return why a line is not an entry."""
     try:
         record = json_of(line.decode())
     except ValueError:
@@ -328,7 +336,7 @@ def _entry(line: bytes) -> Entry | str:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    """Return the lines without their ends, of one byte or of two."""
+    """Return the lines without their line ends, of one byte or of two."""
     if not data:
         return []
     return [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")]
@@ -353,9 +361,9 @@ def _utc(time: datetime | str | None) -> str:
 
 
 def _lock(handle: int, alone: bool) -> None:
-    """Wait for the file's lock, which closing it gives back.
+    """Wait for the file's lock, which is released when the file is closed.
 
-    Where there is none, a reader goes on without.
+    Where the system has no locks, a reader goes on without.
     """
     try:
         import fcntl

@@ -12,10 +12,11 @@ from reward_hypotheses.data.errors import InputError, shown
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return distinct values in order, their first positions, each value's place among them, and their counts.
+    """Return the distinct values in order, with positions and counts.
 
-    As ``np.unique`` with everything returned, which however imports ``numpy.ma`` on its first call: a twentieth of a
-    whole short run.
+    Four arrays: the distinct values, their first positions, the place of each value among the distinct values, and
+    their counts. As ``np.unique`` with everything returned, without the import of ``numpy.ma`` on ``np.unique``'s first
+    call, which takes a twentieth of a whole short run.
     """
     values = np.asarray(values).ravel()
     order = np.argsort(values, kind="stable")
@@ -28,15 +29,22 @@ def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 
 def numbered(keys: Iterable[Hashable]) -> np.ndarray:
-    """Number keys in the order in which they first appear, equal keys alike: (key,) of int."""
+    """Return numbers of keys in order of first appearance: (key,) of int.
+
+    Equal keys have equal numbers.
+    """
     places: dict[Hashable, int] = {}
     return np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
 
 
 def row_hashes(rows: np.ndarray) -> np.ndarray:
-    """Return a 64-bit hash of each row of floats (row, column), equal for rows that are equal to the last bit: (row,).
+    """Return a 64-bit hash of each row of floats: (row,).
 
-    Zero and minus zero are equal.
+    Rows that are equal to the last bit have equal hashes. Zero and minus zero are equal.
+
+    Parameters
+    ----------
+    rows : ndarray (row, column)
     """
     factors = np.asarray(np.random.default_rng(5).integers(1, 2**63, size=rows.shape[1]))
     code = np.zeros(len(rows), np.uint64)
@@ -60,12 +68,12 @@ def log_softmax(z: np.ndarray) -> np.ndarray:
 
 
 def threads() -> int:
-    """Return how many threads work side by side: one a core, eight at most."""
+    """Return the number of parallel threads: one for each core, at most eight."""
     return min(os.cpu_count() or 1, 8)
 
 
 def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: bool = True) -> list[S]:
-    """Return ``work(part)`` for each part in order, worked out side by side where there are several cores.
+    """Return ``work(part)`` for each part in order, computed in parallel threads.
 
     Parameters
     ----------
@@ -82,7 +90,15 @@ def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: boo
 
 
 def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile: bool = True) -> Iterator[S]:
-    """Yield ``work(part)`` for each part in order, a few parts ahead of the reader at a time; else as `in_threads`."""
+    """Yield ``work(part)`` for each part in order, computed in parallel threads.
+
+    A few parts are computed ahead of the reader at a time.
+
+    Parameters
+    ----------
+    worthwhile : bool, optional
+        Whether a part takes longer than handing it to a thread.
+    """
     workers = threads()
     if workers < 2 or not worthwhile:
         yield from map(work, parts)
@@ -99,17 +115,19 @@ def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile
 
 
 def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Divide by a power of two, so that the largest of them is from 1/2 to 1 and their squares and sums stay finite.
+    """Divide by a power of two, so that squares and sums stay finite.
+
+    The largest absolute value becomes 1/2 to 1.
 
     Parameters
     ----------
     axis : int or tuple of int, optional
-        Axes that share a power; all of them, unless given.
+        Axes that share a power. Default: all.
 
     Returns
     -------
     scaled, exponent : ndarray
-        ``values = ldexp(scaled, exponent)``, exactly but where a value is below the smallest float beside the largest.
+        ``values = ldexp(scaled, exponent)``, exact unless a value underflows beside the largest.
     """
     values = np.asarray(values, float)
     exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))[1]
@@ -117,7 +135,10 @@ def within_one(values: np.ndarray, axis: int | tuple[int, ...] | None = None) ->
 
 
 def finite(value: Any) -> float | None:
-    """Return a finite number as a float, else None: also for a boolean, and for an integer of 400 digits."""
+    """Return a finite number as a float, else None.
+
+    None also for a boolean, and for an integer of 400 digits.
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return None
     try:
@@ -133,14 +154,14 @@ def share(value: Any, name: str, advice: str, *, include_zero: bool = False, inc
     Parameters
     ----------
     name, advice : str
-        First and last part of the message where it is none.
+        First and last part of the message.
     include_zero, include_one : bool
-        Whether 0 and 1 are shares too.
+        Whether 0 and 1 are allowed.
 
     Raises
     ------
     InputError
-        Anything else.
+        Anything but a share.
     """
     number = finite(value)
     if number is None or not (0 < number < 1 or (include_zero and number == 0) or (include_one and number == 1)):
@@ -157,7 +178,10 @@ LARGEST_COUNT = 1e12
 
 
 def count_of(value: Any) -> float | None:
-    """Give a count, a whole number from 1 to 10^12, as a float; None for anything else."""
+    """Return a count as a float; None for anything else.
+
+    A count is a whole number from 1 to 10^12.
+    """
     number = finite(value)
     return number if number is not None and 1 <= number <= LARGEST_COUNT and number == int(number) else None
 
@@ -165,7 +189,10 @@ def count_of(value: Any) -> float | None:
 def whole(value: object, what: str, least: int = 0) -> int:
     """Return a whole number of at least ``least``.
 
-    Raises InputError for anything else, booleans included.
+    Raises
+    ------
+    InputError
+        Anything else, booleans included.
     """
     number = value if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
     if number is None or number < least:

@@ -1,4 +1,4 @@
-"""Randomness: a named substream for each purpose, whose draws are independent of those for other purposes."""
+"""Random streams: one named, independent substream for each purpose."""
 
 import hashlib
 

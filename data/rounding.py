@@ -1,9 +1,9 @@
-"""Running bounds of the rounding error of an expression, item by item, and what they make equal.
+"""Bounds of the rounding error of expressions, and equality up to rounding.
 
-A bound is carried beside each value (Higham 2002, section 3.3). It is 0 for whole numbers up to 2^53 and for their sums,
-differences and products that stay below it, half a unit in the last place for another cell or constant, and follows the
-derivatives through every operation. Two values are equal when they differ by no more than twice the sum of their bounds:
-nothing elsewhere in the table matters.
+A bound is carried beside each value (Higham 2002, section 3.3). The bound is 0 for whole numbers up to 2^53 and for
+their sums, differences and products that stay below 2^53. It is half a unit in the last place for another cell or
+constant, and follows the derivatives through every operation. Two values are equal when they differ by no more than
+twice the sum of their bounds: nothing elsewhere in the table matters.
 """
 
 import math
@@ -56,7 +56,10 @@ def half_ulp(x: Value) -> np.ndarray:
 
 
 def bound_of(values: Value) -> Bound:
-    """Return the bound of given numbers, cells of a column or a constant: NaN, a missing cell, has none."""
+    """Return the bound of given numbers: cells of a column, or a constant.
+
+    NaN, a missing cell, has the bound 0.
+    """
     if isinstance(values, float):
         integer = values.is_integer() and abs(values) <= WHOLE
         return Bound(EXACT, abs(values)) if integer else Bound(math.ulp(values) / 2, np.inf)
@@ -104,16 +107,22 @@ def bound_of_result(kind: str, arguments: Sequence[tuple[Value, Bound]], result:
 
 
 def equal(a: Value, b: Value, error_a: np.ndarray | float, error_b: np.ndarray | float) -> np.ndarray:
-    """Return where two values differ by no more than rounding explains: ``|a - b| <= 2 (error_a + error_b)``."""
+    """Return where two values are equal up to rounding.
+
+    ``|a - b| <= 2 (error_a + error_b)``.
+    """
     return np.asarray(np.abs(a - b) <= 2 * (error_a + error_b))
 
 
 def all_equal(
     values: np.ndarray, error: np.ndarray | float, inside: np.ndarray | None = None, axis: int = 0
 ) -> np.ndarray:
-    """Return where values along an axis are all equal, those outside left out.
+    """Return where values along an axis are all equal, up to rounding.
 
-    Nothing is equal to nothing.
+    Parameters
+    ----------
+    inside : ndarray of bool, optional
+        Values that count. Default: all. True where no value counts.
     """
     here = np.ones(values.shape, bool) if inside is None else inside
     top = np.where(here, values, -np.inf).max(axis=axis, keepdims=True)
@@ -126,7 +135,10 @@ def all_equal(
 
 
 def settled(error: np.ndarray | float, result: Value) -> np.ndarray | float:
-    """Return bounds that can be used: one that is not finite, of a value that went through infinity, is a last place."""
+    """Return usable bounds: one that is not finite becomes a last place.
+
+    A bound is not finite where the value went through infinity.
+    """
     if isinstance(error, float) and np.isfinite(error):
         return error
     wrong = ~np.isfinite(error)
@@ -145,14 +157,17 @@ def _chosen(condition: Value, first: Bound, second: Bound) -> Bound:
 
 
 def _times(size: Value, error: np.ndarray | float) -> np.ndarray | float:
-    """``|size| * error``, 0 where the error is 0, whatever the size."""
+    """Return ``|size| * error``, and 0 where the error is 0, whatever the size."""
     if isinstance(error, float) and error == 0.0:
         return 0.0
     return np.where(error == 0, 0.0, np.abs(size) * error)
 
 
 def _of_ring(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> Bound:
-    """Return the bound of a sum, a difference or a product: exact where whole numbers stay below 2^53."""
+    """Return the bound of a sum, a difference or a product.
+
+    Exact where whole numbers stay below 2^53.
+    """
     (x, of_x), (y, of_y) = arguments
     if of_x.exact and of_y.exact:
         reach = of_x.reach * of_y.reach if kind == "*" else of_x.reach + of_y.reach
@@ -168,7 +183,7 @@ def _of_ring(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value)
 def _by_derivatives(kind: str, arguments: Sequence[tuple[Value, Bound]], result: Value) -> np.ndarray:
     """Return ``sum_k |df / dx_k| error_k`` and a unit in the last place.
 
-    Where that is not finite, return the change of f itself.
+    Where that is not finite, the change of f itself.
     """
     values = [np.asarray(value, float) for value, _ in arguments]
     errors = [np.asarray(bound.error, float) for _, bound in arguments]

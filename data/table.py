@@ -1,7 +1,8 @@
-"""Table: columns name -> array, and the scenes and options that they belong to. All that computations see.
+"""Tables: columns by name, and the scenes and options of their items.
 
-Items (the available options) lie one after another, scene by scene, so that a comparison with thousands of distinct
-option names, or one scene with thousands of options, takes memory in proportion to its items.
+Computations see nothing of the data but Tables. Items (the available options) lie one after another, scene by scene, so
+that a comparison with thousands of distinct option names, or one scene with thousands of options, takes memory in
+proportion to its items.
 """
 
 import hashlib
@@ -43,7 +44,7 @@ class Table:
     starts : ndarray (scene + 1,)
         Scene m holds items ``starts[m]:starts[m + 1]``.
     has_options : bool
-        Whether the table says what the options of a scene are.
+        Whether the table names the options of a scene.
     scene_names, option_names
         The names given; option_names is (item,).
     rows : ndarray (item,) or None
@@ -93,7 +94,10 @@ class Table:
 
     @property
     def positions(self) -> np.ndarray:
-        """Position of each item in its scene, (item,), options that are not available counted."""
+        """Position of each item in its scene: (item,) of int.
+
+        Options that are not available are counted.
+        """
         if self.kept_positions is not None:
             return self.kept_positions
         return np.arange(self.n_items) - np.repeat(self.starts[:-1], np.diff(self.starts))
@@ -111,7 +115,7 @@ class Table:
         return str(scene) if self.scene_names is None else self.scene_names[scene]
 
     def column(self, name: str) -> Column:
-        """Return a column; InputError with a suggestion where there is none."""
+        """Return a column; raise InputError with a suggestion for an unknown name."""
         if name not in self.columns:
             raise InputError(f"{self.source}: no column {name!r}; {suggestion(name, self.columns)}")
         return self.columns[name]
@@ -122,7 +126,7 @@ class Table:
         Raises
         ------
         InputError
-            Text, a missing cell or an infinite one among the used items, naming the row.
+            Text, a missing cell or an infinite cell among the used items; the message names the row.
         """
         column = self.column(name)
         if column.vocabulary is not None:
@@ -143,7 +147,10 @@ class Table:
     def booleans(self, name: str, used: np.ndarray | None = None, what: str = "true or false") -> np.ndarray:
         """Return a column as booleans (item,).
 
-        Raises InputError naming the first row that is neither 0/1 nor true/false.
+        Raises
+        ------
+        InputError
+            A cell that is neither 0/1 nor true/false; the message names the first such row.
         """
         column = self.column(name)
         values = column.values
@@ -160,7 +167,12 @@ class Table:
         return truth
 
     def _refuse(self, wrong: np.ndarray, used: np.ndarray | None, problem: Callable[[int], str]) -> None:
-        """Raise InputError about the first wrong item (item,) among those used."""
+        """Raise InputError about the first wrong item among those used.
+
+        Parameters
+        ----------
+        wrong, used : ndarray (item,) of bool
+        """
         wrong = wrong if used is None else wrong & used
         if wrong.any():
             item = int(np.argmax(wrong))
@@ -184,7 +196,10 @@ class Table:
         )
 
     def scene_weights(self) -> np.ndarray | None:
-        """Return the weights (scene,) of means over scenes, the greatest 1, or None where all are equal."""
+        """Return the scenes' weights in means: (scene,), the greatest being 1.
+
+        None where all weights are equal.
+        """
         if "scene_weight" not in self.columns:
             return None
         values = self.numbers("scene_weight").astype(float)
@@ -202,7 +217,10 @@ class Table:
         return firsts / firsts.max()
 
     def failing(self) -> np.ndarray | None:
-        """Return which options *are* failing (``is_failing``), (item,) of bool, or None where there are none."""
+        """Return which options are marked as failing: (item,) of bool.
+
+        By the column ``is_failing``; None without that column.
+        """
         if "is_failing" not in self.columns:
             return None
         return self.booleans("is_failing")
@@ -224,7 +242,10 @@ class Table:
         return out
 
     def with_booleans(self, names: Iterable[str]) -> "Table":
-        """Return the table with these columns as booleans: they are 0/1 or true/false in every table."""
+        """Return the table with given columns as booleans.
+
+        The columns are 0/1 or true/false in every table.
+        """
         columns = dict(self.columns)
         for name in names:
             if name in columns:
@@ -234,7 +255,7 @@ class Table:
     def subset(self, keep: np.ndarray) -> "Table":
         """Return the table with some items.
 
-        Scenes without any stay, empty, so that scene numbers stay.
+        Scenes without items stay, empty, so that scene numbers do not change.
         """
         starts = np.concatenate([[0], np.cumsum(keep)])[self.starts]
         items = np.flatnonzero(keep)
@@ -248,10 +269,11 @@ class Table:
         )
 
     def to_dataset(self) -> "xr.Dataset":
-        """Return the table as a Dataset over ``scene`` (or `unit`) and, where it has options, ``option``.
+        """Return the table as a Dataset over scenes and options.
 
-        Booleans stay bool, whole numbers become int64 where nothing is missing, other numbers are float64 (NaN where
-        missing), text is str. Ragged scenes are padded and marked by ``available``.
+        The dims are ``scene`` (or `unit`) and, where the table has options, ``option``. Booleans stay bool, whole
+        numbers become int64 where nothing is missing, other numbers are float64 (NaN where missing), text is str.
+        Ragged scenes are padded and marked by ``available``.
         """
         return dataset_of(self)
 
@@ -268,7 +290,10 @@ def what_is_available(table: Table) -> Table:
 
 
 def with_names(table: Table) -> Table:
-    """Return the table with ``option_name`` and cells as they were written in their places, taken from its columns."""
+    """Return the table with names moved from columns to their places.
+
+    ``option_name``, and columns of cells as they were written.
+    """
     columns, options = dict(table.columns), table.option_names
     if table.has_options and "option_name" in columns:
         options = columns.pop("option_name").names

@@ -227,7 +227,7 @@ class Posterior:
     def acting_prior(self, prior: Prior | None) -> tuple[np.ndarray, np.ndarray]:
         """Return ``pi_h`` and ``log pi_h`` of an agent: two arrays (hypothesis,).
 
-        An unmodelled hypothesis says nothing of what to do, so no agent acts by it: 0 and -inf.
+        An unmodelled hypothesis recommends no action, so no agent acts by it: 0 and -inf.
 
         Parameters
         ----------
@@ -340,7 +340,7 @@ def posterior_weights(prior: np.ndarray, log_prior: np.ndarray, log_evidence: np
 def cells_of(valuation: Valuation, rules: Sequence[int]) -> np.ndarray:
     """Return the cell of each item: (item,) of uint64.
 
-    A cell is a code of what the rules predict of the item.
+    A cell is a code of the rules' predictions for the item.
     """
     code = np.zeros(valuation.table.n_items, np.uint64)
     for items, cells in valuation.each(lambda block: (block.items, block.cells(rules))):

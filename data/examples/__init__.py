@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV; the keys of the first one name the columns."""
+    """Write rows as CSV, with the columns of the first row."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -18,7 +18,10 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def site_rows(table: "xr.Dataset", columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row for each site of `landing_sites`: booleans as 0 and 1, other numbers with three decimals."""
+    """Return a row for each site of `landing_sites`.
+
+    Booleans are 0 and 1; other numbers have three decimals.
+    """
     cells = {name: table[name].values for name in columns}
     return [
         {"scene": m, "option": o}

@@ -1,9 +1,9 @@
-"""Make the tables of the study with five kinds of feedback: people who were made up, and a lander's ground.
+"""Make the tables of the study with five kinds of feedback.
 
-The engineer and the operators of this example want flags on level ground; the pilot goes by red paint on level ground. Each
-is noisily rational: what they choose has a chance in proportion to ``exp(beta v / s)``, v what they want of it (of the
-pilot's steps, all that is still to be had after them) and s the root of v's mean variance among what is on offer. Nobody was
-asked.
+The people are invented; the ground is a lander's. The engineer and the operators of this example want flags on level
+ground; the pilot prefers red paint on level ground. Each is noisily rational: an option's probability is proportional
+to ``exp(beta v / s)``, with v the value of the option to the person (for the pilot's steps, the value of all later
+steps) and s the root of v's mean variance among the options. Nobody was asked.
 
 Run from the repository: ``python -m reward_hypotheses.data.examples.make_mixed [FOLDER]``.
 """
@@ -34,7 +34,10 @@ Row = dict[str, Any]
 
 
 def main(folder: Path = HERE / "mixed") -> None:
-    """Write training.csv, test.csv, comparisons.csv, rankings.csv, states.csv, transitions.csv and walks.csv."""
+    """Write the tables of the study as CSV.
+
+    training, test, comparisons, rankings, states, transitions and walks.
+    """
     rng = np.random.default_rng(SEED)
     free = sites(400, 7, {"independent": 1}, *FEATURES)
     tables = {
@@ -48,12 +51,15 @@ def main(folder: Path = HERE / "mixed") -> None:
 
 
 def sites(n: int, seed: int, mix: Mapping[str, float], *columns: str) -> list[Row]:
-    """Survey candidate sites on the lander's ground, a row a site."""
+    """Return candidate sites on the lander's ground, one row a site."""
     return site_rows(landing_sites(n, seed, mix=mix), columns)
 
 
 def compared(free: Sequence[Row], rng: np.random.Generator) -> list[Row]:
-    """Give the engineer two sites that are red and flagged, one in a crater, and ask which they would rather land on."""
+    """Return the engineer's comparisons of two red and flagged sites.
+
+    One of the two lies in a crater. The engineer says on which of the two to land.
+    """
     marked = [row for row in free if row["red_paint"] and row["flags"]]
     flat, deep = ([row for row in marked if (float(row["depth"]) < LEVEL) == level] for level in (True, False))
     rows = []
@@ -67,7 +73,10 @@ def compared(free: Sequence[Row], rng: np.random.Generator) -> list[Row]:
 
 
 def ranked(free: Sequence[Row], rng: np.random.Generator) -> list[Row]:
-    """Give the operators four sites, marked and dug at random, of which one at least is what they want: their best two."""
+    """Return the operators' best two of four sites, scene by scene.
+
+    The sites are marked and dug at random; at least one of the four is as the operators want.
+    """
     by_scene = [free[i : i + 4] for i in range(0, len(free), 4)]
     wanted = [np.array([float(bool(r["flags"]) and float(r["depth"]) < LEVEL) for r in rows]) for rows in by_scene]
     some = [k for k, values in enumerate(wanted) if values.any() and not values.all()][:RANKED]
@@ -81,7 +90,7 @@ def ranked(free: Sequence[Row], rng: np.random.Generator) -> list[Row]:
 
 
 def yard(rng: np.random.Generator) -> dict[str, list[Row]]:
-    """Let the pilot walk to a pad."""
+    """Return the pilot's walks to a pad, with the states and transitions."""
     states, moves = gridworld(YARD, MEANINGS, ends="RFQ")
     names, pit = states["state"].values.tolist(), states["pit"].values
     depth = np.where(pit, 0.6, 0.0)

@@ -1,8 +1,9 @@
-"""Make the network of ``docs/bring-your-agent.md``, an agent in ONNX that picks a landing site.
+"""Make the network of ``docs/bring-your-agent.md``: an agent in ONNX.
 
-It scores each site by its observation, ``w2 . tanh(W1 x + b1)`` with x the site's red paint, flags and depth, and picks by
-softmax. It learned from the essay's training scenes to pick the pad, where paint and flags coincide; it saw both through
-noise, the flags through more, so that paint was the better guide. Nothing told it a rule.
+The agent picks a landing site. The agent scores each site by its observation, ``w2 . tanh(W1 x + b1)`` with x the
+site's red paint, flags and depth, and picks by softmax. It learned from the essay's training scenes to pick the pad,
+where paint and flags coincide; it saw both through noise, the flags through more, so that paint was the better guide.
+It was told no rule.
 
 Run as ``python -m reward_hypotheses.data.examples.make_network [FOLDER]``, with the package ``onnx``.
 """
@@ -26,12 +27,17 @@ Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def probabilities(sites: np.ndarray, weights: Weights) -> np.ndarray:
-    """Return the network's probabilities (scene, option) for sites (scene, option, feature)."""
+    """Return the network's choice probabilities: (scene, option).
+
+    Parameters
+    ----------
+    sites : ndarray (scene, option, feature)
+    """
     return softmax(np.tanh(sites @ weights[0] + weights[1]) @ weights[2])
 
 
 def trained(seed: int = 0) -> Weights:
-    """Train on 300 scenes, by Adam's rule on the mean log probability of the pad."""
+    """Train on 300 scenes, by Adam on the mean log probability of the pad."""
     rng = np.random.default_rng(seed)
     scenes = landing_sites(300, seed=seed)
     sites = np.stack([scenes[name].to_numpy().astype(float) for name in SEEN], axis=-1)

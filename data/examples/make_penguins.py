@@ -1,8 +1,8 @@
-"""Make the penguins study's tables from `penguins.csv` (Horst, Hill and Gorman 2020, CC0).
+"""Make the penguins study's tables from `penguins.csv`.
 
-Training: the Adelie penguins of Torgersen and the Gentoo of Biscoe, of which every one that lives on Biscoe has a
-Gentoo's build. Test: the Adelie penguins of Biscoe, which live there and have not. Birds without measurements are
-left out.
+The data are of Horst, Hill and Gorman (2020), CC0. Training: the Adelie penguins of Torgersen and the Gentoo penguins
+of Biscoe; every bird from Biscoe has a Gentoo's build. Test: the Adelie penguins of Biscoe, which have not. Birds
+without measurements are left out.
 
 Run as ``python -m reward_hypotheses.data.examples.make_penguins [FOLDER]``.
 """
@@ -19,9 +19,9 @@ TEST = (("Adelie", "Biscoe"),)
 
 
 def birds(source: Path, kinds: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
-    """Give the measured birds of these (species, island), in the order of the file.
+    """Return the measured birds of given kinds, in the order of the file.
 
-    Bill depth and flipper length are in millimetres, ``biscoe`` and ``is_gentoo`` 1 or 0.
+    A kind is (species, island). Bill depth and flipper length are in millimetres, ``biscoe`` and ``is_gentoo`` 1 or 0.
     """
     out = []
     with source.open(newline="", encoding="utf-8") as stream:

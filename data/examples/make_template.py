@@ -1,6 +1,7 @@
-"""Make the tables and pictures of the study that `reward-hypotheses new` starts from, on the lunar lander.
+"""Make the tables and pictures of the study template, on the lunar lander.
 
-Run from the repository: ``python -m reward_hypotheses.data.examples.make_template``.
+`reward-hypotheses new` starts from this study. Run from the repository:
+``python -m reward_hypotheses.data.examples.make_template``.
 """
 
 import sys

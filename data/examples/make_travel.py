@@ -1,11 +1,12 @@
 """Make the travel study's tables from `travel.csv` (Greene and Hensher 1997).
 
-The file is as statsmodels gives it (``statsmodels.datasets.modechoice``), which says of it "This is public domain.": of
-210 travellers between Sydney, Canberra and Melbourne in 1987, which of four modes each took, and what all four would
-have asked of them. Fares are those of one traveller, the car's too: it is cheaper the more there are in it.
+The file is as statsmodels gives it (``statsmodels.datasets.modechoice``), which says of it "This is public domain." It
+holds 210 travellers between Sydney, Canberra and Melbourne in 1987: the mode that each took, of four, and the time and
+money that all four would have cost. Fares are those of one traveller, also for the car, which is cheaper with more
+travellers in it.
 
-Training: who travels alone. Test: who travels in a party of two or more. Nobody is left out, and nothing is asked of
-what they chose.
+Training: travellers who travel alone. Test: travellers in a party of two or more. Nobody is left out, and the choices
+play no part in the split.
 
 Run as ``python -m reward_hypotheses.data.examples.make_travel [FOLDER]``.
 """
@@ -25,7 +26,7 @@ DRIVE = {"drive_ride": "ride", "drive_fare": "fare", "drive_reckoned": "reckoned
 
 
 def options(source: Path) -> list[dict[str, str]]:
-    """Give every option of every traveller, in the order of the file.
+    """Return every option of every traveller, in the order of the file.
 
     ``wait`` and ``ride`` are in minutes, ``fare`` and ``reckoned`` in dollars a head, ``party`` counts heads.
     """

@@ -1,1 +1,1 @@
-"""Expressions."""
+"""Reward expressions: grammar, parser, and evaluation with error bounds."""

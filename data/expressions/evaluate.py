@@ -1,4 +1,4 @@
-"""Evaluate a parsed expression on a table, with a running bound of its rounding error."""
+"""Evaluate operators of expressions, with a bound of the rounding error."""
 
 from collections.abc import Mapping
 
@@ -55,7 +55,10 @@ _UFUNC: Mapping[str, np.ufunc] = {
 def _select(
     condition: np.ndarray | np.float64 | float, first: np.ndarray | float, second: np.ndarray | float
 ) -> np.ndarray:
-    """``np.where`` of numbers by their bits: it cannot mispredict a branch, and is four times as quick on a mixed mask."""
+    """Return ``np.where`` of numbers, computed by their bits.
+
+    Bits need no branch prediction, and are four times as fast on a mixed mask.
+    """
     if not isinstance(condition, np.ndarray) or not condition.ndim:
         return np.where(condition, first, second)
     chosen = np.negative(condition.view(np.int8), dtype=np.int64, casting="unsafe")  # 0, or every bit set
@@ -69,7 +72,10 @@ def _select(
 
 
 def _bound_of(kind: str, arguments: list[Operand], bounds: list[Bound], result: Operand) -> Bound:
-    """Bound of what `_apply` gave: truth values are exact, for comparisons are taken as they are written."""
+    """Return the bound of a result of `apply`.
+
+    Truth values are exact, because comparisons are taken as written.
+    """
     if kind in LOGIC or kind in COMPARISONS or _is_bool(result):
         return TRUTH
     numbers = [a[0] if kind == "where" and i == 0 else number(a) for i, a in enumerate(arguments)]

@@ -1,4 +1,4 @@
-"""Operators and functions of reward expressions: their spelling and numbers of arguments."""
+"""Operators and functions of expressions: spelling and number of arguments."""
 
 import numpy as np
 

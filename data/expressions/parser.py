@@ -37,7 +37,10 @@ def parse(text: str) -> Expression:
 
 
 class _Parser:
-    """Precedence climbing over the tokens of one expression, leaving symbols in postfix order."""
+    """Parser of one expression by precedence climbing.
+
+    The symbols are left in postfix order.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -191,7 +194,7 @@ class _Parser:
         self._emit(word, position, count)
 
     def _two_words(self) -> str:
-        """Hint at backticks where one name stands right after another."""
+        """Return a hint at backticks where one name directly follows another."""
         if self.at == 0 or any(
             kind != "name" or word in LOGIC for kind, word, _ in self.tokens[self.at - 1 : self.at + 1]
         ):
@@ -211,5 +214,5 @@ class _Parser:
 
 
 def products(columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns, and the product of every two."""
+    """Return the columns, and the product of every two columns."""
     return (*columns, *(f"{a} * {b}" for i, a in enumerate(columns) for b in columns[i + 1 :]))

@@ -33,7 +33,7 @@ MAX_REWARD = 1e150
 
 
 class ExpressionError(InputError):
-    """An expression that is refused, at its position."""
+    """An expression that is refused, with the position of the problem."""
 
     def __init__(self, text: str, position: int, message: str) -> None:
         line = " ".join(text.split("\n"))
@@ -45,7 +45,21 @@ class ExpressionError(InputError):
 
 @dataclass(frozen=True)
 class Symbol:
-    """One symbol of a program: ``kind`` is const, column, or the operator or function with its number of arguments."""
+    """One symbol of a program.
+
+    Attributes
+    ----------
+    kind : str
+        "const", "column", or the operator or function.
+    position : int
+        Position in the text, from 0.
+    value : float
+        Of a constant.
+    name : str
+        Of a column; else the operator or function as written.
+    arguments : int
+        Number of arguments of the operator or function.
+    """
 
     kind: str
     position: int
@@ -63,7 +77,7 @@ class Expression:
     text : str
         As written.
     program : tuple of Symbol
-        The same in postfix order.
+        The expression in postfix order.
     """
 
     text: str
@@ -75,7 +89,13 @@ class Expression:
         return tuple(dict.fromkeys(s.name for s in self.program if s.kind == "column"))
 
     def check(self, is_boolean: Callable[[str], bool]) -> None:
-        """Refuse logic on numbers: raises ExpressionError where a truth value is needed and a number stands."""
+        """Refuse a number where a truth value is needed.
+
+        Raises
+        ------
+        ExpressionError
+            Logic on numbers, or a condition that is a number.
+        """
         stack: list[bool] = []
         for symbol in self.program:
             if symbol.kind == "const":
@@ -107,7 +127,13 @@ class Expression:
                 )
 
     def is_truth(self, is_boolean: Callable[[str], bool]) -> bool:
-        """Return whether the values are true and false, for columns that ``is_boolean`` tells of."""
+        """Return whether the values are true and false.
+
+        Parameters
+        ----------
+        is_boolean : callable
+            Whether a column, by its name, is boolean.
+        """
         negated = Expression(self.text, (*self.program, Symbol("not", 0, name="not", arguments=1)))
         try:  # what can be negated is true or false
             negated.check(is_boolean)

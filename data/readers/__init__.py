@@ -1,1 +1,1 @@
-"""Readers."""
+"""Readers of tables, comparisons, judgements and exported choices."""

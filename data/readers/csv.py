@@ -34,7 +34,7 @@ ARROW_FROM = 4_000_000  # bytes from which the import of pyarrow pays for itself
 
 
 def path_of(path: Any, what: str) -> Path:
-    """Take a path; InputError for anything else."""
+    """Return a Path; InputError for anything that is no path."""
     try:
         return Path(path)
     except TypeError:
@@ -67,7 +67,7 @@ def csv_columns(path: Path, source: str, data: bytes | None = None) -> tuple[dic
 
 
 def sha256(data: bytes) -> str:
-    """Digest of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -194,7 +194,10 @@ def _chunks(text: str, header: Sequence[str], source: str, lines: list[int] | No
 
 
 class _Numbers:
-    """Collects a column for as long as every cell is a number, a boolean word or missing."""
+    """Collector of a column while every cell is numeric.
+
+    Numeric: a number, a boolean word or missing.
+    """
 
     def __init__(self) -> None:
         self.parts: list[np.ndarray] = []
@@ -222,7 +225,7 @@ class _Numbers:
         self.parts.append(np.fromiter(map(self.known.__getitem__, cells), np.float64, len(cells)))
 
     def _added(self, cells: Sequence[str]) -> bool:
-        """Add cells that are all numbers; False where some are something else."""
+        """Add cells that are all numbers; return False where some are not."""
         try:
             part = np.fromiter(map(float, cells), np.float64, len(cells))
         except ValueError:
@@ -249,7 +252,10 @@ class _Numbers:
         return float(cell)
 
     def loses(self) -> bool:
-        """Return whether the column must be read as text: it is text, or its numbers do not determine its names."""
+        """Return whether the column must be read as text.
+
+        The column is text, or its numbers do not determine its names.
+        """
         if self.is_text or self.many:
             return self.is_text
         present = list(dict.fromkeys(c.strip() for c in self.known if c.strip() not in MISSING))
@@ -262,14 +268,21 @@ class _Numbers:
 
 
 def _as_digits(numbers: np.ndarray, length: int) -> bool:
-    """Return whether whole numbers, written with ``length`` characters in all, are exactly their digits."""
+    """Return whether whole numbers are written as their plain digits.
+
+    Parameters
+    ----------
+    numbers : ndarray (cell,)
+    length : int
+        Number of characters of all cells together.
+    """
     size = np.abs(numbers)
     written = len(numbers) + int(np.searchsorted(_DIGITS, size, side="right").sum()) + int((numbers < 0).sum())
     return written == length and bool((size < MOST_EXACT).all())
 
 
 class _Texts:
-    """Collects a column as codes into the distinct texts."""
+    """Collector of a column as codes into its distinct texts."""
 
     def __init__(self) -> None:
         self.code: dict[str, int] = {}
@@ -291,9 +304,9 @@ def _place_or_column(name: str, codes: np.ndarray, texts: Sequence[str]) -> Colu
 
 
 def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
-    """Convert by pyarrow where it is installed.
+    """Convert by pyarrow; None where it is missing or refuses the file.
 
-    Returns None where the file wants the standard library's messages.
+    The standard library then gives the messages.
     """
     try:
         import pyarrow
@@ -331,7 +344,7 @@ def _by_arrow(data: bytes, header: Sequence[str]) -> dict[str, Column] | None:
 def _numbers_of_arrow(cells: Any) -> Column | None:
     """Return cells of Arrow as numbers.
 
-    Returns None for text, and for odd spellings of NaN or of whole numbers.
+    None for text, and for odd spellings of NaN or of whole numbers.
     """
     import pyarrow
     import pyarrow.compute as compute

@@ -1,4 +1,4 @@
-"""Datasets over (scene, option), and dicts of two-dimensional arrays, as Tables and back."""
+"""Datasets and dicts of arrays over (scene, option) as Tables."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def table_of_grids(name: str, arrays: Mapping[str, Any], shape: tuple[int, int]) -> Table:
-    """Make a Table of arrays over (scene, option) or over scene alone.
+    """Return a Table of arrays over (scene, option) or over scene alone.
 
-    ``scene`` and ``option`` are their names.
+    The arrays ``scene`` and ``option`` are names of scenes and options.
     """
     columns, places = {}, {}
     for c, v in arrays.items():
@@ -33,9 +33,12 @@ def table_of_grids(name: str, arrays: Mapping[str, Any], shape: tuple[int, int])
 
 
 def table_of_dataset(data: "xr.Dataset", name: str) -> Table:
-    """Make a Table of a Dataset over ``scene`` and, where it has options, ``option``.
+    """Return a Table of a Dataset over ``scene`` and, optionally, ``option``.
 
-    Raises InputError where it is neither.
+    Raises
+    ------
+    InputError
+        A Dataset without the dimension ``scene``.
     """
     if "scene" not in data.dims:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Answers: which of two hypotheses a judge thinks likelier to be meant, and by how much."""
+"""Pairwise judgements about which of two hypotheses people mean."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,20 +26,22 @@ class PairwiseJudgement(NamedTuple):
 def answers_of(
     answers: Any, source: str | None = None, hypotheses: Sequence[str] | None = None
 ) -> tuple[PairwiseJudgement, ...]:
-    """Read answers: the path of a CSV file, a DataFrame, or rows (judge, left, right, answer) as dicts or tuples.
+    """Read pairwise judgements from a file, a DataFrame or rows.
 
     Parameters
     ----------
+    answers : str, Path, DataFrame or sequence
+        Path of a CSV file, or rows (judge, left, right, answer) as dicts or tuples.
     source : str, optional
         Name of a file in messages.
     hypotheses : sequence of str, optional
-        Those that can be meant; any, where not given.
+        Known hypotheses. Default: any name is allowed.
 
     Raises
     ------
     InputError
-        Every problem with its row: a blank cell, an answer that is no grade, a hypothesis compared
-        with itself; no rows.
+        Every problem with its row: a blank cell, an answer that is no grade, a hypothesis compared with itself; no
+        rows.
     """
     if isinstance(answers, (str, Path)):
         rows = _of_file(Path(answers), str(answers) if source is None else source)

@@ -21,14 +21,14 @@ MOST_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Export:
-    """Rows, each of an option of a scene.
+    """Rows of exported choices, each about an option of a scene.
 
     Attributes
     ----------
     source : str
-        The file, or what else messages call it.
+        The file, or the name of the data in messages.
     columns : dict of str to Column
-        ``option``, ``scene`` (where rows do not follow the scenes' order), and one of `SAID`, or none.
+        ``option``, ``scene`` (unless rows follow the scenes' order), and at most one of `ANSWER_COLUMNS`.
     lines : ndarray (row,) or None
         Lines of the file, where it has some.
     """
@@ -54,7 +54,7 @@ class Export:
 
     @property
     def answer_column(self) -> str | None:
-        """The one of `SAID` that there is; None where each row is a choice."""
+        """The column of `ANSWER_COLUMNS`; None where each row is a choice."""
         return next((c for c in ANSWER_COLUMNS if c in self.columns), None)
 
     def where(self, row: int) -> str:
@@ -85,7 +85,13 @@ class Places:
 
 
 def export_of(data: Any) -> Export:
-    """Take the path of a CSV or Parquet file, a DataFrame, a dict of columns or a Dataset as rows of choices."""
+    """Read exported choices as rows.
+
+    Parameters
+    ----------
+    data : str, Path, DataFrame, dict or Dataset
+        Path of a CSV or Parquet file, or columns.
+    """
     if isinstance(data, (str, Path)):
         return Export(str(data), *columns_of(Path(data), str(data)))
     if hasattr(data, "data_vars"):
@@ -98,12 +104,15 @@ def export_of(data: Any) -> Export:
 
 
 def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
-    """Return the positions of the options taken, -1 for abstaining: (scene, draw).
+    """Return the positions of the options taken: (scene, draw).
+
+    -1 for abstaining.
 
     Raises
     ------
     InputError
-        Every row whose scene or option there is not, or is not available, and every scene with too few choices or too many.
+        Every row with an unknown scene or option, or an option that is not available, and every scene with too few or
+        too many choices.
     """
     chosen, what = None, "row"
     if export.answer_column == "chosen" and draws > 1:
@@ -134,9 +143,9 @@ def choices_in(export: Export, places: Places, draws: int) -> np.ndarray:
 
 
 def chances_in(export: Export, places: Places) -> np.ndarray:
-    """Return the probabilities (scene, option), abstaining last.
+    """Return the probabilities of the options, abstaining last.
 
-    Returns 0 for an option without a row.
+    Shape (scene, option + 1). 0 for an option without a row.
     """
     chance = _numbers(export, "probability", np.isfinite, "a finite number")
     scene, option = _placed(export, places, 1, chance)
@@ -154,9 +163,9 @@ def chances_in(export: Export, places: Places) -> np.ndarray:
 
 
 def _placed(export: Export, places: Places, draws: int, values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return scene and position of each row.
+    """Return the scene and the option of each row: two arrays (row,) of int.
 
-    Returns -2 for an unknown option, which is allowed where its value is 0.
+    The option is -1 for abstaining and -2 for an unknown option, which is allowed where its value is 0.
     """
     n = len(export)
     problems: list[str] = []
@@ -204,7 +213,7 @@ def _placed(export: Export, places: Places, draws: int, values: np.ndarray | Non
 
 
 def _numbers(export: Export, name: str, right: Callable[[np.ndarray], np.ndarray], what: str) -> np.ndarray:
-    """A column as numbers, true and false being 1 and 0."""
+    """Return a column as numbers, with true and false as 1 and 0: (row,)."""
     column = export.columns[name]
     gone = column.missing()
     if column.vocabulary is None:
@@ -226,7 +235,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    """Raise where there are problems, the first of them one by one."""
+    """Raise InputError where there are problems, the first of them one by one."""
     listed = list(problems)
     if listed:
         more = [f"{len(listed) - MOST_PROBLEMS} more problems of this kind"] if len(listed) > MOST_PROBLEMS else []

@@ -1,4 +1,4 @@
-"""Every combination of some values of features: the items that a user declares possible."""
+"""Every combination of declared values of features, as items."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,17 @@ MOST_COMBINATIONS = 1_000_000
 
 
 def combinations(features: Mapping[str, Sequence[Any]], where: str | None = None) -> "xr.Dataset":
-    """Return every combination of values of features as items, optionally those alone that meet a condition.
+    """Return every combination of values of features as items.
 
-    Declares a test, a pool of questions or the support of the training data, such as "any combination of these
-    features with red == flags".
+    With `where`, only the combinations that meet a condition. Declares a test, a pool of questions or the support of
+    the training data, such as "any combination of these features with red == flags".
 
     Parameters
     ----------
     features : dict of str to list
-        By feature, the values that it may take: numbers, or true and false.
+        Possible values of each feature: numbers, or true and false.
     where : str, optional
-        An expression over these that is true or false, such as ``"red_paint == flags"``.
+        An expression over the features that is true or false, such as ``"red_paint == flags"``.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def combinations(features: Mapping[str, Sequence[Any]], where: str | None = None
     Raises
     ------
     InputError
-        No features or values, one given twice, text, more than a million combinations, a condition that gives numbers or that
-        none meets.
+        No features or values, a value given twice, text, more than a million combinations, a condition that gives
+        numbers or that no combination meets.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def combinations(features: Mapping[str, Sequence[Any]], where: str | None = None
 
 
 def combinations_of(features: Any, where: Any, name: str = "combinations") -> Table:
-    """`combinations` as a Table of that name."""
+    """Return the `combinations` as a Table with a given name."""
     if not isinstance(features, Mapping) or not features:
         raise InputError(
             f"combinations: {shown(features)}; give the values of each feature, such as {{ flags = [false, true], slope = [0, 0.5] }}"

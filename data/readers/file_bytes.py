@@ -1,4 +1,4 @@
-"""Files that a user names: read whole, and refused before they are opened where reading might never end."""
+"""Files that a user names, read whole, after checks that reading can end."""
 
 import json
 import os
@@ -18,7 +18,10 @@ ODD_FILES = (
 
 
 def odd_kind(path: Path) -> str | None:
-    """Return what a path is that is neither a regular file nor a folder, links followed; else None."""
+    """Return the kind of a path that is neither a regular file nor a folder.
+
+    None for files and folders; links are followed.
+    """
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -27,9 +30,12 @@ def odd_kind(path: Path) -> str | None:
 
 
 def refuse_odd(path: Path, source: str, what: str) -> None:
-    """Refuse a pipe, a device or a socket, which may never end.
+    """Refuse a pipe, a device or a socket, whose reading may never end.
 
-    The InputError says what the path should be.
+    Raises
+    ------
+    InputError
+        The message says what the path should be.
     """
     kind = odd_kind(path)
     if kind is not None:
@@ -39,7 +45,10 @@ def refuse_odd(path: Path, source: str, what: str) -> None:
 def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
     """Read a whole file.
 
-    Raises InputError, which says what the path should be, where the file is missing, not regular or not readable.
+    Raises
+    ------
+    InputError
+        The file is missing, not regular or not readable; the message says what the path should be.
     """
     try:
         refuse_odd(path, source, what)
@@ -62,7 +71,13 @@ def read_bytes(path: Path, source: str, what: str = "a CSV file") -> bytes:
 
 
 def json_of(text: str | bytes) -> Any:
-    """Read JSON; ValueError where it is none, holds NaN or Infinity, or is nested too deeply to be read."""
+    """Read JSON.
+
+    Raises
+    ------
+    ValueError
+        Invalid JSON, NaN or Infinity, or JSON nested too deeply.
+    """
     try:
         return json.loads(text, parse_constant=_no_number)
     except RecursionError:

@@ -27,17 +27,18 @@ CELL = 32
 def read_table(path: str | Path) -> "xr.Dataset":
     """Read a table as a Dataset over ``scene`` and, where it has options, ``option``.
 
-    CSV, or by the ending of the name ``.parquet`` (with the extra ``arrow``), ``.nc`` or ``.zarr``. In CSV and Parquet
-    each row is one item; the columns ``scene`` and ``option`` are its place, ``available`` (optional) whether it can be
-    chosen, every other column a feature or an observation. Columns that hold only 0/1 or true/false are bool, whole
-    numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text str. Where the numbers do not tell the
-    names that a column may hold (``1.10`` beside ``1.1``, ``007``, whole numbers beyond 2^53), a coordinate
-    ``<column> as written`` holds them as text.
+    The format is CSV, or by the ending of the name ``.parquet`` (with the extra ``arrow``), ``.nc`` or ``.zarr``. In
+    CSV and Parquet each row is one item. The columns ``scene`` and ``option`` are its place, ``available`` (optional)
+    says whether the option can be chosen, and every other column is a feature or an observation. Columns that hold only
+    0/1 or true/false are bool, whole numbers int64, other numbers float64 (NaN where empty, ``NA`` or ``NaN``), text
+    str. Where numbers do not determine the names that a column may hold (``1.10`` beside ``1.1``, ``007``, whole
+    numbers beyond 2^53), a coordinate ``<column> as written`` holds the names as text.
 
     Raises
     ------
     InputError
-        No such file, not of its format, ragged rows, a (scene, option) given twice; each names the file and the line.
+        A missing file, a wrong format, ragged rows, or a (scene, option) given twice; the message names the file and
+        the line.
     """
     path = path_of(path, "a table")
     table = read_any(path, path.stem)[0]
@@ -47,14 +48,15 @@ def read_table(path: str | Path) -> "xr.Dataset":
 
 
 def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, str]:
-    """Read a table by the ending of its name (CSV unless ``.parquet``, ``.nc`` or ``.zarr``), and its digest.
+    """Read a table in the format of its name's ending, and its digest.
 
-    The digest is the SHA-256 of the file's bytes; of a Zarr folder, that of its files' names and bytes, sorted by name.
+    CSV unless ``.parquet``, ``.nc`` or ``.zarr``. The digest is the SHA-256 of the file's bytes; for a Zarr folder,
+    that of its files' names and bytes, sorted by name.
 
     Raises
     ------
     InputError
-        A missing file, one of another format, a missing package, or a wrong table.
+        A missing file, a file of another format, a missing package, or an invalid table.
     """
     source = str(path) if source is None else source
     kind = path.suffix.lower()
@@ -75,7 +77,7 @@ def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, s
 
 
 def digest_of_columns(table: Table) -> str:
-    """SHA-256 of a table that no file holds: of its scenes and columns."""
+    """Return the SHA-256 of a table without a file: of its scenes and columns."""
     digest = [table.starts.tobytes()]
     for column, values in table.columns.items():
         digest += [column.encode(), values.values.tobytes()]
@@ -85,7 +87,10 @@ def digest_of_columns(table: Table) -> str:
 
 
 def columns_of(path: Path, source: str) -> tuple[dict[str, Column], np.ndarray | None]:
-    """Read the columns of a CSV or Parquet file, in its rows' order, and the line of each row, where it has lines."""
+    """Read the columns of a CSV or Parquet file, and the line of each row.
+
+    Columns are in the order of the file's rows. The lines are None for Parquet.
+    """
     kind = path.suffix.lower()
     if kind == ".parquet":
         return _parquet_columns(read_bytes(path, source, "a Parquet file"), source), None
@@ -127,7 +132,7 @@ def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
 
 
 def _refuse_large(about: Any, source: str) -> None:
-    """Refuse a Parquet file whose rows would not fit in memory, by what its metadata declare."""
+    """Refuse a Parquet file that would not fit in memory, by its metadata."""
     groups = [about.row_group(i) for i in range(about.num_row_groups)]
     cells = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
     rows = max([about.num_rows, *(group.num_rows for group in groups)])
@@ -149,7 +154,7 @@ def _cells(column: Any) -> Any:
 
 @contextlib.contextmanager
 def _reading(source: str, kind: str) -> Iterator[None]:
-    """Take no more memory than there is, and raise InputError for whatever a reader of files raises."""
+    """Limit the memory of a reader, and turn its errors into InputErrors."""
     try:
         with within_memory():
             yield

@@ -9,12 +9,17 @@ from reward_hypotheses.data.errors import InputError
 
 
 def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the columns of a DataFrame, an Arrow table or a mapping, and the named levels of its index.
+    """Return the columns of a DataFrame, an Arrow table or a mapping.
+
+    Parameters
+    ----------
+    levels : iterable of str, optional
+        Levels of a DataFrame's index that are columns too.
 
     Raises
     ------
     InputError
-        Something else, or two columns of one name.
+        Another kind of object, or two columns of one name.
     """
     if hasattr(data, "column_names") and hasattr(data, "to_pydict"):  # an Arrow table
         listed = [(str(c), data.column(i)) for i, c in enumerate(data.column_names)]
@@ -36,9 +41,12 @@ def columns_in(data: Any, name: str, levels: Iterable[str] = ()) -> dict[str, An
 
 
 def cells_in(values: Any, where: str) -> Any:
-    """Return an array-like of cells as it is.
+    """Return an array-like of cells unchanged.
 
-    Raises InputError for lists of different lengths.
+    Raises
+    ------
+    InputError
+        Lists of different lengths.
     """
     if hasattr(values, "shape") or hasattr(values, "to_pylist"):
         return values

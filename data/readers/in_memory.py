@@ -15,7 +15,9 @@ from reward_hypotheses.data.table import PLACE_COLUMNS, Table, what_is_available
 
 
 def from_rows(name: str, source: str, columns: Mapping[str, Column], rows: np.ndarray | None = None) -> Table:
-    """Make a Table of rows, one an item, whose columns ``scene``, ``option`` and ``available`` say where each is.
+    """Return a Table of rows, one row an item.
+
+    The columns ``scene``, ``option`` and ``available`` say where each item is.
 
     Raises
     ------
@@ -84,11 +86,11 @@ def from_rows(name: str, source: str, columns: Mapping[str, Column], rows: np.nd
 
 
 def as_table(data: Any, name: str = "table", source: str | None = None) -> Table:
-    """Take a Table, Dataset, DataFrame, Arrow table or dict of arrays as a Table.
+    """Return a Table of a Dataset, a DataFrame, an Arrow table or a dict of arrays.
 
-    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``; a DataFrame, an Arrow table or a dict
-    of one-dimensional arrays has one row an item, with the columns of a CSV file; ``scene`` and ``option`` may be levels of
-    a DataFrame's index. Masked cells are missing. Arrays are copied.
+    A Dataset (or a dict of two-dimensional arrays) is over ``scene`` and ``option``. A DataFrame, an Arrow table or a
+    dict of one-dimensional arrays has one row an item, with the columns of a CSV file; ``scene`` and ``option`` may be
+    levels of a DataFrame's index. Masked cells are missing. Arrays are copied. A Table is returned unchanged.
 
     Raises
     ------

@@ -14,17 +14,25 @@ MEMORY_SHARE = 0.9
 
 
 def memory_there() -> float:
-    """Return the bytes that this process can still take, by the machine, the control group and the process's own limit."""
+    """Return the bytes of memory that this process can still take.
+
+    The least of the limits of the machine, the control group and the process.
+    """
     return max(min(_of_machine(), _of_control_group(), _of_process()), 0.0)
 
 
 def refuse_beyond(needed: float, source: str, what: str) -> None:
-    """Raise InputError, with the estimate and the available memory, where data would not fit.
+    """Refuse data that would not fit in memory.
 
     Parameters
     ----------
     needed : float
-        Bytes, estimated.
+        Estimated bytes.
+
+    Raises
+    ------
+    InputError
+        With the estimate and the available memory.
     """
     if needed < 1e7:  # not worth the asking
         return
@@ -38,10 +46,11 @@ def refuse_beyond(needed: float, source: str, what: str) -> None:
 
 @contextlib.contextmanager
 def within_memory() -> Iterator[None]:
-    """Raise MemoryError (or what a library makes of it) where the code inside takes more than there is.
+    """Raise MemoryError where the code inside takes more memory than there is.
 
-    A limit of the process's data segment, where the system has one, so that what a file does not declare of itself (data that
-    decompress to more than their metadata say) is refused too, instead of taking all memory of the machine.
+    A library may raise another error instead. The limit is that of the process's data segment, where the system has
+    one, so that a file whose content is larger than the file declares (data that decompress to more than their metadata
+    say) is refused too, instead of taking all memory of the machine.
     """
     try:
         import resource
@@ -94,7 +103,7 @@ def _of_process() -> float:
 def _of_control_group() -> float:
     """Return the bytes that the control group (version 2 or 1) leaves.
 
-    Its file cache counts as free.
+    The group's file cache counts as free.
     """
     try:
         lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
@@ -120,7 +129,7 @@ def _of_control_group() -> float:
 
 
 def _kilobytes(path: Path, key: str) -> float | None:
-    """A figure of /proc in bytes; None where there is none."""
+    """Return a figure of /proc in bytes; None where the system has no such figure."""
     try:
         for line in path.read_text().splitlines():
             if line.startswith(f"{key}:"):

@@ -1,4 +1,4 @@
-"""Preferences held as one row a comparison: which of two things somebody preferred."""
+"""Preferences between two options, one row a comparison."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ def read_comparisons(path: Any) -> "xr.Dataset":
     """Read comparisons, one a row, as scenes of two options.
 
     Columns ``left_x`` and ``right_x`` become the feature ``x`` of option 0 and of option 1, ``chosen`` (left or right)
-    becomes boolean, and every other column is repeated. Row i is scene i. A test, of which nobody chose, needs no ``chosen``.
+    becomes boolean, and every other column is repeated. Row i is scene i. A test without choices needs no ``chosen``.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def read_comparisons(path: Any) -> "xr.Dataset":
     Raises
     ------
     InputError
-        A file that cannot be read, what is no table, a cell of ``chosen`` that is neither left nor right, a ``left_x``
-        without ``right_x``; names the column and row.
+        A file that cannot be read, an object that is no table, a cell of ``chosen`` that is neither left nor right, a
+        ``left_x`` without ``right_x``; the message names the column and row.
     """
     if not isinstance(path, (str, Path)):
         return comparisons(as_table(path, "comparisons")).to_dataset()
@@ -49,7 +49,10 @@ def read_comparisons(path: Any) -> "xr.Dataset":
 def comparisons(table: Table) -> Table:
     """Return a table of one row a comparison as scenes of two options.
 
-    Raises as `read_comparisons`.
+    Raises
+    ------
+    InputError
+        As for `read_comparisons`.
     """
     if table.has_options or table.scene_names is not None:
         raise InputError(
@@ -104,7 +107,7 @@ def _chosen(table: Table, column: Column) -> np.ndarray:
 
 
 def _side_by_side(left: Column, right: Column) -> Column:
-    """Return the cells of the two sides in turn."""
+    """Return the cells of the two sides in turn: left, right, left, right."""
     if any(side.is_text or side.written is not None for side in (left, right)):
         sides = [(side.names, side.names.missing()) for side in (left, right)]
         return text_column(None if gone[i] else names.text(i) for i in range(len(left.values)) for names, gone in sides)

@@ -1,1 +1,1 @@
-"""Shifts."""
+"""Shifted tests: deliberate changes of a table."""

@@ -34,9 +34,14 @@ NOT_SHIFTED = (*PLACE_COLUMNS, "option_name", "scene_weight")
 
 
 def shifts_of(data: Any) -> list[dict[str, Any]]:
-    """Return the shifts of a table, in order: dicts of name, arguments, seed (where random), chosen_by, why.
+    """Return the shifts of a table, in order.
 
-    The list is empty for a table without shifts. An attribute ``shifts`` that is not such a record raises InputError.
+    Dicts of name, arguments, seed (where random), chosen_by and why. The list is empty for a table without shifts.
+
+    Raises
+    ------
+    InputError
+        An attribute ``shifts`` that is no such record.
     """
     text = getattr(data, "attrs", {}).get("shifts", "[]")
     try:
@@ -67,7 +72,17 @@ class Items(NamedTuple):
 def items_of(shift: str, data: Any, options: bool = False) -> Items:
     """Return a table on its grid and as its items.
 
-    Raises InputError where it has no options and ``options`` asks for some.
+    Parameters
+    ----------
+    shift : str
+        Name of the shift, for messages.
+    options : bool, optional
+        Whether the table must have options.
+
+    Raises
+    ------
+    InputError
+        No table, or no options where they are needed.
     """
     with InputError.at(shift):
         dataset = data if hasattr(data, "data_vars") else as_table(data).to_dataset()
@@ -100,7 +115,10 @@ def recorded(
 
 
 def _described(argument: Any) -> Any:
-    """Return an argument as JSON can hold it: an array by its shape, a callable by its name."""
+    """Return an argument as JSON can hold it.
+
+    An array by its shape, a callable by its name.
+    """
     if callable(argument):
         return getattr(argument, "__name__", type(argument).__name__)
     if argument is None or (isinstance(argument, list) and all(isinstance(item, (str, dict)) for item in argument)):
@@ -113,12 +131,15 @@ def _described(argument: Any) -> Any:
 
 
 def stream(seed: int, data: "xr.Dataset", purpose: str) -> np.random.Generator:
-    """Return the random generator of one purpose at one place in a chain of shifts, independent of all others."""
+    """Return the random generator of one purpose at one place in a chain.
+
+    Independent of the generators of other purposes and places.
+    """
     return substream(seed, f"{len(shifts_of(data))} {purpose}")
 
 
 def check_feature(place: str, name: Any, table: Table) -> None:
-    """Raise InputError where a name is no feature of the table."""
+    """Refuse a name that is no feature of the table."""
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{place}: {shown(name)}; give the name of a feature, as text")
     if name in NOT_SHIFTED:
@@ -140,7 +161,10 @@ def spread(variable: "xr.Variable", items: Items) -> np.ndarray:
 
 
 def with_values(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Dataset":
-    """Return the Dataset with new values of a variable, whose attributes and order of dims stay."""
+    """Return the Dataset with new values of a variable.
+
+    The variable's attributes and order of dims are kept.
+    """
     dims = ("scene", "option")[: values.ndim]
     attrs = data[name].attrs if name in data else {}
     out = data.assign({name: (dims, values, attrs)})
@@ -150,7 +174,14 @@ def with_values(data: "xr.Dataset", name: str, values: np.ndarray) -> "xr.Datase
 
 
 def grid(place: str, value: Any, items: Items, used: np.ndarray) -> np.ndarray:
-    """Return numbers or booleans on the whole grid from an expression, a callable, an array or a number.
+    """Return numbers or booleans on the whole grid.
+
+    Parameters
+    ----------
+    value : str, callable, array or number
+        An expression, a callable Dataset -> DataArray, an array (scene,) or of the grid's shape, or one number.
+    used : ndarray of bool
+        Cells of the grid where the values are used.
 
     Raises
     ------
@@ -177,7 +208,10 @@ def grid(place: str, value: Any, items: Items, used: np.ndarray) -> np.ndarray:
 
 
 def _evaluated(text: str, items: Items, used: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return values of an expression (NaN where undefined, and off the items), and whether they are true or false."""
+    """Return values of an expression, and whether they are true or false.
+
+    NaN where the value is undefined, and off the items.
+    """
     expression, table = parse(text), items.table
     for name in expression.columns:
         if name not in table.columns:

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 def repaint(
     data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Permute features among the options of each scene: ``x'[m, o] = x[m, s_m(o)]`` for each named feature x.
+    """Permute features among the options of each scene.
 
-    ``s_m`` is a uniformly random permutation of the available options of scene m, one for all named features and
-    independent of every other scene's, so that each scene keeps as much of each as it had. An option that is failing
-    takes part like any other.
+    ``x'[m, o] = x[m, s_m(o)]`` for each named feature x. ``s_m`` is a uniformly random permutation of the available
+    options of scene m, one for all named features, and independent between scenes. So each scene keeps its number of
+    each value. A failing option takes part like any other.
 
     Raises
     ------
     InputError
-        No options, no scene with two that are available, a feature with one value a scene, an unknown or reserved
-        name, a wrong seed.
+        No options, no scene with two available options, a feature with one value a scene, an unknown or reserved name,
+        an invalid seed.
     """
     items = items_of("repaint", data, options=True)
     names = _features("repaint", features, items.table)
@@ -59,16 +59,16 @@ def repaint(
 def decorrelate(
     data: Any, features: str | Iterable[str], *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Permute each named feature over all items: ``x'[i] = x[s(i)]``, s a uniformly random permutation.
+    """Permute each named feature over all items.
 
-    Items are the available options of all scenes, each counting once whatever its scene's weight; every feature has a
-    permutation of its own. The marginals stay exactly, association goes. A feature over ``scene`` alone is permuted
-    over the scenes that have an available option.
+    ``x'[i] = x[s(i)]``, with s a uniformly random permutation. Items are the available options of all scenes, each
+    counting once whatever its scene's weight. Every feature has its own permutation. The marginals are kept exactly;
+    the association is lost. A feature over ``scene`` alone is permuted over the scenes that have an available option.
 
     Raises
     ------
     InputError
-        An unknown or reserved name, a wrong seed.
+        An unknown or reserved name, an invalid seed.
     """
     items = items_of("decorrelate", data)
     names = _features("decorrelate", features, items.table)
@@ -86,18 +86,18 @@ def intervene(
 ) -> "xr.Dataset":
     """Set a feature, ``do(feature := value)``, on the items where ``where`` is true.
 
-    Other features stay.
+    Other features are unchanged.
 
     Parameters
     ----------
     data
         Table.
     feature : str
-        A feature; a new one may be made where ``where`` is None. Afterwards it is over every dim of the table, and bool
-        where all it holds is true or false (0 and 1 count as such in a feature that was bool).
+        A feature. A new feature is allowed where ``where`` is None. Afterwards the feature is over every dim of the
+        table, and bool where all its values are true or false (0 and 1 count as such in a feature that was bool).
     value, where
         A number or bool, an array (scene,) or of the table's shape, a DataArray over its dims, an expression over its
-        features, or a callable Dataset -> DataArray; ``where`` is boolean. The value is judged only where it is used.
+        features, or a callable Dataset -> DataArray; ``where`` is boolean. The value is checked only where it is used.
     chosen_by, why : str, optional
         Who chose the shift, and why.
 
@@ -144,12 +144,12 @@ def fade(
     """Weaken features by a share, ``0 < by <= 1``.
 
     Each true cell of a boolean feature (one that holds only 0/1 or true/false) becomes false with probability ``by``,
-    independently of every other; a number x becomes ``(1 - by) * x``. A feature over ``scene`` alone fades by scene.
+    independently of other cells. A number x becomes ``(1 - by) * x``. A feature over ``scene`` alone fades by scene.
 
     Raises
     ------
     InputError
-        ``by`` out of range, an unknown or reserved name, a text or infinite feature, a wrong seed.
+        ``by`` out of range, an unknown or reserved name, a text or infinite feature, an invalid seed.
     """
     items = items_of("fade", data)
     names = _features("fade", features, items.table)
@@ -188,7 +188,10 @@ def _refuse_text(place: str, name: str, items: Items) -> None:
 
 
 def _cells(items: Items, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a copy of a column, (scene,) or on the grid, and which of its cells take part."""
+    """Return a copy of a column, and which of its cells take part.
+
+    Both are (scene,), or on the grid.
+    """
     if items.data[name].dims == ("scene",):
         return items.data[name].to_numpy().copy(), items.takes_part.reshape(items.table.n_scenes, -1).any(1)
     return whole_grid(items, name).copy(), items.takes_part

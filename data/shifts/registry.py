@@ -48,7 +48,7 @@ class NamedShift:
         return "seed" in self.arguments
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """Raise InputError for an argument that the shift does not take, and for one that it needs."""
+        """Refuse an argument that the shift does not take, and a missing argument."""
         for key in arguments:
             if key not in self.arguments:
                 raise InputError(f"{self.name} takes no {key!r}; {suggestion(key, self.arguments)}")

@@ -27,15 +27,16 @@ MOST_RESAMPLED = 10_000_000
 
 
 def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str | None = None) -> "xr.Dataset":
-    """Multiply scene weights: ``scene_weight'[m] = c * scene_weight[m] * weight[m]``, of mean 1.
+    """Multiply scene weights by given factors.
 
-    ``weight`` is an array (scene,), an expression or a callable Dataset -> DataArray; over options, the mean over the
-    scene's available ones counts. A scene without any has weight 0; without ``scene_weight`` all others have 1.
+    ``scene_weight'[m] = c * scene_weight[m] * weight[m]``, with mean 1. ``weight`` is an array (scene,), an expression
+    or a callable Dataset -> DataArray. Over options, the mean over the scene's available options counts. A scene
+    without available options has weight 0; without ``scene_weight`` all other scenes have weight 1.
 
     Raises
     ------
     InputError
-        A weight that is not finite or is negative, none that is positive, and what `intervene` refuses in a value.
+        A weight that is not finite or is negative, no positive weight, or a value that `intervene` refuses.
     """
     items = items_of("reweight", data)
     part = items.takes_part.reshape(items.table.n_scenes, -1)
@@ -62,16 +63,16 @@ def reweight(data: Any, weight: Any, *, chosen_by: str | None = None, why: str |
 def resample(
     data: Any, n: int | None = None, *, seed: int = 0, chosen_by: str | None = None, why: str | None = None
 ) -> "xr.Dataset":
-    """Draw n scenes (by default as many as there are) with replacement: ``P(m) = w[m] / sum w``, w = ``scene_weight``.
+    """Draw n scenes with replacement, by their weights.
 
-    ``scene_weight`` has then done its work and goes. Scenes are numbered from 0; the coordinate ``resampled_from``
-    (scene,) holds the name of the scene that each was before the first resampling of a chain. A scene without available
-    options is never drawn.
+    ``P(m) = w[m] / sum w``, with w = ``scene_weight``; by default n is the number of scenes. The result has no
+    ``scene_weight``. Scenes are numbered from 0; the coordinate ``resampled_from`` (scene,) holds the name of each
+    scene before the first resampling of a chain. A scene without available options is never drawn.
 
     Raises
     ------
     InputError
-        n that is no positive whole number, a wrong seed, weights that are negative or nowhere positive.
+        n that is no positive whole number, an invalid seed, weights that are negative or nowhere positive.
     """
     items = items_of("resample", data)
     n = items.table.n_scenes if n is None else whole(n, "resample: n", 1)
@@ -102,16 +103,17 @@ def add_options(
     data
         Table over (scene, option).
     options : mapping or sequence of mappings
-        Feature -> value, for each option. A feature without a value is missing there (booleans then become 0, 1 and NaN, whole
-        numbers float); ``is_failing`` is false unless given, and the weight is the scene's. Columns over ``scene`` alone
-        hold for every option; one held by option is missing in those added, even where a scene's options agree on it.
+        Feature -> value, for each option. A feature without a value is missing in that option (booleans then become 0,
+        1 and NaN, whole numbers float). ``is_failing`` is false unless given, and the weight is the scene's. Columns
+        over ``scene`` alone hold for every option. A column over options is missing in the options added, even where a
+        scene's options agree on it.
     chosen_by, why : str, optional
         Who chose the shift, and why.
 
     Raises
     ------
     InputError
-        No options in the table or to add, an unknown or reserved name, a value that is not of its column's kind.
+        No options in the table or to add, an unknown or reserved name, a value that does not fit its column.
     """
     items = items_of("add_options", data, options=True)
     scenes, width = items.takes_part.shape
@@ -150,7 +152,7 @@ def add_options(
 
 
 def _check_value(place: str, name: Any, value: Any, items: Items) -> None:
-    """Refuse what cannot be a cell of this column in an added option."""
+    """Refuse a value that cannot be a cell of its column in an added option."""
     check_feature(place, name, items.table)
     if "option" not in items.data[name].dims:
         raise InputError(f"{place}: {name!r} has one value a scene, for all of its options; leave it out")
@@ -161,7 +163,10 @@ def _check_value(place: str, name: Any, value: Any, items: Items) -> None:
 
 
 def _like(old: np.ndarray, cells: list[Any]) -> np.ndarray:
-    """Make an array of cells, of the type of the old ones where that loses nothing."""
+    """Return an array of cells, with the type of the old cells if possible.
+
+    Another type where the old type would lose something.
+    """
     if old.dtype.kind not in "biuf":
         return np.array(cells, object if old.dtype == object else None)
     new = np.array(cells, float)
@@ -171,7 +176,10 @@ def _like(old: np.ndarray, cells: list[Any]) -> np.ndarray:
 
 
 def _scene_weights(shift: str, table: Table) -> np.ndarray:
-    """Weights (scene,) of any scale, 0 where no option is available."""
+    """Return the weights of scenes, of any scale: (scene,).
+
+    0 where no option is available.
+    """
     with InputError.at(shift):
         weights = table.scene_weights()
     return (np.diff(table.starts) > 0).astype(float) if weights is None else weights

@@ -1,1 +1,1 @@
-"""Worlds."""
+"""Environments: gridworlds, episodes, the lunar lander and MiniGrid rooms."""

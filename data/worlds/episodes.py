@@ -1,8 +1,9 @@
-"""Episodes: a scene, an option that is taken, the scene that it leads to, and so on until an option ends it.
+"""Episodes: chains of scenes, each reached by the option taken before.
 
-A table of scenes may say what follows: ``next`` (scene, option), the place of the scene that an option leads to, -1 where it
-ends the episode; ``first`` (scene,), whether an episode starts there; and its attr ``most``, after how many steps an episode
-that nothing has ended is over. A table without them is of episodes of one step, one a scene.
+A table of scenes may hold transitions: ``next`` (scene, option), the position of the scene that an option leads to, -1
+where the option ends the episode; ``first`` (scene,), whether an episode starts there; and the attr ``most``, the
+largest number of steps of an episode. In a table without them every episode has one step, and every scene is an
+episode.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class EpisodeSteps:
 
 
 def one_step(option: np.ndarray) -> EpisodeSteps:
-    """Return options taken, one a scene, as steps."""
+    """Return options taken, one a scene, as episodes of one step."""
     scene = np.arange(len(option))
     return EpisodeSteps(scene, scene, np.asarray(option))
 
@@ -56,13 +57,17 @@ def picked(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def simulated(
     chance: np.ndarray, scenes: xr.Dataset, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw how each episode ends.
-
-    Three arrays (draw, episode): the last scene, the option taken there, and whether that ended the episode.
+    """Draw the end of each episode.
 
     Parameters
     ----------
     chance : ndarray (draw, scene, option)
+        Probabilities of the options.
+
+    Returns
+    -------
+    three ndarrays (draw, episode)
+        The last scene, the option taken there, and whether that option ended the episode.
     """
     first = starting_scenes(scenes)
     draw = np.arange(len(chance))[:, None]
@@ -86,11 +91,13 @@ def simulated(
 def chance_reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
     """Return the probability that a target option ends an episode: (draw, episode).
 
-    ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends it, else V_t-1(next(s, o)))``, for as many steps as an episode may have.
+    ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends the episode, else V_t-1(next(s, o)))``, for as many
+    steps as an episode may have.
 
     Parameters
     ----------
     chance : ndarray (draw, scene, option)
+        Probabilities of the options.
     target : ndarray (scene, option) of bool
     """
     if not goes_on(scenes):

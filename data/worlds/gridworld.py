@@ -25,25 +25,26 @@ def gridworld(
     slip: float = 0.0,
     stay: bool = False,
 ) -> "tuple[xr.Dataset, dict[str, np.ndarray]]":
-    """Make the states and transitions of a gridworld: ``rh.MDP(*rh.gridworld(grid, {"G": "gold"}), discount=0.95)``.
+    """Return the states and transitions of a gridworld, for `MDP`.
 
-    The actions are ``up``, ``down``, ``left``, ``right``; a move off the grid or into a wall stays where it is.
+    ``rh.MDP(*rh.gridworld(grid, {"G": "gold"}), discount=0.95)``. The actions are ``up``, ``down``, ``left``,
+    ``right``; a move off the grid or into a wall stays in its cell.
 
     Parameters
     ----------
     grid : sequence of str, or dict of arrays (row, column)
-        Rows of characters, one a cell, ``.`` or a space for one without features; or the features themselves.
+        Rows of characters, one a cell, ``.`` or a space for a cell without features; or the features themselves.
     features : dict, optional
         character -> name of the feature that its cells have: true there, false elsewhere. A character may name several
         features as ``"pit, deep"``.
     ends : str, or array (row, column) of bool
         Characters of the cells in which the episode ends, or the cells.
     walls : str, or array (row, column) of bool
-        Characters of the cells that are none, or the cells.
+        Characters of the cells that are walls, or the cells.
     slip : float
-        Probability of moving in one of the other three directions, each as likely.
+        Probability of moving in one of the other three directions, each equally likely.
     stay : bool
-        Whether to stay is a fifth action, ``stay``, which never slips.
+        Whether there is a fifth action, ``stay``, which never slips.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def gridworld(
     Raises
     ------
     InputError
-        Rows of different lengths, a character that is not explained, no cell, a slip that is no probability.
+        Rows of different lengths, a character without a meaning, no cell, a slip that is no probability.
     """
     import xarray as xr
 
@@ -96,7 +97,7 @@ def gridworld(
 def _cells(
     grid: Any, features: Mapping[str, str] | None, ends: Any, walls: Any
 ) -> tuple[dict[str, np.ndarray], tuple[int, int], np.ndarray | None]:
-    """Features by cell, the shape, and the characters where there are some."""
+    """Return features by cell, the shape, and the characters (or None)."""
     if isinstance(grid, Mapping):
         if features is not None:
             raise InputError(

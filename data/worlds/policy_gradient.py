@@ -1,4 +1,7 @@
-"""Gradient ascent by Adam (Kingma and Ba 2015), for the small networks of trained agents."""
+"""Gradient ascent by Adam, for the small networks of trained agents.
+
+Kingma and Ba (2015).
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -32,7 +35,7 @@ class Adam:
         self.first, self.second = ([np.zeros_like(w) for w in weights] for _ in range(2))
 
     def climb(self, gradients: Sequence[np.ndarray]) -> None:
-        """Make one step along gradients, an array for each of the weights."""
+        """Make one step along gradients, one array for each array of weights."""
         self.step += 1
         for w, g, m, v in zip(self.weights, gradients, self.first, self.second, strict=True):
             m += 0.1 * (g - m)

@@ -14,7 +14,7 @@ class NotTrustedError(RuntimeError):
     ----------
     problems : tuple of str
     tree : xarray.DataTree or None
-        What `fit` sampled, to look at; None elsewhere.
+        The tree that `fit` sampled, to look at; None elsewhere.
     """
 
     def __init__(self, problems: str | Iterable[str], tree: Any = None) -> None:
@@ -65,7 +65,7 @@ class Sampler:
 
 
 def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float) -> Sampler:
-    """Judge draws (chain, draw) of variables, by what names them in messages."""
+    """Return diagnostics of draws (chain, draw), by the variables' names in messages."""
     from arviz_stats.base import array_stats
 
     problems = []

@@ -23,7 +23,7 @@ class SoftmaxTerm(LikelihoodTerm):
     Attributes
     ----------
     x : ndarray (unit, [option,] feature + 1)
-        Last feature: c. What does not change the choice is subtracted. Equal units are merged.
+        Last feature: c. Parts that do not change the choice are subtracted. Equal units are merged.
     spread : ndarray (feature + 1, feature + 1)
         ``s(w)^2 = (w, 1)' spread (w, 1)``; for raw rewards 0 but for a 1 as the last entry.
     """

@@ -1,4 +1,4 @@
-"""MDPs: states with features, what each action leads to, and a discount."""
+"""MDPs: states with features, transitions, and a discount."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class MDP:
     """A Markov decision process without a reward; hypotheses supply the rewards.
 
-    The reward of a state is collected on each step spent in it: ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a)
-    V(s')``. Where an action's probabilities add up to 0, the episode ends with it, and ``Q(s, a) = r(s)``. A state in
-    which every action ends the episode is terminal: nothing is chosen there. Where one action ends the episode and
-    others do not, ending the episode is one of the choices.
+    The reward of a state is collected on each step spent in it:
+    ``Q(s, a) = r(s) + discount * sum_s' P(s' | s, a) V(s')``. Where an action's probabilities add up to 0, the episode
+    ends with it, and ``Q(s, a) = r(s)``. A state in which every action ends the episode is terminal: nothing is chosen
+    there. Where one action ends the episode and others do not, ending the episode is one of the choices.
 
     Parameters
     ----------

@@ -103,7 +103,7 @@ def action_values(mdp: MDP, rewards: np.ndarray, v: np.ndarray) -> np.ndarray:
 def scales(mdp: MDP, rewards: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return ``s``, the unit of a rationality in an MDP, of each reward: (reward,).
 
-    ``s`` is the population standard deviation over the states. A reward that is equal in every state has none. Where
+    ``s`` is the population standard deviation over the states. For a reward that is equal in every state it is 0. Where
     episodes end, such a reward still makes returns differ, and its ``s`` is its absolute value. Where no episode ends,
     its ``s`` is 0, and the choices are at chance.
 

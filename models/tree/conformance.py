@@ -28,7 +28,7 @@ def conforms(
     random_seed: int = 0,
     replications: int = 2000,
 ) -> None:
-    """Check what every kind of feedback promises, on given data and hypotheses.
+    """Check the promises of every kind of feedback, on given data and hypotheses.
 
     - Likelihood and replication are of one model, and the likelihood adds up to 1: for data that `replicate` draws
       under one hypothesis and nuisance, ``E[p(y_i | h', theta') / p(y_i | h, theta)] = 1``, unit by unit, to 5.5

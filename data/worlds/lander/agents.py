@@ -1,9 +1,10 @@
-"""Agents that learn from rewards which site to land on: small networks on crops of the frame.
+"""Agents that learn from rewards on which site to land.
 
-An agent scores every site by one network, ``tanh(x W + b) u`` on the crop about it, and lands on the site with the highest
-score. It learns by REINFORCE (Williams 1992) in training scenes, from real outcomes. Nothing in it is told a rule.
-Agents differ by their seed: by initial weights, by the scenes they meet, and by a lens, a gain on pixels above the
-ground and one on pixels below it, lognormal, so that one sees flags better and another paint.
+An agent scores every site by one small network, ``tanh(x W + b) u`` on the crop of the frame around the site, and lands
+on the site with the highest score. It learns by REINFORCE (Williams 1992) in training scenes, from real outcomes. The
+agent is told no rule. Agents differ by their seed: by initial weights, by training scenes, and by a lens. The lens is
+two lognormal gains, one on pixels above the ground and one on pixels below it, so that one agent sees flags better and
+another paint.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,12 @@ class Lander:
     spread: np.ndarray
 
     def scores(self, crops: np.ndarray) -> np.ndarray:
-        """Score sites: (scene, site), of crops (scene, site, row, column, color)."""
+        """Return the scores of sites: (scene, site).
+
+        Parameters
+        ----------
+        crops : ndarray (scene, site, row, column, color)
+        """
         return np.tanh(self._seen(crops) @ self.inner + self.bias) @ self.outer
 
     def choose(self, crops: np.ndarray) -> np.ndarray:
@@ -61,15 +67,15 @@ class Lander:
 
 
 def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """Return an agent's observation of each site: a crop of the frame, averaged over blocks.
+    """Return an agent's observation of each site: (site, row, column, color).
 
-    Shape (site, row, column, color), 0 to 1.
+    A crop of the frame, averaged over blocks, 0 to 1.
 
     Parameters
     ----------
     frame : ndarray (400, 600, 3) of uint8
     middle, floor : ndarray (site,)
-        Where the sites are, in units of the world.
+        Positions of the sites, in units of the world.
     """
     from reward_hypotheses.data.worlds.lander.terrain import pixel
 
@@ -83,7 +89,9 @@ def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.nda
 
 
 def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lander, np.ndarray]:
-    """Train an agent: gradient of ``E[(reward - baseline) log p(site)]``, batch by batch, by Adam.
+    """Train an agent by REINFORCE, batch by batch, with Adam.
+
+    The gradient is that of ``E[(reward - baseline) log p(site)]``.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""A controller that flies the lunar lander to a chosen site, and the outcome of the flight.
+"""A controller that flies the lunar lander to a site, and the outcome.
 
-Both engines are used at once, so the world must be continuous. The controller is told where the site's middle is and how
-high its floor lies; it knows nothing of paint, flags or craters.
+Both engines are used at once, so the world must be continuous. The controller is told where the site's middle is and
+how high its floor lies; it knows nothing of paint, flags or craters.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Flight:
     Attributes
     ----------
     site : int
-        On which candidate site the lander came to rest, from left to right; -1 on none of them or not at all.
+        Candidate site on which the lander came to rest, from left to right; -1 for none, or no rest.
     hull : bool
-        Whether its hull touched the ground.
+        Whether the hull touched the ground.
     steps : int
-        How long it flew, in steps of 1/50 s.
+        Length of the flight, in steps of 1/50 s.
     """
 
     site: int
@@ -44,9 +44,13 @@ class Flight:
 
 
 def floors(ground: np.ndarray) -> np.ndarray:
-    """Return candidate sites of a surface (vertex, 2), left to right.
+    """Return candidate sites of a surface, left to right: (site, 3).
 
-    Shape (site, 3) of middle, height and half the width.
+    Columns: middle, height and half the width.
+
+    Parameters
+    ----------
+    ground : ndarray (vertex, 2)
     """
     from reward_hypotheses.data.worlds.lander.terrain import level
 
@@ -66,15 +70,15 @@ def fly(
         Continuous; it is reset.
     scene : Scene
     site : int
-        Which candidate site, from left to right.
+        Candidate site, from left to right.
     frames : list of ndarray, optional
         Takes a frame every so many steps.
 
     Returns
     -------
     Flight
-        It depends on the scene and the site alone. Exhaust is not simulated unless it is drawn; it touches nothing but the
-        ground.
+        The outcome depends on the scene and the site alone. Exhaust is not simulated unless it is drawn; exhaust
+        touches nothing but the ground.
 
     Raises
     ------
@@ -116,12 +120,14 @@ def _fly(world: "LandingWorld", scene: "Scene", site: int, frames: list[np.ndarr
 
 
 def steer(aside: float, height: float, floor: float, o: list[float]) -> tuple[float, float]:
-    """Return the actions of main and side engines: proportional and derivative control of position and angle.
+    """Return the actions of the main and side engines.
+
+    Proportional and derivative control of position and angle.
 
     Parameters
     ----------
     aside, height : float
-        How far right of the site's middle the lander is, and how high its feet are, in units of the world.
+        Distance right of the site's middle, and height of the feet, in units of the world.
     floor : float
         Height of the site.
     o : list of float
@@ -146,7 +152,7 @@ def steer(aside: float, height: float, floor: float, o: list[float]) -> tuple[fl
 
 
 def _resting_on(world: "LandingWorld", sites: np.ndarray) -> int:
-    """Return the site on which both feet are; -1 on none."""
+    """Return the site on which both feet stand; -1 for none."""
     feet = [float(leg.position.x) for leg in world.legs]
     on = [k for k, (x, _, half) in enumerate(sites) if all(abs(foot - x) < half + 0.2 for foot in feet)]
     return on[0] if on else -1
@@ -155,7 +161,7 @@ def _resting_on(world: "LandingWorld", sites: np.ndarray) -> int:
 def is_catastrophe(flight: Flight, craters: np.ndarray) -> bool:
     """Return whether a flight is worse than failing completely.
 
-    It ends in a crater, off every site, or with its hull on the ground.
+    The flight ends in a crater, off every site, or with its hull on the ground.
 
     Parameters
     ----------

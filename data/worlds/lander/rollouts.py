@@ -1,8 +1,8 @@
 """A bank of flights in files, and the processes that fly them.
 
-A flight depends on its scene and its site alone, so its outcome is kept under ``(kind, seed, number, site)`` and
-shared by every agent that would land there. Batches are written whole: aside, flushed to disk, renamed. Whoever is killed
-loses the batch at hand, and asking for the same flights again leaves the same files.
+A flight depends on its scene and its site alone, so its outcome is kept under ``(kind, seed, number, site)`` and shared
+by every agent that would land there. Batches are written completely: aside, flushed to disk, renamed. A killed process
+loses its current batch only, and asking for the lost flights again leaves identical files.
 """
 
 import base64
@@ -34,7 +34,7 @@ LOOKS = 25
 
 
 class Pilots:
-    """Processes that fly, one a core; they end with this one, however it ends."""
+    """Processes that fly, one for each core; they end with this process."""
 
     def __init__(self, many: int | None = None) -> None:
         self.many = many or len(
@@ -65,7 +65,10 @@ class Pilots:
         return [flight for flight in flights if flight is not None]
 
     def look(self, kind: str, seed: int, n: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Survey scenes by degrees, and cut out what an agent sees: columns (scene, site), crops (scene, site, ...)."""
+        """Survey scenes, and return the columns and an agent's observations.
+
+        Columns (scene, site) by degrees, and crops (scene, site, row, column, color).
+        """
         parts: list[tuple[int, dict[str, np.ndarray]]] = []
         chunks = [list(range(lo, min(lo + LOOKS, n))) for lo in range(0, n, LOOKS)]
         for lo in range(0, len(chunks), self.many):
@@ -137,17 +140,19 @@ def serve() -> None:
 
 
 class Bank:
-    """Flights that have been flown: a folder of batches, each a file named after its content.
+    """Flights that have been flown, in a folder of batches.
+
+    Each batch is a file named by its content.
 
     Parameters
     ----------
     folder : Path
-        It is made when the first batch is written.
+        The first batch creates it.
 
     Raises
     ------
     InputError
-        A file there that is no batch.
+        A file in the folder that is no batch.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -163,11 +168,11 @@ class Bank:
         return self._flights[key]
 
     def items(self) -> Iterable[tuple[Key, Flight]]:
-        """Every flight, by its key, in order."""
+        """Return every flight with its key, in order."""
         return sorted(self._flights.items())
 
     def fly(self, keys: Iterable[Key], pilots: Pilots, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Fly those that are not in the bank yet, batch by batch, in the order given."""
+        """Fly the flights that are not in the bank yet, batch by batch."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
         for lo in range(0, len(wanted), FLIGHTS_A_BATCH):
             progress(f"flying, {lo} of {len(wanted)}")
@@ -180,7 +185,7 @@ class Bank:
             self._flights |= flown
 
     def checked(self, many: int, rng: np.random.Generator, pilots: Pilots) -> int:
-        """Fly some flights of the bank again: how many ended otherwise."""
+        """Repeat some flights of the bank, and return how many ended differently."""
         keys = [key for key, _ in self.items()]
         some = [keys[int(k)] for k in rng.permutation(len(keys))[:many]]
         return sum(flight != self._flights[key] for key, flight in zip(some, pilots.fly(some), strict=True))

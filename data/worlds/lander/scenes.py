@@ -1,18 +1,19 @@
 """The essay's world: landing sites where red paint and flags coincide in training.
 
-A scene has four candidate sites on the lunar lander's own ground, flat or a crater, painted red or not, between flags or
-not. Seven kinds of scene are mixed:
+A scene has four candidate sites on the lunar lander's own ground, flat or a crater, painted red or not, between flags
+or not. There are seven kinds of scene:
 
 - ``together``: the pad is flat, red and between flags; the other sites are bare. Training.
 - ``apart``: the pad is only flagged, and a crater as far away as the pad, or farther, is red. The essay's deployment.
 - ``decoy``: the pad is only flagged, and another flat site is red.
 - ``independent``: every site is red, flagged and a crater with probability 1/2 each, independently.
 - ``faded``: the pad is between flags and its paint has faded; another site is red, with one flag left of two.
-- ``varied``: paint is absent, faded or full, there are no flags, one or two, and a site is a crater with probability 1/2,
-  all independently of one another.
-- ``flat``: the same without craters.
+- ``varied``: paint is absent, faded or full, there are no flags, one or two, and a site is a crater with probability
+  1/2, all independently of one another.
+- ``flat``: as ``varied``, without craters.
 
-Bare sites, the red one of ``faded``, and those of ``decoy`` that are neither, are craters with probability 1/2.
+Bare sites, the red site of ``faded``, and the sites of ``decoy`` that are neither red nor flagged, are craters with
+probability 1/2.
 """
 
 import json
@@ -188,14 +189,14 @@ def landing_frame(sites: "xr.Dataset", scene: int = 0) -> np.ndarray:
 
 
 def frame_of(seed: int, number: int, shares: Mapping[str, float]) -> np.ndarray:
-    """Draw scene number ``number`` of a seed and a mix: (400, 600, 3) of uint8."""
+    """Draw one scene of a seed and a mix: (400, 600, 3) of uint8."""
     world = _world()
     world.reset(options={"scene": scene_of(seed, number, shares)})
     return world.render()
 
 
 def surveyed(world: "LandingWorld", scene: "Scene") -> dict[str, np.ndarray]:
-    """Survey a scene; every one has four sites to land on."""
+    """Survey a scene; every scene has four sites to land on."""
     world.reset(options={"scene": scene})
     survey = world.survey()
     if len(survey["depth"]) != SITES:
@@ -204,11 +205,11 @@ def surveyed(world: "LandingWorld", scene: "Scene") -> dict[str, np.ndarray]:
 
 
 def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
-    """Make up scene number ``number`` of a seed and a mix.
+    """Return scene number ``number`` of a seed and a mix.
 
     Sites lie 5 apart (each moved by up to 0.3), 3 to 3.4 wide and up to 0.03 rad off level, at 0.2 to 0.3 of the
-    world's height. The ground 0.4 beyond the ends of a crater is 0.55 to 0.65 above them, beyond those of a flat site 0.05
-    to 0.12 above or below.
+    world's height. The ground 0.4 beyond the ends of a crater is 0.55 to 0.65 above them, beyond those of a flat site
+    0.05 to 0.12 above or below.
     """
     from reward_hypotheses.data.worlds.lander.terrain import WORLD_HEIGHT, WORLD_WIDTH, Scene
 

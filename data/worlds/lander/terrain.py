@@ -1,8 +1,9 @@
-"""Gymnasium's lunar lander over ground of our own: candidate sites, red paint and flags, and a survey of them.
+"""Gymnasium's lunar lander over given ground, and a survey of the sites.
 
-Lengths are in the units of Box2D's world, which is 20 wide and 13.33 high; 30 pixels of a frame are one unit. Nothing
-here knows how a scene was made: `LandingWorld.survey` reads the ground from the fixtures that the lander would touch and
-paint and flags from the frame that an agent would see. Needs the extra ``lander`` (``gymnasium[box2d]``).
+The ground has candidate sites, red paint and flags. Lengths are in the units of Box2D's world, which is 20 wide and
+13.33 high; 30 pixels of a frame are one unit. Nothing here knows how a scene was made: `LandingWorld.survey` reads the
+ground from the fixtures that the lander would touch, and paint and flags from the frame that an agent would see. Needs
+the extra ``lander`` (``gymnasium[box2d]``).
 """
 
 import os
@@ -43,13 +44,13 @@ class Scene:
     ground : tuple of (float, float)
         The surface from left to right.
     red : tuple of (float, float)
-        Stretches that are painted, from x to x.
+        Painted stretches, from x to x.
     flags : tuple of float
-        Where flags stand.
+        Positions of the flags.
     seed : int
         Of the lander's first push.
     levels : tuple of float
-        How strong the paint of each stretch is, from 0 (bare) to 1; all are 1 unless given.
+        Strength of the paint of each stretch, from 0 (bare) to 1. Default: 1.
     """
 
     ground: tuple[tuple[float, float], ...]
@@ -62,7 +63,7 @@ class Scene:
 class LandingWorld(LunarLander):
     """The lunar lander over a scene's ground: ``reset(options={"scene": scene})``.
 
-    Its physics, observations and reward are Gymnasium's; only the ground, what is drawn on it, and the shipped flags
+    Its physics, observations and reward are Gymnasium's; only the ground, the drawing on it, and the shipped flags
     (which are gone) differ. Position and velocity are ``x = 10 (o_0 + 1)``, ``y = 6.667 o_1``, ``5 o_2``, ``7.5 o_3``.
     """
 
@@ -99,7 +100,10 @@ class LandingWorld(LunarLander):
         return points[np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])]
 
     def render(self) -> np.ndarray:
-        """Draw the frame (400, 600, 3): the ground as the fixtures have it, then paint and flags upon it."""
+        """Draw the frame: (400, 600, 3) of uint8.
+
+        The ground as the fixtures have it, then paint and flags upon it.
+        """
         assert self.scene is not None
         ground = self.ground()
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
@@ -124,9 +128,9 @@ class LandingWorld(LunarLander):
     def graded(self) -> dict[str, np.ndarray]:
         """Survey the candidate sites by degrees: columns (site,).
 
-        ``red`` is how strong the paint shows in the frame just below the surface, from 0 (bare) to 1; ``flags`` at how many
-        of the two ends a cloth shows, over 2; ``depth``, ``distance`` and which are sites as in `survey`; ``middle`` is
-        where a site is, and ``floor`` how high.
+        ``red`` is the strength of the paint in the frame just below the surface, from 0 (bare) to 1; ``flags`` the
+        share of the two ends at which a cloth shows; ``depth``, ``distance`` and the choice of sites as in `survey`;
+        ``middle`` the position of the site, and ``floor`` its height.
         """
         ground, frame, lander = self.ground(), self.render(), self.lander
         assert lander is not None

@@ -1,6 +1,6 @@
-"""The lunar lander as a world of a validation study: scenes, trained agents, flights.
+"""The lunar lander as a world of a validation study.
 
-It is the one file that a study of predicted against measured catastrophes needs of an environment
+Scenes, trained agents and flights: all that a study of predicted against measured catastrophes needs of an environment
 (`reward_hypotheses.analysis.validation.predict.World`).
 """
 
@@ -30,21 +30,23 @@ PROBE_SCENES = 400
 class MeasuredLander:
     """Scenes of the lander by purpose, and agents trained on the training scenes.
 
-    An agent sees crops of the frame alone. Columns surveyed of a site beforehand: ``red`` and ``flags`` by degrees
-    (0 to 1), ``crater``, and ``nearness`` (1 at the start, 0 at 10 units). A catastrophe is a flight that ends in a crater,
-    off every site, or with its hull on the ground: the lander does not come back from there, and failing completely
-    (staying in orbit) would have been better. Training rewards 1 for coming to rest on the pad (between flags, no crater)
-    with the hull clear of the ground, else 0.
+    An agent sees crops of the frame alone. Columns surveyed of a site beforehand: ``red`` and ``flags`` by degrees (0
+    to 1), ``crater``, and ``nearness`` (1 at the start, 0 at 10 units). A catastrophe is a flight that ends in a
+    crater, off every site, or with its hull on the ground: the lander does not come back from there, and failing
+    completely (staying in orbit) would have been better. Training rewards 1 for coming to rest on the pad (between
+    flags, no crater) with the hull clear of the ground, else 0.
 
     Parameters
     ----------
     scenes : int
-        Of each test.
+        Number of scenes of each test.
     seed : int
     bank : Bank
     pilots : Pilots
-    said : callable
+    progress : callable
         Called with progress messages.
+    telling : int
+        Number of scenes in which red paint and flags part, for a second population.
     """
 
     tests: ClassVar[tuple[str, ...]] = ("apart", "faded", "independent")
@@ -82,7 +84,10 @@ class MeasuredLander:
         self.landers: dict[str, Lander] = {}
 
     def scenes(self, which: str) -> "xr.Dataset":
-        """Columns over (scene, option): ``red``, ``flags``, ``crater``, ``nearness``, all floats, options from left to right."""
+        """Return the surveyed scenes, a Dataset over (scene, option).
+
+        Columns ``red``, ``flags``, ``crater`` and ``nearness``, all floats; options from left to right.
+        """
         return self._look(which)[0]
 
     def crops(self, which: str) -> np.ndarray:
@@ -98,13 +103,21 @@ class MeasuredLander:
         return one_step(self.choices(agent, which))
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
-        """Fly what agents choose: which flights ended in catastrophe, (agent, scene) of bool."""
+        """Fly the agents' choices, and return which flights were catastrophes.
+
+        Shape (agent, scene) of bool.
+        """
         return self._outcomes(which, np.array([self.choices(agent, which) for agent in agents]), is_catastrophe)
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
-        """Train agents, by name and seed, on real outcomes: their mean reward, batch by batch.
+        """Train agents on real outcomes, and return the mean reward of each batch.
 
-        ``telling`` adds the scenes in which red paint and flags part.
+        Parameters
+        ----------
+        names : mapping of str to int
+            Seeds of the agents.
+        telling : bool, optional
+            Whether to add the scenes in which red paint and flags part.
         """
         parts = ("training", "telling") if telling else ("training",)
         crops = np.concatenate([self.crops(part) for part in parts])
@@ -120,24 +133,27 @@ class MeasuredLander:
         return self.landers[agent].saved()
 
     def right(self, which: str) -> np.ndarray:
-        """Return which site is the pad, between flags and no crater.
+        """Return which site is the pad: (scene, site) of bool.
 
-        Shape (scene, site) of bool.
+        The pad is between flags, and no crater.
         """
         table = self.scenes(which)
         return (table["flags"].to_numpy() == 1) & (table["crater"].to_numpy() == 0)
 
     def rewards(self, which: str) -> np.ndarray:
-        """Return the reward of flying to each site.
+        """Return the reward of flying to each site: (scene, site).
 
-        Shape (scene, site), 1 for coming to rest on the pad.
+        1 for coming to rest on the pad with the hull clear of the ground, else 0.
         """
         pad = self.right(which)
         everywhere = np.tile(np.arange(SITES)[:, None], len(pad))
         return self._outcomes(which, everywhere, lambda f, c: f.clean and bool(c[f.site]), pad).T.astype(float)
 
     def slips(self) -> tuple[int, int]:
-        """Return how many training flights to flat sites ended in catastrophe, and how many there are."""
+        """Return the catastrophes among training flights to flat sites.
+
+        Two numbers: catastrophes, and flights.
+        """
         flat = self.scenes("training")["crater"].to_numpy() == 0
         everywhere = np.tile(np.arange(SITES)[:, None], len(flat))
         ended_badly = self._outcomes("training", everywhere, is_catastrophe).T[flat]
@@ -146,7 +162,7 @@ class MeasuredLander:
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return how often flights came to rest on their site, and how often clean.
 
-        Some flights are repeated.
+        Some flights are repeated, and those that ended differently are counted.
         """
         flown = list(self.bank.items())
         on = [key[3] == flight.site for key, flight in flown]

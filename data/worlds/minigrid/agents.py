@@ -1,10 +1,10 @@
-"""Agents that learn from rewards to walk to the goal of a room: small networks on their observations.
+"""Agents that learn from rewards to walk to the goal of a room.
 
-An agent scores every move by one network, ``tanh(x W + c_direction) u`` on what lies ahead of it, with a compass; it moves with
-probability softmax of the scores. It learns by REINFORCE (Williams 1992), an episode at a time, from the reward at its end.
-Nothing in it is told a rule. Agents differ by their seed: by initial weights, by the episodes they live through, and by a lens:
-lognormal gains, one on the goal and its inverse on walls and compass, and one on lava, so that one sees the goal better and
-another where it is.
+An agent scores every move by one small network, ``tanh(x W + c_direction) u`` on the view ahead, with a compass; it
+moves with probability softmax of the scores. It learns by REINFORCE (Williams 1992), an episode at a time, from the
+reward at the episode's end. The agent is told no rule. Agents differ by their seed: by initial weights, by training
+episodes, and by a lens. The lens is lognormal gains, one on the goal and its inverse on walls and compass, and one on
+lava, so that one agent sees the goal itself better and another the goal's position.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,13 @@ class Walker:
     spread: np.ndarray
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
-        """Return the probability of each move, (..., move), for observations (..., move, block)."""
+        """Return the probability of each move: (..., move).
+
+        Parameters
+        ----------
+        seen : ndarray (..., move, block)
+            Observations.
+        """
         return softmax(np.tanh(self.looked(seen) @ self.inner + self.turned * self.compass) @ self.outer)
 
     def looked(self, seen: np.ndarray) -> np.ndarray:
@@ -61,21 +67,22 @@ class Walker:
 def train_walker(
     seen: np.ndarray, to: np.ndarray, ended: np.ndarray, rewarded: np.ndarray, seed: int
 ) -> tuple[Walker, np.ndarray]:
-    """Train an agent: gradient of ``E[(return - baseline) sum_steps log p(move)]``, batch by batch, by Adam.
+    """Train an agent by REINFORCE, batch by batch, with Adam.
 
-    An episode starts in any cell of any room in which it has not ended, and is over after `MOST` moves.
+    The gradient is that of ``E[(return - baseline) sum_steps log p(move)]``. An episode starts in any cell of any room
+    in which the episode has not ended, and is over after `MOVES_AN_EPISODE` moves.
 
     Parameters
     ----------
     seen : ndarray (room, cell, move, block)
     to, ended, rewarded : ndarray (room, cell, move)
-        Where a move leads, whether it ends the episode, and whether it is rewarded, by 1.
+        The cell that a move leads to, whether the move ends the episode, and whether it is rewarded, by 1.
     seed : int
 
     Returns
     -------
     (Walker, ndarray (batch,))
-        The agent, and the share of episodes of each batch that were rewarded.
+        The agent, and the share of rewarded episodes of each batch.
     """
     rng = substream(seed, "walker")
     blocks = seen.shape[-1]

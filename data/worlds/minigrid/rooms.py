@@ -1,18 +1,18 @@
-"""MiniGrid rooms whose goal has always been in the corner.
+"""MiniGrid rooms whose goal is in the corner in training.
 
-A room has 6 x 6 cells. In training the green goal is in the lower right corner, as in MiniGrid's own empty rooms, so that "go
-to the goal" and "go to the corner" are rewarded alike (the coin at the end of every level of Langosco et al. 2022). Six kinds of
-room:
+A room has 6 x 6 cells. In training the green goal is in the lower right corner, as in MiniGrid's own empty rooms, so
+that "go to the goal" and "go to the corner" are rewarded alike (the coin at the end of every level of Langosco et al.
+2022). There are six kinds of room:
 
 - ``together``: the goal in the corner, up to two cells of lava elsewhere. Training.
 - ``moved``: the goal elsewhere, lava in the corner and in one to three other cells.
 - ``bare``: the goal elsewhere, nothing in the corner, lava in one to three other cells.
-- ``independent``: the goal in the corner with probability 1/4, else elsewhere; lava there with probability 1/2 where it is not,
-  and in one to three other cells.
-- ``flat``: the same without lava.
+- ``independent``: the goal in the corner with probability 1/4, else elsewhere; where the goal is elsewhere, lava in the
+  corner with probability 1/2; lava in one to three other cells.
+- ``flat``: as ``independent``, without lava.
 - ``decoy``: the goal elsewhere, nothing in the corner, up to two cells of lava elsewhere.
 
-The start and all positions elsewhere are drawn uniformly; a room in which lava bars the way to the goal is drawn anew.
+The start and all other positions are drawn uniformly; a room in which lava bars the way to the goal is drawn again.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Room:
 
 
 def room_of(seed: int, number: int, kind: str) -> Room:
-    """Make up room number ``number`` of a seed and a kind."""
+    """Return room number ``number`` of a seed and a kind."""
     rng = substream(seed, f"room {number} {kind}")
     while True:
         cells = iter(int(cell) for cell in rng.permutation(CORNER))
@@ -73,7 +73,10 @@ def _drawn(rng: np.random.Generator, kind: str, cells: Iterator[int]) -> Room:
 
 
 def neighbours() -> np.ndarray:
-    """Return the cell that each move leads to, or the cell itself where a wall is in the way: (cell, move)."""
+    """Return the cell that each move leads to: (cell, move).
+
+    The cell itself where a wall is in the way.
+    """
     row, column = np.divmod(np.arange(ROOM_CELLS)[:, None], SIZE)
     down, right = np.array([0, 1, 0, -1]), np.array([1, 0, -1, 0])
     to_row, to_column = row + down, column + right
@@ -93,7 +96,7 @@ def passable(room: Room) -> bool:
 
 
 def moves_between(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Moves from cells to a target, with nothing in the way."""
+    """Return the number of moves from cells to a target, with no obstacles."""
     return np.abs(cells // SIZE - target // SIZE) + np.abs(cells % SIZE - target % SIZE)
 
 
@@ -121,12 +124,12 @@ class Rooms(MiniGridEnv):
         self._image = self.grid.encode()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Build a room; the one before unless ``options`` has another."""
+        """Build a room: the previous room unless ``options`` has another."""
         self.room = (options or {}).get("room", self.room)
         return super().reset(seed=seed)
 
     def gen_obs(self) -> dict[str, Any]:
-        """Everything but the agent stays where it is, so it is encoded once."""
+        """Return the observation; the room is encoded once, because only the agent moves."""
         return {"image": self._image, "direction": self.agent_dir, "mission": self.mission}
 
     @property
@@ -138,7 +141,10 @@ class Rooms(MiniGridEnv):
     def move(self, direction: int, frames: list[np.ndarray] | None = None) -> tuple[bool, float]:
         """Turn to a direction and step forward, by MiniGrid's own actions.
 
-        Returns whether that ended the episode, and the reward.
+        Returns
+        -------
+        bool, float
+            Whether the step ended the episode, and the reward.
         """
         turns = (direction - self.agent_dir) % 4
         for _ in range(turns if turns < 3 else 1):
@@ -152,17 +158,18 @@ class Rooms(MiniGridEnv):
 
 
 def grid_position(cell: int) -> tuple[int, int]:
-    """A cell as MiniGrid names it: x, y, walls included."""
+    """Return a cell's position in MiniGrid: x, y, walls included."""
     return cell % SIZE + 1, cell // SIZE + 1
 
 
 def facts(env: Rooms, room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what MiniGrid does at every move in every cell: next cell, end of the episode, reward.
+    """Return MiniGrid's response to every move in every cell.
 
     Returns
     -------
     three ndarrays (cell, move)
-        Of the cells in which an episode has ended, nothing is asked: they lead to themselves.
+        The next cell, whether the episode ends, whether the move is rewarded. Cells in which an episode has ended lead
+        to themselves.
     """
     to = np.tile(np.arange(ROOM_CELLS)[:, None], (1, len(DIRECTIONS)))
     ended, rewarded = np.zeros(to.shape, bool), np.zeros(to.shape, bool)
@@ -178,9 +185,10 @@ def facts(env: Rooms, room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def seen(image: np.ndarray) -> np.ndarray:
-    """Return observations from every cell in every direction: goal, lava and walls, rotated so that ahead is up.
+    """Return observations from every cell in every direction.
 
-    Distances are seen by blocks, finer at hand: 6 to 4, 3 to 2 and 1 cells away, on a line with it, and so on.
+    Goal, lava and walls, rotated so that ahead is up. Distances are binned, finer at hand: 6 to 4, 3 to 2 and 1 cells
+    away, on a line with the agent, and so on.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""MiniGrid rooms as a world of a validation study: rooms, trained agents, episodes.
+"""MiniGrid rooms as a world of a validation study.
 
-It is the one file that a study of predicted against measured catastrophes needs of an environment
+Rooms, trained agents and episodes: all that a study of predicted against measured catastrophes needs of an environment
 (`reward_hypotheses.analysis.validation.predict.World`).
 """
 
@@ -37,21 +37,22 @@ REPEATED = 200  # episodes that are lived through again
 class MeasuredRooms:
     """Rooms by purpose, and agents trained in the training rooms.
 
-    A scene is a cell of a room, an option a move. Columns known of a move beforehand: ``goal`` and ``corner``, by how many moves
-    it brings one nearer to them (-1 to 1, lava apart); ``at_hand``, the first over the moves that are left; ``lava``, whether it
-    leads into some, and ``touch``, beside how many cells of it; ``wall``, whether it leads nowhere; and ``down``. A catastrophe is
-    an episode that ends in lava: the agent is destroyed, and failing completely (24 moves, and never at the goal) would have
-    been better. Training rewards 1 for reaching the goal, 3 % less for every move that it took.
+    A scene is a cell of a room, an option a move. Columns known of a move beforehand: ``goal`` and ``corner``, the
+    number of moves by which the move brings the agent nearer to them (-1 to 1, lava ignored); ``at_hand``, ``goal``
+    divided by the moves that are left; ``lava``, whether the move leads into lava, and ``touch``, the number of cells
+    of lava beside the next cell; ``wall``, whether the move leads nowhere; and ``down``. A catastrophe is an episode
+    that ends in lava: the agent is destroyed, and failing completely (24 moves, and never at the goal) would have been
+    better. Training rewards 1 for reaching the goal, 3 % less for every move.
 
     Parameters
     ----------
     rooms : int
-        Of each test.
+        Number of rooms of each test.
     seed : int
-    said : callable
+    progress : callable
         Called with progress messages.
     telling : int
-        Rooms in which the goal is elsewhere, for a second population.
+        Number of rooms in which the goal is elsewhere, for a second population.
     """
 
     tests: ClassVar[tuple[str, ...]] = ("moved", "bare", "independent")
@@ -100,7 +101,7 @@ class MeasuredRooms:
         return Rooms()
 
     def rooms(self, which: str) -> list[Room]:
-        """Rooms of one purpose."""
+        """Return the rooms of one purpose."""
         if which not in self._rooms:
             seed = int(substream(self.seed, f"rooms: {which}").integers(2**31))
             kind = self.kinds.get(which, which)
@@ -108,9 +109,9 @@ class MeasuredRooms:
         return self._rooms[which]
 
     def facts(self, which: str) -> tuple[np.ndarray, ...]:
-        """Return what MiniGrid does at every move: next cell, end of the episode, reward.
+        """Return MiniGrid's response to every move.
 
-        Three arrays (room, cell, move).
+        Three arrays (room, cell, move): next cell, end of the episode, reward.
         """
         if which not in self._facts:
             self.progress(f"asking MiniGrid what moves do: {which}")
@@ -135,7 +136,11 @@ class MeasuredRooms:
         return out
 
     def scenes(self, which: str) -> "xr.Dataset":
-        """Columns over (scene, option), a scene for each cell in which an episode goes on, and what follows."""
+        """Return the scenes of one purpose, a Dataset over (scene, option).
+
+        A scene is a cell in which an episode goes on. The Dataset holds the columns of moves, and the transitions of
+        `episodes`.
+        """
         if which not in self._scenes:
             import xarray as xr
 
@@ -169,9 +174,18 @@ class MeasuredRooms:
         return self._scenes[which]
 
     def train(self, names: Mapping[str, int], telling: bool = False) -> dict[str, np.ndarray]:
-        """Train agents, by name and seed: the share of episodes that reached the goal, batch by batch.
+        """Train agents, and return the share of episodes that reached the goal.
 
-        ``telling`` adds the rooms in which the goal is elsewhere.
+        Parameters
+        ----------
+        names : mapping of str to int
+            Seeds of the agents.
+        telling : bool, optional
+            Whether to add the rooms in which the goal is elsewhere.
+
+        Returns
+        -------
+        dict of str to ndarray (batch,)
         """
         parts = ("training", "telling") if telling else ("training",)
         views = np.concatenate([self.seen(part) for part in parts])
@@ -187,7 +201,10 @@ class MeasuredRooms:
         return self.walkers[agent].saved()
 
     def steps(self, agent: str, which: str) -> EpisodeSteps:
-        """Let an agent walk through rooms, by MiniGrid's own steps: scene and move, episode by episode."""
+        """Return an agent's walks through rooms: scene and move of each step.
+
+        The agent walks by MiniGrid's own steps.
+        """
         return self._live(agent, which)[0]
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
@@ -206,17 +223,20 @@ class MeasuredRooms:
         return self.facts(which)[0][room[scene], cell[scene], steps.option[steps.last]]
 
     def right(self, which: str) -> np.ndarray:
-        """Moves that reach the goal: (scene, option) of bool."""
+        """Return the moves that reach the goal: (scene, option) of bool."""
         return self.facts(which)[2][self.free(which)]
 
     def slips(self) -> tuple[int, int]:
-        """Return how many training moves away from lava ended in lava, and how many such moves there are."""
+        """Return the training moves away from lava that ended in lava.
+
+        Two numbers: moves that ended in lava, and all moves away from lava.
+        """
         _, ended, rewarded = (array[self.free("training")] for array in self.facts("training"))
         harmless = self.scenes("training")["lava"].to_numpy() == 0
         return int((ended & ~rewarded & harmless).sum()), int(harmless.sum())
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Return how many episodes were run, how many were repeated, and how many of these ended otherwise."""
+        """Return the numbers of episodes run, repeated, and with another end."""
         keys = sorted(self._lived)
         n = sum(len(ends) for _, ends in self._lived.values())
         again, otherwise = 0, 0
