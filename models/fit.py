@@ -38,8 +38,7 @@ def fit(
 ) -> xr.DataTree:
     """Return the posterior of reward hypotheses given feedback.
 
-    Posterior weights ``w_h`` are proportional to ``pi_h prod_k p(D_k | r_h)``, with prior ``pi_h`` and feedbacks
-    ``D_k``.
+    Weights ``w_h`` are proportional to ``pi_h prod_k p(D_k | r_h)``, with prior ``pi_h`` and feedbacks ``D_k``.
 
     Parameters
     ----------
@@ -50,20 +49,15 @@ def fit(
     feedback : list of Feedback
         Each with its table.
     fail_utility : float, str, InSd or dict
-        Failure line of all hypotheses or of each, in the hypothesis's own reward units or standard deviations of its
-        rewards (`InSd`).
+        Failure line of all hypotheses or of each, in a hypothesis's reward units or standard deviations (`InSd`).
     method : {"auto", "exact", "nuts"}
-        How nuisances and continuous weights are integrated. The attribute ``methods`` says which method was taken and
-        why. Monte Carlo errors of evidence are part of every risk's error.
-
-        - "auto": nuisances exactly where there is an exact form (labels, rewards; one rationality: choices, rankings,
-          stops, proxies, demonstrations), ratings by Laplace's approximation and importance sampling, other kinds by
-          NUTS and bridge sampling; continuous weights by importance sampling, else sequential Monte Carlo.
-        - "exact": feedback without an exact form is refused.
-        - "nuts": NUTS for every nuisance, and for continuous weights of up to 1,000,000 features times items.
-    draws, chains : int
+        How nuisances and continuous weights are integrated; the attribute ``methods`` says how and why. "auto" is exact
+        where there is an exact form (labels, rewards; one rationality: choices, rankings, stops, proxies,
+        demonstrations), else takes Laplace's approximation for ratings, NUTS and bridge sampling for other kinds, and
+        importance sampling, else sequential Monte Carlo, for continuous weights. "exact" refuses feedback without an
+        exact form. "nuts" samples every nuisance, and continuous weights of up to 1,000,000 features times items.
+    draws, chains, random_seed : int
         Draws that the tree holds. NUTS runs at least 4 chains of 1,000, of which these are kept, evenly spaced.
-    random_seed : int
     log_likelihood : bool
         Whether to add the groups ``log_likelihood`` and ``log_prior``; all groups then hold at most 200 draws.
 
@@ -73,22 +67,19 @@ def fit(
         ``posterior`` and ``prior`` (chain, draw): ``weight[hypothesis]``, ``value_prior[hypothesis]``, the nuisances
         (``<feedback>_eps[hypothesis]``, ``_sigma2``, ``_rationality`` or ``<human>_rationality``, ``_cutpoint_1`` ...),
         and ``<feedback>_rationality_marginal`` over the hypotheses. The draws of ``weight`` vary with the value prior
-        alone, because nuisances are integrated out; their mean is the posterior weight. ``evidence`` (hypothesis):
-        ``log_prior``, ``log_evidence``, ``log_posterior`` (nats), ``mcse``. ``constant_data``: columns as
-        ``<feedback>_<column>`` (the attribute ``columns`` holds the column names). Also ``prior_predictive``,
-        ``posterior_predictive``, ``observed_data``, ``sample_stats``. With counts, ``constant_data`` holds
-        ``<feedback>_counts``, and an item's ``log_likelihood`` is the sum over its answers. Observed and predicted data
-        then hold the number of an item's answers that are true or choose each option, grade or action, the mean of its
-        rewards, or one of its rankings.
+        alone; their mean is the posterior weight. ``evidence`` (hypothesis): ``log_prior``, ``log_evidence``,
+        ``log_posterior`` (nats), ``mcse``. ``constant_data``: columns as ``<feedback>_<column>`` (names: the attribute
+        ``columns``). Also ``prior_predictive``, ``posterior_predictive``, ``observed_data``, ``sample_stats``. With
+        counts, ``constant_data`` holds ``<feedback>_counts``, and an item's ``log_likelihood`` is the sum over its
+        answers. Observed and predicted data then hold, for each item, counts of answers, a mean reward or one ranking.
 
     Raises
     ------
     InputError
         Every problem of hypotheses, values, tables or the failure line, one message each.
     NotTrustedError
-        Sampling failed: a divergence, R-hat above 1.01 or an effective sample size below 400 of a nuisance, or a Monte
-        Carlo error above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds the
-        draws.
+        Sampling failed: a divergence, R-hat above 1.01, an effective sample size below 400, or a Monte Carlo error
+        above 0.1 of a log Bayes factor between hypotheses of weight above 0.001. Its ``tree`` holds the draws.
 
     Warns
     -----
