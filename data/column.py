@@ -373,3 +373,13 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_digits(name: str) -> bool:
+    """Return whether a name is a whole number in plain digits."""
+    return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
+
+
+def as_integers(names: Sequence[str]) -> list[int] | list[str]:
+    """Return names as integers where all are whole numbers that fit; else as they are."""
+    return [int(n) for n in names] if all(is_digits(n) and len(n) < 19 for n in names) else list(names)

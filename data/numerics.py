@@ -80,13 +80,7 @@ def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: boo
     worthwhile : bool, optional
         Whether a part takes longer than handing it to a thread.
     """
-    workers = min(threads(), len(parts))
-    if workers < 2 or not worthwhile:
-        return [work(part) for part in parts]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, parts))
+    return list(each_in_threads(work, parts, worthwhile and len(parts) > 1))
 
 
 def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile: bool = True) -> Iterator[S]:

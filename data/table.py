@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import Column, is_number
+from reward_hypotheses.data.column import Column, as_integers, is_number
 from reward_hypotheses.data.errors import InputError, suggestion
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ def dataset_of(table: Table) -> "xr.Dataset":
         return padded(known[column.values].astype(object), "")
 
     variables: dict[str, Any] = {}
-    coords: dict[str, Any] = {} if table.scene_names is None else {table.unit: _as_integers(table.scene_names)}
+    coords: dict[str, Any] = {} if table.scene_names is None else {table.unit: as_integers(table.scene_names)}
     for name, column in table.columns.items():
         if column.written is not None:
             coords[name + WRITTEN] = texts(column.written)
@@ -347,9 +347,3 @@ def dataset_of(table: Table) -> "xr.Dataset":
     if table.option_names is not None:
         variables["option_name"] = texts(table.option_names)
     return xr.Dataset(variables, coords=coords, attrs={"source": table.source})
-
-
-def _as_integers(names: tuple[str, ...]) -> list[int] | list[str]:
-    if all(n.isdecimal() and n.isascii() and (n == "0" or n[0] != "0") and len(n) < 19 for n in names):
-        return [int(n) for n in names]
-    return list(names)

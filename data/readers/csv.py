@@ -52,7 +52,7 @@ def csv_columns(path: Path, source: str, data: bytes | None = None) -> tuple[dic
     """Read the columns of a CSV file, in its rows' order, and the line of each row."""
     data = read_bytes(path, source) if data is None else data
     text = _decode(data, source)
-    header, first_line = _header(text, source)
+    header = _header(text, source)
     plain = '"' not in text and "\n\n" not in text and "\r" not in text.replace("\r\n", "\n")
     if "\r\n\r\n" in text or text.startswith(("\n", "\r")):
         plain = False
@@ -105,7 +105,7 @@ def _decode(data: bytes, source: str) -> str:
         ) from None
 
 
-def _header(text: str, source: str) -> tuple[list[str], int]:
+def _header(text: str, source: str) -> list[str]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next((row for row in reader if row), None)
@@ -131,7 +131,7 @@ def _header(text: str, source: str) -> tuple[list[str], int]:
             raise InputError(f"{source}: line {reader.line_num}: column {cell!r} stands twice; name each column once")
     if not any(header):
         raise InputError(f"{source}: line {reader.line_num}: no column has a name")
-    return header, reader.line_num
+    return header
 
 
 def _by_csv(text: str, header: Sequence[str], source: str, plain: bool) -> tuple[dict[str, Column], np.ndarray | None]:

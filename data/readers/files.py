@@ -62,7 +62,7 @@ def read_any(path: Path, name: str, source: str | None = None) -> tuple[Table, s
     kind = path.suffix.lower()
     if kind == ".parquet":
         data = read_bytes(path, source, "a Parquet file")
-        return _parquet(data, name, source), sha256(data)
+        return from_rows(name, source, _parquet_columns(data, source)), sha256(data)
     if kind == ".nc":
         digest = sha256(read_bytes(path, source, "a NetCDF file"))
         return _dataset(path, "h5netcdf", name, source), digest
@@ -99,10 +99,6 @@ def columns_of(path: Path, source: str) -> tuple[dict[str, Column], np.ndarray |
     return csv_columns(path, source)
 
 
-def _parquet(data: bytes, name: str, source: str) -> Table:
-    return from_rows(name, source, _parquet_columns(data, source))
-
-
 def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
     try:
         import pyarrow
@@ -123,12 +119,8 @@ def _parquet_columns(data: bytes, source: str) -> dict[str, Column]:
             use_threads=False,
         )
         table.validate(full=True)
-        columns = {}
-        for column in table.column_names:
-            if column.startswith("__index_level_"):
-                continue
-            columns[column] = column_of(_cells(table[column]), column)
-        return columns
+        names = [name for name in table.column_names if not name.startswith("__index_level_")]
+        return {name: column_of(_cells(table[name]), name) for name in names}
 
 
 def _refuse_large(about: Any, source: str) -> None:

@@ -41,9 +41,6 @@ def from_rows(name: str, source: str, columns: Mapping[str, Column], rows: np.nd
         scene = named["scene"].values
         names = named["scene"].vocabulary or ()
         n_scenes = len(names)
-    else:
-        scene, n_scenes = np.arange(n), n
-    if "scene" in columns:
         key = scene.astype(np.int64)
         if has_options:
             option = named["option"].values
@@ -59,6 +56,8 @@ def from_rows(name: str, source: str, columns: Mapping[str, Column], rows: np.nd
                 what = f"scene {named['scene'].text(a)!r} stands twice"
                 right = "one row a scene, or a column 'option' that tells its rows apart"
             raise InputError(f"{source}: {where}s {int(line[a])} and {int(line[b])}: {what}; there must be {right}")
+    else:
+        scene, n_scenes = np.arange(n), n
     order_of_items = np.arange(n) if (np.diff(scene) >= 0).all() else np.argsort(scene, kind="stable")
     starts = np.searchsorted(scene[order_of_items], np.arange(n_scenes + 1))
     trivial = order_of_items[0] == 0 and (np.diff(order_of_items) == 1).all()

@@ -31,11 +31,6 @@ class NamedShift:
         """Name in a study file."""
         return self.function.__name__
 
-    @property
-    def help(self) -> str:
-        """First line of its documentation."""
-        return (self.function.__doc__ or "").partition("\n")[0]
-
     @cached_property
     def arguments(self) -> Mapping[str, inspect.Parameter]:
         """Arguments that a study file may give."""

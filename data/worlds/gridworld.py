@@ -122,7 +122,7 @@ def _cells(
     for letter, text in ({} if features is None else features).items():
         for name in (part.strip() for part in text.split(",")):
             named.setdefault(name, []).append(letter)
-    known = {*EMPTY, *(features or {}), *_letters(walls), *_letters(ends)}
+    known = {*EMPTY, *(features or {}), *(_letters(walls) or ()), *(_letters(ends) or ())}
     for i, line in enumerate(rows):
         for j, letter in enumerate(line):
             if letter not in known:
@@ -141,14 +141,15 @@ def _refuse_own(cells: Mapping[str, Any]) -> None:
             raise InputError(f"features: {name!r} is the place of a cell already; name the feature otherwise")
 
 
-def _letters(marks: Any) -> str:
-    return "".join(marks) if isinstance(marks, (str, tuple, list)) and all(isinstance(g, str) for g in marks) else ""
+def _letters(marks: Any) -> str | None:
+    """Return characters given as text or a list; None for anything else."""
+    return "".join(marks) if isinstance(marks, (str, tuple, list)) and all(isinstance(g, str) for g in marks) else None
 
 
 def _where(key: str, marks: Any, letters: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Return the cells (row, column) that characters or an array mark."""
-    if isinstance(marks, str) or (isinstance(marks, (tuple, list)) and all(isinstance(g, str) for g in marks)):
-        return np.zeros(shape, bool) if letters is None else np.isin(letters, list(_letters(marks)))
+    if (characters := _letters(marks)) is not None:
+        return np.zeros(shape, bool) if letters is None else np.isin(letters, list(characters))
     cells = np.asarray(marks)
     if cells.shape != shape or cells.dtype != bool:
         raise InputError(

@@ -7,8 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from reward_hypotheses.models.inference.special import log_gamma
-
 DRAWS, DEGREES, FEW = 16_000, 5.0, 4
 K_HAT = 0.7
 """Importance sampling is trusted up to this shape of its largest weights (Vehtari et al. 2024)."""
@@ -99,9 +97,9 @@ class Bell:
     def _log_density(self, distance: np.ndarray) -> np.ndarray:
         """Return the log density by squared distance in standard deviations."""
         d, degrees = len(self.centre), self.degrees
-        gammas = log_gamma(np.array([(degrees + d) / 2, degrees / 2]))
         return (
-            float(gammas[0] - gammas[1])
+            math.lgamma((degrees + d) / 2)
+            - math.lgamma(degrees / 2)
             - d / 2 * math.log(degrees * math.pi)
             - float(np.log(np.diag(self.root)).sum())
             - (degrees + d) / 2 * np.log1p(distance / degrees)
@@ -161,7 +159,7 @@ def laplace(
     starts: np.ndarray,
     rng: np.random.Generator,
     curvature: Callable[[np.ndarray], np.ndarray] | None = None,
-    draws: int | None = None,
+    draws: int = DRAWS,
     base: Base | None = None,
     mirrored: Callable[[np.ndarray], np.ndarray] | None = None,
     fits: int = FITS,
@@ -190,8 +188,6 @@ def laplace(
     fits : int, optional
         How often the mixture may be fitted again. In many dimensions a fit to draws is worse than the curvature.
     """
-    draws = DRAWS if draws is None else draws
-    nothing = Weighted(math.nan, math.inf, math.inf, starts[:1], np.ones(1))
     bells: list[tuple[float, Bell]] = []
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     for start in starts:
@@ -199,10 +195,10 @@ def laplace(
         if mode is not None and mirrored is not None:
             _climbed(f, mirrored(mode), curvature, bells, seen)
     if not bells:
-        return nothing
-    top = max(height for height, _ in bells)
+        return Weighted(math.nan, math.inf, math.inf, starts[:1], np.ones(1))
     heights = np.array([height for height, _ in bells])
-    shares = np.maximum(np.exp(heights - top), LEAST_SHARE) * (heights > top - NEGLIGIBLE)
+    below = heights - heights.max()
+    shares = np.maximum(np.exp(below), LEAST_SHARE) * (below > -NEGLIGIBLE)
     mixture = [replace(bell, share=float(a)) for (_, bell), a in zip(bells, shares, strict=True) if a > 0]
     return from_mixture(f, mixture, rng, draws, base, fits)
 
@@ -221,10 +217,8 @@ def from_mixture(
     """
     best, parts = _sampled(f, mixture, base, draws, rng)
     for i in range(fits):
-        good = best.k_hat <= K_HAT and (
-            base is None or i > 1 or draws * float(best.weights @ best.weights) < 1 / EFFECTIVE
-        )
-        if good:
+        many = base is None or i > 1 or draws * float(best.weights @ best.weights) < 1 / EFFECTIVE
+        if best.k_hat <= K_HAT and many:
             break
         mixture = [bell.fitted(best.points, best.weights * part) for bell, part in zip(mixture, parts, strict=True)]
         best, parts = _sampled(f, mixture, base, draws, rng)

@@ -19,11 +19,11 @@ class Nuisance(ABC):
     Attributes
     ----------
     low, high : float
-        Ends of its support.
+        Ends of its support; the positive numbers unless a subclass says otherwise.
     """
 
-    low: float
-    high: float
+    low: float = 0.0
+    high: float = np.inf
 
     @property
     @abstractmethod
@@ -67,7 +67,6 @@ class BetaBelowHalf(Nuisance):
 
     a: float
     b: float
-    low = 0.0
     high = 0.5
 
     @property
@@ -107,8 +106,6 @@ class InverseGamma(Nuisance):
 
     a: float
     b: float
-    low = 0.0
-    high = np.inf
 
     @property
     def start(self) -> float:
@@ -180,8 +177,6 @@ class LogNormal(Nuisance):
 
     mu: float
     sigma: float
-    low = 0.0
-    high = np.inf
 
     @property
     def start(self) -> float:
@@ -215,7 +210,6 @@ class BetaPrior(Nuisance):
 
     a: float
     b: float
-    low = 0.0
     high = 1.0
 
     @property

@@ -1,7 +1,7 @@
 """A density sampled by NUTS, and its integral by bridge sampling."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,66 @@ from reward_hypotheses.models.inference.trust import (
 )
 
 Function = Callable[[np.ndarray], np.ndarray]
+Variables = Mapping[str, np.ndarray]
 TUNE = 500  # draws: the space is round already
 DEPTH = 7  # doublings of a trajectory at most, for each step takes a millisecond or so
 NEAR = 0.5  # of standard deviations around the mode: where chains begin
+
+
+def sampled(
+    model: Any,
+    variables: Callable[[Variables], Variables],
+    *,
+    draws: int,
+    chains: int,
+    rng: np.random.Generator,
+    place: str = "",
+    hopeless: Callable[[Variables], bool] = lambda _: False,
+    **settings: Any,
+) -> tuple[dict[str, np.ndarray], Sampler]:
+    """Sample a compiled model by NUTS, in several attempts until the draws pass the gates.
+
+    Parameters
+    ----------
+    model
+        Compiled by nutpie.
+    variables : callable
+        Maps draws to the variables (chain, draw) that are judged, by their names in messages.
+    draws, chains : int
+        At least 4 chains of 1,000 are sampled.
+    place : str, optional
+        Start of the message where NUTS does not run.
+    hopeless : callable, optional
+        Whether no further attempt can help, given the draws.
+    settings
+        Other settings of nutpie.
+
+    Returns
+    -------
+    dict of str to ndarray (chain, draw, ...), Sampler
+        Draws of the last attempt, and their diagnostics.
+
+    Raises
+    ------
+    NotTrustedError
+        The sampler did not run.
+    """
+    import nutpie
+
+    seed, chains = int(rng.integers(2**31)), max(chains, LEAST_CHAINS)
+    settings |= {"cores": min(chains, os.cpu_count() or 1), "save_warmup": False, "progress_bar": False}
+    for accept, factor in ATTEMPTS:
+        n = max(draws, LEAST_DRAWS) * factor
+        try:
+            tree = nutpie.sample(model, draws=n, chains=chains, seed=seed, target_accept=accept, **settings)
+        except RuntimeError as error:
+            raise NotTrustedError(f"{place}NUTS did not run: {str(error).splitlines()[0]}") from error
+        posterior = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+        stats = {ours: tree["sample_stats"][theirs].to_numpy() for theirs, ours in STATS.items()}
+        sampler = judged(variables(posterior), stats, accept)
+        if not sampler.problems or hopeless(posterior):
+            break
+    return posterior, sampler
 
 
 class _OutsideError(ValueError):
@@ -53,7 +110,6 @@ def nuts(
     NotTrustedError
         The sampler did not run.
     """
-    import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
     d = len(bell.centre)
@@ -80,21 +136,17 @@ def nuts(
         ["at"],
         make_initial_point_fn=lambda seed: NEAR * np.random.default_rng(seed).standard_normal(d),
     )
-    start = int(substream(seed, f"nuts of {name}").integers(2**31))
-    chains = max(chains, LEAST_CHAINS)
-    settings: dict[str, Any] = {"cores": min(chains, os.cpu_count() or 1), "save_warmup": False}
-    settings |= {"progress_bar": False, "maxdepth": DEPTH}
-    for accept, factor in ATTEMPTS:
-        n = max(draws, LEAST_DRAWS) * factor
-        try:
-            tree = nutpie.sample(model, draws=n, tune=TUNE, chains=chains, seed=start, target_accept=accept, **settings)
-        except RuntimeError as error:
-            raise NotTrustedError(f"{name}: NUTS did not run: {str(error).splitlines()[0]}") from error
-        y = tree["posterior"]["at"].to_numpy()
-        stats = {ours: tree["sample_stats"][theirs].to_numpy() for theirs, ours in STATS.items()}
-        sampler = judged({f"coordinate {k} of the weights of {name!r}": y[..., k] for k in range(d)}, stats, accept)
-        if not sampler.problems:
-            break
+    drawn, sampler = sampled(
+        model,
+        lambda posterior: {f"coordinate {k} of the weights of {name!r}": posterior["at"][..., k] for k in range(d)},
+        draws=draws,
+        chains=chains,
+        rng=substream(seed, f"nuts of {name}"),
+        place=f"{name}: ",
+        tune=TUNE,
+        maxdepth=DEPTH,
+    )
+    y = drawn["at"]
     value, mcse = bridge(round_target, y, substream(seed, f"bridge of {name}"))
     value += float(np.log(np.diag(bell.root)).sum())
     points = at(y.reshape(-1, d))

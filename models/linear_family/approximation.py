@@ -123,7 +123,7 @@ def _curvature(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.
     The second derivatives are the Fisher information of the choices, plus those of the prior.
     """
     information = _information(space, terms, rng)
-    return lambda at: information(at) + _prior_curvature(space, at, 1e-4)
+    return lambda at: information(at) + _prior_curvature(space, at)
 
 
 def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.random.Generator) -> Any:
@@ -150,14 +150,14 @@ def _information(space: Coordinates, terms: Sequence[SoftmaxTerm], rng: np.rando
     return of
 
 
-def _prior_curvature(space: Coordinates, at: np.ndarray, step: float) -> np.ndarray:
-    d = len(at)
-    unit = step * 10 * np.eye(d)
+def _prior_curvature(space: Coordinates, at: np.ndarray) -> np.ndarray:
+    d, step = len(at), 1e-3
+    unit = step * np.eye(d)
     i, j = np.triu_indices(d)
     corners = [at + a * unit[i] + b * unit[j] for a in (1, -1) for b in (1, -1)]
     with np.errstate(all="ignore"):
         y = space.log_prior(np.vstack(corners)).reshape(4, -1)
     out = np.zeros((d, d))
-    out[i, j] = out[j, i] = -(y[0] - y[1] - y[2] + y[3]) / (4 * (step * 10) ** 2)
+    out[i, j] = out[j, i] = -(y[0] - y[1] - y[2] + y[3]) / (4 * step**2)
     values, vectors = np.linalg.eigh(out)
     return (vectors * np.maximum(values, 0.0)) @ vectors.T

@@ -11,7 +11,6 @@ import numpy as np
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.inference.laplace import Bell
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
-from reward_hypotheses.models.inference.special import log_gamma
 from reward_hypotheses.models.inference.tempering import bells_of_shell
 from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
 from reward_hypotheses.models.linear_family.term import LikelihoodTerm
@@ -122,8 +121,9 @@ def _density_on_line(prior: Nuisance, column: np.ndarray) -> np.ndarray:
     return np.asarray(prior.log_density(value) + jacobian)
 
 
-def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, step: float = 1e-4) -> np.ndarray:
+def _slope(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray) -> np.ndarray:
     """Return the derivative of a function by central differences: (point,)."""
+    step = 1e-4
     return (f(at + step) - f(at - step)) / (2 * step)
 
 
@@ -225,8 +225,7 @@ class Sphere(Coordinates):
         if not self.rest:
             return normal
         k = self.rest
-        half = float(log_gamma(np.array([k / 2]))[0])
-        return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - half
+        return normal + k * at[:, self.seen] - 0.5 * g**2 - (k / 2 - 1) * math.log(2.0) - math.lgamma(k / 2)
 
     @override
     def slopes_of_weights(
@@ -294,7 +293,7 @@ class RationalityScaledSphere(Coordinates):
         with np.errstate(divide="ignore", invalid="ignore"):
             length = 0.5 * np.log((at**2).sum(axis=1))
             density = self.prior.log_density(beta) + np.log(beta) - r * length
-        area = math.log(2.0) + 0.5 * r * math.log(math.pi) - float(log_gamma(np.array([r / 2]))[0])
+        area = math.log(2.0) + 0.5 * r * math.log(math.pi) - math.lgamma(r / 2)
         return np.where(np.isfinite(density), density - area, -np.inf)
 
     @override

@@ -1,6 +1,7 @@
 """MDPs: states with features, transitions, and a discount."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import finite, share
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp.named import Named, by_label, within
 from reward_hypotheses.models.mdp.read import _states, _trap, read
@@ -67,22 +68,13 @@ class MDP:
         known = Named("state", table.n_items, names)
         matrix, action_names = read(transitions, known, actions)
         action = Named("action", matrix.n_actions, action_names)
-        number = finite(discount)
-        if number is None or not 0 <= number <= 1:
-            raise InputError(f"discount: {shown(discount)}; give a number from 0 to 1, such as 0.95")
+        number = share(discount, "discount", "give a number from 0 to 1, such as 0.95", include_zero=True)
         if number == 1 and (trap := _trap(matrix)) is not None:
             raise InputError(
                 f"discount: 1, but a policy need never end the episode: it can stay for ever around state "
                 f"{known.name(trap)!r}, where returns have no bound; give a discount below 1, such as 0.99"
             )
-        for key, value in (
-            ("table", table),
-            ("transitions", matrix),
-            ("discount", number),
-            ("state", known),
-            ("action", action),
-        ):
-            object.__setattr__(self, key, value)
+        self.__dict__.update(table=table, transitions=matrix, discount=number, state=known, action=action)
 
     @property
     def states(self) -> "xr.Dataset":
@@ -111,10 +103,8 @@ class MDP:
 
     def with_table(self, table: Table) -> "MDP":
         """Return this MDP with another representation of its states' features."""
-        other = object.__new__(MDP)
-        for key in ("transitions", "discount", "state", "action"):
-            object.__setattr__(other, key, getattr(self, key))
-        object.__setattr__(other, "table", table)
+        other = copy(self)
+        other.__dict__["table"] = table
         return other
 
     def by_label(self, what: str, given: Any, dims: Sequence[str]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import name_of, without_zeros
+from reward_hypotheses.data.column import as_integers, is_digits, name_of, without_zeros
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 
 
@@ -40,10 +40,7 @@ class Named:
     @property
     def coordinate(self) -> list[Any]:
         """All labels, whole numbers as numbers."""
-        if self.names is None:
-            return list(range(self.n))
-        numbers = all(is_digits(n) and len(n) < 19 for n in self.names)
-        return [int(n) for n in self.names] if numbers else list(self.names)
+        return list(range(self.n)) if self.names is None else as_integers(self.names)
 
     def place(self, label: Any) -> int:
         """Return the position of a name or a number.
@@ -73,11 +70,6 @@ class Named:
         return self._places[text]
 
 
-def is_digits(name: str) -> bool:
-    """Return whether a name is a whole number in plain digits."""
-    return name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
-
-
 def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Named]) -> Any:
     """Put a DataArray into the order of given dims and of known labels.
 
@@ -102,7 +94,5 @@ def by_label(what: str, array: Any, dims: Sequence[str], known: Mapping[str, Nam
 
 def within(where: str, read: Callable[[Any], int], label: Any) -> int:
     """Read a name; an InputError starts with where the name stands."""
-    try:
+    with InputError.at(where):
         return read(label)
-    except InputError as error:
-        raise InputError([f"{where}: {p}" for p in error.problems]) from None

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.column import Column, column_of, name_of
+from reward_hypotheses.data.column import Column, column_of, is_digits, name_of
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.mdp.named import Named, by_label, is_digits, within
+from reward_hypotheses.models.mdp.named import Named, by_label, within
 from reward_hypotheses.models.mdp.transitions import Transitions
 
 NEAR = 1e-9
@@ -25,9 +25,9 @@ FORMS = (
 
 def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
     """Read states: a table with one row for each state, and their names."""
+    names = None
     if isinstance(source, Table):
         table = source
-        names = None
     else:
         if hasattr(source, "data_vars"):
             if "state" not in source.dims:
@@ -43,7 +43,6 @@ def _states(source: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
             if reserved in source:
                 raise InputError(f"{name}: column {reserved!r} has no meaning for states; name the feature otherwise")
         table = as_table(source, name)
-        names = None
     for reserved in RESERVED:
         if reserved in table.columns or table.has_options or (reserved == "scene" and table.scene_names is not None):
             raise InputError(f"{name}: a state has no {reserved!r}; give one row a state, its features as columns")

@@ -12,6 +12,7 @@ from reward_hypotheses.data.numerics import count_of
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp.mdp import MDP
+from reward_hypotheses.models.mdp.named import within
 
 COLUMNS = ("trajectory", "step", "state", "action")
 NOTHING = ("", "NA", "NaN", "nan", "None")
@@ -90,8 +91,8 @@ def trajectories_of(mdp: MDP, source: Any, count: Any = None) -> Trajectories:
         names.append(name)
         for t, (state, action) in enumerate(steps):
             at = f"{where}, step {t}"
-            s = _placed(mdp, "state", state, at)
-            a = -1 if mdp.ended[s] and _is_nothing(action) else _placed(mdp, "action", action, at)
+            s = within(at, mdp.state.place, state)
+            a = -1 if mdp.ended[s] and name_of(action) in (None, *NOTHING) else within(at, mdp.action.place, action)
             for key, value in zip(COLUMNS, (i, t, s, a), strict=True):
                 columns[key].append(value)
     if not names:
@@ -102,22 +103,15 @@ def trajectories_of(mdp: MDP, source: Any, count: Any = None) -> Trajectories:
     return made
 
 
-def _is_nothing(action: Any) -> bool:
-    return name_of(action) in (None, *NOTHING)
-
-
-def _placed(mdp: MDP, what: str, label: Any, at: str) -> int:
-    try:
-        return (mdp.state if what == "state" else mdp.action).place(label)
-    except InputError as error:
-        raise InputError([f"{at}: {p}" for p in error.problems]) from None
-
-
 NamedSteps = tuple[str, str, list[tuple[Any, Any]]]
 
 
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+
+
 def _of_lists(lists: Any) -> list[NamedSteps]:
-    if isinstance(lists, (str, bytes)) or not isinstance(lists, (Sequence, np.ndarray)):
+    if not _is_listed(lists):
         raise InputError(
             f"trajectories: {shown(lists)}; give a list of trajectories, each a list of (state, action), or a table with columns "
             + ", ".join(COLUMNS)
@@ -125,11 +119,11 @@ def _of_lists(lists: Any) -> list[NamedSteps]:
     parts = []
     for i, trajectory in enumerate(lists):
         where = f"trajectory {i}"
-        if isinstance(trajectory, (str, bytes)) or not isinstance(trajectory, (Sequence, np.ndarray)):
+        if not _is_listed(trajectory):
             raise InputError(f"{where}: {shown(trajectory)} is none; give a list of (state, action)")
         steps = []
         for t, step in enumerate(trajectory):
-            if isinstance(step, (str, bytes)) or not isinstance(step, (Sequence, np.ndarray)) or len(step) != 2:
+            if not _is_listed(step) or len(step) != 2:
                 raise InputError(f"{where}, step {t}: {shown(step)} is no step; give a pair (state, action)")
             steps.append((step[0], step[1]))
         parts.append((str(i), where, steps))
@@ -181,21 +175,15 @@ def _of_table(cells: Mapping[str, Any], source: str, count: Any = None) -> tuple
         )
     if isinstance(count, str) and count not in cells:
         raise InputError(f"{source}: no column {count!r}; {suggestion(count, cells)}")
-    weights = ("scene_weight",) if "scene_weight" in cells else ()
-    columns = {
-        c: v if isinstance(v := cells[c], Column) else column_of(v, c)
-        for c in (*COLUMNS, *([count] if isinstance(count, str) else ()), *weights)
-    }
-    if (
-        weights
-        and count != "scene_weight"
-        and len(set(map(columns["scene_weight"].text, range(len(columns["step"].values))))) > 1
-    ):
+    used = [c for c in (*COLUMNS, count, "scene_weight") if isinstance(c, str) and c in cells]
+    columns = {c: v if isinstance(v := cells[c], Column) else column_of(v, c) for c in used}
+    n = len(columns["step"].values)
+    weight = columns.get("scene_weight")
+    if weight is not None and count != "scene_weight" and len(set(map(weight.text, range(n)))) > 1:
         raise InputError(
             f"{source}: column 'scene_weight' is not the same everywhere; if it says how often each trajectory was made, write "
             'count = "scene_weight"; otherwise leave the column out, for feedback does not weigh scenes'
         )
-    n = len(columns["step"].values)
     if columns["step"].vocabulary is not None:
         raise InputError(f"{source}: column 'step' holds text; number the steps of each trajectory from 0 or 1 on")
     by_name: dict[str, list[tuple[float, Any, Any]]] = {}

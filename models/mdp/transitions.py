@@ -122,16 +122,15 @@ class Transitions:
         ndarray (policy, state)
             x.
         """
-        order, band = self.order
-        n = self.n_states
+        n, band = self.n_states, self.order[1]
         banded = band < BAND * n
+        solve = self._solve_banded if banded else self._solve_dense
         cells = n * (2 * band + 1) if banded else n * n
         group = int(np.clip(GROUP // max(cells, 1), LEAST_GROUP, MOST_GROUP))
         out = np.empty(values.shape)
         for lo in range(0, len(values), group):
             some = slice(lo, lo + group)
-            work = self._solve_banded if banded else self._solve_dense
-            out[some] = work(policies[some], discount, values[some], transposed, order, band)
+            out[some] = solve(policies[some], discount, values[some], transposed)
         return out
 
     def mixed(self, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,9 +149,7 @@ class Transitions:
         where = np.moveaxis(index, 0, 1).reshape(self.n_states, -1)
         return np.broadcast_to(where, mixture.shape), mixture
 
-    def _solve_dense(
-        self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool, _: np.ndarray, __: int
-    ) -> np.ndarray:
+    def _solve_dense(self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool) -> np.ndarray:
         index, weight = self.mixed(policies)
         n, states = self.n_states, np.arange(self.n_states)
         matrix = np.zeros((len(policies), n, n))
@@ -173,10 +170,9 @@ class Transitions:
             x[wrong] += np.linalg.solve(matrix[wrong], left[wrong][..., None])[..., 0]
         return x
 
-    def _solve_banded(
-        self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool, order: np.ndarray, band: int
-    ) -> np.ndarray:
+    def _solve_banded(self, policies: np.ndarray, discount: float, values: np.ndarray, transposed: bool) -> np.ndarray:
         index, weight = self.mixed(policies)
+        order, band = self.order
         n, some, width = self.n_states, len(policies), 2 * band + 1
         place = np.empty(n, np.int64)
         place[order] = np.arange(n)

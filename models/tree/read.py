@@ -239,27 +239,20 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
     InputError
         No feedback has a rationality.
     """
-    rational = [f for f in study_in(tree)["feedback"] if "rationality" in f]
-    if not rational:
+    feedback = next((f for f in study_in(tree)["feedback"] if "rationality" in f), None)
+    if feedback is None:
         raise InputError(NOT_READ)
-    rational_feedback = rational[0]
-    variable = f"{rational_feedback.get('human') or rational_feedback['name']}_rationality"
-    fixed = None if isinstance(rational_feedback["rationality"], list) else float(rational_feedback["rationality"])
-    scales = in_order(tree, "constant_data")[f"{rational_feedback['name']}_scale"].to_numpy()
-    n = len(scales)
-    if fixed is not None:
-        betas = np.full((1, n), fixed)
+    variable, rationality = f"{feedback.get('human') or feedback['name']}_rationality", feedback["rationality"]
+    scales = in_order(tree, "constant_data")[f"{feedback['name']}_scale"].to_numpy()
+    if isinstance(rationality, list):
+        betas = in_order(tree, "posterior")[variable].to_numpy().reshape(-1, len(scales)).T
+        by_hypothesis = [of_draws(beta, float(scale)) for beta, scale in zip(betas, scales, strict=True)]
     else:
-        betas = in_order(tree, "posterior")[variable].to_numpy().reshape(-1, n)
-    out = []
-    for h in range(n):
-        if h in posterior.families:
-            out.append(of_family(posterior.families[h], variable))
-        elif fixed is not None:
-            out.append(Rationality(betas[:, h], np.ones(1), scales[h : h + 1], False))
-        else:
-            out.append(of_draws(betas[:, h], float(scales[h])))
-    return out
+        beta = np.array([float(rationality)])
+        by_hypothesis = [Rationality(beta, np.ones(1), scale, False) for scale in scales[:, None]]
+    for h, fitted in posterior.families.items():
+        by_hypothesis[h] = of_family(fitted, variable)
+    return by_hypothesis
 
 
 def in_order(tree: xr.DataTree, group: str) -> xr.Dataset:

@@ -34,11 +34,16 @@ def variable_name(text: str, taken: Container[str]) -> str:
 
 
 def _fits(character: str) -> bool:
-    return character not in "/\\" and character >= " " and not "\x7f" <= character <= "\x9f" and not _is_half(character)
+    """Return whether a character may stand in a name.
 
-
-def _is_half(character: str) -> bool:
-    return "\ud800" <= character <= "\udfff"
+    Slashes, control characters and halves of surrogate pairs may not.
+    """
+    return (
+        character not in "/\\"
+        and character >= " "
+        and not "\x7f" <= character <= "\x9f"
+        and not "\ud800" <= character <= "\udfff"
+    )
 
 
 def storable(data: "xr.Dataset") -> "xr.Dataset":

@@ -90,8 +90,7 @@ def _versions(posterior: Posterior) -> dict[str, str]:
 
 
 def _method(posterior: Posterior) -> str:
-    kinds = list(dict.fromkeys(estimate.method for estimate in posterior.estimates))
-    return " and ".join(sorted(kinds))
+    return " and ".join(sorted({estimate.method for estimate in posterior.estimates}))
 
 
 FAMILY = {

@@ -34,7 +34,7 @@ def rationality_of(posterior: Posterior) -> list[Rationality]:
     data, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
     assert isinstance(data, Rational)
     return [
-        of_family(posterior.families[h], data.variable("rationality"), data)
+        of_family(posterior.families[h], data.variable("rationality"))
         if h in posterior.families
         else _fixed(data, evidence, h, data.scale_of(valuation, h))
         for h in range(len(posterior.weights))
@@ -73,7 +73,7 @@ def of_draws(betas: np.ndarray, scale: float) -> Rationality:
     return Rationality(betas, np.full(len(betas), 1 / len(betas)), np.full(len(betas), scale), True)
 
 
-def of_family(fitted: Fitted, variable: str, data: Rational | None = None) -> Rationality:
+def of_family(fitted: Fitted, variable: str) -> Rationality:
     """Return beta and ``s(w)`` of a family, draw by draw.
 
     Under a normal prior the length of the weights is the rationality, so beta and ``s(w)`` are 1.

@@ -5,7 +5,6 @@ Given a hypothesis, nuisances of different feedbacks are independent, so one run
 its hypothesis has, and the evidence of a class is estimated once, which every prior then reweights.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,16 +18,8 @@ from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.bridge_sampling import bridge
-from reward_hypotheses.models.inference.trust import (
-    ATTEMPTS,
-    LEAST_CHAINS,
-    LEAST_DRAWS,
-    STATS,
-    TUNE,
-    NotTrustedError,
-    Sampler,
-    judged,
-)
+from reward_hypotheses.models.inference.nuts import sampled
+from reward_hypotheses.models.inference.trust import TUNE, Sampler
 
 PRIOR_DRAWS = 1000  # a hypothesis under which the data are impossible at all of them is impossible
 CELLS = 4_000_000  # numbers that a log likelihood holds at once
@@ -104,11 +95,11 @@ def sample_evidence(
         refuse_numeric(data)
     parts = [_part(*each) for each in zip(feedback, valuations, classes, strict=True)]
     possible = {part.name: _possible(part, seed) for part in parts if part.feedback.nuisances}
-    sampled = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]
+    uncertain = [_only(part, possible[part.name]) for part in parts if possible.get(part.name, np.zeros(0)).any()]
     theta: dict[str, dict[str, np.ndarray]] = {}
     sampler = None
-    if sampled:
-        theta, sampler = _nuts(sampled, max(draws, LEAST_DRAWS), max(chains, LEAST_CHAINS), seed)
+    if uncertain:
+        theta, sampler = _nuts(uncertain, draws, chains, seed)
     return [_evidence(part, theta.get(part.name), possible.get(part.name), seed) for part in parts], sampler
 
 
@@ -170,37 +161,27 @@ def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.
 def _nuts(
     parts: Sequence[_Part], draws: int, chains: int, seed: int
 ) -> tuple[dict[str, dict[str, np.ndarray]], Sampler]:
-    import nutpie
-
-    compiled = _compiled(parts)
-    start = int(substream(seed, "nuts").integers(2**31))
-    for accept, factor in ATTEMPTS:
-        try:
-            tree = nutpie.sample(
-                compiled,
-                draws=draws * factor,
-                tune=TUNE,
-                chains=chains,
-                cores=min(chains, os.cpu_count() or 1),
-                seed=start,
-                save_warmup=False,
-                progress_bar=False,
-                target_accept=accept,
-            )
-        except RuntimeError as error:
-            raise NotTrustedError(f"NUTS did not run: {str(error).splitlines()[0]}") from error
-        theta = {
-            part.name: {key: tree["posterior"][f"{part.name}_{key}"].to_numpy() for key in part.feedback.nuisances}
+    def judged_variables(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            f"{part.name}_{key} of {name!r}": drawn[f"{part.name}_{key}"][:, :, c]
             for part in parts
+            for key in part.feedback.nuisances
+            for c, name in enumerate(part.names)
         }
-        stats = {ours: tree["sample_stats"][theirs].to_numpy() for theirs, ours in STATS.items()}
-        sampler = _judged(parts, theta, stats, accept)
-        if not sampler.problems or _beyond_floats(parts, theta):
-            break
-    return theta, sampler
+
+    drawn, sampler = sampled(
+        _compiled(parts),
+        judged_variables,
+        draws=draws,
+        chains=chains,
+        rng=substream(seed, "nuts"),
+        hopeless=partial(_beyond_floats, parts),
+        tune=TUNE,
+    )
+    return {p.name: {key: drawn[f"{p.name}_{key}"] for key in p.feedback.nuisances} for p in parts}, sampler
 
 
-def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
+def _beyond_floats(parts: Sequence[_Part], drawn: Mapping[str, np.ndarray]) -> bool:
     """Return whether a nuisance was drawn where floats lose their digits.
 
     That is near the end of its support, or far out. There is mass where no float holds it, which neither smaller steps
@@ -208,28 +189,10 @@ def _beyond_floats(parts: Sequence[_Part], theta: Mapping[str, Mapping[str, np.n
     """
     for part in parts:
         for key, prior in part.feedback.nuisances.items():
-            values = theta[part.name][key]
+            values = drawn[f"{part.name}_{key}"]
             if (np.abs(values - prior.low) < np.finfo(float).tiny).any() or not np.isfinite(values).all():
                 return True
     return False
-
-
-def _judged(
-    parts: Sequence[_Part],
-    theta: Mapping[str, Mapping[str, np.ndarray]],
-    stats: Mapping[str, np.ndarray],
-    accept: float,
-) -> Sampler:
-    return judged(
-        {
-            f"{part.name}_{key} of {name!r}": values[:, :, c]
-            for part in parts
-            for key, values in theta[part.name].items()
-            for c, name in enumerate(part.names)
-        },
-        stats,
-        accept,
-    )
 
 
 def together(samplers: Sequence[Sampler]) -> Sampler | None:

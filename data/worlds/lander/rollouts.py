@@ -69,16 +69,14 @@ class Pilots:
 
         Columns (scene, site) by degrees, and crops (scene, site, row, column, color).
         """
-        parts: list[tuple[int, dict[str, np.ndarray]]] = []
+        parts: list[dict[str, np.ndarray]] = []
         chunks = [list(range(lo, min(lo + LOOKS, n))) for lo in range(0, n, LOOKS)]
         for lo in range(0, len(chunks), self.many):
             some = chunks[lo : lo + self.many]
-            for chunk, answer in zip(some, self._ask([{"look": [kind, seed, s]} for s in some]), strict=True):
+            for answer in self._ask([{"look": [kind, seed, numbers]} for numbers in some]):
                 with np.load(io.BytesIO(base64.b64decode(answer["arrays"]))) as arrays:
-                    parts.append((chunk[0], {name: arrays[name] for name in arrays.files}))
-        columns = {
-            name: np.concatenate([part[name] for _, part in sorted(parts, key=lambda p: p[0])]) for name in parts[0][1]
-        }
+                    parts.append({name: arrays[name] for name in arrays.files})
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return columns, columns.pop("crops")
 
     def _ask(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ the extra ``lander`` (``gymnasium[box2d]``).
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ POLE, CLOTH = 50, (25, 10)  # pixels
 LEVEL_SLOPE = 0.1  # radians: the lander stands on ground less steep
 LEVEL_WIDTH = 2.0  # width that its legs need
 RIM = 0.4  # how far beyond a level stretch its rim is measured
+SiteRow = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -132,23 +134,20 @@ class LandingWorld(LunarLander):
         share of the two ends at which a cloth shows; ``depth``, ``distance`` and the choice of sites as in `survey`;
         ``middle`` the position of the site, and ``floor`` its height.
         """
-        ground, frame, lander = self.ground(), self.render(), self.lander
-        assert lander is not None
-        sites = []
-        for left, right in level(ground):
-            (x1, y1), (x2, y2) = left, right
-            green = [_cut(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1)[..., 1].mean() for x, y in _along(left, right)]
-            sites.append(
-                {
-                    "red": float(np.clip((255 - np.mean(green)) / (255 - RED[1]), 0, 1)),
-                    "flags": sum(_cloth(frame, x, y) for x, y in (left, right)) / 2,
-                    "depth": float(np.interp([x1 - RIM, x2 + RIM], *ground.T).mean() - (y1 + y2) / 2),
-                    "distance": float(abs((x1 + x2) / 2 - lander.position.x)),
-                    "middle": float((x1 + x2) / 2),
-                    "floor": float((y1 + y2) / 2),
-                }
-            )
-        return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
+
+        def site(frame: np.ndarray, left: np.ndarray, right: np.ndarray, depth: float, distance: float) -> SiteRow:
+            below = [_cut(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1) for x, y in _along(left, right)]
+            green = np.mean([pixels[..., 1].mean() for pixels in below])
+            return {
+                "red": float(np.clip((255 - green) / (255 - RED[1]), 0, 1)),
+                "flags": sum(_cloth(frame, x, y) for x, y in (left, right)) / 2,
+                "depth": depth,
+                "distance": distance,
+                "middle": float((left[0] + right[0]) / 2),
+                "floor": float((left[1] + right[1]) / 2),
+            }
+
+        return self._surveyed(site)
 
     def survey(self) -> dict[str, np.ndarray]:
         """Survey the candidate sites, from left to right: columns (site,).
@@ -158,27 +157,34 @@ class LandingWorld(LunarLander):
         the middle. It is ``red_paint`` where most of the ground just below its surface shows red in the frame, ``flags``
         where a cloth shows above both of its ends, and ``is_pad`` between flags and not a crater (depth below 0.3).
         """
-        ground, frame, lander = self.ground(), self.render(), self.lander
-        assert lander is not None
-        sites = []
-        for left, right in level(ground):
-            (x1, y1), (x2, y2) = left, right
-            rims = np.interp([x1 - RIM, x2 + RIM], *ground.T)
-            depth = float(rims.mean() - (y1 + y2) / 2)
+
+        def site(frame: np.ndarray, left: np.ndarray, right: np.ndarray, depth: float, distance: float) -> SiteRow:
             flags = all(_cloth(frame, x, y) for x, y in (left, right))
             paint = [_shows(frame, x - 0.1, x + 0.1, y - 0.35, y - 0.1, RED).mean() for x, y in _along(left, right)]
-            sites.append(
-                {
-                    "red_paint": float(np.mean(paint)) > 0.5,
-                    "flags": flags,
-                    "depth": depth,
-                    "slope": float(abs(np.arctan2(y2 - y1, x2 - x1))),
-                    "width": float(x2 - x1),
-                    "distance": float(abs((x1 + x2) / 2 - lander.position.x)),
-                    "is_pad": flags and depth < CRATER_DEPTH,
-                }
-            )
-        return {name: np.array([site[name] for site in sites]) for name in sites[0]} if sites else {}
+            across, up = right - left
+            return {
+                "red_paint": float(np.mean(paint)) > 0.5,
+                "flags": flags,
+                "depth": depth,
+                "slope": float(abs(np.arctan2(up, across))),
+                "width": float(across),
+                "distance": distance,
+                "is_pad": flags and depth < CRATER_DEPTH,
+            }
+
+        return self._surveyed(site)
+
+    def _surveyed(self, site: Callable[..., SiteRow]) -> dict[str, np.ndarray]:
+        """Return columns (site,), from the frame, the ends, the depth and the distance of each site."""
+        ground, frame, lander = self.ground(), self.render(), self.lander
+        assert lander is not None
+        rows = []
+        for left, right in level(ground):
+            (x1, y1), (x2, y2) = left, right
+            depth = float(np.interp([x1 - RIM, x2 + RIM], *ground.T).mean() - (y1 + y2) / 2)
+            distance = float(abs((x1 + x2) / 2 - lander.position.x))
+            rows.append(site(frame, left, right, depth, distance))
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
 
 def level(ground: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -122,10 +122,8 @@ class MeasuredRooms:
     def seen(self, which: str) -> np.ndarray:
         """Return an agent's observations: (room, cell, move, block)."""
         if which not in self._seen:
-            views = []
-            for room in self.rooms(which):
-                views.append(seen(self.env.reset(options={"room": room})[0]["image"]))
-            self._seen[which] = np.array(views)
+            images = [self.env.reset(options={"room": room})[0]["image"] for room in self.rooms(which)]
+            self._seen[which] = np.array([seen(image) for image in images])
         return self._seen[which]
 
     def free(self, which: str) -> np.ndarray:
