@@ -221,9 +221,7 @@ class Table:
 
         By the column ``is_failing``; None without that column.
         """
-        if "is_failing" not in self.columns:
-            return None
-        return self.booleans("is_failing")
+        return self.booleans("is_failing") if "is_failing" in self.columns else None
 
     def odd_columns(self) -> list[str]:
         """Return warnings of columns whose names look like misspelt reserved names."""
@@ -246,11 +244,8 @@ class Table:
 
         The columns are 0/1 or true/false in every table.
         """
-        columns = dict(self.columns)
-        for name in names:
-            if name in columns:
-                columns[name] = columns[name].as_booleans()
-        return replace(self, columns=columns)
+        boolean = {name: self.columns[name].as_booleans() for name in names if name in self.columns}
+        return replace(self, columns={**self.columns, **boolean})
 
     def subset(self, keep: np.ndarray) -> "Table":
         """Return the table with some items.

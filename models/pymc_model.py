@@ -121,9 +121,8 @@ def _coords(
 ) -> dict[str, Any]:
     coords: dict[str, Any] = {"hypothesis": [listed.names[h] for h in weighed]}
     for data in made:
-        coords |= {
-            dim: np.arange(n) for dim, n in zip(data.dims(data.observed.shape), data.observed.shape, strict=True)
-        }
+        shape = data.observed.shape
+        coords |= {dim: np.arange(n) for dim, n in zip(data.dims(shape), shape, strict=True)}
     if families:
         coords |= {"fixed_hypothesis": [listed.names[h] for h in fixed]}
         coords |= {weight_names(listed, h)[1]: list(listed.family(h).names) for h in families}

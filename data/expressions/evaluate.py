@@ -1,6 +1,7 @@
 """Evaluate operators of expressions, with a bound of the rounding error."""
 
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -110,10 +111,7 @@ def apply(kind: str, arguments: list[Operand]) -> Operand:
     if kind == "negative":
         return np.negative(numbers[0]), None
     if kind in ("min", "max"):
-        out = numbers[0]
-        for other in numbers[1:]:
-            out = _UFUNC[kind](out, other)
-        return out, None
+        return reduce(_UFUNC[kind], numbers), None
     if kind == "**" and np.ndim(numbers[1]) == 0 and numbers[1] == 2:
         return np.square(numbers[0]), None
     return _UFUNC[kind](*numbers), None

@@ -68,7 +68,7 @@ def gridworld(
     row, column = np.nonzero(free)
     number = np.full(shape, -1)
     number[free] = np.arange(len(row))
-    lands = {}
+    lands = {"stay": np.arange(len(row))}
     for name, (down, right) in GRID_MOVES.items():
         to_row, to_column = row + down, column + right
         inside = (to_row >= 0) & (to_row < shape[0]) & (to_column >= 0) & (to_column < shape[1])
@@ -80,7 +80,6 @@ def gridworld(
     here = np.flatnonzero(going)
     for action in [*GRID_MOVES, *(["stay"] if stay else [])]:
         moves = {move: 1 - chance if move == action else chance / 3 for move in GRID_MOVES if chance or move == action}
-        lands["stay"] = np.arange(len(row))
         if action == "stay":
             moves = {"stay": 1.0}
         pairs, _, place, _ = distinct(np.concatenate([here * len(row) + lands[move][here] for move in moves]))

@@ -21,6 +21,18 @@ def npz_of(arrays: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
+def explored(chance: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw options by their probabilities (row, option).
+
+    Returns
+    -------
+    ndarray (row,) of int, ndarray (row, option)
+        The options, and the gradients of their log probabilities by the scores of a softmax.
+    """
+    option = (rng.random((len(chance), 1)) >= np.cumsum(chance, axis=1)[:, :-1]).sum(axis=1)
+    return option, (np.arange(chance.shape[1]) == option[:, None]) - chance
+
+
 class Adam:
     """Gradient ascent, batch by batch; weights are changed in place.
 

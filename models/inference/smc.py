@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -59,13 +60,11 @@ def smc(
         Whether an extra island, which does not count, settles the powers and the lengths of steps for all islands. An
         island that settles its own from its particles is biased, in proportion to 1 / particles.
     """
-    plan: Plan | None = None
+    plan: Plan | None = [] if planned else None
+    island = partial(_island, log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
     if planned:
-        plan = []
-        _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
-    runs = [
-        _island(log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan) for _ in range(islands)
-    ]
+        island()
+    runs = [island() for _ in range(islands)]
     values = np.array([value for value, _ in runs])
     total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
@@ -85,7 +84,7 @@ def _island(
     n: int,
     given_root: np.ndarray | None,
     left: float,
-    plan: Plan | None = None,
+    plan: Plan | None,
 ) -> tuple[float, np.ndarray]:
     """Return the log evidence of one island, and its particles.
 

@@ -46,15 +46,6 @@ class Trajectories:
     def __len__(self) -> int:
         return len(self.names)
 
-    def lists(self) -> list[list[tuple[int, int]]]:
-        """Return one list of (state, action) a trajectory."""
-        out: list[list[tuple[int, int]]] = [[] for _ in self.names]
-        for which, state, action in zip(
-            self.trajectory.tolist(), self.state.tolist(), self.action.tolist(), strict=True
-        ):
-            out[which].append((state, action))
-        return out
-
 
 def trajectories_of(mdp: MDP, source: Any, count: Any = None) -> Trajectories:
     """Read trajectories from lists of (state, action) or from a table.

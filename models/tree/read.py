@@ -27,7 +27,33 @@ from reward_hypotheses.models.weights.agent_rationality import of_draws, of_fami
 
 
 @dataclass(frozen=True, eq=False)
-class Stored(Prior):
+class _Known(Prior):
+    """A prior whose weights a tree holds.
+
+    Attributes
+    ----------
+    weights, logs : ndarray (hypothesis,)
+        ``pi_h`` and ``log pi_h``.
+    """
+
+    weights: np.ndarray
+    logs: np.ndarray
+
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    @override
+    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.logs
+
+    @override
+    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
+        return self.weights
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(_Known):
     """A prior as a tree holds it.
 
     Attributes
@@ -38,26 +64,11 @@ class Stored(Prior):
         The priors whose mean this prior is.
     of_judges : tuple of Prior
         One prior for each judge.
-    mean, log_mean : ndarray (hypothesis,)
     """
 
     share: np.ndarray
     opinions: tuple[Prior, ...]
     of_judges: tuple[Prior, ...]
-    mean: np.ndarray
-    log_mean: np.ndarray
-
-    @override
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.log_mean
-
-    @override
-    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.log_mean
-
-    @override
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.mean
 
     @override
     def parts(self) -> tuple[tuple[float, Prior], ...]:
@@ -69,9 +80,7 @@ class Stored(Prior):
 
 
 @dataclass(frozen=True, eq=False)
-class _Opinion(Prior):
-    weights: np.ndarray
-    logs: np.ndarray
+class _Opinion(_Known):
     strength: float | None = None
     label: str | None = None
     drawn: WeightedDraws | None = None
@@ -79,15 +88,6 @@ class _Opinion(Prior):
     @property
     def varies(self) -> bool:
         return self.strength is not None or self.drawn is not None
-
-    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.logs
-
-    def log_prior(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.logs
-
-    def weights_of(self, hypotheses: Hypotheses) -> np.ndarray:
-        return self.weights
 
     def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws | None:
         return self.drawn
@@ -166,7 +166,7 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
     judges = opinions
     if "judge" in evidence.coords:
         judges = _opinions(value, "judge", [str(name) for name in evidence["judge"].to_numpy()])
-    prior = Stored(value["opinion_share"], opinions, judges, value["prior"], value["log_prior"])
+    prior = Stored(value["prior"], value["log_prior"], value["opinion_share"], opinions, judges)
     posterior = Posterior(
         hypotheses=_fitted(tree, listed, value),
         prior=prior,

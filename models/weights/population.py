@@ -93,13 +93,12 @@ def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
     mean = mass @ posterior_mean
     square = mass @ (posterior_mean * (alpha + counts + 1) / (total_alpha + agents + 1))
     drawn = rng.choice(len(mass), n, p=mass)
-    gammas = rng.standard_gamma(alpha + counts[drawn])
     ends = math.lgamma(total_alpha) - math.lgamma(total_alpha + agents)
     return Shares(
         mean,
         np.sqrt(np.maximum(square - mean**2, 0.0)),
         np.zeros(hypotheses),
-        gammas / gammas.sum(axis=1, keepdims=True),
+        _dirichlet(alpha + counts[drawn], rng),
         "exact",
         scale + peak + math.log(total) + ends,
     )
@@ -114,8 +113,7 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
     agents, hypotheses = log_likelihood.shape
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     each = -(-n // CHAINS)
-    gammas = rng.standard_gamma(np.broadcast_to(alpha, (CHAINS, hypotheses)))
-    share = gammas / gammas.sum(axis=1, keepdims=True)
+    share = _dirichlet(np.broadcast_to(alpha, (CHAINS, hypotheses)), rng)
     draws, means = np.empty((2, CHAINS, each, hypotheses))
     squares = np.empty((CHAINS, each, hypotheses))
     total_alpha = float(alpha.sum()) + agents
@@ -124,8 +122,7 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
         taken = (rng.random((CHAINS, agents, 1)) * below[..., -1:] >= below).sum(axis=-1)
         taken = np.minimum(taken, hypotheses - 1)
         counts = np.stack([(taken == h).sum(axis=1) for h in range(hypotheses)], axis=-1)
-        gammas = rng.standard_gamma(alpha + counts)
-        share = gammas / gammas.sum(axis=1, keepdims=True)
+        share = _dirichlet(alpha + counts, rng)
         if step >= WARM:
             draws[:, step - WARM] = share
             means[:, step - WARM] = (alpha + counts) / total_alpha
@@ -141,6 +138,12 @@ def gibbs(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
         "gibbs",
         math.nan,
     )
+
+
+def _dirichlet(alpha: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw shares, once for each row of parameters: (row, hypothesis)."""
+    gammas = rng.standard_gamma(alpha)
+    return gammas / gammas.sum(axis=1, keepdims=True)
 
 
 def agent_weights(log_likelihood: np.ndarray, draws: np.ndarray) -> np.ndarray:

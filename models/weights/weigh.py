@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.numerics import numbered
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -318,9 +319,6 @@ def _posterior(
 ) -> Posterior:
     """Return the posterior of a prior and evidence."""
     log_prior = prior.log_prior(hypotheses)
-    together: dict[tuple[int, ...], int] = {}
-    by_hypothesis = zip(*(e.classes.tolist() for e in evidence), strict=True)
-    classes_of_all = np.array([together.setdefault(key, len(together)) for key in by_hypothesis])
     log_evidence = np.array([e.log_evidence for e in evidence]).sum(axis=0)
     if np.isnan(log_evidence).any():
         bad = [repr(n) for n, v in zip(hypotheses.names, log_evidence, strict=True) if np.isnan(v)]
@@ -333,7 +331,7 @@ def _posterior(
         prior=prior,
         log_prior=log_prior,
         log_evidence=log_evidence,
-        classes=classes_of_all,
+        classes=numbered(zip(*(e.classes.tolist() for e in evidence), strict=True)),
         weights=posterior_weights(prior.weights_of(hypotheses), log_prior, log_evidence),
         feedback=tuple(feedback),
         valuations=tuple(valuations),

@@ -13,7 +13,16 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, RATE, TRAINING_BATCHES, Adam, npz_of
+from reward_hypotheses.data.worlds.policy_gradient import (
+    BATCH,
+    HIDDEN,
+    LENS,
+    RATE,
+    TRAINING_BATCHES,
+    Adam,
+    explored,
+    npz_of,
+)
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
@@ -43,18 +52,15 @@ class Lander:
     centre: np.ndarray
     spread: np.ndarray
 
-    def scores(self, crops: np.ndarray) -> np.ndarray:
-        """Return the scores of sites: (scene, site).
+    def choose(self, crops: np.ndarray) -> np.ndarray:
+        """Return the site that the agent lands on: (scene,) of int.
 
         Parameters
         ----------
         crops : ndarray (scene, site, row, column, color)
         """
-        return np.tanh(self._seen(crops) @ self.inner + self.bias) @ self.outer
-
-    def choose(self, crops: np.ndarray) -> np.ndarray:
-        """Return the site that the agent lands on: (scene,) of int."""
-        return self.scores(crops).argmax(axis=-1)
+        scores = np.tanh(self._seen(crops) @ self.inner + self.bias) @ self.outer
+        return scores.argmax(axis=-1)
 
     def _seen(self, crops: np.ndarray) -> np.ndarray:
         gain = np.where(np.arange(SHAPE[0]) < ROWS_ABOVE, *self.lens)[:, None, None]
@@ -121,12 +127,10 @@ def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lan
         which = rng.integers(n, size=BATCH)
         x = seen[which]
         hidden = np.tanh(x @ inner + bias)
-        score = hidden @ outer
-        chance = softmax(score)
-        tried = (rng.random((BATCH, 1)) >= np.cumsum(chance, axis=1)[:, :-1]).sum(axis=1)
+        tried, apart = explored(softmax(hidden @ outer), rng)
         got = rewards[which, tried]
         history[batch] = got.mean()
-        slope = ((np.arange(sites) == tried[:, None]) - chance) * (got - got.mean())[:, None] / BATCH
+        slope = apart * (got - got.mean())[:, None] / BATCH
         back = slope[..., None] * outer * (1 - hidden**2)
         flat = back.reshape(-1, HIDDEN)
         gradients = [x.reshape(-1, pixels).T @ flat, flat.sum(axis=0), np.einsum("bsh,bs->h", hidden, slope)]

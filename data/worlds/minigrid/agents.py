@@ -14,7 +14,16 @@ import numpy as np
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.minigrid.rooms import MOVES_AN_EPISODE, ROOM_CELLS
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, RATE, TRAINING_BATCHES, Adam, npz_of
+from reward_hypotheses.data.worlds.policy_gradient import (
+    BATCH,
+    HIDDEN,
+    LENS,
+    RATE,
+    TRAINING_BATCHES,
+    Adam,
+    explored,
+    npz_of,
+)
 
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
 LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by
@@ -107,9 +116,8 @@ def train_walker(
         for t in range(1, MOVES_AN_EPISODE + 1):
             x = looked[room[going], cell[going]]
             hidden = np.tanh(x @ inner + turned * compass)
-            chance = softmax(hidden @ outer)
-            move = (rng.random((len(going), 1)) >= np.cumsum(chance, axis=1)[:, :-1]).sum(axis=1)
-            lived.append((going, x, hidden, (np.arange(chance.shape[1]) == move[:, None]) - chance))
+            move, apart = explored(softmax(hidden @ outer), rng)
+            lived.append((going, x, hidden, apart))
             here = room[going], cell[going], move
             got[going[rewarded[here]]] = DISCOUNT**t
             cell[going], going = to[here], going[~ended[here]]
