@@ -131,14 +131,12 @@ class Column:
 
 
 def name_of(value: Any) -> str | None:
-    """Name a scene, option, rater, grade, trajectory, state or action as text.
+    """Return the name of a scene, option, rater, grade, state or action as text.
 
-    Returns None where the name is missing.
-
-    Text is taken as it stands, without the blanks around it. A whole number is its digits, also where it is held as a
-    float; any other float is the shortest decimal that denotes it. A Boolean is ``true`` or ``false``. Missing are None,
-    NaN, NaT and pandas's NA. Nothing but floats is ever held as a float, so ``1.1`` and ``1.10``, ``007`` and ``7``, and
-    whole numbers beyond 2^53 stay apart.
+    None where the name is missing: None, NaN, NaT and pandas's NA. Text is unchanged, without outer blanks. A whole
+    number is its digits, also where it is held as a float. Any other float is the shortest decimal that denotes the
+    float. A Boolean is ``true`` or ``false``. Only floats are ever held as floats, so ``1.1`` and ``1.10``, ``007`` and
+    ``7``, and whole numbers beyond 2^53 are different names.
     """
     if isinstance(value, str):
         return str(value).strip()

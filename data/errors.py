@@ -33,7 +33,7 @@ class InputError(ValueError):
     @classmethod
     @contextmanager
     def at(cls, place: str) -> Iterator[None]:
-        """Put a place before each problem that is raised inside."""
+        """Put a place before each problem of an InputError that is raised inside."""
         try:
             yield
         except InputError as error:

@@ -234,7 +234,7 @@ class Ledger:
 
     @contextmanager
     def _opened(self, verb: str, flags: int) -> Iterator[int]:
-        """Open the file under its lock, and give its handle.
+        """Open the file under its lock, and yield its handle.
 
         Raises FileNotFoundError where a reader finds no file.
         """

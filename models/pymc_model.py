@@ -35,8 +35,8 @@ def pymc_model(
     hypotheses, prior, feedback, fail_utility
         As for `fit`. Hypotheses to which the prior gives weight 0 are left out: a Dirichlet with a zero does not start.
     nuisances : dict of str to callable, optional
-        Nuisances to model otherwise: ``{"labels_eps": make}``, where ``make()`` is called inside the model, declares what
-        it likes, and returns a tensor (hypothesis,), or (hypothesis, item) where the nuisance differs by item.
+        Nuisances with another model: ``{"labels_eps": make}``. ``make()`` is called inside the model, may declare
+        variables, and returns a tensor (hypothesis,), or (hypothesis, item) where the nuisance differs by item.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def pymc_model(
     Raises
     ------
     InputError
-        What `fit` refuses; an uncertain judge who gives weight 0 to a hypothesis that another gives some; nuisances that
-        no feedback has.
+        A problem that `fit` reports; an uncertain judge who gives weight 0 to a hypothesis to which another judge gives
+        weight; nuisances that no feedback has.
     """
     import pymc as pm
     import pytensor.tensor as pt

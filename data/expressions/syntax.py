@@ -142,7 +142,7 @@ class Expression:
         return True
 
     def evaluate(self, column: Callable[[str], np.ndarray]) -> np.ndarray | float:
-        """Evaluate item by item.
+        """Return the values, item by item.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class Expression:
     def bounded(
         self, column: Callable[[str], np.ndarray], bound: Callable[[str], Bound]
     ) -> tuple[np.ndarray | float, np.ndarray | float]:
-        """Evaluate item by item, with a bound of the rounding error beside each value.
+        """Return the values, item by item, with bounds of their rounding errors.
 
         Parameters
         ----------

@@ -58,7 +58,7 @@ class Pilots:
         self._threads.shutdown()
 
     def fly(self, keys: Sequence[Key]) -> list[Flight]:
-        """Fly, divided among the processes."""
+        """Return the flights of given keys, divided among the processes."""
         flights: list[Flight | None] = [None] * len(keys)
         for k, answer in enumerate(self._ask([{"fly": keys[k :: self.many]} for k in range(self.many)])):
             flights[k :: self.many] = [Flight(site, bool(hull), steps) for site, hull, steps in answer["flights"]]
