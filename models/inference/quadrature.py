@@ -90,8 +90,9 @@ def log_integral(f: Callable[[np.ndarray], np.ndarray], *starts: tuple[float, fl
     step = min(float(each.nodes[1] - each.nodes[0]) for each in together)
     nodes = np.linspace(*ends, min(2 * int((ends[1] - ends[0]) / (2 * step)) + 3, MOST_TOGETHER))
     density = f(nodes)
-    error = abs(_trapezoid(nodes, density) - _trapezoid(nodes[::2], density[::2]))
-    return Integral(_trapezoid(nodes, density), nodes, density, error if error > AGREE else 0.0)
+    value = _trapezoid(nodes, density)
+    error = abs(value - _trapezoid(nodes[::2], density[::2]))
+    return Integral(value, nodes, density, error if error > AGREE else 0.0)
 
 
 def _adds(other: Integral, best: Integral) -> bool:

@@ -75,9 +75,8 @@ def exact(log_likelihood: np.ndarray, alpha: np.ndarray, n: int, rng: np.random.
     for row in likelihood:
         more = ways * row[-1]
         for h in range(hypotheses - 1):
-            lower = tuple(slice(None, -1) if k == h else slice(None) for k in range(hypotheses - 1))
-            upper = tuple(slice(1, None) if k == h else slice(None) for k in range(hypotheses - 1))
-            more[upper] += ways[lower] * row[h]
+            upper = np.moveaxis(more, h, 0)[1:]  # a view: one agent more goes by h
+            upper += np.moveaxis(ways, h, 0)[:-1] * row[h]
         largest = float(more.max())
         ways, scale = more / largest, scale + math.log(largest)
     counts = np.stack(np.nonzero(ways), axis=-1)
