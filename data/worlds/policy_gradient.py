@@ -39,10 +39,10 @@ class Adam:
     Parameters
     ----------
     weights : list of ndarray
-    rate : float
+    rate : float, optional
     """
 
-    def __init__(self, weights: Sequence[np.ndarray], rate: float) -> None:
+    def __init__(self, weights: Sequence[np.ndarray], rate: float = RATE) -> None:
         self.weights, self.rate, self.step = weights, rate, 0
         self.first, self.second = ([np.zeros_like(w) for w in weights] for _ in range(2))
 

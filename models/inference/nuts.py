@@ -37,7 +37,7 @@ def sampled(
     hopeless: Callable[[Variables], bool] = lambda _: False,
     **settings: Any,
 ) -> tuple[dict[str, np.ndarray], Sampler]:
-    """Sample a compiled model by NUTS, in several attempts until the draws pass the gates.
+    """Sample a compiled model by NUTS, in attempts until the draws pass the gates.
 
     Parameters
     ----------

@@ -13,16 +13,7 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import (
-    BATCH,
-    HIDDEN,
-    LENS,
-    RATE,
-    TRAINING_BATCHES,
-    Adam,
-    explored,
-    npz_of,
-)
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
@@ -121,7 +112,7 @@ def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lan
     bias, outer = np.zeros(HIDDEN), rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)
     made = Lander(inner, bias, outer, lens, flat.mean(axis=0), np.maximum(flat.std(axis=0), LEAST_PIXEL_SPREAD))
     seen = made._seen(crops)
-    adam = Adam([inner, bias, outer], RATE)
+    adam = Adam([inner, bias, outer])
     history = np.empty(TRAINING_BATCHES)
     for batch in range(TRAINING_BATCHES):
         which = rng.integers(n, size=BATCH)

@@ -175,7 +175,13 @@ class LandingWorld(LunarLander):
         return self._surveyed(site)
 
     def _surveyed(self, site: Callable[..., SiteRow]) -> dict[str, np.ndarray]:
-        """Return columns (site,), from the frame, the ends, the depth and the distance of each site."""
+        """Return columns (site,) of the sites' rows.
+
+        Parameters
+        ----------
+        site : callable
+            Maps the frame, the site's ends, its depth and its distance to its row.
+        """
         ground, frame, lander = self.ground(), self.render(), self.lander
         assert lander is not None
         rows = []

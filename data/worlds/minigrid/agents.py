@@ -14,16 +14,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.minigrid.rooms import MOVES_AN_EPISODE, ROOM_CELLS
-from reward_hypotheses.data.worlds.policy_gradient import (
-    BATCH,
-    HIDDEN,
-    LENS,
-    RATE,
-    TRAINING_BATCHES,
-    Adam,
-    explored,
-    npz_of,
-)
+from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
 LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by
@@ -108,7 +99,7 @@ def train_walker(
     looked = made.looked(seen)
     begins = np.argwhere((to != np.arange(ROOM_CELLS)[:, None]).any(axis=2))
     turned = np.float32(made.turned)
-    adam = Adam([inner, compass, outer], RATE)
+    adam = Adam([inner, compass, outer])
     history = np.empty(TRAINING_BATCHES)
     for batch in range(TRAINING_BATCHES):
         room, cell = begins[rng.integers(len(begins), size=BATCH)].T
