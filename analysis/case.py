@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, PosteriorAgent
-from reward_hypotheses.analysis.monte_carlo import perturbations, standard_errors
+from reward_hypotheses.analysis.agents.agent_weights import Agent, Extrapolating, PosteriorAgent
+from reward_hypotheses.analysis.monte_carlo_error import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.ledger import Recorded
+from reward_hypotheses.data.ledger_of_tests import Recorded
 from reward_hypotheses.data.numerics import share
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation, empty_scenes, on_test
@@ -34,7 +34,7 @@ from reward_hypotheses.models.weights.agent_rationality import among
 if TYPE_CHECKING:
     import xarray as xr
 
-    from reward_hypotheses.analysis.sensitivity.failure_line_study import Judged
+    from reward_hypotheses.analysis.sensitivity.judged_failure_line import Judged
 
 LEAST_DRAWS = 4000
 """Least number of draws of the values for an interval."""
@@ -360,7 +360,7 @@ def _rewards_of(
 
     The rewards are those that the caller gave: for the judge's hypotheses, then for the agent's.
     """
-    from reward_hypotheses.models.hypotheses.callables import callables_of
+    from reward_hypotheses.models.hypotheses.callable_registry import callables_of
     from reward_hypotheses.models.tree.read import hypotheses_in
 
     judges = hypotheses_in(tree)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.view import View, within_scene_scale

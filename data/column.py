@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
-from reward_hypotheses.data.rounding import Bound, bound_of
+from reward_hypotheses.data.rounding_error_bounds import Bound, bound_of
 
 MOST_EXACT = 2**53
 """Whole numbers up to this size are told apart by floating point."""

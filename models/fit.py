@@ -10,9 +10,9 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.collection import named
-from reward_hypotheses.models.hypotheses.callables import remember_callables
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.feedback.feedback_names import named
+from reward_hypotheses.models.hypotheses.callable_registry import remember_callables
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.inference.trust import NotTrustedError
@@ -20,7 +20,12 @@ from reward_hypotheses.models.posterior import METHODS, Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.tree.draws import MOST_PREDICTIVE
 from reward_hypotheses.models.tree.write import tree_of
-from reward_hypotheses.models.weights.reward_spreads import different_units, in_reward_units, one_number, reward_spreads
+from reward_hypotheses.models.weights.failure_line_units import (
+    different_units,
+    in_reward_units,
+    one_number,
+    reward_spreads,
+)
 from reward_hypotheses.models.weights.weigh import check_lines, idle_warnings, weigh
 
 

@@ -1,16 +1,16 @@
 """The names of `reward_hypotheses`, each with the module that defines it: read by type checkers and by the lazy loader."""
 
-from .analysis.agents.cvar_policy import cvar_policy as cvar_policy
-from .analysis.agents.mdp_behaviour import demonstrate as demonstrate
-from .analysis.agents.mdp_behaviour import occupancy as occupancy
-from .analysis.agents.mdp_behaviour import plan as plan
-from .analysis.agents.population import agents_read as agents_read
-from .analysis.agents.population import population_risk as population_risk
+from .analysis.agents.mdp_cvar_planning import cvar_policy as cvar_policy
+from .analysis.agents.mdp_planning_api import demonstrate as demonstrate
+from .analysis.agents.mdp_planning_api import occupancy as occupancy
+from .analysis.agents.mdp_planning_api import plan as plan
+from .analysis.agents.population_risk import agents_read as agents_read
+from .analysis.agents.population_risk import population_risk as population_risk
 from .analysis.agents.predictions import predict as predict
-from .analysis.design.probe_agent import probe as probe
 from .analysis.design.probes import choose_probes as choose_probes
 from .analysis.design.queries import rank_queries as rank_queries
-from .analysis.design.query_simulation import asked_in_turn as asked_in_turn
+from .analysis.design.record_agent_choices import probe as probe
+from .analysis.design.sequential_design_simulation import asked_in_turn as asked_in_turn
 from .analysis.evidence.by_feedback_api import (
     evidence_by_feedback as evidence_by_feedback,
 )
@@ -18,23 +18,23 @@ from .analysis.evidence.by_feedback_api import (
     silent_pairs as silent_pairs,
 )
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
-from .analysis.risk.by_judge import risk_by_judge as risk_by_judge
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
-from .analysis.sensitivity.failure_line_api import (
+from .analysis.sensitivity.by_human_judge import risk_by_judge as risk_by_judge
+from .analysis.sensitivity.failure_judgements_api import (
     failure_line as failure_line,
 )
-from .analysis.sensitivity.failure_line_api import (
+from .analysis.sensitivity.failure_judgements_api import (
     risk_under_failure_judgements as risk_under_failure_judgements,
 )
 from .analysis.sensitivity.value_bits_api import risk_bounds as risk_bounds
 from .analysis.sensitivity.value_bits_api import value_bits as value_bits
 from .analysis.shift.adversarial_scene import search_worst as search_worst
-from .analysis.shift.impact_api import impact as impact
+from .analysis.shift.impact_measure_api import impact as impact
 from .analysis.shift.worst_case_api import worst_case as worst_case
 from .analysis.validation.lander import lander_study as lander_study
 from .analysis.validation.minigrid import minigrid_study as minigrid_study
 from .data.errors import InputError as InputError
-from .data.ledger import Ledger as Ledger
+from .data.ledger_of_tests import Ledger as Ledger
 from .data.readers.factorial import combinations as combinations
 from .data.readers.files import read_table as read_table
 from .data.readers.pairwise import read_comparisons as read_comparisons
@@ -49,6 +49,7 @@ from .data.worlds.gridworld import gridworld as gridworld
 from .data.worlds.lander.scenes import landing_frame as landing_frame
 from .data.worlds.lander.scenes import landing_sites as landing_sites
 from .models.feedback.base import Feedback as Feedback
+from .models.feedback.conformance import conforms as conforms
 from .models.feedback.kinds.choices import Choices as Choices
 from .models.feedback.kinds.demonstrations import Demonstrations as Demonstrations
 from .models.feedback.kinds.labels import Labels as Labels
@@ -76,12 +77,11 @@ from .models.priors.base import Prior as Prior
 from .models.priors.base import log_pool as log_pool
 from .models.priors.elicited import Elicited as Elicited
 from .models.priors.judgements import Judgements as Judgements
-from .models.priors.pools import LinearPool as LinearPool
+from .models.priors.linear_pool import LinearPool as LinearPool
 from .models.priors.quantiles import elicit as elicit
 from .models.priors.simplicity import Simplicity as Simplicity
 from .models.priors.uniform import Uniform as Uniform
 from .models.pymc_model import pymc_model as pymc_model
-from .models.tree.conformance import conforms as conforms
 from .models.tree.index_draws import given as given
 from .models.tree.index_draws import index_draws as index_draws
 from .namespaces import (

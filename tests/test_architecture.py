@@ -21,7 +21,7 @@ INSIDE = {
         "data.atomic_write",
         "data.column",
         "data.errors",
-        "data.readers.file_bytes",
+        "data.readers.safe_files",
         "models.policies",
         "models.priors",
     ),
@@ -196,7 +196,7 @@ def test_fast_path_imports(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(json.loads(done.stderr.strip().splitlines()[-1]))
-    assert "reward_hypotheses.analysis.document" in loaded
+    assert "reward_hypotheses.analysis.results_document" in loaded
     assert not loaded.intersection(HEAVY), loaded.intersection(HEAVY)
     ours = {"numpy", PACKAGE, "lazy_loader"}
     foreign = {m.split(".")[0] for m in loaded} - set(sys.stdlib_module_names) - ours
@@ -226,3 +226,12 @@ def test_namespaces_give_the_flat_names():
         assert len(namespace.__all__) >= 6
         for name in namespace.__all__:
             assert getattr(namespace, name) is getattr(rh, name)
+
+
+def test_docstrings_begin_with_a_short_line():
+    """At most 80 characters and a full stop, so that a list of names reads at a glance."""
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (text := ast.get_docstring(node)):
+                first = text.splitlines()[0]
+                assert len(first) <= 80 and first.endswith("."), f"{name}: {first!r}"

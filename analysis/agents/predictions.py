@@ -10,10 +10,10 @@ from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.rollout import Scenes, scenes_of
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.tree.variable_names import storable
+from reward_hypotheses.models.tree.name_escaping import storable
 
 
 def predict(

@@ -13,7 +13,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.boltzmann.prior import DEFAULT, prior_of_rationality
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation

@@ -14,7 +14,7 @@ from reward_hypotheses.analysis.design.probes import betas_of, laid_out, odds_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_incomplete_beta
 from reward_hypotheses.models.policies.view import within_scene_scale

@@ -7,13 +7,13 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.evidence.by_feedback import contributions
-from reward_hypotheses.analysis.evidence.identifiable_on_support import alike, classes_of, on_support
+from reward_hypotheses.analysis.evidence.equivalent_on_declared_support import alike, classes_of, on_support
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.fit import prepared
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.weights.weigh import weigh
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.results_section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
-from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.errors import InputError, suggestion
-from reward_hypotheses.models.hypotheses.block import Block
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reward_hypotheses.data.atomic_write import aside, flush_folder, write_flushed
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 
 MANIFEST = "manifest.json"
 

@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.risk.catastrophe import Risk, scalar_risk
 from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
-from reward_hypotheses.models.hypotheses.block import GROUPS
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.results_section import Document, Section
 from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
-from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.data.numerics import distinct
 
 if TYPE_CHECKING:

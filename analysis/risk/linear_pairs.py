@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights, scenes_of
-from reward_hypotheses.models.hypotheses.block import GROUPS
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 

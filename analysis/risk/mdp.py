@@ -17,8 +17,8 @@ from reward_hypotheses.analysis.risk.intervals import at_least_one, interval, ju
 from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
 from reward_hypotheses.data.numerics import in_threads, numbered
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.inference.special import log_normalised
 from reward_hypotheses.models.mdp import occupancy, planning
 from reward_hypotheses.models.mdp.mdp import MDP

@@ -9,8 +9,8 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.results_section import Document, Section
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
-from reward_hypotheses.analysis.section import Document, Section
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior

@@ -8,12 +8,12 @@ import numpy as np
 from reward_hypotheses.analysis.risk.intervals import ends_of
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAPS, Picks, Refits, drawn_lines
-from reward_hypotheses.analysis.sensitivity.variance_decomposition import Shares, shares_of_variance
+from reward_hypotheses.analysis.sensitivity.sobol_indices import Shares, shares_of_variance
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_judgements import Line
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import MATTERS, Posterior

@@ -7,13 +7,13 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.results_section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
-from reward_hypotheses.analysis.section import Document, Section
-from reward_hypotheses.analysis.shift.units import Units, copies_of_units, shares_of_sides, thinned
+from reward_hypotheses.analysis.shift.permutation_units import Units, copies_of_units, shares_of_sides, thinned
 from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 PERMUTATIONS = 999

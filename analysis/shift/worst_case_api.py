@@ -10,7 +10,7 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.rollout import Rollout
-from reward_hypotheses.analysis.shift.features import check_features, usable_features
+from reward_hypotheses.analysis.shift.numeric_features import check_features, usable_features
 from reward_hypotheses.analysis.shift.worst_case import (
     TAIL,
     divergence,
@@ -23,7 +23,7 @@ from reward_hypotheses.analysis.shift.worst_case import (
 )
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, share
-from reward_hypotheses.data.shifts.base import recorded
+from reward_hypotheses.data.shifts.shift_record import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import as_made, study_in

@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, 
 from reward_hypotheses.analysis.validation.study_folder import claim
 from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
-from reward_hypotheses.data.worlds.lander.world import MeasuredLander
+from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander
 
 
 def lander_study(

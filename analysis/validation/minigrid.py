@@ -13,7 +13,7 @@ from reward_hypotheses.analysis.validation.terminal_text import study_text
 from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
 
 if TYPE_CHECKING:
-    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
+    from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
 
 def minigrid_study(
@@ -65,7 +65,7 @@ def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
 
 
 def _rooms() -> "type[MeasuredRooms]":
-    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
+    from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
     return MeasuredRooms
 

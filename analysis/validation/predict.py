@@ -17,8 +17,8 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.data.rounding import CALLABLE, equal
-from reward_hypotheses.data.worlds.episodes import (
+from reward_hypotheses.data.rounding_error_bounds import CALLABLE, equal
+from reward_hypotheses.data.worlds.episode_simulation import (
     EpisodeSteps,
     chance_reached,
     goes_on,

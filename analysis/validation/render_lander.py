@@ -17,7 +17,7 @@ from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
-from reward_hypotheses.data.worlds.lander.world import MeasuredLander
+from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander
 
 AGENTS, RENDERED_SCENES = 16, 40
 EVERY, LAST = 8, 12  # steps from frame to frame, and how many times the last one is shown
@@ -50,8 +50,8 @@ def lander_render(seed: int, out: Path | str, said: Callable[[str], None] = lamb
 
     needs_lander()
     from reward_hypotheses.data.worlds.lander.autopilot import fly
+    from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
     from reward_hypotheses.data.worlds.lander.scenes import scene_of
-    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)

@@ -45,7 +45,7 @@ def minigrid_render(seed: int, out: Path | str, said: Callable[[str], None] = la
 
     needs_minigrid()
     from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, Rooms, moves_between
-    from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
+    from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
     seed, out = whole(seed, "seed"), Path(out)
     refuse_files(out)

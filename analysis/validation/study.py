@@ -34,7 +34,7 @@ from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.episodes import starting_scenes
+from reward_hypotheses.data.worlds.episode_simulation import starting_scenes
 
 type StudyDocument = dict[str, Any]
 TELLING = 30

@@ -11,7 +11,7 @@ from typing import Any
 
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 
 CHANGED = "not what this study predicts, so it was changed or made by another version; give another folder"
 

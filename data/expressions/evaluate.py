@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 
 from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Operand
-from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of_result
+from reward_hypotheses.data.rounding_error_bounds import TRUTH, Bound, bound_of_result
 
 
 def number(value: Operand) -> np.ndarray | float:

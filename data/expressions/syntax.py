@@ -26,7 +26,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.evaluate import _bound_of, apply, number
 from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Operand
-from reward_hypotheses.data.rounding import TRUTH, Bound, bound_of, settled
+from reward_hypotheses.data.rounding_error_bounds import TRUTH, Bound, bound_of, settled
 
 MAX_REWARD = 1e150
 """A reward beyond this is refused: its square would not be a finite number."""

@@ -23,8 +23,8 @@ from reward_hypotheses.data.column import (
     numbers_in,
 )
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers.file_bytes import read_bytes
 from reward_hypotheses.data.readers.in_memory import from_rows
+from reward_hypotheses.data.readers.safe_files import read_bytes
 from reward_hypotheses.data.table import Table
 
 ROWS_AT_ONCE = 20_000  # rows converted at a time: their texts are still in the cache when they become numbers

@@ -12,9 +12,9 @@ import numpy as np
 from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.csv import csv_columns, path_of, read_csv, sha256
-from reward_hypotheses.data.readers.file_bytes import read_bytes, refuse_odd
 from reward_hypotheses.data.readers.in_memory import as_table, from_rows
 from reward_hypotheses.data.readers.memory import refuse_beyond, within_memory
+from reward_hypotheses.data.readers.safe_files import read_bytes, refuse_odd
 from reward_hypotheses.data.table import Table
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 
 from reward_hypotheses.data.column import Column, column_of
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers.datasets import table_of_dataset, table_of_grids
 from reward_hypotheses.data.readers.frames import cells_in, columns_in
+from reward_hypotheses.data.readers.xarray_datasets import table_of_dataset, table_of_grids
 from reward_hypotheses.data.table import PLACE_COLUMNS, Table, what_is_available, with_names
 
 

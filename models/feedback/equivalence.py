@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct, in_threads, numbered
-from reward_hypotheses.data.rounding import equal
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.data.rounding_error_bounds import equal
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 FEW = 8  # candidates that are compared with one another at once

@@ -15,13 +15,13 @@ from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.data.rounding import all_equal
+from reward_hypotheses.data.rounding_error_bounds import all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.kinds.stops import Stops
-from reward_hypotheses.models.hypotheses.block import Block
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.special import log_sum_exp

@@ -62,7 +62,7 @@ class FailureLine:
     values : tuple of float, Expression or None
         One for each hypothesis, in its own reward units; an expression gives a value for each scene. None for a
         hypothesis with continuous weights and without a line: no item is catastrophic under that hypothesis. `InSd`
-        until the training items are known (`models/weights/reward_spreads`).
+        until the training items are known (`models/weights/failure_line_units`).
     for_all : bool
         Whether one value was stated for every hypothesis, in place of one for each.
     """

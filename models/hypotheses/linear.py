@@ -13,7 +13,7 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
 

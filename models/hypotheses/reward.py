@@ -12,7 +12,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.rounding import Bound
+from reward_hypotheses.data.rounding_error_bounds import Bound
 from reward_hypotheses.data.table import Table
 
 type Error = np.ndarray | float

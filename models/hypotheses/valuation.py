@@ -10,12 +10,12 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
 from reward_hypotheses.data.numerics import each_in_threads
-from reward_hypotheses.data.rounding import equal
+from reward_hypotheses.data.rounding_error_bounds import equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.block import GROUPS, MEMBERS, Block
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.reward import Error
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, Block
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept

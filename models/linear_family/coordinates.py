@@ -11,7 +11,7 @@ import numpy as np
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.inference.laplace import Bell
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance
-from reward_hypotheses.models.inference.tempering import bells_of_shell
+from reward_hypotheses.models.inference.smc_from_approximation import bells_of_shell
 from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
 from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 

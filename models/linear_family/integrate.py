@@ -24,7 +24,7 @@ from reward_hypotheses.models.inference.laplace import (
     gradient_of,
 )
 from reward_hypotheses.models.inference.smc import smc
-from reward_hypotheses.models.inference.tempering import tempered
+from reward_hypotheses.models.inference.smc_from_approximation import tempered
 from reward_hypotheses.models.linear_family.approximation import (
     LEAST_DRAWS,
     MANY,

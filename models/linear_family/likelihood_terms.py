@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.models.feedback.base import Feedback, by_item
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.closed_form import ClosedForm

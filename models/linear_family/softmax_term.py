@@ -6,10 +6,10 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.models.feedback.boltzmann.likelihood import grouped, in_rows
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
-from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import LinearSteps, Stages
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 

@@ -11,8 +11,8 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, share
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.mdp.named import Named, by_label, within
 from reward_hypotheses.models.mdp.read import _states, _trap, read
+from reward_hypotheses.models.mdp.state_action_names import Named, by_label, within
 from reward_hypotheses.models.mdp.transitions import Transitions
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import in_threads, log_softmax, threads
-from reward_hypotheses.data.rounding import CALLABLE, all_equal
+from reward_hypotheses.data.rounding_error_bounds import CALLABLE, all_equal
 from reward_hypotheses.models.mdp.mdp import MDP
 
 FIRST, SWEEPS = 40, 16  # of value iteration, before the first policy is evaluated and before each of the others

@@ -11,7 +11,7 @@ from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import RESERVED, Table
-from reward_hypotheses.models.mdp.named import Named, by_label, within
+from reward_hypotheses.models.mdp.state_action_names import Named, by_label, within
 from reward_hypotheses.models.mdp.transitions import Transitions
 
 NEAR = 1e-9

@@ -12,7 +12,7 @@ from reward_hypotheses.data.numerics import count_of
 from reward_hypotheses.data.readers.frames import columns_in
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.models.mdp.named import within
+from reward_hypotheses.models.mdp.state_action_names import within
 
 COLUMNS = ("trajectory", "step", "state", "action")
 NOTHING = ("", "NA", "NaN", "nan", "None")

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 
 BAND = 0.2
 """A system is eliminated along its band where that is narrower than this share of the states, else as a whole."""

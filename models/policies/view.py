@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.rounding import all_equal
-from reward_hypotheses.models.hypotheses.block import Block, Members
+from reward_hypotheses.data.rounding_error_bounds import all_equal
 from reward_hypotheses.models.hypotheses.reward import all_exact
+from reward_hypotheses.models.hypotheses.scene_block import Block, Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.readers.elicitation import GRADES, PairwiseJudgement, answers_of
+from reward_hypotheses.data.readers.pairwise_judgements import GRADES, PairwiseJudgement, answers_of
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace

@@ -16,7 +16,7 @@ from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior, cells_of
-from reward_hypotheses.models.tree.variable_names import variable_name
+from reward_hypotheses.models.tree.name_escaping import variable_name
 
 LEAST_DRAWS = 4000
 """Draws from which the ends of an interval come, however few the tree holds."""

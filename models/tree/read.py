@@ -12,7 +12,7 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.callables import callables_of
+from reward_hypotheses.models.hypotheses.callable_registry import callables_of
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
 from reward_hypotheses.models.hypotheses.family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of, weight_names

@@ -7,10 +7,10 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.rounding import all_equal
+from reward_hypotheses.data.rounding_error_bounds import all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.collection import by_table, rows_used
+from reward_hypotheses.models.feedback.feedback_names import by_table, rows_used
 from reward_hypotheses.models.hypotheses.linear import Linear
 
 

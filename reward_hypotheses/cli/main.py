@@ -102,7 +102,7 @@ def _json(document: Any) -> str:
 
 
 def _check(options: argparse.Namespace, progress: Progress) -> Write:
-    from reward_hypotheses.study.readiness import minds
+    from reward_hypotheses.study.pre_fit_checks import minds
     from reward_hypotheses.study.run import check
 
     study = check(options.study, progress)
@@ -134,7 +134,7 @@ def _compare(options: argparse.Namespace, progress: Progress) -> Write:
 
 
 def _ledger(options: argparse.Namespace, progress: Progress) -> Write:
-    from reward_hypotheses.study.ledger import record, shown_ledger
+    from reward_hypotheses.study.record_decision import record, shown_ledger
 
     if options.action == "show":
         lines = shown_ledger(options.study, progress)
@@ -205,8 +205,8 @@ def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> 
 
 
 def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
-    from reward_hypotheses.analysis.document import presented
     from reward_hypotheses.analysis.report.terminal import print_summary
+    from reward_hypotheses.analysis.results_document import presented
 
     with output():
         print_summary(run.document, presented(run.document), out, full=in_full)

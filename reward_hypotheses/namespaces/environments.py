@@ -1,6 +1,6 @@
 """Environments: worlds to train, predict and measure agents in."""
 
-from reward_hypotheses.analysis.agents.mdp_behaviour import demonstrate, occupancy, plan
+from reward_hypotheses.analysis.agents.mdp_planning_api import demonstrate, occupancy, plan
 from reward_hypotheses.analysis.validation.lander import lander_study
 from reward_hypotheses.analysis.validation.minigrid import minigrid_study
 from reward_hypotheses.data.worlds.gridworld import gridworld

@@ -13,12 +13,12 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.ledger import Ledger, Recorded
+from reward_hypotheses.data.ledger_of_tests import Ledger, Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
-from reward_hypotheses.models.feedback.collection import named
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.feedback.feedback_names import named
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
@@ -28,15 +28,15 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines, unmodelled_problems
+from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.sections.data_sources import Sources
 from reward_hypotheses.study.sections.failure_judgements import FailureJudgementsSpec, read_failure_judgements
 from reward_hypotheses.study.sections.feedback import FeedbackSpec, read_feedback
 from reward_hypotheses.study.sections.hypotheses import read_hypotheses
 from reward_hypotheses.study.sections.mdps import read_mdps
-from reward_hypotheses.study.sections.sources import Sources
 from reward_hypotheses.study.sections.tables import read_tables
 from reward_hypotheses.study.spec import StudySpec, refuse_control_characters
 from reward_hypotheses.study.study import Study, StudyModel, expressions_of
-from reward_hypotheses.study.validation import Problems
 
 
 @dataclass(frozen=True, eq=False)

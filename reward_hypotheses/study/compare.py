@@ -8,19 +8,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.document import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.analysis.report.output_folder import refuse_changed
 from reward_hypotheses.analysis.report.phrases import percent, plainly
+from reward_hypotheses.analysis.results_document import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.data.errors import InputError, shown, visible
 from reward_hypotheses.data.readers.csv import path_of
-from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 from reward_hypotheses.models.inference.trust import NotTrustedError
-from reward_hypotheses.study.combine import PARTS, combine
 from reward_hypotheses.study.diff import changes
 from reward_hypotheses.study.load import load
+from reward_hypotheses.study.replace_parts import PARTS, combine
 from reward_hypotheses.study.run import case_of_study, run_study
+from reward_hypotheses.study.schema import errors_named
 from reward_hypotheses.study.study import Study
-from reward_hypotheses.study.validation import errors_named
 
 RIGHT = "give the folder of a run, or a study file"
 SAME = 1e-9

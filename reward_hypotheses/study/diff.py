@@ -9,7 +9,7 @@ from typing import Any
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.registry import KINDS
 from reward_hypotheses.models.policies.registry import POLICIES
-from reward_hypotheses.study.combine import PARTS
+from reward_hypotheses.study.replace_parts import PARTS
 from reward_hypotheses.study.sections.analysis import FitSpec
 
 Document = Mapping[str, Any]

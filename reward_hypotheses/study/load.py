@@ -11,12 +11,12 @@ from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.readers.csv import path_of
-from reward_hypotheses.data.readers.file_bytes import read_bytes
+from reward_hypotheses.data.readers.safe_files import read_bytes
 from reward_hypotheses.study.build import build
+from reward_hypotheses.study.schema import Problems
 from reward_hypotheses.study.sections.hypotheses import refuse_too_many
 from reward_hypotheses.study.spec import REPORT_ORDER, read_spec
 from reward_hypotheses.study.study import Study
-from reward_hypotheses.study.validation import Problems
 
 MOST_DOTS = 100
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""

@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses import __version__
-from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
-from reward_hypotheses.analysis.agents.inferred import Reading, read_agent_of
+from reward_hypotheses.analysis.agents.agent_weights import Agent, Extrapolating
+from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of
 from reward_hypotheses.analysis.case import Case, Settings, Source, Training
-from reward_hypotheses.analysis.document import results_document
-from reward_hypotheses.analysis.section import Document
-from reward_hypotheses.analysis.sensitivity.failure_line_study import judged_of
+from reward_hypotheses.analysis.results_document import results_document
+from reward_hypotheses.analysis.results_section import Document
+from reward_hypotheses.analysis.sensitivity.judged_failure_line import judged_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.csv import sha256
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.feedback.collection import rows_used
+from reward_hypotheses.models.feedback.feedback_names import rows_used
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.weigh import weigh
 from reward_hypotheses.study.build import readable
 from reward_hypotheses.study.load import load
-from reward_hypotheses.study.readiness import in_units_of_rewards, ready, with_any_weights
+from reward_hypotheses.study.pre_fit_checks import in_units_of_rewards, ready, with_any_weights
+from reward_hypotheses.study.schema import Problems, errors_named
 from reward_hypotheses.study.study import Study
-from reward_hypotheses.study.validation import Problems, errors_named
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reward_hypotheses.data.errors import shown
+from reward_hypotheses.study.schema import Problems, key, read, section, text, whole_number
 from reward_hypotheses.study.sections.agent import AgentSpec
 from reward_hypotheses.study.sections.analysis import AnalysisSpec, FitSpec
 from reward_hypotheses.study.sections.catastrophe import CatastropheSpec
-from reward_hypotheses.study.sections.values import ValuesSpec
-from reward_hypotheses.study.validation import Problems, key, read, section, text, whole_number
+from reward_hypotheses.study.sections.human_values import ValuesSpec
 
 REPORT_ORDER = (
     "title",

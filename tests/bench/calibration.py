@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.agents.inferred import read_agent_of
-from reward_hypotheses.data.readers.elicitation import GRADES
-from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.analysis.agents.inferred_agent import read_agent_of
+from reward_hypotheses.data.readers.pairwise_judgements import GRADES
+from reward_hypotheses.models.feedback.feedback_names import named
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of
 from reward_hypotheses.models.hypotheses.linear import combination

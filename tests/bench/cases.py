@@ -169,17 +169,17 @@ def policies(n: int, count: int) -> float:
 
 def argument(n: int, count: int) -> float:
     """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
-    from reward_hypotheses.analysis.agents.agent import Extrapolating
+    from reward_hypotheses.analysis.agents.agent_weights import Extrapolating
     from reward_hypotheses.analysis.case import Case
+    from reward_hypotheses.analysis.evidence.bayes_factor_limits import bounded_pairs
     from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs_of
-    from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
-    from reward_hypotheses.analysis.evidence.identifiable_on_support import support_document
+    from reward_hypotheses.analysis.evidence.equivalent_on_declared_support import support_document
     from reward_hypotheses.analysis.evidence.sample_size import sample_size_document
     from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
     from reward_hypotheses.analysis.risk.catastrophe import compute_risk
     from reward_hypotheses.analysis.risk.intervals import dangerous_pairs
-    from reward_hypotheses.analysis.sensitivity.failure_line_shift import failure_curve
-    from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
+    from reward_hypotheses.analysis.sensitivity.common_prior_misspecification import risk_bounds_jointly
+    from reward_hypotheses.analysis.sensitivity.failure_line_curve import failure_curve
     from reward_hypotheses.analysis.sensitivity.prior import (
         bounds_within_factor,
         contamination_bounds,
@@ -188,8 +188,8 @@ def argument(n: int, count: int) -> float:
         tipping_point,
         weight_to_lead,
     )
-    from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
-    from reward_hypotheses.analysis.shift.minimax import Impossible
+    from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import bits_curve
+    from reward_hypotheses.analysis.shift.minimax_lower_bound import Impossible
     from reward_hypotheses.models.feedback.kinds.labels import Labels
     from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -238,7 +238,7 @@ def argument(n: int, count: int) -> float:
 def worst(n: int, count: int) -> float:
     """The worst tenth and the worst within 0.1 nats of many scenes, and the features that set them apart."""
     from reward_hypotheses.analysis.rollout import rollout
-    from reward_hypotheses.analysis.shift.features import usable_features
+    from reward_hypotheses.analysis.shift.numeric_features import usable_features
     from reward_hypotheses.analysis.shift.worst_case import worst_document
     from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
@@ -321,7 +321,7 @@ def sampled_again() -> tuple[float, float]:
 
 def ranked(n: int, options: int, count: int) -> float:
     """Evidence of rankings under many hypotheses, the rationality integrated out."""
-    from reward_hypotheses.models.feedback.collection import named
+    from reward_hypotheses.models.feedback.feedback_names import named
     from reward_hypotheses.models.feedback.kinds.rankings import Rankings
     from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

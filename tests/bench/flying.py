@@ -5,8 +5,8 @@ import sys
 import time
 
 from reward_hypotheses.data.worlds.lander.autopilot import fly
+from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
-from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 
 WINDS = (0.0, 10.0, 15.0, 20.0)
 

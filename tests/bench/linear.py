@@ -25,7 +25,7 @@ def data(n, k, repeated):
 
 def ours(x, second):
     from reward_hypotheses.data.readers.in_memory import as_table
-    from reward_hypotheses.models.feedback.collection import named
+    from reward_hypotheses.models.feedback.feedback_names import named
     from reward_hypotheses.models.feedback.kinds.choices import Choices
     from reward_hypotheses.models.hypotheses.failure_line import stated_line
     from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

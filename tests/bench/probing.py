@@ -14,10 +14,10 @@ import numpy as np  # noqa: E402
 import reward_hypotheses as rh  # noqa: E402
 from reward_hypotheses.analysis.validation import predict  # noqa: E402
 from reward_hypotheses.data.expressions.parser import products  # noqa: E402
-from reward_hypotheses.data.worlds.episodes import one_step  # noqa: E402
+from reward_hypotheses.data.worlds.episode_simulation import one_step  # noqa: E402
 from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots  # noqa: E402
-from reward_hypotheses.data.worlds.lander.world import MeasuredLander  # noqa: E402
+from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander  # noqa: E402
 
 AGENTS, CANDIDATES = 12, 800
 

@@ -10,7 +10,7 @@ import pytest
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.worlds.lander import scenes as made
-from reward_hypotheses.data.worlds.lander.terrain import WORLD_HEIGHT, LandingWorld, Scene
+from reward_hypotheses.data.worlds.lander.landing_world import WORLD_HEIGHT, LandingWorld, Scene
 
 
 @pytest.fixture(scope="module")

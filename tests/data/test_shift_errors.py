@@ -8,10 +8,10 @@ import xarray as xr
 from shifted import CALLS, RANDOM, SCENES, as_dataset
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.shifts.base import shifts_of
 from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene, repaint
 from reward_hypotheses.data.shifts.registry import SHIFTS
 from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
+from reward_hypotheses.data.shifts.shift_record import shifts_of
 
 D = as_dataset()
 ONE = {"x": np.arange(4.0)}

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sections.drivers import hinges_on
+from reward_hypotheses.analysis.report.sections.risk_drivers import hinges_on
 from reward_hypotheses.data.examples import make_travel
 
 DATA = Path(make_travel.__file__).resolve().parent / "travel"

@@ -14,7 +14,7 @@ from studies import TEST, TRAINING, csv_text, shell, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.phrases import percent
 from reward_hypotheses.analysis.report.terminal import bar
-from reward_hypotheses.analysis.risk import headline
+from reward_hypotheses.analysis.risk import risk_sections as headline
 from reward_hypotheses.cli.main import main
 
 

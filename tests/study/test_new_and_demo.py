@@ -62,7 +62,7 @@ def test_new_refuses(name, says, tmp_path, monkeypatch, capsys):
 
 
 def test_the_template_is_what_its_script_makes(tmp_path):
-    from reward_hypotheses.data.examples import make_template
+    from reward_hypotheses.data.examples import make_template_tables as make_template
 
     make_template.main(tmp_path)
     for name in ("training.csv", "test.csv"):
@@ -93,7 +93,7 @@ def test_demo_without_the_extra_names_it(tmp_path, monkeypatch, capsys):
     from reward_hypotheses.data.worlds.lander import scenes as landing_sites
 
     landing_sites._world.cache_clear()
-    monkeypatch.setitem(sys.modules, "reward_hypotheses.data.worlds.lander.terrain", None)
+    monkeypatch.setitem(sys.modules, "reward_hypotheses.data.worlds.lander.landing_world", None)
     assert main(["demo", "--out", str(tmp_path / "d")]) == 2
     out, err = capsys.readouterr()
     assert out == "" and not list(tmp_path.iterdir())

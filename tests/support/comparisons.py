@@ -7,7 +7,7 @@ import pytest
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.study.combine import PARTS
+from reward_hypotheses.study.replace_parts import PARTS
 
 THIRD = "scene,option,red_paint,flags,slope\n" + "".join(
     f"{m},0,1,{m % 2},0.5\n{m},1,0,1,{m / 4}\n{m},2,0,0,2.5\n" for m in range(9)

@@ -3,9 +3,10 @@
 import importlib
 import pkgutil
 
-from reward_hypotheses.analysis.document import presented
-from reward_hypotheses.analysis.report import figure_style, html, sections, tables, terminal
+from reward_hypotheses.analysis.report import figure_style, html, sections, terminal
+from reward_hypotheses.analysis.report import table_files as tables
 from reward_hypotheses.analysis.report.presentation import Plot
+from reward_hypotheses.analysis.results_document import presented
 
 TOPICS = [
     importlib.import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)

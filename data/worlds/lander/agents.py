@@ -13,7 +13,7 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
+from reward_hypotheses.data.worlds.adam import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 
 BLOCK = 15  # pixels of a side of the blocks that a crop is averaged over
 ASIDE, ABOVE, BELOW = 75, 60, 30  # pixels of a crop about the middle of a site's floor
@@ -74,7 +74,7 @@ def crops_of(frame: np.ndarray, middle: np.ndarray, floor: np.ndarray) -> np.nda
     middle, floor : ndarray (site,)
         Positions of the sites, in units of the world.
     """
-    from reward_hypotheses.data.worlds.lander.terrain import pixel
+    from reward_hypotheses.data.worlds.lander.landing_world import pixel
 
     padded = np.pad(frame, ((ABOVE, BELOW), (ASIDE, ASIDE), (0, 0)), mode="edge")
     out = np.empty((len(middle), *SHAPE))

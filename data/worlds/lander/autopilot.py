@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld, Scene
+    from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld, Scene
 
 MOST_STEPS = 1500  # 30 seconds of the world's time
 STILL, AT_REST = 0.05, 10  # speed as it is observed, and for how many steps, with both legs down
@@ -52,7 +52,7 @@ def floors(ground: np.ndarray) -> np.ndarray:
     ----------
     ground : ndarray (vertex, 2)
     """
-    from reward_hypotheses.data.worlds.lander.terrain import level
+    from reward_hypotheses.data.worlds.lander.landing_world import level
 
     return np.array(
         [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (b[0] - a[0]) / 2) for a, b in level(ground)], float

@@ -22,10 +22,10 @@ import numpy as np
 
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.readers.file_bytes import json_of, read_bytes
+from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
+from reward_hypotheses.data.worlds.adam import npz_of
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, fly
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
-from reward_hypotheses.data.worlds.policy_gradient import npz_of
 
 Key = tuple[str, int, int, int]
 """Kind of scene, seed, number of the scene, site."""
@@ -111,7 +111,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else is printed is no answer
     from reward_hypotheses.data.worlds.lander.agents import crops_of
-    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
+    from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
 
     world = LandingWorld()
     for line in sys.stdin:

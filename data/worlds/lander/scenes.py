@@ -30,7 +30,7 @@ from reward_hypotheses.data.random_streams import substream
 if TYPE_CHECKING:
     import xarray as xr
 
-    from reward_hypotheses.data.worlds.lander.terrain import LandingWorld, Scene
+    from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld, Scene
 
 SITES = 4
 FADED = (0.2, 0.6)  # how strong faded paint is
@@ -211,7 +211,7 @@ def scene_of(seed: int, number: int, shares: Mapping[str, float]) -> "Scene":
     world's height. The ground 0.4 beyond the ends of a crater is 0.55 to 0.65 above them, beyond those of a flat site
     0.05 to 0.12 above or below.
     """
-    from reward_hypotheses.data.worlds.lander.terrain import WORLD_HEIGHT, WORLD_WIDTH, Scene
+    from reward_hypotheses.data.worlds.lander.landing_world import WORLD_HEIGHT, WORLD_WIDTH, Scene
 
     rng = substream(seed, f"landing sites {number}")
     kinds = list(shares)
@@ -278,7 +278,7 @@ def _world() -> "LandingWorld":
     Raises InputError where the extra is not installed.
     """
     try:
-        from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
+        from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
     except ImportError:
         raise MissingExtraError(
             "landing_sites needs Gymnasium's lunar lander; install the extra, pip install 'reward-hypotheses[lander]'"

@@ -13,8 +13,8 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.worlds.adam import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 from reward_hypotheses.data.worlds.minigrid.rooms import MOVES_AN_EPISODE, ROOM_CELLS
-from reward_hypotheses.data.worlds.policy_gradient import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 
 GOAL, LAVA, PLACE = -0.5, -1.2, 1.0  # mean log gains
 LEAST_BLOCK_SPREAD = 0.05  # least spread that a block is divided by

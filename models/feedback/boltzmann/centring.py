@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 
 NAIVE = 64  # numbers up to which a sum is taken one after the other; of more in pairs, whose error is no larger
 SCALED = 40  # times a last place: the relative error of a division by a root of a sum of squares

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct, row_hashes
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages, Steps
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages, Steps
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance, Theta
 

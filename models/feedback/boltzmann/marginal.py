@@ -8,7 +8,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import distinct, in_threads
 from reward_hypotheses.models.feedback.boltzmann.joint import evidence_jointly
 from reward_hypotheses.models.feedback.boltzmann.likelihood import BoltzmannRational, Likelihood
-from reward_hypotheses.models.feedback.boltzmann.sequential import LARGEST
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import LARGEST
 from reward_hypotheses.models.feedback.equivalence import MANY
 from reward_hypotheses.models.feedback.evidence import Density, Evidence, common_classes
 from reward_hypotheses.models.hypotheses.valuation import Valuation

@@ -10,7 +10,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, softmax
-from reward_hypotheses.data.rounding import EPS, all_equal
+from reward_hypotheses.data.rounding_error_bounds import EPS, all_equal
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length, less_their_mean_error
 from reward_hypotheses.models.feedback.boltzmann.likelihood import (
     Likelihood,
@@ -22,9 +22,9 @@ from reward_hypotheses.models.feedback.boltzmann.likelihood import (
     times_beta,
 )
 from reward_hypotheses.models.feedback.boltzmann.marginal import evidence_of_one_human
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
 from reward_hypotheses.models.feedback.boltzmann.prior import as_written, read_rationality
 from reward_hypotheses.models.feedback.boltzmann.score_check import ScoreChecked
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
 from reward_hypotheses.models.feedback.equivalence import classes_of_arrays
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation

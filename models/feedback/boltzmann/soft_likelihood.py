@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import log_softmax
 from reward_hypotheses.models.feedback.boltzmann.likelihood import Likelihood
 from reward_hypotheses.models.inference.quadrature import AGREE
-from reward_hypotheses.models.mdp.soft_plans import SoftPlans
+from reward_hypotheses.models.mdp.soft_plan_cache import SoftPlans
 
 PANEL, DEGREE = 2.0, 24  # of log beta: the width that one polynomial spans
 _POINTS = np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)

@@ -13,7 +13,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import distinct, log_softmax
-from reward_hypotheses.data.rounding import EPS, all_equal
+from reward_hypotheses.data.rounding_error_bounds import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length, less_their_mean

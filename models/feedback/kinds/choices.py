@@ -8,8 +8,8 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
-from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
+from reward_hypotheses.models.feedback.boltzmann.scene_and_item_choices import SceneChoice
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import log_softmax
-from reward_hypotheses.data.rounding import CALLABLE
+from reward_hypotheses.data.rounding_error_bounds import CALLABLE
 from reward_hypotheses.models.feedback.boltzmann.centring import less_their_mean, less_their_mean_error
 from reward_hypotheses.models.feedback.boltzmann.likelihood import Likelihood, chosen_times, noisy_best
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
 from reward_hypotheses.models.feedback.boltzmann.soft_likelihood import SoftLikelihood
 from reward_hypotheses.models.feedback.boltzmann.trajectory_steps import TrajectorySteps
 from reward_hypotheses.models.feedback.equivalence import MANY, classes_of_arrays
@@ -22,7 +22,7 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.planning import optimal, scales, soft
-from reward_hypotheses.models.mdp.soft_plans import SoftPlans
+from reward_hypotheses.models.mdp.soft_plan_cache import SoftPlans
 
 AT_ONCE = 8_000_000  # action values held at once
 

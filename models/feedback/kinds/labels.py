@@ -12,8 +12,8 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
-from reward_hypotheses.models.hypotheses.block import Block
 from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, Theta, beta_below_half
 from reward_hypotheses.models.inference.special import log_gamma, log_incomplete_beta
 

@@ -17,14 +17,14 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import count_of, distinct
-from reward_hypotheses.data.rounding import EPS, all_equal
+from reward_hypotheses.data.rounding_error_bounds import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
 from reward_hypotheses.models.feedback.evidence import Check, Weighed
-from reward_hypotheses.models.hypotheses.columns import check_columns
+from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp.mdp import MDP

@@ -11,9 +11,9 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.boltzmann.likelihood import log_sum_inside, times_beta
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
-from reward_hypotheses.models.feedback.boltzmann.ties import in_any_order
-from reward_hypotheses.models.feedback.boltzmann.units import SceneChoice
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
+from reward_hypotheses.models.feedback.boltzmann.scene_and_item_choices import SceneChoice
+from reward_hypotheses.models.feedback.boltzmann.tied_ranks import in_any_order
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 LARGEST_TIE = 12

@@ -10,10 +10,10 @@ import numpy as np
 from reward_hypotheses.data.column import MISSING, name_of, without_zeros
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import within_one
-from reward_hypotheses.data.rounding import EPS, all_equal
+from reward_hypotheses.data.rounding_error_bounds import EPS, all_equal
 from reward_hypotheses.models.feedback.boltzmann.centring import NAIVE, less_their_mean, less_their_mean_error
 from reward_hypotheses.models.feedback.boltzmann.likelihood import chosen_times, softplus
-from reward_hypotheses.models.feedback.boltzmann.units import ItemChoice
+from reward_hypotheses.models.feedback.boltzmann.scene_and_item_choices import ItemChoice
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import BetaPrior, Nuisance, Theta
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, override
 
 import numpy as np
 
-from reward_hypotheses.data.rounding import EPS
+from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.models.feedback.boltzmann.likelihood import softplus
-from reward_hypotheses.models.feedback.boltzmann.sequential import Stages
-from reward_hypotheses.models.feedback.boltzmann.units import ItemChoice
-from reward_hypotheses.models.hypotheses.block import Block
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
+from reward_hypotheses.models.feedback.boltzmann.scene_and_item_choices import ItemChoice
 from reward_hypotheses.models.hypotheses.reward import all_exact
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 

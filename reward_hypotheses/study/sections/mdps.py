@@ -7,8 +7,8 @@ from typing import Any
 from reward_hypotheses.data.errors import shown
 from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.study.sections.sources import Sources
-from reward_hypotheses.study.validation import Problems, Section, path_like
+from reward_hypotheses.study.schema import Problems, Section, path_like
+from reward_hypotheses.study.sections.data_sources import Sources
 
 KEYS = ("states", "transitions", "discount")
 PATH = path_like("the path of a CSV or Parquet table, in quotes")

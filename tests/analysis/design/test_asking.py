@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.design.query_simulation import RULES
+from reward_hypotheses.analysis.design.sequential_design_simulation import RULES
 
 LINE, NOISE = 0.3, 0.1
 HYPOTHESES = {f"h{k}": f"x{k}" for k in range(4)}

@@ -8,7 +8,7 @@ from pages import ROOT, RUNTIME
 from probe_scenes import taken
 
 import reward_hypotheses as rh
-from reward_hypotheses.data.examples import make_network
+from reward_hypotheses.data.examples import make_onnx_agent as make_network
 
 NETWORK = ROOT / "data" / "examples" / "network" / "agent.onnx"
 

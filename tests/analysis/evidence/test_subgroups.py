@@ -9,7 +9,7 @@ from reports import paper_tables
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.evidence.subgroups import Subgroups, subgroup_check
+from reward_hypotheses.analysis.evidence.worst_fitting_subgroup import Subgroups, subgroup_check
 from reward_hypotheses.analysis.report.sections.fit import subgroups as sentences
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.priors.uniform import Uniform

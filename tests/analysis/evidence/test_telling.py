@@ -11,7 +11,7 @@ from scipy.stats import norm
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.evidence.bounded_bayes_factors import bounded_pairs
+from reward_hypotheses.analysis.evidence.bayes_factor_limits import bounded_pairs
 from reward_hypotheses.analysis.evidence.sample_size import SIZES, expected_factors
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.weigh import weigh

@@ -9,7 +9,7 @@ import pytest
 from studies import csv_text, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.study.readiness import minds
+from reward_hypotheses.study.pre_fit_checks import minds
 from reward_hypotheses.study.run import check
 
 SOURCE = "a test"

@@ -11,17 +11,18 @@ import reports
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.document import presented
-from reward_hypotheses.analysis.report import html, tables, terminal
+from reward_hypotheses.analysis.report import html, terminal
+from reward_hypotheses.analysis.report import table_files as tables
 from reward_hypotheses.analysis.report.presentation import Presentation, texts
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+from reward_hypotheses.analysis.results_document import presented
 
 ROOT = Path(__file__).resolve().parents[3] / "analysis" / "report"
 PACKAGE = "reward_hypotheses"
 REPORT = f"{PACKAGE}.analysis.report"
 MAY = {REPORT, f"{PACKAGE}.data.errors", f"{PACKAGE}.data.column"}
 MAY |= {f"{PACKAGE}.models.policies.registry", f"{PACKAGE}.models.priors.registry"}  # words that a noun has of itself
-FOLDER = {f"{PACKAGE}.data.atomic_write", f"{PACKAGE}.data.readers.file_bytes"}
+FOLDER = {f"{PACKAGE}.data.atomic_write", f"{PACKAGE}.data.readers.safe_files"}
 LIBRARIES = {"jinja2", "markupsafe", "rich", "matplotlib", "fontTools", "numpy"}
 DRAWING = {"matplotlib", "fontTools", "numpy"}
 TYPES = {"xarray"}

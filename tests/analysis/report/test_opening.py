@@ -9,8 +9,8 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.phrases import NEAR, percent
-from reward_hypotheses.analysis.report.sections.drivers import LISTED, hinges_on, steps, would_lower
 from reward_hypotheses.analysis.report.sections.risk import answer
+from reward_hypotheses.analysis.report.sections.risk_drivers import LISTED, hinges_on, steps, would_lower
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.cli.main import main
 

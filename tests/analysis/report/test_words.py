@@ -12,14 +12,20 @@ from studies import TEST, TRAINING, shell, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.phrases import percent
 from reward_hypotheses.analysis.report.sections.agents import policy_in_words
+from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import (
+    _odds,
+    endless,
+    hardest,
+    more_data,
+    takes_best,
+)
 from reward_hypotheses.analysis.report.sections.evidence import evidence
-from reward_hypotheses.analysis.report.sections.more_data import _odds, endless, hardest, more_data, takes_best
+from reward_hypotheses.analysis.report.sections.human_values import how_sure
 from reward_hypotheses.analysis.report.sections.risk import risk_sentence
-from reward_hypotheses.analysis.report.sections.risk_parts import what_stays
+from reward_hypotheses.analysis.report.sections.risk_decomposition import what_stays
 from reward_hypotheses.analysis.report.sections.sensitivity import hinges
 from reward_hypotheses.analysis.report.sections.shift import shift
-from reward_hypotheses.analysis.report.sections.values import how_sure
-from reward_hypotheses.analysis.sensitivity.learning_curve import _parts
+from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import _parts
 from reward_hypotheses.cli.main import main
 
 HYPOTHESES = {"red": "where(red, 1, -1)", "flags": "where(flags, 1, -1)"}

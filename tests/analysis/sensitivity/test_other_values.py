@@ -9,8 +9,8 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.sections.agents import by_languages
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.analysis.sensitivity import shared_prior as jointly
-from reward_hypotheses.analysis.sensitivity.shared_prior import risk_bounds_jointly
-from reward_hypotheses.analysis.sensitivity.variance_decomposition import shares_of_variance
+from reward_hypotheses.analysis.sensitivity.common_prior_misspecification import risk_bounds_jointly
+from reward_hypotheses.analysis.sensitivity.sobol_indices import shares_of_variance
 
 # A prior that agent and judge share.
 

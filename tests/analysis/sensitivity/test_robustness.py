@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 from reward_hypotheses.analysis.sensitivity.prior import bounds_within_factor, slopes, tipping_point, weight_to_lead
-from reward_hypotheses.analysis.shift.minimax import _by_program, _kinds, minimax_risk
+from reward_hypotheses.analysis.shift.minimax_lower_bound import _by_program, _kinds, minimax_risk
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.shift.impact import impact_of
+from reward_hypotheses.analysis.shift.impact_measure import impact_of
 from reward_hypotheses.data.readers.in_memory import as_table
 
 TRAINING = np.random.default_rng(81).normal(size=(200, 2)) * [1.0, 10.0] + [0.0, 50.0]

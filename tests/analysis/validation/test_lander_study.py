@@ -18,14 +18,14 @@ from reward_hypotheses.analysis.validation.lander import lander_study
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import products
-from reward_hypotheses.data.worlds.episodes import one_step, picked
+from reward_hypotheses.data.worlds.episode_simulation import one_step, picked
 from reward_hypotheses.data.worlds.lander import agents as landers
 from reward_hypotheses.data.worlds.lander import rollouts as flights
 from reward_hypotheses.data.worlds.lander import world as flown_lander
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, floors, fly, is_catastrophe
+from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
 from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
-from reward_hypotheses.data.worlds.lander.terrain import LandingWorld
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import world as walked_rooms
-from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
+from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = (

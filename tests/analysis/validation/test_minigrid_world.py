@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.validation import predict
-from reward_hypotheses.data.worlds import episodes
+from reward_hypotheses.data.worlds import episode_simulation as episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import rooms
 from reward_hypotheses.data.worlds.minigrid.rooms import CORNER, MOVES_AN_EPISODE, ROOM_CELLS, SIZE, Room, Rooms
-from reward_hypotheses.data.worlds.minigrid.world import MeasuredRooms
+from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
 STEP = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}  # MiniGrid's directions, as rows and columns
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate, stats
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.models.feedback.feedback_names import named
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh

@@ -14,7 +14,7 @@ from scipy import stats
 import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
-from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.models.feedback.feedback_names import named
 from reward_hypotheses.models.feedback.kinds.labels import largest_rate
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of

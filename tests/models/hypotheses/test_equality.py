@@ -8,7 +8,7 @@ import pytest
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.data.rounding import WHOLE, all_equal, bound_of, equal
+from reward_hypotheses.data.rounding_error_bounds import WHOLE, all_equal, bound_of, equal
 
 PENALTIES = (1e3, 1e9, 1e11, 1e15)
 PRIOR = rh.Elicited({"a": 1, "b": 1}, source="a test")

@@ -7,7 +7,7 @@ import pytest
 
 import reward_hypotheses as rh
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.data.rounding import WHOLE, all_equal, bound_of, equal, half_ulp, settled
+from reward_hypotheses.data.rounding_error_bounds import WHOLE, all_equal, bound_of, equal, half_ulp, settled
 from reward_hypotheses.models.feedback.equivalence import overlapping
 from reward_hypotheses.models.hypotheses import valuation
 from reward_hypotheses.models.mdp.planning import greedy, optimal, scales, soft

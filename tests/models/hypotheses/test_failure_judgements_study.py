@@ -31,7 +31,7 @@ from studies import SHOWN, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import refitted
-from reward_hypotheses.analysis.sensitivity.failure_line_study import few, judged_of
+from reward_hypotheses.analysis.sensitivity.judged_failure_line import few, judged_of
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh

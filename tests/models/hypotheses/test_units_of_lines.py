@@ -12,7 +12,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
-from reward_hypotheses.models.weights.reward_spreads import reward_spreads
+from reward_hypotheses.models.weights.failure_line_units import reward_spreads
 
 rng = np.random.default_rng(7)
 SCENES = 40

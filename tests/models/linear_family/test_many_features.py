@@ -11,7 +11,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.inference import nuts as family_nuts
 from reward_hypotheses.models.inference.laplace import from_mixture
-from reward_hypotheses.models.inference.tempering import tempered
+from reward_hypotheses.models.inference.smc_from_approximation import tempered
 from reward_hypotheses.models.linear_family import integrate as family
 
 SOURCE = "a test"

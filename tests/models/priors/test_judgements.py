@@ -13,7 +13,7 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli.main import main
-from reward_hypotheses.data.readers.elicitation import GRADES
+from reward_hypotheses.data.readers.pairwise_judgements import GRADES
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 
 MARGIN = 4.5  # standard errors: a false alarm in 150,000

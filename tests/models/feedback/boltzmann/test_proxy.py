@@ -9,7 +9,7 @@ import pytest
 from proxy_cases import SCENES, WRITTEN, fitted, lava, refused
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.models.feedback.feedback_names import named
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import weigh

@@ -11,7 +11,7 @@ from studies import small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.cli.main import main
-from reward_hypotheses.models.feedback.collection import named
+from reward_hypotheses.models.feedback.feedback_names import named
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of
 from reward_hypotheses.models.weights.weigh import weigh

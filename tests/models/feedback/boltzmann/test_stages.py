@@ -12,7 +12,7 @@ from scipy import integrate, special
 
 import reward_hypotheses as rh
 from reward_hypotheses.models.feedback.boltzmann.marginal import _integral
-from reward_hypotheses.models.feedback.boltzmann.sequential import LinearSteps, Stages
+from reward_hypotheses.models.feedback.boltzmann.plackett_luce import LinearSteps, Stages
 from reward_hypotheses.models.inference.quadrature import log_integral, log_integral_of_one_hill
 
 

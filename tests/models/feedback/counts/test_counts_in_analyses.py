@@ -10,9 +10,9 @@ from counted_cases import HYPOTHESES, IN_ITEMS, IN_SCENES, ITEM_TIMES, KINDS, LI
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.evidence.by_feedback import contributions
 from reward_hypotheses.analysis.evidence.sample_size import expected_factors
-from reward_hypotheses.analysis.evidence.subgroups import subgroup_check
-from reward_hypotheses.analysis.sensitivity.learning_curve import bits_curve
-from reward_hypotheses.analysis.shift.impact import impact_of
+from reward_hypotheses.analysis.evidence.worst_fitting_subgroup import subgroup_check
+from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import bits_curve
+from reward_hypotheses.analysis.shift.impact_measure import impact_of
 from reward_hypotheses.analysis.shift.two_sample_test import shift_check
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.fit import prepared
@@ -76,9 +76,9 @@ def test_subgroups_count(monkeypatch):
     table["good"] = (table["x"] > 0) ^ ((table["y"] > 0.4) & (rng.random(n) < 0.25))
     found = []
     for most in (50_000, 500):
-        monkeypatch.setattr("reward_hypotheses.analysis.evidence.subgroups.MOST_ITEMS", most)
+        monkeypatch.setattr("reward_hypotheses.analysis.evidence.worst_fitting_subgroup.MOST_ITEMS", most)
         for few_rows in (2000, 0):
-            monkeypatch.setattr("reward_hypotheses.analysis.evidence.subgroups.FEW_ROWS", few_rows)
+            monkeypatch.setattr("reward_hypotheses.analysis.evidence.worst_fitting_subgroup.FEW_ROWS", few_rows)
             for data, settings in ((table, {"count": "n"}), (expanded(table), {})):
                 made = rh.Labels(data, "good", noise=(1, 9), **settings)
                 listed, line, made = prepared({"x": "x", "y": "y"}, [made], 0.0)
