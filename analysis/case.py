@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.agents.agent_weights import Agent, Extrapolating, PosteriorAgent
+from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, PosteriorAgent
 from reward_hypotheses.analysis.monte_carlo_error import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
+from reward_hypotheses.data.decision_ledger import Recorded
 from reward_hypotheses.data.errors import InputError, shown
-from reward_hypotheses.data.ledger_of_tests import Recorded
 from reward_hypotheses.data.numerics import share
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table

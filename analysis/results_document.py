@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.agents.agent_section import AgentStated, AgentWeights
 from reward_hypotheses.analysis.agents.inferred_agent import Reading
-from reward_hypotheses.analysis.agents.inferred_agent_checks import untrusted
+from reward_hypotheses.analysis.agents.inferred_agent_document import untrusted
 from reward_hypotheses.analysis.agents.inferred_agent_section import InferredAgent
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factor_limits import BoundedPairs
@@ -28,7 +28,6 @@ from reward_hypotheses.analysis.risk.none_of_the_above import NoneOfTheAbove
 from reward_hypotheses.analysis.risk.other_agent_priors import Agents, Languages, RiskByAgentPrior
 from reward_hypotheses.analysis.risk.risk_sections import DangerousPairs, RiskMatrix, RiskParts, TestRisk
 from reward_hypotheses.analysis.sensitivity.by_human_judge import RiskByJudge
-from reward_hypotheses.analysis.sensitivity.common_prior_misspecification import JointRiskBounds
 from reward_hypotheses.analysis.sensitivity.failure_line_curve import RiskByLine
 from reward_hypotheses.analysis.sensitivity.failure_line_sections import (
     JudgedFailureLine,
@@ -36,6 +35,7 @@ from reward_hypotheses.analysis.sensitivity.failure_line_sections import (
     StatedFailureLine,
 )
 from reward_hypotheses.analysis.sensitivity.prior import OtherPriors, RiskBounds
+from reward_hypotheses.analysis.sensitivity.shared_prior_misspecification import JointRiskBounds
 from reward_hypotheses.analysis.sensitivity.value_bits import ValueBits
 from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import BitsBySize
 from reward_hypotheses.analysis.shift.impact_measure import ImpactOfChoices

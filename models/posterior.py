@@ -13,7 +13,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior
 from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test

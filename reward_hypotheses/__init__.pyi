@@ -1,11 +1,11 @@
 """The names of `reward_hypotheses`, each with the module that defines it: read by type checkers and by the lazy loader."""
 
+from .analysis.agents.agent_population_api import agents_read as agents_read
+from .analysis.agents.agent_population_api import population_risk as population_risk
 from .analysis.agents.mdp_cvar_planning import cvar_policy as cvar_policy
 from .analysis.agents.mdp_planning_api import demonstrate as demonstrate
 from .analysis.agents.mdp_planning_api import occupancy as occupancy
 from .analysis.agents.mdp_planning_api import plan as plan
-from .analysis.agents.population_risk import agents_read as agents_read
-from .analysis.agents.population_risk import population_risk as population_risk
 from .analysis.agents.predictions import predict as predict
 from .analysis.design.probes import choose_probes as choose_probes
 from .analysis.design.queries import rank_queries as rank_queries
@@ -33,8 +33,8 @@ from .analysis.shift.impact_measure_api import impact as impact
 from .analysis.shift.worst_case_api import worst_case as worst_case
 from .analysis.validation.lander import lander_study as lander_study
 from .analysis.validation.minigrid import minigrid_study as minigrid_study
+from .data.decision_ledger import Ledger as Ledger
 from .data.errors import InputError as InputError
-from .data.ledger_of_tests import Ledger as Ledger
 from .data.readers.factorial import combinations as combinations
 from .data.readers.files import read_table as read_table
 from .data.readers.pairwise import read_comparisons as read_comparisons

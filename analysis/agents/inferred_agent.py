@@ -7,7 +7,7 @@ from typing import override
 
 import numpy as np
 
-from reward_hypotheses.analysis.agents.agent_weights import Agent
+from reward_hypotheses.analysis.agents.agent import Agent
 from reward_hypotheses.analysis.risk.asymptotic import Left, left_within
 from reward_hypotheses.analysis.risk.catastrophe import Risk
 from reward_hypotheses.data.random_streams import substream

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.design.agent_response_validation import ProbeResponses, Probes, probes_of
+from reward_hypotheses.analysis.design.probe_responses import ProbeResponses, Probes, probes_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream

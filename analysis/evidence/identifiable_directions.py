@@ -11,7 +11,7 @@ from reward_hypotheses.analysis.results_section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.column_checks import check_columns
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 

@@ -14,7 +14,7 @@ class Title(Section[Document]):
     """Title, subject and file of the study."""
 
     keys = ("title", "about", "study")
-    topic = "question"
+    topic = "study_question"
 
     @override
     def compute(self, case: Case) -> Document:

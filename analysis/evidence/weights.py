@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results_section import Document, Section, by_name
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.priors.base import Product
 from reward_hypotheses.models.priors.judgements import Judgements
 
@@ -34,7 +34,7 @@ class Values(Section[Document]):
     """
 
     keys = ("values",)
-    topic = "human_values"
+    topic = "value_sources"
     urgency = 35
 
     @override

@@ -20,7 +20,7 @@ from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.shifts.shift_record import recorded
+from reward_hypotheses.data.shifts.shift_base import recorded
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.valuation import Valuation

@@ -23,7 +23,7 @@ from reward_hypotheses.analysis.shift.worst_case import (
 )
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, share
-from reward_hypotheses.data.shifts.shift_record import recorded
+from reward_hypotheses.data.shifts.shift_base import recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import as_made, study_in

@@ -10,7 +10,7 @@ from typing import Any
 from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
 from reward_hypotheses.analysis.validation.study_folder import claim
 from reward_hypotheses.analysis.validation.terminal_text import study_text
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
+from reward_hypotheses.data.worlds.lander.flight_bank import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander
 
 

@@ -16,7 +16,7 @@ from reward_hypotheses.analysis.validation.study_folder import refuse_files
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
+from reward_hypotheses.data.worlds.lander.flight_bank import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander
 
 AGENTS, RENDERED_SCENES = 16, 40

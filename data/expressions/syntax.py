@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions.evaluate import _bound_of, apply, number
+from reward_hypotheses.data.expressions.apply_operators import _bound_of, apply, number
 from reward_hypotheses.data.expressions.operators import COMPARISONS, LOGIC, Operand
 from reward_hypotheses.data.rounding_error_bounds import TRUTH, Bound, bound_of, settled
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import share, whole
-from reward_hypotheses.data.shifts.shift_record import (
+from reward_hypotheses.data.shifts.shift_base import (
     NOT_SHIFTED,
     Items,
     check_feature,

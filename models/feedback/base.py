@@ -12,7 +12,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.rounding_error_bounds import CALLABLE
-from reward_hypotheses.models.feedback.answers import Answers
+from reward_hypotheses.models.feedback.answers_base import Answers
 from reward_hypotheses.models.feedback.equivalence import cells, marked, sums_and_classes
 from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, Weighed
 from reward_hypotheses.models.hypotheses.scene_block import Block

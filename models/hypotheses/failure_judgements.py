@@ -22,8 +22,8 @@ from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import stated_line
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.scene_block import Block
-from reward_hypotheses.models.hypotheses.sources import source_problems
 from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.inference.special import log_sum_exp
 
 FAR, WIDE = 40.0, 9.0

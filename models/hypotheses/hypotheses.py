@@ -7,7 +7,7 @@ from typing import Any, cast
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear, linear_of
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled, unmodelled_of
 from reward_hypotheses.models.hypotheses.reward import CallableReward, Reward, reward_of

@@ -12,7 +12,7 @@ import numpy as np
 
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.inference.laplace import (
     K_HAT,

@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.sources import source_problems
+from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.priors.base import Prior
 
 

@@ -16,7 +16,7 @@ from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.pairwise_judgements import GRADES, PairwiseJudgement, answers_of
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.sources import source_problems
+from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
 from reward_hypotheses.models.priors.base import Prior, WeightedDraws

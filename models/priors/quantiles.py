@@ -10,7 +10,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
-from reward_hypotheses.models.hypotheses.sources import source_problems
+from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta
 from reward_hypotheses.models.priors.elicited import Elicited
 

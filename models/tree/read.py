@@ -14,7 +14,7 @@ from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.callable_registry import callables_of
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, hypotheses_of, weight_names
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled
 from reward_hypotheses.models.hypotheses.reward import Reward

@@ -7,7 +7,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.policies.base import Rationality
 from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Posterior

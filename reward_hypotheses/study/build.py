@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.decision_ledger import Ledger, Recorded
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.ledger_of_tests import Ledger, Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -28,7 +28,7 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines, unmodelled_problems
-from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.section_reader import Problems
 from reward_hypotheses.study.sections.data_sources import Sources
 from reward_hypotheses.study.sections.failure_judgements import FailureJudgementsSpec, read_failure_judgements
 from reward_hypotheses.study.sections.feedback import FeedbackSpec, read_feedback
@@ -36,7 +36,7 @@ from reward_hypotheses.study.sections.hypotheses import read_hypotheses
 from reward_hypotheses.study.sections.mdps import read_mdps
 from reward_hypotheses.study.sections.tables import read_tables
 from reward_hypotheses.study.spec import StudySpec, refuse_control_characters
-from reward_hypotheses.study.study import Study, StudyModel, expressions_of
+from reward_hypotheses.study.validated_study import Study, StudyModel, expressions_of
 
 
 @dataclass(frozen=True, eq=False)

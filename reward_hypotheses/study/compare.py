@@ -19,8 +19,8 @@ from reward_hypotheses.study.diff import changes
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.replace_parts import PARTS, combine
 from reward_hypotheses.study.run import case_of_study, run_study
-from reward_hypotheses.study.schema import errors_named
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.section_reader import errors_named
+from reward_hypotheses.study.validated_study import Study
 
 RIGHT = "give the folder of a run, or a study file"
 SAME = 1e-9

@@ -13,10 +13,10 @@ from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.readers.csv import path_of
 from reward_hypotheses.data.readers.safe_files import read_bytes
 from reward_hypotheses.study.build import build
-from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.section_reader import Problems
 from reward_hypotheses.study.sections.hypotheses import refuse_too_many
 from reward_hypotheses.study.spec import REPORT_ORDER, read_spec
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.validated_study import Study
 
 MOST_DOTS = 100
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""

@@ -28,8 +28,8 @@ from reward_hypotheses.models.weights.failure_line_units import (
 )
 from reward_hypotheses.models.weights.feature_units import units_in_training
 from reward_hypotheses.models.weights.weigh import idle_warning, method_problems
-from reward_hypotheses.study.schema import Problems
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.section_reader import Problems
+from reward_hypotheses.study.validated_study import Study
 
 
 def ready(study: Study) -> Study:

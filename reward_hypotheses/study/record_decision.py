@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.output_folder import refuse_changed
+from reward_hypotheses.data.decision_ledger import Ledger
 from reward_hypotheses.data.errors import InputError, suggestion, visible
-from reward_hypotheses.data.ledger_of_tests import Ledger
 from reward_hypotheses.data.readers.csv import sha256
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.run import run_study
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.validated_study import Study
 
 
 def record(path: Path, decided: str, table: str | None, time: str | None, progress: Callable[[str], None]) -> list[str]:

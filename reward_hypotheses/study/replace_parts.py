@@ -10,8 +10,8 @@ from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines
 from reward_hypotheses.study.build import build_model, check_scenes
-from reward_hypotheses.study.schema import Problems
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.section_reader import Problems
+from reward_hypotheses.study.validated_study import Study
 
 PARTS = {
     "hypotheses": ("hypotheses",),

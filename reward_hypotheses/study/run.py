@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reward_hypotheses import __version__
-from reward_hypotheses.analysis.agents.agent_weights import Agent, Extrapolating
+from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
 from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of
 from reward_hypotheses.analysis.case import Case, Settings, Source, Training
 from reward_hypotheses.analysis.results_document import results_document
@@ -24,8 +24,8 @@ from reward_hypotheses.models.weights.weigh import weigh
 from reward_hypotheses.study.build import readable
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.pre_fit_checks import in_units_of_rewards, ready, with_any_weights
-from reward_hypotheses.study.schema import Problems, errors_named
-from reward_hypotheses.study.study import Study
+from reward_hypotheses.study.section_reader import Problems, errors_named
+from reward_hypotheses.study.validated_study import Study
 
 
 @dataclass(frozen=True, eq=False)

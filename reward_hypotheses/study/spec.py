@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reward_hypotheses.data.errors import shown
-from reward_hypotheses.study.schema import Problems, key, read, section, text, whole_number
+from reward_hypotheses.study.section_reader import Problems, key, read, section, text, whole_number
 from reward_hypotheses.study.sections.agent import AgentSpec
 from reward_hypotheses.study.sections.analysis import AnalysisSpec, FitSpec
 from reward_hypotheses.study.sections.catastrophe import CatastropheSpec

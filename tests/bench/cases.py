@@ -169,7 +169,7 @@ def policies(n: int, count: int) -> float:
 
 def argument(n: int, count: int) -> float:
     """Evidence or prior to the end, and how wrong the values may be: all that a report says of either, but the risk itself."""
-    from reward_hypotheses.analysis.agents.agent_weights import Extrapolating
+    from reward_hypotheses.analysis.agents.agent import Extrapolating
     from reward_hypotheses.analysis.case import Case
     from reward_hypotheses.analysis.evidence.bayes_factor_limits import bounded_pairs
     from reward_hypotheses.analysis.evidence.bayes_factors import pairs, silent_pairs_of
@@ -178,7 +178,6 @@ def argument(n: int, count: int) -> float:
     from reward_hypotheses.analysis.risk.asymptotic import left_by_class, risk_parts
     from reward_hypotheses.analysis.risk.catastrophe import compute_risk
     from reward_hypotheses.analysis.risk.intervals import dangerous_pairs
-    from reward_hypotheses.analysis.sensitivity.common_prior_misspecification import risk_bounds_jointly
     from reward_hypotheses.analysis.sensitivity.failure_line_curve import failure_curve
     from reward_hypotheses.analysis.sensitivity.prior import (
         bounds_within_factor,
@@ -188,6 +187,7 @@ def argument(n: int, count: int) -> float:
         tipping_point,
         weight_to_lead,
     )
+    from reward_hypotheses.analysis.sensitivity.shared_prior_misspecification import risk_bounds_jointly
     from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import bits_curve
     from reward_hypotheses.analysis.shift.minimax_lower_bound import Impossible
     from reward_hypotheses.models.feedback.kinds.labels import Labels

@@ -16,7 +16,7 @@ from reward_hypotheses.analysis.validation import predict  # noqa: E402
 from reward_hypotheses.data.expressions.parser import products  # noqa: E402
 from reward_hypotheses.data.worlds.episode_simulation import one_step  # noqa: E402
 from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots  # noqa: E402
+from reward_hypotheses.data.worlds.lander.flight_bank import Bank, Pilots  # noqa: E402
 from reward_hypotheses.data.worlds.lander.validation_world import MeasuredLander  # noqa: E402
 
 AGENTS, CANDIDATES = 12, 800

@@ -18,7 +18,7 @@ from studies import TEST, TRAINING, shell, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours, write_folder
 from reward_hypotheses.cli.main import main
-from reward_hypotheses.study import ledger as recording
+from reward_hypotheses.study import record_decision as recording
 
 NOON = "2026-01-31T12:00:00Z"
 ONE, OTHER = "1" * 64, "2" * 64

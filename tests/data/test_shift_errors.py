@@ -11,7 +11,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene, repaint
 from reward_hypotheses.data.shifts.registry import SHIFTS
 from reward_hypotheses.data.shifts.scenes import add_options, resample, reweight
-from reward_hypotheses.data.shifts.shift_record import shifts_of
+from reward_hypotheses.data.shifts.shift_base import shifts_of
 
 D = as_dataset()
 ONE = {"x": np.arange(4.0)}

@@ -16,7 +16,7 @@ from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.shifts.features import decorrelate, fade, intervene
 from reward_hypotheses.data.shifts.registry import SHIFTS
 from reward_hypotheses.data.shifts.scenes import resample, reweight
-from reward_hypotheses.data.shifts.shift_record import shifts_of
+from reward_hypotheses.data.shifts.shift_base import shifts_of
 
 
 def as_dict():
@@ -158,7 +158,7 @@ def test_tables_without_options():
 
 
 def test_importing_shifts_leaves_xarray_alone():
-    code = "import sys, reward_hypotheses.data.shifts.shift_record; sys.exit('xarray' in sys.modules)"
+    code = "import sys, reward_hypotheses.data.shifts.shift_base; sys.exit('xarray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -16,7 +16,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.table_model import Column, PaperTable
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import visible
-from reward_hypotheses.models.feedback.boltzmann.score_check import score
+from reward_hypotheses.models.feedback.boltzmann.score_tests import score
 from reward_hypotheses.models.hypotheses import callable_registry as callables
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\N{FULLWIDTH EQUALS SIGN}1"]

@@ -8,7 +8,7 @@ from studies import TEST, TRAINING, small, write
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.replace_parts import PARTS, combine
-from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.section_reader import Problems
 from reward_hypotheses.study.sections.analysis import AnalysisSpec, FitSpec
 from reward_hypotheses.study.spec import REPORT_ORDER, StudySpec, read_spec
 

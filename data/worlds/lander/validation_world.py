@@ -15,7 +15,7 @@ from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps, one_s
 from reward_hypotheses.data.worlds.lander import CRATER_DEPTH
 from reward_hypotheses.data.worlds.lander.agents import Lander, train_lander
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, is_catastrophe
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Key, Pilots
+from reward_hypotheses.data.worlds.lander.flight_bank import Bank, Key, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import SITES
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from reward_hypotheses.models.feedback.boltzmann.likelihood import (
 from reward_hypotheses.models.feedback.boltzmann.marginal import evidence_of_one_human
 from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
 from reward_hypotheses.models.feedback.boltzmann.prior import as_written, read_rationality
-from reward_hypotheses.models.feedback.boltzmann.score_check import ScoreChecked
+from reward_hypotheses.models.feedback.boltzmann.score_tests import ScoreChecked
 from reward_hypotheses.models.feedback.equivalence import classes_of_arrays
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation

@@ -19,7 +19,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length, less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.likelihood import noisy_best
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
-from reward_hypotheses.models.feedback.boltzmann.score_check import CHECKED, score
+from reward_hypotheses.models.feedback.boltzmann.score_tests import CHECKED, score
 from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp.mdp import MDP

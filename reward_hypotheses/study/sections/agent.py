@@ -14,7 +14,7 @@ from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.registry import VALUES
-from reward_hypotheses.study.schema import Problems, Section, key, truth
+from reward_hypotheses.study.section_reader import Problems, Section, key, truth
 from reward_hypotheses.study.sections.catastrophe import line_of_section
 from reward_hypotheses.study.sections.feedback import FeedbackSpec
 from reward_hypotheses.study.sections.human_values import BASELINES, baseline

@@ -7,7 +7,7 @@ from typing import Any
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd, stated_line
-from reward_hypotheses.study.schema import Problems, key
+from reward_hypotheses.study.section_reader import Problems, key
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from reward_hypotheses.models.hypotheses.failure_judgements import (
     hypotheses_problems,
     settings_problems,
 )
-from reward_hypotheses.study.schema import Problems, key, read, refuse_no_table, text
+from reward_hypotheses.study.section_reader import Problems, key, read, refuse_no_table, text
 
 WHERE = "[catastrophe] judgements:"
 FORM = '{ table = "...", column = "...", centre = ..., spread = ..., source = "..." }'

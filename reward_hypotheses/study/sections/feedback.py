@@ -7,7 +7,7 @@ from typing import Any
 from reward_hypotheses.data.errors import shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.registry import KINDS
-from reward_hypotheses.study.schema import Problems, Section, refuse_no_table, text
+from reward_hypotheses.study.section_reader import Problems, Section, refuse_no_table, text
 
 FILLED_IN = ("needs", "trajectories")
 """Fields of a kind of feedback that are no keys of a study file."""

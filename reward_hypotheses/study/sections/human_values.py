@@ -14,7 +14,7 @@ from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.judgements import Judgements
 from reward_hypotheses.models.priors.linear_pool import LinearPool
 from reward_hypotheses.models.priors.registry import FOILS
-from reward_hypotheses.study.schema import Problems, Section, key, number, read
+from reward_hypotheses.study.section_reader import Problems, Section, key, number, read
 
 BASELINES = tuple(FOILS)
 """Priors that are given by name."""

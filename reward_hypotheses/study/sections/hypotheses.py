@@ -7,7 +7,7 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.models.hypotheses.hypotheses import hypotheses_of, unmodelled_problems
 from reward_hypotheses.models.hypotheses.none_of_the_above import unmodelled_of
 from reward_hypotheses.models.hypotheses.reward import Reward
-from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.section_reader import Problems
 
 MOST_HYPOTHESES = 20_000
 

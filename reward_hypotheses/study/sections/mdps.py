@@ -7,7 +7,7 @@ from typing import Any
 from reward_hypotheses.data.errors import shown
 from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.models.mdp.mdp import MDP
-from reward_hypotheses.study.schema import Problems, Section, path_like
+from reward_hypotheses.study.section_reader import Problems, Section, path_like
 from reward_hypotheses.study.sections.data_sources import Sources
 
 KEYS = ("states", "transitions", "discount")

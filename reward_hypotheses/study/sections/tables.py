@@ -14,7 +14,7 @@ from reward_hypotheses.data.readers.files import read_any
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.readers.safe_files import read_bytes
 from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError, landing_sites
-from reward_hypotheses.study.schema import Problems, key, path_like, read, text, truth
+from reward_hypotheses.study.section_reader import Problems, key, path_like, read, text, truth
 from reward_hypotheses.study.sections.data_sources import Sources
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
@@ -84,7 +84,7 @@ class ShiftedTable:
             The study's seed, for shifts without a seed of their own.
         """
         from reward_hypotheses.data.shifts.registry import SHIFTS
-        from reward_hypotheses.data.shifts.shift_record import shifts_of
+        from reward_hypotheses.data.shifts.shift_base import shifts_of
 
         table = sources.tables.get(self.source)
         if table is None:  # its problems are noted already

@@ -10,7 +10,7 @@ from scipy.special import gammaln, logsumexp
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.weights.population import exact, gibbs
+from reward_hypotheses.models.weights.agent_population import exact, gibbs
 
 
 def brute_shares(log_likelihood, alpha):

@@ -20,11 +20,11 @@ from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size impo
     takes_best,
 )
 from reward_hypotheses.analysis.report.sections.evidence import evidence
-from reward_hypotheses.analysis.report.sections.human_values import how_sure
 from reward_hypotheses.analysis.report.sections.risk import risk_sentence
 from reward_hypotheses.analysis.report.sections.risk_decomposition import what_stays
 from reward_hypotheses.analysis.report.sections.sensitivity import hinges
 from reward_hypotheses.analysis.report.sections.shift import shift
+from reward_hypotheses.analysis.report.sections.value_sources import how_sure
 from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import _parts
 from reward_hypotheses.cli.main import main
 

@@ -10,7 +10,7 @@ import pytest
 from studies import small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.sensitivity import learning_curve as curve
+from reward_hypotheses.analysis.sensitivity import value_bits_by_sample_size as curve
 from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed, value_bits_of_many
 
 EPS = 0.1

@@ -8,8 +8,8 @@ from studies import SHOWN, TEST, TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.sections.agents import by_languages
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
-from reward_hypotheses.analysis.sensitivity import shared_prior as jointly
-from reward_hypotheses.analysis.sensitivity.common_prior_misspecification import risk_bounds_jointly
+from reward_hypotheses.analysis.sensitivity import shared_prior_misspecification as jointly
+from reward_hypotheses.analysis.sensitivity.shared_prior_misspecification import risk_bounds_jointly
 from reward_hypotheses.analysis.sensitivity.sobol_indices import shares_of_variance
 
 # A prior that agent and judge share.

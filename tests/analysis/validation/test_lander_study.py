@@ -20,11 +20,11 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import products
 from reward_hypotheses.data.worlds.episode_simulation import one_step, picked
 from reward_hypotheses.data.worlds.lander import agents as landers
-from reward_hypotheses.data.worlds.lander import rollouts as flights
-from reward_hypotheses.data.worlds.lander import world as flown_lander
+from reward_hypotheses.data.worlds.lander import flight_bank as flights
+from reward_hypotheses.data.worlds.lander import validation_world as flown_lander
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, floors, fly, is_catastrophe
+from reward_hypotheses.data.worlds.lander.flight_bank import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.landing_world import LandingWorld
-from reward_hypotheses.data.worlds.lander.rollouts import Bank, Pilots
 from reward_hypotheses.data.worlds.lander.scenes import scene_of
 
 
@@ -314,7 +314,7 @@ def test_a_study_and_the_same_after_it_was_killed(tmp_path, monkeypatch):
 
     code = (
         "import sys\n"
-        "from reward_hypotheses.data.worlds.lander import world as flown_lander\n"
+        "from reward_hypotheses.data.worlds.lander import validation_world as flown_lander\n"
         "flown_lander.TRAINING_SCENES, flown_lander.PROBE_SCENES = (24, 24), 60\n"
         "from reward_hypotheses.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"

@@ -16,12 +16,12 @@ from reward_hypotheses.analysis.validation.minigrid import minigrid_study
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
-from reward_hypotheses.data.worlds.minigrid import world as walked_rooms
+from reward_hypotheses.data.worlds.minigrid import validation_world as walked_rooms
 from reward_hypotheses.data.worlds.minigrid.validation_world import MeasuredRooms
 
 KEYS = {"predicted", "measured", "agents", "coverage", "foil", "controller", "shifts", "ordinary", "telling", "digest"}
 SMALL = (
-    "from reward_hypotheses.data.worlds.minigrid import world as walked_rooms, agents as walkers\n"
+    "from reward_hypotheses.data.worlds.minigrid import validation_world as walked_rooms, agents as walkers\n"
     "walked_rooms.TRAINING_ROOMS, walked_rooms.PROBE_ROOMS, walkers.TRAINING_BATCHES = 60, 25, 120\n"
 )
 

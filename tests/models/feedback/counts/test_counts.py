@@ -9,7 +9,7 @@ import pytest
 from counted_cases import HYPOTHESES, IN_ITEMS, IN_SCENES, ITEM_TIMES, KINDS, LINE, TIMES, WALKS, WORLD, both
 
 import reward_hypotheses as rh
-from reward_hypotheses.models.feedback.boltzmann import score_check, trajectory_steps
+from reward_hypotheses.models.feedback.boltzmann import score_tests, trajectory_steps
 from reward_hypotheses.models.feedback.kinds import labels, rewards
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.weights.predictive_check import predictive_check
@@ -21,7 +21,7 @@ FAILING = {"x", "y", "stopped", "n", "is_failing"}
 @pytest.fixture
 def few(monkeypatch):
     """Few replications: that two checks are the same takes no more."""
-    for module in (score_check, trajectory_steps):
+    for module in (score_tests, trajectory_steps):
         monkeypatch.setattr(module, "CHECKED", 40)
     for module in (labels, rewards):
         monkeypatch.setattr(module, "REPLICATIONS", 200)
@@ -53,7 +53,7 @@ def test_counts_are_rows(kind, few):
 
 
 def test_a_check_of_many_answers_looks_at_as_many_as_of_rows(few, monkeypatch):
-    monkeypatch.setattr(score_check, "CHECKED_UNITS", 15)
+    monkeypatch.setattr(score_tests, "CHECKED_UNITS", 15)
     found = [predictive_check(p, 0, np.random.default_rng(4)) for p in both("rankings")]
     np.testing.assert_allclose(found[0].replicated, found[1].replicated, rtol=1e-9)
     assert found[0].p == found[1].p

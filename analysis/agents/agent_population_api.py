@@ -15,7 +15,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.fit import prepared
-from reward_hypotheses.models.hypotheses.family import Fitted
+from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.policies.base import Policy
@@ -24,7 +24,7 @@ from reward_hypotheses.models.priors.elicited import Elicited
 from reward_hypotheses.models.priors.uniform import Uniform
 from reward_hypotheses.models.tree.read import hypotheses_in, in_order
 from reward_hypotheses.models.tree.write import about, evidence_of
-from reward_hypotheses.models.weights.population import Shares, agent_weights, shares_of
+from reward_hypotheses.models.weights.agent_population import Shares, agent_weights, shares_of
 from reward_hypotheses.models.weights.weigh import weigh
 
 FAMILY_DRAWS = 4000

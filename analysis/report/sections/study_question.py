@@ -6,7 +6,7 @@ from typing import Any
 from reward_hypotheses.analysis.report.phrases import counted, percent, plainly, value_in_words, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation, texts
 from reward_hypotheses.analysis.report.sections.evidence import INTEGRATED, sampling
-from reward_hypotheses.analysis.report.sections.human_values import sources
+from reward_hypotheses.analysis.report.sections.value_sources import sources
 
 MOST = 12
 """Hypotheses that are listed on the page."""

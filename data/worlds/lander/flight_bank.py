@@ -83,7 +83,11 @@ class Pilots:
         while len(self._running) < len(requests):
             self._running.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from reward_hypotheses.data.worlds.lander.rollouts import serve; serve()"],
+                    [
+                        sys.executable,
+                        "-c",
+                        "from reward_hypotheses.data.worlds.lander.flight_bank import serve; serve()",
+                    ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

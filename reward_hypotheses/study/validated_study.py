@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reward_hypotheses.data.decision_ledger import Recorded
 from reward_hypotheses.data.expressions.syntax import Expression
-from reward_hypotheses.data.ledger_of_tests import Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line
@@ -16,7 +16,7 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
-from reward_hypotheses.study.schema import Problems
+from reward_hypotheses.study.section_reader import Problems
 from reward_hypotheses.study.sections.data_sources import Sources
 from reward_hypotheses.study.spec import StudySpec
 
