@@ -6,12 +6,9 @@ The mean may be infinite, so quantiles and the probability of never are given.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, override
 
-import numpy as np
-
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results_section import Document, Section
-from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.analysis.risk.intervals import at_least_one, never_any
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.presentation import Figure, Presentation
@@ -37,35 +34,17 @@ def first_catastrophe(case: Case) -> Document:
         ``never``, ``P(T = infinity)``; ``scenes``, the least n with ``P(T <= n) >= q`` for each q of `QUANTILES`, None where
         n is infinite; ``within``, ``P(T <= n)`` for each n of `LENGTHS`.
     """
-    rates, weights = _rates(case)
+    about = case.risk, case.policy, case.agent_weights, case.judge_weights
 
     def within(n: int) -> float:
-        return float(weights @ at_least_once(rates, n))
+        return at_least_one(*about, n)
 
-    never = float(weights[rates == 0].sum())
+    never = never_any(*about)
     return {
         "never": never,
         "scenes": {repr(q): _least(within, q) if q <= 1 - never else None for q in QUANTILES},
         "within": {str(n): within(n) for n in LENGTHS},
     }
-
-
-def _rates(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct catastrophe rates of a deployment and their probabilities.
-
-    Two arrays (rate,).
-    """
-    risk, policy = case.risk, case.policy
-    agents = policy.mixing(case.agent_weights) if policy.draws_one else np.ones(1)
-    truths, matrix, by_truth = case.judge_weights, risk.matrix, risk.by_truth
-    if (members := risk.members) is not None:  # continuous weights: from draw to draw
-        agents = agents @ members.agents @ members.rows if policy.draws_one else agents
-        truths, matrix, by_truth = truths @ members.truths @ members.columns, members.matrix, members.by_truth
-    weights = np.outer(agents, truths).ravel()
-    possible = weights > 0
-    rates = (matrix if policy.draws_one else by_truth).ravel()[possible]
-    values, _, place, _ = distinct(np.clip(rates, 0.0, 1.0))
-    return values, np.bincount(place, weights[possible]) / weights.sum()
 
 
 def _least(within: Any, q: float) -> int | None:

@@ -1,14 +1,13 @@
 """Intervals and limits of the risk, and the risk of several deployments."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from reward_hypotheses.analysis.risk.catastrophe import Risk
-from reward_hypotheses.analysis.risk.linear_pairs import at_least_once
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 
@@ -27,15 +26,42 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
     """
     if deployments == 1:
         return risk.mean
-    pairs = risk.members
-    if pairs is not None:
-        between = pairs.ever(deployments, policy.draws_one)
+
+    def at_least_once(rate: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return -np.expm1(deployments * np.log1p(-rate))
+
+    return _averaged(risk, policy, agent, judge, deployments, at_least_once)
+
+
+def never_any(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> float:
+    """Return the probability that no deployment ever meets a catastrophe.
+
+    ``sum_ij w_i v_j [C_ij = 0]`` where one hypothesis is drawn for all deployments, else ``sum_j v_j [by_truth_j = 0]``.
+    """
+    return _averaged(risk, policy, agent, judge, "never", lambda rate: (rate == 0).astype(float))
+
+
+def _averaged(
+    risk: Risk,
+    policy: Policy,
+    agent: np.ndarray,
+    judge: np.ndarray,
+    key: Hashable,
+    function: Callable[[np.ndarray], np.ndarray],
+) -> float:
+    """Return the average of a function of the catastrophe rate over agent and truth.
+
+    The key names the function.
+    """
+    if (pairs := risk.members) is not None:
+        between = pairs.average(key, function, policy.draws_one)
         if policy.draws_one:
             return float((policy.mixing(agent) @ pairs.agents) @ between @ (judge @ pairs.truths))
         return float((judge @ pairs.truths) @ between)
     if policy.draws_one:
-        return float(policy.mixing(agent) @ at_least_once(risk.matrix, deployments) @ judge)
-    return float(judge @ at_least_once(risk.by_truth, deployments))
+        return float(policy.mixing(agent) @ function(risk.matrix) @ judge)
+    return float(judge @ function(risk.by_truth))
 
 
 def interval(

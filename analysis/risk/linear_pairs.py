@@ -1,6 +1,7 @@
 """Catastrophe rates between draws of continuous weights, pair by pair."""
 
 import math
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Pairs:
     agents, truths : ndarray (hypothesis, group)
         Share of each group in its hypothesis.
     known : dict
-        Averages over groups, by number of deployments.
+        Averages over groups, by the name of the function that was averaged.
     """
 
     matrix: np.ndarray
@@ -42,25 +43,20 @@ class Pairs:
     columns: np.ndarray
     agents: np.ndarray
     truths: np.ndarray
-    known: dict[int, np.ndarray]
+    known: dict[Hashable, np.ndarray]
 
-    def ever(self, deployments: int, draws_one: bool) -> np.ndarray:
-        """Return ``E[1 - (1 - C)^D]`` between groups: (group, group).
+    def average(self, key: Hashable, function: Callable[[np.ndarray], np.ndarray], draws_one: bool) -> np.ndarray:
+        """Return the average of a function of C between groups: (group, group).
 
-        For a policy that acts on all weights at once: of groups of truths, (group,).
+        For a policy that acts on all weights at once: of groups of truths, (group,). The average is computed once for
+        each key.
         """
-        if deployments not in self.known:
+        if key not in self.known:
             if draws_one:
-                self.known[deployments] = self.rows @ at_least_once(self.matrix, deployments) @ self.columns.T
+                self.known[key] = self.rows @ function(self.matrix) @ self.columns.T
             else:
-                self.known[deployments] = self.columns @ at_least_once(self.by_truth, deployments)
-        return self.known[deployments]
-
-
-def at_least_once(chance: np.ndarray, deployments: int) -> np.ndarray:
-    """Return ``1 - (1 - chance)^D``, D the number of deployments."""
-    with np.errstate(divide="ignore"):
-        return -np.expm1(deployments * np.log1p(-chance))
+                self.known[key] = self.columns @ function(self.by_truth)
+        return self.known[key]
 
 
 def pairs_of(valuation: Valuation, policy: Policy, agent: np.ndarray) -> Pairs:
