@@ -117,7 +117,7 @@ def test_what_the_study_refuses(tmp_path, capsys, monkeypatch):
         assert said in err and err.count("\n") == 1
     assert main(["minigrid", "render", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.strip().endswith("file: is a file; give a folder")
-    for name in ("rooms", "world"):
+    for name in ("rooms", "validation_world"):
         monkeypatch.delitem(sys.modules, f"reward_hypotheses.data.worlds.minigrid.{name}")
     monkeypatch.setitem(sys.modules, "minigrid.core.constants", None)
     assert main(["minigrid", "study", "--out", str(tmp_path / "new")]) == 2
