@@ -129,17 +129,18 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
     _refuse_untrusted(case)
     of_study, warnings = _computed(case, OF_STUDY, progress)
     answers: dict[str, Document] = {}
-    for name, test in case.tests.items():
+    tested = {name: case.on(test) if k else case.first for k, (name, test) in enumerate(case.tests.items())}
+    for name, on in tested.items():
         progress(f"risk on {name!r}")
         about = "" if not answers else f"on {name!r}: "
-        answers[name], on_test = _computed(case.first if not answers else case.on(test), OF_TEST)
+        answers[name], on_test = _computed(on, OF_TEST)
         warnings += [(0, about + text) for _, text in on_test]
     if not answers:
         warnings.append((0, "no test table: the run stops at the weights, and what needs a test is null"))
     errors = None
     if not case.exact:
         progress("Monte Carlo errors")
-        errors = _errors(case, of_study, answers)
+        errors = _errors(case, tested, of_study, answers)
     first = next(iter(answers.values()), {key: None for section in OF_TEST for key in section.keys})
     last = (*InferredAgent.keys, *BitsBySize.keys)
     document = {key: value for key, value in of_study.items() if key not in last}
@@ -175,7 +176,7 @@ def _computed(
     return document, sorted(warnings, key=lambda warning: -warning[0])
 
 
-def _errors(case: Case, of_study: Document, answers: Mapping[str, Document]) -> Document:
+def _errors(case: Case, tested: Mapping[str, Case], of_study: Document, answers: Mapping[str, Document]) -> Document:
     """Return the Monte Carlo errors of numbers that depend on sampled evidence.
 
     The errors stand under the keys of those numbers. Errors that the contract has beside their numbers are also
@@ -189,7 +190,7 @@ def _errors(case: Case, of_study: Document, answers: Mapping[str, Document]) -> 
     errors = case.standard_errors(numbers)
     for name, answer in answers.items():
         for section in OF_TEST:
-            section.with_errors(answer, errors["tests"][name])
+            section.with_errors(tested[name], answer, errors["tests"][name])
     tests = list(answers)
     document = {"log_evidence": by_name(case.judge_names, case.posterior.mcse)} | errors["study"]
     document |= errors["tests"][tests[0]] if tests else {}

@@ -61,7 +61,7 @@ class Section[T](ABC):
         """
         return self.written(case, self.compute(case))
 
-    def with_errors(self, document: Document, errors: Mapping[str, Any]) -> None:  # noqa: B027
+    def with_errors(self, case: Case, document: Document, errors: Mapping[str, Any]) -> None:  # noqa: B027
         """Write Monte Carlo errors beside their numbers, where the contract has them.
 
         Most sections keep their errors under ``mcse``.

@@ -287,6 +287,25 @@ class Posterior:
         weights = np.exp(log_weights)
         return pi, weights / weights.sum(axis=1, keepdims=True), truths
 
+    def acting_draws(self, prior: Prior | None, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Draw the weights of an agent from ``p(pi | data)``: (draw, hypothesis).
+
+        Its prior is the judge's where `prior` is None.
+
+        Returns None of a prior without a strength, which leaves the weights fixed.
+        """
+        prior = self.prior if prior is None else prior
+        if not prior.uncertain:
+            return None
+        among = replace(self, prior=prior, log_prior=prior.log_prior(self.hypotheses), weights=self.reweighted(prior))
+        weights = among.draws(n, rng)[1]
+        none = self.hypotheses.unmodelled
+        if none is None:
+            return weights
+        weights[:, none] = 0.0
+        total = weights.sum(axis=1, keepdims=True)
+        return np.where(total > 0, weights / np.where(total > 0, total, 1.0), self.acting(prior))
+
     def within_classes(self, prior: Prior | None) -> np.ndarray:
         """Return a prior normalised within each silent class: (hypothesis,).
 

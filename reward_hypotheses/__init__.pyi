@@ -19,6 +19,8 @@ from .analysis.evidence.by_feedback_api import (
 )
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
+from .analysis.risk.distribution.outcomes import compare_with_outcomes as compare_with_outcomes
+from .analysis.risk.distribution.predict_rate import predict_rate as predict_rate
 from .analysis.sensitivity.by_human_judge import risk_by_judge as risk_by_judge
 from .analysis.sensitivity.failure_judgements_api import (
     failure_line as failure_line,

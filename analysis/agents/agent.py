@@ -66,6 +66,15 @@ class Agent(ABC):
         """Return the weights by which the agent acts: (hypothesis of the test,)."""
 
     @abstractmethod
+    def draws(self, judge: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Draw the agent's weights, as far as its prior leaves them open.
+
+        Shape (draw, hypothesis of the test).
+
+        None where the prior has no strength: the weights are fixed.
+        """
+
+    @abstractmethod
     def prior_weights(self, judge: Posterior) -> np.ndarray:
         """Return the agent's weights before any data: (hypothesis of the test,)."""
 
@@ -102,6 +111,10 @@ class Extrapolating(Agent):
         return judge.acting(self.prior)
 
     @override
+    def draws(self, judge: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        return judge.acting_draws(self.prior, n, rng)
+
+    @override
     def prior_weights(self, judge: Posterior) -> np.ndarray:
         return judge.acting_prior(self.prior)[0]
 
@@ -134,6 +147,11 @@ class PosteriorAgent(Agent):
     @override
     def weights(self, judge: Posterior) -> np.ndarray:
         return np.pad(self.posterior.acting(None), (self.start, 0))
+
+    @override
+    def draws(self, judge: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        weights = self.posterior.acting_draws(None, n, rng)
+        return None if weights is None else np.pad(weights, ((0, 0), (self.start, 0)))
 
     @override
     def prior_weights(self, judge: Posterior) -> np.ndarray:

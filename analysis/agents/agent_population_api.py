@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import policy_of
+from reward_hypotheses.analysis.case import case_of, policy_of
 from reward_hypotheses.analysis.risk.catastrophe_api import catastrophe_risk
+from reward_hypotheses.analysis.risk.distribution.by_source import doubt_of, with_sources
+from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources, open_weights
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
@@ -208,7 +210,8 @@ def population_risk(
     Returns
     -------
     Dataset
-        ``risk`` (draw), ``mean``, ``sd``, ``lower``, ``upper``, ``mcse`` (of the mean), ``by_agent`` (agent_hypothesis).
+        ``risk`` (draw), ``mean``, ``sd``, ``lower``, ``upper``, ``mcse`` (of the mean), ``by_agent`` (agent_hypothesis);
+        ``catastrophe_rate`` (draw), ``interval`` and ``variance`` by source, as of `catastrophe_risk`.
 
     Raises
     ------
@@ -228,10 +231,15 @@ def population_risk(
         tree, test, policy, population, agent_fail_utility=agent_fail_utility, prob=prob, hypotheses=hypotheses
     )
     certain = next_risk["by_agent"].to_numpy()
-    risk = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain)) @ certain
+    shares = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain))
+    risk = shares @ certain
+    case = case_of(tree, test, policy, population, agent_fail_utility, hypotheses)
+    case = replace(case, settings=replace(case.settings, draws=len(shares), prob=prob))
+    by_draw = np.pad(shares[np.arange(case.draws) % len(shares)], ((0, 0), (case.agents.start or 0, 0)))
+    doubt = doubt_of(case, OpenSources(case, by_draw, open_weights(case)[1]).drawn())
     lower, upper = np.quantile(risk, [(1 - prob) / 2, (1 + prob) / 2])
     names = list(hypotheses_in(population))
-    return xr.Dataset(
+    out = xr.Dataset(
         {
             "risk": ("draw", risk),
             "mean": next_risk["mean"].item(),
@@ -244,6 +252,7 @@ def population_risk(
         coords={"agent_hypothesis": names},
         attrs={"policy": policy.name, "prob": prob, "agents": population.attrs["agents"]},
     )
+    return with_sources(out, doubt.with_evidence_error(case, float(out["mcse"])))
 
 
 def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:

@@ -90,6 +90,15 @@ class Reading(Agent):
         return self.spread(self.agent.weights)
 
     @override
+    def draws(self, judge: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        weights = self.agent.acting_draws(None, n, rng)
+        if weights is None:
+            return None
+        out = np.zeros((n, len(self.listed)))
+        out[:, list(self.places)] = weights
+        return out
+
+    @override
     def prior_weights(self, judge: Posterior) -> np.ndarray:
         return self.spread(self.agent.prior.weights_of(self.agent.hypotheses))
 

@@ -73,11 +73,11 @@ class Values(Section[Document]):
             )
         if not prior.uncertain:
             remedy = _remedy(case.source.values)
-            yield f"the values are stated without a strength, so the risk carries no interval; {remedy}"
+            yield f"the values are stated without a strength, so the interval of the risk does not count doubt about them; {remedy}"
 
 
 def _remedy(values: Mapping[str, Any]) -> str:
-    """Return the advice that gives the risk an interval."""
+    """Return the advice that brings doubt about the values into the interval."""
     if "prior" in values:
         return f"the prior {values['prior']!r} has none; weights can have one"
     each = "each judge's weights" if "judges" in values else "the weights"

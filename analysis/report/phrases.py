@@ -31,6 +31,49 @@ def percent(x: float | None, upper: float | None = None) -> str:
     return f"{100 * x:.1f}%"
 
 
+SOURCES = {
+    "values": "uncertainty about the stated values",
+    "agent": "uncertainty about what the agent goes by",
+    "reward_weights": "uncertainty about the judge's reward weights",
+    "scenes": "the finite number of scenes",
+    "evidence": "Monte Carlo error of the evidence",
+}
+"""Sources of doubt about the risk, as phrases."""
+
+
+def risk_interval(risk: Mapping[str, Any]) -> Sequence[float] | None:
+    """Return the ends of the interval of the risk, from all sources.
+
+    Results of an older version know the values alone, and None where these have no strength.
+    """
+    if risk.get("intervals"):
+        ends: Sequence[float] = risk["intervals"]["all"]
+        return ends
+    return None if risk["lower"] is None else (risk["lower"], risk["upper"])
+
+
+def doubt_in_words(risk: Mapping[str, Any]) -> list[str]:
+    """Return the interval of the risk, its largest source, and the part of the values, as sentences."""
+    interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
+    unstated = "The values are stated without a strength"
+    if interval is None:
+        return [f"{unstated}, so the risk has no interval."]
+    low, high = map(percent, interval)
+    if low == high:
+        sentences = [f"All sources of uncertainty hardly move it: the {level} interval is {low} at both ends."]
+    else:
+        open_sources = [source for source, part in risk.get("variance", {}).items() if part and part["total"] > 0]
+        largest = risk.get("largest_source")
+        share = "" if largest is None else f", {'from' if len(open_sources) == 2 else 'mostly from'} {SOURCES[largest]}"
+        sentences = [f"{level} credible interval {low} to {high}{share}."]
+    if risk["lower"] is None:
+        return [*sentences, f"{unstated}, so uncertainty about them is not in this interval."]
+    ends = percent(risk["lower"]), percent(risk["upper"])
+    if ends != (low, high):
+        sentences.append(f"Uncertainty about the values alone gives {' to '.join(dict.fromkeys(ends))}.")
+    return sentences
+
+
 def counted(n: int, noun: str) -> str:
     """Return a number of things: '1 item', '1,000 items'."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -1,6 +1,7 @@
 """Catastrophe risk of a fitted tree, as a labelled Dataset."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.asymptotic import limit
+from reward_hypotheses.analysis.risk.distribution.by_source import doubt_of, with_sources
 from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, at_least_one, interval, judges_weights
-from reward_hypotheses.analysis.risk.mdp import TARGETS, Behaviour, mdp_numbers, rewards_of_states
+from reward_hypotheses.analysis.risk.mdp import TARGETS, Behaviour, behaviour_doubt, mdp_numbers, rewards_of_states
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
@@ -108,6 +110,7 @@ def catastrophe_risk(
 
 def _on_table(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[int]) -> xr.Dataset:
     """Return the risk on a table, labelled."""
+    case = replace(case, settings=replace(case.settings, draws=_draws(tree), prob=prob))
 
     def numbers(case: Case, draws: int) -> dict[str, Any]:
         risk, by_truth = case.risk, case.risk.by_truth[case.judges]
@@ -132,7 +135,13 @@ def _on_table(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[
     out = _dataset(tree, case, numbers, exact, {"matrix": case.risk.matrix})
     coords = {"scene": case.scene_coordinate(), "deployments": list(deployments)}
     attrs = {"policy": case.policy.name, "abstain": int(case.policy.abstain), "prob": prob}
-    return out.assign_coords(coords).assign_attrs(attrs)
+    doubt = doubt_of(case).with_evidence_error(case, float(out["mcse"]))
+    return with_sources(out, doubt).assign_coords(coords).assign_attrs(attrs)
+
+
+def _draws(tree: xr.DataTree) -> int:
+    """Return the number of draws behind intervals: those of the tree, or more."""
+    return max(tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"], LEAST_DRAWS)
 
 
 def _in_mdp(
@@ -160,6 +169,7 @@ def _in_mdp(
             "a number"
         )
     case = case_of(tree, mdp.table, policy, *about[1:])
+    case = replace(case, settings=replace(case.settings, draws=_draws(tree), prob=share))
     if case.policy.abstain:
         raise InputError(
             f"policy: {case.policy.name} that may abstain; what failing is worth is compared with a state here, not with all "
@@ -177,7 +187,12 @@ def _in_mdp(
     matrices = dict(zip(("matrix", "steps_matrix", "returns"), behaviour.certain, strict=False))
     coords = {"deployments": list(deployments), "target": list(TARGETS)}
     attrs = {"policy": case.policy.name, "prob": share, "horizon": horizon, "discount": mdp.discount}
-    return _dataset(tree, case, numbers, {}, matrices).assign_coords(coords).assign_attrs(attrs)
+    out = _dataset(tree, case, numbers, {}, matrices)
+    return (
+        with_sources(out, behaviour_doubt(case, behaviour, float(out["mcse"])))
+        .assign_coords(coords)
+        .assign_attrs(attrs)
+    )
 
 
 def _dataset(
@@ -200,8 +215,7 @@ def _dataset(
     matrices : dict of str to ndarray (hypothesis of the test, hypothesis of the test)
     """
     drawn = in_order(tree, "posterior")
-    weight = drawn["weight"].to_numpy()
-    draws = max(weight.shape[0] * weight.shape[1], LEAST_DRAWS)
+    weight, draws = drawn["weight"].to_numpy(), _draws(tree)
     numbers, error = compute(case, draws), case.standard_errors(lambda case: compute(case, draws))
     add_errors_to_ends(numbers, error)
     dims = DIMS | {"by_agent": "agent_hypothesis" if case.rectangular else "hypothesis"}

@@ -80,14 +80,19 @@ def interval(
     return dict.fromkeys(ENDS, missing) if weights is None else ends_of(weights @ by_truth, prob)
 
 
-def ends_of(risks: np.ndarray, prob: float) -> dict[str, float]:
-    """Return the ends of the equal-tailed interval of independent draws (draw,).
+def ends_of(risks: np.ndarray, prob: float, effective: int | None = None) -> dict[str, float]:
+    """Return the ends of the equal-tailed interval of draws (draw,).
 
     The Monte Carlo errors of the ends are given too.
+
+    Parameters
+    ----------
+    effective : int, optional
+        Number of independent draws that these are worth. All draws are independent, unless given.
     """
     ordered = np.sort(risks)
-    lower, mcse_lower = quantile(ordered, (1 - prob) / 2)
-    upper, mcse_upper = quantile(ordered, (1 + prob) / 2)
+    lower, mcse_lower = quantile(ordered, (1 - prob) / 2, effective)
+    upper, mcse_upper = quantile(ordered, (1 + prob) / 2, effective)
     return dict(zip(ENDS, (lower, upper, mcse_lower, mcse_upper), strict=True))
 
 
@@ -105,13 +110,13 @@ def judges_weights(posterior: Posterior, n: int, rng: np.random.Generator) -> np
     return posterior.draws(n, rng)[1] if posterior.prior.uncertain else None
 
 
-def quantile(sorted_draws: np.ndarray, p: float) -> tuple[float, float]:
-    """Return a quantile of independent draws, and its standard error.
+def quantile(sorted_draws: np.ndarray, p: float, effective: int | None = None) -> tuple[float, float]:
+    """Return a quantile of draws, and its standard error.
 
     The error comes from the order statistics around the quantile.
     """
     n = len(sorted_draws)
-    spread = math.sqrt(p * (1 - p) / n)
+    spread = math.sqrt(p * (1 - p) / (n if effective is None else effective))
     at = np.clip(np.array([p, p - spread, p + spread]), 0.0, 1.0) * (n - 1)
     value, below, above = np.interp(at, np.arange(n), sorted_draws).tolist()
     return value, (above - below) / 2

@@ -13,6 +13,9 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.asymptotic import limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk
+from reward_hypotheses.analysis.risk.distribution.by_source import Doubt
+from reward_hypotheses.analysis.risk.distribution.open_sources import open_weights
+from reward_hypotheses.analysis.risk.distribution.risk_draws import draws_of_matrix
 from reward_hypotheses.analysis.risk.intervals import at_least_one, interval, judges_weights
 from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
 from reward_hypotheses.data.numerics import in_threads, numbered
@@ -162,6 +165,21 @@ def mdp_numbers(
         "at_least_one": np.array([at_least_one(risk, case.policy, weights, v, d) for d in deployments]),
         "value_bits": bits,
     }
+
+
+def behaviour_doubt(case: Case, behaviour: Behaviour, evidence_error: float) -> Doubt:
+    """Return the draws of the risk in an MDP.
+
+    The sources are the values, the agent's weights, and sampled evidence.
+    """
+    by_truth, agent, (agents, judges) = behaviour.together(case.agent_weights)[0], np.ones(1), open_weights(case)
+    matrix = by_truth[None]
+    if agents is not None:
+        matrix, agent = behaviour.certain[0], case.agent_weights
+    draws = draws_of_matrix(matrix, agent, agents, case.judge_weights, judges, case.draws)
+    unknown = ("scenes",) if judges is not None else ("values", "scenes")
+    mean = float(by_truth @ case.judge_weights)
+    return Doubt(draws, mean, case.settings.prob, unknown).with_evidence_error(case, evidence_error)
 
 
 def rewards_of_states(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The headline risk of a study's agent, its parts, and the risk by hypothesis."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, override
 
 import numpy as np
@@ -10,6 +10,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.unvaried_features import unread_warning
 from reward_hypotheses.analysis.results_section import Document, Section, by_name
 from reward_hypotheses.analysis.risk.asymptotic import Left, limit, risk_parts
+from reward_hypotheses.analysis.risk.distribution.by_source import NAMES, Doubt, doubt_of, largest_source
 from reward_hypotheses.analysis.risk.intervals import at_least_one, dangerous_pairs, interval, upper_limit_of_none
 from reward_hypotheses.analysis.risk.none_of_the_above import unmodelled_risk
 from reward_hypotheses.analysis.risk.other_agent_priors import rewards_certain, values_drawn
@@ -39,6 +40,9 @@ class TestRisk(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
+        return self._numbers(case) | _by_source(case.once(doubt_of))
+
+    def _numbers(self, case: Case) -> Document:
         risk, policy, test = case.risk, case.policy, case.valuation
         ends = interval(case.once(values_drawn), risk.by_truth[case.judges], case.settings.prob)
         left = case.once(risk_left)
@@ -66,14 +70,15 @@ class TestRisk(Section[Document]):
 
     @override
     def perturbed(self, case: Case, like: Mapping[str, Any]) -> Document:
-        risk = {key: value for key, value in self.compute(case).items() if key not in EXACT_KEYS}
+        risk = {key: value for key, value in self._numbers(case).items() if key not in EXACT_KEYS}
         if risk["unmodelled"] is None:
             del risk["unmodelled"]
         return {"risk": risk}
 
     @override
-    def with_errors(self, document: Document, errors: Mapping[str, Any]) -> None:
+    def with_errors(self, case: Case, document: Document, errors: Mapping[str, Any]) -> None:
         risk, error = document["risk"], errors["risk"]
+        risk |= _by_source(case.once(doubt_of).with_evidence_error(case, error["mean"]))
         risk["mcse"] = error["mean"]
         for end in ("lower", "upper"):
             if risk[end] is not None:
@@ -118,6 +123,33 @@ def _read(case: Case) -> set[str]:
     columns = {c for v in valuations for line in (v.line, v.agent_line) for c in line.columns} | case.feedback_columns
     columns |= {c for e in case.agent.hypotheses(case.posterior).expressions().values() for c in e.columns}
     return columns | {feedback.column for feedback in case.agent.feedback}
+
+
+def _by_source(doubt: Doubt) -> Document:
+    """Return intervals and variances of the risk by source, with their errors.
+
+    An unknown source has null.
+    """
+    intervals = {source: doubt.interval(source) for source in NAMES}
+    variances = {source: doubt.variance(source) for source in NAMES}
+
+    def pairs(entries: Mapping[str, Mapping[str, float] | None], keys: Sequence[str]) -> Document:
+        return {source: None if entry is None else [entry[key] for key in keys] for source, entry in entries.items()}
+
+    def named(suffix: str) -> Document:
+        keys = {"first": f"first{suffix}", "total": f"total{suffix}"}
+        return {
+            source: None if entry is None else {key: entry[place] for key, place in keys.items()}
+            for source, entry in variances.items()
+        }
+
+    return {
+        "intervals": pairs(intervals, ("lower", "upper")),
+        "intervals_mcse": pairs(intervals, ("mcse_lower", "mcse_upper")),
+        "variance": named(""),
+        "variance_mcse": named("_mcse"),
+        "largest_source": largest_source(doubt),
+    }
 
 
 class RiskParts(Section[Document]):

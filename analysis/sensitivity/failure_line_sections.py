@@ -95,7 +95,7 @@ class RiskUnderJudgedLine(Section[Document]):
         return self.written(case, result and {key: v for key, v in result.items() if key not in DRAWN_ERRORS})
 
     @override
-    def with_errors(self, document: Document, errors: Mapping[str, Any]) -> None:
+    def with_errors(self, case: Case, document: Document, errors: Mapping[str, Any]) -> None:
         if document["risk_under_judged_line"]:
             add_errors(document["risk_under_judged_line"], errors["risk_under_judged_line"])
 

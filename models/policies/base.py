@@ -12,6 +12,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.hypotheses.scene_block import Members
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import View, WideView
 
 
@@ -195,6 +196,20 @@ class Policy(ABC):
             lambda some: self.certain_each(view, some),
             role="agents",
         )
+
+    def n_open(self, valuation: Valuation, h: int) -> int:
+        """Return the number of draws of what is open of an agent certain of h.
+
+        For a family this is the number of its draws; for a fixed reward it is 1.
+        """
+        return valuation.n_draws(h, "agents")
+
+    def certain_open(self, view: "View", h: int, draws: slice) -> np.ndarray:
+        """Return the probabilities of agents certain of h, by draws of what is open.
+
+        Shape (draw, choice, scene).
+        """
+        return self.certain_each(view, view.block.members(h, "agents", draws))
 
     def certain_each(self, view: "View", members: Members) -> np.ndarray:
         """Return the probabilities of agents that are each certain of one draw.

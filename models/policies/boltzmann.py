@@ -10,10 +10,13 @@ from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.scene_block import Members
+from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, Rationality
 from reward_hypotheses.models.policies.view import View, WideView
 
 INFERRED = "inferred"
+OPEN = 2000
+"""Draws of a rationality by which it is open."""
 CELLS = 1_000_000  # chances that are held at once
 
 
@@ -137,6 +140,24 @@ class InferredBoltzmann(Policy):
             rates, shares = (values[some][:, None, None] for values in (known.rates, known.shares))
             total += (shares * softmax(view, worth, rates, 1.0)).sum(axis=0)
         return total
+
+    @override
+    def n_open(self, valuation: Valuation, h: int) -> int:
+        return super().n_open(valuation, h) if h in valuation.families else len(self._rates(h))
+
+    @override
+    def certain_open(self, view: View, h: int, draws: slice) -> np.ndarray:
+        if view.block.valuation.hypotheses.rewards[h].continuous:
+            return super().certain_open(view, h, draws)
+        return softmax(view, view.worth(h), self._rates(h)[draws][:, None, None], 1.0)
+
+    def _rates(self, h: int) -> np.ndarray:
+        """Return draws of ``beta / s``: one if it is known, else `OPEN`."""
+        known = self.rationality[h]
+        if len(known.shares) == 1:
+            return known.rates
+        rng = np.random.default_rng([31, h])
+        return known.rates[rng.choice(len(known.shares), OPEN, p=known.shares / known.shares.sum())]
 
     @override
     def certain_each(self, view: View, members: Members) -> np.ndarray:

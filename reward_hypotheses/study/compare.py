@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.output_folder import refuse_changed
-from reward_hypotheses.analysis.report.phrases import percent, plainly
+from reward_hypotheses.analysis.report.phrases import percent, plainly, risk_interval
 from reward_hypotheses.analysis.results_document import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.data.errors import InputError, shown, visible
 from reward_hypotheses.data.readers.csv import path_of
@@ -297,7 +297,8 @@ def comparison_text(comparison: Mapping[str, Any]) -> str:
 def _risk(risk: Mapping[str, Any] | None) -> str:
     if risk is None:
         return "no test"
-    interval = "" if risk["lower"] is None else f" ({percent(risk['lower'])} to {percent(risk['upper'])})"
+    ends = risk_interval(risk)
+    interval = "" if ends is None else f" ({percent(ends[0])} to {percent(ends[1])})"
     return f"risk {percent(risk['mean'])}{interval}"
 
 

@@ -149,6 +149,7 @@ def stands_for(part, given, document):
         "<setting>": lambda: given in SETTINGS,
         "<argument>": lambda: True,
         "<package>": lambda: True,
+        "<source>": lambda: given in ("values", "agent", "reward_weights", "scenes", "evidence", "all"),
     }
     return places[part]() if part in places else part == given
 

@@ -1,15 +1,19 @@
 """The risk: the answer, its interval and precision, and the riskiest scenes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reward_hypotheses.analysis.report.headline_numbers import quantities
 from reward_hypotheses.analysis.report.phrases import (
     LEAST,
+    SOURCES,
+    capital,
     counted,
+    doubt_in_words,
     leading,
     percent,
     permission,
+    risk_interval,
     was_spent,
     zeros_note,
 )
@@ -31,6 +35,8 @@ def present(document: Document) -> Iterator[Presentation]:
         yield Presentation("headline", "tables", tables=[_headline_table(document)])
         parts = texts(finite_test(document["risk"], was_spent(document)))
         yield Presentation("finite_test", "hinges", parts)
+        if document["risk"].get("intervals"):
+            yield Presentation("risk_by_source", "hinges", tables=[_sources_table(document["risk"])])
         yield _scenes(document)
     for name, test in document["also"].items():
         chosen = was_spent(document, name)
@@ -66,25 +72,15 @@ def _answer_of_page(document: Document) -> list[Part]:
     over = "over what people may mean"
     if contributions(document):
         over = "over what the agent may have learned to go by and what people may mean"
-    first = f"of test scenes end in a catastrophe, on average {over} ({_interval(document)})."
+    first = f"of test scenes end in a catastrophe, on average {over}."
+    doubt = [
+        *doubt_in_words(risk),
+        "Not counted: errors of the model, the failure line, and hypotheses that nobody listed.",
+    ]
     return [
-        Part("text", first, strong=percent(risk["mean"])),
+        Part("text", " ".join([first, *doubt]), strong=percent(risk["mean"])),
         *texts(_deployment(document), _other_priors(document), *sentences[1:]),
     ]
-
-
-def _interval(document: Document) -> str:
-    risk = document["risk"]
-    if risk["lower"] is None:
-        return "no interval, for the values were stated without a strength"
-    low, high, level = percent(risk["lower"]), percent(risk["upper"]), f"{100 * risk['prob']:g}%"
-    if low == high:
-        return f"doubt about the human values hardly moves it: the {level} interval is {low} at both ends"
-    return (
-        f"{level} interval {low} to {high}, which counts doubt about the human values alone, "
-        f"{how_sure(document['values'])}; not the agent, "
-        "the model, the failure line, which test and how few scenes, or hypotheses that nobody listed"
-    )
 
 
 def _deployment(document: Document) -> str:
@@ -185,13 +181,8 @@ def risk_sentence(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
         return f"Catastrophe risk there: none seen in {_n_scenes(risk)}, which bounds no risk elsewhere."
     if risk["mean"] == 0:
         return f"Catastrophe risk: none seen in {_n_scenes(risk)}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
-    doubt = "The values are stated without a strength, so their uncertainty is not in it."
-    if risk["lower"] is not None:
-        low, high, level = percent(risk["lower"]), percent(risk["upper"]), f"{100 * risk['prob']:g}%"
-        doubt = f"By uncertainty about the values alone it is {low} to {high} ({level})."
-        if low == high:
-            doubt = f"Uncertainty about the values hardly moves it (its {level} interval is {low} at both ends)."
     there = " there" if chosen_by else ""
+    doubt = " ".join(doubt_in_words(risk))
     return f"Catastrophe risk{there}: {percent(risk['mean'])} of scenes. {doubt} {finite_test(risk, chosen_by)}"
 
 
@@ -238,18 +229,50 @@ def _headline_table(document: Document) -> PaperTable:
     for number in quantities(document):
         if number.zero is not None:
             rates.append(number.value)
-        ends = ("lower", "upper", "mcse_lower", "mcse_upper") if number.path == ("risk", "mean") else ()
-        lower, upper, *errors = [risk[key] for key in ends] or [None] * 4
+        lower = upper = None
+        errors: Sequence[float | None] = (None, None)
+        if number.path == ("risk", "mean") and (interval := risk_interval(risk)) is not None:
+            lower, upper = interval
+            errors = risk["intervals_mcse"]["all"] if "intervals" in risk else (risk["mcse_lower"], risk["mcse_upper"])
         if number.words:
             rows.append((number.words, number.value, lower, upper, number.error, number.unit, *errors))
     caption = (
         "The risk of catastrophe; what the finite test, the training and the agent's prior make of it; the bits of human values "
         "that an agent of uniform prior needs for a lower one; and whether the test is a shift. "
-        f"Lower and upper: the {shown(risk['prob'], 'level')} interval by uncertainty about the values. Numbers are rounded to their "
+        f"Lower and upper: the {shown(risk['prob'], 'level')} interval from all sources of uncertainty. Numbers are rounded to their "
         "Monte Carlo error; one of 0 says that a number is exact."
     )
     notes = (spent(document),) if was_spent(document) else zeros_note(document, rates)
     return PaperTable("headline", "Headline numbers", caption, columns, tuple(rows), notes=notes)
+
+
+def _sources_table(risk: Mapping[str, Any]) -> PaperTable:
+    """Return the interval of the risk by source of doubt, and the share of the variance that each explains."""
+    whole = risk["variance"]["all"]["total"]
+    rows = []
+    for source, ends in risk["intervals"].items():
+        words = SOURCES.get(source, "all together")
+        if ends is None:
+            rows.append((capital(words), *[None] * 6))
+            continue
+        variance = risk["variance"][source]
+        shares = [variance[order] / whole if whole > 0 else None for order in ("first", "total")]
+        rows.append((capital(words), *ends, *shares, *risk["intervals_mcse"][source]))
+    columns = (
+        Column("source", "source"),
+        Column("lower", "lower", "share", "%", error="lower_mcse"),
+        Column("upper", "upper", "share", "%", error="upper_mcse"),
+        Column("first", "variance, alone", "share", "%"),
+        Column("total", "with interactions", "share", "%"),
+        Column("lower_mcse"),
+        Column("upper_mcse"),
+    )
+    caption = (
+        f"The {shown(risk['prob'], 'level')} interval of the risk with one source of uncertainty drawn and the others averaged, and "
+        "with all drawn; and the share of the variance that each source explains, alone and with its interactions. Shares of "
+        "sources that interact do not add up to 100 %. A source without numbers is unknown, and left out."
+    )
+    return PaperTable("risk_by_source", "Sources of uncertainty", caption, columns, tuple(rows))
 
 
 def _scenes(document: Document) -> Presentation:

@@ -222,10 +222,10 @@ def _provenance(document: Document) -> list[Part]:
         )
     risk = document["risk"]
     ends = ""
-    if risk is not None and risk["lower"] is not None:
+    if risk is not None and "intervals" in risk:
         ends = (
-            f" The interval is from draws of the values; the Monte Carlo error of its ends is {percent(risk['mcse_lower'])} "
-            f"and {percent(risk['mcse_upper'])}."
+            " The interval is from draws of every source of uncertainty; the Monte Carlo error of its ends is "
+            f"{plainly([percent(error) for error in risk['intervals_mcse']['all']])}."
         )
     parts = texts(f"The evidence is {evidence}.{ends}", f"Seed {document['seed']}. Versions: {versions}.")
     rows = []

@@ -77,18 +77,18 @@ def _doubt(document: Document) -> str:
     if document["risk"] is None:
         return ""
     if document["risk"]["lower"] is None:
-        return "No strength is stated, so the risk carries no interval: the shares are taken as given."
+        return "No strength is stated, so the interval of the risk takes these shares as given."
     if "judgements" in document["values"]:
         origin = (
-            "Those shares were inferred from the answers, and the interval of the risk is the doubt that so many answers, and "
+            "Those shares were inferred from the answers. The interval of the risk counts the doubt that so many answers, and "
             "the disagreement of the judges, leave about them. "
         )
     else:
         origin = (
-            "The strength was declared with the values. It says how many judgements those shares are worth, and the "
-            "interval of the risk is the doubt that this leaves about them. "
+            "The strength was declared with the values. It says how many judgements those shares are worth. The interval "
+            "of the risk counts the doubt that this leaves about them. "
         )
-    return origin + "Not counted in it: hypotheses that nobody listed, how the agent extrapolates, and the model."
+    return origin + "It does not count hypotheses that nobody listed, or errors of the model."
 
 
 def judged_line(document: Document) -> list[str]:

@@ -1,0 +1,1 @@
+"""The distribution of the risk, and predictions compared with outcomes."""

@@ -1,0 +1,318 @@
+"""Sources that leave the risk open: the judge, the agent and the scenes, drawn together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws
+from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
+from reward_hypotheses.analysis.rollout import Scenes, scene_weights
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.view import within_scene_scale
+
+CELLS = 100_000_000
+"""Draws times items: of a larger test a random sample of scenes stands for it."""
+CHUNK = 1_000_000
+"""Draws times items that are held at once."""
+PAIRS = 400
+"""Pairs of hypotheses up to which scenes are drawn for the risk of each, where no reward is open."""
+ROUNDING = 1e-12
+"""Risks that differ by less are the same."""
+
+
+def risk_draws(case: Case) -> RiskDraws:
+    """Draw the risk of a case on its test, with each source of doubt.
+
+    - ``values``: the judge's weights v, from ``p(pi | data)``, where the values have a strength.
+    - ``agent``: its weights, as far as the strength of its prior leaves them open, and its rationality and continuous reward
+      weights, as far as its choices do. A policy that acts on all hypotheses at once acts by the mean of the weights.
+    - ``reward_weights``: the judge's continuous reward weights.
+    - ``scenes``: the Bayesian bootstrap of the test's scenes, ``s ~ Dirichlet(n share)`` with ``n = 1 / sum share^2``.
+
+    The sources are drawn independently of one another. Which hypothesis the agent draws and which is true belong to the risk,
+    which is the average over both.
+    """
+    return OpenSources(case, *open_weights(case)).drawn()
+
+
+def open_weights(case: Case) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Draw the weights of the agent and of the judge.
+
+    Two arrays (draw, hypothesis of the test). Each is None where no strength leaves the weights open.
+    """
+    values, agents = case.once(values_drawn), None
+    if values is not None:
+        values = np.pad(values, ((0, 0), (0, len(case.names) - values.shape[1])))
+    if case.policy.mixes_weights:
+        agents = case.agent.draws(case.posterior, case.draws, substream(case.seed, "doubt about the agent"))
+    return agents, values
+
+
+class OpenSources:
+    """The sources that leave the risk of a case open, with their draws.
+
+    Parameters
+    ----------
+    agents, judges : ndarray (draw, hypothesis of the test) or None
+        Weights by which each draw acts and is judged; None where nothing leaves them open.
+
+    Attributes
+    ----------
+    judge_open, agent_open : dict of int to int
+        Hypotheses of which a reward weight or a rationality is open, and the number of its draws.
+    """
+
+    def __init__(self, case: Case, agents: np.ndarray | None, judges: np.ndarray | None) -> None:
+        self.case, self.n, self.policy = case, case.draws, case.policy
+        self.agents, self.judges = agents, judges
+        valuation, judge = case.valuation, case.judge_weights
+        self.judge_open = {h: valuation.n_draws(h, "judges") for h in valuation.families if judge[h] > 0}
+        self.agent_open = {}
+        if self.policy.draws_one:
+            acting = np.flatnonzero(self.policy.mixing(case.agent_weights) > 0).tolist()
+            self.agent_open = {h: n for h in acting if (n := self.policy.n_open(valuation, h)) > 1}
+        weight, total = scene_weights(valuation)
+        self.share = weight / total
+        self.scales = within_scene_scale(valuation) if self.policy.needs_scale else None
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """Sources that leave something open, but for the evidence."""
+        leaves = {
+            "values": self.judges is not None,
+            "agent": self.agents is not None or bool(self.agent_open),
+            "reward_weights": bool(self.judge_open),
+            "scenes": np.count_nonzero(self.share) > 1,
+        }
+        return [source for source, something in leaves.items() if something]
+
+    @property
+    def by_pair(self) -> bool:
+        """Whether scenes are drawn for the risk of every pair of hypotheses.
+
+        This is cheaper where no reward is open and the pairs are few.
+        """
+        return (
+            self.agents is not None and not (self.judge_open or self.agent_open) and len(self.case.names) ** 2 <= PAIRS
+        )
+
+    def drawn(self) -> RiskDraws:
+        """Return the draws of the risk."""
+        case, sources = self.case, self.sources
+        valuation, inside = self._sample()
+        share = self.share[inside] / self.share[inside].sum()
+        sums = self._sums(valuation, share)
+        judges = case.judge_weights[None] if self.judges is None else self.judges
+        values = judges @ case.risk.by_truth
+        if valuation is not case.valuation:  # what the sample says of the values, the whole test says better
+            by_truth = sums["by_truth"]
+            of_mean = case.risk.mean - float(case.judge_weights @ by_truth)
+            of_values = judges @ (case.risk.by_truth - by_truth)
+            for key in sums:
+                sums[key] = sums[key] + (of_values if key in ("all", "scenes", "agent", "reward_weights") else of_mean)
+        alone = {source: sums.get(f"only {source}", values) for source in SOURCES[:4]}
+        return RiskDraws(
+            all=_unrounded(sums["all"], case.risk.mean),
+            by_source={source: _unrounded(alone[source], case.risk.mean) for source in sources},
+            without={source: _unrounded(sums[source], case.risk.mean) for source in sources},
+            effective=min([self.n, *self.judge_open.values(), *self.agent_open.values()]),
+        )
+
+    def _sample(self) -> tuple[Valuation, np.ndarray]:
+        """Return the test and its scenes: (scene,).
+
+        Where the test is large, these are a random sample of its scenes.
+        """
+        valuation = self.case.valuation
+        table, scenes = valuation.table, np.arange(valuation.n_scenes)
+        most = CELLS * len(scenes) // (self.n * max(table.n_items, 1))
+        if most >= len(scenes) or valuation.called:
+            return valuation, scenes
+        there = np.flatnonzero(self.share > 0)
+        rng = substream(self.case.seed, "a sample of scenes")
+        scenes = np.sort(rng.choice(there, min(most, len(there)), replace=False))
+        sizes = np.diff(table.starts)
+        some = table.subset(np.isin(np.repeat(np.arange(table.n_scenes), sizes), scenes))
+        some = replace(some, starts=np.concatenate([[0], np.cumsum(sizes[scenes])]), scene_names=None)
+        agent_line = None if valuation.agent_line is valuation.line else valuation.agent_line
+        return Valuation(valuation.hypotheses, some, valuation.line, agent_line), scenes
+
+    def by_scene(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield slices of the draws, and the risk of each scene: (draw, scene)."""
+        blocks = [
+            _Scenes(self, Scenes(block, self.share[block.scenes], self.scales))
+            for block in self.case.valuation.blocks()
+        ]
+        for draws in self._slices(max(1, CHUNK // max(self.case.valuation.table.n_items, 1))):
+            v = self.case.judge_weights[None] if self.judges is None else self.judges[draws]
+            shape = draws.stop - draws.start
+            parts = [
+                np.broadcast_to(some := block.by_scene(draws, v)["all"], (shape, some.shape[1])) for block in blocks
+            ]
+            yield draws, np.concatenate(parts, axis=1)
+
+    def _sums(self, valuation: Valuation, share: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the risk by truth (hypothesis,) and draws of the risk (draw,).
+
+        Under the name of a source every other source is drawn. Under ``only`` and a source, this source alone is drawn.
+        """
+        concentration = share / float(self.share @ self.share)
+        rng, total = substream(self.case.seed, "doubt about the scenes"), np.zeros(self.n)
+        sums = {"by_truth": np.zeros(len(self.case.names))}
+        for block in valuation.blocks():
+            there = concentration[block.scenes]
+            alike = bool(np.all(np.abs(there - 1) < 1e-9))
+            scenes = _Scenes(self, Scenes(block, share[block.scenes], self.scales))
+            sums["by_truth"] += scenes.seen @ scenes.mass
+            for draws in self._slices(max(1, CHUNK // (block.shape[0] * block.shape[1]))):
+                shape = draws.stop - draws.start, len(there)
+                weights = rng.standard_exponential(shape) if alike else rng.standard_gamma(there, shape)
+                total[draws] += weights.sum(axis=1)
+                for key, some in scenes.sums(draws, weights).items():
+                    sums.setdefault(key, np.zeros(self.n))[draws] += some
+        for key in ("all", "agent", "values", "reward_weights", "only scenes"):
+            if key in sums:
+                sums[key] /= total
+        return sums
+
+    def _slices(self, step: int) -> Iterator[slice]:
+        """Yield slices of the draws.
+
+        In each of them the draws of every open reward are contiguous.
+        """
+        cuts = {self.n, *range(0, self.n, step)}
+        for n in {*self.judge_open.values(), *self.agent_open.values()}:
+            cuts |= set(range(0, self.n, n))
+        ordered = sorted(cuts)
+        yield from map(slice, ordered, ordered[1:])
+
+
+class _Scenes:
+    """Some scenes of the test: the agent's choices and the catastrophes.
+
+    Both are kept on average, and computed draw by draw where a reward is open.
+    """
+
+    def __init__(self, doubt: OpenSources, scenes: Scenes) -> None:
+        self.doubt, self.block, self.mass = doubt, scenes.block, scenes.mass
+        case, self.policy = doubt.case, doubt.policy
+        self.view, self.options, names = scenes.view(self.policy), scenes.n_options, range(len(case.names))
+        self.worse = np.array([np.asarray(self.block.worse(h), float) for h in names])
+        acts = scenes.acts(self.policy, case.agent_weights)[: self.options]
+        self.acts, self.seen = acts, (self.worse * acts).sum(axis=1)  # (hypothesis, scene)
+        self.picks = self.pairs = None
+        if doubt.agents is not None or doubt.agent_open:
+            self.picks = np.array([self.policy.chances(self.view, h)[: self.options] for h in names])
+            if doubt.by_pair:
+                self.pairs = np.einsum("iom,jom->mij", self.picks, self.worse, optimize=True)
+
+    def sums(self, draws: slice, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Return sums over the scenes, by draw; the keys are those of `OpenSources._sums`."""
+        doubt, judge = self.doubt, self.doubt.case.judge_weights
+        v = judge[None] if doubt.judges is None else doubt.judges[draws]
+        if self.pairs is not None:
+            assert doubt.agents is not None
+            n, w, mean = len(judge), doubt.agents[draws], doubt.case.agent_weights
+            drawn = (weights @ self.pairs.reshape(len(self.mass), -1)).reshape(-1, n, n)
+            matrix = np.tensordot(self.mass, self.pairs, axes=1)
+            by_agents, by_mean = np.matmul(w[:, None], drawn)[:, 0], mean @ drawn
+            return {
+                "all": (by_agents * v).sum(axis=1),
+                "values": by_agents @ judge,
+                "agent": (by_mean * v).sum(axis=1),
+                "scenes": ((w @ matrix) * v).sum(axis=1),
+                "only agent": w @ (matrix @ judge),
+                "only scenes": by_mean @ judge,
+            }
+        if self.picks is None and not doubt.judge_open:
+            drawn = weights @ self.seen.T
+            held = np.broadcast_to(v @ (self.seen @ self.mass), len(weights))
+            return {
+                "all": (drawn * v).sum(axis=1),
+                "values": drawn @ judge,
+                "only scenes": drawn @ judge,
+                "scenes": held,
+            }
+        by_scene = self.by_scene(draws, v)
+        return {
+            key: risk @ self.mass
+            if key in ("scenes", "only agent", "only reward_weights")
+            else (weights * risk).sum(axis=1)
+            for key, risk in by_scene.items()
+        }
+
+    def by_scene(self, draws: slice, v: np.ndarray) -> dict[str, np.ndarray]:
+        """Return risks by scene: (draw or 1, scene)."""
+        doubt, judge = self.doubt, self.doubt.case.judge_weights[None]
+        worse = {h: self._worse(h, _contiguous(draws, n)) for h, n in doubt.judge_open.items()}
+        seen = {h: (chance * self.acts).sum(axis=1) for h, chance in worse.items()}
+        by_mean = _mixed(v, self.seen, seen)
+        out = {
+            "agent": by_mean,
+            "only scenes": _mixed(judge, self.seen, {}),
+            "only reward_weights": _mixed(judge, self.seen, seen),
+        }
+        if self.picks is None:
+            return out | {
+                "all": by_mean,
+                "scenes": by_mean,
+                "values": out["only reward_weights"],
+                "reward_weights": _mixed(v, self.seen, {}),
+            }
+        acts = self._acts(draws)
+
+        def risk(judge: np.ndarray, worse: Mapping[int, np.ndarray]) -> np.ndarray:
+            return np.asarray((acts * _mixed(judge, self.worse, worse)).sum(axis=1))
+
+        every = risk(v, worse)
+        out |= {"all": every, "scenes": every, "only agent": risk(judge, {})}
+        out["values"] = every if doubt.judges is None else risk(judge, worse)
+        out["reward_weights"] = risk(v, {}) if worse else every
+        return out
+
+    def _worse(self, h: int, draws: slice) -> np.ndarray:
+        return self.block.worse_each(self.block.members(h, "judges", draws)).astype(float)
+
+    def _acts(self, draws: slice) -> np.ndarray:
+        """Return the agent's choices, draw by draw: (draw, option, scene)."""
+        doubt = self.doubt
+        assert self.picks is not None
+        mixing = self.policy.mixing(doubt.case.agent_weights)[None] if doubt.agents is None else doubt.agents[draws]
+        opened = {
+            h: self.policy.certain_open(self.view, h, _contiguous(draws, n))[:, : self.options]
+            for h, n in doubt.agent_open.items()
+        }
+        return _mixed(mixing, self.picks, opened)
+
+
+def _unrounded(draws: np.ndarray, mean: float) -> np.ndarray:
+    """Return draws of the risk (draw,), or its mean where only rounding differs."""
+    return np.full(len(draws), mean) if np.ptp(draws) < ROUNDING else draws
+
+
+def _contiguous(draws: slice, n: int) -> slice:
+    """Return the places of draws among n that are used again and again."""
+    start = draws.start % n
+    return slice(start, start + draws.stop - draws.start)
+
+
+def _mixed(weights: np.ndarray, fixed: np.ndarray, opened: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Return ``sum_h w_h x_h``: (draw or 1, ...).
+
+    Parameters
+    ----------
+    weights : ndarray (draw or 1, hypothesis)
+    fixed : ndarray (hypothesis, ...)
+    opened : dict of int to ndarray (draw, ...)
+        In place of the fixed ones, for some hypotheses.
+    """
+    closed = weights.copy()
+    closed[:, list(opened)] = 0.0
+    total = np.tensordot(closed, fixed, axes=1)
+    for h, values in opened.items():
+        total = total + weights[:, h].reshape(-1, *[1] * (values.ndim - 1)) * values
+    return np.asarray(total)

@@ -1,0 +1,179 @@
+"""The predicted number of catastrophes in one deployment."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of, probability
+from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.policies.base import Policy
+
+BINS = 2_000
+"""Counts in the table, at most: of a longer deployment each stands for several."""
+TRANSFORMED = 200_000_000
+"""Draws times squared scenes of which the exact distribution of the count is computed."""
+LEAST_DRAWS = 100
+CELLS = 4_000_000
+"""Draws times counts that are held at once."""
+
+
+def predict_rate(
+    tree: xr.DataTree,
+    test: Any,
+    policy: Policy | None = None,
+    agent: AgentLike = None,
+    *,
+    n_scenes: int | None = None,
+    agent_fail_utility: Any = None,
+    prob: float = 0.95,
+    hypotheses: Mapping[str, Any] | None = None,
+    draws: int = 4000,
+    random_seed: int | None = None,
+) -> xr.Dataset:
+    """Predict the number of catastrophes in one deployment.
+
+    A deployment draws one hypothesis for the agent, if its policy draws one, and one truth, and keeps both::
+
+        p(N = k) = E[ Binomial(k | n, rate) ],    rate = sum_m s_m sum_o P_i[m, o] K_j[m, o]
+
+    over i from the agent's weights, j from the judge's, draws of continuous reward weights and rationality, and the Bayesian
+    bootstrap s of the test's scenes. The distribution often has two humps, because one hypothesis is drawn.
+
+    Parameters
+    ----------
+    tree, test, policy, agent, agent_fail_utility, hypotheses
+        As for `catastrophe_risk`; the test is a table.
+    n_scenes : int, optional
+        Scenes of the deployment, drawn independently from scenes like the test's. Unless given, the deployment meets each
+        scene of the test once, whatever its weight: N is then a sum of independent events of different chances.
+    prob : float
+        Of the equal-tailed interval of N.
+    draws : int
+        Deployments drawn.
+
+    Returns
+    -------
+    Dataset
+        ``catastrophes`` (chain, draw), the number in each deployment drawn; ``rate`` (chain, draw), the catastrophe rate that
+        its hypotheses give it; ``probability`` (count), ``p(N = count)``, and its Monte Carlo error ``probability_mcse``; ``mean``,
+        ``lower`` and ``upper`` of N. Of more than 2,000 scenes a count stands for all after the count before it.
+        Attributes ``n_scenes`` and ``prob``.
+
+    Raises
+    ------
+    InputError
+        A problem of the tree, the test, or an argument.
+    """
+    if n_scenes is not None:
+        n_scenes = whole(n_scenes, "n_scenes", 1)
+    share, draws = probability(prob), whole(draws, "draws", LEAST_DRAWS)
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    seed = case.seed if random_seed is None else whole(random_seed, "random_seed")
+    case = replace(case, settings=replace(case.settings, seed=seed, draws=draws))
+    deployments = _deployments(case)
+    rng = substream(seed, "catastrophes of a deployment")
+    if n_scenes is None:
+        rate, counts, table = _every_scene(deployments, rng)
+    else:
+        rate = np.clip(deployments.drawn().all, 0.0, 1.0)
+        counts, table = rng.binomial(n_scenes, rate), _of_rates(rate, n_scenes)
+    n = case.valuation.n_scenes if n_scenes is None else n_scenes
+    at, chance, error = table
+    below = np.cumsum(chance)
+    ends = np.searchsorted(below, np.array([(1 - share) / 2, (1 + share) / 2]) - 1e-12)
+    lower, upper = at[np.minimum(ends, len(at) - 1)].tolist()
+    return xr.Dataset(
+        {
+            "catastrophes": (("chain", "draw"), counts[None]),
+            "rate": (("chain", "draw"), rate[None]),
+            "probability": ("count", chance),
+            "probability_mcse": ("count", error),
+            "mean": float(n * rate.mean()),
+            "lower": lower,
+            "upper": upper,
+        },
+        coords={"chain": [0], "draw": np.arange(case.draws), "count": at},
+        attrs={"n_scenes": n, "prob": share, "policy": case.policy.name, "seed": seed},
+    )
+
+
+def _deployments(case: Case) -> OpenSources:
+    """Return deployments: each has one hypothesis for the agent and one truth."""
+    rng, n = substream(case.seed, "hypotheses of a deployment"), case.draws
+
+    def drawn(weights: np.ndarray) -> np.ndarray:
+        taken = rng.choice(len(weights), n, p=weights / weights.sum())
+        return np.eye(len(weights))[taken]
+
+    truths = drawn(case.judge_weights)
+    agents = drawn(case.policy.mixing(case.agent_weights)) if case.policy.draws_one else None
+    return OpenSources(case, agents, truths)
+
+
+def _of_rates(rate: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return counts, probabilities and Monte Carlo errors: three arrays (count,).
+
+    The probabilities are the mean of ``Binomial(n, rate)`` over the rates (draw,).
+    """
+    from scipy.special import bdtr
+
+    at = np.unique(np.linspace(0, n, min(n, BINS) + 1).round().astype(int))
+    values, times = np.unique(rate, return_counts=True)
+    total, squares = np.zeros((2, len(at)))
+    step = max(1, CELLS // len(at))
+    for lo in range(0, len(values), step):
+        below = bdtr(at[None].astype(float), n, values[lo : lo + step, None])
+        chance = np.diff(below, axis=1, prepend=0.0)
+        total += times[lo : lo + step] @ chance
+        squares += times[lo : lo + step] @ chance**2
+    return at, *_mean_and_error(total, squares, len(rate))
+
+
+def _mean_and_error(total: np.ndarray, squares: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    mean = total / n
+    return mean, np.sqrt(np.maximum(squares / n - mean**2, 0.0) / n)
+
+
+def _every_scene(
+    deployments: OpenSources, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rates (draw,), counts (draw,) and the table of counts.
+
+    The deployment meets each scene of the test once.
+    """
+    scenes, n = deployments.case.valuation.n_scenes, deployments.n
+    if scenes > BINS:
+        raise InputError(
+            f"n_scenes: missing, and the test has {scenes:,} scenes; a deployment that meets each of them once is predicted for up to "
+            f"{BINS:,}; give a number, such as n_scenes=1000"
+        )
+    used = min(n, max(LEAST_DRAWS, TRANSFORMED // (scenes + 1) ** 2))
+    rate, counts = np.zeros(n), np.zeros(n, int)
+    total, squares = np.zeros((2, scenes + 1))
+    for draws, chance in deployments.by_scene():
+        chance = np.clip(chance, 0.0, 1.0)
+        rate[draws] = chance.mean(axis=1)
+        counts[draws] = (rng.random(chance.shape) < chance).sum(axis=1)
+        alike, times = np.unique(chance[: max(0, used - draws.start)], axis=0, return_counts=True)
+        for row, k in zip(alike, times.tolist(), strict=True):
+            distribution = _poisson_binomial(row)
+            total += k * distribution
+            squares += k * distribution**2
+    return rate, counts, (np.arange(scenes + 1), *_mean_and_error(total, squares, used))
+
+
+def _poisson_binomial(chance: np.ndarray) -> np.ndarray:
+    """Return the distribution of the number of events: (event + 1,).
+
+    The events are independent and have these chances (event,).
+    """
+    out = np.ones(1)
+    for p in chance.tolist():
+        out = np.append(out * (1 - p), 0.0) + np.append(0.0, out * p)
+    return out
