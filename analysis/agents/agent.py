@@ -71,7 +71,7 @@ class Agent(ABC):
 
         Shape (draw, hypothesis of the test).
 
-        None where the prior has no strength: the weights are fixed.
+        None where the prior has no strength, or is the judge's values: the weights are fixed.
         """
 
     @abstractmethod
@@ -112,7 +112,7 @@ class Extrapolating(Agent):
 
     @override
     def draws(self, judge: Posterior, n: int, rng: np.random.Generator) -> np.ndarray | None:
-        return judge.acting_draws(self.prior, n, rng)
+        return None if self.prior is None else judge.acting_draws(self.prior, n, rng)
 
     @override
     def prior_weights(self, judge: Posterior) -> np.ndarray:

@@ -21,7 +21,6 @@ from reward_hypotheses.analysis.report.presentation import Document, Figure, Par
 from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, takes_best
 from reward_hypotheses.analysis.report.sections.risk_decomposition import contributions
-from reward_hypotheses.analysis.report.sections.value_sources import how_sure
 from reward_hypotheses.analysis.report.table_model import MOST_ROWS, Column, PaperTable, share
 
 DIFFERS = 0.005
