@@ -6,6 +6,7 @@
 # make docs     run the pages of docs/, the notebook and README, drawing their figures and rewriting their outputs
 # make agreement exact results against sampled ones, study by study
 # make calibration how often intervals hold the truth, kind by kind
+# make coverage  how often intervals of the risk hold the true risk, study by study; goes on where it was stopped
 # make bench    timings side by side with what a user would use instead
 # make flown    agents trained, their catastrophes predicted, then flown: the study and pictures that README shows
 # make walked   the same in MiniGrid rooms
@@ -22,7 +23,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs agreement calibration bench flown walked pins clean
+.PHONY: demo test venv lint types docs agreement calibration coverage bench flown walked pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
@@ -59,6 +60,9 @@ agreement: venv
 
 calibration: venv
 	PYTHONPATH=tests/support $(BIN)/python tests/bench/calibration.py
+
+coverage: venv
+	$(BIN)/python tests/bench/coverage.py coverage.jsonl 1000
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

@@ -27,7 +27,10 @@ OUTSIDE = ("question", "answer", "misfits", "drivers", "frames", "provenance")
 """Chapters to which the template gives a place of their own."""
 CHAPTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "asked": ("What was asked", ("asked",)),
-    "number": ("How the number comes about", ("policy", "risk_parts", "agents", "languages", "matrix", "frontier")),
+    "number": (
+        "How the number comes about",
+        ("policy", "risk_by_source", "risk_parts", "agents", "languages", "matrix", "frontier"),
+    ),
     "agent": ("What the agent goes by", ("inferred_agent",)),
     "evidence": ("What is evidence, and what is prior", ("evidence", "pairs", "weights", "reward_weights", "sampling")),
     "feedback": ("What each feedback says", ("feedback",)),

@@ -53,7 +53,7 @@ def risk_interval(risk: Mapping[str, Any]) -> Sequence[float] | None:
 
 
 def doubt_in_words(risk: Mapping[str, Any]) -> list[str]:
-    """Return the interval of the risk, its largest source, and the part of the values, as sentences."""
+    """Return the interval of the risk and its largest source, as sentences."""
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
     unstated = "The values are stated without a strength"
     if interval is None:

@@ -35,7 +35,7 @@ def present(document: Document) -> Iterator[Presentation]:
         parts = texts(finite_test(document["risk"], was_spent(document)))
         yield Presentation("finite_test", "hinges", parts)
         if document["risk"].get("intervals"):
-            yield Presentation("risk_by_source", "hinges", tables=[_sources_table(document["risk"])])
+            yield Presentation("risk_by_source", "number", tables=[_sources_table(document["risk"])])
         yield _scenes(document)
     for name, test in document["also"].items():
         chosen = was_spent(document, name)
@@ -246,7 +246,7 @@ def _headline_table(document: Document) -> PaperTable:
 
 
 def _sources_table(risk: Mapping[str, Any]) -> PaperTable:
-    """Return the interval of the risk by source of doubt, and the share of the variance that each explains."""
+    """Return the interval and the share of the variance by source of doubt."""
     whole = risk["variance"]["all"]["total"]
     rows = []
     for source, ends in risk["intervals"].items():

@@ -1,4 +1,4 @@
-"""Sources that leave the risk open: the judge, the agent and the scenes, drawn together."""
+"""Sources that leave the risk open: the judge, the agent and the scenes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

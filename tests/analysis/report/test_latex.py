@@ -217,6 +217,7 @@ TESTED = {
     "impact",
     "subgroups",
     "first_catastrophe",
+    "risk_by_source",
     "frontier",
 }
 
