@@ -57,6 +57,7 @@ def test_pages():
         "mixed-evidence",
         "read-the-agent",
         "read-the-numbers",
+        "sources-of-doubt",
         "travel",
         "values",
         "worst-case",
