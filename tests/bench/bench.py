@@ -61,6 +61,17 @@ def continuous() -> None:
     row("Bradley-Terry 1e5 x 64", f"{seconds:.2f} s", f"peak {done['peak_kib'] / 2**20:.2f} GiB", "10 s, 2 GiB")
 
 
+def sources() -> None:
+    """Measure the sources of uncertainty beyond the risk alone."""
+    for which, what, limit in (
+        ("prior", "values, agent and scenes, 1,000 scenes x 4 x 8 hypotheses", "0.3 s"),
+        ("read", "an agent read by a Linear of 12 features, 1,000 scenes x 4", "3 s"),
+    ):
+        command = [sys.executable, str(HERE / "sources.py"), which]
+        done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        row(f"uncertainty by source: {what}", f"{done['beyond']:.3f} s", f"risk {done['alone']:.3f} s", limit)
+
+
 def flights() -> None:
     """Flights of the lander to a chosen site, on one core, still and windy."""
     done = subprocess.run([sys.executable, str(HERE / "flying.py")], check=True, capture_output=True, text=True)
@@ -120,6 +131,7 @@ def main() -> None:
         done = isolated(case)
         gib = done["peak_kib"] / 2**20
         row(case, f"{done['seconds']:.3f} s", f"peak {gib:.2f} GiB", limit)
+    sources()
     continuous()
     flights()
     print(f"\n{os.cpu_count()} cores; Python {sys.version.split()[0]}")
