@@ -66,6 +66,10 @@ def test_agents_read(tmp_path):
     write(tmp_path, small(), test=TEST)
     test = rh.read_table(tmp_path / "test.csv")
     risk = rh.population_risk(judge, test, found)
+    shares = risk["interval"].sel(source="agent")  # the posterior of the shares, the values and scenes averaged
+    assert shares.to_numpy() == pytest.approx([float(risk["lower"]), float(risk["upper"])], abs=1e-12)
+    assert float(risk["variance"].sel(source="agent", order="first")) == pytest.approx(float(risk["sd"]) ** 2, rel=1e-3)
+    assert risk["catastrophe_rate"].dims == ("draw",)
     certain = np.array([8 / 9, 1 / 9])
     assert float(risk["mean"]) == pytest.approx(mean @ certain, abs=1e-9)
     assert abs(float(risk["sd"]) - (certain[0] - certain[1]) * sd[0]) < 0.02
