@@ -288,29 +288,20 @@ class Posterior:
         return pi, weights / weights.sum(axis=1, keepdims=True), truths
 
     def acting_draws(self, prior: Prior | None, n: int, rng: np.random.Generator) -> np.ndarray | None:
-        """Draw the weights of an agent, as far as its prior leaves them open.
+        """Draw the weights of an agent from ``p(pi | data)``: (draw, hypothesis).
 
-        An agent of another prior than the judge's has ``w_h`` proportional to ``pi_h L_h``, pi drawn from ``p(pi)``: the data
-        say what is true, not by what prior the agent extrapolates. An agent of this posterior's own prior (None) took up
-        what the data are evidence of, so pi is drawn from ``p(pi | data)``.
+        Its prior is the judge's where `prior` is None. The mean of the draws is the agent's posterior weights.
 
-        Returns
-        -------
-        ndarray (draw, hypothesis) or None
-            None of a prior without a strength: the weights are fixed.
+        Returns None of a prior without a strength, which leaves the weights fixed.
         """
         own = self.prior if prior is None else prior
         if not own.uncertain:
             return None
-        if prior is None:
-            weights = self.draws(n, rng)[1]
-        else:
-            with np.errstate(divide="ignore", invalid="ignore"):  # a draw of pi under which the data are impossible
-                log_weights = np.log(own.draws_before_data(self.hypotheses, n, rng)) + self.log_evidence
-                weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+        weights = replace(self, prior=own, weights=self.reweighted(own)).draws(n, rng)[1]
         none = self.hypotheses.unmodelled
-        if none is not None:
-            weights[:, none] = 0.0
+        if none is None:
+            return weights
+        weights[:, none] = 0.0
         total = weights.sum(axis=1, keepdims=True)
         return np.where(total > 0, weights / np.where(total > 0, total, 1.0), self.acting(prior))
 

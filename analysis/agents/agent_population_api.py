@@ -236,7 +236,9 @@ def population_risk(
     case = case_of(tree, test, policy, population, agent_fail_utility, hypotheses)
     case = replace(case, settings=replace(case.settings, draws=len(shares), prob=prob))
     by_draw = np.pad(shares[np.arange(case.draws) % len(shares)], ((0, 0), (case.agents.start or 0, 0)))
-    doubt = doubt_of(case, OpenSources(case, by_draw, open_weights(case)[1]).drawn())
+    draws = OpenSources(case, by_draw, open_weights(case)[1]).drawn()
+    distinct = {source: min(draws.distinct[source], len(shares)) for source in ("agent", "all")}
+    doubt = doubt_of(case, replace(draws, distinct={**draws.distinct, **distinct}))
     lower, upper = np.quantile(risk, [(1 - prob) / 2, (1 + prob) / 2])
     names = list(hypotheses_in(population))
     out = xr.Dataset(

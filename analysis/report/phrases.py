@@ -47,7 +47,7 @@ def risk_interval(risk: Mapping[str, Any]) -> Sequence[float] | None:
     Results of an older version know the values alone, and None where these have no strength.
     """
     if risk.get("intervals"):
-        ends: Sequence[float] = risk["intervals"]["all"]
+        ends: Sequence[float] | None = risk["intervals"]["all"]
         return ends
     return None if risk["lower"] is None else (risk["lower"], risk["upper"])
 
@@ -57,7 +57,8 @@ def doubt_in_words(risk: Mapping[str, Any]) -> list[str]:
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
     unstated = "The values are stated without a strength"
     if interval is None:
-        return [f"{unstated}, so the risk has no interval."]
+        single = " and the test is a single scene" if risk["n_scenes"] == 1 else ""
+        return [f"{unstated}{single}, so the risk has no interval."]
     low, high = map(percent, interval)
     if low == high:
         sentences = [f"All sources of uncertainty hardly move it: the {level} interval is {low} at both ends."]

@@ -204,6 +204,10 @@ class Policy(ABC):
         """
         return valuation.n_draws(h, "agents")
 
+    def n_effective(self, valuation: Valuation, h: int) -> float:
+        """Return the number of independent draws that those of `n_open` are worth."""
+        return self.n_open(valuation, h) / valuation.hypotheses.rewards[h].inflation
+
     def certain_open(self, view: "View", h: int, draws: slice) -> np.ndarray:
         """Return the probabilities of agents certain of h, by draws of what is open.
 

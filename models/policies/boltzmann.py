@@ -146,6 +146,12 @@ class InferredBoltzmann(Policy):
         return super().n_open(valuation, h) if h in valuation.families else len(self._rates(h))
 
     @override
+    def n_effective(self, valuation: Valuation, h: int) -> float:
+        if h in valuation.families or not self.rationality[h].sampled:
+            return super().n_effective(valuation, h)
+        return len(self.rationality[h].betas)
+
+    @override
     def certain_open(self, view: View, h: int, draws: slice) -> np.ndarray:
         if view.block.valuation.hypotheses.rewards[h].continuous:
             return super().certain_open(view, h, draws)

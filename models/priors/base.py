@@ -160,11 +160,6 @@ class Prior(ABC):
             pi += share * part.alone(hypotheses, np.where(owner == k, truths, -1), rng)
         return pi
 
-    def draws_before_data(self, hypotheses: Hypotheses, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw value priors from ``p(pi)``: (draw, hypothesis)."""
-        nothing = np.full(n, -1)
-        return np.asarray(sum(share * part.alone(hypotheses, nothing, rng) for share, part in self.parts()))
-
     def __pow__(self, exponent: float) -> "Prior":
         return self if exponent == 1 else Powered(self, float(exponent))
 

@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.risk.distribution.open_sources import risk_draws
 
 TEXTS = {"x": "x", "y": "y", "both": "x - y"}
 VALUES, STRENGTH = {"x": 3, "y": 2, "both": 1}, 8.0
-AGENT, AGENT_STRENGTH = {"x": 1, "y": 2, "both": 2}, 6.0
+AGENT = {"x": 1, "y": 2, "both": 2}
 ITEMS, SCENES, POPULATION, OPTIONS, LINE = 12, 100, 5000, 3, 0.2
 LEVELS = (0.5, 0.8, 0.95)
 KINDS: dict[str, tuple[Callable[[Any], rh.Feedback], Callable[[np.ndarray, np.random.Generator], np.ndarray]]] = {
@@ -103,10 +103,10 @@ def _answered(
 
 
 def by_rules(kind: str, policy: rh.Policy, seed: int) -> tuple[float, Any, Any]:
-    """Simulate values, a truth and an agent's prior; return the true risk and the case."""
+    """Simulate values and a truth; return the true risk of an agent of another prior, and the case."""
     rng = np.random.default_rng([seed, 1])
-    (values, share), (agents, agent_share) = _prior(VALUES, STRENGTH), _prior(AGENT, AGENT_STRENGTH)
-    pi, agent_pi = rng.dirichlet(STRENGTH * share), rng.dirichlet(AGENT_STRENGTH * agent_share)
+    (values, share), (agents, agent_pi) = _prior(VALUES, STRENGTH), _prior(AGENT, None)
+    pi = rng.dirichlet(STRENGTH * share)
     truth = list(TEXTS)[int(rng.choice(3, p=pi))]
     tree = rh.fit(TEXTS, values, [_answered(kind, rng, lambda t: _rewards(t)[truth])], LINE, draws=50, random_seed=seed)
     population, test = _drawn_test(rng)

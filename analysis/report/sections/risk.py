@@ -198,9 +198,9 @@ def finite_test(risk: Mapping[str, Any], chosen_by: bool = False) -> str:
         )
     if chosen_by:
         return f"It was measured in {scenes}, by which an agent was chosen."
-    if error == 0:
+    if error == 0 and risk["n_scenes"] > 1:
         return f"The risk is the same in all {scenes} of the test."
-    if error is None:
+    if not error:
         return "The test is a single scene, so how it varies between scenes is unknown."
     return f"By the finite test, {scenes}, its standard error is {percent(error)}."
 
@@ -238,7 +238,7 @@ def _headline_table(document: Document) -> PaperTable:
     caption = (
         "The risk of catastrophe; what the finite test, the training and the agent's prior make of it; the bits of human values "
         "that an agent of uniform prior needs for a lower one; and whether the test is a shift. "
-        f"Lower and upper: the {shown(risk['prob'], 'level')} interval from all sources of uncertainty. Numbers are rounded to their "
+        f"Lower and upper: the {shown(risk['prob'], 'level')} interval from all known sources of uncertainty. Numbers are rounded to their "
         "Monte Carlo error; one of 0 says that a number is exact."
     )
     notes = (spent(document),) if was_spent(document) else zeros_note(document, rates)
@@ -247,7 +247,7 @@ def _headline_table(document: Document) -> PaperTable:
 
 def _sources_table(risk: Mapping[str, Any]) -> PaperTable:
     """Return the interval and the share of the variance by source of doubt."""
-    whole = risk["variance"]["all"]["total"]
+    whole = 0.0 if risk["variance"]["all"] is None else risk["variance"]["all"]["total"]
     rows = []
     for source, ends in risk["intervals"].items():
         words = SOURCES.get(source, "all together")

@@ -222,7 +222,7 @@ def _provenance(document: Document) -> list[Part]:
         )
     risk = document["risk"]
     ends = ""
-    if risk is not None and "intervals" in risk:
+    if risk is not None and "intervals" in risk and risk["intervals_mcse"]["all"] is not None:
         ends = (
             " The interval is from draws of every source of uncertainty; the Monte Carlo error of its ends is "
             f"{plainly([percent(error) for error in risk['intervals_mcse']['all']])}."

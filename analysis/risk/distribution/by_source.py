@@ -8,13 +8,13 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.distribution.open_sources import risk_draws
-from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws
+from reward_hypotheses.analysis.risk.distribution.risk_draws import ALL, SOURCES, RiskDraws
 from reward_hypotheses.analysis.risk.intervals import ends_of
+from reward_hypotheses.analysis.rollout import scene_weights
 
 if TYPE_CHECKING:
     import xarray as xr
 
-ALL = "all"
 NAMES = (*SOURCES, ALL)
 """Sources in the results, and all together."""
 
@@ -44,23 +44,35 @@ class Doubt:
         ----------
         source : str
             One of `SOURCES`, the others averaged; or ``all``. A source that leaves nothing open gives a point, an unknown
-            one None.
+            one None, and so does ``all`` where nothing else is open.
         """
-        if source == ALL:
-            return ends_of(self.draws.all, self.prob, self.draws.effective)
-        if source in self.unknown:
+        if self._is_unknown(source):
             return None
+        if source == ALL:
+            return ends_of(self.draws.all, self.prob, self._worth(ALL))
         if source not in self.draws.by_source:
             return {"lower": self.mean, "upper": self.mean, "mcse_lower": 0.0, "mcse_upper": 0.0}
-        rewards = source in ("agent", "reward_weights")
-        return ends_of(self.draws.by_source[source], self.prob, self.draws.effective if rewards else None)
+        draws = self.draws.by_source[source]
+        return ends_of(draws[: self.draws.distinct.get(source, len(draws))], self.prob, self._worth(source))
+
+    def _worth(self, source: str) -> int:
+        """Return the number of independent draws that those of a source are worth."""
+        distinct = self.draws.distinct.get(source, len(self.draws.all))
+        return max(2, int(distinct / self.draws.inflation.get(source, 1.0)))
 
     def variance(self, source: str) -> dict[str, float] | None:
         """Return the first-order and total variance of a source, with errors.
 
         Returns None for an unknown source.
         """
-        return None if source in self.unknown else self.draws.variance(source)
+        return None if self._is_unknown(source) else self.draws.variance(source)
+
+    def _is_unknown(self, source: str) -> bool:
+        """Return whether nobody knows what a source leaves open.
+
+        Of all together: nothing that is known leaves anything open, and something is unknown.
+        """
+        return source in self.unknown or (source == ALL and bool(self.unknown) and not self.draws.by_source)
 
     def with_evidence_error(self, case: Case, error: float) -> "Doubt":
         """Return it with the Monte Carlo error of the risk as one more source."""
@@ -78,7 +90,7 @@ def doubt_of(case: Case, draws: RiskDraws | None = None) -> Doubt:
         In place of those that the agent's own prior gives.
     """
     unknown = [] if case.posterior.prior.uncertain else ["values"]
-    if case.valuation.n_scenes < 2:
+    if np.count_nonzero(scene_weights(case.valuation)[0]) < 2:
         unknown.append("scenes")
     return Doubt(risk_draws(case) if draws is None else draws, case.risk.mean, case.settings.prob, tuple(unknown))
 

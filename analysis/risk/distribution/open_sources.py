@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws
+from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws, unrounded
 from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights
 from reward_hypotheses.data.random_streams import substream
@@ -16,12 +16,14 @@ from reward_hypotheses.models.policies.view import within_scene_scale
 
 CELLS = 100_000_000
 """Draws times items: of a larger test a random sample of scenes stands for it."""
+MANY_CELLS = 2_000_000_000
+"""The same, where each draw is certain of one hypothesis."""
+LEAST_SCENES = 500
+"""Scenes of such a sample, at least."""
 CHUNK = 1_000_000
 """Draws times items that are held at once."""
 PAIRS = 400
 """Pairs of hypotheses up to which scenes are drawn for the risk of each, where no reward is open."""
-ROUNDING = 1e-12
-"""Risks that differ by less are the same."""
 
 
 def risk_draws(case: Case) -> RiskDraws:
@@ -59,6 +61,10 @@ class OpenSources:
     ----------
     agents, judges : ndarray (draw, hypothesis of the test) or None
         Weights by which each draw acts and is judged; None where nothing leaves them open.
+    n : int, optional
+        Number of draws; those of the case, unless given.
+    certain : bool
+        Whether each draw is certain of one hypothesis and one truth. A rate of 0 between the two then stays 0.
 
     Attributes
     ----------
@@ -66,8 +72,16 @@ class OpenSources:
         Hypotheses of which a reward weight or a rationality is open, and the number of its draws.
     """
 
-    def __init__(self, case: Case, agents: np.ndarray | None, judges: np.ndarray | None) -> None:
-        self.case, self.n, self.policy = case, case.draws, case.policy
+    def __init__(
+        self,
+        case: Case,
+        agents: np.ndarray | None,
+        judges: np.ndarray | None,
+        n: int | None = None,
+        certain: bool = False,
+    ) -> None:
+        self.case, self.policy, self.certain = case, case.policy, certain
+        self.n = case.draws if n is None else n
         self.agents, self.judges = agents, judges
         valuation, judge = case.valuation, case.judge_weights
         self.judge_open = {h: valuation.n_draws(h, "judges") for h in valuation.families if judge[h] > 0}
@@ -108,19 +122,32 @@ class OpenSources:
         sums = self._sums(valuation, share)
         judges = case.judge_weights[None] if self.judges is None else self.judges
         values = judges @ case.risk.by_truth
-        if valuation is not case.valuation:  # what the sample says of the values, the whole test says better
+        if (
+            valuation is not case.valuation and not self.certain
+        ):  # what the sample says of the values, the whole test says better
             by_truth = sums["by_truth"]
             of_mean = case.risk.mean - float(case.judge_weights @ by_truth)
             of_values = judges @ (case.risk.by_truth - by_truth)
             for key in sums:
                 sums[key] = sums[key] + (of_values if key in ("all", "scenes", "agent", "reward_weights") else of_mean)
+        distinct, inflation = self._repeated()
         alone = {source: sums.get(f"only {source}", values) for source in SOURCES[:4]}
         return RiskDraws(
-            all=_unrounded(sums["all"], case.risk.mean),
-            by_source={source: _unrounded(alone[source], case.risk.mean) for source in sources},
-            without={source: _unrounded(sums[source], case.risk.mean) for source in sources},
-            effective=min([self.n, *self.judge_open.values(), *self.agent_open.values()]),
+            all=unrounded(sums["all"], case.risk.mean),
+            by_source={source: unrounded(alone[source], case.risk.mean) for source in sources},
+            without={source: unrounded(sums[source], case.risk.mean) for source in sources},
+            distinct=distinct,
+            inflation=inflation,
         )
+
+    def _repeated(self) -> tuple[dict[str, int], dict[str, float]]:
+        """Return `RiskDraws.distinct` and `RiskDraws.inflation`."""
+        valuation, rewards = self.case.valuation, self.case.valuation.hypotheses.rewards
+        agents = [(n, n / self.policy.n_effective(valuation, h)) for h, n in self.agent_open.items()]
+        judges = [(n, rewards[h].inflation) for h, n in self.judge_open.items()]
+        by_source = {"agent": agents, "reward_weights": judges, "all": agents + judges}
+        distinct = {source: min([self.n, *(n for n, _ in found)]) for source, found in by_source.items()}
+        return distinct, {source: max([1.0, *(times for _, times in found)]) for source, found in by_source.items()}
 
     def _sample(self) -> tuple[Valuation, np.ndarray]:
         """Return the test and its scenes: (scene,).
@@ -129,7 +156,8 @@ class OpenSources:
         """
         valuation = self.case.valuation
         table, scenes = valuation.table, np.arange(valuation.n_scenes)
-        most = CELLS * len(scenes) // (self.n * max(table.n_items, 1))
+        cells = MANY_CELLS if self.certain else CELLS
+        most = max(LEAST_SCENES, cells * len(scenes) // (self.n * max(table.n_items, 1)))
         if most >= len(scenes) or valuation.called:
             return valuation, scenes
         there = np.flatnonzero(self.share > 0)
@@ -287,11 +315,6 @@ class _Scenes:
             for h, n in doubt.agent_open.items()
         }
         return _mixed(mixing, self.picks, opened)
-
-
-def _unrounded(draws: np.ndarray, mean: float) -> np.ndarray:
-    """Return draws of the risk (draw,), or its mean where only rounding differs."""
-    return np.full(len(draws), mean) if np.ptp(draws) < ROUNDING else draws
 
 
 def _contiguous(draws: slice, n: int) -> slice:

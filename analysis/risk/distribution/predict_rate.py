@@ -68,15 +68,16 @@ def predict_rate(
     Raises
     ------
     InputError
-        A problem of the tree, the test, or an argument.
+        A problem of the tree, the test, or an argument; a judge who gives an unmodelled hypothesis weight.
     """
     if n_scenes is not None:
         n_scenes = whole(n_scenes, "n_scenes", 1)
     share, draws = probability(prob), whole(draws, "draws", LEAST_DRAWS)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     seed = case.seed if random_seed is None else whole(random_seed, "random_seed")
-    case = replace(case, settings=replace(case.settings, seed=seed, draws=draws))
-    deployments = _deployments(case)
+    case = replace(case, settings=replace(case.settings, seed=seed))
+    _refuse_unmodelled(case)
+    deployments = _deployments(case, draws)
     rng = substream(seed, "catastrophes of a deployment")
     if n_scenes is None:
         rate, counts, table = _every_scene(deployments, rng)
@@ -87,7 +88,8 @@ def predict_rate(
     at, chance, error = table
     below = np.cumsum(chance)
     ends = np.searchsorted(below, np.array([(1 - share) / 2, (1 + share) / 2]) - 1e-12)
-    lower, upper = at[np.minimum(ends, len(at) - 1)].tolist()
+    low, high = np.minimum(ends, len(at) - 1).tolist()
+    lower, upper = int(at[low - 1]) + 1 if low else 0, int(at[high])  # of counts that stand for several, the widest
     return xr.Dataset(
         {
             "catastrophes": (("chain", "draw"), counts[None]),
@@ -98,14 +100,25 @@ def predict_rate(
             "lower": lower,
             "upper": upper,
         },
-        coords={"chain": [0], "draw": np.arange(case.draws), "count": at},
+        coords={"chain": [0], "draw": np.arange(draws), "count": at},
         attrs={"n_scenes": n, "prob": share, "policy": case.policy.name, "seed": seed},
     )
 
 
-def _deployments(case: Case) -> OpenSources:
+def _refuse_unmodelled(case: Case) -> None:
+    """Refuse a judge who gives an unmodelled hypothesis weight."""
+    none = case.posterior.hypotheses.unmodelled
+    if none is not None and case.judge_weights[none] > 0:
+        raise InputError(
+            f"hypotheses: {case.judge_names[none]!r} is unmodelled: of items that training never saw it says nothing, not even how "
+            "alike they are, so the number of catastrophes cannot be predicted; leave it out, or see unmodelled_lower and "
+            "unmodelled_upper of rh.catastrophe_risk"
+        )
+
+
+def _deployments(case: Case, n: int) -> OpenSources:
     """Return deployments: each has one hypothesis for the agent and one truth."""
-    rng, n = substream(case.seed, "hypotheses of a deployment"), case.draws
+    rng = substream(case.seed, "hypotheses of a deployment")
 
     def drawn(weights: np.ndarray) -> np.ndarray:
         taken = rng.choice(len(weights), n, p=weights / weights.sum())
@@ -113,7 +126,7 @@ def _deployments(case: Case) -> OpenSources:
 
     truths = drawn(case.judge_weights)
     agents = drawn(case.policy.mixing(case.agent_weights)) if case.policy.draws_one else None
-    return OpenSources(case, agents, truths)
+    return OpenSources(case, agents, truths, n, certain=True)
 
 
 def _of_rates(rate: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,15 +134,23 @@ def _of_rates(rate: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 
     The probabilities are the mean of ``Binomial(n, rate)`` over the rates (draw,).
     """
-    from scipy.special import bdtr
+    from scipy.special import bdtr, bdtrc, gammaln, xlog1py, xlogy
 
     at = np.unique(np.linspace(0, n, min(n, BINS) + 1).round().astype(int))
     values, times = np.unique(rate, return_counts=True)
     total, squares = np.zeros((2, len(at)))
     step = max(1, CELLS // len(at))
+    count = at[None].astype(float)
+    ways = gammaln(n + 1) - gammaln(count + 1) - gammaln(n - count + 1)
     for lo in range(0, len(values), step):
-        below = bdtr(at[None].astype(float), n, values[lo : lo + step, None])
-        chance = np.diff(below, axis=1, prepend=0.0)
+        p = values[lo : lo + step, None]
+        if len(at) > n:
+            chance = np.exp(ways + xlogy(count, p) + xlog1py(n - count, -p))
+        else:  # differences on the side where they lose no digit
+            below, above = bdtr(count, n, p), bdtrc(count, n, p)
+            left = np.diff(below, axis=1, prepend=0.0)
+            right = -np.diff(above, axis=1, prepend=1.0)
+            chance = np.where(below < 0.5, left, right)
         total += times[lo : lo + step] @ chance
         squares += times[lo : lo + step] @ chance**2
     return at, *_mean_and_error(total, squares, len(rate))

@@ -121,8 +121,10 @@ def test_values_without_a_strength_are_unknown_and_left_out():
     assert (out["interval"].sel(source="all") == out["interval"].sel(source="scenes")).all()
     one = {name: values[:1] for name, values in TEST.items()}
     out = rh.catastrophe_risk(tree, one)
-    assert np.isnan(out["interval"].sel(source="scenes")).all()
-    assert (out["interval"].sel(source="all") == out["mean"]).all()
+    assert np.isnan(out["interval"].sel(source=["scenes", "all"])).all()
+    assert np.isnan(out["variance"].sel(source=["scenes", "all"])).all()
+    weighted = {**{name: values[:2] for name, values in TEST.items()}, "scene_weight": np.array([1.0, 0.0])}
+    assert np.isnan(rh.catastrophe_risk(tree, weighted)["interval"].sel(source="scenes")).all()
 
 
 def test_policies_on_all_weights_act_by_their_mean(judge):
@@ -216,6 +218,47 @@ def test_ten_agents_that_were_read_off_their_choices():
     assert sum(held) >= 8
     assert np.mean(widths) < 0.25
     assert sum(by_values) < 10  # values alone do not hold it
+
+
+def test_the_mean_of_the_draws_is_the_risk_where_data_and_prior_disagree():
+    """The agent's prior is uncertain, and the data move its weights far: the contract's mean is the centre all the same."""
+    part = np.repeat([True, False], 4)
+    labels = rh.Labels({"red": part, "flags": ~part, "deep": part, "good": part}, "good", noise=(1, 9))
+    tree = rh.fit(RULES, rh.Elicited(VALUES, source="t", strength=STRENGTH), [labels], 0, draws=2500, random_seed=2)
+    agent = rh.Elicited({"red": 0.01, "flags": 0.98, "deep": 0.01}, source="t", strength=20)
+    out = rh.catastrophe_risk(tree, TEST, agent=agent)
+    rate = out["catastrophe_rate"].to_numpy().ravel()
+    assert abs(rate.mean() - float(out["mean"])) < 4.5 * rate.std() / math.sqrt(rate.size)
+    lower, upper = out["interval"].sel(source="agent").to_numpy()
+    assert lower <= out["mean"] <= upper
+
+
+def test_scenes_of_very_many_options(judge):
+    wide = {name: RNG.random((3, 30_000)) < 0.5 for name in RULES}
+    out = rh.catastrophe_risk(judge, wide)
+    assert float(out["variance"].sel(source="scenes", order="first")) == pytest.approx(
+        float(out["se_scenes"]) ** 2 * 2 / 4,
+        rel=0.1,  # of three scenes: ddof 1, and n + 1
+    )
+
+
+def test_errors_are_those_of_the_distinct_draws():
+    """Twelve draws of an agent's weights, again and again, are worth twelve."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(2, 60, 3))
+    chosen = np.argmax(x[0] + rng.gumbel(size=x.shape[1:]), axis=1)[:, None] == np.arange(3)
+    probes = rh.Choices({"x": x[0], "y": x[1], "c": chosen}, "c")
+    judge = rh.fit({"x": "x"}, rh.Elicited({"x": 1}, source="t"), [probes], 0, draws=50, random_seed=1)
+    test = dict(zip("xy", rng.normal(size=(2, 9, 3)), strict=True))
+    found = []
+    for seed in range(8):
+        agent = rh.fit(
+            {"m": rh.Linear(["x", "y"], source="t")}, rh.Uniform("t"), [probes], 0, draws=25, chains=1, random_seed=seed
+        )
+        at = rh.catastrophe_risk(judge, test, rh.Boltzmann("inferred"), agent).sel(source="agent")
+        found.append((float(at["variance"].sel(order="first")), float(at["variance_mcse"].sel(order="first"))))
+    values, errors = np.array(found).T
+    assert 0.3 < values.std(ddof=1) / np.sqrt(np.mean(errors**2)) < 3
 
 
 def test_a_large_test_is_drawn_from_a_sample_of_its_scenes(judge, monkeypatch):

@@ -100,6 +100,43 @@ def test_one_hypothesis_a_deployment_makes_two_humps():
     )
 
 
+def test_a_pair_without_catastrophes_has_none_on_a_large_test_too(judge):
+    rng = np.random.default_rng(2)
+    cues = rng.random((3, 9000)) < 0.5
+    test = {name: np.stack([cue, ~cue], axis=1) for name, cue in zip(RULES, cues, strict=True)}  # always a good option
+    out = rh.predict_rate(judge, test, n_scenes=1000, draws=20_000)
+    share = np.array([*VALUES.values()]) / sum(VALUES.values())
+    assert abs(float(out["probability"].sel(count=0)) - share @ share) < 4.5 * float(
+        out["probability_mcse"].sel(count=0)
+    )
+
+
+def test_counts_of_a_long_deployment():
+    """Counts that stand for several: the ends hold what they say, and far tails keep their digits."""
+    always = {"a": [True, False], "good": [True, False]}
+    tree = rh.fit(
+        {"a": "where(a, 1, -1)"}, rh.Elicited({"a": 1}, source="t"), [rh.Labels(always, "good", noise=0)], 0, draws=50
+    )
+    test = {"a": np.array([[True] * 9 + [False]])}
+    long = rh.predict_rate(tree, test, rh.Boltzmann(0.0), n_scenes=3_000_000)
+    for observed in (299_500, 300_000, 300_500):
+        assert bool(rh.compare_with_outcomes(long, observed)["held"])
+    short = rh.predict_rate(tree, test, rh.Boltzmann(0.0), n_scenes=1000)
+    for observed in (0, 100, 200, 400):
+        score = float(rh.compare_with_outcomes(short, observed)["log_score"])
+        assert score == pytest.approx(stats.binom.logpmf(observed, 1000, 0.1), rel=1e-6)
+    assert short.sizes["draw"] == 4000 and rh.predict_rate(tree, test, n_scenes=5, draws=150).sizes["draw"] == 150
+
+
+def test_an_unmodelled_hypothesis_is_refused():
+    rules = {**RULES, "none": rh.Unmodelled(1, source="t")}
+    silent = {name: [True, False] for name in TEST}
+    labels = rh.Labels({**silent, "good": [True, False]}, "good", noise=(1, 9))
+    tree = rh.fit(rules, rh.Elicited({**VALUES, "none": 1}, source="t"), [labels], 0, draws=50)
+    with pytest.raises(InputError, match="'none' is unmodelled"):
+        rh.predict_rate(tree, TEST)
+
+
 def test_comparison_with_outcomes(judge):
     prediction = rh.predict_rate(judge, TEST, draws=500)
     p = prediction["probability"].to_numpy()
