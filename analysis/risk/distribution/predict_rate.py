@@ -9,11 +9,12 @@ import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, probability
 from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.policies.base import Policy
 
+MOST_SCENES = 10**9
 BINS = 2_000
 """Counts in the table, at most: of a longer deployment each stands for several."""
 TRANSFORMED = 200_000_000
@@ -70,8 +71,7 @@ def predict_rate(
     InputError
         A problem of the tree, the test, or an argument; a judge who gives an unmodelled hypothesis weight.
     """
-    if n_scenes is not None:
-        n_scenes = whole(n_scenes, "n_scenes", 1)
+    n_scenes = None if n_scenes is None else _length(n_scenes)
     share, draws = probability(prob), whole(draws, "draws", LEAST_DRAWS)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     seed = case.seed if random_seed is None else whole(random_seed, "random_seed")
@@ -103,6 +103,14 @@ def predict_rate(
         coords={"chain": [0], "draw": np.arange(draws), "count": at},
         attrs={"n_scenes": n, "prob": share, "policy": case.policy.name, "seed": seed},
     )
+
+
+def _length(n_scenes: int) -> int:
+    """Return a number of scenes, checked."""
+    scenes = whole(n_scenes, "n_scenes", 1)
+    if scenes > MOST_SCENES:
+        raise InputError(f"n_scenes: {shown(n_scenes)}; give at most {MOST_SCENES:,}")
+    return scenes
 
 
 def _refuse_unmodelled(case: Case) -> None:

@@ -167,6 +167,7 @@ def test_wrong_arguments(judge):
     prediction = rh.predict_rate(judge, TEST, draws=100)
     for call, message in {
         lambda: rh.predict_rate(judge, TEST, n_scenes=0): "n_scenes",
+        lambda: rh.predict_rate(judge, TEST, n_scenes=10**19): "at most 1,000,000,000",
         lambda: rh.predict_rate(judge, TEST, prob=1): "prob",
         lambda: rh.predict_rate(judge, TEST, draws=10): "draws",
         lambda: rh.predict_rate(judge, {k: np.repeat(v, 500, axis=0) for k, v in TEST.items()}): "n_scenes=1000",
