@@ -8,7 +8,7 @@ import pytest
 from bench import coverage
 from scipy import stats
 
-RUNS = {"choices": 120, "labels, quantilize": 120, "agent read, normal, boltzmann, inferred": 40}
+RUNS = {"choices": 60, "labels, quantilize": 60, "agent read, normal, boltzmann, inferred": 30}
 
 
 @pytest.mark.slow
