@@ -55,10 +55,15 @@ def row_hashes(rows: np.ndarray) -> np.ndarray:
     return code
 
 
-def softmax(z: np.ndarray) -> np.ndarray:
-    """Return ``exp(z) / sum exp(z)`` over the last axis."""
-    odds = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+def softmax(z: np.ndarray, axis: int = -1, there: np.ndarray | None = None) -> np.ndarray:
+    """Return ``exp(z) / sum exp(z)`` over an axis.
+
+    Where entries are not `there`, they are 0; so are all, where none is.
+    """
+    odds = np.exp(z - z.max(axis=axis, keepdims=True))
+    if there is not None:
+        odds = np.where(there, odds, 0.0)
+    return np.asarray(odds / np.maximum(odds.sum(axis=axis, keepdims=True), 1e-300))
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:

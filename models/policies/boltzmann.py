@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.models.hypotheses.scene_block import Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, Rationality
@@ -81,7 +81,7 @@ class Boltzmann(Policy):
             raise InputError(NOT_READ)
         assert view.scales is not None
         scale = np.asarray(view.scales[h], float)  # of all scenes, or of each
-        return softmax(view, view.worth(h), np.where(scale > 0, self.beta, 0.0), np.where(scale > 0, scale, 1.0))
+        return chances_at(view, view.worth(h), np.where(scale > 0, self.beta, 0.0), np.where(scale > 0, scale, 1.0))
 
 
 NOT_READ = (
@@ -138,7 +138,7 @@ class InferredBoltzmann(Policy):
         for lo in range(0, len(there), step):
             some = there[lo : lo + step]
             rates, shares = (values[some][:, None, None] for values in (known.rates, known.shares))
-            total += (shares * softmax(view, worth, rates, 1.0)).sum(axis=0)
+            total += (shares * chances_at(view, worth, rates, 1.0)).sum(axis=0)
         return total
 
     @override
@@ -155,7 +155,7 @@ class InferredBoltzmann(Policy):
     def certain_open(self, view: View, h: int, draws: slice) -> np.ndarray:
         if view.block.valuation.hypotheses.rewards[h].continuous:
             return super().certain_open(view, h, draws)
-        return softmax(view, view.worth(h), self._rates(h)[draws][:, None, None], 1.0)
+        return chances_at(view, view.worth(h), self._rates(h)[draws][:, None, None], 1.0)
 
     def _rates(self, h: int) -> np.ndarray:
         """Return draws of ``beta / s``: one if it is known, else `OPEN`."""
@@ -172,19 +172,14 @@ class InferredBoltzmann(Policy):
         h, scenes = members.hypothesis, view.block.shape[1]
         n_draws = view.block.valuation.n_draws(h, members.role)
         rates = np.resize(self.rationality[h].rates, n_draws)[members.which]
-        return wide.by_draw(softmax(wide, wide.worth(h), np.repeat(rates, scenes), 1.0))
+        return wide.by_draw(chances_at(wide, wide.worth(h), np.repeat(rates, scenes), 1.0))
 
 
-def softmax(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
+def chances_at(view: View, worth: np.ndarray, beta: Any, scale: Any) -> np.ndarray:
     """Return ``softmax(beta worth / scale)`` over available choices.
 
     Shape (choice, scene), or (beta, choice, scene) for betas (beta, 1, 1). 0 in a scene without choices.
-
-    Of betas (beta, 1, 1) it is (beta, choice, scene).
     """
     top = np.maximum(worth.max(axis=0), -MAX_REWARD)
     with np.errstate(over="ignore"):  # far below the best: no odds
-        odds = np.exp(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale))
-    if view.mask is not None:
-        odds = np.where(view.mask, odds, 0.0)
-    return np.asarray(odds / np.maximum(odds.sum(axis=-2, keepdims=True), 1e-300))
+        return softmax(beta * ((np.maximum(worth, -MAX_REWARD) - top) / scale), axis=-2, there=view.mask)
