@@ -62,7 +62,7 @@ calibration: venv
 	PYTHONPATH=tests/support $(BIN)/python tests/bench/calibration.py
 
 coverage: venv
-	$(BIN)/python tests/bench/coverage.py coverage.jsonl 1000
+	$(BIN)/python tests/bench/coverage.py coverage.jsonl 400
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

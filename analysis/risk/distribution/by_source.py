@@ -121,13 +121,10 @@ def largest_source(doubt: Doubt) -> str | None:
 
     Returns None where no source leaves anything open, or where it exceeds the next by less than two Monte Carlo errors.
     """
-    known = [(source, doubt.draws.variance(source)) for source in doubt.draws.by_source]
-    if not known:
+    parts = {source: doubt.draws.variance(source) for source in doubt.draws.by_source}
+    nothing = {"total": 0.0, "total_mcse": 0.0}
+    first, second, *_ = *sorted(parts.values(), key=lambda part: -part["total"]), nothing, nothing
+    error = 2 * math.hypot(first["total_mcse"], second["total_mcse"]) if second["total"] > 0 else 0.0
+    if first["total"] - second["total"] <= error:
         return None
-    (source, first), *others = sorted(known, key=lambda pair: -pair[1]["total"])
-    if first["total"] == 0:
-        return None
-    for _, other in others[:1]:
-        if first["total"] - other["total"] <= 2 * float(np.hypot(first["total_mcse"], other["total_mcse"])):
-            return None
-    return source
+    return max(parts, key=lambda source: parts[source]["total"])

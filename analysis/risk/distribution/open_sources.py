@@ -8,6 +8,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws, unrounded
+from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights
 from reward_hypotheses.data.random_streams import substream
@@ -122,9 +123,8 @@ class OpenSources:
         sums = self._sums(valuation, share)
         judges = case.judge_weights[None] if self.judges is None else self.judges
         values = judges @ case.risk.by_truth
-        if (
-            valuation is not case.valuation and not self.certain
-        ):  # what the sample says of the values, the whole test says better
+        if valuation is not case.valuation and not self.certain:
+            # what a sample of scenes says of the values, the whole test says better
             by_truth = sums["by_truth"]
             of_mean = case.risk.mean - float(case.judge_weights @ by_truth)
             of_values = judges @ (case.risk.by_truth - by_truth)
@@ -191,7 +191,7 @@ class OpenSources:
         concentration = share / float(self.share @ self.share)
         rng, total = substream(self.case.seed, "doubt about the scenes"), np.zeros(self.n)
         sums = {"by_truth": np.zeros(len(self.case.names))}
-        for block in valuation.blocks():
+        for block in valuation.blocks(max(1, MATRIX_CELLS // len(self.case.names))):
             there = concentration[block.scenes]
             alike = bool(np.all(np.abs(there - 1) < 1e-9))
             scenes = _Scenes(self, Scenes(block, share[block.scenes], self.scales))
