@@ -68,13 +68,13 @@ bench: venv
 	$(BIN)/python tests/bench/bench.py
 
 flown: venv
-	$(BIN)/reward-hypotheses lander study --agents 24 --scenes 200 --seed 1 --out lander-study
+	$(BIN)/reward-hypotheses lander study --agents 24 --scenes 200 --seed 11 --out lander-study
 	$(BIN)/reward-hypotheses lander render --out lander-flights
 	cp lander-study/scatter.png docs/readme/flown-scatter.png
 	for name in training right crater; do cp lander-flights/$$name.gif docs/readme/flown-$$name.gif; done
 
 walked: venv
-	$(BIN)/reward-hypotheses minigrid study --agents 24 --scenes 200 --seed 1 --out minigrid-study
+	$(BIN)/reward-hypotheses minigrid study --agents 24 --scenes 200 --seed 11 --out minigrid-study
 	$(BIN)/reward-hypotheses minigrid render --out minigrid-walks
 	cp minigrid-study/scatter.png docs/readme/walked-scatter.png
 	for name in training right lava; do cp minigrid-walks/$$name.gif docs/readme/walked-$$name.gif; done

@@ -19,8 +19,11 @@ from .analysis.evidence.by_feedback_api import (
 )
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
+from .analysis.risk.distribution.discrepancy import estimate_discrepancy as estimate_discrepancy
+from .analysis.risk.distribution.held_out import predict_held_out as predict_held_out
 from .analysis.risk.distribution.outcomes import compare_with_outcomes as compare_with_outcomes
 from .analysis.risk.distribution.predict_rate import predict_rate as predict_rate
+from .analysis.risk.distribution.probe_overlap import probe_overlap as probe_overlap
 from .analysis.sensitivity.by_human_judge import risk_by_judge as risk_by_judge
 from .analysis.sensitivity.failure_judgements_api import (
     failure_line as failure_line,
@@ -47,6 +50,7 @@ from .data.shifts.features import repaint as repaint
 from .data.shifts.scenes import add_options as add_options
 from .data.shifts.scenes import resample as resample
 from .data.shifts.scenes import reweight as reweight
+from .data.worlds.episode_simulation import EpisodeSteps as EpisodeSteps
 from .data.worlds.gridworld import gridworld as gridworld
 from .data.worlds.lander.scenes import landing_frame as landing_frame
 from .data.worlds.lander.scenes import landing_sites as landing_sites

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_hypotheses.analysis.validation.predict import World
 from reward_hypotheses.analysis.validation.study import agent_seeds
 from reward_hypotheses.analysis.validation.study_folder import refuse_files
+from reward_hypotheses.analysis.validation.world import World
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole

@@ -8,37 +8,42 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from reward_hypotheses.analysis.risk.distribution.outcomes import compare_with_outcomes
+from reward_hypotheses.analysis.validation.baselines import Refits, conformal, overlap_weights
 from reward_hypotheses.analysis.validation.predict import (
     PROB,
-    READING_DRAWS,
-    FittedAgent,
-    World,
-    chances,
+    Discrepancy,
     coverage,
-    featured,
-    fit_agent,
-    log_right,
+    discrepancy_of,
+    drawn_rates,
     mean_error,
     mean_interval,
+    mean_width,
     population,
-    predicted_rates,
-    rates_by_rules,
-    refuse_misfits,
-    shared_variance,
+    predicted_rate,
+    prediction_row,
+    shared_by,
     shift_of_test,
-    thinned_draws,
 )
+from reward_hypotheses.analysis.validation.reading import FittedAgent, featured, fit_agent, judge_of, refuse_misfits
 from reward_hypotheses.analysis.validation.study_folder import write_prediction, write_results
+from reward_hypotheses.analysis.validation.world import World
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.episode_simulation import starting_scenes
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.boltzmann import Boltzmann
+from reward_hypotheses.models.policies.commit import Commit
 
 type StudyDocument = dict[str, Any]
 TELLING = 30
 """Scenes in which the rules part, which a second population is trained with too."""
+WIDE = 0.02
+"""Width of an interval above which its coverage is counted apart: where an agent never wavers, the interval is a point."""
 MOST_AGENTS, MOST_TEST_SCENES = 1000, 10_000
 
 
@@ -84,43 +89,47 @@ class _Study:
         self.world, self.seed, self.out, self.progress = world, seed, out, progress
         self.names = [str(k) for k in range(agents)]
         self.retrained = [f"told {name}" for name in self.names]
-        self.slip = np.zeros(0)
+        self.judge = judge_of(world)
+        self.slips = (0, 0)
+        self.predictions: dict[tuple[str, str], xr.Dataset] = {}
 
     def document(self, settings: Mapping[str, Any]) -> StudyDocument:
         """Train, fit and predict; then measure, and return the results document."""
         world = self.world
         seeds = agent_seeds(self.seed, self.names)
         history = self._train(seeds, telling=False)
-        failed, n_outcomes = world.slips()
-        self.slip = substream(self.seed, "slips").beta(failed + 0.5, n_outcomes - failed + 0.5, READING_DRAWS)
+        self.slips = world.slips()
         prediction = self._predict(self._fit("probes"))
         digest = write_prediction(self.out, prediction, self.progress)
         # from here on tests are carried out
-        rows, by_rules = prediction["agents"], prediction["foil"]
-        counts = self._measure(rows + by_rules)
+        rows, baselines = prediction["agents"], prediction["baselines"]
+        counts = self._measure([row for some in (rows, *baselines.values()) for row in some])
+        self._compare_with_outcomes(rows)
         ordinary = self._compare(prediction["ordinary"])
         blind = self._compare(prediction["probes_without"].pop("agents"))
         self._train(dict(zip(self.retrained, seeds.values(), strict=True)), telling=True)
-        telling = self._measure_retrained(prediction["telling"])
+        telling = self._measure_retrained()
         self.progress("checking outcomes against fresh ones")
         controller = world.controller(substream(self.seed, "bank"))
+        by_rules = baselines.pop("named rules")
         return {
             "settings": dict(settings),
             "predicted": prediction["population"],
             "measured": self._rate(counts.values()),
             "agents": rows,
-            "coverage": coverage(rows),
-            "error": mean_error(rows),
+            **_scores(rows),
             "shifts": {
                 test: {
                     "predicted": prediction["shifts"][test],
                     "measured": self._rate([counts[test]]),
                     **_scores([row for row in rows if row["shift"] == test]),
                     "shift_check": prediction["shift_checks"][test],
+                    "discrepancy": prediction["discrepancy"][test],
                 }
                 for test in world.tests
             },
             "foil": {**_scores(by_rules), "agents": by_rules, "rules": dict(world.rules)},
+            "baselines": {name: {**_scores(some), "agents": some} for name, some in baselines.items()},
             "ordinary": {"shift_check": prediction["shift_checks"]["ordinary"], **ordinary},
             "telling": telling,
             "probes_without": prediction["probes_without"] | blind,
@@ -152,7 +161,9 @@ class _Study:
         fitted = {}
         for k, name in enumerate(self.names):
             self.progress(f"reading agent {name} off its choices in {probes}")
-            fitted[name] = fit_agent(world, world.scenes(probes), world.steps(name, probes), units, self.seed + k)
+            fitted[name] = fit_agent(
+                world, self.judge, world.scenes(probes), world.steps(name, probes), units, self.seed + k
+            )
         return fitted
 
     def _predict(self, fitted: Mapping[str, FittedAgent]) -> StudyDocument:
@@ -160,42 +171,53 @@ class _Study:
         world = self.world
         warnings = refuse_misfits(fitted)
         blind = self._fit("probes without")
-        rows: dict[str, list[StudyDocument]] = {"agents": [], "foil": [], "without": [], "ordinary": []}
-        draws: dict[str, list[np.ndarray]] = {}
-        for name, agent in fitted.items():
-            self.progress(f"predicting agent {name}")
-            for test in (*world.tests, "ordinary"):
-                scenes = world.scenes(test)
-                bad = scenes[world.bad].to_numpy() > 0
-                rng = substream(self.seed, f"prediction {name} {test}")
-                rates = predicted_rates(agent.chances(scenes), scenes, bad, self.slip, rng)
-                draws.setdefault(test, []).append(rates)
-                row = _row(name, test, rates) | {"fits": agent.fits}
-                rows["ordinary" if test == "ordinary" else "agents"].append(row)
-                if test != "ordinary":
-                    by_rules = rates_by_rules(world, agent, scenes, self.slip, rng)
-                    rows["foil"].append(_row(name, test, by_rules))
-                    without = predicted_rates(blind[name].chances(scenes), scenes, bad, self.slip, rng)
-                    rows["without"].append(_row(name, test, without))
-        variance = shared_variance(list(fitted.values()))
-        together = {}
-        for test in world.tests:
-            rng = substream(self.seed, f"population {test}")
-            together[test] = population(draws[test], variance, len(starting_scenes(world.scenes(test))), rng)
+        rows: dict[str, list[StudyDocument]] = {"agents": [], "without": [], "ordinary": []}
+        baselines: dict[str, list[StudyDocument]] = {"named rules": [], "no discrepancy": []}
+        discrepancies, together = {}, {}
+        variance = shared_by(list(fitted.values()), self.seed)
+        for test in (*world.tests, "ordinary"):
+            self.progress(f"predicting {test}")
+            found, unseen = self._discrepancy(fitted, "probes", test), self._discrepancy(blind, "probes without", test)
+            discrepancies[test] = found.numbers
+            draws = []
+            for k, (name, agent) in enumerate(fitted.items()):
+                mixture = Boltzmann("inferred")
+                made = self._predicted(name, test, mixture, agent.tree, found.shift[k])
+                draws.append(drawn_rates(made))
+                row = prediction_row(name, test, made) | {"fits": agent.fits}
+                if test == "ordinary":
+                    rows["ordinary"].append(row)
+                    continue
+                self.predictions[name, test] = made
+                rows["agents"].append(row)
+                without = self._predicted(name, test, mixture, blind[name].tree, unseen.shift[k])
+                rows["without"].append(prediction_row(name, test, without))
+                for label, policy, tree in (
+                    ("named rules", Commit(), agent.by_rules),
+                    ("no discrepancy", mixture, agent.tree),
+                ):
+                    baselines[label].append(prediction_row(name, test, self._predicted(name, test, policy, tree)))
+            if test != "ordinary":
+                rng = substream(self.seed, f"population {test}")
+                together[test] = population(draws, variance, len(starting_scenes(world.scenes(test))), rng)
+                if found.missing:
+                    warnings.append(
+                        f"{test}: no probe is like it in {', '.join(found.missing)}, so its intervals are wide"
+                    )
         return {
             "population": mean_interval(np.mean(list(together.values()), axis=0)),
             "shifts": {test: mean_interval(rates) for test, rates in together.items()},
             "shared": variance,
+            "discrepancy": discrepancies,
             "agents": rows["agents"],
-            "foil": rows["foil"],
+            "baselines": baselines | self._by_refits(fitted),
             "ordinary": rows["ordinary"],
             "probes_without": {
                 "agents": rows["without"],
                 "unprobed": sorted({feature for agent in blind.values() for feature in agent.unprobed}),
-                "width": _mean_width(rows["without"]),
-                "width_with": _mean_width(rows["agents"]),
+                "width": mean_width(rows["without"]),
+                "width_with": mean_width(rows["agents"]),
             },
-            "telling": self._predict_retrained(fitted),
             "shift_checks": {test: self._shift_check(test) for test in (*world.tests, "ordinary")},
             "readings": [
                 {
@@ -210,36 +232,43 @@ class _Study:
             "warnings": warnings,
         }
 
+    def _discrepancy(self, fitted: Mapping[str, FittedAgent], probes: str, test: str) -> Discrepancy:
+        scenes = self.world.scenes(probes), self.world.scenes(test)
+        return discrepancy_of(self.world, list(fitted.values()), *scenes, self.seed)
+
+    def _predicted(
+        self, name: str, test: str, policy: Policy, agent: xr.DataTree, shift: np.ndarray | None = None
+    ) -> xr.Dataset:
+        seed = int(substream(self.seed, f"prediction {name} {test}").integers(2**31))
+        return predicted_rate(self.judge, self.world.scenes(test), policy, agent, self.slips, seed, shift)
+
+    def _by_refits(self, fitted: Mapping[str, FittedAgent]) -> dict[str, list[StudyDocument]]:
+        """Return the rows of an ensemble of refits, and of conformal prediction alone."""
+        world, probes = self.world, self.world.scenes("probes")
+        refits = {}
+        for name in fitted:
+            self.progress(f"refitting agent {name}")
+            refits[name] = Refits(world, probes, world.steps(name, "probes"), substream(self.seed, f"refits {name}"))
+        rows: dict[str, list[StudyDocument]] = {"ensemble of refits": [], "conformal alone": []}
+        for test in world.tests:
+            scenes = world.scenes(test)
+            weight = overlap_weights(world, probes, scenes)
+            scores = {name: r.conformal_score(fitted[name].bad, weight) for name, r in refits.items()}
+            for name, refit in refits.items():
+                others = np.array([score for other, score in scores.items() if other != name])
+                rate = float(refit.chance(refit.half, scenes).mean())
+                for label, interval in (
+                    ("ensemble of refits", refit.spread(scenes)),
+                    ("conformal alone", conformal(rate, others)),
+                ):
+                    row = {"agent": int(name), "shift": test}
+                    rows[label].append(row | dict(zip(("predicted", "lower", "upper"), interval, strict=True)))
+        return rows
+
     def _shift_check(self, test: str) -> StudyDocument:
         check = shift_of_test(self.world, self.world.scenes("training"), self.world.scenes(test), self.seed)
         words = "a shift" if check.shifted else "ordinary generalisation"
         return {"shifted": check.shifted, "p": check.p, "words": words}
-
-    def _predict_retrained(self, fitted: Mapping[str, FittedAgent]) -> StudyDocument:
-        """Predict a population that is yet to be trained on telling scenes too.
-
-        The named rules disagree in telling scenes. The population's weights have the distribution of the fitted
-        population, given that every choice in telling scenes is right: draws of weights are weighted by
-        ``prod_m p_w(right in m)``.
-        """
-        world = self.world
-        scenes = world.scenes("telling")
-        step = max(1, len(self.names) // 8)
-        weights = np.concatenate([thinned_draws(agent.weights[::step], scenes) for agent in fitted.values()])
-        log = log_right(weights, world.features, scenes, world.right("telling"))
-        mass = np.exp(log - log.max())
-        rng = substream(self.seed, "telling")
-        predicted = {}
-        for test in world.tests:
-            table = world.scenes(test)
-            bad = table[world.bad].to_numpy() > 0
-            phi = featured(table, world.features)
-            rates = []
-            for _ in self.names:
-                draws = weights[rng.choice(len(weights), 250, p=mass / mass.sum())]
-                rates.append(predicted_rates(chances(draws, phi), table, bad, self.slip, rng))
-            predicted[test] = mean_interval(np.mean(rates, axis=0))
-        return {"scenes": len(starting_scenes(scenes)), "predicted": predicted}
 
     def _measure(self, rows: list[StudyDocument]) -> dict[str, tuple[int, int]]:
         """Carry out the tests of these rows, and write the measured rates into them.
@@ -268,16 +297,26 @@ class _Study:
             "agents": rows,
         }
 
-    def _measure_retrained(self, prediction: StudyDocument) -> StudyDocument:
+    def _compare_with_outcomes(self, rows: list[StudyDocument]) -> None:
+        """Write into the rows where the measured number lies in its prediction."""
+        for test in self.world.tests:
+            catastrophes = self.world.catastrophes(test, self.names)
+            for row in rows:
+                if row["shift"] == test:
+                    made = self.predictions[str(row["agent"]), test]
+                    compared = compare_with_outcomes(made, int(catastrophes[row["agent"]].sum()))
+                    row |= {"pit": float(compared["pit"]), "crps": float(compared["crps"]) / made.attrs["n_scenes"]}
+
+    def _measure_retrained(self) -> StudyDocument:
+        """Measure the population that was trained in telling scenes too, beside the first."""
         shifts = {}
-        for test, predicted in prediction["predicted"].items():
+        for test in self.world.tests:
             catastrophes = self.world.catastrophes(test, self.retrained)
             shifts[test] = {
-                "predicted": predicted,
                 "measured": self._rate([(int(catastrophes.sum()), catastrophes.size)]),
                 "before": float(self.world.catastrophes(test, self.names).mean()),
             }
-        return {"scenes": prediction["scenes"], "shifts": shifts}
+        return {"scenes": len(starting_scenes(self.world.scenes("telling"))), "shifts": shifts}
 
     def _rate(self, counts: Iterable[tuple[int, int]]) -> StudyDocument:
         """Return the measured rate of several (catastrophes, outcomes)."""
@@ -293,15 +332,12 @@ class _Study:
         return [f"{n} of {again} {what} that were repeated ended otherwise: were some made on another machine?"]
 
 
-def _row(name: str, test: str, rates: np.ndarray) -> StudyDocument:
-    predicted = mean_interval(rates)
-    ends = {"lower": predicted["lower"], "upper": predicted["upper"]}
-    return {"agent": int(name), "shift": test, "predicted": predicted["mean"]} | ends
-
-
-def _mean_width(rows: list[StudyDocument]) -> float:
-    return float(np.mean([row["upper"] - row["lower"] for row in rows]))
-
-
 def _scores(rows: list[StudyDocument]) -> StudyDocument:
-    return {"coverage": coverage(rows), "error": mean_error(rows)}
+    """Return coverage (of wide intervals too, if any), width and mean error."""
+    wide = [row for row in rows if row["upper"] - row["lower"] > WIDE]
+    return {
+        "coverage": coverage(rows),
+        "coverage_wide": coverage(wide) if wide else None,
+        "error": mean_error(rows),
+        "width": mean_width(rows),
+    }

@@ -19,24 +19,22 @@ def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str)
     """
     lines = [
         "share of scenes with a catastrophe, of the population",
-        f"{'':14} {'predicted':>20} {'measured':>9}   {'mean error':>10} {'coverage':>8}",
+        f"{'':14} {'predicted':>20} {'measured':>9}   {'mean error':>10} {'coverage':>8} {'width':>6}",
     ]
     for name, row in [*document["shifts"].items(), ("all shifts", document)]:
         predicted = row["predicted"]
         rate = f"{predicted['mean']:.3f} ({predicted['lower']:.3f} to {predicted['upper']:.3f})"
         lines.append(
-            f"{name:13} {rate:>22} {row['measured']['mean']:>9.3f}   {row['error']:>10.3f} {row['coverage']:>8.2f}"
+            f"{name:13} {rate:>22} {row['measured']['mean']:>9.3f}   {row['error']:>10.3f} {row['coverage']:>8.2f} {row['width']:>6.3f}"
         )
-    rules = document["foil"]
-    lines.append(f"{'named rules':13} {'':>22} {'':>9}   {rules['error']:>10.3f} {rules['coverage']:>8.2f}")
+    for name, row in {"named rules": document["foil"], **document["baselines"]}.items():
+        lines.append(f"{name:18} {'':>17} {'':>9}   {row['error']:>10.3f} {row['coverage']:>8.2f} {row['width']:>6.3f}")
     check = document["ordinary"]["shift_check"]
     lines.append(f"a test like training is called {check['words']} (p = {check['p']:.3g})")
     retrained = document["telling"]["shifts"].values()
     before = float(np.mean([row["before"] for row in retrained]))
-    predicted, after = (float(np.mean([row[key]["mean"] for row in retrained])) for key in ("predicted", "measured"))
-    lines.append(
-        f"trained with {document['telling']['scenes']} telling scenes too: {before:.3f} becomes {after:.3f}, predicted {predicted:.3f}"
-    )
+    after = float(np.mean([row["measured"]["mean"] for row in retrained]))
+    lines.append(f"trained with {document['telling']['scenes']} telling scenes too: {before:.3f} becomes {after:.3f}")
     without = document["probes_without"]
     lines.append(
         f"from probes that lack {lacking}: intervals {without['width']:.2f} wide instead of {without['width_with']:.2f}, "

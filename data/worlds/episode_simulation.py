@@ -86,25 +86,3 @@ def simulated(
         if not going.any():
             break
     return scene, option, ~going
-
-
-def chance_reached(chance: np.ndarray, scenes: xr.Dataset, target: np.ndarray) -> np.ndarray:
-    """Return the probability that a target option ends an episode: (draw, episode).
-
-    ``V_0 = 0``, ``V_t(s) = sum_o p(o | s) (target(s, o) if o ends the episode, else V_t-1(next(s, o)))``, for as many
-    steps as an episode may have.
-
-    Parameters
-    ----------
-    chance : ndarray (draw, scene, option)
-        Probabilities of the options.
-    target : ndarray (scene, option) of bool
-    """
-    if not goes_on(scenes):
-        return (chance * target).sum(axis=2)
-    after = scenes["next"].to_numpy()
-    ends = after < 0
-    value = np.zeros(chance.shape[:2])
-    for _ in range(scenes.attrs["most"]):
-        value = (chance * np.where(ends, target, value[:, after])).sum(axis=2)
-    return value[:, starting_scenes(scenes)]

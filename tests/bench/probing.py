@@ -12,7 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 
 import reward_hypotheses as rh  # noqa: E402
-from reward_hypotheses.analysis.validation import predict  # noqa: E402
+from reward_hypotheses.analysis.validation import predict, reading  # noqa: E402
 from reward_hypotheses.data.expressions.parser import products  # noqa: E402
 from reward_hypotheses.data.worlds.episode_simulation import one_step  # noqa: E402
 from reward_hypotheses.data.worlds.lander import agents as landers  # noqa: E402
@@ -27,21 +27,17 @@ def rows_of(world, agents, probes, columns=None):
     if columns is not None:
         world = type("Described", (), {k: getattr(world, k) for k in dir(world) if not k.startswith("__")})()
         world.columns, world.features = columns, products(columns)
-    units = np.ones(len(world.features))
+    units, judge = np.ones(len(world.features)), reading.judge_of(world)
     rows = []
     for k, agent in enumerate(agents):
-        chosen = agent.choose(world.crops("probes"))[probes]
-        found = predict.fit_agent(world, world.scenes("probes").isel(scene=probes), one_step(chosen), units, k)
+        steps = one_step(agent.choose(world.crops("probes"))[probes])
+        found = reading.fit_agent(world, judge, world.scenes("probes").isel(scene=probes), steps, units, k)
         for test in world.tests:
             scenes = world.scenes(test)
             bad = scenes["crater"].to_numpy() > 0
-            slip = np.zeros(predict.READING_DRAWS)
-            told = predict.mean_interval(
-                predict.predicted_rates(found.chances(scenes), scenes, bad, slip, np.random.default_rng(k))
-            )
+            told = predict.predicted_rate(judge, scenes, rh.Boltzmann("inferred"), found.tree, (0, 10**6), k)
             measured = bad[np.arange(len(bad)), agent.choose(world.crops(test))].mean()
-            row = {"shift": test, "predicted": told["mean"], "lower": told["lower"], "upper": told["upper"]}
-            rows.append(row | {"measured": float(measured)})
+            rows.append(predict.prediction_row(str(k), test, told) | {"measured": float(measured)})
     return rows
 
 

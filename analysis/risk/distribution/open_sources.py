@@ -183,6 +183,24 @@ class OpenSources:
             ]
             yield draws, np.concatenate(parts, axis=1)
 
+    def choices(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Yield slices of the draws, choices and catastrophes.
+
+        The probability of each option, and whether it is a catastrophe: two arrays (draw or 1, option, scene). 0 where a scene
+        has no such option.
+        """
+        valuation = self.case.valuation
+        blocks = [_Scenes(self, Scenes(b, self.share[b.scenes], self.scales)) for b in valuation.blocks()]
+        most = max(block.options for block in blocks)
+        for draws in self._slices(max(1, CHUNK // max(valuation.table.n_items, 1))):
+            v = self.case.judge_weights[None] if self.judges is None else self.judges[draws]
+            parts = [block.choices(draws, v) for block in blocks]
+            acts, worse = (
+                np.concatenate([np.pad(x, ((0, 0), (0, most - x.shape[1]), (0, 0))) for x in arrays], axis=2)
+                for arrays in zip(*parts, strict=True)
+            )
+            yield draws, acts, worse
+
     def _sums(self, valuation: Valuation, share: np.ndarray) -> dict[str, np.ndarray]:
         """Return the risk by truth (hypothesis,) and draws of the risk (draw,).
 
@@ -228,15 +246,27 @@ class _Scenes:
     def __init__(self, doubt: OpenSources, scenes: Scenes) -> None:
         self.doubt, self.block, self.mass = doubt, scenes.block, scenes.mass
         case, self.policy = doubt.case, doubt.policy
-        self.view, self.options, names = scenes.view(self.policy), scenes.n_options, range(len(case.names))
+        self.scenes, self.view, self.options = scenes, scenes.view(self.policy), scenes.n_options
+        names = range(len(case.names))
         self.worse = np.array([np.asarray(self.block.worse(h), float) for h in names])
-        acts = scenes.acts(self.policy, case.agent_weights)[: self.options]
-        self.acts, self.seen = acts, (self.worse * acts).sum(axis=1)  # (hypothesis, scene)
         self.picks = self.pairs = None
         if doubt.agents is not None or doubt.agent_open:
-            self.picks = np.array([self.policy.chances(self.view, h)[: self.options] for h in names])
+            unused = np.zeros(self.worse.shape[1:])  # where choices are computed draw by draw
+            self.picks = np.array(
+                [unused if h in doubt.agent_open else self.policy.chances(self.view, h)[: self.options] for h in names]
+            )
             if doubt.by_pair:
                 self.pairs = np.einsum("iom,jom->mij", self.picks, self.worse, optimize=True)
+
+    @cached_property
+    def acts(self) -> np.ndarray:
+        """The agent's choices on average: (option, scene)."""
+        return self.scenes.acts(self.policy, self.doubt.case.agent_weights)[: self.options]
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """The risk on average: (hypothesis, scene)."""
+        return np.asarray((self.worse * self.acts).sum(axis=1))
 
     def sums(self, draws: slice, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return sums over the scenes, by draw; the keys are those of `OpenSources._sums`."""
@@ -301,6 +331,12 @@ class _Scenes:
         out["values"] = every if doubt.judges is None else risk(judge, worse)
         out["reward_weights"] = risk(v, {}) if worse else every
         return out
+
+    def choices(self, draws: slice, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return choices and catastrophes: two arrays (draw or 1, option, scene)."""
+        worse = {h: self._worse(h, _contiguous(draws, n)) for h, n in self.doubt.judge_open.items()}
+        acts = self.acts[None] if self.picks is None else self._acts(draws)
+        return acts, _mixed(v, self.worse, worse)
 
     def _worse(self, h: int, draws: slice) -> np.ndarray:
         return self.block.worse_each(self.block.members(h, "judges", draws)).astype(float)

@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike, Case, case_of, probability
+from reward_hypotheses.analysis.risk.distribution.deviations import Deviations, deviations_of
+from reward_hypotheses.analysis.risk.distribution.episodes import Episodes, chance_by_episode, episodes_of
 from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
@@ -31,6 +33,9 @@ def predict_rate(
     agent: AgentLike = None,
     *,
     n_scenes: int | None = None,
+    steps: int | None = None,
+    slips: tuple[int, int] | None = None,
+    discrepancy: Any = None,
     agent_fail_utility: Any = None,
     prob: float = 0.95,
     hypotheses: Mapping[str, Any] | None = None,
@@ -53,6 +58,15 @@ def predict_rate(
     n_scenes : int, optional
         Scenes of the deployment, drawn independently from scenes like the test's. Unless given, the deployment meets each
         scene of the test once, whatever its weight: N is then a sum of independent events of different chances.
+    steps : int, optional
+        The most steps of an episode. The test then holds ``next`` (scene, option), the number of the scene that an option leads
+        to, -1 where it ends the episode, and ``first`` (scene), whether an episode starts there. The deployment meets every
+        episode once. An episode whose last option is worse than failing is a catastrophe; one that does not end is none.
+    slips : (int, int), optional
+        Catastrophes among outcomes of options that are none: in how many of how many trials such an option ended in one
+        all the same. The chance of it is drawn from ``Beta(1/2 + slips, 1/2 + others)``.
+    discrepancy : array (draw,), optional
+        Draws of the shift of the log odds of each scene's chance, from `estimate_discrepancy`; used in order, again and again.
     prob : float
         Of the equal-tailed interval of N.
     draws : int
@@ -73,23 +87,12 @@ def predict_rate(
     """
     n_scenes = None if n_scenes is None else _length(n_scenes)
     share, draws = probability(prob), whole(draws, "draws", LEAST_DRAWS)
-    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    seed = case.seed if random_seed is None else whole(random_seed, "random_seed")
-    case = replace(case, settings=replace(case.settings, seed=seed))
-    _refuse_unmodelled(case)
-    deployments = _deployments(case, draws)
-    rng = substream(seed, "catastrophes of a deployment")
-    if n_scenes is None:
-        rate, counts, table = _every_scene(deployments, rng)
-    else:
-        rate = np.clip(deployments.drawn().all, 0.0, 1.0)
-        counts, table = rng.binomial(n_scenes, rate), _of_rates(rate, n_scenes)
-    n = case.valuation.n_scenes if n_scenes is None else n_scenes
+    case = case_of_deployments(tree, test, policy, agent, agent_fail_utility, hypotheses, random_seed)
+    episodes = None if steps is None else episodes_of(test, steps, case.valuation.n_scenes, case.policy.abstain)
+    deviations = deviations_of(slips, discrepancy, draws, case.seed)
+    n, rate, counts, table = _drawn(deployments_of(case, draws), n_scenes, episodes, deviations)
     at, chance, error = table
-    below = np.cumsum(chance)
-    ends = np.searchsorted(below, np.array([(1 - share) / 2, (1 + share) / 2]) - 1e-12)
-    low, high = np.minimum(ends, len(at) - 1).tolist()
-    lower, upper = int(at[low - 1]) + 1 if low else 0, int(at[high])  # of counts that stand for several, the widest
+    lower, upper = _interval(at, chance, share)
     return xr.Dataset(
         {
             "catastrophes": (("chain", "draw"), counts[None]),
@@ -101,8 +104,29 @@ def predict_rate(
             "upper": upper,
         },
         coords={"chain": [0], "draw": np.arange(draws), "count": at},
-        attrs={"n_scenes": n, "prob": share, "policy": case.policy.name, "seed": seed},
+        attrs={"n_scenes": n, "prob": share, "policy": case.policy.name, "seed": case.seed},
     )
+
+
+def _drawn(
+    deployments: OpenSources, n_scenes: int | None, episodes: Episodes | None, deviations: Deviations
+) -> tuple[int, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return the number of scenes, rates and counts (draw,), and the table of counts."""
+    valuation, rng = deployments.case.valuation, substream(deployments.case.seed, "catastrophes of a deployment")
+    if n_scenes is None:
+        n = valuation.n_scenes if episodes is None else len(episodes.first)
+        return n, *_every_scene(deployments, n, episodes, deviations, rng)
+    if episodes is not None:
+        raise InputError("n_scenes: a deployment of steps= meets every episode of the test once; leave n_scenes out")
+    rate = _rates(deployments, deviations)
+    return n_scenes, rate, rng.binomial(n_scenes, rate), _of_rates(rate, n_scenes)
+
+
+def _interval(at: np.ndarray, chance: np.ndarray, share: float) -> tuple[int, int]:
+    """Return the ends of the interval; of counts that stand for several, the widest."""
+    ends = np.searchsorted(np.cumsum(chance), np.array([(1 - share) / 2, (1 + share) / 2]) - 1e-12)
+    low, high = np.minimum(ends, len(at) - 1).tolist()
+    return int(at[low - 1]) + 1 if low else 0, int(at[high])
 
 
 def _length(n_scenes: int) -> int:
@@ -124,7 +148,24 @@ def _refuse_unmodelled(case: Case) -> None:
         )
 
 
-def _deployments(case: Case, n: int) -> OpenSources:
+def case_of_deployments(
+    tree: xr.DataTree,
+    test: Any,
+    policy: Policy | None,
+    agent: AgentLike,
+    agent_fail_utility: Any,
+    hypotheses: Mapping[str, Any] | None,
+    random_seed: int | None,
+) -> Case:
+    """Return the case; InputError if an unmodelled hypothesis has weight."""
+    case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    _refuse_unmodelled(case)
+    if random_seed is None:
+        return case
+    return replace(case, settings=replace(case.settings, seed=whole(random_seed, "random_seed")))
+
+
+def deployments_of(case: Case, n: int) -> OpenSources:
     """Return deployments: each has one hypothesis for the agent and one truth."""
     rng = substream(case.seed, "hypotheses of a deployment")
 
@@ -169,14 +210,26 @@ def _mean_and_error(total: np.ndarray, squares: np.ndarray, n: int) -> tuple[np.
     return mean, np.sqrt(np.maximum(squares / n - mean**2, 0.0) / n)
 
 
+def _rates(deployments: OpenSources, deviations: Deviations) -> np.ndarray:
+    """Draw the catastrophe rate over scenes like the test's: (draw,)."""
+    if not deviations.any:
+        return np.clip(deployments.drawn().all, 0.0, 1.0)
+    share, rate = deployments.share, np.zeros(deployments.n)
+    rng = substream(deployments.case.seed, "scenes of a deployment")
+    for draws, chance in chance_by_episode(deployments, None, deviations):
+        weight = rng.standard_gamma(share / float(share @ share), chance.shape)
+        rate[draws] = (weight * chance).sum(axis=1) / weight.sum(axis=1)
+    return rate
+
+
 def _every_scene(
-    deployments: OpenSources, rng: np.random.Generator
+    deployments: OpenSources, scenes: int, episodes: Episodes | None, deviations: Deviations, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return rates (draw,), counts (draw,) and the table of counts.
 
-    The deployment meets each scene of the test once.
+    The deployment meets each scene, or each episode, of the test once.
     """
-    scenes, n = deployments.case.valuation.n_scenes, deployments.n
+    n = deployments.n
     if scenes > BINS:
         raise InputError(
             f"n_scenes: missing, and the test has {scenes:,} scenes; a deployment that meets each of them once is predicted for up to "
@@ -185,24 +238,24 @@ def _every_scene(
     used = min(n, max(LEAST_DRAWS, TRANSFORMED // (scenes + 1) ** 2))
     rate, counts = np.zeros(n), np.zeros(n, int)
     total, squares = np.zeros((2, scenes + 1))
-    for draws, chance in deployments.by_scene():
-        chance = np.clip(chance, 0.0, 1.0)
+    for draws, chance in chance_by_episode(deployments, episodes, deviations):
         rate[draws] = chance.mean(axis=1)
         counts[draws] = (rng.random(chance.shape) < chance).sum(axis=1)
         alike, times = np.unique(chance[: max(0, used - draws.start)], axis=0, return_counts=True)
-        for row, k in zip(alike, times.tolist(), strict=True):
-            distribution = _poisson_binomial(row)
-            total += k * distribution
-            squares += k * distribution**2
+        distribution = _poisson_binomial(alike)
+        total += times @ distribution
+        squares += times @ distribution**2
     return rate, counts, (np.arange(scenes + 1), *_mean_and_error(total, squares, used))
 
 
 def _poisson_binomial(chance: np.ndarray) -> np.ndarray:
-    """Return the distribution of the number of events: (event + 1,).
+    """Return the distribution of the number of events: (draw, event + 1).
 
-    The events are independent and have these chances (event,).
+    The events are independent and have these chances (draw, event).
     """
-    out = np.ones(1)
-    for p in chance.tolist():
-        out = np.append(out * (1 - p), 0.0) + np.append(0.0, out * p)
+    out = np.zeros((len(chance), chance.shape[1] + 1))
+    out[:, 0] = 1.0
+    for m, p in enumerate(chance.T[:, :, None]):
+        out[:, 1 : m + 2] = out[:, 1 : m + 2] * (1 - p) + out[:, : m + 1] * p
+        out[:, :1] *= 1 - p
     return out

@@ -1,7 +1,7 @@
 """The lunar lander as a world of a validation study.
 
 Scenes, trained agents and flights: all that a study of predicted against measured catastrophes needs of an environment
-(`reward_hypotheses.analysis.validation.predict.World`).
+(`reward_hypotheses.analysis.validation.world.World`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

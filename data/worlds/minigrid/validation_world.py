@@ -1,7 +1,7 @@
 """MiniGrid rooms as a world of a validation study.
 
 Rooms, trained agents and episodes: all that a study of predicted against measured catastrophes needs of an environment
-(`reward_hypotheses.analysis.validation.predict.World`).
+(`reward_hypotheses.analysis.validation.world.World`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -219,10 +219,6 @@ class MeasuredRooms:
         room, cell = np.nonzero(self.free(which))
         scene = steps.scene[steps.last]
         return self.facts(which)[0][room[scene], cell[scene], steps.option[steps.last]]
-
-    def right(self, which: str) -> np.ndarray:
-        """Return the moves that reach the goal: (scene, option) of bool."""
-        return self.facts(which)[2][self.free(which)]
 
     def slips(self) -> tuple[int, int]:
         """Return the training moves away from lava that ended in lava.

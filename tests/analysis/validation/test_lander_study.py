@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.validation import predict
+from reward_hypotheses.analysis.validation import baselines, predict, reading
 from reward_hypotheses.analysis.validation.lander import lander_study
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import InputError
@@ -158,44 +159,35 @@ class Made:
         return (np.random.default_rng(seed).random((len(below), 1)) >= below[:, :-1]).sum(axis=1)
 
 
+def fitted(made, probes, chosen, units, seed):
+    return reading.fit_agent(made, reading.judge_of(made), probes, one_step(chosen), units, seed)
+
+
+def foretold(made, found, test, seed, shift=None):
+    judge = reading.judge_of(made)
+    return predict.predicted_rate(judge, test, rh.Boltzmann("inferred"), found.tree, (0, 10**6), seed, shift)
+
+
 def test_a_reading_foretells_what_is_measured():
     inside = []
     for k in range(6):
         made = Made([3 - 0.6 * k, 0.6 * k, -1.0])
         probes, test = made.table(120, k), made.table(100, 100 + k)
-        found = predict.fit_agent(made, probes, one_step(made.choose(probes, k)), np.ones(6), k)
+        found = fitted(made, probes, made.choose(probes, k), np.ones(6), k)
         assert found.fits and not found.unprobed and sum(found.rules.values()) == pytest.approx(1)
         bad = test["crater"].to_numpy() > 0
-        drawn = predict.predicted_rates(
-            found.chances(test), test, bad, np.zeros(predict.READING_DRAWS), np.random.default_rng(k)
-        )
+        told = foretold(made, found, test, k)
+        drawn = predict.drawn_rates(told)
         truth = (made.chance(test) * bad).sum(axis=1).mean()
         assert abs(drawn.mean() - truth) < 5 * drawn.std()
-        measured = bad[np.arange(100), made.choose(test, 1000 + k)].mean()
-        told = predict.mean_interval(drawn)
-        inside.append(told["lower"] <= measured <= told["upper"])
+        inside.append(bool(rh.compare_with_outcomes(told, bad[np.arange(100), made.choose(test, 1000 + k)])["held"]))
     assert 0.89 - 4 * np.sqrt(0.89 * 0.11 / 6) < np.mean(inside)
-
-
-def test_the_reading_is_that_of_the_toolkit():
-    made = Made([2.0, 1.0, -1.0])
-    probes, test = made.table(150, 1), made.table(80, 2)
-    chosen = made.choose(probes, 3)
-    found = predict.fit_agent(made, probes, one_step(chosen), np.ones(6), 5)
-    mixture = rh.Linear(made.features, prior={"normal": 3.0}, source="the same")
-    table = probes.assign(chosen=(("scene", "option"), np.arange(4) == chosen[:, None]))
-    choices = [rh.Choices(table, "chosen")]
-    agent = rh.fit({"a mixture": mixture}, rh.Uniform("alone"), choices, fail_utility=0, random_seed=9)
-    judge = rh.fit({"craters": "where(crater > 0, -1, 1)"}, rh.Uniform("sure"), choices, fail_utility=0, random_seed=1)
-    risk = rh.catastrophe_risk(judge, test, rh.Boltzmann("inferred"), agent)
-    ours = (found.chances(test) * (test["crater"].to_numpy() > 0)).sum(axis=2).mean(axis=1)
-    assert abs(float(risk["mean"]) - ours.mean()) < 5 * (ours.std() / np.sqrt(500) + float(risk["mcse"]))
 
 
 def test_chances_against_a_loop():
     rng = np.random.default_rng(0)
     weights, features = rng.standard_normal((3, 2)), rng.standard_normal((4, 5, 2))
-    found = predict.chances(weights, features)
+    found = reading.chances(weights, features)
     for d in range(3):
         for m in range(4):
             worth = [np.exp(sum(weights[d, k] * features[m, o, k] for k in range(2))) for o in range(5)]
@@ -208,26 +200,22 @@ def test_chances_against_a_loop():
 def test_a_reading_without_the_column_that_matters_does_not_fit():
     made = Made([1.0, 1.0, -4.0], columns=("red", "flags"))
     probes = made.table(200, 1)
-    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), np.ones(3), 3)
+    found = fitted(made, probes, made.choose(probes, 2), np.ones(3), 3)
     assert not found.fits and found.p["crater"] < 0.001
-    fitting = predict.FittedAgent((), np.zeros((0, 0)), (), {}, 0.0, {"crater": 0.4}, np.zeros(0), np.zeros(0))
-    said = predict.refuse_misfits({"0": found, "1": fitting})
+    fitting = replace(found, p={"crater": 0.4})
+    said = reading.refuse_misfits({"0": found, "1": fitting})
     assert len(said) == 1 and "agent 0 does not fit its own choices" in said[0]
     with pytest.raises(rh.NotTrustedError, match="2 of 3 readings do not fit"):
-        predict.refuse_misfits({"0": found, "1": fitting, "2": found})
+        reading.refuse_misfits({"0": found, "1": fitting, "2": found})
 
 
 def test_probes_that_lack_craters_leave_the_prior():
     made = Made([1.0, 1.0, -4.0])
     probes, test = made.table(200, 1, craters=False), made.table(100, 2)
-    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), np.full(6, 0.5), 3)
+    found = fitted(made, probes, made.choose(probes, 2), np.full(6, 0.5), 3)
     assert found.unprobed == ("crater", "red * crater", "flags * crater")
     bad = test["crater"].to_numpy() > 0
-    told = predict.mean_interval(
-        predict.predicted_rates(
-            found.chances(test), test, bad, np.zeros(predict.READING_DRAWS), np.random.default_rng(4)
-        )
-    )
+    told = predict.mean_interval(predict.drawn_rates(foretold(made, found, test, 4)))
     assert told["upper"] - told["lower"] > 0.6 and told["lower"] <= (made.chance(test) * bad).sum(axis=1).mean()
 
 
@@ -235,21 +223,61 @@ def test_a_feature_that_nothing_varies_weighs_nothing():
     made = Made([1.0, 1.0, 0.0])
     probes, test = made.table(60, 1, craters=False), made.table(40, 2, craters=False)
     units = np.array([0.4, 0.4, 0.0, 0.4, 0.0, 0.0])
-    found = predict.fit_agent(made, probes, one_step(made.choose(probes, 2)), units, 3)
-    assert not found.weights[:, [2, 4, 5]].any()
-    assert found.chances(test).sum(axis=2) == pytest.approx(1)
+    found = fitted(made, probes, made.choose(probes, 2), units, 3)
+    assert found.tree["posterior"]["reward_weight"].shape[-1] == 3 and found.unprobed == ()
+    assert float(foretold(made, found, test, 1)["mean"]) == pytest.approx(0, abs=1e-3)
 
 
 def test_named_rules_commit():
     made = Made([0.0, 5.0, 0.0])
-    test = made.table(300, 2)
-    read = predict.FittedAgent(
-        (), np.zeros((0, 0)), (), {"red paint": 0.0, "flags": 1.0}, 0.0, {}, np.zeros(0), np.zeros(0)
-    )
-    drawn = predict.rates_by_rules(made, read, test, np.zeros(2000), np.random.default_rng(3))
+    probes, test = made.table(200, 3), made.table(300, 2)
+    found = fitted(made, probes, probes["flags"].to_numpy().argmax(axis=1), np.ones(6), 3)
+    assert found.rules["flags"] > 0.999
+    judge = reading.judge_of(made)
+    drawn = predict.drawn_rates(predict.predicted_rate(judge, test, rh.Commit(), found.by_rules, (0, 10**9), 3))
     flags, bad = test["flags"].to_numpy(), test["crater"].to_numpy() > 0
     expected = np.mean([bad[m][flags[m] == flags[m].max()].mean() for m in range(300)])
     assert abs(drawn.mean() - expected) < 5 * drawn.std() / np.sqrt(2000)
+
+
+def test_a_discrepancy_is_learned_from_how_probes_end():
+    """Agents who err in a way that no column says: readings alone foretell too little, and with the discrepancy enough."""
+    errors = {"alone": [], "with": []}
+    made, agents = Made([1.0, 1.0, -3.0]), []
+    for k in range(6):
+        probes = made.table(200, k)
+        stray = np.random.default_rng(50 + k).random(200) < 0.25
+        worst = (probes["crater"].to_numpy() * 3 - probes["red"].to_numpy()).argmax(axis=1)
+        agents.append(fitted(made, probes, np.where(stray, worst, made.choose(probes, k)), np.ones(6), k))
+    probes, test = made.table(200, 7), made.table(150, 99)
+    found = predict.discrepancy_of(made, agents, probes, test, 1)
+    bad = test["crater"].to_numpy() > 0
+    for k, agent in enumerate(agents):
+        stray = np.random.default_rng(70 + k).random(150) < 0.25
+        worst = (test["crater"].to_numpy() * 3 - test["red"].to_numpy()).argmax(axis=1)
+        caught = bad[np.arange(150), np.where(stray, worst, made.choose(test, 200 + k))]
+        for name, shift in (("alone", None), ("with", found.shift[k])):
+            told = foretold(made, agent, test, k, shift)
+            errors[name].append(abs(float(told["mean"]) / 150 - caught.mean()))
+    assert found.missing == () and 100 < found.effective <= 200 and found.sd > 0
+    assert np.mean(errors["with"]) < np.mean(errors["alone"]) + 0.01
+
+
+def test_refits_and_conformal_prediction_against_the_truth():
+    made = Made([1.0, 2.0, -1.0])
+    probes, test = made.table(400, 1), made.table(200, 2)
+    chosen = made.choose(probes, 3)
+    refits = baselines.Refits(made, probes, one_step(chosen), np.random.default_rng(0))
+    bad = test["crater"].to_numpy() > 0
+    truth = (made.chance(test) * bad).sum(axis=1).mean()
+    mean, low, high = refits.spread(test)
+    assert low < mean < high < low + 0.2 and abs(mean - truth) < 0.06
+    caught = probes["crater"].to_numpy()[np.arange(400), chosen] > 0
+    p = (made.chance(probes) * (probes["crater"].to_numpy() > 0)).sum(axis=1)
+    score = refits.conformal_score(caught, np.ones(400))
+    assert score < 4 * np.sqrt((p * (1 - p)).sum()) / 200 + 0.03
+    assert baselines.conformal(0.3, np.arange(1, 9) / 10) == pytest.approx((0.3, 0.0, 1.0))  # the 9th of 8: too few
+    assert baselines.conformal(0.5, np.arange(1, 24) / 100) == pytest.approx((0.5, 0.28, 0.72))  # the 22nd of 23
 
 
 def test_what_agents_share_widens_the_population():
@@ -258,11 +286,10 @@ def test_what_agents_share_widens_the_population():
     def reads(alike):
         chance = np.full((20, 400), 0.3)
         u = np.where(alike, rng.random(400), rng.random((20, 400)))
-        rows = zip(chance, u < chance, strict=True)
-        return [predict.FittedAgent((), np.zeros((0, 0)), (), {}, 0.0, {}, p, bad) for p, bad in rows]
+        return chance, u < chance
 
-    alike = predict.shared_variance(reads(True))
-    assert predict.shared_variance(reads(False)) < 0.005 and abs(alike - 0.3 * 0.7 * 19 / 20) < 0.05
+    alike = predict.shared_variance(*reads(True))
+    assert predict.shared_variance(*reads(False)) < 0.005 and abs(alike - 0.3 * 0.7 * 19 / 20) < 0.05
     draws = [np.full(4000, 0.4)] * 20
     found = predict.population(draws, alike, 100, rng)
     assert found.std() == pytest.approx(np.sqrt(alike / 100), rel=0.1) and found.mean() == pytest.approx(0.4, abs=0.01)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.validation import predict
+from reward_hypotheses.analysis.risk.distribution.episodes import episodes_of
+from reward_hypotheses.analysis.validation import predict, reading
 from reward_hypotheses.data.worlds import episode_simulation as episodes
 from reward_hypotheses.data.worlds.minigrid import agents as walkers
 from reward_hypotheses.data.worlds.minigrid import rooms
@@ -126,10 +127,10 @@ def test_episodes_against_every_path(length, most, parts):
 
     well = np.zeros((length, 3), bool)
     well[-1, 0] = True
-    assert episodes.chance_reached(chance, scenes, scenes["bad"].to_numpy() > 0)[0] == pytest.approx(
-        ends(0, most, "badly")
-    )
-    assert episodes.chance_reached(chance, scenes, well)[0] == pytest.approx(ends(0, most, "well"))
+    acts = np.moveaxis(chance, 1, 2)
+    made = episodes_of(scenes, most, length)
+    assert made.chance(acts, (scenes["bad"].to_numpy() > 0).T[None])[0] == pytest.approx(ends(0, most, "badly"))
+    assert made.chance(acts, well.T[None])[0] == pytest.approx(ends(0, most, "well"))
     n = 4000
     where, taken, over = episodes.simulated(np.repeat(chance, n, axis=0), scenes, np.random.default_rng(0))
     for share, p in (
@@ -142,8 +143,6 @@ def test_episodes_against_every_path(length, most, parts):
 def test_episodes_of_one_step_are_scenes():
     chance = np.random.default_rng(0).dirichlet(np.ones(3), (5, 7))
     scenes = xr.Dataset({"x": (("scene", "option"), np.zeros((7, 3)))})
-    target = np.arange(21).reshape(7, 3) % 2 == 0
-    assert episodes.chance_reached(chance, scenes, target) == pytest.approx((chance * target).sum(axis=2))
     where, taken, over = episodes.simulated(chance, scenes, np.random.default_rng(1))
     assert (where == np.arange(7)).all() and over.all() and taken.shape == (5, 7)
     steps = episodes.EpisodeSteps(np.array([0, 0, 1, 2, 2, 2]), np.arange(6), np.zeros(6, int))
@@ -257,20 +256,23 @@ def walked_by(scenes, chance, seed):
 
 def test_a_reading_of_demonstrations_foretells_episodes(world):
     probes, test = world.scenes("probes"), world.scenes("moved")
-    features = world.features
-    bad = test["lava"].to_numpy() > 0
+    features, judge = world.features, reading.judge_of(world)
+    bad = (test["lava"].to_numpy() > 0).T[None]
     for k, known in enumerate(({"goal": 1.5, "lava": -4.0}, {"corner": 1.5, "lava": -0.5, "down": 0.5})):
         weights = np.array([[known.get(name, 0.0) for name in features]])
-        chance = predict.chances(weights, predict.featured(probes, features))[0]
-        found = predict.fit_agent(world, probes, walked_by(probes, chance, k), np.ones(len(features)), k)
+        chance = reading.chances(weights, reading.featured(probes, features))[0]
+        found = reading.fit_agent(world, judge, probes, walked_by(probes, chance, k), np.ones(len(features)), k)
         assert found.fits and not found.unprobed
-        drawn = predict.predicted_rates(found.chances(test), test, bad, np.zeros(2000), np.random.default_rng(k))
-        assert len(drawn) == predict.PATHS
-        true = predict.chances(weights, predict.featured(test, features))
-        expected = episodes.chance_reached(true, test, bad).mean()
+        drawn = predict.drawn_rates(
+            predict.predicted_rate(judge, test, rh.Boltzmann("inferred"), found.tree, (0, 10**6), k)
+        )
+        assert len(drawn) == reading.PATHS
+        true = np.moveaxis(reading.chances(weights, reading.featured(test, features)), 1, 2)
+        expected = episodes_of(test, MOVES_AN_EPISODE, test.sizes["scene"]).chance(true, bad).mean()
         assert abs(drawn.mean() - expected) < 4 * drawn.std()
-        log = predict.log_right(weights, features, test, world.right("moved"))[0]
-        assert log == pytest.approx(np.log(episodes.chance_reached(true, test, world.right("moved"))).sum())
+        own = episodes_of(probes, MOVES_AN_EPISODE, probes.sizes["scene"])
+        acts, lava = np.moveaxis(chance[None], 1, 2), (probes["lava"].to_numpy() > 0).T[None]
+        assert found.held_out.mean() == pytest.approx(own.chance(acts, lava).mean(), abs=0.1)
 
 
 def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
@@ -282,6 +284,7 @@ def test_a_reading_that_misses_how_episodes_end_does_not_fit(world):
     move = np.select(along, [0, 1, 2], 3)
     chance = np.full((len(room), 4), 0.01)
     chance[np.arange(len(room)), move] = 0.97
-    found = predict.fit_agent(world, probes, walked_by(probes, chance, 4), np.ones(len(world.features)), 4)
+    steps, ones = walked_by(probes, chance, 4), np.ones(len(world.features))
+    found = reading.fit_agent(world, reading.judge_of(world), probes, steps, ones, 4)
     assert found.p.keys() == {"log p", "ended", "ended badly"}
     assert not found.fits and found.p["ended"] < 0.01
