@@ -54,7 +54,7 @@ def fit(
     feedback : list of Feedback
         Each with its table.
     fail_utility : float, str, InSd or dict
-        Failure line of all hypotheses or of each, in a hypothesis's reward units or standard deviations (`InSd`).
+        Failure line of all hypotheses or of each, in reward units or standard deviations (`InSd`); "this option", "scene mean".
     method : {"auto", "exact", "nuts"}
         How nuisances and continuous weights are integrated; the attribute ``methods`` says how and why. "auto" is exact
         where there is an exact form (labels, rewards; one rationality: choices, rankings, stops, proxies,
@@ -89,8 +89,8 @@ def fit(
     Warns
     -----
     UserWarning
-        Feedback that leaves nothing to compare, such as choices in scenes of one option. One number other than 0 as the
-        failure line of rewards whose standard deviations over the training items differ by more than 1.2 times.
+        Feedback that leaves nothing to compare; a ratio's quantiles missed by more than 25 %; one failure line, not 0, of
+        rewards whose standard deviations differ by more than 1.2 times.
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
@@ -125,12 +125,14 @@ def _check_prior(prior: Any) -> None:
 def _warnings(posterior: Posterior, line: FailureLine) -> list[str]:
     """Return the warnings of a fit.
 
-    Feedback that compares nothing, and one failure line for rewards in different units.
+    Feedback that compares nothing, ratios of weights that a lognormal does not meet, and one failure line for rewards
+    in different units.
     """
+    listed = posterior.hypotheses
     idle = idle_warnings(posterior.feedback, posterior.valuations)
+    idle += [warning for h in listed.families for warning in listed.family(h).misfits(listed.names[h])]
     if not one_number(line):
         return idle
-    listed = posterior.hypotheses
     return [*idle, *different_units(line, listed, reward_spreads(listed, posterior.feedback))]
 
 

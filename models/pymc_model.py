@@ -11,6 +11,7 @@ from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.hypotheses.weight_priors.stated_prior import StatedPrior
 from reward_hypotheses.models.linear_family.likelihood_terms import terms_of
 from reward_hypotheses.models.priors.base import Prior
 
@@ -45,7 +46,8 @@ def pymc_model(
         rewards), ``<feedback>_observed`` and, with counts, ``<feedback>_counts``; random variables ``value_prior`` (or
         ``value_prior_<k>`` for each judge of a linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or
         ``_sigma2`` (hypothesis); ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it
-        is a direction (of the normal ``reward_weight_vector``); deterministic ``log_likelihood_of`` (hypothesis) and
+        is a direction (of the normal ``reward_weight_vector``) or has stated signs (of ``reward_weight_free``, normal,
+        ``reward_weight_size``, truncated normal, and ``reward_weight_log_ratio``, normal); deterministic ``log_likelihood_of`` (hypothesis) and
         ``weight`` (hypothesis), the weights given the nuisances of a draw, whose mean is the posterior weight.
 
     Raises
@@ -71,8 +73,9 @@ def pymc_model(
     with pm.Model(coords=_coords(listed, made, weighed, fixed, families)) as model:
         pi = _value_prior(prior, listed, weighed)
         user_nuisances = _own_nuisances(made, nuisances)
-        weights = {h: _weights(listed, h) for h in families}
-        terms = {h: terms_of(listed.names[h], listed.family(h), made, line.values[h], group=False)[1] for h in families}
+        scaled = {h: terms_of(listed.names[h], listed.family(h), made, line.values[h], group=False) for h in families}
+        weights = {h: _weights(listed, h, scaled[h][0]) for h in families}
+        terms = {h: of_family for h, (_, of_family) in scaled.items()}
         place = np.array([weighed.index(h) for h in fixed], int)
         declared: dict[str, Any] = {}
         total = pt.zeros(len(weighed))
@@ -220,14 +223,54 @@ def _data(data: Feedback, inputs: np.ndarray, over: str) -> tuple[Any, Any, Any]
     return predicted, observed, pm.Data(f"{data.name}_counts", data.counts, dims=data.dims(data.observed.shape[:1]))
 
 
-def _weights(listed: Hypotheses, h: int) -> Any:
-    """Declare the weights of a family: normal, or a direction."""
+def _weights(listed: Hypotheses, h: int, scale: np.ndarray) -> Any:
+    """Declare the weights of a family: normal, a direction, or as they are stated.
+
+    Parameters
+    ----------
+    scale : ndarray (feature,)
+        Unit of each feature.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
     linear = listed.family(h)
     variable, dim = weight_names(listed, h)
-    if linear.sd is not None:
+    stated = linear.stated_prior(scale)
+    if stated is not None and stated.affine:
+        return pm.Normal(variable, stated.mean, stated.sd, dims=dim)
+    if stated is not None:
+        vector = _stated_vector(variable, stated)
+    elif linear.sd is not None:
         return pm.Normal(variable, 0.0, linear.sd, dims=dim)
-    vector = pm.Normal(f"{variable}_vector", 0.0, 1.0, dims=dim)
-    return pm.Deterministic(variable, vector / pt.sqrt((vector**2).sum()), dims=dim)
+    else:
+        vector = pm.Normal(f"{variable}_vector", 0.0, 1.0, dims=dim)
+    if linear.sd is None:
+        vector = vector / pt.sqrt((vector**2).sum())
+    return pm.Deterministic(variable, vector, dims=dim)
+
+
+def _stated_vector(variable: str, prior: StatedPrior) -> Any:
+    """Declare weights with stated signs: normal, truncated normal, or by a ratio.
+
+    A tensor (feature,) of the vector of `StatedPrior`.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    numerators = [n for n, *_ in prior.ratios]
+    free = np.flatnonzero(prior.sign == 0)
+    halved = np.setdiff1d(np.flatnonzero(prior.sign), numerators)
+    parts: dict[int, Any] = {}
+    if len(free):
+        normal = pm.Normal(f"{variable}_free", prior.mean[free], prior.sd)
+        parts |= {int(k): normal[i] for i, k in enumerate(free)}
+    sign = prior.sign[halved]
+    size = pm.TruncatedNormal(f"{variable}_size", mu=sign * prior.mean[halved], sigma=prior.sd, lower=0.0)
+    parts |= {int(k): prior.sign[k] * size[i] for i, k in enumerate(halved)}
+    if numerators:
+        mean, sd = np.array([ratio[2:] for ratio in prior.ratios]).T
+        log_ratio = pm.Normal(f"{variable}_log_ratio", mean, sd)
+        for i, (n, d, *_) in enumerate(prior.ratios):
+            parts[n] = prior.sign[n] * pt.abs(parts[d]) * pt.exp(log_ratio[i])
+    return pt.stack([parts[k] for k in range(len(prior.sign))])

@@ -9,6 +9,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results_section import Document, Section, by_name
 from reward_hypotheses.models.hypotheses.fitted_family import Fitted
+from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.priors.base import Product
 from reward_hypotheses.models.priors.judgements import Judgements
 
@@ -122,6 +123,11 @@ class RewardWeights(Section[Document]):
         names = case.judge_names
         return {names[h]: _of(fitted, case.settings.prob) for h, fitted in case.posterior.families.items()}
 
+    @override
+    def warnings(self, case: Case, result: Document) -> Iterator[str]:
+        for h, fitted in case.posterior.families.items():
+            yield from fitted.linear.misfits(case.judge_names[h])
+
 
 def _of(fitted: Fitted, prob: float) -> Document:
     ends = np.quantile(fitted.weights, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
@@ -136,5 +142,33 @@ def _of(fitted: Fitted, prob: float) -> Document:
         "prob": prob,
         "prior": fitted.linear.prior,
         "source": fitted.linear.source,
+        **_stated(fitted.linear),
         **{key: getattr(fitted, key) for key in ("method", "k_hat", "ess")},
     }
+
+
+def _stated(linear: Linear) -> Document:
+    """Return the signs, means and ratios of a family, each with its source."""
+    out: Document = {}
+    for key, stated in (("sign", linear.signs), ("mean", linear.means)):
+        values = {
+            name: {"value": _value(key, x.value), "source": linear.source if x.source is None else x.source}
+            for name, x in zip(linear.names, stated, strict=True)
+            if x is not None
+        }
+        out |= {key: values} if values else {}
+    ratios = {
+        f"{linear.names[ratio.numerator]} / {linear.names[ratio.denominator]}": {
+            "quantiles": {
+                repr(p): {"stated": stated, "fitted": fitted}
+                for (p, stated), fitted in zip(ratio.quantiles, ratio.fitted_quantiles, strict=True)
+            },
+            "source": linear.source if ratio.source is None else ratio.source,
+        }
+        for ratio in linear.ratios
+    }
+    return out | ({"ratio": ratios} if ratios else {})
+
+
+def _value(key: str, value: float) -> float | str:
+    return value if key == "mean" else "+" if value > 0 else "-"

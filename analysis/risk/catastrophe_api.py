@@ -82,8 +82,9 @@ def catastrophe_risk(
         ``risk`` (chain, draw); ``mean`` (from the exact weights), ``lower``, ``upper``, ``mcse``, ``mcse_lower``,
         ``mcse_upper``, ``se_scenes``, ``floor``, ``abstained``, ``regret`` (reward units), ``limit``; ``matrix``
         (agent_hypothesis, true_hypothesis); ``by_agent`` (hypothesis, or agent_hypothesis where these differ); ``by_truth``
-        (hypothesis), ``by_scene`` (scene), ``at_least_one`` (deployments). NaN where not defined: the interval without a
-        strength, the limit of an agent read from another tree.
+        (hypothesis), ``by_scene`` (scene), ``at_least_one`` (deployments). ``lower`` and ``upper`` are of the values
+        alone: where one hypothesis has all weight they are a point, and ``interval`` has what its open weights say. NaN
+        where not defined: the interval without a strength, the limit of an agent read from another tree.
 
         With an unmodelled hypothesis also ``unmodelled_weight``, ``unmodelled_unseen`` (how often the agent picks an item
         of a cell that training never saw), and the bounds ``unmodelled_lower`` and ``unmodelled_upper``. With sampled

@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.shift.permutation_units import Units, copies_of_
 from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.failure_line import MEAN, SceneLine
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
@@ -80,6 +81,8 @@ def shift_check(
     scenes keep their places, so a test whose weights are independent of its scenes is no shift. (Weights permuted with
     their scenes would call a third of such tests shifted.)
 
+    Where a table does not give a line ("this option", and no option is marked), the mean of the scene stands for it.
+
     Where there are more, the test uses the 256 most frequent vectors, the best options of the 24 weightiest hypotheses, and
     100,000 units drawn at random, which leaves the test valid. A side with at most 50,000 units is used in full.
 
@@ -95,7 +98,8 @@ def shift_check(
         Copies of each item, one array for each table of training; 1 by default. Copies are permuted one by one: as scenes,
         or as items where counts differ within a scene.
     """
-    names, tables = test.hypotheses.names, [*training, test]
+    names, tables = test.hypotheses.names, _with_common_lines([*training, test])
+    test = tables[-1]
     of_tables: list[np.ndarray | None] = [*(counts or [None] * len(training)), None]
     by_scene = all(v.table.has_options and _constant(v.table, c) for v, c in zip(training, of_tables, strict=False))
     choosers = np.array([], int)
@@ -131,6 +135,25 @@ def shift_check(
         **_new_classes(sides, test),
         kinds=tuple((tuple(WORDS[c + 1] for c in vectors[k]), float(shares[0][k]), float(shares[1][k])) for k in apart),
     )
+
+
+def _with_common_lines(tables: Sequence[Valuation]) -> list[Valuation]:
+    """Return valuations in which every table gives every failure line.
+
+    Where a table marks no option from which a hypothesis takes its line, the mean of the scene stands for the line in all
+    tables, or 0 where a table has no options.
+    """
+    lacking = {text for v in tables for text in v.line_problems}
+    if not lacking:
+        return list(tables)
+    common = SceneLine(MEAN) if all(v.table.has_options for v in tables) else 0.0
+    out = []
+    for v in tables:
+        moved = {
+            h: common for h, line in enumerate(v.line.values) if isinstance(line, SceneLine) and line.text in lacking
+        }
+        out.append(Valuation(v.hypotheses, v.table, v.line.instead(moved)))
+    return out
 
 
 def _labels(names: Sequence[str], vectors: np.ndarray, choosers: np.ndarray) -> list[str]:

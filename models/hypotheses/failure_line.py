@@ -13,6 +13,8 @@ from reward_hypotheses.data.errors import InputError, names_problems, shown
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression, Symbol
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.rounding_error_bounds import EPS
+from reward_hypotheses.data.table import Table
 
 EQUAL = 1e-9
 """Two weights are equal within this of the largest; sums of rewards over hypotheses, within this of what they add up."""
@@ -49,7 +51,76 @@ class InSd:
         object.__setattr__(self, "sd", number)
 
 
-type Line = float | Expression | InSd | None
+@dataclass(frozen=True)
+class SceneLine:
+    """A failure line that each reward draws itself, scene by scene.
+
+    - ``"this option"``: ``u(scene) = r(o)``, o the option of the scene that `is_failing` marks.
+    - ``"scene mean"``: ``u(scene)``, the mean of ``r`` over the scene's options (those marked as failing left out).
+
+    With continuous weights w the line is that of ``r_w``, and moves with w: it is evaluated at every draw.
+
+    Attributes
+    ----------
+    text : {"this option", "scene mean"}
+    above : float
+        Reward units by which the line is raised.
+    """
+
+    text: str
+    above: float = 0.0
+
+    def problem(self, table: Table) -> str | None:
+        """Return why the scenes of a table do not give the line; None where they do."""
+        if not table.has_options:
+            return f"{table.source}: fail_utility {self.text!r}: the table has no options, so no scene to take the line from"
+        failing = table.failing()
+        if self.text == MEAN:
+            return None
+        if failing is None:
+            return f"{table.source}: fail_utility {THIS!r}: no column 'is_failing' marks the option; add it"
+        scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+        marked = np.bincount(scene[failing], minlength=table.n_scenes)
+        wrong = np.flatnonzero((marked != 1) & (np.diff(table.starts) > 0))
+        if not len(wrong):
+            return None
+        return (
+            f"{table.source}: scene {table.scene_name(int(wrong[0]))}: fail_utility {THIS!r}: is_failing marks "
+            f"{marked[wrong[0]]} options; it must mark one in every scene"
+        )
+
+    def among(
+        self, rewards: np.ndarray, error: np.ndarray | float, failing: np.ndarray | None, options: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | float]:
+        """Return the line of every scene, and the bound of its rounding error.
+
+        Parameters
+        ----------
+        rewards : ndarray (..., option, scene)
+        error : ndarray (..., option, scene) or float
+            Bounds of their rounding errors.
+        failing, options : ndarray (option, scene) or None
+            Which options are failing, and which are available and are not.
+
+        Returns
+        -------
+        ndarray (..., scene), ndarray (..., scene) or float
+        """
+        if self.text == THIS:
+            assert failing is not None
+            at = failing.argmax(axis=0), np.arange(failing.shape[1])
+            line, of_line = rewards[..., *at], error if isinstance(error, float) else error[..., *at]
+        else:
+            inside = np.ones(rewards.shape[-2:], bool) if options is None else options
+            count = np.maximum(inside.sum(axis=0), 1)
+            line = np.where(inside, rewards, 0.0).sum(axis=-2) / count
+            sizes = np.where(inside, np.abs(rewards) * EPS * count + error, 0.0)
+            of_line = sizes.sum(axis=-2) / count
+        return line + self.above, of_line
+
+
+THIS, MEAN = "this option", "scene mean"
+type Line = float | Expression | InSd | SceneLine | None
 """What one hypothesis says failing is worth, as somebody stated it."""
 
 
@@ -60,7 +131,7 @@ class FailureLine:
     Attributes
     ----------
     values : tuple of float, Expression or None
-        One for each hypothesis, in its own reward units; an expression gives a value for each scene. None for a
+        One for each hypothesis, in its own reward units; an expression or a `SceneLine` gives a value for each scene. None for a
         hypothesis with continuous weights and without a line: no item is catastrophic under that hypothesis. `InSd`
         until the training items are known (`models/weights/failure_line_units`).
     for_all : bool
@@ -107,8 +178,8 @@ class FailureLine:
         return tuple(dict.fromkeys(c for v in self.values if isinstance(v, Expression) for c in v.columns))
 
     def written(self) -> list[Any]:
-        """Return the values as they were written: numbers, texts of expressions, or None."""
-        return [value.text if isinstance(value, Expression) else value for value in self.values]
+        """Return the values as they were written: numbers, texts, or None."""
+        return [value.text if isinstance(value, Expression | SceneLine) else value for value in self.values]
 
 
 def stated_line(
@@ -120,7 +191,7 @@ def stated_line(
 ) -> FailureLine:
     """Read a failure line: one value for all hypotheses, or a mapping.
 
-    A value is a number or an expression. A mapping names every hypothesis.
+    A value is a number, an expression, "this option" or "scene mean" (`SceneLine`). A mapping names every hypothesis.
 
     Parameters
     ----------
@@ -156,7 +227,7 @@ def stated_line(
     return FailureLine(tuple(values))
 
 
-def _value(stated: object, key: str, in_sd: bool) -> float | Expression | InSd:
+def _value(stated: object, key: str, in_sd: bool) -> float | Expression | InSd | SceneLine:
     if isinstance(stated, InSd):
         if not in_sd:
             raise InputError(
@@ -165,6 +236,8 @@ def _value(stated: object, key: str, in_sd: bool) -> float | Expression | InSd:
             )
         return stated
     if isinstance(stated, str):
+        if (words := " ".join(stated.split())) in (THIS, MEAN):
+            return SceneLine(words)
         try:
             return parse(stated)
         except InputError as error:
@@ -178,7 +251,9 @@ def _value(stated: object, key: str, in_sd: bool) -> float | Expression | InSd:
     return value
 
 
-def _raised(value: float | Expression | None, by: float) -> float | Expression | None:
+def _raised(value: Any, by: float) -> Any:
+    if isinstance(value, SceneLine):
+        return replace(value, above=value.above + by)
     if isinstance(value, Expression):
         end = (Symbol("const", 0, value=by), Symbol("+", 0, arguments=2))
         return Expression(value.text, (*value.program, *end))

@@ -3,8 +3,9 @@
 `Fitted` has its posterior, `Drawn` its draws on a test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, override
 
 import numpy as np
@@ -13,6 +14,7 @@ from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.linear import Combination, Linear, combination
 from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, FittedReward, Reward
+from reward_hypotheses.models.hypotheses.weight_priors.stated_prior import redrawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,9 @@ class Fitted(FittedReward):
         n, (k, rank) = len(weights), self.seen.shape
         if rank == k:
             return weights
+        stated = self.linear.stated_prior(self.scale)
+        if stated is not None:
+            return redrawn(stated, weights, self.seen, self.directions_only, rng)
         seen = weights @ self.seen @ self.seen.T
         noise = rng.standard_normal((n, k))
         noise -= noise @ self.seen @ self.seen.T
@@ -135,6 +140,40 @@ class Fitted(FittedReward):
             partners / self.scale,
             self.ess,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Some draws of a family on a block.
+
+    Attributes
+    ----------
+    hypothesis : int
+    role : {"agents", "judges", "partners"}
+    which : slice
+        Which draws of that role these are.
+    rewards : ndarray (draw, option, scene)
+        An option that is failing is worth the failure line.
+    own : ndarray (draw, option, scene)
+        Rewards with those options' own rewards.
+    most : ndarray (draw, 1, 1)
+        A bound of the rounding error of every reward of a draw.
+    exactly : callable
+        Returns the bound of the rounding error of each reward: (draw, option, scene).
+    """
+
+    hypothesis: int
+    role: str
+    which: slice
+    rewards: np.ndarray
+    own: np.ndarray
+    most: np.ndarray
+    exactly: Callable[[], np.ndarray]
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """The bound of each reward's rounding error: (draw, option, scene)."""
+        return self.exactly()
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

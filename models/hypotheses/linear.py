@@ -16,6 +16,17 @@ from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.reward import Bounded, BoundOf, ColumnOf, Reward
+from reward_hypotheses.models.hypotheses.weight_priors.stated_prior import StatedPrior, lognormal_ratios
+from reward_hypotheses.models.hypotheses.weight_priors.statements import (
+    MISSES,
+    Ratio,
+    Stated,
+    in_words,
+    means_of,
+    ratios_of,
+    signs_of,
+    written,
+)
 
 MOST_FEATURES = 256
 
@@ -87,12 +98,25 @@ class Linear(Reward):
     unit : dict of str to float, optional
         Unit by feature, as the feature is written: the divisor in place of the standard deviation, in the feature's
         own units.
+    sign : dict of str to "+" or "-", optional
+        Sign of the weight of a feature, which no data can change. A normal prior is then truncated at 0 and
+        normalised; on the sphere, directions with the stated signs are uniform. Here and in `mean`, a value may be
+        ``{"value": "-", "source": "..."}``, with a source of its own.
+    mean : dict of str to float, optional
+        Prior mean of a weight under the normal prior, in the weight's unit. With a sign too, the normal with this mean
+        is truncated at 0.
+    ratio : dict of str to dict, optional
+        ``{"time / price": {"quantiles": {0.1: 5, 0.5: 12, 0.9: 40}, "source": "..."}}``: one unit of time is worth 5 to
+        40 units of price. The ratio of the two weights, of features in their own units, is lognormal, fitted to the
+        quantiles by least squares of their logs; the denominator keeps its prior. Normal prior only; the signs of both
+        features must be stated. `StatedPrior` has the density, with its Jacobians.
 
     Raises
     ------
     InputError
         No features, a feature that does not parse or stands twice, another prior, no source, a unit that is not
-        positive or has no feature.
+        positive or has no feature; a sign, mean or ratio that is none or has no feature, or that the prior excludes;
+        quantiles that do not increase, a numerator of two ratios, ratios in a circle.
     """
 
     continuous: ClassVar[bool] = True
@@ -101,6 +125,9 @@ class Linear(Reward):
     sd: float | None
     source: str
     units: tuple[float | None, ...]
+    signs: tuple[Stated | None, ...]
+    means: tuple[Stated | None, ...]
+    ratios: tuple[Ratio, ...]
 
     def __init__(
         self,
@@ -108,10 +135,16 @@ class Linear(Reward):
         prior: Any = "sphere",
         source: str | None = None,
         unit: Mapping[str, float] | None = None,
+        sign: Mapping[str, Any] | None = None,
+        mean: Mapping[str, Any] | None = None,
+        ratio: Mapping[str, Any] | None = None,
     ) -> None:
         object.__setattr__(self, "features", _features(features))
         object.__setattr__(self, "units", _units(unit, self.names))
         object.__setattr__(self, "sd", _sd(prior))
+        object.__setattr__(self, "signs", signs_of(sign, self.names))
+        object.__setattr__(self, "means", means_of(mean, self.names, self.sd, self.signs))
+        object.__setattr__(self, "ratios", ratios_of(ratio, self.names, self.sd, self.signs, self.means))
         if not isinstance(source, str) or not source.strip():
             raise InputError(
                 "linear: no source; say in source = ... why these features and this prior: they are a human value too"
@@ -138,11 +171,48 @@ class Linear(Reward):
     def text(self) -> str:
         weights = "uniform on the unit sphere" if self.sd is None else f"independent Normal(0, {self.sd:g})"
         units = "".join(f"; unit of {name} {unit:g}" for name, unit in self.unit.items())
-        return f"linear in {', '.join(self.names)}; weights {weights}{units}"
+        stated = in_words(self.names, self.signs, self.means, self.ratios)
+        return f"linear in {', '.join(self.names)}; weights {weights}{units}{stated}"
+
+    @property
+    def statements(self) -> dict[str, Any]:
+        """Sign, mean and ratio as a study file holds them; only those that were stated."""
+        return written(self.names, self.signs, self.means, self.ratios)
+
+    def misfits(self, name: str) -> list[str]:
+        """Return a warning for each ratio whose lognormal misses a stated quantile.
+
+        By more than 25 %. Empty where there is none.
+        """
+        out = []
+        for r in (r for r in self.ratios if r.largest_miss > MISSES):
+            pairs = zip(r.quantiles, r.fitted_quantiles, strict=True)
+            quantiles = ", ".join(f"{stated:g} at {p:g} (fitted {fitted:.3g})" for (p, stated), fitted in pairs)
+            out.append(
+                f"hypothesis {name!r}: ratio of {self.names[r.numerator]!r} to {self.names[r.denominator]!r}: the lognormal misses "
+                f"a stated quantile by {100 * (r.largest_miss - 1):.0f} %: {quantiles}; state two quantiles, which it meets, or ask "
+                "again"
+            )
+        return out
+
+    def stated_prior(self, scale: np.ndarray) -> StatedPrior | None:
+        """Return the prior of the weights; None where no sign, mean or ratio is stated.
+
+        Parameters
+        ----------
+        scale : ndarray (feature,)
+            Unit of each feature.
+        """
+        if not self.statements:
+            return None
+        mean, sign = (np.array([0.0 if x is None else x.value for x in stated]) for stated in (self.means, self.signs))
+        ratios = tuple((r.numerator, r.denominator, *r.fitted) for r in self.ratios)
+        on_sphere = self.sd is None
+        return StatedPrior(1.0 if self.sd is None else self.sd, mean, sign, lognormal_ratios(ratios, scale), on_sphere)
 
     def in_units(self, unit: Mapping[str, float]) -> "Linear":
         """Return the family with units for further features."""
-        return Linear(self.names, self.prior, self.source, self.unit | dict(unit))
+        return Linear(self.names, self.prior, self.source, self.unit | dict(unit), **self.statements)
 
     @override
     def members(self, n: int, table: Table, rng: np.random.Generator) -> list[Reward]:
@@ -151,14 +221,25 @@ class Linear(Reward):
             for e in self.features
         ]
         scale = np.array([max(float(v.std()), 1e-300) for v in values])
-        return [combination(self.features, weights / scale) for weights in self.prior_draws(n, rng)]
+        if self.statements:  # in the units that they are stated in
+            scale = np.array([unit or sd for unit, sd in zip(self.units, scale.tolist(), strict=True)])
+        return [combination(self.features, weights / scale) for weights in self.prior_draws(n, rng, scale)]
 
     def any_member(self) -> Combination:
         """Return some member of the family, in which no two features cancel."""
         return combination(self.features, np.sqrt(np.arange(1.0, len(self.features) + 1)))
 
-    def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw weights from their prior: (n, feature)."""
+    def prior_draws(self, n: int, rng: np.random.Generator, scale: np.ndarray | None = None) -> np.ndarray:
+        """Draw weights from their prior: (n, feature).
+
+        Parameters
+        ----------
+        scale : ndarray (feature,), optional
+            Unit of each feature, on which stated ratios depend; 1 unless given.
+        """
+        stated = self.stated_prior(np.ones(len(self.features)) if scale is None else scale)
+        if stated is not None:
+            return stated.draws(n, rng)
         drawn = rng.standard_normal((n, len(self.features)))
         return drawn / np.sqrt((drawn**2).sum(axis=1, keepdims=True)) if self.sd is None else self.sd * drawn
 
@@ -176,21 +257,22 @@ class Linear(Reward):
     @override
     def written(self) -> dict[str, Any]:
         units = {"unit": self.unit} if self.unit else {}
-        return {"linear": list(self.names), "prior": self.prior, "source": self.source, **units}
+        return {"linear": list(self.names), "prior": self.prior, "source": self.source, **units, **self.statements}
 
 
 def linear_of(stated: Mapping[str, Any]) -> Linear:
     """Read a linear reward from a study file.
 
-    ``{ linear = [...], prior = ..., source = ..., unit = ... }``; InputError says what is wrong.
+    ``{ linear = [...], prior = ..., source = ..., unit = ..., sign = ..., mean = ..., ratio = ... }``; InputError says what
+    is wrong.
     """
-    known = ("linear", "prior", "source", "unit")
+    known = ("linear", "prior", "source", "unit", "sign", "mean", "ratio")
     for key in stated:
         if key not in known:
             raise InputError(f"{key!r} is unknown here; {suggestion(str(key), known)}")
     if "linear" not in stated:
         raise InputError('give linear = ["cost", "time"], prior = "sphere", source = "..."')
-    return Linear(stated["linear"], stated.get("prior", "sphere"), stated.get("source"), stated.get("unit"))
+    return Linear(stated["linear"], stated.get("prior", "sphere"), *map(stated.get, known[2:]))
 
 
 def _features(stated: Any) -> tuple[Expression, ...]:

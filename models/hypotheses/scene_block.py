@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +10,13 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding_error_bounds import CALLABLE, EPS, Bound, bound_of
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing, catastrophic
+from reward_hypotheses.models.hypotheses.failure_line import (
+    FailureLine,
+    SceneLine,
+    better_than_failing,
+    catastrophic,
+)
+from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
 from reward_hypotheses.models.hypotheses.reward import Error, all_exact
@@ -23,36 +27,6 @@ MEMBERS, GROUPS = 2000, 20
 MEMBERS_AT_ONCE = 1_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class Members:
-    """Some draws of a family on a block.
-
-    Attributes
-    ----------
-    hypothesis : int
-    role : {"agents", "judges", "partners"}
-    which : slice
-        Which draws of that role these are.
-    rewards : ndarray (draw, option, scene)
-    most : ndarray (draw, 1, 1)
-        A bound of the rounding error of every reward of a draw.
-    exactly : callable
-        Returns the bound of the rounding error of each reward: (draw, option, scene).
-    """
-
-    hypothesis: int
-    role: str
-    which: slice
-    rewards: np.ndarray
-    most: np.ndarray
-    exactly: Callable[[], np.ndarray]
-
-    @cached_property
-    def error(self) -> np.ndarray:
-        """The bound of each reward's rounding error: (draw, option, scene)."""
-        return self.exactly()
-
-
 class Values(Protocol):
     """The parts of a `Valuation` that its blocks read."""
 
@@ -60,6 +34,7 @@ class Values(Protocol):
     table: Table
     line: FailureLine
     agent_line: FailureLine
+    line_problems: dict[str, str]
     failing: np.ndarray | None
     anchors: np.ndarray
     averages: dict[Any, Any]
@@ -147,12 +122,14 @@ class Block:
         bound = self.valuation.table.columns[name].bound
         return bound if bound.exact else Bound(np.asarray(bound.error)[self.valuation.anchors[self.scenes]], np.inf)
 
-    def line(self, value: float | Expression | None) -> tuple[np.ndarray | float, Error]:
-        """Return a failure line and the bound of its rounding error.
+    def line(self, value: float | Expression | SceneLine | None, h: int) -> tuple[np.ndarray | float, Error]:
+        """Return a failure line of h and the bound of its rounding error.
 
-        Floats, or (scene,) each, in reward units. NaN where no line was given.
+        Floats, or (scene,) each, in reward units. NaN where no line was given, or none that the table gives.
         """
-        if value is None:
+        if isinstance(value, SceneLine) and value.text not in self.valuation.line_problems:
+            return value.among(*self._raw(h), self.failing, self.options)
+        if value is None or isinstance(value, SceneLine):
             return math.nan, 0.0
         if isinstance(value, float):
             return value, bound_of(value).error
@@ -182,7 +159,28 @@ class Block:
                 f"hypothesis {self.valuation.hypotheses.names[h]!r} has no failure line, and something here asks what failing "
                 "is worth under it; give it one in fail_utility"
             )
-        return self.line(value)
+        if isinstance(value, SceneLine) and (problem := self.valuation.line_problems.get(value.text)) is not None:
+            raise InputError(problem)
+        return self.line(value, h)
+
+    def line_of_each(self, some: "Members", told: bool = False) -> tuple[np.ndarray | float, Error]:
+        """Return the failure line under draws of a family, and its error's bound.
+
+        Floats, (scene,) or, of a `SceneLine`, (draw, 1, scene).
+
+        Parameters
+        ----------
+        told : bool, optional
+            Whether the line is that which the agent was told, and not the judge's.
+        """
+        h, line = some.hypothesis, self.valuation.agent_line if told else self.valuation.line
+        shared = self._line_of(h, line)
+        if not isinstance(value := line.values[h], SceneLine):
+            return shared
+        coefficients = np.abs(self._coefficients(h, some.role)[some.which])
+        error = len(self._features[h]) * EPS * (coefficients @ np.abs(self._features[h])).reshape(some.own.shape)
+        each, of_each = value.among(some.own, error, self.failing, self.options)
+        return each[:, None], np.asarray(of_each)[:, None]
 
     def reward(self, h: int) -> np.ndarray:
         """Return ``r_h`` (option, scene); an option that is failing is worth ``u_h``."""
@@ -264,7 +262,7 @@ class Block:
         """
         if self.valuation.line.values[some.hypothesis] is None:
             return np.zeros(some.rewards.shape, bool)
-        line, of_line = self._failure(some.hypothesis)
+        line, of_line = self.line_of_each(some)
         below = catastrophic(some.rewards, line, 0.0)
         if np.array_equal(below, catastrophic(some.rewards, line, 2 * (some.most + of_line))):
             return below  # nothing is so near to the line that its own error must be known
@@ -275,20 +273,27 @@ class Block:
 
         ``max(u_h, max_o r_h)``; for a family, the mean over its draws.
         """
-        line = self.failure(h)
 
-        def greatest(rewards: np.ndarray) -> np.ndarray:
+        def greatest(rewards: np.ndarray, line: np.ndarray | float) -> np.ndarray:
             real = rewards if self.options is None else np.where(self.options, rewards, -np.inf)
-            return np.maximum(line, real.max(axis=-2))
+            return np.maximum(line, real.max(axis=-2, keepdims=True))[..., 0, :]
 
-        return self.average(h, "best", lambda: greatest(self.reward(h)), lambda some: greatest(some.rewards))
+        return self.average(
+            h,
+            "best",
+            lambda: greatest(self.reward(h), self.failure(h)),
+            lambda some: greatest(some.rewards, self.line_of_each(some)[0]),
+        )
+
+    def _coefficients(self, h: int, role: str) -> np.ndarray:
+        draws = self.valuation.hypotheses.rewards[h].draws(role)
+        assert draws is not None
+        return draws
 
     def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
         """Return draws of a family, with their rewards; for the roles see `Reward.draws`."""
         reward = self.valuation.hypotheses.rewards[h]
-        draws = reward.draws(role)
-        assert draws is not None
-        coefficients = draws[which]
+        coefficients = self._coefficients(h, role)[which]
         if h not in self._features:
             values = [
                 np.broadcast_to(np.asarray(e.evaluate(self.column), float), self.shape)
@@ -296,12 +301,13 @@ class Block:
             ]
             self._features[h] = np.stack([v.ravel() for v in values])
         features = self._features[h]
-        rewards = (coefficients @ features).reshape(len(coefficients), *self.shape)
+        own = rewards = (coefficients @ features).reshape(len(coefficients), *self.shape)
         line: np.ndarray | float = 0.0
         of_line: Error = 0.0
         if self.failing is not None:
-            line, of_line = self._failure(h)
-            rewards = np.where(self.failing, line, rewards)
+            members = Members(h, role, which, own, own, np.zeros(0), lambda: np.zeros(0))
+            line, of_line = self.line_of_each(members)
+            rewards = np.where(self.failing, line, own)
         unit, size = len(features) * EPS, np.abs(coefficients)
         most = unit * (size @ np.abs(features).max(axis=1)) + np.max(of_line, initial=0.0)
 
@@ -309,7 +315,7 @@ class Block:
             error = unit * (size @ np.abs(features)).reshape(rewards.shape)
             return error if self.failing is None else np.where(self.failing, of_line, error)
 
-        return Members(h, role, which, rewards, most[:, None, None], exactly)
+        return Members(h, role, which, rewards, own, most[:, None, None], exactly)
 
     def average(
         self,
@@ -349,21 +355,23 @@ class Block:
                 valuation.averages[key] = groups
         return np.tensordot(valuation.share(h, role, len(groups)), groups, axes=1)
 
-    def possible(self, h: int, weight: float) -> Iterator[tuple[float, np.ndarray]]:
+    def possible(self, h: int, weight: float, told: bool) -> Iterator[tuple[float, np.ndarray, np.ndarray | float]]:
         """Yield every reward that an agent may act by under h, with its weight.
 
-        Pairs of weight and values (option, scene).
+        Weight, values (option, scene), and the failure line that the agent was told (0 unless `told`).
         """
         if self.valuation.hypotheses.rewards[h].draws("agents") is None:
-            yield weight, self.reward(h)
+            yield weight, self.reward(h), self.agent_failure(h)[0] if told else 0.0
             return
         members = self.members(h, "agents")
         n = len(members.rewards)
+        line = self.line_of_each(members, told=True)[0] if told else 0.0
         groups = min(GROUPS, n)
         shares = self.valuation.share(h, "agents", groups)
         for share, group in zip(shares, np.array_split(np.arange(n), groups), strict=True):
             for i in group.tolist():
-                yield float(weight * share / len(group)), members.rewards[i]
+                own = line[i, 0] if isinstance(line, np.ndarray) and line.ndim == 3 else line
+                yield float(weight * share / len(group)), members.rewards[i], own
 
     def _raw(self, h: int) -> tuple[np.ndarray, Error]:
         if h in self.valuation.called:

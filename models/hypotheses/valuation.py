@@ -12,7 +12,7 @@ from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
 from reward_hypotheses.data.numerics import each_in_threads
 from reward_hypotheses.data.rounding_error_bounds import equal
 from reward_hypotheses.data.table import Table
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine, better_than_failing
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, SceneLine, better_than_failing
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.reward import Error
 from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, Block
@@ -64,6 +64,9 @@ class Valuation:
         self.agent_line = self.line if agent_line is None else _indifferent(hypotheses, agent_line)
         n = len(hypotheses)
         self.failing = table.failing()
+        scene_lines = {value for value in (*self.line.values, *self.agent_line.values) if isinstance(value, SceneLine)}
+        problems_of = {value.text: value.problem(table) for value in scene_lines}
+        self.line_problems = {text: problem for text, problem in problems_of.items() if problem is not None}
         self.anchors = np.minimum(table.starts[:-1], table.n_items - 1)
         if self.failing is not None:
             real = np.flatnonzero(~self.failing)
@@ -184,8 +187,8 @@ class Valuation:
         largest, bad = np.zeros(n), np.full(n, -1)
         bits = np.empty((n if self.marks else 0, (block.shape[0] * block.shape[1] + 7) // 8), np.uint8)
         for h in range(n):
-            lines = [block.line(self.line.values[h])]
-            lines += [] if self.agent_line is self.line else [block.line(self.agent_line.values[h])]
+            lines = [block.line(self.line.values[h], h)]
+            lines += [] if self.agent_line is self.line else [block.line(self.agent_line.values[h], h)]
             reward = block.reward(h)
             # padded cells repeat an available item of their scene (none where the scene is empty)
             sizes = [max(float(reward.max()), -float(reward.min())), *(_largest(line) for line, _ in lines)]
@@ -267,7 +270,7 @@ class Valuation:
                 if key.startswith("[agent]") and self.agent_line.values[h] == self.line.values[h]:
                     continue
                 blamed.add(f"{key} {value.text}")
-                line, error = block.line(value)
+                line, error = block.line(value, h)
                 shown = float(np.max(line))
                 if not abs(shown) <= MAX_REWARD:
                     problems.append(

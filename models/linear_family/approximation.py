@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.models.inference.laplace import FITS, Base, Weighted, from_mixture, laplace
-from reward_hypotheses.models.linear_family.coordinates import Coordinates, Gaussian, RationalityScaledSphere
+from reward_hypotheses.models.linear_family.coordinates import Coordinates
 from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.sphere_coordinates import RationalityScaledSphere
 from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 MANY = 40  # dimensions above which only gradients lead anywhere
@@ -64,7 +65,7 @@ def approximated(
         bells = space.bells(log_likelihood, _information(space, softmaxes, rng))
         return from_mixture(log_posterior, bells, rng, max(least, min(draws, MOST_DRAWS)), base, fits=0)
     curvature = _curvature(space, softmaxes, rng) if staged else None
-    one_hill = staged and isinstance(space, Gaussian)  # a sum of log-concave densities of weights
+    one_hill = staged and space.log_concave  # a sum of log-concave densities of weights
     thorough = not one_hill and cells * space.dimension <= FEW_CELLS
     starts = _starts(space, log_posterior, SEVERAL if thorough else 1, rng)
     if thorough:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.hypotheses.failure_line import Line
 from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.inference.laplace import (
@@ -35,17 +35,11 @@ from reward_hypotheses.models.linear_family.approximation import (
     hardened,
     slopes_of,
 )
-from reward_hypotheses.models.linear_family.coordinates import (
-    RANK,
-    Coordinates,
-    Gaussian,
-    RationalityScaledSphere,
-    Sphere,
-    coordinates_of,
-    relative,
-)
+from reward_hypotheses.models.linear_family.best_coordinates import RANK, coordinates_of, relative
+from reward_hypotheses.models.linear_family.coordinates import Coordinates
 from reward_hypotheses.models.linear_family.likelihood_terms import CELLS, terms_of
 from reward_hypotheses.models.linear_family.softmax_term import SoftmaxTerm
+from reward_hypotheses.models.linear_family.sphere_coordinates import RationalityScaledSphere, Sphere
 from reward_hypotheses.models.linear_family.term import LikelihoodTerm
 
 TOO_LARGE = 0.1  # Monte Carlo error of a log evidence, nats, above which another method is tried
@@ -78,7 +72,7 @@ def fit_family(
     name: str,
     linear: Linear,
     feedback: Sequence[Feedback],
-    line: float | Expression | None,
+    line: Line,
     n: int,
     rng: np.random.Generator,
     scale: np.ndarray | None = None,
@@ -91,7 +85,7 @@ def fit_family(
 
     Parameters
     ----------
-    line : float, Expression or None
+    line : Line
         Failure line of the family, if it has one.
     n : int
         Draws of the weights.
@@ -114,7 +108,7 @@ def fit_family(
     values, vectors = np.linalg.eigh(np.sum([relative(term.gram) for term in terms], axis=0))
     visible = values > RANK * max(float(values[-1]), 1e-300)
     nuts = Nuts() if nuts is None else nuts
-    space = coordinates_of(linear, terms, vectors[:, visible], vectors[:, ~visible])
+    space = coordinates_of(linear, scale, terms, vectors[:, visible], vectors[:, ~visible])
     if nuts.first and isinstance(space, RationalityScaledSphere):
         # lengths are spread over powers of ten: in their logs NUTS gets on
         space = Sphere(space.basis, space.unseen, {space.variable: space.prior} | space.nuisances)
@@ -235,7 +229,7 @@ class FamilyIntegral:
             if self.many and math.isfinite(sample.value):
                 enough = sample.effective >= FEWEST
                 if enough and sample.k_hat <= K_HAT:  # judged by these draws, and so not estimated from them
-                    base = None if isinstance(self.space, Gaussian) else self.base
+                    base = None if self.space.log_concave else self.base
                     sample = from_mixture(self.log_posterior, list(self.bells), rng, len(sample.points), base, fits=0)
             else:
                 enough = True
@@ -264,7 +258,8 @@ class FamilyIntegral:
 
         The result of NUTS is taken where it passes its gates and has the smaller error.
         """
-        base = None if isinstance(self.space, (Gaussian, RationalityScaledSphere)) else self.base
+        known = self.space.log_concave or isinstance(self.space, RationalityScaledSphere)
+        base = None if known else self.base
         sample = tempered(
             self.log_posterior, self.posterior_slopes, self.bells, base, lambda points: self.slopes(points)[0], rng
         )

@@ -6,12 +6,12 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.models.feedback.base import Feedback, by_item
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.hypotheses.failure_line import FailureLine
+from reward_hypotheses.models.feedback.kinds.labels import Labels
+from reward_hypotheses.models.hypotheses.failure_line import FailureLine, Line, SceneLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear, combination
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -151,7 +151,7 @@ def terms_of(
     name: str,
     linear: Linear,
     feedback: Sequence[Feedback],
-    line: float | Expression | None,
+    line: Line,
     group: bool = True,
     scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[LikelihoodTerm]]:
@@ -168,9 +168,7 @@ def terms_of(
     return scale, [_term(name, linear, each, line, scale, group) for each in feedback]
 
 
-def _term(
-    name: str, linear: Linear, feedback: Feedback, line: float | Expression | None, scale: np.ndarray, group: bool
-) -> LikelihoodTerm:
+def _term(name: str, linear: Linear, feedback: Feedback, line: Line, scale: np.ndarray, group: bool) -> LikelihoodTerm:
     """Return a feedback as a function of the weights of a family."""
     k = len(linear.features)
     probes = [combination(linear.features, row / scale) for row in np.vstack([np.eye(k), np.zeros((1, k))])]
@@ -189,10 +187,18 @@ def _term(
             f"{feedback.name}: {type(feedback).__name__} says in inputs() what its likelihood depends on, and not in predicted(), which "
             f"hypothesis {name!r}, with continuous weights, asks"
         )
+    compares = type(feedback).predicted is not Feedback.predicted
+    moves = isinstance(line, SceneLine) and compares  # labels then say where r_w - u_w > 0
+    if isinstance(line, SceneLine) and compares and type(feedback).predicted is not Labels.predicted:
+        raise InputError(
+            f"{feedback.name}: fail_utility of {name!r}: {line.text!r} moves with the weights, and {feedback.kind} say in predicted() "
+            "that they read the line itself; give a number or an expression"
+        )
     rewards, lines = [], []
     for block in valuation.blocks():
-        rewards.append(np.stack([by_item(block, block.reward(j)) for j in range(k)], axis=-1))
-        if line is not None:
+        apart = [block.reward(j) - block.failure(j) if moves else block.reward(j) for j in range(k)]
+        rewards.append(np.stack([by_item(block, values) for values in apart], axis=-1))
+        if line is not None and compares and not moves:
             lines.append(by_item(block, block.failure(k)))
     return ItemwiseTerm(feedback, np.concatenate(rewards), np.concatenate(lines) if lines else None)
 

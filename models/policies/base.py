@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.hypotheses.scene_block import Members
+from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import View, WideView
 

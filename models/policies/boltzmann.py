@@ -9,7 +9,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import finite, softmax
-from reward_hypotheses.models.hypotheses.scene_block import Members
+from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy, Rationality
 from reward_hypotheses.models.policies.view import View, WideView

@@ -78,9 +78,9 @@ def _acts(policies: Sequence[Cvar], view: View, weights: np.ndarray) -> list[np.
     abstaining, is left out.
     """
     possible = [
-        (mass, view.choices(reward, h))
+        (mass, view.choices(reward, h, failing))
         for h in np.flatnonzero(weights).tolist()
-        for mass, reward in view.block.possible(h, float(weights[h]))
+        for mass, reward, failing in view.block.possible(h, float(weights[h]), view.abstain)
     ]
     mass = np.array([weight for weight, _ in possible])
     mass = mass / mass.sum()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.rounding_error_bounds import all_equal
+from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.reward import all_exact
-from reward_hypotheses.models.hypotheses.scene_block import Block, Members
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
@@ -64,13 +65,14 @@ class View:
         """
         return compute()
 
-    def choices(self, reward: np.ndarray, h: int) -> np.ndarray:
+    def choices(self, reward: np.ndarray, h: int, failing: np.ndarray | float | None = None) -> np.ndarray:
         """Return the rewards of options and of abstaining: (choice, scene).
 
-        The options' rewards are (option, scene); abstaining is worth ``u_h``.
+        The options' rewards are (option, scene); abstaining is worth ``u_h``, or what is given, (scene,).
         """
         if self.abstain:
-            reward = np.vstack([reward, np.broadcast_to(self.block.agent_failure(h)[0], (1, self.shape[1]))])
+            failing = self.block.agent_failure(h)[0] if failing is None else failing
+            reward = np.vstack([reward, np.broadcast_to(failing, (1, self.shape[1]))])
         return reward if self.mask is None else np.where(self.mask, reward, -np.inf)
 
     def errors(self, error: Any, h: int) -> Any:
@@ -102,8 +104,8 @@ class WideView(View):
             self.scales = {h: np.repeat(view.scales[h][members.which], scenes)}
         worth = np.moveaxis(members.rewards, 0, 1).reshape(options, -1)
         if self.abstain:
-            failing = np.broadcast_to(view.block.agent_failure(h)[0], (scenes,))
-            worth = np.vstack([worth, np.tile(failing, n)[None]])
+            self._line, self._of_line = view.block.line_of_each(members, told=True)
+            worth = np.vstack([worth, np.broadcast_to(self._line, (n, 1, scenes)).reshape(1, -1)])
         self._worth = worth if self.mask is None else np.where(self.mask, worth, -np.inf)
 
     def by_draw(self, chosen: np.ndarray) -> np.ndarray:
@@ -133,7 +135,7 @@ class WideView(View):
         n, scenes = len(error), self.block.shape[1]
         out = np.moveaxis(error, 0, 1).reshape(self.block.shape[0], -1)
         if self.abstain:
-            out = np.vstack([out, np.tile(np.broadcast_to(self.block.agent_failure(h)[1], (scenes,)), n)[None]])
+            out = np.vstack([out, np.broadcast_to(self._of_line, (n, 1, scenes)).reshape(1, -1)])
         return out if self.mask is None else np.where(self.mask, out, 0.0)
 
 

@@ -49,7 +49,9 @@ class Groups:
         self.reward_weights = {
             h: {
                 "posterior": fitted.weights[:n],
-                "prior": fitted.linear.prior_draws(n, substream(seed, f"prior weights of {self.names[h]}")),
+                "prior": fitted.linear.prior_draws(
+                    n, substream(seed, f"prior weights of {self.names[h]}"), fitted.scale
+                ),
             }
             for h, fitted in posterior.families.items()
         }

@@ -97,6 +97,7 @@ FAMILY = {
     "laplace": "Laplace's approximation corrected by importance sampling",
     "prior": "importance sampling from the prior",
     "smc": "sequential Monte Carlo",
+    "nuts": "NUTS and bridge sampling",
 }
 
 

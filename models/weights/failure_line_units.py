@@ -11,7 +11,8 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.feedback_names import by_table, rows_used
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, InSd
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
-from reward_hypotheses.models.hypotheses.reward import reward_of
+from reward_hypotheses.models.hypotheses.linear import Linear, combination
+from reward_hypotheses.models.hypotheses.reward import Reward, reward_of
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.weights.feature_units import deviation, feature_scale
 
@@ -25,8 +26,8 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
 
     The population standard deviation of ``r_h``, in reward units. Training items are the rows that some feedback uses,
     those of one table once, or as often as its count says; options that are failing are left out. For a `Linear`, the
-    root mean square over the prior of its weights, ``sqrt(E[w^2] sum_k var_k / unit_k^2)``. NaN for an unmodelled
-    hypothesis.
+    root mean square over the prior of its weights, ``sqrt(E[w^2] sum_k var_k / unit_k^2)``; with stated signs, means or
+    ratios ``sqrt(sum_jk E[w_j w_k] cov_jk / (unit_j unit_k))``. NaN for an unmodelled hypothesis.
 
     Raises
     ------
@@ -35,7 +36,9 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
     """
     families = {h: hypotheses.family(h) for h in hypotheses.families}
     fixed = list(hypotheses.fixed)
-    features = tuple(reward_of(feature) for family in families.values() for feature in family.features)
+    features = tuple(
+        reward for h, family in families.items() for reward in _spanning(hypotheses.names[h], family, feedback)
+    )
     names = tuple(f"feature {k}" for k in range(len(features)))
     listed = hypotheses.only(fixed).beside(Hypotheses(names, features))
     items = [rows_used([feedback[k] for k in group]) for group in by_table(feedback)] if len(listed) else []
@@ -46,11 +49,30 @@ def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.n
     at = len(fixed)
     for h, family in families.items():
         n = len(family.features)
-        scaled = spreads[at : at + n] / feature_scale(hypotheses.names[h], family, feedback)
-        mean_square = 1 / n if family.sd is None else family.sd**2
+        scaled = spreads[at : at + n]
+        mean_square = 1.0
+        if not family.statements:
+            scaled = scaled / feature_scale(hypotheses.names[h], family, feedback)
+            mean_square = 1 / n if family.sd is None else family.sd**2
         out[h] = math.sqrt(mean_square * float(scaled @ scaled))
         at += n
     return np.array([float(f"{sd:.12g}") for sd in out.tolist()])  # without its rounding, so that u_h meets ties
+
+
+def _spanning(name: str, family: Linear, feedback: Sequence[Feedback]) -> list[Reward]:
+    """Return rewards whose squared spreads add up to that of a family.
+
+    The features; with stated signs, means or ratios, combinations of them: ``E[w w'] = sum_i v_i v_i'``, each reward
+    has the weights ``v_i``.
+    """
+    if not family.statements:
+        return [reward_of(feature) for feature in family.features]
+    scale = feature_scale(name, family, feedback)
+    prior = family.stated_prior(scale)
+    assert prior is not None
+    squares, vectors = np.linalg.eigh(prior.second_moments())
+    roots = vectors * np.sqrt(np.maximum(squares, 0.0))
+    return [combination(family.features, root / scale) for root in roots.T]
 
 
 def _over(items: Sequence[tuple[Valuation, np.ndarray]], n: int) -> np.ndarray:

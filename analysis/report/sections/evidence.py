@@ -239,7 +239,24 @@ def _features(document: Document) -> list[Part]:
         ]
         parts += texts(f"The weights of {name!r} after the data ({about}):")
         parts.append(Part("terms", entries=entries[:LISTED]))
+        if stated := _stated(posterior):
+            parts += texts(f"Stated about these weights of {name!r}, by assumption:")
+            parts.append(Part("terms", entries=stated))
     return parts
+
+
+def _stated(posterior: Document) -> list[tuple[str, str]]:
+    """Return what was stated about weights, with its source: sign, mean, ratio."""
+    words = {"+": "positive: more is better", "-": "negative: more is worse"}
+    out = [(f, f"weight {words[s['value']]} ({s['source']})") for f, s in posterior.get("sign", {}).items()]
+    out += [(f, f"prior mean {m['value']:g} ({m['source']})") for f, m in posterior.get("mean", {}).items()]
+    for pair, ratio in posterior.get("ratio", {}).items():
+        quantiles = ", ".join(
+            f"{q['stated']:g} with probability {p} below it (fitted {q['fitted']:.3g})"
+            for p, q in ratio["quantiles"].items()
+        )
+        out.append((pair, f"{quantiles} ({ratio['source']})"))
+    return out
 
 
 def _features_table(document: Document) -> PaperTable:
