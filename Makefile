@@ -62,7 +62,7 @@ calibration: venv
 	PYTHONPATH=tests/support $(BIN)/python tests/bench/calibration.py
 
 coverage: venv
-	$(BIN)/python tests/bench/coverage.py coverage.jsonl 400
+	PYTHONPATH=tests $(BIN)/python -m bench.coverage coverage.jsonl
 
 bench: venv
 	$(BIN)/python tests/bench/bench.py

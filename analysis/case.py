@@ -350,7 +350,10 @@ def case_of(
         places = range(beliefs.start, len(listed))
         policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))
     valuation = on_test(listed, table, line, agents_line)
-    return Case(posterior, beliefs, policy, valuation, Settings(seed=int(tree.attrs["seed"])))
+    case = Case(posterior, beliefs, policy, valuation, Settings(seed=int(tree.attrs["seed"])))
+    if fitted is None:
+        posterior.refuse_untrusted(case.agent_weights)
+    return case
 
 
 def _rewards_of(

@@ -19,6 +19,7 @@ from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior
 from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 from reward_hypotheses.models.inference.laplace import K_HAT
 from reward_hypotheses.models.inference.special import normalise_log
+from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class Posterior:
         One for each feedback.
     sampler : Sampler or None
         The report of NUTS, where it ran.
+    k_hat : ndarray (hypothesis,) or None
+        Pareto shape behind each log evidence, where draws of an extended model gave it.
+    prior_mcse : ndarray (hypothesis,) or None
+        Monte Carlo error of `log_prior`, where the values are draws of an extended model.
+    silence_known : bool
+        Whether feedback alone tells hypotheses apart, so that `classes` hold for more data too.
     """
 
     hypotheses: Hypotheses
@@ -88,6 +95,9 @@ class Posterior:
     evidence: tuple[Evidence, ...]
     estimates: tuple[Estimate, ...] = ()
     sampler: "Sampler | None" = None
+    k_hat: np.ndarray | None = None
+    prior_mcse: np.ndarray | None = None
+    silence_known: bool = True
 
     @property
     def families(self) -> dict[int, Fitted]:
@@ -101,8 +111,8 @@ class Posterior:
 
     @property
     def exact(self) -> bool:
-        """Whether every log evidence is exact."""
-        return not any(e.mcse.any() for e in self.estimates)
+        """Whether every log evidence, and the prior weights, are exact."""
+        return self.prior_mcse is None and not any(e.mcse.any() for e in self.estimates)
 
     @property
     def mcse(self) -> np.ndarray:
@@ -183,6 +193,13 @@ class Posterior:
                 f"the log Bayes factor between {self.hypotheses.names[i]!r} and {self.hypotheses.names[j]!r} has a Monte Carlo "
                 f"error of {worst:.2f}, above {LOG_BAYES_FACTOR}; take more draws"
             )
+        shapes = np.full(len(self.weights), -np.inf) if self.k_hat is None else self.k_hat
+        problems += [
+            f"the log evidence of {self.hypotheses.names[h]!r} rests on few draws (Pareto k-hat {shapes[h]:.2f}, above {K_HAT}), for the "
+            "sampled model gives it little weight; take more draws, or give it more prior weight in the model"
+            for h in matter.tolist()
+            if shapes[h] > K_HAT
+        ]
         for h, fitted in self.families.items():
             if self.mcse[h] > 5 * LOG_BAYES_FACTOR or fitted.k_hat > K_HAT:
                 problems.append(
@@ -190,6 +207,11 @@ class Posterior:
                     f"({fitted.method}), so that its weights cannot be trusted; take fewer features, or more data"
                 )
         return problems
+
+    def refuse_untrusted(self, agent: np.ndarray) -> None:
+        """Raise NotTrustedError where an agent's weights rest on few sampled draws."""
+        if self.k_hat is not None and (problems := self.untrusted(agent)):
+            raise NotTrustedError(problems)
 
     def perturbed(self, n: int, rng: np.random.Generator) -> "Iterator[Posterior]":
         """Yield n posteriors whose evidence is moved by its Monte Carlo error.
@@ -204,7 +226,11 @@ class Posterior:
             for estimate in self.estimates:
                 by_class = rng.standard_normal(int(estimate.classes.max()) + 1)
                 moved = moved + by_class[estimate.classes] * estimate.mcse
-            weights = posterior_weights(self.prior.weights_of(self.hypotheses), self.log_prior, moved)
+            log_prior, pi = self.log_prior, self.prior.weights_of(self.hypotheses)
+            if self.prior_mcse is not None:
+                log_prior = log_prior + rng.standard_normal(len(pi)) * self.prior_mcse
+                pi = np.exp(log_prior)
+            weights = posterior_weights(pi, log_prior, moved)
             yield replace(self, log_evidence=moved, weights=weights, estimates=())
 
     def reweighted(self, prior: Prior | None) -> np.ndarray:
@@ -267,6 +293,11 @@ class Posterior:
                 "noise, or list a rule that could have made them"
             )
         return posterior_weights(weights, log_prior, self.log_evidence)
+
+    def worth(self, n: int) -> int:
+        """Return how many independent draws n draws of the values are worth."""
+        known = [part.weighted_draws(self.hypotheses) for _, part in self.prior.parts()]
+        return int(min([n, *(drawn.effective for drawn in known if drawn is not None and drawn.effective is not None)]))
 
     def draws(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw value priors from ``p(pi | data)``, with the weights that follow.

@@ -1,6 +1,7 @@
 """pymc_model(): the same model in PyMC, to extend and sample."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,35 @@ from reward_hypotheses.models.priors.base import Prior
 
 if TYPE_CHECKING:
     import pymc as pm
+
+
+@dataclass(frozen=True, eq=False)
+class MadeOf:
+    """What a model in PyMC was made of.
+
+    Attributes
+    ----------
+    hypotheses, line : Hypotheses, FailureLine
+        The hypotheses of the model: those with prior weight.
+    prior : Prior
+        The judge's prior, over all hypotheses that were given.
+    among : Hypotheses
+        All hypotheses that were given; ``weighed`` are the positions of those of the model.
+    own_nuisances : tuple of str
+        Variables of nuisances that the user models.
+    """
+
+    hypotheses: Hypotheses
+    line: FailureLine
+    feedback: tuple[Feedback, ...]
+    prior: Prior
+    among: Hypotheses
+    weighed: tuple[int, ...]
+    own_nuisances: tuple[str, ...]
+
+
+ATTRIBUTE = "reward_hypotheses"
+"""Attribute of a model that holds its `MadeOf`."""
 
 
 def pymc_model(
@@ -98,6 +128,8 @@ def pymc_model(
         evidence = pt.logsumexp(log_weight)
         pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
         pm.Potential("feedback", evidence)
+    parts = listed.only(weighed), line.only(weighed), tuple(made), prior, listed, tuple(weighed), tuple(user_nuisances)
+    setattr(model, ATTRIBUTE, MadeOf(*parts))
     return model
 
 

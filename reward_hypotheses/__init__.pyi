@@ -90,6 +90,7 @@ from .models.priors.uniform import Uniform as Uniform
 from .models.pymc_model import pymc_model as pymc_model
 from .models.tree.index_draws import given as given
 from .models.tree.index_draws import index_draws as index_draws
+from .models.tree.posterior_from import posterior_from as posterior_from
 from .namespaces import (
     environments as environments,
 )

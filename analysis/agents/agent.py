@@ -120,7 +120,7 @@ class Extrapolating(Agent):
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
-        return left_by_class(test, judge, policy, self.prior, risk)
+        return left_by_class(test, judge, policy, self.prior, risk) if judge.silence_known else None
 
 
 @dataclass(frozen=True, eq=False)

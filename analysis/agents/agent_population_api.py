@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import case_of, policy_of
-from reward_hypotheses.analysis.risk.catastrophe_api import catastrophe_risk
+from reward_hypotheses.analysis.case import case_of, policy_of, probability
 from reward_hypotheses.analysis.risk.distribution.by_source import doubt_of, with_sources
 from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources, open_weights
 from reward_hypotheses.data.errors import InputError, names_problems, shown, suggestion
@@ -227,14 +226,13 @@ def population_risk(
             f"policy: {policy.name!r} does not draw one hypothesis from the agent's weights; give one that does, such as "
             "rh.Commit()"
         )
-    next_risk = catastrophe_risk(
-        tree, test, policy, population, agent_fail_utility=agent_fail_utility, prob=prob, hypotheses=hypotheses
-    )
-    certain = next_risk["by_agent"].to_numpy()
+    prob = probability(prob)
+    case = case_of(tree, test, policy, population, agent_fail_utility, hypotheses)
+    certain = case.risk.by_agent[case.agents]
     shares = in_order(population, "posterior")["share"].to_numpy().reshape(-1, len(certain))
     risk = shares @ certain
-    case = case_of(tree, test, policy, population, agent_fail_utility, hypotheses)
     case = replace(case, settings=replace(case.settings, draws=len(shares), prob=prob))
+    error = float(case.standard_errors(lambda case: case.risk.mean))
     by_draw = np.pad(shares[np.arange(case.draws) % len(shares)], ((0, 0), (case.agents.start or 0, 0)))
     draws = OpenSources(case, by_draw, open_weights(case)[1]).drawn()
     distinct = {source: min(draws.distinct[source], len(shares)) for source in ("agent", "all")}
@@ -244,17 +242,17 @@ def population_risk(
     out = xr.Dataset(
         {
             "risk": ("draw", risk),
-            "mean": next_risk["mean"].item(),
+            "mean": case.risk.mean,
             "sd": float(risk.std(ddof=1)),
             "lower": float(lower),
             "upper": float(upper),
-            "mcse": next_risk["mcse"].item(),
+            "mcse": error,
             "by_agent": ("agent_hypothesis", certain),
         },
         coords={"agent_hypothesis": names},
         attrs={"policy": policy.name, "prob": prob, "agents": population.attrs["agents"]},
     )
-    return with_sources(out, doubt.with_evidence_error(case, float(out["mcse"])))
+    return with_sources(out, doubt.with_evidence_error(case, error))
 
 
 def _alpha(alpha: Any, names: tuple[str, ...]) -> np.ndarray:

@@ -120,7 +120,7 @@ def _on_table(tree: xr.DataTree, case: Case, prob: float, deployments: Sequence[
         about = (risk, case.policy, case.agent_weights, case.judge_weights)
         return {
             "mean": risk.mean,
-            **interval(values, by_truth, prob, np.nan),
+            **interval(values, by_truth, prob, np.nan, case.posterior.worth(draws)),
             "floor": risk.floor,
             "abstained": risk.abstained,
             "regret": risk.regret,

@@ -65,7 +65,11 @@ def _averaged(
 
 
 def interval(
-    weights: np.ndarray | None, by_truth: np.ndarray, prob: float, missing: float | None = None
+    weights: np.ndarray | None,
+    by_truth: np.ndarray,
+    prob: float,
+    missing: float | None = None,
+    effective: int | None = None,
 ) -> dict[str, Any]:
     """Return the equal-tailed interval of the risk over uncertain values.
 
@@ -76,8 +80,10 @@ def interval(
     ----------
     weights : ndarray (draw, hypothesis) or None
         The judge's weights, from `judges_weights`.
+    effective : int, optional
+        As for `ends_of`.
     """
-    return dict.fromkeys(ENDS, missing) if weights is None else ends_of(weights @ by_truth, prob)
+    return dict.fromkeys(ENDS, missing) if weights is None else ends_of(weights @ by_truth, prob, effective)
 
 
 def ends_of(risks: np.ndarray, prob: float, effective: int | None = None) -> dict[str, float]:

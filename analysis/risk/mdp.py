@@ -155,7 +155,7 @@ def mdp_numbers(
     values = judges_weights(judge, draws, substream(case.seed, "values"))
     return {
         "mean": risk.mean,
-        **interval(values, by_truth[case.judges], prob, np.nan),
+        **interval(values, by_truth[case.judges], prob, np.nan, judge.worth(draws)),
         "steps": float(steps @ v),
         "regret": float(np.maximum(best - returns, 0.0) @ v),
         "limit": np.nan if remaining is None else limit(remaining)[0],
@@ -176,7 +176,9 @@ def behaviour_doubt(case: Case, behaviour: Behaviour, evidence_error: float) -> 
     matrix = by_truth[None]
     if agents is not None:
         matrix, agent = behaviour.certain[0], case.agent_weights
-    draws = draws_of_matrix(matrix, agent, agents, case.judge_weights, judges, case.draws)
+    draws = draws_of_matrix(
+        matrix, agent, agents, case.judge_weights, judges, case.draws, case.posterior.worth(case.draws)
+    )
     unknown = ("scenes",) if judges is not None else ("values", "scenes")
     mean = float(by_truth @ case.judge_weights)
     return Doubt(draws, mean, case.settings.prob, unknown).with_evidence_error(case, evidence_error)

@@ -113,5 +113,6 @@ def risk_bounds(
     advice = "give a share of the prior, above 0 and below 1"
     contamination = share(contamination, "contamination", advice, include_one=False)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case.posterior.refuse_untrusted(np.ones(len(case.posterior.weights)))
     by_truth = case.risk.by_truth[case.judges]
     return prior.contamination_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

@@ -64,16 +64,15 @@ class Sampler:
     problems: tuple[str, ...]
 
 
-def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float) -> Sampler:
+def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], accept: float | None) -> Sampler:
     """Return diagnostics of draws (chain, draw), by the variables' names in messages."""
     from arviz_stats.base import array_stats
 
     problems = []
     divergences = int(stats["diverging"].sum())
     if divergences:
-        problems.append(
-            f"{divergences} of {stats['diverging'].size} NUTS draws diverged, at target acceptance {accept}"
-        )
+        at = "" if accept is None else f", at target acceptance {accept}"
+        problems.append(f"{divergences} of {stats['diverging'].size} NUTS draws diverged{at}")
     worst_r, worst_ess = 1.0, np.inf
     for which, draws in sampled.items():
         if np.ptp(draws) == 0:
@@ -86,4 +85,4 @@ def judged(sampled: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], a
             problems.append(f"R-hat of {which} is {r_hat:.4g}, above {R_HAT}")
         if not min(bulk, tail) >= ESS:
             problems.append(f"effective sample size of {which} is {min(bulk, tail):.0f}, below {ESS:.0f}")
-    return Sampler(stats, divergences, worst_r, worst_ess, accept, tuple(problems))
+    return Sampler(stats, divergences, worst_r, worst_ess, np.nan if accept is None else accept, tuple(problems))

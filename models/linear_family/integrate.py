@@ -105,10 +105,9 @@ def fit_family(
         A feature that does not vary and has no unit, or a kind of feedback that does not give its inputs.
     """
     scale, terms = terms_of(name, linear, feedback, line, scale=scale)
-    values, vectors = np.linalg.eigh(np.sum([relative(term.gram) for term in terms], axis=0))
-    visible = values > RANK * max(float(values[-1]), 1e-300)
+    seen, unseen = directions(terms)
     nuts = Nuts() if nuts is None else nuts
-    space = coordinates_of(linear, scale, terms, vectors[:, visible], vectors[:, ~visible])
+    space = coordinates_of(linear, scale, terms, seen, unseen)
     if nuts.first and isinstance(space, RationalityScaledSphere):
         # lengths are spread over powers of ten: in their logs NUTS gets on
         space = Sphere(space.basis, space.unseen, {space.variable: space.prior} | space.nuisances)
@@ -121,11 +120,6 @@ def fit_family(
         nuisances |= term.nuisance_draws(weights, theta, rng)
         for key in each.nuisances:  # under a normal prior the rationality is the length of the weights
             nuisances.setdefault(each.variable(key), np.ones(n))
-    spreads = {
-        term.feedback.variable("rationality"): term.spread
-        for term in reversed(terms)
-        if isinstance(term, SoftmaxTerm) and "rationality" in term.feedback.nuisances
-    }
     fitted = Fitted(
         linear,
         scale,
@@ -135,12 +129,31 @@ def fit_family(
         method=method,
         k_hat=sample.k_hat,
         ess=sample.effective,
-        seen=vectors[:, visible],
+        seen=seen,
         directions_only=linear.sd is None and all(term.scale_free for term in terms),
-        spreads=spreads,
+        spreads=spreads(terms),
         sampler=sampler,
     )
     return fitted, sample.value, sample.mcse
+
+
+def directions(terms: Sequence[LikelihoodTerm]) -> tuple[np.ndarray, np.ndarray]:
+    """Return bases of the directions of weight that feedback sees, and of the rest.
+
+    Two arrays (feature, direction).
+    """
+    values, vectors = np.linalg.eigh(np.sum([relative(term.gram) for term in terms], axis=0))
+    visible = values > RANK * max(float(values[-1]), 1e-300)
+    return vectors[:, visible], vectors[:, ~visible]
+
+
+def spreads(terms: Sequence[LikelihoodTerm]) -> dict[str, np.ndarray]:
+    """Return `Fitted.spreads`, by variable of a rationality."""
+    return {
+        term.feedback.variable("rationality"): term.spread
+        for term in reversed(terms)
+        if isinstance(term, SoftmaxTerm) and "rationality" in term.feedback.nuisances
+    }
 
 
 class FamilyIntegral:

@@ -178,10 +178,13 @@ class WeightedDraws:
     pi : ndarray (atom, hypothesis)
     chance : ndarray (atom,)
         Of each draw; they add up to 1.
+    effective : float or None
+        Number of independent draws that they are worth, where they come from Markov chains.
     """
 
     pi: np.ndarray
     chance: np.ndarray
+    effective: float | None = None
 
     def mean(self) -> np.ndarray:
         """Return ``E[pi_h]``: (hypothesis,)."""

@@ -80,15 +80,19 @@ class Stored(_Known):
 
 
 @dataclass(frozen=True, eq=False)
-class _Opinion(_Known):
+class Opinion(_Known):
+    """One opinion of a prior: fixed weights, weights with a strength, or draws."""
+
     strength: float | None = None
     label: str | None = None
     drawn: WeightedDraws | None = None
 
     @property
+    @override
     def varies(self) -> bool:
         return self.strength is not None or self.drawn is not None
 
+    @override
     def weighted_draws(self, hypotheses: Hypotheses) -> WeightedDraws | None:
         return self.drawn
 
@@ -98,10 +102,11 @@ def _opinions(value: Mapping[str, np.ndarray], dim: str, labels: Sequence[str | 
     drawn: dict[int, WeightedDraws] = {}
     for i, k in enumerate(value.get(f"{dim}_held", ())):
         some = value[f"{dim}_chance"][i] > 0
-        drawn[int(k)] = WeightedDraws(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some])
+        effective = float(value[f"{dim}_effective"][i]) if f"{dim}_effective" in value else None
+        drawn[int(k)] = WeightedDraws(value[f"{dim}_pi"][i][some], value[f"{dim}_chance"][i][some], effective)
     columns = (value[f"{dim}_{what}"] for what in ("strength", "weight", "log_weight"))
     return tuple(
-        _Opinion(w, log_w, None if np.isnan(s) else float(s), label, drawn.get(k))
+        Opinion(w, log_w, None if np.isnan(s) else float(s), label, drawn.get(k))
         for k, (label, s, w, log_w) in enumerate(zip(labels, *columns, strict=True))
     )
 
@@ -183,6 +188,9 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
                 evidence["feedback"].to_numpy(), value["feedback_class"], value["feedback_mcse"], strict=True
             )
         ),
+        k_hat=value.get("k_hat"),
+        prior_mcse=value.get("log_prior_mcse"),
+        silence_known=bool(tree.attrs.get("silence_known", True)),
     )
     return posterior, line
 
@@ -244,6 +252,11 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
         raise InputError(NOT_READ)
     variable, rationality = f"{feedback.get('human') or feedback['name']}_rationality", feedback["rationality"]
     scales = in_order(tree, "constant_data")[f"{feedback['name']}_scale"].to_numpy()
+    if isinstance(rationality, list) and variable not in tree["posterior"]:
+        raise InputError(
+            f"policy: boltzmann: beta = 'inferred': {variable!r} has another model, so its draws by hypothesis are not known; give beta a "
+            "number"
+        )
     if isinstance(rationality, list):
         betas = in_order(tree, "posterior")[variable].to_numpy().reshape(-1, len(scales)).T
         by_hypothesis = [of_draws(beta, float(scale)) for beta, scale in zip(betas, scales, strict=True)]

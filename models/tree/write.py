@@ -187,4 +187,6 @@ def _priors(dim: str, priors: Sequence[Prior], hypotheses: Hypotheses) -> dict[s
         out[f"{dim}_held"] = (f"held_{dim}", np.array(list(drawn), np.int64))
         out[f"{dim}_pi"] = ((f"held_{dim}", f"{dim}_atom", "hypothesis"), pi)
         out[f"{dim}_chance"] = ((f"held_{dim}", f"{dim}_atom"), chance)
+        if any(draws.effective is not None for draws in drawn.values()):
+            out[f"{dim}_effective"] = (f"held_{dim}", np.array([draws.effective for draws in drawn.values()], float))
     return out

@@ -29,6 +29,7 @@ GROUPS = {
     "Fitting": (
         "fit",
         "pymc_model",
+        "posterior_from",
         "index_draws",
         "given",
         "evidence_by_feedback",

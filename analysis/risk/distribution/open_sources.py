@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from reward_hypotheses.analysis.agents.agent import PosteriorAgent
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws, unrounded
 from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
@@ -145,7 +146,10 @@ class OpenSources:
         valuation, rewards = self.case.valuation, self.case.valuation.hypotheses.rewards
         agents = [(n, n / self.policy.n_effective(valuation, h)) for h, n in self.agent_open.items()]
         judges = [(n, rewards[h].inflation) for h, n in self.judge_open.items()]
-        by_source = {"agent": agents, "reward_weights": judges, "all": agents + judges}
+        values = [(self.n, self.n / self.case.posterior.worth(self.n))]
+        if self.agents is not None and isinstance(self.case.agent, PosteriorAgent):
+            agents.append((self.n, self.n / self.case.agent.posterior.worth(self.n)))
+        by_source = {"agent": agents, "reward_weights": judges, "values": values, "all": agents + judges + values}
         distinct = {source: min([self.n, *(n for n, _ in found)]) for source, found in by_source.items()}
         return distinct, {source: max([1.0, *(times for _, times in found)]) for source, found in by_source.items()}
 

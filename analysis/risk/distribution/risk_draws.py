@@ -107,6 +107,7 @@ def draws_of_matrix(
     judge: np.ndarray,
     judges: np.ndarray | None,
     n: int,
+    worth: int | None = None,
 ) -> RiskDraws:
     """Return n draws of ``w' C v``, where no scene is drawn.
 
@@ -118,6 +119,8 @@ def draws_of_matrix(
         The mean weights.
     agents, judges : ndarray (draw, hypothesis) or None
         Their draws; None where nothing leaves them open.
+    worth : int, optional
+        Number of independent draws that those of the judge are worth; n unless given.
     """
     known = {"values": judges, "agent": agents}
     w = agent[None] if agents is None else agents
@@ -133,5 +136,5 @@ def draws_of_matrix(
         by_source={source: unrounded(alone[source], mean) for source in sources},
         without={source: unrounded(other[source], mean) for source in sources},
         distinct={},
-        inflation={},
+        inflation=dict.fromkeys(("values", ALL), 1.0 if worth is None else n / worth),
     )

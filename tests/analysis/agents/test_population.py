@@ -10,6 +10,7 @@ from scipy.special import gammaln, logsumexp
 from studies import TEST, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.risk.distribution.open_sources import OpenSources
 from reward_hypotheses.models.weights.agent_population import exact, gibbs
 
 
@@ -50,7 +51,7 @@ def population(rng, agents=7, n=15):
     return dataset(pooled).assign(agent=(("scene", "option"), np.repeat(whose[:, None], 3, axis=1))), parts
 
 
-def test_agents_read(tmp_path):
+def test_agents_read(tmp_path, monkeypatch):
     probes, parts = population(np.random.default_rng(8))
     hypotheses = {"red paint": RED, "flags": FLAGS}
     found = rh.agents_read(hypotheses, 1.0, [rh.Choices(probes, "chosen")], 0, source="a test")
@@ -65,7 +66,10 @@ def test_agents_read(tmp_path):
     )
     write(tmp_path, small(), test=TEST)
     test = rh.read_table(tmp_path / "test.csv")
+    drawn = []
+    monkeypatch.setattr(OpenSources, "drawn", lambda sources, draw=OpenSources.drawn: drawn.append(1) or draw(sources))
     risk = rh.population_risk(judge, test, found)
+    assert len(drawn) == 1  # the sources are drawn once
     shares = risk["interval"].sel(source="agent")  # the posterior of the shares, the values and scenes averaged
     assert shares.to_numpy() == pytest.approx([float(risk["lower"]), float(risk["upper"])], abs=1e-12)
     assert float(risk["variance"].sel(source="agent", order="first")) == pytest.approx(float(risk["sd"]) ** 2, rel=1e-3)

@@ -8,7 +8,27 @@ import pytest
 from bench import coverage
 from scipy import stats
 
+from reward_hypotheses.models.feedback.registry import KINDS
+from reward_hypotheses.models.policies.registry import POLICIES
+
 RUNS = {"choices": 60, "labels, quantilize": 60, "agent read, normal, boltzmann, inferred": 30}
+
+
+def test_every_kind_policy_and_source_has_a_study():
+    assert set(KINDS) <= set(coverage.STUDIES)
+    assert {f"labels, {name}" for name in POLICIES if name != "commit"} <= set(coverage.STUDIES)
+    assert len(coverage.STUDIES) <= 30
+    words = " ".join(coverage.STUDIES)
+    for part in (
+        "two judges",
+        "MDP",
+        "population",
+        "strength",
+        "agent read",
+        "judge's reward weights",
+        "scenes with weights",
+    ):
+        assert part in words
 
 
 @pytest.mark.slow
@@ -23,11 +43,11 @@ def test_the_true_risk_is_anywhere_among_the_draws(study):
 
 
 def test_the_bench_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(coverage, "STUDIES", ("labels", "labels, cvar"))
+    monkeypatch.setattr(coverage, "STUDIES", {name: coverage.STUDIES[name] for name in ("labels", "labels, cvar")})
     out = tmp_path / "coverage.jsonl"
     coverage.main(str(out), "2")
     first = out.read_text()
     coverage.main(str(out), "3")
     assert out.read_text().startswith(first) and len(out.read_text().splitlines()) == 6
-    assert [json.loads(line)["study"] for line in first.splitlines()] == ["labels"] * 2 + ["labels, cvar"] * 2
+    assert [json.loads(line)["study"] for line in first.splitlines()] == ["labels", "labels, cvar"] * 2
     assert "| labels, cvar | 3 |" in capsys.readouterr().out
