@@ -142,10 +142,10 @@ def test_gradients_against_differences(space, ties, far):
     prior, feedback = SPACES[space]
     table = ragged(ties)
     linear, feedback, line = made(prior, table, feedback(table))
-    _, terms = family.terms_of("family", linear, feedback, line)
+    scale, terms = family.terms_of("family", linear, feedback, line)
     values, vectors = np.linalg.eigh(np.sum([term.gram for term in terms], axis=0))
     some = slice(1, None) if space == "a known rationality" else slice(None)  # one direction as if nobody saw it
-    held = family.coordinates_of(linear, terms, vectors[:, some], vectors[:, : 1 if some.start else 0])
+    held = family.coordinates_of(linear, scale, terms, vectors[:, some], vectors[:, : 1 if some.start else 0])
     points = held.prior_draws(6, np.random.default_rng(2))
     if space in ("normal", "one human", "two humans"):
         points[:, : held.dimension] *= far
