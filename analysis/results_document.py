@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factor_limits import BoundedPairs
 from reward_hypotheses.analysis.evidence.bayes_factors import Pairs, SilentPairs
 from reward_hypotheses.analysis.evidence.by_feedback import ByFeedback
+from reward_hypotheses.analysis.evidence.degrees.degree_pairs import DegreePairs
 from reward_hypotheses.analysis.evidence.equivalent_on_declared_support import OnSupport
 from reward_hypotheses.analysis.evidence.identifiable_directions import SilentDirectionsOfWeights
 from reward_hypotheses.analysis.evidence.predictive_check_section import FeedbackListed, PredictiveCheck
@@ -90,6 +91,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     ImpactOfChoices(),
     OtherPriors(),
     DangerousPairs(),
+    DegreePairs(),
     Impossible(),
     ShiftCheck(),
     InferredAgent(),
@@ -112,6 +114,7 @@ MAY_BE_INFINITE = (
     "bits_by_size",
     "telling",
     "bounded_pairs",
+    "degree_pairs",
     "k_hat",
     "distance",
 )

@@ -17,6 +17,7 @@ from .analysis.evidence.by_feedback_api import (
 from .analysis.evidence.by_feedback_api import (
     silent_pairs as silent_pairs,
 )
+from .analysis.evidence.degrees.cues_by_degree_api import cues_by_degree as cues_by_degree
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
 from .analysis.risk.distribution.discrepancy import estimate_discrepancy as estimate_discrepancy

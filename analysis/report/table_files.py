@@ -12,8 +12,8 @@ from reward_hypotheses.analysis.report.presentation import Document, Presentatio
 from reward_hypotheses.analysis.report.table_model import PaperTable
 
 ORDER = """
-    headline risk_by_source weights pairs evidence_by_feedback pairs_by_feedback agreement telling subgroups reward_weights
-    failure_line agent_reading agent_distance matrix agents frontier riskiest_scenes risk_parts bits bounds tipping
+    headline risk_by_source weights pairs degree_pairs evidence_by_feedback pairs_by_feedback agreement telling subgroups
+    reward_weights failure_line agent_reading agent_distance matrix agents frontier riskiest_scenes risk_parts bits bounds tipping
     risk_by_line languages worst_case impact
 """.split()
 """Tables that come first, in their order."""

@@ -60,6 +60,7 @@ def test_pages():
         "sources-of-doubt",
         "travel",
         "values",
+        "votes",
         "worst-case",
         "what-safety-costs",
         "what-to-ask-next",

@@ -20,7 +20,7 @@ KEPT = HERE / "kept"
 SAMPLED = ("nuts",)  # by Markov chains, which other rounding leads elsewhere
 BUNDLED = {
     name: ROOT / "data" / "examples" / name / "study.toml"
-    for name in ("essay", "penguins", "travel", "mixed", "template")
+    for name in ("essay", "penguins", "travel", "mixed", "template", "votes")
 }
 STUDIES = (
     BUNDLED

@@ -20,7 +20,8 @@ STUDIES = HERE / "golden" / "studies"
 EXACT = {"example": HERE / "example" / "study.toml", "read": STUDIES / "read.toml", "judged": STUDIES / "judged.toml"}
 DRAWN = re.compile(  # numbers into which draws or permutations enter, or that tell rows apart
     r"lower|upper|mcse|variance|predictive_check|shift|subgroups|errors|more_data|worst_case|riskiest_scenes|interval|"
-    r"risk_under_judged_line|failure_line|agent_reading|sha256|study|impact|warnings|odds|draws|checks|telling|slopes|stakes|bits_by_size"
+    r"risk_under_judged_line|failure_line|agent_reading|sha256|study|impact|warnings|odds|draws|checks|telling|slopes|stakes|bits_by_size|"
+    r"degree_pairs/risk/all"
 )
 
 

@@ -35,6 +35,7 @@ GROUPS = {
         "evidence_by_feedback",
         "silent_pairs",
         "silent_directions",
+        "cues_by_degree",
         "conforms",
     ),
     "Risk and values": (

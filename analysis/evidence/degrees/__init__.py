@@ -1,0 +1,1 @@
+"""Pairs of cues that training tells apart by degree alone."""
