@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.evidence.degrees.sign_features import (
     sign_columns,
     table_with_signs,
     with_signs,
+    without_feature,
 )
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
@@ -195,8 +196,7 @@ def _refit(posterior: Posterior, seed: int, h: int, features: Sequence[int]) -> 
     without = {}
     for left_out in features:
         rest = [j for j in range(k) if j != left_out]
-        units = {key: unit for key, unit in linear.unit.items() if key != linear.names[left_out]}
-        smaller = Linear([linear.names[j] for j in rest], linear.prior, linear.source, units)
+        smaller = without_feature(linear, left_out)
         rng = substream(seed, f"{name} without feature {left_out}")
         alone, log_evidence, mcse = fit_family(name, smaller, posterior.feedback, line, n, rng)
         weights = np.zeros((n, k + len(features)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +28,29 @@ def sign_columns(features: Iterable[int], columns: Collection[str]) -> dict[int,
 def with_signs(linear: Linear, names: dict[int, str]) -> Linear:
     """Return the family with a feature for the sign of some of its features.
 
-    ``u = sum_k w_k f_k + sum_k v_k s_k``, with the prior of the family for w and v together.
+    ``u = sum_k w_k f_k + sum_k v_k s_k``, with the prior of the family for w and v together. Where the sign of w_k is stated, v_k
+    has the same; stated means and ratios are of w alone.
     """
-    return Linear((*linear.names, *names.values()), linear.prior, linear.source, linear.unit)
+    stated = dict(linear.statements)
+    signs = stated.get("sign", {})
+    same = {column: signs[linear.names[k]] for k, column in names.items() if linear.names[k] in signs}
+    if same:
+        stated["sign"] = signs | same
+    return Linear((*linear.names, *names.values()), linear.prior, linear.source, linear.unit, **stated)
+
+
+def without_feature(linear: Linear, k: int) -> Linear:
+    """Return the family without one of its features, and without what was stated of it."""
+    name = linear.names[k]
+    stated: dict[str, Any] = {
+        key: {each: value for each, value in about.items() if each != name} for key, about in linear.statements.items()
+    }
+    if "ratio" in stated:
+        pairs = zip(stated["ratio"].items(), linear.ratios, strict=True)
+        stated["ratio"] = {pair: about for (pair, about), r in pairs if k not in (r.numerator, r.denominator)}
+    units = {each: unit for each, unit in linear.unit.items() if each != name}
+    rest = [each for each in linear.names if each != name]
+    return Linear(rest, linear.prior, linear.source, units, **{key: about for key, about in stated.items() if about})
 
 
 def table_with_signs(table: Table, linear: Linear, names: dict[int, str]) -> Table:
