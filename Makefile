@@ -10,6 +10,7 @@
 # make bench    timings side by side with what a user would use instead
 # make flown    agents trained, their catastrophes predicted, then flown: the study and pictures that README shows
 # make walked   the same in MiniGrid rooms
+# make swept    the same on POPGym's MineSweeper boards
 # make pins     resolve the pinned versions again (needs uv)
 # make clean    remove .venv and everything that was built
 
@@ -23,7 +24,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
-.PHONY: demo test venv lint types docs agreement calibration coverage bench flown walked pins clean
+.PHONY: demo test venv lint types docs agreement calibration coverage bench flown walked swept pins clean
 
 demo: venv
 	@$(BIN)/reward-hypotheses demo --out demo-report
@@ -37,7 +38,7 @@ $(STAMP): pyproject.toml pins.txt
 	@python=$$($(FIND_PYTHON)) || { echo "reward_hypotheses needs Python 3.12 or newer: install one (for example Debian's python3.13 and python3.13-venv, or 'pyenv install 3.13') and run make again." >&2; exit 1; }; \
 	echo "Setting up $(VENV) with $$python (once; a minute or two)"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,lander,minigrid,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[arrow,lander,minesweeper,minigrid,dev]'
 	@$(BIN)/python -m compileall -q reward_hypotheses data models analysis
 	@touch $@
 
@@ -79,9 +80,13 @@ walked: venv
 	cp minigrid-study/scatter.png docs/readme/walked-scatter.png
 	for name in training right lava; do cp minigrid-walks/$$name.gif docs/readme/walked-$$name.gif; done
 
+swept: venv
+	$(BIN)/reward-hypotheses minesweeper study --agents 12 --scenes 100 --seed 1 --out minesweeper-study
+	cp minesweeper-study/scatter.png docs/readme/swept-scatter.png
+
 pins:
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 \
-	    --extra arrow --extra lander --extra minigrid --extra dev pyproject.toml -o pins.txt
+	    --extra arrow --extra lander --extra minesweeper --extra minigrid --extra dev pyproject.toml -o pins.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-report .mypy_cache .pytest_cache .ruff_cache

@@ -38,6 +38,7 @@ from .analysis.shift.adversarial_scene import search_worst as search_worst
 from .analysis.shift.impact_measure_api import impact as impact
 from .analysis.shift.worst_case_api import worst_case as worst_case
 from .analysis.validation.lander import lander_study as lander_study
+from .analysis.validation.minesweeper import minesweeper_study as minesweeper_study
 from .analysis.validation.minigrid import minigrid_study as minigrid_study
 from .data.decision_ledger import Ledger as Ledger
 from .data.errors import InputError as InputError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.validation.study import TELLING, StudyDocument, study_of, study_settings
 from reward_hypotheses.analysis.validation.study_folder import claim
-from reward_hypotheses.analysis.validation.terminal_text import study_text
+from reward_hypotheses.analysis.validation.terminal_text import episodes_text
 from reward_hypotheses.data.worlds.lander.scenes import MissingExtraError
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def minigrid_study(
 
 def minigrid_text(document: Mapping[str, Any], out: Path) -> list[str]:
     """Return the lines on the results for a terminal."""
-    controller = document["controller"]
-    walked = f"episodes: {controller['episodes']}; of {controller['repeated']} that were repeated, {controller['ended_otherwise']} ended otherwise"
-    return study_text(document, out, _rooms().lacking, walked)
+    return episodes_text(document, out, _rooms().lacking)
 
 
 def _rooms() -> "type[MeasuredRooms]":

@@ -47,3 +47,11 @@ def study_text(document: Mapping[str, Any], out: Path, lacking: str, acted: str)
         "",
         f"Written to {out}: results.json, prediction.json (before any test was carried out), scatter.png",
     ]
+
+
+def episodes_text(document: Mapping[str, Any], out: Path, lacking: str) -> list[str]:
+    """Return the lines on results of a world that repeats episodes as a check."""
+    controller = document["controller"]
+    repeated, otherwise = controller["repeated"], controller["ended_otherwise"]
+    acted = f"episodes: {controller['episodes']}; of {repeated} that were repeated, {otherwise} ended otherwise"
+    return study_text(document, out, lacking, acted)

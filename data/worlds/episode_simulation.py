@@ -6,10 +6,14 @@ largest number of steps of an episode. In a table without them every episode has
 episode.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
+
+REPEATED = 200  # episodes that are run again
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +90,33 @@ def simulated(
         if not going.any():
             break
     return scene, option, ~going
+
+
+def repeated_episodes(
+    lived: dict[tuple[str, str], tuple[EpisodeSteps, np.ndarray]],
+    live: Callable[[str, str], tuple[EpisodeSteps, np.ndarray]],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Run at least `REPEATED` episodes again, and compare their ends.
+
+    Returns the numbers of ``episodes``, of those ``repeated``, and of those that ``ended_otherwise``.
+
+    Parameters
+    ----------
+    lived : dict
+        Agent and purpose -> steps, and ends (episode,). Entries are removed before they are run again.
+    live : callable
+        Runs the episodes of an agent and a purpose, and keeps them in ``lived``.
+    """
+    keys = sorted(lived)
+    n = sum(len(ends) for _, ends in lived.values())
+    again, otherwise = 0, 0
+    for agent, which in (keys[int(k)] for k in rng.permutation(len(keys))):
+        steps, ends = lived.pop((agent, which))
+        repeated, ends_again = live(agent, which)
+        same_steps = len(steps.scene) == len(repeated.scene) and (steps.scene == repeated.scene).all()
+        otherwise += int((ends != ends_again).sum()) if same_steps else len(ends)
+        again += len(ends)
+        if again >= REPEATED:
+            break
+    return {"episodes": n, "repeated": again, "ended_otherwise": otherwise}

@@ -1,6 +1,6 @@
 """The command line `reward-hypotheses` and its commands.
 
-Commands: `demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`.
+Commands: `demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`, `minesweeper`.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,17 +145,13 @@ def _ledger(options: argparse.Namespace, progress: Progress) -> Write:
 
 
 def _world(options: argparse.Namespace, progress: Progress) -> Write:
-    if options.command == "lander":
-        from reward_hypotheses.analysis.validation.lander import lander_study as study
-        from reward_hypotheses.analysis.validation.lander import lander_text as text
-        from reward_hypotheses.analysis.validation.render_lander import lander_render as render
-    else:
-        from reward_hypotheses.analysis.validation.minigrid import minigrid_study as study
-        from reward_hypotheses.analysis.validation.minigrid import minigrid_text as text
-        from reward_hypotheses.analysis.validation.render_minigrid import minigrid_render as render
+    world, folder = options.command, "reward_hypotheses.analysis.validation"
     if options.action == "render":
+        render = getattr(import_module(f"{folder}.render_{world}"), f"{world}_render")
         lines = [f"Made {path}" for path in render(options.seed, options.out, progress)]
     else:
+        module = import_module(f"{folder}.{world}")
+        study, text = getattr(module, f"{world}_study"), getattr(module, f"{world}_text")
         document = study(options.agents, options.scenes, options.seed, options.out, progress)
         if options.json:
             return lambda: put((options.out / "results.json").read_bytes())

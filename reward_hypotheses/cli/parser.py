@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "examples"
-AGAIN = {"lander": "goes on from there", "minigrid": "starts again and gives the same document"}
+AGAIN = {"lander": "goes on from there"} | dict.fromkeys(
+    ("minigrid", "minesweeper"), "starts again and gives the same document"
+)
 """What the command of a world does when it was killed and is run again."""
 WORLDS = tuple(AGAIN)
 type Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -127,6 +129,15 @@ TEXTS = {
         "Train agents, one that goes to the goal and one that goes to the corner among them, and draw their walks: GIFs, and the "
         "last frames as PNGs.",
     ),
+    "minesweeper": (
+        "the same of agents that open cells of MineSweeper",
+        "Predicted against measured catastrophes of trained agents in POPGym's MineSweeper (needs the extra 'minesweeper').",
+    ),
+    "minesweeper study": (
+        "predict, then measure",
+        "Train agents, infer their rewards from their choices on probe boards, write the prediction for three shifted tests to a "
+        f"file, then let them act there and compare. Killed at any moment, the same command {AGAIN['minesweeper']}.",
+    ),
 }
 """The summary and the description of each command."""
 
@@ -199,7 +210,7 @@ def _number(command: argparse.ArgumentParser, key: str, default: int, meaning: s
 
 def _add_world(world: argparse.ArgumentParser, name: str) -> None:
     """Add the actions of a world in which agents are trained, predicted and counted."""
-    scenes, drawn = ("scenes", "flights") if name == "lander" else ("rooms", "walks")
+    scenes, drawn = {"lander": ("scenes", "flights"), "minigrid": ("rooms", "walks")}.get(name, ("boards", ""))
     actions = _actions(world)
     study = _add(actions, f"{name} study")
     _number(study, "agents", 24, "how many are trained")
@@ -207,9 +218,10 @@ def _add_world(world: argparse.ArgumentParser, name: str) -> None:
     _number(study, "seed", 0, "of scenes, agents and draws")
     _out(study, f"folder: new, or of the same study (default: ./{name}-study)", f"{name}-study")
     _json(study, "print the document alone on stdout")
-    render = _add(actions, f"{name} render")
-    _number(render, "seed", 0, "of scenes and agents")
-    _out(render, f"folder (default: ./{name}-{drawn})", f"{name}-{drawn}")
+    if drawn:
+        render = _add(actions, f"{name} render")
+        _number(render, "seed", 0, "of scenes and agents")
+        _out(render, f"folder (default: ./{name}-{drawn})", f"{name}-{drawn}")
 
 
 def _add_ledger(ledger: argparse.ArgumentParser) -> None:

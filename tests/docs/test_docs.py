@@ -49,6 +49,7 @@ def test_pages():
         "first-study",
         "fly-it",
         "walk-it",
+        "sweep-it",
         "how-to-read-a-risk",
         "inspect-with-arviz",
         "is-any-hypothesis-right",

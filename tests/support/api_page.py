@@ -56,7 +56,7 @@ GROUPS = {
     "What to ask next": ("rank_queries", "asked_in_turn"),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Studies and reports": ("run", "check", "report", "compare", "Ledger"),
-    "Predicted against measured": ("lander_study", "minigrid_study"),
+    "Predicted against measured": ("lander_study", "minigrid_study", "minesweeper_study"),
     "Errors": ("InputError", "NotTrustedError"),
 }
 BASES = ("Prior", "Feedback", "Policy")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.random_streams import substream
-from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps
+from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps, repeated_episodes
 from reward_hypotheses.data.worlds.minigrid.agents import Walker, train_walker
 from reward_hypotheses.data.worlds.minigrid.rooms import (
     CORNER,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 TRAINING_ROOMS = 400
 PROBE_ROOMS = 150
-REPEATED = 200  # episodes that are lived through again
 
 
 class MeasuredRooms:
@@ -231,18 +230,7 @@ class MeasuredRooms:
 
     def controller(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return the numbers of episodes run, repeated, and with another end."""
-        keys = sorted(self._lived)
-        n = sum(len(ends) for _, ends in self._lived.values())
-        again, otherwise = 0, 0
-        for agent, which in (keys[int(k)] for k in rng.permutation(len(keys))):
-            steps, ends = self._lived.pop((agent, which))
-            repeated, ends_again = self._live(agent, which)
-            same_steps = len(steps.scene) == len(repeated.scene) and (steps.scene == repeated.scene).all()
-            otherwise += int((ends != ends_again).sum()) if same_steps else len(ends)
-            again += len(ends)
-            if again >= REPEATED:
-                break
-        return {"episodes": n, "repeated": again, "ended_otherwise": otherwise}
+        return repeated_episodes(self._lived, self._live, rng)
 
     def _live(self, agent: str, which: str) -> tuple[EpisodeSteps, np.ndarray]:
         if (agent, which) not in self._lived:

@@ -1,0 +1,1 @@
+"""POPGym's MineSweeper, agents that learn to open its cells, and their episodes."""
