@@ -76,15 +76,14 @@ def pymc_model(
         rewards), ``<feedback>_observed`` and, with counts, ``<feedback>_counts``; random variables ``value_prior`` (or
         ``value_prior_<k>`` for each judge of a linear pool, and their mean) where a strength was stated, ``<feedback>_eps`` or
         ``_sigma2`` (hypothesis); ``reward_weight`` (feature) of a hypothesis with continuous weights, deterministic where it
-        is a direction (of the normal ``reward_weight_vector``) or has stated signs (of ``reward_weight_free``, normal,
-        ``reward_weight_size``, truncated normal, and ``reward_weight_log_ratio``, normal); deterministic ``log_likelihood_of`` (hypothesis) and
-        ``weight`` (hypothesis), the weights given the nuisances of a draw, whose mean is the posterior weight.
+        is a direction (of the normal ``reward_weight_vector``) or has stated signs (of ``reward_weight_free``, ``_size`` and
+        ``_log_ratio``); deterministic ``log_likelihood_of`` (hypothesis) and ``weight`` (hypothesis), the weights given the
+        nuisances of a draw, whose mean is the posterior weight.
 
     Raises
     ------
     InputError
-        A problem that `fit` reports; an uncertain judge who gives weight 0 to a hypothesis to which another judge gives
-        weight; nuisances that no feedback has.
+        A problem that `fit` reports; an uncertain judge who gives no weight where another does; nuisances that no feedback has.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -120,16 +119,15 @@ def pymc_model(
                 at = weighed.index(h)
                 of_family = {key: value[at : at + 1] for key, value in theta.items()}
                 reader, seen = terms[h][k].feedback, terms[h][k].symbolic(weights[h], pt)[None]
-                total = pt.inc_subtensor(
-                    total[at], (reader.log_likelihood(seen, of_family, observed, pt) * times).sum()
-                )
+                each = reader.log_likelihood(seen, of_family, observed, pt) * times
+                total = pt.inc_subtensor(total[at], each.sum())
         total = pm.Deterministic("log_likelihood_of", total, dims="hypothesis")
         log_weight = pt.log(pi) + total
         evidence = pt.logsumexp(log_weight)
         pm.Deterministic("weight", pt.exp(log_weight - evidence), dims="hypothesis")
         pm.Potential("feedback", evidence)
-    parts = listed.only(weighed), line.only(weighed), tuple(made), prior, listed, tuple(weighed), tuple(user_nuisances)
-    setattr(model, ATTRIBUTE, MadeOf(*parts))
+    some = listed.only(weighed), line.only(weighed)
+    setattr(model, ATTRIBUTE, MadeOf(*some, tuple(made), prior, listed, tuple(weighed), tuple(user_nuisances)))
     return model
 
 

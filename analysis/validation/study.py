@@ -173,12 +173,13 @@ class _Study:
         blind = self._fit("probes without")
         rows: dict[str, list[StudyDocument]] = {"agents": [], "without": [], "ordinary": []}
         baselines: dict[str, list[StudyDocument]] = {"named rules": [], "no discrepancy": []}
-        discrepancies, together = {}, {}
+        discrepancies, together, missing = {}, {}, set[str]()
         variance = shared_by(list(fitted.values()), self.seed)
         for test in (*world.tests, "ordinary"):
             self.progress(f"predicting {test}")
             found, unseen = self._discrepancy(fitted, "probes", test), self._discrepancy(blind, "probes without", test)
             discrepancies[test] = found.numbers
+            missing.update(unseen.missing)
             draws = []
             for k, (name, agent) in enumerate(fitted.items()):
                 mixture = Boltzmann("inferred")
@@ -214,6 +215,7 @@ class _Study:
             "ordinary": rows["ordinary"],
             "probes_without": {
                 "agents": rows["without"],
+                "without_overlap": sorted(missing),
                 "unprobed": sorted({feature for agent in blind.values() for feature in agent.unprobed}),
                 "width": mean_width(rows["without"]),
                 "width_with": mean_width(rows["agents"]),

@@ -40,7 +40,7 @@ def with_signs(linear: Linear, names: dict[int, str]) -> Linear:
 
 
 def without_feature(linear: Linear, k: int) -> Linear:
-    """Return the family without one of its features, and without what was stated of it."""
+    """Return the family without one feature and what was stated of it."""
     name = linear.names[k]
     stated: dict[str, Any] = {
         key: {each: value for each, value in about.items() if each != name} for key, about in linear.statements.items()
