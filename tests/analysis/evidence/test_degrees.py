@@ -12,6 +12,7 @@ import reward_hypotheses as rh
 from reward_hypotheses.analysis.case import case_of
 from reward_hypotheses.analysis.evidence.degrees import degree_pairs, set_aside, sign_agreement
 from reward_hypotheses.analysis.evidence.degrees.cues_by_degree_api import _weighed
+from reward_hypotheses.analysis.evidence.degrees.sign_features import with_signs, without_feature
 from reward_hypotheses.models.inference.trust import NotTrustedError
 
 UNIFORM = rh.Uniform("a test")
@@ -198,13 +199,15 @@ def test_risk_without_the_evidence_between_listed_hypotheses(study):
     assert abs(lower - ends[0]) < 5 * error[0] + 0.002 and abs(upper - ends[1]) < 5 * error[1] + 0.002
 
 
-def test_a_linear_is_fitted_with_signs(study):
+@pytest.mark.parametrize("stated", [{}, {"x": "+", "y": "+"}])
+def test_a_linear_is_fitted_with_signs(study, stated):
     """As if the signs had been columns, and the evidence that of the two families with one feature less."""
     training, test = study
     training, test = dict(training), dict(test)
 
     def fitted(features):
-        linear = rh.Linear(features, prior={"normal": 2}, source="a test")
+        of_signs = {feature: stated[feature[-1]] for feature in features if feature[-1] in stated}
+        linear = rh.Linear(features, prior={"normal": 2}, source="a test", sign=of_signs or None)
         return rh.fit({"m": linear}, UNIFORM, feedback, 0, random_seed=2)
 
     for table in (training, test):
@@ -277,3 +280,15 @@ def test_intervals_without_degrees_hold_where_people_go_by_signs():
         assert row["pairs"] == 1
         assert not row["before"][0] <= row["risk"] <= row["before"][1]
         assert row["after"][0] <= row["risk"] <= row["after"][1]
+
+
+def test_what_is_stated_of_a_feature_goes_with_it():
+    ratio = {"x / y": {"quantiles": {0.1: 1, 0.9: 4}, "source": "asked"}}
+    linear = rh.Linear(["x", "y", "z"], {"normal": 2}, "a test", {"z": 2.0}, {"x": "+", "y": "+"}, {"z": 1.0}, ratio)
+    signed = with_signs(linear, {0: "sign_0", 2: "sign_2"})
+    assert signed.names == ("x", "y", "z", "sign_0", "sign_2")
+    assert signed.statements == {**linear.statements, "sign": {"x": "+", "y": "+", "sign_0": "+"}}
+    without = without_feature(linear, 0)
+    assert without.names == ("y", "z") and without.unit == {"z": 2.0}
+    assert without.statements == {"sign": {"y": "+"}, "mean": {"z": 1.0}}
+    assert without_feature(linear, 2).statements == {key: linear.statements[key] for key in ("sign", "ratio")}
