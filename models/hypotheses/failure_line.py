@@ -74,13 +74,18 @@ class SceneLine:
         """Return why the scenes of a table do not give the line; None where they do."""
         if not table.has_options:
             return f"{table.source}: fail_utility {self.text!r}: the table has no options, so no scene to take the line from"
-        failing = table.failing()
+        failing, scene = table.failing(), np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+        marked = (
+            np.zeros(table.n_scenes, int) if failing is None else np.bincount(scene[failing], minlength=table.n_scenes)
+        )
         if self.text == MEAN:
-            return None
+            none = np.flatnonzero((marked == np.diff(table.starts)) & (marked > 0))
+            if not len(none):
+                return None
+            where = f"{table.source}: scene {table.scene_name(int(none[0]))}: fail_utility {MEAN!r}"
+            return f"{where}: is_failing marks every option; leave at least one unmarked"
         if failing is None:
             return f"{table.source}: fail_utility {THIS!r}: no column 'is_failing' marks the option; add it"
-        scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
-        marked = np.bincount(scene[failing], minlength=table.n_scenes)
         wrong = np.flatnonzero((marked != 1) & (np.diff(table.starts) > 0))
         if not len(wrong):
             return None

@@ -220,9 +220,7 @@ class Linear(Reward):
             np.broadcast_to(np.asarray(e.evaluate(lambda c: table.columns[c].values), float), table.n_items)
             for e in self.features
         ]
-        scale = np.array([max(float(v.std()), 1e-300) for v in values])
-        if self.statements:  # in the units that they are stated in
-            scale = np.array([unit or sd for unit, sd in zip(self.units, scale.tolist(), strict=True)])
+        scale = np.array([unit or max(float(v.std()), 1e-300) for v, unit in zip(values, self.units, strict=True)])
         return [combination(self.features, weights / scale) for weights in self.prior_draws(n, rng, scale)]
 
     def any_member(self) -> Combination:

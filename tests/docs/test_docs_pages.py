@@ -48,7 +48,16 @@ STUDIES = {
         }
     ),
     "family": small(
-        hypotheses={"mix": {"linear": ["red_paint", "flags"], "prior": {"normal": 1}, "source": "x"}},
+        hypotheses={
+            "mix": {
+                "linear": ["red_paint", "flags"],
+                "prior": {"normal": 1},
+                "source": "x",
+                "sign": {"red_paint": {"value": "+", "source": "x"}, "flags": "+"},
+                "mean": {"flags": {"value": 1, "source": "x"}},
+                "ratio": {"red_paint / flags": {"quantiles": {"0.1": 0.5, "0.9": 2}, "source": "x"}},
+            }
+        },
         values={"prior": "uniform", "source": "x"},
         feedback=[{"kind": "stops", "table": "training", "column": "is_pad"}],
         fit={"draws": 100},
@@ -138,6 +147,8 @@ def stands_for(part, given, document):
         "<variable>": lambda: given.endswith("_rationality"),
         "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
         "<target>": lambda: number(given),
+        "<p>": lambda: number(given),
+        "<pair>": lambda: given == "red_paint / flags",
         "<share>": lambda: number(given),
         "<factor>": lambda: number(given),
         "<odds>": lambda: number(given),

@@ -226,7 +226,10 @@ def _pairs_of_options(options: int) -> int:
 
 
 def _times(feedback: Feedback, valuation: Valuation) -> np.ndarray:
-    """Return how often the answer about each scene was given: (scene,)."""
+    """Return how often the answer about each scene was given: (scene,).
+
+    Further feedback on the same table adds no scene in which the signs could agree.
+    """
     times = np.zeros(valuation.n_scenes)
     assert isinstance(feedback, SceneChoice)
     times[feedback.units] = feedback.times

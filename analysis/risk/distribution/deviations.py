@@ -9,6 +9,9 @@ from reward_hypotheses.analysis.risk.distribution.discrepancy import shifted
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.boltzmann import Boltzmann, InferredBoltzmann
+from reward_hypotheses.models.policies.quantilize import Quantilize
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,13 @@ class Deviations:
         return chance + (1 - chance) * self.slip[draws, None] if self.slip is not None else chance
 
 
-def deviations_of(slips: Any, discrepancy: Any, draws: int, seed: int) -> Deviations:
+def deviations_of(slips: Any, discrepancy: Any, draws: int, policy: Policy, seed: int) -> Deviations:
     """Return the deviations that were stated, by draw; InputError for a wrong one."""
+    if discrepancy is not None and not isinstance(policy, (Boltzmann, InferredBoltzmann, Quantilize)):
+        raise InputError(
+            f"discrepancy: policy {policy.name!r} never errs, so that no shift of its log odds says what it does; give a policy that "
+            "errs, such as rh.Boltzmann('inferred')"
+        )
     slip = shift = None
     if slips is not None:
         try:

@@ -8,10 +8,13 @@ import xarray as xr
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.inference.trust import NotTrustedError
 
 SHIFTS = np.linspace(-6.0, 6.0, 241)
 MEANS = np.linspace(-2.5, 2.5, 51)
 SPREADS = np.linspace(0.05, 3.0, 60)
+LITTLE = 1e-4
+"""Relative likelihood of no shift below which an agent whose shift is off the grid is refused."""
 TRANSFER = 0.25
 """Share of tau by which the shift on a test differs from that on the probes; set on MiniGrid, seeds 100 to 104."""
 FLOOR = 1e-4
@@ -29,7 +32,7 @@ def shifted(chance: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
     A chance of 0 or 1 stays, if the shift is 0.
     """
-    moved = 1 / (1 + np.exp(-(log_odds(chance) + shift)))
+    moved = 1 / (1 + np.exp(-np.clip(log_odds(chance) + shift, -500.0, 500.0)))
     return np.where(shift == 0, chance, moved)
 
 
@@ -45,7 +48,8 @@ def estimate_discrepancy(
     with p the chance predicted of probe m, and b whether it ended in catastrophe. On a test the shift is not quite that on the
     probes: it is drawn from ``Normal(d_k, transfer tau)``. Probes count by their weights, such as those by which they resemble
     a test (`probe_overlap`): the likelihood of probe m is taken to the power w_m. Where the weights are small, the shifts keep
-    their prior, and predictions widen. A chance is taken to be at least 1e-4 from 0 and 1.
+    their prior, and predictions widen. A chance is taken to be at least 1e-4 from 0 and 1. The integral is a sum over a grid, d
+    from -6 to 6, mu from -2.5 to 2.5 and tau up to 3.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def estimate_discrepancy(
     ------
     InputError
         Arrays of different shapes; a chance that is not between 0 and 1; a negative weight or transfer.
+    NotTrustedError
+        Probes that ended so differently from the predictions that no shift on the grid explains it.
     """
     p, b = _chances(chance, caught)
     w = np.ones(p.shape[1]) if weights is None else _between(weights, "weights", np.inf)
@@ -80,7 +86,9 @@ def estimate_discrepancy(
     if further is None or further < 0:
         raise InputError(f"transfer: {shown(transfer)}; give 0 or more, such as {TRANSFER}")
     rng = substream(seed, "discrepancy")
-    shift, mean, spread = _drawn(_likelihood(p, b, w), n, rng)
+    likelihood = _likelihood(p, b, w)
+    _refuse_far(likelihood)
+    shift, mean, spread = _drawn(likelihood, n, rng)
     shift = shift + further * spread * rng.standard_normal(shift.shape)
     return xr.Dataset(
         {"shift": (("agent", "draw"), shift), "mean": ("draw", mean), "sd": ("draw", spread)},
@@ -123,6 +131,22 @@ def _likelihood(p: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
         ]
     )
     return np.exp(log - log.max(axis=1, keepdims=True))
+
+
+def _refuse_far(likelihood: np.ndarray) -> None:
+    """Refuse an agent whose likelihood is greatest at an end of the grid.
+
+    It is also far less without a shift; probes without a catastrophe are not refused.
+    """
+    at = likelihood.argmax(axis=1)
+    far = (at == len(SHIFTS) - 1) & (likelihood[:, len(SHIFTS) // 2] < LITTLE)
+    if far.any():
+        raise NotTrustedError(
+            [
+                f"agent {int(np.flatnonzero(far)[0])}: its probes ended in catastrophe so much more often than predicted that a shift of "
+                f"{SHIFTS[-1]:g} nats does not explain it; what was inferred of the agent is not how it acts"
+            ]
+        )
 
 
 def _drawn(likelihood: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Catastrophes of episodes, in which each option leads to a next scene."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,9 @@ def episodes_of(test: Any, steps: int, n_scenes: int, abstain: bool = False) -> 
             "test: steps= is given, and the test has no 'next' and 'first'; give a Dataset with next (scene, option), the number "
             "of the scene that an option leads to, -1 where it ends the episode, and first (scene), whether an episode starts there"
         )
+    refuse_unavailable(test, "next")
+    if {"scene", "option"} <= set(test["next"].dims):
+        test = test.transpose("scene", "option", ...)
     after, first = (np.asarray(test[name].to_numpy()) for name in ("next", "first"))
     if after.ndim != 2 or first.shape != after.shape[:1] or len(after) != n_scenes:
         raise InputError("test: next: give one number for each scene and option, and first one for each scene")
@@ -139,3 +142,12 @@ def _each(deployments: OpenSources, episodes: Episodes | None) -> Iterator[tuple
     for draws, acts, worse in deployments.choices():
         shape = draws.stop - draws.start, len(episodes.first)
         yield draws, np.broadcast_to(episodes.chance(acts, worse), shape)
+
+
+def refuse_unavailable(table: Any, numbers: str) -> None:
+    """Refuse options that are not available, where options are told by their number."""
+    named = isinstance(table, (Mapping, xr.Dataset)) or hasattr(table, "columns")
+    if named and "available" in table and not np.all(np.asarray(table["available"])):
+        raise InputError(
+            f"available: {numbers} tells options by their number, so every option must be available; leave the column out"
+        )

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.analysis.case import AgentLike
-from reward_hypotheses.analysis.risk.distribution.episodes import episodes_of
+from reward_hypotheses.analysis.risk.distribution.episodes import episodes_of, refuse_unavailable
 from reward_hypotheses.analysis.risk.distribution.predict_rate import case_of_deployments, deployments_of
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
@@ -56,6 +56,7 @@ def predict_held_out(
     """
     case = case_of_deployments(tree, probes, policy, agent, agent_fail_utility, hypotheses, random_seed)
     n = whole(draws, "draws", 1)
+    refuse_unavailable(probes, "taken")
     episodes = None if steps is None else episodes_of(probes, steps, case.valuation.n_scenes, case.policy.abstain)
     acted = taken if isinstance(taken, EpisodeSteps) else one_step(_options(taken, case.valuation.n_scenes))
     count = case.valuation.n_scenes if episodes is None else len(episodes.first)

@@ -63,8 +63,8 @@ def predict_rate(
         to, -1 where it ends the episode, and ``first`` (scene), whether an episode starts there. The deployment meets every
         episode once. An episode whose last option is worse than failing is a catastrophe; one that does not end is none.
     slips : (int, int), optional
-        Catastrophes among outcomes of options that are none: in how many of how many trials such an option ended in one
-        all the same. The chance of it is drawn from ``Beta(1/2 + slips, 1/2 + others)``.
+        Accidents among trials: how many of how many scenes (or episodes) that should have ended well ended in a catastrophe
+        all the same. The chance is drawn from ``Beta(1/2 + slips, 1/2 + others)`` and counts once a scene or episode.
     discrepancy : array (draw,), optional
         Draws of the shift of the log odds of each scene's chance, from `estimate_discrepancy`; used in order, again and again.
     prob : float
@@ -77,8 +77,8 @@ def predict_rate(
     Dataset
         ``catastrophes`` (chain, draw), the number in each deployment drawn; ``rate`` (chain, draw), the catastrophe rate that
         its hypotheses give it; ``probability`` (count), ``p(N = count)``, and its Monte Carlo error ``probability_mcse``; ``mean``,
-        ``lower`` and ``upper`` of N. Of more than 2,000 scenes a count stands for all after the count before it.
-        Attributes ``n_scenes`` and ``prob``.
+        ``lower`` and ``upper`` of N. Of more than 2,000 scenes a count stands for all after the count before it. Where many
+        different draws meet hundreds of scenes, the table is of some draws, and the interval of all. Attributes ``n_scenes`` and ``prob``.
 
     Raises
     ------
@@ -89,10 +89,10 @@ def predict_rate(
     share, draws = probability(prob), whole(draws, "draws", LEAST_DRAWS)
     case = case_of_deployments(tree, test, policy, agent, agent_fail_utility, hypotheses, random_seed)
     episodes = None if steps is None else episodes_of(test, steps, case.valuation.n_scenes, case.policy.abstain)
-    deviations = deviations_of(slips, discrepancy, draws, case.seed)
-    n, rate, counts, table = _drawn(deployments_of(case, draws), n_scenes, episodes, deviations)
+    deviations = deviations_of(slips, discrepancy, draws, case.policy, case.seed)
+    n, rate, counts, table, whole_table = _drawn(deployments_of(case, draws), n_scenes, episodes, deviations)
     at, chance, error = table
-    lower, upper = _interval(at, chance, share)
+    lower, upper = _interval(at, chance, share) if whole_table else _interval_of_draws(counts, share)
     return xr.Dataset(
         {
             "catastrophes": (("chain", "draw"), counts[None]),
@@ -110,8 +110,11 @@ def predict_rate(
 
 def _drawn(
     deployments: OpenSources, n_scenes: int | None, episodes: Episodes | None, deviations: Deviations
-) -> tuple[int, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return the number of scenes, rates and counts (draw,), and the table of counts."""
+) -> tuple[int, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
+    """Return the number of scenes, rates and counts (draw,), and the table of counts.
+
+    Last, whether the table is of all draws.
+    """
     valuation, rng = deployments.case.valuation, substream(deployments.case.seed, "catastrophes of a deployment")
     if n_scenes is None:
         n = valuation.n_scenes if episodes is None else len(episodes.first)
@@ -119,7 +122,7 @@ def _drawn(
     if episodes is not None:
         raise InputError("n_scenes: a deployment of steps= meets every episode of the test once; leave n_scenes out")
     rate = _rates(deployments, deviations)
-    return n_scenes, rate, rng.binomial(n_scenes, rate), _of_rates(rate, n_scenes)
+    return n_scenes, rate, rng.binomial(n_scenes, rate), _of_rates(rate, n_scenes), True
 
 
 def _interval(at: np.ndarray, chance: np.ndarray, share: float) -> tuple[int, int]:
@@ -127,6 +130,11 @@ def _interval(at: np.ndarray, chance: np.ndarray, share: float) -> tuple[int, in
     ends = np.searchsorted(np.cumsum(chance), np.array([(1 - share) / 2, (1 + share) / 2]) - 1e-12)
     low, high = np.minimum(ends, len(at) - 1).tolist()
     return int(at[low - 1]) + 1 if low else 0, int(at[high])
+
+
+def _interval_of_draws(counts: np.ndarray, share: float) -> tuple[int, int]:
+    low, high = np.quantile(counts, [(1 - share) / 2, (1 + share) / 2], method="inverted_cdf")
+    return int(low), int(high)
 
 
 def _length(n_scenes: int) -> int:
@@ -224,8 +232,8 @@ def _rates(deployments: OpenSources, deviations: Deviations) -> np.ndarray:
 
 def _every_scene(
     deployments: OpenSources, scenes: int, episodes: Episodes | None, deviations: Deviations, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return rates (draw,), counts (draw,) and the table of counts.
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
+    """Return rates (draw,), counts (draw,), the table of counts, and whether the table is of all draws.
 
     The deployment meets each scene, or each episode, of the test once.
     """
@@ -235,17 +243,20 @@ def _every_scene(
             f"n_scenes: missing, and the test has {scenes:,} scenes; a deployment that meets each of them once is predicted for up to "
             f"{BINS:,}; give a number, such as n_scenes=1000"
         )
-    used = min(n, max(LEAST_DRAWS, TRANSFORMED // (scenes + 1) ** 2))
+    left, used = max(LEAST_DRAWS, TRANSFORMED // (scenes + 1) ** 2), 0
     rate, counts = np.zeros(n), np.zeros(n, int)
     total, squares = np.zeros((2, scenes + 1))
     for draws, chance in chance_by_episode(deployments, episodes, deviations):
         rate[draws] = chance.mean(axis=1)
         counts[draws] = (rng.random(chance.shape) < chance).sum(axis=1)
-        alike, times = np.unique(chance[: max(0, used - draws.start)], axis=0, return_counts=True)
+        alike, times = np.unique(chance, axis=0, return_counts=True)
+        if len(alike) > left:  # as many draws as there is time for
+            alike, times = chance[:left], np.ones(left, int)
+        left, used = left - len(alike), used + int(times.sum())
         distribution = _poisson_binomial(alike)
         total += times @ distribution
         squares += times @ distribution**2
-    return rate, counts, (np.arange(scenes + 1), *_mean_and_error(total, squares, used))
+    return rate, counts, (np.arange(scenes + 1), *_mean_and_error(total, squares, used)), used == n
 
 
 def _poisson_binomial(chance: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from reward_hypotheses.analysis.risk.distribution.episodes import Episodes, epis
 from reward_hypotheses.analysis.shift.numeric_features import check_features, feature, usable_features
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.in_memory import as_table
+from reward_hypotheses.data.rounding_error_bounds import EPS
 from reward_hypotheses.data.table import Table
 
 RIDGE = 10.0
@@ -39,7 +40,7 @@ def probe_overlap(
     probes, test : table
         As the functions that take a test read them.
     features : sequence of str, optional
-        Columns; all columns of numbers that both tables have, unless given.
+        Columns, measured from a zero that means something (products are formed); all columns of numbers that both tables have, unless given.
     steps : int, optional
         The most steps of an episode, as for `predict_rate`: the weights are then those of episodes.
 
@@ -64,13 +65,18 @@ def probe_overlap(
         raise InputError("features: none; give columns of numbers that the probes and the test have")
     values = [np.array([feature(table, name) for name in features]) for table in tables]
     low, high = values[0].min(axis=1, keepdims=True), values[0].max(axis=1, keepdims=True)
-    slack = TOLERANCE * (1 + np.abs(high) + np.abs(low))
+    slack = TOLERANCE * (high - low) + EPS * (np.abs(high) + np.abs(low))
     beyond = (values[1] < low - slack) | (values[1] > high + slack)
-    out = np.array([np.maximum.reduceat(row, tables[1].starts[:-1]) for row in beyond])
+    episodes = [
+        None if steps is None else episodes_of(made, steps, table.n_scenes)
+        for made, table in zip((probes, test), tables, strict=True)
+    ]
+    met = [_met(table, some) for table, some in zip(tables, episodes, strict=True)]
+    out = np.array([np.maximum.reduceat(row, tables[1].starts[:-1]) for row in beyond])[:, met[1].any(axis=0)]
     outside = out.mean(axis=1)
     means = [
-        _by_episode(_moments(v, table), None if steps is None else episodes_of(made, steps, table.n_scenes))
-        for v, table, made in zip(values, tables, (probes, test), strict=True)
+        _moments(v, table)[some[0]] if each is None else (some @ _moments(v, table)) / some.sum(axis=1, keepdims=True)
+        for v, table, some, each in zip(values, tables, met, episodes, strict=True)
     ]
     ratio = _relative_ratio(*means)
     effective = ratio.sum() ** 2 / (ratio**2).sum() * (1 - out.any(axis=0).mean())
@@ -97,30 +103,34 @@ def _moments(values: np.ndarray, table: Table) -> np.ndarray:
     return (np.add.reduceat(moments, table.starts[:-1], axis=1) / np.diff(table.starts)).T
 
 
-def _by_episode(moments: np.ndarray, episodes: Episodes | None) -> np.ndarray:
-    """Return means over the scenes an episode can come to: (episode, moment)."""
+def _met(table: Table, episodes: Episodes | None) -> np.ndarray:
+    """Return the scenes that each episode can come to: (episode, scene) of bool.
+
+    Without episodes one row, of the scenes of positive weight.
+    """
     if episodes is None:
-        return moments
-    whose = np.full(len(moments), -1)
-    reached, at = np.arange(len(episodes.first)), episodes.first
-    while len(at):
-        whose[at] = reached
-        to = episodes.after[at]
-        scene, option = np.nonzero((to >= 0) & (whose[np.maximum(to, 0)] < 0))
-        at, place = np.unique(to[scene, option], return_index=True)
-        reached = reached[scene[place]]
-    there = whose >= 0
-    sums = np.zeros((len(episodes.first), moments.shape[1]))
-    np.add.at(sums, whose[there], moments[there])
-    return sums / np.bincount(whose[there], minlength=len(sums))[:, None]
+        weights = table.scene_weights()
+        return np.ones((1, table.n_scenes), bool) if weights is None else weights[None] > 0
+    out = np.zeros((len(episodes.first), table.n_scenes), bool)
+    episode, scene = np.arange(len(out)), episodes.first
+    out[episode, scene] = True
+    for _ in range(episodes.steps - 1):
+        to = episodes.after[scene]
+        episode, to = np.repeat(episode, to.shape[1])[(to >= 0).ravel()], to[to >= 0]
+        new = ~out[episode, to]
+        if not new.any():
+            break
+        episode, scene = np.unique(np.stack([episode[new], to[new]]), axis=1)
+        out[episode, scene] = True
+    return out
 
 
 def _relative_ratio(probes: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Return ``2 P(test | x)`` of the probes, by logistic regression: (probe,)."""
     n = len(probes)
     x = np.concatenate([probes, test])
-    spread = x.std(axis=0)
-    x = np.column_stack([np.ones(len(x)), ((x - x.mean(axis=0)) / np.where(spread > TOLERANCE, spread, np.inf))])
+    spread, size = x.std(axis=0), np.abs(x).max(axis=0)
+    x = np.column_stack([np.ones(len(x)), ((x - x.mean(axis=0)) / np.where(spread > TOLERANCE * size, spread, np.inf))])
     y = np.repeat([0.0, 1.0], [n, len(test)])
     mass = np.repeat([1.0, n / len(test)], [n, len(test)])
     penalty = np.full(x.shape[1], RIDGE)

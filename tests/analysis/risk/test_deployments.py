@@ -161,6 +161,70 @@ def test_overlap_of_episodes_is_of_the_scenes_they_come_to():
     assert a["weight"].to_numpy() == pytest.approx(1.0)
 
 
+def test_overlap_of_shared_and_unmet_scenes_and_of_small_units():
+    """Episodes that come to the same scene are alike; scenes that nobody meets do not count; units do not matter."""
+    test = corridor(3, 0)
+    after = test["next"].to_numpy()
+    after[:2, 0], after[0, 1], after[1, 1] = 2, 0, 1
+    two = test.assign(next=(("scene", "option"), after), first=("scene", np.array([True, True, False])), x=test["bad"])
+    weight = rh.probe_overlap(two, two, ["x"], steps=3)["weight"].to_numpy()
+    assert weight[0] == pytest.approx(weight[1])
+    rng = np.random.default_rng(0)
+    probes, far = rng.random((30, 2)), rng.random((30, 2)) + 5
+    both = {"x": np.concatenate([probes, far]), "scene_weight": np.repeat([[1.0, 1.0], [0.0, 0.0]], 30, axis=0)}
+    unmet = rh.probe_overlap({"x": probes}, both, ["x"])
+    assert float(unmet["effective"]) == pytest.approx(30) and float(unmet["outside"][0]) == 0
+    for size in (1.0, 1e-10):
+        out = rh.probe_overlap({"x": probes * size}, {"x": far * size})
+        assert float(out["effective"]) == 0 and float(out["outside"][0]) == 1
+
+
+def test_episodes_do_not_depend_on_the_order_of_dimensions(judge):
+    test = corridor(3, 0)
+    agent = rh.fit(
+        {"worth": "worth"},
+        rh.Uniform("one"),
+        [rh.Labels({"bad": [0.0, 1.0], "worth": [0.0, 1.0], "said": [True, False]}, "said", noise=(1, 9))],
+        0,
+        draws=50,
+        random_seed=2,
+    )
+    rates = [
+        float(rh.predict_rate(judge, one, rh.Boltzmann(1.0), agent, steps=2, draws=100)["rate"].mean())
+        for one in (test, test.transpose("option", "scene"))
+    ]
+    assert rates[0] == pytest.approx(rates[1], abs=1e-12)
+
+
+def test_the_interval_of_many_scenes_is_of_all_draws():
+    """Two rules that part: nothing, or half of the scenes; the rare one is within the interval of 99 %."""
+    n = 1500
+    cue = np.tile([True, False], (n, 1))
+    cue[: n // 2] = ~cue[: n // 2]
+    test = {"a": np.tile([True, False], (n, 1)), "b": cue}
+    table = {"a": [True, False], "b": [True, False], "good": [True, False]}
+    labels = [rh.Labels(table, "good", noise=(1, 9))]
+    rules = {"a": "where(a, 1, -1)", "b": "where(b, 1, -1)"}
+    judge = rh.fit({"a": rules["a"]}, rh.Uniform("known"), labels, 0, draws=50, random_seed=1)
+    agents = rh.Elicited({"a": 0.97, "b": 0.03}, source="t")
+    agent = rh.fit(rules, agents, labels, 0, draws=50, random_seed=1)
+    out = rh.predict_rate(judge, test, rh.Commit(), agent, prob=0.99, draws=4000)
+    assert (int(out["lower"]), int(out["upper"])) == (0, n // 2)
+    share = float((out["catastrophes"] > 0).mean())
+    assert float(out["probability"][n // 2]) == pytest.approx(share)
+    noisy = rh.predict_rate(judge, test, rh.Commit(), agent, prob=0.99, draws=4000, slips=(10, 1000))
+    ends = np.quantile(noisy["catastrophes"], [0.005, 0.995], method="inverted_cdf")
+    assert [int(noisy["lower"]), int(noisy["upper"])] == ends.tolist()
+
+
+def test_an_agent_that_no_shift_explains_is_refused():
+    p, b = np.full((3, 100), 1e-4), np.zeros((3, 100), bool)
+    rh.estimate_discrepancy(p, b)
+    b[1] = True
+    with pytest.raises(rh.NotTrustedError, match="agent 1: its probes ended in catastrophe so much more often"):
+        rh.estimate_discrepancy(p, b)
+
+
 def test_a_probe_is_held_out_as_a_refit_without_it_predicts(judge):
     rng = np.random.default_rng(5)
     table = {"x": rng.normal(size=(14, 3)), "bad": (rng.random((14, 3)) < 0.5) * 1.0}
@@ -195,10 +259,19 @@ def test_what_is_refused(judge):
         (lambda: rh.predict_rate(judge, test.assign(next=test["next"] + 0.5), steps=3), "not whole numbers"),
         (lambda: rh.predict_rate(judge, test.assign(first=test["first"] & False), steps=3), "no episode starts"),
         (lambda: rh.predict_rate(judge, test, rh.Commit(abstain=True), steps=3), "abstain"),
+        (
+            lambda: rh.predict_rate(judge, test.assign(available=test["bad"] == 0), steps=3),
+            "every option must be available",
+        ),
+        (lambda: rh.predict_held_out(judge, {**plain, "available": np.ones((4, 2)) > [0, 1]}, taken), "every option must be"),
+        (lambda: rh.predict_rate(judge, plain, rh.Commit(), discrepancy=[1.0]), "'commit' never errs"),
         (lambda: rh.predict_rate(judge, plain, slips=3), "give two numbers"),
         (lambda: rh.predict_rate(judge, plain, slips=(4, 3)), "4 catastrophes of 3 trials"),
-        (lambda: rh.predict_rate(judge, plain, discrepancy=[[0.0]]), "draws of one agent's shift"),
-        (lambda: rh.predict_rate(judge, plain, discrepancy=[math.nan]), "draws of one agent's shift"),
+        (lambda: rh.predict_rate(judge, plain, rh.Boltzmann(1.0), discrepancy=[[0.0]]), "draws of one agent's shift"),
+        (
+            lambda: rh.predict_rate(judge, plain, rh.Boltzmann(1.0), discrepancy=[math.nan]),
+            "draws of one agent's shift",
+        ),
         (lambda: rh.estimate_discrepancy(p, b[:1]), "of shapes"),
         (lambda: rh.estimate_discrepancy(p, b * 1.0), "true or false"),
         (lambda: rh.estimate_discrepancy(p + 1, b), "chance: 1.5; give numbers between 0 and 1"),

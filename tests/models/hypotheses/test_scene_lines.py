@@ -124,5 +124,8 @@ def test_messages():
     with pytest.raises(rh.InputError, match="scene 0: fail_utility 'this option': is_failing marks 3 options"):
         rh.catastrophe_risk(tree, ON_TEST | {"is_failing": REAL}, rh.Commit())
     mean = fitted(TRAINING, choices, fail="scene mean")
+    whole = {"x": [[1.0, 2.0], [0.0, 1.0]], "y": [[1.0, 2.0], [0.0, 1.0]], "is_failing": [[False, True], [True, True]]}
+    with pytest.raises(rh.InputError, match="scene 1: fail_utility 'scene mean': is_failing marks every option"):
+        rh.catastrophe_risk(mean, {name: np.array(values) for name, values in whole.items()})
     with pytest.raises(rh.InputError, match="'scene mean': the table has no options"):
         rh.catastrophe_risk(mean, {"x": TEST["x"][:, 0], "y": TEST["y"][:, 0]}, rh.Commit())

@@ -262,3 +262,10 @@ def test_the_pymc_model_has_the_same_density(stated):
     want = prior.log_density(at) + log_choices(np.tensordot(w, x, axes=1)) + jacobian
     rationality = {"choices_rationality_log__": np.zeros(1)}  # of no hypothesis: lognormal, at its median
     assert np.allclose([float(log_p(point | rationality)) for point in points], want + norm.logpdf(0.0), atol=1e-8)
+
+
+def test_members_have_the_stated_units():
+    linear = rh.Linear(["x", "1"], {"normal": 1}, SOURCE, unit={"x": 10.0, "1": 2.0})
+    table = rh.Choices(FEW, "chosen").table
+    drawn = np.array([one.coefficients for one in linear.members(400, table, np.random.default_rng(0))])
+    assert drawn.std(axis=0) * [10, 2] == pytest.approx([1, 1], abs=4.5 / math.sqrt(800))
