@@ -205,6 +205,8 @@ class _Study:
                     warnings.append(
                         f"{test}: no probe is like it in {', '.join(found.missing)}, so its intervals are wide"
                     )
+        for some in (*rows.values(), *baselines.values()):
+            some.sort(key=lambda row: row["agent"])  # an agent's shifts stand together, in order
         return {
             "population": mean_interval(np.mean(list(together.values()), axis=0)),
             "shifts": {test: mean_interval(rates) for test, rates in together.items()},
