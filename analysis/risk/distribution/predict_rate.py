@@ -233,7 +233,7 @@ def _rates(deployments: OpenSources, deviations: Deviations) -> np.ndarray:
 def _every_scene(
     deployments: OpenSources, scenes: int, episodes: Episodes | None, deviations: Deviations, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
-    """Return rates (draw,), counts (draw,), the table of counts, and whether the table is of all draws.
+    """Return rates and counts (draw,), the table, and whether it is of all draws.
 
     The deployment meets each scene, or each episode, of the test once.
     """

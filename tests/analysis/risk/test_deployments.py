@@ -263,7 +263,10 @@ def test_what_is_refused(judge):
             lambda: rh.predict_rate(judge, test.assign(available=test["bad"] == 0), steps=3),
             "every option must be available",
         ),
-        (lambda: rh.predict_held_out(judge, {**plain, "available": np.ones((4, 2)) > [0, 1]}, taken), "every option must be"),
+        (
+            lambda: rh.predict_held_out(judge, {**plain, "available": np.ones((4, 2)) > [0, 1]}, taken),
+            "every option must be",
+        ),
         (lambda: rh.predict_rate(judge, plain, rh.Commit(), discrepancy=[1.0]), "'commit' never errs"),
         (lambda: rh.predict_rate(judge, plain, slips=3), "give two numbers"),
         (lambda: rh.predict_rate(judge, plain, slips=(4, 3)), "4 catastrophes of 3 trials"),
