@@ -56,6 +56,8 @@ def probe_overlap(
     InputError
         A table that cannot be read, a feature that a table lacks, no feature.
     """
+    if isinstance(features, str):
+        raise InputError(f"features: {features!r}; list the columns, such as [{features!r}]")
     tables = [as_table(_columns(table), name) for table, name in ((probes, "probes"), (test, "test"))]
     if features is None:
         features = [name for name in usable_features(tables) if name not in ("next", "first")]

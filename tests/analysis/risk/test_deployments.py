@@ -282,6 +282,7 @@ def test_what_is_refused(judge):
         (lambda: rh.estimate_discrepancy(p, b, transfer=-1), "transfer: -1; give 0 or more"),
         (lambda: rh.estimate_discrepancy(p, b, [1, 1]), "one for each of the 3 probes"),
         (lambda: rh.probe_overlap(plain, {"x": np.zeros((4, 2))}), "features: none"),
+        (lambda: rh.probe_overlap(plain, plain, "bad"), r"list the columns, such as \['bad'\]"),
         (lambda: rh.probe_overlap(plain, plain, ["lava"]), "no column 'lava'"),
         (lambda: rh.predict_held_out(judge, plain, taken), "the option taken in each of the 4 scenes"),
         (lambda: rh.predict_held_out(judge, plain, np.array([0, 1, 2, 0])), "option: 2"),
