@@ -12,7 +12,7 @@ MISFIT = 0.01
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present the checks of the fit to the training data, and all warnings."""
-    against = [f"But {misfit}." for misfit in misfits(document)]
+    against = [f"But {misfit}." for misfit in [*misfits(document), *_by_degree(document)]]
     yield Presentation("misfits", "misfits", texts(*against), terminal=against)
     tables = [_table(document)] if document.get("subgroups") else []
     yield Presentation("subgroups", "fit", texts(*_misfit(document), *subgroups(document)), tables)
@@ -22,6 +22,19 @@ def present(document: Document) -> Iterator[Presentation]:
     parts = [*texts("Mind, too:"), Part("list", entries=warnings)] if warnings else []
     yield Presentation("warnings", "fit", parts)
     yield Presentation("warnings", "warnings", terminal=[f"- {warning}" for warning in warnings])
+
+
+def _by_degree(document: Document) -> list[str]:
+    """Return the risk without evidence that rests on degrees alone, in words."""
+    found = document.get("degree_pairs")
+    if not found or not found["pairs"] or found["risk"] is None:
+        return []
+    (first, second), risk = found["pairs"][0]["pair"], found["risk"]
+    ends = "" if risk["all"] is None else f" ({' to '.join(map(percent, risk['all']))})"
+    return [
+        f"training tells {first!r} and {second!r} apart only by how far options differ: without that evidence the risk is "
+        f"{percent(risk['mean'])}{ends}"
+    ]
 
 
 def _misfit(document: Document) -> list[str]:
