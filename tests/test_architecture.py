@@ -196,7 +196,7 @@ def test_fast_path_imports(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(json.loads(done.stderr.strip().splitlines()[-1]))
-    assert "reward_hypotheses.analysis.results_document" in loaded
+    assert "reward_hypotheses.analysis.results.document" in loaded
     assert not loaded.intersection(HEAVY), loaded.intersection(HEAVY)
     ours = {"numpy", PACKAGE, "lazy_loader"}
     foreign = {m.split(".")[0] for m in loaded} - set(sys.stdlib_module_names) - ours

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, override
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.sensitivity.failure_line_sections import line_as_written
 from reward_hypotheses.data.errors import InputError
 

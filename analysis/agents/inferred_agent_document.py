@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.agents.inferred_agent import Reading
 from reward_hypotheses.analysis.evidence.bayes_factors import pairs
 from reward_hypotheses.analysis.evidence.by_feedback import CONTRADICTION, agreement, share_of_cases, times
-from reward_hypotheses.analysis.results_section import Document
+from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED
 from reward_hypotheses.models.feedback.base import Feedback

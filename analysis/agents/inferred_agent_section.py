@@ -8,7 +8,7 @@ import numpy as np
 from reward_hypotheses.analysis.agents.inferred_agent import Reading
 from reward_hypotheses.analysis.agents.inferred_agent_document import contradiction, distances, document_of
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
 from reward_hypotheses.analysis.risk.other_agent_priors import agent_priors
 

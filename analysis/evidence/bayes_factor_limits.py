@@ -10,7 +10,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factors import top
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.data.rounding_error_bounds import EPS, equal
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED
 from reward_hypotheses.models.feedback.boltzmann.model import Rational

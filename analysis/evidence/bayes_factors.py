@@ -12,7 +12,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.models.posterior import Posterior
 
 NUMBERS = ("log_prior_odds", "log_bayes_factor", "log_posterior_odds", "mcse", "silent")

@@ -10,7 +10,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factors import difference, top
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL

@@ -8,7 +8,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Section
+from reward_hypotheses.analysis.results.section import Section
 from reward_hypotheses.data.column import Column
 from reward_hypotheses.data.numerics import numbered
 from reward_hypotheses.data.table import Table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.models.hypotheses.column_checks import check_columns

@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.worst_fitting_subgroup import subgroups_document
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.predictive_check import predictive_check

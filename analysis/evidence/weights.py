@@ -7,7 +7,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear
 from reward_hypotheses.models.priors.base import Product

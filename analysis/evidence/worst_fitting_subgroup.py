@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from reward_hypotheses.analysis.results_section import Document
+from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table

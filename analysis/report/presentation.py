@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from reward_hypotheses.analysis.report.table_model import PaperTable
+from reward_hypotheses.analysis.report.tables.table_model import PaperTable
 
 if TYPE_CHECKING:
     import matplotlib.axes

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, override
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.intervals import at_least_one, never_any
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ScenesToFirstCatastrophe(Section[Document]):
     def present(self, document: Mapping[str, Any]) -> "Iterator[Presentation]":
         from reward_hypotheses.analysis.report.phrases import error_of
         from reward_hypotheses.analysis.report.presentation import Part, Plot, Presentation
-        from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+        from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 
         numbers = document.get("first_catastrophe")
         if not numbers:

@@ -7,7 +7,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.expected_reward import Outcome, costly, policy_outcomes, without_rounding
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.valuation import Valuation

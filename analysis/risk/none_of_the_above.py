@@ -9,7 +9,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy

@@ -11,7 +11,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.risk.asymptotic import left_by_class, limit
 from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk, scalar_risk
 from reward_hypotheses.analysis.risk.expected_reward import rewards_by_hypothesis

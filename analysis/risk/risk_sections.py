@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.unvaried_features import unread_warning
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.risk.asymptotic import Left, limit, risk_parts
 from reward_hypotheses.analysis.risk.distribution.by_source import NAMES, Doubt, doubt_of, largest_source
 from reward_hypotheses.analysis.risk.intervals import at_least_one, dangerous_pairs, interval, upper_limit_of_none

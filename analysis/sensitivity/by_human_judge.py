@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import LEAST_DRAWS, AgentLike, Case, case_of, probability
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.intervals import interval, judges_weights
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.random_streams import substream

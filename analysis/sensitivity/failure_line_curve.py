@@ -7,7 +7,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
     evidence_off_the_line,
     exact_evidence_at,

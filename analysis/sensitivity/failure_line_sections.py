@@ -6,7 +6,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.failure_line_refits import DRAWN_ERRORS
 from reward_hypotheses.analysis.sensitivity.judged_failure_line import add_errors, few, line_document, risk_document
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine

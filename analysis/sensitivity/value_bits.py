@@ -8,7 +8,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
 from reward_hypotheses.models.priors.uniform import Uniform
 

@@ -8,7 +8,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits_of_many
 from reward_hypotheses.data.numerics import log_softmax
 from reward_hypotheses.data.random_streams import substream

@@ -13,7 +13,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.rollout import Rollout
 from reward_hypotheses.analysis.shift.numeric_features import feature, usable_features
 from reward_hypotheses.analysis.shift.permutation_units import relative_weights

@@ -10,7 +10,7 @@ from typing import override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.models.hypotheses.valuation import Valuation

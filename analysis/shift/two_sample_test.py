@@ -7,7 +7,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.shift.permutation_units import Units, copies_of_units, shares_of_sides, thinned
 from reward_hypotheses.data.numerics import distinct, row_hashes

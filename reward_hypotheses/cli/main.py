@@ -160,7 +160,7 @@ def _world(options: argparse.Namespace, progress: Progress) -> Write:
 
 
 def _new(options: argparse.Namespace, progress: Progress) -> Write:
-    from reward_hypotheses.analysis.report.output_folder import copy_folder
+    from reward_hypotheses.analysis.report.layout.output_folder import copy_folder
 
     folder = options.name
     copy_folder(EXAMPLES / "template", folder)
@@ -178,7 +178,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Write:
     if out is None and not options.json:
         out = study.parent / (study.stem if study.suffix else f"{study.name}-results")
     if out is not None and study.is_file():
-        from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours
+        from reward_hypotheses.analysis.report.layout.output_folder import refuse_unless_ours
 
         refuse_unless_ours(out)
     run = run_study(study, progress)
@@ -190,7 +190,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Write:
 
 def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> None:
     """Write results, posterior, report, figures and tables of a run to a folder."""
-    from reward_hypotheses.analysis.report.output_folder import write_folder
+    from reward_hypotheses.analysis.report.layout.output_folder import write_folder
     from reward_hypotheses.study.report import report_files
 
     progress("drawing")
@@ -202,8 +202,8 @@ def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> 
 
 
 def _summarise(run: "StudyRun", out: Path | None, in_full: bool) -> None:
-    from reward_hypotheses.analysis.report.terminal import print_summary
-    from reward_hypotheses.analysis.results_document import presented
+    from reward_hypotheses.analysis.report.layout.terminal import print_summary
+    from reward_hypotheses.analysis.results.document import presented
 
     with output():
         print_summary(run.document, presented(run.document), out, full=in_full)

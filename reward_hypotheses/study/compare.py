@@ -8,9 +8,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.report.output_folder import refuse_changed
+from reward_hypotheses.analysis.report.layout.output_folder import refuse_changed
 from reward_hypotheses.analysis.report.phrases import percent, plainly, risk_interval
-from reward_hypotheses.analysis.results_document import SCHEMA_VERSION, mean_risk
+from reward_hypotheses.analysis.results.document import SCHEMA_VERSION, mean_risk
 from reward_hypotheses.data.errors import InputError, shown, visible
 from reward_hypotheses.data.readers.csv import path_of
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.analysis.report.output_folder import refuse_changed
+from reward_hypotheses.analysis.report.layout.output_folder import refuse_changed
 from reward_hypotheses.data.decision_ledger import Ledger
 from reward_hypotheses.data.errors import InputError, suggestion, visible
 from reward_hypotheses.data.readers.csv import sha256

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError
 
 from reward_hypotheses.analysis.report.figure_style import drawn, saved
-from reward_hypotheses.analysis.report.html import PNG, page
-from reward_hypotheses.analysis.report.output_folder import MANIFEST, refuse_changed
+from reward_hypotheses.analysis.report.layout.html import PNG, page
+from reward_hypotheses.analysis.report.layout.output_folder import MANIFEST, refuse_changed
 from reward_hypotheses.analysis.report.presentation import Document
-from reward_hypotheses.analysis.report.table_files import table_files
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.report.tables.table_files import table_files
+from reward_hypotheses.analysis.results.document import presented
 from reward_hypotheses.data.atomic_write import write_aside
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes

@@ -11,8 +11,8 @@ from reward_hypotheses import __version__
 from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
 from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of
 from reward_hypotheses.analysis.case import Case, Settings, Source, Training
-from reward_hypotheses.analysis.results_document import results_document
-from reward_hypotheses.analysis.results_section import Document
+from reward_hypotheses.analysis.results.document import results_document
+from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.analysis.sensitivity.judged_failure_line import judged_of
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.readers.csv import sha256

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_hypotheses.analysis.results_document import SECTIONS, results_document
+from reward_hypotheses.analysis.results.document import SECTIONS, results_document
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.run import case_of_study
 
@@ -76,7 +76,7 @@ def test_a_sampled_section_gives_the_numbers_that_move(section, case, document):
 def test_sections_compute_without_heavy_imports():
     code = (
         "import sys\n"
-        "from reward_hypotheses.analysis.results_document import SECTIONS\n"
+        "from reward_hypotheses.analysis.results.document import SECTIONS\n"
         "from reward_hypotheses.study.load import load\n"
         "from reward_hypotheses.study.run import case_of_study\n"
         f"case = case_of_study(load({str(STUDY_OF['judged'])!r}))\n"

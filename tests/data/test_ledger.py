@@ -16,7 +16,7 @@ from rich.console import Console
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.output_folder import refuse_unless_ours, write_folder
+from reward_hypotheses.analysis.report.layout.output_folder import refuse_unless_ours, write_folder
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.study import record_decision as recording
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.integrate import quad
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.table_files import table_files
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.report.tables.table_files import table_files
+from reward_hypotheses.analysis.results.document import presented
 from reward_hypotheses.data.examples import make_votes
 
 DATA = Path(make_votes.__file__).resolve().parent / "votes"

@@ -16,7 +16,7 @@ import xarray as xr
 from studies import COMMAND, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.analysis.report.layout.output_folder import write_folder
 from reward_hypotheses.cli import main as cli
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data import atomic_write as aside
@@ -287,7 +287,7 @@ def test_the_ledger_takes_no_risk_from_a_run_that_was_changed(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.analysis.report.layout.output_folder import write_folder
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 write_folder(Path(sys.argv[1]), {"a": b"1"})
 """

@@ -13,7 +13,7 @@ from reports import page
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.data.errors import visible
 from reward_hypotheses.models.feedback.boltzmann.score_tests import score

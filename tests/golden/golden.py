@@ -34,10 +34,10 @@ def outputs(path: Path) -> dict[str, str]:
     from rich.console import Console
 
     import reward_hypotheses as rh
-    from reward_hypotheses.analysis.report.html import page
-    from reward_hypotheses.analysis.report.table_files import table_files
-    from reward_hypotheses.analysis.report.terminal import print_summary
-    from reward_hypotheses.analysis.results_document import presented
+    from reward_hypotheses.analysis.report.layout.html import page
+    from reward_hypotheses.analysis.report.layout.terminal import print_summary
+    from reward_hypotheses.analysis.report.tables.table_files import table_files
+    from reward_hypotheses.analysis.results.document import presented
 
     document: dict[str, Any] = rh.run(path)
     document["versions"] = {"reward_hypotheses": document["versions"]["reward_hypotheses"]}

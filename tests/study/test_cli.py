@@ -12,8 +12,8 @@ from rich.console import Console
 from studies import TEST, TRAINING, csv_text, shell, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.report.layout.terminal import bar
 from reward_hypotheses.analysis.report.phrases import percent
-from reward_hypotheses.analysis.report.terminal import bar
 from reward_hypotheses.analysis.risk import risk_sections as headline
 from reward_hypotheses.cli.main import main
 
@@ -76,7 +76,7 @@ def test_the_folder_of_a_run(study, tmp_path):
 
 
 def test_a_write_that_fails_leaves_the_old_run(study, tmp_path, monkeypatch, capsys):
-    from reward_hypotheses.analysis.report import output_folder as module
+    from reward_hypotheses.analysis.report.layout import output_folder as module
 
     out = tmp_path / "out"
     assert main(["run", str(study), "--out", str(out)]) == 0
@@ -97,7 +97,7 @@ def test_a_write_that_fails_leaves_the_old_run(study, tmp_path, monkeypatch, cap
 
 
 def test_exchange_without_the_system_call(study, tmp_path, monkeypatch):
-    from reward_hypotheses.analysis.report import output_folder as module
+    from reward_hypotheses.analysis.report.layout import output_folder as module
 
     def none(*_, **__):
         raise OSError

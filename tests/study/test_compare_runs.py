@@ -7,7 +7,7 @@ from comparisons import EVERYTHING, SKEWED, THIRD, VALUES, at, check, pair, what
 from studies import TEST, shell, small, toml_text
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.analysis.report.layout.output_folder import write_folder
 from reward_hypotheses.cli.main import main
 from reward_hypotheses.study.compare import comparison_text
 

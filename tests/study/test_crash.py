@@ -26,7 +26,7 @@ def whole(folder):
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from reward_hypotheses.analysis.report.output_folder import write_folder
+from reward_hypotheses.analysis.report.layout.output_folder import write_folder
 out, *runs = map(Path, sys.argv[1:])
 files = [{str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()} for run in runs]
 for one in files:

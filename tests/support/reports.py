@@ -3,10 +3,11 @@
 import importlib
 import pkgutil
 
-from reward_hypotheses.analysis.report import figure_style, html, sections, terminal
-from reward_hypotheses.analysis.report import table_files as tables
+from reward_hypotheses.analysis.report import figure_style, sections
+from reward_hypotheses.analysis.report.layout import html, terminal
 from reward_hypotheses.analysis.report.presentation import Plot
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.report.tables import table_files as tables
+from reward_hypotheses.analysis.results.document import presented
 
 TOPICS = [
     importlib.import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)

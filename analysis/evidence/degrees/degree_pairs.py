@@ -17,7 +17,7 @@ from reward_hypotheses.analysis.evidence.degrees.set_aside import (
     without_degrees,
 )
 from reward_hypotheses.analysis.evidence.degrees.sign_agreement import SignPair, feature_pairs, listed_pairs
-from reward_hypotheses.analysis.results_section import Document, Section
+from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.catastrophe import scalar_risk
 from reward_hypotheses.analysis.risk.distribution.by_source import doubt_of
 from reward_hypotheses.analysis.risk.intervals import add_errors_to_ends, interval
@@ -25,7 +25,7 @@ from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 
 if TYPE_CHECKING:
     from reward_hypotheses.analysis.report.presentation import Presentation
-    from reward_hypotheses.analysis.report.table_model import PaperTable
+    from reward_hypotheses.analysis.report.tables.table_model import PaperTable
 
 LISTED = 3
 """Pairs that have a warning of their own, the strongest evidence first."""
@@ -240,7 +240,7 @@ class DegreePairs(Section[Document]):
 
 
 def _table(found: Mapping[str, Any]) -> "PaperTable":
-    from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, share, with_errors
+    from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, share, with_errors
 
     columns = with_errors(
         Column("first", "first"),

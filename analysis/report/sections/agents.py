@@ -19,8 +19,8 @@ from reward_hypotheses.analysis.report.phrases import (
     value_in_words,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
+from reward_hypotheses.analysis.report.tables.rounding import shown
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.registry import prior_in_words
 

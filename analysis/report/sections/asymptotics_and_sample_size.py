@@ -7,7 +7,7 @@ from typing import Any
 
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, leading, listed, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.models.policies.registry import POLICIES
 
 UNSETTLED = 0.01

@@ -31,7 +31,7 @@ from reward_hypotheses.analysis.report.presentation import (
     Tree,
     texts,
 )
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 
 if TYPE_CHECKING:
     import numpy as np

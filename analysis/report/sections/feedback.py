@@ -12,7 +12,7 @@ from reward_hypotheses.analysis.report.phrases import (
     weightiest,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, share, with_errors
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, share, with_errors
 
 FAR = 30.0
 """Nats from which on a cell is no darker."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reward_hypotheses.analysis.report.phrases import capital, counted, misfits, other_warnings, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, share, with_errors
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, share, with_errors
 
 MISFIT = 0.01
 """Level of the check of subgroups."""

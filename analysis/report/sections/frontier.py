@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import capital, error_of, own_policy, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, estimated_share
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share
 
 if TYPE_CHECKING:
     import numpy as np

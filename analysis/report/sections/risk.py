@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reward_hypotheses.analysis.report.headline_numbers import quantities
 from reward_hypotheses.analysis.report.phrases import (
     LEAST,
     SOURCES,
@@ -18,10 +17,11 @@ from reward_hypotheses.analysis.report.phrases import (
     zeros_note,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.rounding import shown
 from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, takes_best
 from reward_hypotheses.analysis.report.sections.risk_decomposition import contributions
-from reward_hypotheses.analysis.report.table_model import MOST_ROWS, Column, PaperTable, share
+from reward_hypotheses.analysis.report.tables.headline_numbers import quantities
+from reward_hypotheses.analysis.report.tables.rounding import shown
+from reward_hypotheses.analysis.report.tables.table_model import MOST_ROWS, Column, PaperTable, share
 
 DIFFERS = 0.005
 """Difference of two risks that is worth a sentence."""

@@ -13,7 +13,7 @@ from reward_hypotheses.analysis.report.phrases import (
     zeros_note,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import (
+from reward_hypotheses.analysis.report.tables.table_model import (
     MOST_HYPOTHESES,
     Column,
     PaperTable,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reward_hypotheses.analysis.report.phrases import DRAWS_ONE, MOVES, NEAR, bits_in_words, error_of, percent, plainly
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, share, with_errors
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 
 
 def present(document: Document) -> Iterator[Presentation]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, percent, plainly, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.risk import spent
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, cells, estimated_share, with_errors
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share, with_errors
 
 UNITS = {"taken": "option taken", "scene": "options on offer", "item": "item"}
 """Units over which a feature is averaged."""

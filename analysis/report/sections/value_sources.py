@@ -5,8 +5,8 @@ from typing import Any
 
 from reward_hypotheses.analysis.report.phrases import at, counted, percent, value_in_words
 from reward_hypotheses.analysis.report.presentation import Document, Presentation, texts
-from reward_hypotheses.analysis.report.rounding import shown
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable, estimated_share, with_errors
+from reward_hypotheses.analysis.report.tables.rounding import shown
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, with_errors
 
 MOST, MOST_LINES = 12, 8
 """Hypotheses whose prior, and whose judged failure line, is mentioned."""

@@ -16,11 +16,11 @@ from reports import paper_tables, table_files
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.headline_numbers import macro_names, quantities, spelled
-from reward_hypotheses.analysis.report.latex import LETTERS, MATHS, escaped, tabular_file
 from reward_hypotheses.analysis.report.phrases import percent
-from reward_hypotheses.analysis.report.rounding import NOISE, rounded, shown
-from reward_hypotheses.analysis.report.table_model import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
+from reward_hypotheses.analysis.report.tables.headline_numbers import macro_names, quantities, spelled
+from reward_hypotheses.analysis.report.tables.latex import LETTERS, MATHS, escaped, tabular_file
+from reward_hypotheses.analysis.report.tables.rounding import NOISE, rounded, shown
+from reward_hypotheses.analysis.report.tables.table_model import MOST_HYPOTHESES, MOST_ROWS, Column, PaperTable
 
 ROOT = Path(__file__).resolve().parents[3]
 NASTY = r"""a_b & 100% $x$ #1 {brace} \backslash ~ ^ < > | "quoted" é α 中 😀 <script>"""

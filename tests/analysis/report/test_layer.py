@@ -11,11 +11,11 @@ import reports
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report import html, terminal
-from reward_hypotheses.analysis.report import table_files as tables
+from reward_hypotheses.analysis.report.layout import html, terminal
 from reward_hypotheses.analysis.report.presentation import Presentation, texts
-from reward_hypotheses.analysis.report.table_model import Column, PaperTable
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.report.tables import table_files as tables
+from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
+from reward_hypotheses.analysis.results.document import presented
 
 ROOT = Path(__file__).resolve().parents[3] / "analysis" / "report"
 PACKAGE = "reward_hypotheses"

@@ -13,7 +13,7 @@ from reports import NASTY, PLOTS, drawn, page, point
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figure_style
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.results.document import presented
 
 
 class Tags(HTMLParser):

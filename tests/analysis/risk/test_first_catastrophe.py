@@ -10,9 +10,9 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report import figure_style
-from reward_hypotheses.analysis.report import table_files as tables
-from reward_hypotheses.analysis.report.html import page
-from reward_hypotheses.analysis.results_document import presented
+from reward_hypotheses.analysis.report.layout.html import page
+from reward_hypotheses.analysis.report.tables import table_files as tables
+from reward_hypotheses.analysis.results.document import presented
 
 ROOT = Path(__file__).resolve().parents[3]
 MIXED = ROOT / "data" / "examples" / "mixed" / "study.toml"

@@ -6,10 +6,10 @@ error's own column and long texts are left out.
 
 from collections.abc import Iterable
 
-from reward_hypotheses.analysis.report.headline_numbers import quantities
-from reward_hypotheses.analysis.report.latex import numbers_file, tabular_file
 from reward_hypotheses.analysis.report.presentation import Document, Presentation
-from reward_hypotheses.analysis.report.table_model import PaperTable
+from reward_hypotheses.analysis.report.tables.headline_numbers import quantities
+from reward_hypotheses.analysis.report.tables.latex import numbers_file, tabular_file
+from reward_hypotheses.analysis.report.tables.table_model import PaperTable
 
 ORDER = """
     headline risk_by_source weights pairs degree_pairs evidence_by_feedback pairs_by_feedback agreement telling subgroups

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from reward_hypotheses.analysis.report.rounding import Kind, shown
+from reward_hypotheses.analysis.report.tables.rounding import Kind, shown
 from reward_hypotheses.data.column import is_number
 
 MOST_ROWS, MOST_HYPOTHESES = 40, 8

@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.evidence.predictive_check_section import Feedbac
 from reward_hypotheses.analysis.evidence.provenance import LedgerOfTests, Tables, TestTable, Title
 from reward_hypotheses.analysis.evidence.sample_size import SampleSize
 from reward_hypotheses.analysis.evidence.weights import HypothesesListed, RewardWeights, Values, Weights
-from reward_hypotheses.analysis.results_section import Document, Section, by_name
+from reward_hypotheses.analysis.results.section import Document, Section, by_name
 from reward_hypotheses.analysis.risk.first_catastrophe import ScenesToFirstCatastrophe
 from reward_hypotheses.analysis.risk.frontier import Frontier
 from reward_hypotheses.analysis.risk.none_of_the_above import NoneOfTheAbove

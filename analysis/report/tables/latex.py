@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reward_hypotheses.analysis.report.headline_numbers import LONGEST
+from reward_hypotheses.analysis.report.tables.headline_numbers import LONGEST
 
 if TYPE_CHECKING:
-    from reward_hypotheses.analysis.report.headline_numbers import Quantity
-    from reward_hypotheses.analysis.report.table_model import PaperTable
+    from reward_hypotheses.analysis.report.tables.headline_numbers import Quantity
+    from reward_hypotheses.analysis.report.tables.table_model import PaperTable
 
 
 LINE = 70

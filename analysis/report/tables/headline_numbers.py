@@ -13,8 +13,8 @@ from typing import Any
 
 from reward_hypotheses.analysis.report.phrases import at, error_of
 from reward_hypotheses.analysis.report.presentation import Document
-from reward_hypotheses.analysis.report.rounding import Kind, shown
-from reward_hypotheses.analysis.report.table_model import BITS, OF_SCENES, PROBABILITY, REWARD, SCENES, UNITS
+from reward_hypotheses.analysis.report.tables.rounding import Kind, shown
+from reward_hypotheses.analysis.report.tables.table_model import BITS, OF_SCENES, PROBABILITY, REWARD, SCENES, UNITS
 
 LONGEST = 40
 """Characters of a text in a cell, and of the name of a macro; the CSV file has the text in full."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.phrases import capital
 from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, arranged
-from reward_hypotheses.analysis.report.table_files import paper_tables
+from reward_hypotheses.analysis.report.tables.table_files import paper_tables
 from reward_hypotheses.data.errors import visible
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Layouts of the report: the page, the terminal and the output folder."""

@@ -1,0 +1,1 @@
+"""Tables of the report: as values, as CSV and as TeX, and headline numbers."""

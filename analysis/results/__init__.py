@@ -1,0 +1,1 @@
+"""Results of a study: the document, and the sections that make it."""
