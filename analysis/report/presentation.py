@@ -97,7 +97,11 @@ class Presentation:
     figure : Plot or None
         For files; the page shows it where a part names it.
     terminal : sequence of str or Grid
-        Sentences and small tables for the terminal.
+        Sentences and small tables for the terminal, printed in full alone.
+    finding : str
+        The finding in one sentence, which heads the chapter. The first presentation of a chapter that has one gives it.
+    more : sequence of Part
+        For the page, folded away below the parts: lists and remarks that few readers need.
     """
 
     name: str
@@ -106,6 +110,8 @@ class Presentation:
     tables: Sequence[PaperTable] = ()
     figure: Plot | None = None
     terminal: Sequence[str | Grid] = ()
+    finding: str = ""
+    more: Sequence[Part] = ()
 
 
 def texts(*sentences: str) -> list[Part]:
