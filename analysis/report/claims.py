@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from reward_hypotheses.analysis.report.phrases import LEAST, at, error_of
 
 type Document = Mapping[str, Any]
-type Read = "str | tuple[str | int, ...] | float | Callable[[Document], Any]"
+type Read = str | tuple[str | int, ...] | float | Callable[[Document], Any]
 """Place of an entry in the document: keys joined by dots, or a tuple of keys; a number; or a function of the document."""
 
 ERRORS = 2.0

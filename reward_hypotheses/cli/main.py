@@ -185,7 +185,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Write:
     text = _json(run.document)
     if out is not None:
         _write_folder(run, text, out, progress)
-    return lambda: put(text.encode()) if options.json else _summarise(run, out, options.command == "run")
+    return lambda: put(text.encode()) if options.json else _summarise(run, out, options.full)
 
 
 def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> None:

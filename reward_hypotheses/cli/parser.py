@@ -161,6 +161,8 @@ def parser() -> argparse.ArgumentParser:
     )
     _json(run, "print the results document alone on stdout; without --out nothing is written")
     demo = _add(commands, "demo")
+    for command in (run, demo):
+        command.add_argument("--full", action="store_true", help="print everything, not the summary of 24 lines")
     demo.set_defaults(study=EXAMPLES / "essay" / "study.toml", json=False)
     _out(demo, "folder to write (default: ./demo-report)", "demo-report")
     new = _add(commands, "new")

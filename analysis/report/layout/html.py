@@ -1,19 +1,22 @@
-"""The report as an HTML page: chapters in order, laid out from presentations.
+"""The report as an HTML page: a first screen, then sections that open on demand.
 
 The layout knows presentations only, and no topic of the report.
 """
 
 import base64
 import functools
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.analysis.report.phrases import capital
+from reward_hypotheses.analysis.report.layout.chapters import ALERTS, CHAPTERS, OUTSIDE
+from reward_hypotheses.analysis.report.phrases import capital, percent
 from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, arranged
 from reward_hypotheses.analysis.report.tables.table_files import paper_tables
+from reward_hypotheses.analysis.report.tables.table_model import PaperTable
 from reward_hypotheses.data.errors import visible
 
 if TYPE_CHECKING:
@@ -21,42 +24,42 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-TEMPLATE = Path(__file__).parent / "page.html.jinja"
+HERE = Path(__file__).parent
 PNG = b"\x89PNG\r\n\x1a\n"
-OUTSIDE = ("question", "answer", "misfits", "drivers", "frames", "provenance")
-"""Chapters to which the template gives a place of their own."""
-CHAPTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "asked": ("What was asked", ("asked",)),
-    "number": (
-        "How the number comes about",
-        ("policy", "risk_by_source", "risk_parts", "agents", "languages", "matrix", "frontier"),
-    ),
-    "agent": ("What the agent goes by", ("inferred_agent",)),
-    "evidence": ("What is evidence, and what is prior", ("evidence", "pairs", "weights", "reward_weights", "sampling")),
-    "feedback": ("What each feedback says", ("feedback",)),
-    "values": ("Whose values", ("values", "failure_line")),
-    "limit": ("What more data would change", ("limit", "bits_by_size")),
-    "shift": ("Is the test a shift?", ("shift",)),
-    "hinges": (
-        "What else the risk hinges on",
-        ("floor", "bounds", "tipping", "risk_by_line", "finite_test", "worst_case", "impact", "riskiest_scenes"),
-    ),
-    "fit": ("Does the model fit the training data?", ("subgroups", "predictive_check", "warnings")),
-}
-"""Id of a chapter -> its title, and the presentations that come first in it."""
-COLOPHON = (
-    "Made by reward_hypotheses, which gives reward hypotheses posterior weights under explicit human values, and "
-    "the risk of catastrophe on a shifted test."
-)
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table on the page: cut to fit, with the whole of it as a CSV file in a link."""
+
+    table: PaperTable
+    link: str
+
+    @property
+    def inline(self) -> bool:
+        """Whether the page shows the table beside the link."""
+        return self.table.on_page
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter of the page."""
+    """A section of the page that opens on demand.
+
+    Attributes
+    ----------
+    id, title, finding : str
+        The finding heads the section; the title where there is none.
+    parts, more : sequence of Part
+        What shows when the section is open, and what folds away in it.
+    tables : sequence of TableView
+    """
 
     id: str
     title: str
+    finding: str
     parts: Sequence[Part]
+    more: Sequence[Part]
+    tables: Sequence[TableView]
 
 
 @dataclass(frozen=True)
@@ -91,47 +94,90 @@ def page(
     presentations : iterable of Presentation
         Content of the page. Presentations that `CHAPTERS` names come first in their chapters.
     figures : dict of str to Figure
-        As `figure_style.drawn` gives them.
+        As `drawn` gives them.
     frames : dict of str to bytes
         Pictures (PNG or JPEG): ``training`` and ``test``.
 
     Returns
     -------
     str
-        HTML that needs no network, script or other file. Every text in it that a study or table brought is escaped.
+        HTML that needs no network and no other file. Every text in it that a study or table brought is escaped, and the only
+        scripts that run are the page's own, named by their digests.
     """
     presentations = list(presentations)
-    chapters = _chapters(presentations)
-    shown = {part.name for chapter in chapters for part in chapter.parts if part.kind == "figure"}
-    plots = [p.figure for p in presentations if p.figure is not None and p.figure.name in shown & figures.keys()]
+    chapters = _chapters(presentations, figures)
+    plots = [p.figure for p in presentations if p.figure is not None and p.figure.name in figures]
+    shown = {part.name for chapter in chapters for part in [*chapter.parts, *chapter.more] if part.kind == "figure"}
+    outside = {chapter: _parts(presentations, chapter) for chapter in OUTSIDE}
+    scripts = [_asset("page.js")]
     return _template().render(
         title=document["title"] or "A study of reward hypotheses",
         about=document.get("about") or "",
         version=document["versions"].get("reward_hypotheses", ""),
-        outside={chapter: _parts(presentations, chapter) for chapter in OUTSIDE},
+        style=_markup(_asset("page.css")),
+        scripts=[_markup(script) for script in scripts],
+        digests=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        outside=outside,
+        alerts=_alerts(outside["misfits"]),
+        most_alerts=ALERTS,
         frames={role: _frame(data) for role, data in frames.items()},
-        figures={plot.name: _drawing(plot, figures[plot.name], document) for plot in plots},
+        figures={plot.name: _drawing(plot, figures[plot.name], document) for plot in plots if plot.name in shown},
         chapters=chapters,
-        tables=[table.cut() for table in paper_tables(presentations) if table.on_page],
-        colophon=COLOPHON,
+        scale=_scale(outside["drivers"]),
     )
 
 
-def _chapters(presentations: Sequence[Presentation]) -> list[Chapter]:
-    """Return the chapters that have parts, unknown chapters last."""
+def _chapters(presentations: Sequence[Presentation], figures: Mapping[str, Any]) -> list[Chapter]:
+    """Return the chapters that have content, unknown chapters last."""
     ids = dict.fromkeys([*CHAPTERS, *(p.chapter for p in presentations if p.chapter not in OUTSIDE)])
+    rank = {table.name: k for k, table in enumerate(paper_tables(presentations))}
     chapters = []
     for chapter in ids:
         title, names = CHAPTERS.get(chapter, (capital(chapter), ()))
-        parts = _parts(presentations, chapter, names)
-        if parts:
-            chapters.append(Chapter(re.sub(r"\W+", "-", chapter), title, parts))
+        inside = arranged((p for p in presentations if p.chapter == chapter), names)
+        parts = [part for p in inside for part in p.parts if part.kind != "figure"]
+        drawn = [part for p in inside for part in [*p.parts, *p.more] if part.kind == "figure" and part.name in figures]
+        more = [*drawn[1:], *(part for p in inside for part in p.more if part.kind != "figure")]
+        tables = sorted((table for p in inside for table in p.tables), key=lambda table: rank[table.name])
+        finding = next((p.finding for p in inside if p.finding), "")
+        if parts or drawn or more or tables:
+            views = [TableView(table.cut(), _csv_link(table)) for table in tables]
+            id_ = re.sub(r"\W+", "-", chapter)
+            chapters.append(Chapter(id_, title, finding, [*drawn[:1], *parts], more, views))
     return chapters
 
 
-def _parts(presentations: Iterable[Presentation], chapter: str, names: Sequence[str] = ()) -> list[Part]:
-    inside = arranged((p for p in presentations if p.chapter == chapter), names)
-    return [part for presentation in inside for part in presentation.parts]
+def _parts(presentations: Iterable[Presentation], chapter: str) -> list[Part]:
+    return [part for presentation in presentations if presentation.chapter == chapter for part in presentation.parts]
+
+
+def _alerts(parts: Iterable[Part]) -> list[str]:
+    """Return misfits and warnings, the most urgent first."""
+    return [text for part in parts for text in (part.entries if part.kind == "list" else [part.text]) if text]
+
+
+def _scale(parts: Iterable[Part]) -> float:
+    """Return the highest risk of the rows of the tornado plot, the right end of its axis."""
+    ends = [row["upper"] for part in parts if part.kind == "tornado" for row in part.entries]
+    return max(max(ends, default=1.0), 1e-3)
+
+
+def _csv_link(table: PaperTable) -> str:
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(table.csv()).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _markup(text: str) -> "Markup":
+    from markupsafe import Markup
+
+    return Markup(text)
 
 
 @functools.cache
@@ -141,7 +187,9 @@ def _template() -> "Template":
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
     )
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    environment.filters["percent"] = percent
+    environment.filters["encoded"] = lambda text: base64.b64encode(text.encode()).decode()
+    return environment.from_string(_asset("page.html.jinja"))
 
 
 def _visible(value: Any) -> Any:
@@ -150,13 +198,11 @@ def _visible(value: Any) -> Any:
 
 
 def _drawing(plot: Plot, figure: "Figure", document: Document) -> Drawing:
-    from markupsafe import Markup
-
     from reward_hypotheses.analysis.report.figure_style import saved, themed
 
     point, caption = plot.caption(document)
     svg = themed(saved(figure, "svg"), plot.name, f"{point} {caption}")
-    return Drawing(Markup(svg), point, caption)
+    return Drawing(_markup(svg), point, caption)
 
 
 def _frame(data: bytes) -> Frame:

@@ -1,8 +1,9 @@
-"""The summary on the terminal: the answer, then the blocks that explain it.
+"""The summary on the terminal: at most 24 lines of 80 columns, or everything.
 
 The layout knows presentations only, and no topic of the report.
 """
 
+import os
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,27 +13,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_hypotheses.analysis.report.phrases import capital
+from reward_hypotheses.analysis.report.layout.chapters import ALERTS, CHAPTERS
+from reward_hypotheses.analysis.report.phrases import capital, counted
 from reward_hypotheses.analysis.report.presentation import Document, Grid, Presentation, arranged
 from reward_hypotheses.data.errors import visible
 
-WIDTH = 80
+WIDTH, LINES = 80, 24
 BAR = 16
 BLOCKS = " ▏▎▍▌▋▊▉█"
-TITLES = {
-    "asked": "What was asked",
-    "hypotheses": "Hypotheses",
-    "agent": "What the agent goes by",
-    "evidence": "Evidence or prior?",
-    "number": "The same agent, did it extrapolate by another prior",
-    "hinges": "What the risk hinges on",
-    "shift": "Is the test a shift?",
-}
-"""Id of a chapter -> title of its block, in the order of the blocks."""
-LAST = {"warnings": "Mind"}
-"""Blocks after those of chapters that `TITLES` does not know."""
-FIRST = ("floor", "bounds")
-"""Presentations that come first in their block."""
+FIRST = ("answer", "drivers", "misfits")
+"""Chapters that the summary holds, in full or not."""
+TITLES = {chapter: title for chapter, (title, _) in CHAPTERS.items()}
 
 
 class _Terminal(Console):
@@ -46,33 +37,70 @@ def print_summary(
     presentations: Iterable[Presentation],
     out: Path | None = None,
     console: Console | None = None,
-    full: bool = True,
+    full: bool = False,
 ) -> None:
     """Print the results, readable at 80 columns and without colour.
 
-    Without `full`, the answer alone is printed.
+    Without `full`, the summary has at most 24 lines: warnings, the answer, what the risk depends on, and the path of the
+    report. With it, all chapters follow.
     """
     console = _Terminal(markup=False, highlight=False, emoji=False) if console is None else console
-    page = _Page(console)
-    if document["title"]:
-        page.line(document["title"], style="bold")
+    page, presentations = _Page(console), list(presentations)
+    title = _wrapped(document["title"] or "", page.width)[:1]
+    blocks = {chapter: [e for p in presentations if p.chapter == chapter for e in p.terminal] for chapter in FIRST}
+    alerts = [str(entry) for entry in blocks["misfits"]]
+    answer = [line for entry in blocks["answer"] for line in _wrapped(str(entry), page.width)]
+    grids = [entry for entry in blocks["drivers"] if isinstance(entry, Grid)]
+    below = 0 if out is None else 2
+    rows = sum(len(grid.rows) + 2 for grid in grids)
+    room = LINES - len(title) - rows - below - (2 if full else 1)
+    shown = alerts if full else alerts[:ALERTS]
+    warned = _alert_lines(shown, len(alerts) - len(shown), page.width, None if full else room - min(len(answer), 8))
+    page.lines(title, "bold")
+    page.lines(warned, "yellow")
+    if title or warned:
         page.gap()
-    blocks: dict[str, list[str | Grid]] = dict.fromkeys(("answer", "misfits", *TITLES), [])  # in their order
-    for presentation in arranged(presentations, FIRST):
-        blocks[presentation.chapter] = [*blocks.get(presentation.chapter, []), *presentation.terminal]
-    page.block(blocks.pop("answer"))
-    page.block(blocks.pop("misfits"), style="bold")
-    blocks |= {chapter: blocks.pop(chapter, []) for chapter in LAST}
-    for chapter, entries in blocks.items() if full else ():
-        if entries:
-            page.gap()
-            page.line((TITLES | LAST).get(chapter, capital(chapter)), style="bold")
-            page.block(entries)
+    page.lines(answer if full else _cut(answer, room - len(warned)), "")
+    for grid in grids:
+        page.gap()
+        page.grid(grid)
+    if full:
+        page.chapters(presentations)
     if out is not None:
         page.gap()
-        console.print(f"Report: {visible(str(out / 'report.html'))}", soft_wrap=True)
-        beside = "results.json, posterior.nc (for ArviZ), figures and tables for a paper"
-        console.print(f"Beside it: {beside}", soft_wrap=True)
+        console.print(Text(f"Report: {visible(_short_path(out / 'report.html'))}", style="bold"), soft_wrap=True)
+
+
+def _alert_lines(alerts: Sequence[str], more: int, width: int, room: int | None) -> list[str]:
+    """Return warnings as lines, each cut to as many lines as there is room for."""
+    if not alerts:
+        return []
+    remark = [f"  and {counted(more, 'more warning')} (--full prints all)"] if more else []
+    each = None if room is None else max((room - len(remark)) // len(alerts), 1)
+    lines = []
+    for alert in alerts:
+        wrapped = _wrapped(alert, width - 2)
+        lines += [("! " if k == 0 else "  ") + line for k, line in enumerate(_cut(wrapped, each))]
+    return lines + remark
+
+
+def _cut(lines: Sequence[str], most: int | None) -> list[str]:
+    """Return at most so many lines, the last with an ellipsis where it was cut."""
+    if most is None or len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], lines[most - 1][: WIDTH - 6] + " ..."]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(visible(" ".join(text.split())), width, break_on_hyphens=False)
+
+
+def _short_path(path: Path) -> str:
+    """Return the shorter of a path and the path from the working folder."""
+    try:
+        return min(str(path), os.path.relpath(path), key=len)
+    except ValueError:  # another drive
+        return str(path)
 
 
 class _Page:
@@ -91,8 +119,24 @@ class _Page:
                 self.line(entry, style)
 
     def line(self, text: str, style: str = "") -> None:
-        for row in textwrap.wrap(visible(" ".join(text.split())), self.width, break_on_hyphens=False):
+        self.lines(_wrapped(text, self.width), style)
+
+    def lines(self, lines: Sequence[str], style: str) -> None:
+        """Print lines that are already cut to the width."""
+        for row in lines:
             self.console.print(Text(row, style=style))
+
+    def chapters(self, presentations: Sequence[Presentation]) -> None:
+        """Print all other chapters, in the order of the page."""
+        ids = dict.fromkeys([*CHAPTERS, *(p.chapter for p in presentations)])
+        for chapter in ids:
+            names = CHAPTERS.get(chapter, ("", ()))[1]
+            inside = arranged((p for p in presentations if p.chapter == chapter), names)
+            entries = [entry for p in inside for entry in p.terminal]
+            if entries and chapter not in FIRST:
+                self.gap()
+                self.line(TITLES.get(chapter, capital(chapter)), style="bold")
+                self.block(entries)
 
     def gap(self) -> None:
         self.console.print()

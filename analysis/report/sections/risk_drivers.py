@@ -1,390 +1,292 @@
-"""Drivers of the risk: causes, largest effect first, and remedies with their cost."""
+"""Drivers of the risk: what it depends on, largest effect first, as a tornado plot."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reward_hypotheses.analysis.report.claims import (
+    Claim,
+    Read,
+    Sentence,
+    alike,
+    below,
+    holds,
+    margin,
+    paragraph,
+    value,
+)
 from reward_hypotheses.analysis.report.phrases import (
-    DRAWS_ONE,
-    LEAST,
-    MOVES,
     NEAR,
-    bits_in_words,
-    capital,
-    counted,
     listed,
-    misfits,
-    own_policy,
     percent,
     permission,
     policies,
     policy_name,
     silent_groups,
-    was_spent,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation
-from reward_hypotheses.analysis.report.sections.agents import policy_in_short
-from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import hardest
-from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
-from reward_hypotheses.analysis.report.sections.shift import largest_change
-from reward_hypotheses.models.priors.registry import prior_in_words
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree
+from reward_hypotheses.analysis.report.sections.remedies import remedies
 
-LISTED = 6
-"""Changes that are listed."""
-WORTH = 0.005
-"""By how much abstaining must lower the risk to be worth a line of its own."""
-FEW_BITS = 0.05
-"""Bits of human values below which training has told an agent enough."""
-STATED = 3
-"""Hypotheses whose prior is mentioned."""
-REWARDS = "Rewards are what the judge expects, in reward units a scene."
-"""Explanation of the rewards among the costs."""
+ROWS = 5
+"""Drivers that the terminal shows."""
 
 
 @dataclass(frozen=True)
-class Hinge:
+class Driver:
     """Something on which the risk depends.
 
     Attributes
     ----------
-    term, words : str
-        Its name, and its effect in a few sentences.
-    ends : tuple of two floats, or None
-        Lowest and highest risk to which it leads; None where it has no range.
+    key, name : str
+        Id, and name of at most 40 characters.
+    varied : Sentence
+        What is varied, in a few words.
+    ends : tuple of two floats
+        Lowest and highest risk, the present one among them.
+    places : tuple of Read
+        Places of both ends in the document.
     """
 
-    term: str
-    words: str
-    ends: tuple[float, float] | None = None
+    key: str
+    name: str
+    varied: Sentence
+    ends: tuple[float, float]
+    places: tuple[Read, Read]
 
-    def range(self, now: float) -> str:
-        """Return the ends for a reader, where the risk is `now`.
+    def moves(self, document: Document) -> bool:
+        """Return whether an end differs from the risk by more than the Monte Carlo errors."""
+        now = document["risk"]["mean"]
+        ends = zip(self.ends, self.places, strict=True)
+        apart = any(abs(end - now) > margin(document, place, "risk.mean") for end, place in ends)
+        return apart and self.shown != percent(now)
 
-        The text is empty where there are none.
-        """
-        ends = list(dict.fromkeys(percent(end) for end in self.ends or ()))
-        if ends == [percent(now)]:
-            return "no change"
-        return " to ".join(ends) if len(ends) != 1 else f"to {ends[0]}"
+    @property
+    def shown(self) -> str:
+        """Both ends as a reader sees them."""
+        return " to ".join(dict.fromkeys(map(percent, self.ends)))
 
-    def reach(self, now: float) -> float:
-        """Return the largest change of the risk; -1 without a range."""
-        return max(abs(end - now) for end in self.ends) if self.ends is not None else -1.0
+    def range(self, document: Document) -> Sentence:
+        """Return both ends, or that the risk hardly changes."""
+        if not self.moves(document):
+            claims = [alike(place, "risk.mean", 0.0011) for place in self.places]
+            return Sentence("no change", "risk.mean", claims=claims)
+        low, high = self.places
+        return Sentence(self.shown, low, high, "risk.mean", claims=[below(low, high, 0.0)])
 
-
-@dataclass(frozen=True)
-class Change:
-    """Something that would change the risk.
-
-    Attributes
-    ----------
-    words, cost : str
-        The change; what it takes, and the reward that the agent then earns, where that is known.
-    risk : float
-        The risk after the change.
-    certain : bool
-        Whether a risk of 0 follows from the change itself, rather than from few scenes.
-    """
-
-    words: str
-    risk: float
-    cost: str
-    certain: bool = False
+    def reach(self, document: Document) -> float:
+        """Return the largest change of the risk; 0 where it hardly changes."""
+        now = document["risk"]["mean"]
+        return max(abs(end - now) for end in self.ends) if self.moves(document) else 0.0
 
 
 def present(document: Document) -> Iterator[Presentation]:
-    """Present drivers and remedies of the risk, where there is a test."""
-    risk = document["risk"]
-    if risk is None:
+    """Present what the risk depends on, and what would lower it."""
+    if document["risk"] is None:
         return
-    drivers = [(hinge.term, hinge.range(risk["mean"]), hinge.words) for hinge in hinges_on(document)]
-    parts = [Part("drivers", steps(document), drivers)]
-    changes = [
-        (percent(change.risk, None if change.certain else risk["upper_of_zero"]), f"by {change.words}", change.cost)
-        for change in would_lower(document)
-    ]
-    if changes:
-        parts.append(Part("changes", REWARDS, changes))
-    yield Presentation("drivers", "drivers", parts)
+    rows = drivers(document)
+    parts = [Part("tornado", finding(document), rows_of(document))] if rows else []
+    figure = SENSITIVITY if rows else None
+    yield Presentation("risk_drivers", "drivers", parts, figure=figure, terminal=[_grid(document)])
+    yield remedies(document)
 
 
-def hinges_on(document: Document) -> list[Hinge]:
-    """Return the drivers of the risk, the largest change first.
-
-    Drivers without a range come last. Without a test there are none.
-    """
+def drivers(document: Document) -> list[Driver]:
+    """Return what the risk depends on, largest effect first; empty without a test."""
     if document["risk"] is None:
         return []
-    now = document["risk"]["mean"]
-    topics = (_agents_prior, _policy, _line, _values, _evidence, _shift, _fit)
-    hinges = [topic(document) for topic in topics]
-    return sorted((hinge for hinge in hinges if hinge.words), key=lambda hinge: -round(hinge.reach(now), 9))
-
-
-def steps(document: Document) -> str:
-    """Return an explanation of the ranges; empty without ranges."""
-    shares = list(document["risk_bounds"] or {})
-    moved = f"{100 * float(shares[-1]):g}% of the prior moved" if shares else "values moved"
-    doubt = " or values within their stated doubt" if document["risk"]["lower"] is not None else ""
-    sizes = {
-        "Agent's prior": "an agent of another prior",
-        "Policy": "another policy",
-        "Failure line": f"a failure line moved by up to {NEAR:g} standard deviations of the rewards",
-        "Values": f"{moved}{doubt}",
-        "Evidence": "training without end",
-    }
-    taken = [sizes[hinge.term] for hinge in hinges_on(document) if hinge.ends is not None]
-    if not taken:
-        return ""
-    beside = f"Beside a row is the risk to which it leads, from {percent(document['risk']['mean'])} now."
-    return f"{beside} {'The steps are not of one size' if len(taken) > 1 else 'The step'}: {', '.join(taken)}."
-
-
-def _evidence(document: Document) -> Hinge:
-    now, limit = document["risk"]["mean"], document["risk"]["limit"]
-    groups, undecided = silent_groups(document["silent_pairs"]), document["bounded_pairs"]
-    if len(document["hypotheses"]) == 1:
-        return Hinge("Evidence", "There is one hypothesis, so training has nothing to tell it from.")
-    quiet = capital("; ".join(f"training cannot tell {listed(group, 4)} apart" for group in groups[:2]))
-    if undecided:
-        pairs = "; ".join(listed(pair["pair"]) for pair in undecided[:2])
-        words = f"no amount of such data decides between {pairs}: their Bayes factor stays bounded."
-        return Hinge("Evidence", f"{quiet}; {words}" if quiet else words)
-    head = quiet or "Training tells every two hypotheses apart"
-    if limit is None or max(now, limit) < LEAST:
-        return Hinge("Evidence", f"{head}.", None if limit is None else (limit, limit))
-    if abs(now - limit) < LEAST:
-        return Hinge("Evidence", f"{head}; more of the same data would change nothing of the risk.", (now, now))
-    verb = "lower" if limit < now else "raise"
-    words = f"{head}; endless data of the same kind would {verb} the risk from {percent(now)} to {percent(limit)}."
-    return Hinge("Evidence", words, (limit, limit))
-
-
-def _values(document: Document) -> Hinge:
-    joint, bounds, risk = document["risk_bounds_jointly"], document["risk_bounds"], document["risk"]
-    if len(document["hypotheses"]) == 1:
-        return Hinge("Values", "There is one hypothesis, so values have nothing to weigh.")
-    if not joint and not bounds:
-        return Hinge("Values", "")
-    if joint:
-        contamination, ends = list(joint.items())[-1]
-        low, high, whose = ends["lower"], ends["upper"], "that agent and judge alike give to the hypotheses"
-        remark = "" if ends["exact"] else ", at least"
-    else:
-        contamination, (low, high) = list(bounds.items())[-1]
-        whose, remark = "that the judge gives to the hypotheses", "; the agent stays as it is"
-    moved = (
-        f"If {100 * float(contamination):g}% of the prior {whose} were moved to others of them, the risk would be between "
-        f"{percent(low)} and {percent(high)}{remark}"
-    )
-    largest = sorted(document["prior"].items(), key=lambda item: -item[1])[:STATED]
-    weights = ", ".join(f"{name!r} {percent(weight)}" for name, weight in largest)
-    stated = f"As they were stated, they give {weights}{', ...' if len(document['prior']) > STATED else ''}."
-    if risk["lower"] is None:
-        unsure = "no strength was stated, so how sure the values are is not known"
-        return Hinge("Values", f"{stated} {moved}; {unsure}.", (low, high))
-    sure = f"Within the doubt that was stated, the risk is {percent(risk['lower'])} to {percent(risk['upper'])}."
-    return Hinge("Values", f"{stated} {sure} {moved}.", (min(low, risk["lower"]), max(high, risk["upper"])))
-
-
-def _line(document: Document) -> Hinge:
-    words, curve = line_moved(document), document["risk_by_line"]
-    if not words:
-        return Hinge("Failure line", "")
-    risks = {t: x for t, x in zip(curve["at"], curve["risk"], strict=True) if x is not None}
-    step = min(t for t in curve["at"] if t > 0)
-    on_line = curve.get("on_line") or 0.0
-    if risks.get(step, 0.0) - risks.get(0.0, math.inf) >= MOVES and on_line >= MOVES:
-        words += (
-            f" It jumps because in {percent(on_line)} of scenes the agent takes what is worth exactly what failing is: no catastrophe "
-            "with the line as it stands, and one with any higher line."
-        )
-    near = [x for t, x in risks.items() if abs(t) <= NEAR]
-    return Hinge("Failure line", words, (min(near), max(near)) if near else None)
-
-
-def _agents_prior(document: Document) -> Hinge:
-    prior, inferred = document["agent"]["prior"], document["agent_reading"] is not None
-    risks = {name: agent[permission(document)]["risk"] for name, agent in document["agents"].items()}
-    if not inferred:
-        risks.pop(prior, None)
-    if not risks:
-        return Hinge("Agent's prior", "")
-    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
-    who = f"The agent extrapolates by the prior {prior!r} ({prior_in_words(prior)}); of other priors"
-    if inferred:
-        who = "The agent was read off its own choices; of agents that are assumed"
-    words = f"{low!r} has {percent(risks[low])} and {high!r} {percent(risks[high])}"
-    if risks[high] - risks[low] < LEAST:
-        words = f"each has {percent(risks[low])}"
-    return Hinge("Agent's prior", f"{who}, {words}.", (risks[low], risks[high]))
-
-
-def _policy(document: Document) -> Hinge:
-    """Return the risk of the other policies.
-
-    Policies whose permission to abstain differs from the agent's are mentioned separately.
-    """
-    abstains = document["agent"]["abstain"]
-    entries = [entry for entry in policies(document) if not entry["own"]]
-    alike = [entry for entry in entries if entry["abstain"] == abstains]
-    others = [entry for entry in entries if entry["abstain"] != abstains]
-    if not alike:
-        return Hinge("Policy", "")
-    who = "may abstain, as it may," if abstains else "must act, as it must,"
-    words = f"{policy_in_short(document)}With the agent's own weights, other policies that {who} have {_from_to(alike)}"
-    if others:
-        words += f"; those that {'must act' if abstains else 'may abstain'}, {_from_to(others)}"
-    risks = [entry["risk"] for entry in alike]
-    return Hinge("Policy", f"{words}.", (min(risks), max(risks)))
-
-
-def _from_to(entries: Sequence[Mapping[str, Any]]) -> str:
-    low, high = (end(entries, key=lambda entry: entry["risk"]) for end in (min, max))
-    if percent(low["risk"]) == percent(high["risk"]):
-        return percent(low["risk"])
-    ends = (f"{percent(entry['risk'])} ({policy_name(entry)!r})" for entry in (low, high))
-    return " to ".join(ends)
-
-
-def _shift(document: Document) -> Hinge:
-    if was_spent(document):
-        return Hinge("Shift", "This test was used to choose an agent, so the risk on it is training evidence.")
-    if not document["shifted"]:
-        return Hinge("Shift", "The test is no shift from training that shows, so the risk says little of one.")
-    p, new_share, new = document["shift"]["p"], document["shift"]["new_share"], ""
-    if new_share > LEAST:
-        new = f". {percent(new_share)} of its items are of a kind that training never showed, by what each hypothesis says of them"
-    return Hinge("Shift", f"The test is shifted (p = {p:.3f}). {capital(largest_change(document))}{new}.")
-
-
-def _fit(document: Document) -> Hinge:
-    if misfits(document):
-        return Hinge("Fit", "Something does not fit: see above.")
-    blind = "They cannot see what training is silent about."
-    if not document["predictive_check"]:
-        return Hinge("Fit", f"No check was made. {blind}")
-    least = min(check["p"] for check in document["predictive_check"].values())
-    expected = hardest(document)
-    if expected is not None and expected.missed(document):
-        blind += " And training tells hypotheses apart less than was to be expected: people may go by none of them."
-    checks = f"their least p-value is {least:.3g}, and only one below 0.01 would be a misfit"
-    return Hinge("Fit", f"The checks find no misfit in training: {checks}. {blind}")
-
-
-def would_lower(document: Document) -> list[Change]:
-    """Return changes that would lower the risk, the most effective first."""
-    risk = document["risk"]
-    if risk is None or risk["mean"] < LEAST:
-        return []
-    changes = [*_knowledge(document), *_values_prior(document), *_policies(document)]
-    if risk["limit"] is not None and not document["bounded_pairs"]:
-        expected = hardest(document)
-        items = f"; {expected.sentence(document)}" if expected else ""
-        cost = f"training items without end{items}"
-        changes.append(Change("endless training of the same kind", risk["limit"], cost))
-    lower = [change for change in changes if change.risk < risk["mean"] - LEAST]
-    return sorted(lower, key=lambda change: change.risk)[:LISTED]
-
-
-def _earns(document: Document, reward: float | None) -> str:
-    study_policy = own_policy(document)
-    if reward is None or study_policy is None or study_policy["reward"] is None:
-        return "what it would earn was not computed"
-    now, then = f"{study_policy['reward']:.3g}", f"{reward:.3g}"
-    return f"it earns {then} as now" if then == now else f"it earns {then} instead of {now}"
-
-
-def _knowledge(document: Document) -> list[Change]:
-    """Return what knowledge of the truth, or one fixed hypothesis, would change.
-
-    It concerns agents that draw one hypothesis.
-    """
-    matrix, weights, unmodelled = document["matrix"], document["weights"], document["unmodelled"]
-    if document["agent"]["policy"] not in DRAWS_ONE:
-        return []
-    changes = []
-    if unmodelled is None or unmodelled["weight"] < LEAST:
-        risk = sum(weight * matrix[name][name] for name, weight in weights.items() if name in matrix)
-        changes.append(Change("knowing which hypothesis is true", risk, _cost_of_knowing(document)))
-    by_hypothesis = {name: risk for name, risk in document["risk_by_agent_hypothesis"].items() if name in weights}
-    best = min(by_hypothesis, key=by_hypothesis.__getitem__)
-    if document["agent_weights"][best] < 1 - LEAST:
-        reward = (document.get("reward_by_agent_hypothesis") or {}).get(best)
-        cost = f"another agent, that goes by {best!r} alone; {_earns(document, reward)}"
-        changes.append(Change(f"always going by {best!r}", by_hypothesis[best], cost))
-    return changes
-
-
-def _cost_of_knowing(document: Document) -> str:
-    """Return the bits, or items of the test, that would tell an agent the truth."""
-    bits, curve, costs = document["value_bits_of_agent"] or {}, document["bits_by_size"], []
-    needed = {target: n for target, n in bits.items() if n}
-    if needed:
-        target = sorted(needed, key=float)[len(needed) // 2]
-        of_values = f"{bits_in_words(needed[target], 2)} of human values told to this agent"
-        costs.append(f"{of_values} (for a risk of {100 * float(target):g}%)")
-    elif bits:
-        costs.append(f"telling this agent: no amount of it brings the risk to {100 * max(map(float, bits)):g}%")
-    if curve is not None:
-        mean = curve["telling"]["mean"]
-        enough = [n for n, x in zip(curve["sizes"], mean, strict=True) if x is not None and x < FEW_BITS]
-        if enough and mean[0] and mean[0] > FEW_BITS:
-            same = document["agent_weights"].keys() == document["weights"].keys() and document["agent_reading"] is None
-            uniform = same and document["agent"]["prior"] == "uniform"
-            whose = "" if uniform else " (so many for an agent of uniform prior)"
-            costs.append(f"at most about {counted(enough[0], 'item')} of the test judged by people{whose}")
-    return ", or ".join(costs) or "how much telling that takes was not computed"
-
-
-def _values_prior(document: Document) -> list[Change]:
-    """Return the change to an agent that extrapolates by the judge's values."""
-    if document["agent"]["prior"] == "values" and document["agent_reading"] is None:
-        return []
-    agent = document["agents"]["values"][permission(document)]
-    cost = f"another agent, whose prior is the human values; {_earns(document, agent.get('reward'))}"
-    return [Change("extrapolating by the judge's values", agent["risk"], cost)]
-
-
-def _policies(document: Document) -> list[Change]:
-    """Return the safest other policy that acts, and a safer one that may abstain."""
-    study_policy, may_abstain = own_policy(document), document["agent"]["abstain"]
-    changes: list[Change] = []
-    for abstain in (False, True):
-        others = [entry for entry in policies(document) if entry["abstain"] == abstain and not entry["own"]]
-        if not others or study_policy is None or study_policy["reward"] is None:
-            continue
-        best = min(others, key=lambda entry: (entry["risk"], -entry["reward"]))
-        if changes and best["risk"] > changes[0].risk - WORTH:
-            continue
-        name, earns, allow = policy_name(best), _earns(document, best["reward"]), abstain and not may_abstain
-        if abstain and best["abstained"] > 1 - LEAST:
-            needs = f"{'be allowed to abstain, and ' if allow else ''}choose as cautiously as {name!r}"
-            cost = (
-                f"the task is never done, and the agent must {needs}; {earns}{_best_acting(document, best['reward'])}"
-            )
-            changes.append(Change("failing on purpose in every scene", best["risk"], cost, certain=True))
-            continue
-        refrains = f", abstaining in {percent(best['abstained'])} of scenes" if abstain else ""
-        must = "the agent must be allowed to abstain; " if allow else ""
-        cost = f"another policy, no other data; {must}{earns}"
-        changes.append(Change(f"the policy {name!r}{refrains}", best["risk"], cost))
-    return changes
-
-
-def _best_acting(document: Document, reward: float) -> str:
-    """Return the best rewarded agent that always acts, in brackets.
-
-    The text is empty where it earns no more than `reward`.
-    """
-    acting = [
-        (entry["reward"], f"the policy {entry['words']!r}")
-        for entry in document["frontier"]
-        if not entry["abstain"] and entry["reward"] is not None
+    found = [
+        driver
+        for make in (_agent_prior, _policy, _values, _misspecified, _failure_line, _more_data)
+        if (driver := make(document)) is not None
     ]
-    if not document["agent"]["abstain"]:
-        rewards = document.get("reward_by_agent_hypothesis") or {}
-        acting += [(x, f"always going by {name!r}") for name, x in rewards.items() if x is not None]
-    most, who = max(acting, default=(-math.inf, ""))
-    return f" (of agents that always act, {who} earns most: {most:.3g})" if most > reward else ""
+    return sorted(found, key=lambda driver: -round(driver.reach(document), 9))
+
+
+def rows_of(document: Document) -> list[dict[str, Any]]:
+    """Return the rows of the tornado plot as plain values."""
+    return [
+        {
+            "key": driver.key,
+            "name": driver.name,
+            "varied": driver.varied,
+            "lower": driver.ends[0],
+            "upper": driver.ends[1],
+            "now": document["risk"]["mean"],
+            "range": driver.range(document),
+        }
+        for driver in drivers(document)
+    ]
+
+
+def finding(document: Document) -> Sentence:
+    """Return what the risk depends on most, and what training cannot separate."""
+    rows, now = drivers(document), document["risk"]["mean"]
+    moving = [driver for driver in rows if driver.moves(document)]
+    if not moving:
+        claims = [alike(place, "risk.mean", 0.0011) for driver in rows for place in driver.places]
+        first = Sentence("Nothing that was varied changes the risk.", claims=claims)
+    else:
+        top = moving[0].name[:1].lower() + moving[0].name[1:]
+        ends = list(moving[0].places)
+        reads = [*ends, "risk.mean"]
+        if len(moving) == 1:
+            text, claims = f"The risk depends on the {top} alone.", [_apart(ends, now)]
+        else:
+            text, claims = f"The risk depends most on the {top}.", [_farther(ends, moving[1].places, now)]
+        first = Sentence(text, *reads, claims=claims)
+    return paragraph(first, silent(document))
+
+
+def silent(document: Document) -> Sentence | str:
+    """Return which hypotheses training cannot separate; empty where there are none."""
+    groups = silent_groups(document["silent_pairs"])
+    if not groups:
+        return ""
+    pair = document["dangerous_pairs"] or []
+    group = [pair[0]["agent"], pair[0]["truth"]] if pair else groups[0]
+    inside = next((members for members in groups if set(group) <= set(members)), groups[0])
+    names = group if set(group) <= set(inside) else inside
+
+    def never(d: Document) -> bool:
+        return any(set(names[:2]) == set(p) for p in d["silent_pairs"])
+
+    return Sentence(
+        f"Training cannot separate {listed(names, 3)}.", "silent_pairs", len(names) - 3, claims=[holds(never)]
+    )
+
+
+def _apart(places: Sequence[Read], now: float) -> Claim:
+    return holds(lambda d: any(abs(value(d, place) - now) > 1e-9 for place in places))
+
+
+def _farther(first: Sequence[Read], second: Sequence[Read], now: float) -> Claim:
+    """Claim that the first ends reach at least as far from the risk as the second."""
+
+    def reach(d: Document, places: Sequence[Read]) -> float:
+        return max(abs(value(d, place) - now) for place in places)
+
+    return holds(lambda d: reach(d, first) >= reach(d, second) - 1e-9)
+
+
+def _with_now(document: Document, low: Read, high: Read) -> tuple[tuple[float, float], tuple[Read, Read]]:
+    """Return two places in the document as ends that hold the present risk, and their places."""
+    places = sorted((low, high, "risk.mean"), key=lambda place: float(value(document, place)))
+    ends = float(value(document, places[0])), float(value(document, places[-1]))
+    return ends, (places[0], places[-1])
+
+
+def _driver(document: Document, key: str, name: str, varied: Sentence, low: Read, high: Read) -> Driver:
+    ends, places = _with_now(document, low, high)
+    return Driver(key, name, varied, ends, places)
+
+
+def _agent_prior(document: Document) -> Driver | None:
+    """Vary the agent's prior; not of an agent whose weights are not from a prior over these hypotheses."""
+    own, key = document["agent"]["prior"], permission(document)
+    if document.get("agent_reading") is not None or len(document["agent_weights"]) > len(document["weights"]):
+        return None
+    risks = {name: agent[key]["risk"] for name, agent in document["agents"].items() if name != own}
+    if not risks:
+        return None
+    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
+    varied = f"{low!r} to {high!r}" if low != high else repr(low)
+    places = [("agents", name, key, "risk") for name in (low, high)]
+    return _driver(document, "agent_prior", "Agent's prior", Sentence(varied, *places), *places)
+
+
+def _policy(document: Document) -> Driver | None:
+    """Vary the policy among those with the agent's permission to abstain."""
+    abstains = document["agent"]["abstain"]
+    entries = {k: entry for k, entry in enumerate(document.get("frontier") or []) if entry in policies(document)}
+    others = {k: e["risk"] for k, e in entries.items() if not e["own"] and e["abstain"] == abstains}
+    if not others:
+        return None
+    low, high = min(others, key=others.__getitem__), max(others, key=others.__getitem__)
+    names = list(dict.fromkeys(repr(policy_name(entries[k])) for k in (low, high)))
+    places = [("frontier", k, "risk") for k in (low, high)]
+    words = [("frontier", k, "words") for k in (low, high)]
+    return _driver(document, "policy", "Policy", Sentence(" to ".join(names), *words), *places)
+
+
+def _values(document: Document) -> Driver | None:
+    """Vary the values within their stated strength."""
+    risk = document["risk"]
+    if risk["lower"] is None:
+        return None
+    varied = Sentence(f"within the stated strength ({100 * risk['prob']:g}%)", "risk.prob")
+    return _driver(document, "values", "Values", varied, "risk.lower", "risk.upper")
+
+
+def _misspecified(document: Document) -> Driver | None:
+    """Replace a share of the prior; the agent follows where its prior is the same."""
+    joint, bounds = document["risk_bounds_jointly"], document["risk_bounds"]
+    if len(document["hypotheses"]) == 1 or not (joint or bounds):
+        return None
+    share = list(joint or bounds)[-1]
+    ends: Sequence[str | int] = ("lower", "upper") if joint else (0, 1)
+    places = [("risk_bounds_jointly" if joint else "risk_bounds", share, end) for end in ends]
+    varied = Sentence(f"{100 * float(share):g}% of the prior replaced", float(share))
+    return _driver(document, "prior", "Prior misspecification", varied, *places)
+
+
+def _failure_line(document: Document) -> Driver | None:
+    """Move the failure line by up to half a standard deviation of the rewards."""
+    curve = document["risk_by_line"]
+    if curve is None or curve["at"] is None:
+        return None
+    near = {
+        k: x
+        for k, (t, x) in enumerate(zip(curve["at"], curve["risk"], strict=True))
+        if x is not None and t and abs(t) <= NEAR
+    }
+    if not near:
+        return None
+    places = [("risk_by_line", "risk", end(near, key=near.__getitem__)) for end in (min, max)]
+    varied = Sentence(f"moved by up to {NEAR:g} sd of the rewards", NEAR)
+    return _driver(document, "line", "Failure line", varied, *places)
+
+
+def _more_data(document: Document) -> Driver | None:
+    """Go on training without end."""
+    if document["risk"]["limit"] is None or document["bounded_pairs"]:
+        return None
+    groups = silent_groups(document["silent_pairs"])
+    words = f"cannot separate {listed(groups[0], 3)}" if groups else "separates all hypotheses"
+    claims = [holds(lambda d: bool(d["silent_pairs"]) == bool(groups))]
+    varied = Sentence(words, "silent_pairs", *(len(group) - 3 for group in groups[:1]), claims=claims)
+    return _driver(document, "data", "More training data", varied, "risk.limit", "risk.limit")
+
+
+def _grid(document: Document) -> Grid:
+    rows = [[row["name"], row["range"], row["varied"]] for row in rows_of(document)[:ROWS]]
+    return Grid(["What the risk depends on", "risk", "varied"], rows, widest=26)
+
+
+def _draw(document: Document, _: Tree) -> Figure:
+    from reward_hypotheses.analysis.report import figure_style as style
+
+    rows, now = drivers(document), document["risk"]["mean"]
+    labels = [f"{driver.name}\n{style.short(driver.varied, 40)}" for driver in rows]
+    fig, ax = style.labelled_rows([""] * len(rows), style.PAGE * 0.7, each=0.42)
+    ax.set_yticklabels(labels)
+    for k, driver in enumerate(rows):
+        low, high = driver.ends
+        ax.barh(k, now - low, left=low, height=0.5, color=style.BLUE)
+        ax.barh(k, high - now, left=now, height=0.5, color=style.VERMILION)
+        ax.annotate(driver.range(document), (high, k), (4, 0), textcoords="offset points", va="center", fontsize=7)
+    ax.axvline(now, color=style.INK, linewidth=1)
+    style.shares_axis(ax, "catastrophe risk (% of test scenes)", max(0.01, *(driver.ends[1] for driver in rows)))
+    return fig
+
+
+def _caption(document: Document) -> tuple[str, str]:
+    explanation = "Lowest and highest risk where one setting varies and all others stay. Line: the study's risk."
+    return finding(document), Sentence(explanation, claims=[holds(lambda d: d["risk"] is not None)])
+
+
+def _informs(document: Document) -> bool:
+    """Return whether some driver moves the risk."""
+    return any(driver.moves(document) for driver in drivers(document))
+
+
+SENSITIVITY = Plot("sensitivity", _draw, _caption)
