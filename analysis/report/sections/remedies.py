@@ -82,7 +82,7 @@ def remedies(document: Document) -> Presentation:
     parts = [Part("changes", what, entries)]
     best = first_choice(document)
     finding = changes[0].sentence(document) if best is None else best.sentence(document)
-    terminal = [paragraph(change.sentence(document), f"Cost: {change.cost}.") for change in changes]
+    terminal = [paragraph(change.sentence(document), Sentence("Cost:"), change.cost) for change in changes]
     return Presentation("remedies", "lower", parts, finding=finding, terminal=terminal)
 
 
@@ -187,11 +187,7 @@ def _cost_of_knowing(document: Document) -> Sentence:
             costs.append(Sentence(text, ("bits_by_size", "sizes", enough[0]), claims=claims))
     if not costs:
         return Sentence("how much information that takes was not computed")
-    if len(costs) == 1:
-        return costs[0]
-    return Sentence(
-        ", or ".join(costs), *(r for c in costs for r in c.reads), claims=[k for c in costs for k in c.claims]
-    )
+    return paragraph(*(part for cost in costs for part in (Sentence("or"), cost)[cost is costs[0] :]))
 
 
 def _values_prior(document: Document) -> list[Remedy]:
@@ -236,10 +232,16 @@ def _to_policy(document: Document, k: int, best: Mapping[str, Any], allow: bool)
     words = ("frontier", k, "words")
     if best["abstain"] and best["abstained"] > 1 - LEAST:
         allowed = "be allowed to abstain and " if allow else ""
-        head = Sentence(f"the task is never done; the agent must {allowed}choose as cautiously as {name!r};", words)
+        always = [holds(lambda d: d["frontier"][k]["abstained"] > 1 - LEAST)]
+        head = Sentence(f"the task is never done; the agent must {allowed}choose like {name!r};", words, claims=always)
         cost = paragraph(head, earns, _best_acting(document, best["reward"]))
         return Remedy(
-            Sentence("an agent that abstains in every scene"), cost, place, best["risk"], "abstain", certain=True
+            Sentence("an agent that abstains in every scene", claims=always),
+            cost,
+            place,
+            best["risk"],
+            "abstain",
+            certain=True,
         )
     refrains, reads = "", [words]
     if best["abstain"]:

@@ -241,7 +241,7 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 def _caption(document: Document) -> tuple[str, str]:
     scenes, mean = document["riskiest_scenes"], document["risk"]["mean"]
-    explanation = Sentence("The scenes with the highest risk on the test.")
+    explanation = Sentence("Scenes of the test in the order of their risk.")
     first, highest = ("riskiest_scenes", 0, "risk"), percent(scenes[0]["risk"])
     if highest == percent(mean):
         claims = [alike(first, "risk.mean", 0.0011)]
