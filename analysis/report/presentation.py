@@ -71,12 +71,14 @@ class Plot:
 class Grid:
     """A table on the terminal: texts, and shares that are drawn as bars.
 
-    The first column is aligned to the left and no wider than `widest`, where that is stated. All others are aligned to the right.
+    The first column is aligned to the left and no wider than `widest`, where that is stated. All others are aligned to the right,
+    but for those that `left` names by their place.
     """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str | float]]
     widest: int | None = None
+    left: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

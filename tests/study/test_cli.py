@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,9 +143,10 @@ def test_progress_comes_after_two_seconds(capsys):
     assert "reading ..." in capsys.readouterr().err
 
 
-def summary(document, width=80):
+def summary(document, width=80, full=False, out=None):
     stream = io.StringIO()
-    print_summary(document, None, Console(file=stream, width=width, markup=False, highlight=False, emoji=False))
+    console = Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    print_summary(document, out, console, full=full)
     return stream.getvalue()
 
 
@@ -154,9 +156,25 @@ def test_summary_at_80_columns_without_colour(study):
     assert "\x1b" not in text
     lines = text.split("\n")
     assert lines[0] == "small" and lines[2].startswith("Catastrophe risk: ")
-    for words in ("Training is silent between 'red paint' and 'flags'", "Is the test a shift?", "uniform", "Dangerous"):
+    for words in ("What the risk depends on", "Prior misspecification", "The risk would be"):
         assert words in text
-    assert all(len(line) <= 60 for line in summary(rh.run(study), 60).split("\n"))
+    assert len(lines) <= 24 and all(len(line) <= 60 for line in summary(rh.run(study), 60).split("\n"))
+    full = summary(rh.run(study), full=True)
+    for words in ("Evidence or prior?", "Is the test a shift?", "What the agent does", "Whose values"):
+        assert f"\n{words}\n" in full and words not in text
+
+
+def test_a_summary_has_24_lines_however_much_there_is_to_warn_of(study):
+    document = rh.run(study)
+    long = " ".join(["a warning that goes on and on"] * 12)
+    document |= {"title": long, "misfit": [long, long], "warnings": [long, *(f"{k} {long}" for k in range(5))]}
+    lines = summary(document, out=Path("out")).rstrip("\n").split("\n")
+    assert len(lines) <= 24 and all(len(line) <= 80 for line in lines)
+    assert lines[-1] == f"Report: {Path('out', 'report.html')}"
+    assert sum(line.startswith("! ") for line in lines) == 3 and any("more warnings (--full" in line for line in lines)
+    answer = next(k for k, line in enumerate(lines) if line.startswith("Catastrophe risk"))
+    assert all(line.startswith(("! ", "  ", "a warning")) or not line for line in lines[:answer])
+    assert summary(document, full=True).count("on and on") > 60
 
 
 def test_zero_never_prints_as_plain_zero(tmp_path):
@@ -165,11 +183,11 @@ def test_zero_never_prints_as_plain_zero(tmp_path):
     assert document["risk"]["mean"] == 0
     assert document["risk"]["upper_of_zero"] == pytest.approx(1 - 0.05 ** (1 / 20))
     text = summary(document)
-    assert "none seen in 20 scenes, so at most 13.9% (95% confidence)" in text
+    assert "none in 20 scenes, so at most 13.9% (95% confidence)" in text
     for line in text.split("\n"):
         for match in re.finditer(r"(?<![\d.])0%", line):
             assert line[match.end() :].startswith(" (< ") or "on the test" in line or "in training" in line, line
-    assert "ordinary generalisation" in text and not document["shifted"]
+    assert not document["shifted"]
     assert any("ordinary generalisation" in w for w in document["warnings"])
 
 
@@ -190,7 +208,7 @@ def test_without_a_test_the_run_stops_at_the_weights(tmp_path):
     document = rh.run(write(tmp_path, small(tables={"training": "training.csv"}), training=TRAINING))
     assert document["weights"] and document["risk"] is None and document["matrix"] is None and document["shift"] is None
     assert any("no test table" in w for w in document["warnings"])
-    assert "leading hypothesis is 'flags'" in summary(document)
+    assert "'flags' has the largest posterior weight" in summary(document)
 
 
 def test_also(tmp_path):
@@ -212,7 +230,7 @@ def test_also(tmp_path):
         )
     )
     assert alone["risk"] == document["also"]["more"]["risk"]
-    assert "On 'more'" in summary(document)
+    assert "The risk on other tests: 0% (< 13.9%) on 'more'." in summary(document)
 
 
 def test_values_without_strength_have_no_interval(tmp_path):
@@ -310,5 +328,5 @@ def test_many_hypotheses(tmp_path):
     values = {"prior": "uniform", "source": "a test"}
     document = rh.run(write(tmp_path, small(hypotheses=hypotheses, values=values), training=TRAINING, test=TEST))
     assert len(document["pairs"]) == 32 * 31 // 2 and len(document["silent_pairs"]) > 100
-    text = summary(document)
+    text = summary(document, full=True)
     assert "and 28 more" in text and all(len(line) <= 80 for line in text.split("\n"))

@@ -150,7 +150,7 @@ class _Page:
             elif i in bars:
                 table.add_column(head, width=BAR, no_wrap=True)
             else:
-                table.add_column(head, justify="right", no_wrap=True)
+                table.add_column(head, justify="left" if i in grid.left else "right", no_wrap=True)
         for row in grid.rows:
             table.add_row(*map(self.cell, row))
         with self.console.capture() as captured:

@@ -10,17 +10,18 @@ from reward_hypotheses.analysis.report.phrases import (
     leading,
     misfits,
     percent,
+    plainly,
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, takes_best
+from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, hardest, takes_best
 from reward_hypotheses.analysis.report.sections.precision import interval_sentences, n_scenes, precision, spent
 from reward_hypotheses.analysis.report.sections.remedies import first_choice
 from reward_hypotheses.analysis.report.sections.risk_decomposition import contributions
 from reward_hypotheses.analysis.report.tables.table_model import MOST_ROWS, Column, PaperTable, share
 
-DIFFERS = 0.005
-"""Difference of two risks that is worth a sentence."""
+TESTS = 3
+"""Other tests whose risk stands in the answer."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -47,8 +48,23 @@ def answer(document: Document) -> list[str]:
         reason(document),
         _remedy(document),
         "" if document["bounded_pairs"] else endless(document["risk"], takes_best(document)),
+        _other_tests(document),
     )
     return [text for text in sentences if text]
+
+
+def _other_tests(document: Document) -> Sentence | str:
+    """Return the risk on the other tests; empty where there are none."""
+    also = document["also"]
+    if not also:
+        return ""
+    named = list(also)[:TESTS]
+    risks = [
+        f"{percent(also[name]['risk']['mean'], also[name]['risk']['upper_of_zero'])} on {name!r}" for name in named
+    ]
+    reads = [("also", name, "risk", key) for name in named for key in ("mean", "upper_of_zero")]
+    more = f" ({len(also) - TESTS} more in the report)" if len(also) > TESTS else ""
+    return Sentence(f"The risk on other tests: {plainly(risks)}{more}.", *reads, len(also) - TESTS)
 
 
 def _without_test(document: Document) -> list[str]:
@@ -74,6 +90,7 @@ def _answer_of_page(document: Document) -> list[Part]:
         ("What would lower the risk", _remedy(document)),
         ("More data", limit),
         ("None of the hypotheses", none_fits(document)),
+        ("Other tests", _other_tests(document)),
     ]
     parts = [Part("terms", entries=[(term, text) for term, text in labelled if text])]
     if risk["mean"] == 0 or was_spent(document):
@@ -148,6 +165,11 @@ def facts(document: Document) -> list[Sentence]:
         ]
         text = f"No misfit found (smallest p = {checks[least]['p']:.3g})"
         out.append(Sentence(text, ("predictive_check", least, "p"), claims=claims))
+    expected = hardest(document) if document["risk"] is not None else None
+    if expected is not None and expected.missed(document):
+        text = "Training separates the hypotheses less than expected: people may follow none of them"
+        claims = [holds(lambda d: (closest := hardest(d)) is not None and closest.missed(d))]
+        out.append(Sentence(text, claims=claims))
     return out
 
 

@@ -10,12 +10,14 @@ from reward_hypotheses.analysis.report.claims import (
     Sentence,
     alike,
     below,
+    exceeds,
     holds,
     margin,
     paragraph,
     value,
 )
 from reward_hypotheses.analysis.report.phrases import (
+    MOVES,
     NEAR,
     listed,
     percent,
@@ -24,11 +26,13 @@ from reward_hypotheses.analysis.report.phrases import (
     policy_name,
     silent_groups,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree
+from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.remedies import remedies
 
 ROWS = 5
 """Drivers that the terminal shows."""
+VARIED = 31
+"""Characters of what is varied, on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,7 @@ class Driver:
         now = document["risk"]["mean"]
         ends = zip(self.ends, self.places, strict=True)
         apart = any(abs(end - now) > margin(document, place, "risk.mean") for end, place in ends)
-        return apart and self.shown != percent(now)
-
-    @property
-    def shown(self) -> str:
-        """Both ends as a reader sees them."""
-        return " to ".join(dict.fromkeys(map(percent, self.ends)))
+        return apart and {percent(end) for end in self.ends} != {percent(now)}
 
     def range(self, document: Document) -> Sentence:
         """Return both ends, or that the risk hardly changes."""
@@ -71,7 +70,9 @@ class Driver:
             claims = [alike(place, "risk.mean", 0.0011) for place in self.places]
             return Sentence("no change", "risk.mean", claims=claims)
         low, high = self.places
-        return Sentence(self.shown, low, high, "risk.mean", claims=[below(low, high, 0.0)])
+        zero = document["risk"]["upper_of_zero"]
+        text = " to ".join(percent(end, zero) for end in self.ends)
+        return Sentence(text, low, high, "risk.upper_of_zero", claims=[below(low, high, 0.0)])
 
     def reach(self, document: Document) -> float:
         """Return the largest change of the risk; 0 where it hardly changes."""
@@ -88,6 +89,7 @@ def present(document: Document) -> Iterator[Presentation]:
     figure = SENSITIVITY if rows else None
     yield Presentation("risk_drivers", "drivers", parts, figure=figure, terminal=[_grid(document)])
     yield remedies(document)
+    yield Presentation("line_jump", "line", texts(jump(document)))
 
 
 def drivers(document: Document) -> list[Driver]:
@@ -153,6 +155,29 @@ def silent(document: Document) -> Sentence | str:
     return Sentence(
         f"Training cannot separate {listed(names, 3)}.", "silent_pairs", len(names) - 3, claims=[holds(never)]
     )
+
+
+def jump(document: Document) -> Sentence | str:
+    """Return why the least step of the failure line changes the risk; empty where it does not.
+
+    It does where the agent takes options that are worth exactly as much as failing.
+    """
+    curve = document["risk_by_line"]
+    if curve is None or curve["at"] is None:
+        return ""
+    risks = {t: k for k, t in enumerate(curve["at"]) if curve["risk"][k] is not None}
+    step = min((t for t in risks if t > 0), default=None)
+    if step is None or 0.0 not in risks or (curve.get("on_line") or 0.0) < MOVES:
+        return ""
+    places = [("risk_by_line", "risk", risks[t]) for t in (0.0, step)]
+    if not exceeds(document, places[1], places[0], MOVES):
+        return ""
+    on_line = (
+        f"In {percent(curve['on_line'])} of scenes the agent takes an option that is worth exactly as much as failing."
+    )
+    higher = "Any higher failure line makes these options catastrophes."
+    claims = [below(*places, MOVES)]
+    return paragraph(Sentence(on_line, "risk_by_line.on_line"), Sentence(higher, claims=claims))
 
 
 def _apart(places: Sequence[Read], now: float) -> Claim:
@@ -258,8 +283,12 @@ def _more_data(document: Document) -> Driver | None:
 
 
 def _grid(document: Document) -> Grid:
-    rows = [[row["name"], row["range"], row["varied"]] for row in rows_of(document)[:ROWS]]
-    return Grid(["What the risk depends on", "risk", "varied"], rows, widest=26)
+    rows = [[row["name"], row["range"], _cut(row["varied"])] for row in rows_of(document)[:ROWS]]
+    return Grid(["What the risk depends on", "risk", "varied"], rows, widest=24, left=(1, 2))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VARIED else text[: VARIED - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _draw(document: Document, _: Tree) -> Figure:

@@ -11,7 +11,7 @@ import reports
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.layout import html, terminal
+from reward_hypotheses.analysis.report.layout import chapters, html, terminal
 from reward_hypotheses.analysis.report.presentation import Presentation, texts
 from reward_hypotheses.analysis.report.tables import table_files as tables
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
@@ -62,29 +62,31 @@ def document(tmp_path_factory):
 def test_names_of_presentations_are_all_different(document):
     keys = [(part.name, part.chapter) for part in presented(document)]
     assert len(keys) == len(set(keys))
-    assert len(reports.PLOTS) == 11
+    assert len(reports.PLOTS) == 12
 
 
-def test_a_layout_names_presentations_that_there_are(tmp_path):
+def test_a_layout_names_presentations_that_there_are(document):
     found = {part.name for path in ROOT.parent.parent.glob("tests/golden/kept/*/results.json")
              for part in presented(json.loads(path.read_text(encoding="utf-8")))}  # fmt: skip
-    assert found >= {name for _, names in html.CHAPTERS.values() for name in names}
-    assert found >= set(terminal.FIRST)
+    assert found >= {name for _, names in chapters.CHAPTERS.values() for name in names}
+    assert {part.chapter for part in presented(document)} >= set(terminal.FIRST)
 
 
 def test_a_new_topic_needs_no_layout(document, capsys):
     """It stands behind the topics that the layout names, in its chapter or in one of its own."""
     table = PaperTable("regret_by_day", "Regret by day", "One a day.", (Column("day", "day"),), ((1,),))
-    known = Presentation("new", "hinges", texts("Tuesdays are worst."), [table], terminal=["Mind Tuesdays."])
+    known = Presentation("new", "shift", texts("Tuesdays are worst."), [table], terminal=["Mind Tuesdays."])
     unknown = replace(known, name="other", chapter="Days of the week", tables=(), terminal=["Seven days."])
-    presentations = [known, unknown, *presented(document | {"warnings": ["too few scenes"]})]
+    presentations = [known, unknown, *presented(document)]
     text = html.page(document, presentations, {}, {})
-    hinges = text[text.index('<h2 id="hinges">') : text.index('<h2 id="fit">')]
-    assert hinges.rstrip().endswith('<p>Tuesdays are worst.</p>\n</section>\n<section aria-labelledby="fit">')
-    assert text.index('<h2 id="fit">') < text.index('<h2 id="Days-of-the-week">Days of the week</h2>')
+    chapter = text[text.index('<details id="shift">') : text.index('<details id="precision">')]
+    assert "<p>Tuesdays are worst.</p>" in chapter and "Regret by day" in chapter
+    assert text.index('<details id="provenance">') < text.index(
+        '<details id="Days-of-the-week"><summary><h2>Days of the week'
+    )
     names = [table.name for table in tables.paper_tables(presentations)]
     assert set(names[-2:]) == {"regret_by_day", "first_catastrophe"}  # neither of which the layout names
-    terminal.print_summary(document, presentations)
+    terminal.print_summary(document, presentations, full=True)
     out = capsys.readouterr().out
-    risk, shift, days, mind = (out.index(s) for s in ("What the risk hinges", "Is the test a", "Days of", "\nMind\n"))
-    assert risk < out.index("Mind Tuesdays.") < shift < days < out.index("Seven days.") < mind
+    risk, shift, days = (out.index(s) for s in ("What the risk depends on", "Is the test a", "Days of"))
+    assert risk < shift < out.index("Mind Tuesdays.") < days < out.index("Seven days.")

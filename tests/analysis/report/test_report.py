@@ -1,5 +1,7 @@
 """The report and its figures: whole, made again from what was saved, safe, and readable in a browser."""
 
+import base64
+import hashlib
 import json
 import re
 import threading
@@ -52,19 +54,14 @@ def test_the_answer_stands_first_with_its_interval(demo):
 def test_it_says_what_a_colleague_asks(demo):
     words = Tags(html(demo)).words
     for said in (
-        "Training is silent between 'red paint' and 'flags'",
-        "Endless training of this kind would still leave 73.3%",
-        "declared to be as sure as 20 judgements would make one",
-        "failing completely is worth 0 under each",
-        "Its prior, 'simplicity, columns', is: simpler hypotheses first",
-        "draws one hypothesis from its weights",
-        "71.1%: the agent took up 'red paint' (80.0%) while people mean 'flags' (88.9%)",
-        "With the same data, agents of other priors have 11.1% to 50.0%",
-        "labels (column 'is_pad' of training): is this item better than failing?",
-        "Is the test a shift? Yes (p = 0.001",
+        "73.3% of test scenes are predicted to end in a catastrophe",
+        "95% credible interval 63.1% to 79.1%; it contains uncertainty about the stated values only",
+        "The agent follows 'red paint' with weight 80.0%, but 'flags' has posterior weight 88.9%",
+        "The risk would be 11.1% with an agent that always follows 'flags'",
+        "Training cannot separate 'red paint' and 'flags'",
+        "No misfit found",
+        "Distribution shift detected (p = 0.001)",
         "reward-hypotheses run study.toml",
-        "landing sites on Gymnasium's lunar lander, seed 1",
-        "Were 10% of the human-value prior moved to other hypotheses",
         results(demo)["data_sha256"]["training"],
         "The pad is only between flags, and a faraway crater is red",
     ):
@@ -75,18 +72,41 @@ def test_it_says_what_a_colleague_asks(demo):
 def test_it_is_one_file_without_network_or_script(which, request):
     tags = Tags(html(request.getfixturevalue(which))).tags
     for tag, attrs in tags:
-        assert tag not in ("script", "iframe", "object", "embed", "link", "base", "form"), tag
+        assert tag not in ("iframe", "object", "embed", "link", "base", "form"), tag
         for key, value in attrs.items():
             assert not key.startswith("on"), (tag, key)
             if key in ("src", "href", "xlink:href"):
-                assert value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")), value
+                files = ("data:text/csv;charset=utf-8;base64,", "data:text/plain;charset=utf-8;base64,")
+                pictures = ("data:image/png;base64,", "data:image/jpeg;base64,")
+                assert value.startswith(("#", *pictures, *(files if "download" in attrs else ()))), value[:60]
     assert "http:" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", html(request.getfixturevalue(which)))
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    links = [attrs["href"][1:] for tag, attrs in tags if tag == "a"]
+    links = [attrs["href"][1:] for tag, attrs in tags if tag == "a" and "download" not in attrs]
     assert set(links) <= set(ids)
     used = [v[1:] for tag, attrs in tags for k, v in attrs.items() if k.endswith("href") and tag == "use"]
     assert set(used) <= set(ids) and (used or which == "untested")
+
+
+@pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
+def test_scripts_are_those_that_the_policy_names(which, request):
+    text = html(request.getfixturevalue(which))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    named = re.findall(r"'sha256-([^']*)'", policy.replace("&#39;", "'"))
+    scripts = [
+        s for kind, s in re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL) if "application/json" not in kind
+    ]
+    assert named == [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts] and scripts
+    assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "").replace(
+        "style-src &#39;unsafe-inline&#39;", ""
+    )
+
+
+def test_every_number_of_a_table_is_on_the_page(demo):
+    """Whole tables stand in links, as the CSV files of the folder."""
+    text = html(demo)
+    for path in sorted((demo / "tables").glob("*.csv")):
+        assert base64.b64encode(path.read_bytes()).decode() in text, path.name
 
 
 @pytest.mark.parametrize("which", ["demo", "nasty", "untested"])
@@ -97,7 +117,7 @@ def test_a_screen_reader_can_follow(which, request):
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
     assert [attrs["lang"] for tag, attrs in tags if tag == "html"] == ["en"]
     assert all(attrs.get("alt") for tag, attrs in tags if tag == "img")
-    drawings = [attrs for tag, attrs in tags if tag == "svg"]
+    drawings = [attrs for tag, attrs in tags if tag == "svg" and attrs.get("focusable") != "false"]
     assert drawings and all(len(attrs["aria-label"]) > 30 for attrs in drawings)
     scopes = [attrs.get("scope") for tag, attrs in tags if tag == "th"]
     assert scopes and set(scopes) == {"row", "col"}
@@ -147,7 +167,7 @@ def test_text_has_contrast_in_every_scheme(demo):
 
 def test_every_figure_is_there_as_png_and_pdf(demo, untested):
     names = set(PLOTS)
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names - {"evidence_by_feedback"}:  # of several feedbacks
         assert (demo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (demo / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -222,7 +242,7 @@ def test_scenes_that_are_alike_in_risk_are_not_compared(demo):
     alike = [{"scene": str(k), "risk": 0.9} for k in range(10)]
     text = page(document | {"riskiest_scenes": alike}, figures, {})
     assert "figure-riskiest_scenes" not in text
-    assert "At least 10 scenes have the highest risk, 90.0%, against 73.3% on average." in text
+    assert "At least 10 scenes have the highest risk, 90.0%; the mean risk is 73.3%." in text
     rows = text[text.index('aria-labelledby="table-riskiest_scenes">\n<thead') :].split("</table>")[0]
     assert rows.count("<tr>") == 2 and "9 more stand in riskiest_scenes.csv" in text
     text = page(document | {"riskiest_scenes": [*alike, {"scene": "10", "risk": 0.8}]}, figures, {})
