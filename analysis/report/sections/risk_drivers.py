@@ -169,14 +169,14 @@ def jump(document: Document) -> Sentence | str:
     step = min((t for t in risks if t > 0), default=None)
     if step is None or 0.0 not in risks or (curve.get("on_line") or 0.0) < MOVES:
         return ""
-    places = [("risk_by_line", "risk", risks[t]) for t in (0.0, step)]
-    if not exceeds(document, places[1], places[0], MOVES):
+    stated, moved = (("risk_by_line", "risk", risks[t]) for t in (0.0, step))
+    if not exceeds(document, moved, stated, MOVES):
         return ""
     on_line = (
         f"In {percent(curve['on_line'])} of scenes the agent takes an option that is worth exactly as much as failing."
     )
     higher = "Any higher failure line makes these options catastrophes."
-    claims = [below(*places, MOVES)]
+    claims = [below(stated, moved, MOVES)]
     return paragraph(Sentence(on_line, "risk_by_line.on_line"), Sentence(higher, claims=claims))
 
 
