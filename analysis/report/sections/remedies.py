@@ -70,8 +70,7 @@ def remedies(document: Document) -> Presentation:
     """Present the changes that would lower the risk, the most effective first."""
     changes = would_lower(document)
     if not changes:
-        at_most = holds(lambda d: d["risk"]["mean"] < LEAST or not would_lower(d))
-        none = Sentence("No change that was tried lowers the risk.", claims=[at_most])
+        none = Sentence("No change that was tried lowers the risk.", claims=[holds(_nothing_lowers)])
         return Presentation("remedies", "lower", [Part("text", none)], finding=none, terminal=[none])
     zero = document["risk"]["upper_of_zero"]
     entries = [(percent(c.risk, None if c.certain else zero), c.change, c.cost) for c in changes]
@@ -101,9 +100,19 @@ def would_lower(document: Document) -> list[Remedy]:
     risk = document["risk"]
     if risk is None or risk["mean"] < LEAST:
         return []
-    changes = [*_knowledge(document), *_values_prior(document), *_policies(document), *_more_data(document)]
-    lower = [c for c in changes if exceeds(document, "risk.mean", c.place) and percent(c.risk) != percent(risk["mean"])]
+    changes = [c for c in _tried(document) if percent(c.risk) != percent(risk["mean"])]
+    lower = [change for change in changes if exceeds(document, "risk.mean", change.place)]
     return sorted(lower, key=lambda change: change.risk)[:LISTED]
+
+
+def _tried(document: Document) -> list[Remedy]:
+    return [*_knowledge(document), *_values_prior(document), *_policies(document), *_more_data(document)]
+
+
+def _nothing_lowers(document: Document) -> bool:
+    now = document["risk"]["mean"]
+    apart = ((change, now - margin(document, change.place, "risk.mean")) for change in _tried(document))
+    return now < LEAST or all(change.risk >= least or percent(change.risk) == percent(now) for change, least in apart)
 
 
 def _more_data(document: Document) -> list[Remedy]:

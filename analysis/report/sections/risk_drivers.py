@@ -31,6 +31,15 @@ from reward_hypotheses.analysis.report.sections.remedies import remedies
 
 ROWS = 5
 """Drivers that the terminal shows."""
+PHRASES = {
+    "agent_prior": "the agent's prior",
+    "policy": "the policy",
+    "values": "the values",
+    "prior": "the choice of prior",
+    "line": "the failure line",
+    "data": "the amount of training data",
+}
+"""Drivers as objects of a sentence."""
 VARIED = 31
 """Characters of what is varied, on the terminal."""
 
@@ -128,13 +137,13 @@ def finding(document: Document) -> Sentence:
         claims = [alike(place, "risk.mean", 0.0011) for driver in rows for place in driver.places]
         first = Sentence("Nothing that was varied changes the risk.", claims=claims)
     else:
-        top = moving[0].name[:1].lower() + moving[0].name[1:]
+        top = PHRASES[moving[0].key]
         ends = list(moving[0].places)
         reads = [*ends, "risk.mean"]
         if len(moving) == 1:
-            text, claims = f"The risk depends on the {top} alone.", [_apart(ends, now)]
+            text, claims = f"The risk depends on {top} alone.", [_apart(ends, now)]
         else:
-            text, claims = f"The risk depends most on the {top}.", [_farther(ends, moving[1].places, now)]
+            text, claims = f"The risk depends most on {top}.", [_farther(ends, moving[1].places, now)]
         first = Sentence(text, *reads, claims=claims)
     return paragraph(first, silent(document))
 

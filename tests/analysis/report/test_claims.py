@@ -72,7 +72,9 @@ def test_the_check_finds_what_is_wrong(sentence, problem):
         assert (found == []) if problem is None else any(problem in text for text in found)
 
 
-@pytest.mark.parametrize("wrong", [lambda *_: True, lambda *_: False, lambda d, a, b, least=0.0: exceeds(d, b, a, least)])
+@pytest.mark.parametrize(
+    "wrong", [lambda *_: True, lambda *_: False, lambda d, a, b, least=0.0: exceeds(d, b, a, least)]
+)
 def test_a_guard_that_is_removed_or_inverted_is_found(wrong, tmp_path, monkeypatch):
     """The claims beside the sentences do not use the guards that chose them."""
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT]
