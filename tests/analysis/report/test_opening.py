@@ -1,4 +1,4 @@
-"""The first page: what the risk hinges on, and what would lower it, against studies that were changed so."""
+"""The first page: what the risk depends on, and what would lower it, against studies that were changed so."""
 
 import json
 
