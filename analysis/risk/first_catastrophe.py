@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.risk.intervals import at_least_one, never_any
 
 if TYPE_CHECKING:
+    from reward_hypotheses.analysis.report.claims import Sentence
     from reward_hypotheses.analysis.report.presentation import Figure, Presentation
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -89,25 +90,45 @@ class ScenesToFirstCatastrophe(Section[Document]):
             Column("scenes_mcse"),
         )
         caption = (
-            "Scenes within which a share of deployments meets its first catastrophe; none where that share never does."
+            "Scenes within which this share of deployments meets its first catastrophe. A dash: the share never does."
         )
         table = PaperTable("first_catastrophe", "Scenes until the first catastrophe", caption, columns, rows)
-        plot = Plot("first_catastrophe", _draw, lambda d: (in_words(d), "Dashed: however long a deployment lasts."))
+        plot = Plot("first_catastrophe", _draw, _caption)
         parts = [Part("text", in_words(document)), Part("figure", name=plot.name)]
-        yield Presentation("first_catastrophe", "number", parts, [table], plot)
+        yield Presentation("first_catastrophe", "precision", parts, [table], plot)
 
 
-def in_words(document: Mapping[str, Any]) -> str:
-    """Return when a deployment meets its first catastrophe, in one sentence."""
-    from reward_hypotheses.analysis.report.phrases import counted, percent
+def _caption(document: Mapping[str, Any]) -> tuple[str, str]:
+    from reward_hypotheses.analysis.report.claims import Sentence
 
-    numbers = document["first_catastrophe"]
-    shares = {100 * float(q): n for q, n in numbers["scenes"].items() if n is not None}
-    met = ", ".join(f"{share:g}% within {counted(n, 'scene')}" for share, n in shares.items())
-    never = f"{percent(numbers['never'])} of deployments never meet a catastrophe"
+    return _never(document), Sentence("Dashed line: share of deployments that meet a catastrophe at any length.")
+
+
+def in_words(document: Mapping[str, Any]) -> "Sentence":
+    """Return when deployments meet their first catastrophe, and how many never do."""
+    from reward_hypotheses.analysis.report.claims import Sentence, paragraph
+    from reward_hypotheses.analysis.report.phrases import counted
+
+    shares = {q: n for q, n in document["first_catastrophe"]["scenes"].items() if n is not None}
+    met = ", ".join(f"{100 * float(q):g}% within {counted(n, 'scene')}" for q, n in shares.items())
     if not met:
-        return f"{never}."
-    return f"Share of deployments that meet their first catastrophe: {met}; {never}."
+        return _never(document)
+    places = [("first_catastrophe", "scenes", q) for q in shares]
+    first = Sentence(f"Share of deployments that meet their first catastrophe: {met}.", *map(float, shares), *places)
+    return paragraph(first, _never(document))
+
+
+def _never(document: Mapping[str, Any]) -> "Sentence":
+    """Return the share of deployments that never meet a catastrophe."""
+    from reward_hypotheses.analysis.report.claims import Sentence, holds
+    from reward_hypotheses.analysis.report.phrases import percent
+
+    never = document["first_catastrophe"]["never"]
+    if never == 0:
+        claims = [holds(lambda d: d["first_catastrophe"]["never"] == 0)]
+        return Sentence("Every deployment meets a catastrophe if the deployment lasts long enough.", claims=claims)
+    text = f"{percent(never)} of deployments never meet a catastrophe."
+    return Sentence(text, "first_catastrophe.never", claims=[holds(lambda d: d["first_catastrophe"]["never"] > 0)])
 
 
 def _draw(document: Mapping[str, Any], tree: Any) -> "Figure":

@@ -15,6 +15,9 @@ from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import View, WideView
 
+AT_RANDOM = "takes an option at random, whatever its reward"
+"""What a policy does whose settings leave no preference between options."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rationality:
@@ -80,9 +83,7 @@ class Policy(ABC):
     compared_as_stated: ClassVar[bool] = False
     """Whether it is compared at the agent's own settings alone, where the agent has this policy."""
     clause: ClassVar[str] = ""
-    """What it does, in short ("draws one hypothesis"); empty of a policy that is not built in."""
-    sentence: ClassVar[str] = ""
-    """What the agent does, as sentences about the agent ("it"); empty of a policy that is not built in."""
+    """What the policy does, as a verb phrase ("draws one hypothesis"); empty of a policy that is not built in."""
 
     abstain: bool = field(default=False, kw_only=True)
 

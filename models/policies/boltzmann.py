@@ -11,7 +11,7 @@ from reward_hypotheses.data.expressions.syntax import MAX_REWARD
 from reward_hypotheses.data.numerics import finite, softmax
 from reward_hypotheses.models.hypotheses.fitted_family import Members
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.policies.base import Policy, Rationality
+from reward_hypotheses.models.policies.base import AT_RANDOM, Policy, Rationality
 from reward_hypotheses.models.policies.view import View, WideView
 
 INFERRED = "inferred"
@@ -40,11 +40,7 @@ class Boltzmann(Policy):
     needs_scale: ClassVar[bool] = True
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"beta": 1.0},)
     compared_as_stated: ClassVar[bool] = True
-    sentence: ClassVar[str] = (
-        "It draws one hypothesis from its weights and keeps to it, and prefers what that hypothesis values more "
-        "without always choosing it (a softmax)."
-    )
-    clause: ClassVar[str] = "draws one hypothesis, and mostly does what that values"
+    clause: ClassVar[str] = "draws one hypothesis for a deployment and chooses options by a softmax of its reward"
 
     beta: float | str
 
@@ -60,7 +56,7 @@ class Boltzmann(Policy):
     @property
     @override
     def does(self) -> str:
-        return "takes any option alike" if self.beta == 0 else self.clause
+        return AT_RANDOM if self.beta == 0 else self.clause
 
     @override
     def settings_in_words(self) -> str:

@@ -14,8 +14,6 @@ class Commit(Maximising):
     of the tied choices.
     """
 
-    sentence: ClassVar[str] = (
-        "It draws one hypothesis from its weights and keeps to it (one training run's luck): in every scene it does what "
-        "that hypothesis values most."
+    clause: ClassVar[str] = (
+        "draws one hypothesis from the agent's weights and maximises its reward throughout a deployment"
     )
-    clause: ClassVar[str] = "draws one hypothesis and keeps to it"

@@ -39,11 +39,7 @@ class Cvar(Maximising):
     mixes_weights: ClassVar[bool] = False
     slow_family: ClassVar[str] = "every draw of which would have to be put in order"
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"tail": 0.05}, {"tail": 0.2})
-    sentence: ClassVar[str] = (
-        "In every scene it does what has the highest mean reward over the worst hypotheses, a share of its weights that the "
-        "study states; that adds up rewards of different hypotheses as they stand."
-    )
-    clause: ClassVar[str] = "goes by the worst hypotheses"
+    clause: ClassVar[str] = "maximises the mean reward over the worst hypotheses, a share of the agent's weight"
 
     tail: float
 

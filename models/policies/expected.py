@@ -23,11 +23,7 @@ class Expected(Maximising):
 
     draws_one: ClassVar[bool] = False
     mixes_weights: ClassVar[bool] = False
-    sentence: ClassVar[str] = (
-        "In every scene it does what has the highest reward on average over its weights, which adds up rewards of "
-        "different hypotheses as they stand."
-    )
-    clause: ClassVar[str] = "goes by the reward that is expected"
+    clause: ClassVar[str] = "maximises the expected reward under the agent's weights"
 
     @override
     def blend(self, weights: np.ndarray) -> np.ndarray:

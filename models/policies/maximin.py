@@ -36,11 +36,7 @@ class Maximin(Maximising):
     exchange: ClassVar[str] = "compares"
     no_family: ClassVar[str] = "of which there is no smallest set of the most probable"
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"credible": 0.95},)
-    sentence: ClassVar[str] = (
-        "In every scene it does what is best at worst, over the hypotheses that it finds credible; that compares rewards of "
-        "different hypotheses as they stand."
-    )
-    clause: ClassVar[str] = "goes by the worst of the credible hypotheses"
+    clause: ClassVar[str] = "maximises the lowest reward over the credible hypotheses"
 
     credible: float = 0.95
 

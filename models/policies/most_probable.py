@@ -17,8 +17,7 @@ class MostProbable(Maximising):
     """
 
     mixes_weights: ClassVar[bool] = False
-    sentence: ClassVar[str] = "In every scene it does what its most probable hypothesis values most."
-    clause: ClassVar[str] = "goes by the most probable hypothesis"
+    clause: ClassVar[str] = "maximises the reward under the agent's most probable hypothesis"
 
     @override
     def mixing(self, weights: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import is_share
-from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.base import AT_RANDOM, Policy
 from reward_hypotheses.models.policies.view import View, greatest
 
 BASES = ("uniform",)
@@ -38,11 +38,7 @@ class Quantilize(Policy):
     """
 
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"q": 0.1}, {"q": 0.25})
-    sentence: ClassVar[str] = (
-        "It draws one hypothesis from its weights and keeps to it, and takes an option at random among the best ones: "
-        "a share of all options that the study states."
-    )
-    clause: ClassVar[str] = "draws one hypothesis, and an option among the best by it"
+    clause: ClassVar[str] = "draws one hypothesis for a deployment, then an option at random among its best share"
 
     q: float
     base: str = "uniform"
@@ -59,7 +55,7 @@ class Quantilize(Policy):
     @property
     @override
     def does(self) -> str:
-        return "takes any option alike" if self.q == 1 else self.clause
+        return AT_RANDOM if self.q == 1 and not self.abstain else self.clause
 
     @override
     def settings(self) -> dict[str, Any]:

@@ -67,14 +67,14 @@ class Rules(Symbols):
     """Symbols of the parsed expression."""
 
     name = "rules"
-    sentence: ClassVar[str] = "simpler hypotheses first: the fewer symbols its reward is written with, the likelier"
+    sentence: ClassVar[str] = "a hypothesis is likelier if its reward has fewer symbols"
 
 
 class Letters(Language):
     """Characters of the expression as written, white space left out, 8 bits each."""
 
     name = "letters"
-    sentence: ClassVar[str] = "simpler hypotheses first: the fewer characters its reward is written with, the likelier"
+    sentence: ClassVar[str] = "a hypothesis is likelier if its reward has fewer characters"
 
     @override
     def bits(self, expressions: Sequence[Expression], columns: Sequence[str]) -> np.ndarray:
@@ -89,8 +89,7 @@ class Columns(Symbols):
 
     name = "columns"
     sentence: ClassVar[str] = (
-        "simpler hypotheses first: the fewer symbols, and a feature is the simpler the earlier its column stands in the "
-        "training table"
+        "a hypothesis is likelier if its reward has fewer symbols and reads earlier columns of the training table"
     )
 
     @override
@@ -104,7 +103,7 @@ class Columns(Symbols):
 class StatedCosts(Symbols):
     """Symbols, some columns at costs that somebody states."""
 
-    sentence: ClassVar[str] = "simpler hypotheses first, by costs that the study gives"
+    sentence: ClassVar[str] = "a hypothesis is likelier if its reward costs fewer bits, at costs that the study states"
 
     name: str
     costs: Mapping[str, float]

@@ -10,7 +10,8 @@ from reward_hypotheses.models.priors.languages import LANGUAGES, StatedCosts
 from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.priors.uniform import Uniform
 
-FOILS: Mapping[str, Callable[..., Prior]] = {"uniform": Uniform, "simplicity": Simplicity}
+SIMPLICITY = "simplicity"
+FOILS: Mapping[str, Callable[..., Prior]] = {"uniform": Uniform, SIMPLICITY: Simplicity}
 """Priors by their name in study files. They rest on the hypotheses alone, not on somebody's statement."""
 SHIPPED: tuple[Prior, ...] = (Uniform(), *map(Simplicity, LANGUAGES))
 """Each of them, in every language that ships."""
@@ -24,8 +25,14 @@ def prior_in_words(name: str) -> str:
     Parameters
     ----------
     name : str
-        Name of the prior in results. A name that does not ship belongs to a language of stated costs.
+        Name of the prior in results. A simplicity prior that does not ship has a language of stated costs.
+
+    Returns
+    -------
+    str
+        Empty for a prior of another kind, which somebody stated.
     """
     if name == VALUES:
-        return "the human values themselves: it extrapolates as the judge does"
-    return next((prior.sentence for prior in SHIPPED if prior.name == name), StatedCosts.sentence)
+        return "the prior is the human values"
+    stated = StatedCosts.sentence if name.startswith(f"{SIMPLICITY}, ") else ""
+    return next((prior.sentence for prior in SHIPPED if prior.name == name), stated)

@@ -99,8 +99,7 @@ class Simplicity(Prior):
         expressions = []
         for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
             if reward.expression is None:
-                raise InputError(
-                    f"hypothesis {name!r} {reward.no_length} and has no length in any language; write it as an expression"
-                )
+                advice = "" if reward.function is None else "; write it as an expression"
+                raise InputError(f"hypothesis {name!r} {reward.no_length} and has no length in any language{advice}")
             expressions.append(reward.expression)
         return self._language.bits(expressions, hypotheses.columns)

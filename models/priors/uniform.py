@@ -26,7 +26,7 @@ class Uniform(Prior):
     @property
     @override
     def sentence(self) -> str:
-        return "every hypothesis alike"
+        return "all hypotheses are equally likely"
 
     @override
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The agent: its policy and prior in words, and other agents beside it.
+"""The agent: its weights and policy in words, and other agents beside it.
 
 Other agents have other priors or simplicity languages, or are inferred from their choices.
 """
@@ -6,16 +6,25 @@ Other agents have other priors or simplicity languages, or are inferred from the
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, holds, paragraph, value
+from reward_hypotheses.analysis.report.comparisons import (
+    about,
+    claims_alike,
+    claims_heaviest,
+    claims_less,
+    cut,
+    greater,
+    heaviest,
+    weights_in_words,
+)
+from reward_hypotheses.analysis.report.inferred_agent import inferred, leading
 from reward_hypotheses.analysis.report.phrases import (
     at,
-    capital,
     error_of,
-    listed,
-    other_warnings,
     own_policy,
     percent,
     permission,
-    plainly,
+    policy_name,
     value_in_words,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
@@ -33,118 +42,194 @@ MOST = 12
 def present(document: Document) -> Iterator[Presentation]:
     """Present the agent, and with a test its risk under other priors and languages."""
     if document["risk"] is not None:
-        yield Presentation("policy", "number", texts(*policy_in_words(document), _failure_line(document)))
-        meanings = [(name, prior_in_words(name)) for name in document["agents"]]
-        parts = [
-            Part("figure", name=BY_PRIOR.name),
-            *texts("What an agent of each prior finds likelier before any data:"),
-            Part("terms", entries=meanings),
-        ]
-        yield Presentation("agents", "number", parts, [_priors_table(document)], BY_PRIOR, [_grid(document)])
+        parts = texts(*policy_in_words(document))
+        yield Presentation("policy", "agent", parts, finding=leading(document), more=texts(*_details(document)))
+        meanings = [(name, _meaning(name)) for name in document["agents"]]
+        about = Sentence(
+            "What each prior assumes before any data:", claims=[holds(lambda d: len(d["agents"]) == len(meanings))]
+        )
+        more = [*texts(about), Part("terms", entries=meanings)]
+        figure = [Part("figure", name=BY_PRIOR.name)]
+        yield Presentation("agents", "agent", figure, [_priors_table(document)], BY_PRIOR, [_grid(document)], more=more)
         languages = {name: language for name, language in document["languages"].items() if language is not None}
         tables = [_languages_table(document, languages)] if languages else []
-        yield Presentation("languages", "number", texts(by_languages(document)), tables)
+        parts, more = texts(by_languages(document)), _landings(document)
+        if document.get("agent_reading") is not None:
+            parts, more = [], [*parts, *more]  # they are not of the study's agent
+        yield Presentation("languages", "agent", parts, tables, more=more)
     if document.get("agent_reading") is not None:
-        yield _inferred(document)
+        yield inferred(document)
 
 
-def policy_in_words(document: Document) -> list[str]:
-    """Return sentences on the agent's beliefs and on its policy."""
-    agent, weights = document["agent"], document["agent_weights"]
-    beliefs = ", ".join(
-        f"{percent(document['agent_prior'][name])} {name!r} (then {percent(weights[name])})"
-        for name in sorted(weights, key=lambda n: -weights[n])[:3]
+def policy_in_words(document: Document) -> list[Sentence]:
+    """Return sentences on the agent's weights, prior, policy and failure line."""
+    agent = document["agent"]
+    inferred = document.get("agent_reading") is not None
+    who = Sentence("The agent is a model: an ideal learner, not a trained network.")
+    source = "its prior and training"
+    if inferred:
+        who = Sentence("The agent was inferred from its own choices in probe scenes.")
+        source = "its prior, training and its choices"
+
+    def prior_of(name: str) -> str:
+        return f" (prior {percent(document['agent_prior'][name])})"
+
+    beside = prior_of if not inferred else lambda name: ""
+    weights = weights_in_words(document, ("agent_weights",), 3, beside)
+    held = Sentence(
+        f"The agent's weights, by {source}: {weights}.",
+        "agent_weights",
+        "agent_prior",
+        *weights.reads,
+        claims=list(weights.claims),
     )
-    acts = "It must act: failing on purpose is not on offer."
+    acts = Sentence(
+        "The agent must act: failing on purpose is not on offer.", claims=[holds(lambda d: not d["agent"]["abstain"])]
+    )
     if agent["abstain"]:
-        acts = (
-            "It may abstain, which is failing on purpose and never a catastrophe; so it has been told the failure line."
+        acts = Sentence(
+            "The agent may abstain, which means failing on purpose.", claims=[holds(lambda d: d["agent"]["abstain"])]
         )
+    return [paragraph(who, held), paragraph(policy_in_short(document), acts)]
+
+
+def _details(document: Document) -> list[Sentence]:
+    """Return what few readers need of the agent: its prior, own hypotheses, failure line and exchange rate."""
+    agent, sentences = document["agent"], []
+    meaning = _meaning(agent["prior"])
+    of_prior = f": {meaning}" if meaning else ""
+    sentences.append(Sentence(f"The agent's prior is {agent['prior']!r}{of_prior}.", claims=meaning.claims))
+    alone = [name for name in document["agent_weights"] if name not in document["weights"]]
+    if alone:
+        claims = [holds(lambda d: all(name not in d["weights"] for name in alone))]
+        text = f"Hypotheses that the agent alone holds: {cut(alone)}."
+        sentences.append(Sentence(text, len(alone) - 4, claims=claims))
+    if agent["abstain"]:
+        sentences.append(
+            Sentence("Abstaining is never a catastrophe.", claims=[holds(lambda d: d["agent"]["abstain"])])
+        )
+        sentences.append(Sentence("An agent that may abstain knows a failure line."))
+    sentences.append(_failure_line(document))
     policy = POLICIES.get(agent["policy"])
-    does = f"It follows the policy {agent['policy']!r}." if policy is None else policy.sentence
-    who = (
-        "The agent here is a model, not a network that was trained: an ideal learner that weighs the hypotheses by a prior of "
-        "its own and by the same training data."
-    )
-    if document.get("agent_reading") is not None:
-        who = (
-            "The agent was read off its own choices in probe scenes: its weights are a prior of its own, times how well each "
-            "hypothesis explains the training data, times how well it explains those choices."
-        )
-    return [
-        f"{who} Its prior, {agent['prior']!r}, is: {prior_in_words(agent['prior'])}. Before the data (and after) it holds {beliefs}.",
-        f"{does} {acts}",
-    ]
+    if policy is not None and not policy.draws_one:
+        text = f"The policy {policy.exchange} rewards of several hypotheses without rescaling them."
+        sentences.append(Sentence(text, claims=[holds(lambda d: d["agent"]["policy"] == policy.name)]))
+    return [sentence for sentence in sentences if sentence]
 
 
-def policy_in_short(document: Document) -> str:
+def policy_in_short(document: Document) -> Sentence:
     """Return the agent's own policy in a sentence.
 
-    The text is empty for one that is not built in.
+    The text is empty for a policy that is not built in.
     """
     name, study_policy = document["agent"]["policy"], own_policy(document)
     kind = POLICIES.get(name)
     if kind is None:
-        return ""
-    does = kind(**study_policy["settings"]).does if study_policy else kind.clause
-    return f"The policy {name.replace('_', ' ')!r} {does}. "
+        return Sentence("")
+    does, words = kind.clause, name.replace("_", " ")
+    if study_policy is not None:
+        made = kind(**study_policy["settings"], abstain=study_policy["abstain"])
+        does, words = made.does, policy_name(study_policy)
+    return Sentence(f"The policy {words!r} {does}.", claims=[holds(lambda d: d["agent"]["policy"] == name)])
 
 
-def _failure_line(document: Document) -> str:
+def _meaning(prior: str) -> Sentence:
+    """Return what a prior assumes, as a clause; empty for a prior that somebody stated."""
+    known = holds(lambda d: prior in d["agents"] or prior == d["agent"]["prior"])
+    return Sentence(prior_in_words(prior), claims=[known])
+
+
+def _failure_line(document: Document) -> Sentence:
     lines = document["agent"]["fail_utility"]
     if lines is None:
-        return ""
-    stated = "; ".join(f"{value_in_words(value)} under {name!r}" for name, value in list(lines.items())[:MOST])
-    return f"It was told another failure line than the judge's: {stated}."
+        return Sentence("")
+    shown_lines = dict(list(lines.items())[: MOST if len(lines) > MOST + 1 else MOST + 1])
+    rest = len(lines) - len(shown_lines)
+    stated = "; ".join(f"{value_in_words(value)} under {name!r}" for name, value in shown_lines.items())
+    more = f"; and {rest} more" if rest else ""
+    claims = [holds(lambda d: d["agent"]["fail_utility"] != d["fail_utility"])]
+    places = [("agent", "fail_utility", name) for name in shown_lines]
+    return Sentence(f"The agent's failure line differs from the judge's: {stated}{more}.", *places, rest, claims=claims)
 
 
 def own_prior(document: Document) -> str:
     """Return the study's own prior among those that are compared.
 
-    The text is empty for an agent that was inferred from its choices.
+    The text is empty for an agent that was inferred from its choices, or has hypotheses of its own: the agents that are
+    compared have neither.
     """
-    return "" if document.get("agent_reading") is not None else str(document["agent"]["prior"])
+    alone = document["agent_weights"].keys() - document["weights"].keys()
+    return "" if document.get("agent_reading") is not None or alone else str(document["agent"]["prior"])
 
 
-def by_languages(document: Document) -> str:
-    """Return the hypothesis and risk to which each simplicity language leads.
+def by_languages(document: Document) -> Sentence:
+    """Return the risk to which the simplicity languages lead.
 
-    The text is empty where none has a length.
+    The text is empty where no hypothesis has a length.
     """
-    languages = {
-        name: language for name, language in document["languages"].items() if at(language, ["risk"]) is not None
-    }
-    if not languages:
-        return ""
-    landings = [
-        f"{name!r} would make it go by {listed(language['first'], 3)}{' alike' if len(language['first']) > 1 else ''}, a risk of "
-        f"{percent(language['risk'])}"
-        for name, language in languages.items()
-    ]
-    if len({tuple(language["first"]) for language in languages.values()}) == 1:
-        return f"Where the data are silent and simplicity decides, every language says the same: {landings[0]}."
-    return (
-        f"Where the data are silent and simplicity decides, the language matters: {'; '.join(landings)}; the choice of a language "
-        "is a choice of values by another name."
+    risks = _language_risks(document)
+    if not risks:
+        return Sentence("")
+    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
+    places: list[Read] = [("languages", name, "risk") for name in (low, high)]
+    every: list[Read] = [("languages", name, "risk") for name in risks]
+    if len(risks) == 1:
+        text = f"An agent with the simplicity prior in the language {low!r} has a risk of {percent(risks[low])}."
+        return Sentence(text, places[0])
+    if not greater(document, places[1], places[0]):
+        text = f"With a simplicity prior, the risk is about the same in every language: {percent(risks[high])}."
+        return Sentence(text, places[1], claims=claims_alike(places[1], *every))
+    text = (
+        f"The risk of an agent with a simplicity prior is {percent(risks[low])} with the language {low!r} and {percent(risks[high])} with "
+        f"{high!r}."
     )
+    return Sentence(text, *places, claims=[*claims_less(*places), *(_between(place, *places) for place in every)])
+
+
+def _between(place: Read, low: Read, high: Read) -> Claim:
+    return holds(lambda d: value(d, low) <= value(d, place) <= value(d, high))
+
+
+def _language_risks(document: Document) -> dict[str, float]:
+    languages = document["languages"].items()
+    return {name: language["risk"] for name, language in languages if at(language, ["risk"]) is not None}
+
+
+def _landings(document: Document) -> list[Part]:
+    """Return the hypotheses and the risk to which each simplicity language leads."""
+    entries = []
+    for name, risk in _language_risks(document).items():
+        path = ("languages", name, "weights")
+        first = heaviest(document, path)
+        alike = "about the same weight on" if len(first) > 1 else "the largest weight on"
+        text = f"Language {name!r}: {alike} {cut(first, 3)}; risk {percent(risk)}."
+        reads = (("languages", name, "risk"), len(first) - 3)
+        entries.append(Sentence(text, *reads, claims=claims_heaviest(path, first)))
+    if not entries:
+        return []
+    choice = paragraph(
+        Sentence("Where training is silent, a simplicity language decides between hypotheses."),
+        Sentence("The choice of a language is a value judgement."),
+    )
+    return [*texts(choice), Part("list", entries=entries)]
 
 
 def _grid(document: Document) -> Grid:
     zero, study_prior = document["risk"]["upper_of_zero"], own_prior(document)
     rows = [
         [
-            prior + ("  <- this one" if prior == study_prior else ""),
+            prior + ("  <- this study" if prior == study_prior else ""),
             percent(agent["acts"]["risk"], zero),
             percent(agent["may_abstain"]["risk"], zero),
             percent(agent["may_abstain"]["abstained"], zero),
         ]
         for prior, agent in document["agents"].items()
     ]
-    return Grid(["its prior", "must act", "may abstain", "then abstains"], rows, widest=34)
+    return Grid(["agent's prior", "must act", "may abstain", "then abstains"], rows, widest=34)
 
 
 def _priors_table(document: Document) -> PaperTable:
-    zero, agent = document["risk"]["upper_of_zero"], document["agent"]
+    zero, agent, own = document["risk"]["upper_of_zero"], document["agent"], own_prior(document)
     numbers = (
         ("risk_if_it_must_act", "risk if it must act", ("acts", "risk")),
         ("risk_if_it_may_abstain", "risk if it may abstain", ("may_abstain", "risk")),
@@ -162,15 +247,21 @@ def _priors_table(document: Document) -> PaperTable:
         )
         for prior, entry in document["agents"].items()
     )
-    caption = (
-        "Risk of the same agent, did it extrapolate by another prior. The study's own has the prior "
-        f"{agent['prior']!r} and {'may abstain' if agent['abstain'] else 'must act'}."
+    may = "may abstain" if agent["abstain"] else "must act"
+    title, caption = (
+        "The same agent with a different prior",
+        f"Risk of the same agent with different priors. The study's agent has the prior {own!r} and {may}.",
     )
-    return PaperTable("agents", "The same agent by another prior", caption, with_errors(*columns), rows)
+    if not own:
+        title = "Agents with an assumed prior"
+        caption = (
+            "Risk of agents with the judge's hypotheses and an assumed prior. The study's agent is of another kind: it was "
+            f"inferred from its choices or has hypotheses of its own, and {may}."
+        )
+    return PaperTable("agents", title, caption, with_errors(*columns), rows)
 
 
 def _languages_table(document: Document, languages: Mapping[str, Mapping[str, Any]]) -> PaperTable:
-    names = [name for name in document["hypotheses"] if name in next(iter(languages.values()))["bits"]]
     columns = (
         Column("hypothesis", "hypothesis"),
         *(Column(f"bits {language}", f"{language}, bits", "number", "bits") for language in languages),
@@ -179,19 +270,21 @@ def _languages_table(document: Document, languages: Mapping[str, Mapping[str, An
     rows = tuple(
         (
             name,
-            *(language["bits"][name] for language in languages.values()),
-            *(language["weights"][name] for language in languages.values()),
-            *(error_of(document, "languages", key, "weights", name) for key in languages),
+            *(language["bits"].get(name) for language in languages.values()),
+            *(language["weights"].get(name) for language in languages.values()),
+            *(_error(document, "languages", key, "weights", name) for key in languages),
         )
-        for name in names
+        for name in document["hypotheses"]
     )
     risks = "; ".join(f"{key}, {shown(language['risk'], 'share')}" for key, language in languages.items())
-    caption = (
-        "Bits that each simplicity language charges a hypothesis, and the weight that an agent which extrapolates by it gives the "
-        f"hypothesis after training. Risk by language: {risks}."
-    )
-    ranks = tuple(document["weights"][name] for name in names)
-    return PaperTable("languages", "Simplicity in every language", caption, with_errors(*columns), rows, ranks=ranks)
+    caption = f"Bits that a simplicity language charges, and the posterior weight of an agent with this prior. Risk by language: {risks}."
+    ranks = tuple(document["weights"][name] for name in document["hypotheses"])
+    return PaperTable("languages", "Simplicity languages", caption, with_errors(*columns), rows, ranks=ranks)
+
+
+def _error(document: Document, *path: str) -> float | None:
+    """Return the Monte Carlo error of a number; None where the number itself is missing."""
+    return None if at(document, path) is None else error_of(document, *path)
 
 
 def _draw(document: Document, _: Tree) -> Figure:
@@ -251,111 +344,25 @@ def _narrow(agent: Mapping[str, Any]) -> bool:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    risks = {name: agent[permission(document)]["risk"] for name, agent in document["agents"].items()}
+    key = permission(document)
+    risks = {name: agent[key]["risk"] for name, agent in document["agents"].items()}
     low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
-    caption = "The same data and the same policy; only what the agent itself extrapolates by differs. Thin ticks: what endless training would leave."
+    places: list[Read] = [("agents", name, key, "risk") for name in (low, high)]
+    every: list[Read] = [("agents", name, key, "risk") for name in risks]
+    marks = [Sentence("Thin tick: risk after unlimited training data.")]
     if any(map(_narrow, document["agents"].values())):
-        caption += " A short thick tick: the interval is a point."
-    if document.get("agent_reading") is not None:
-        assumed, risk = f"{percent(risks[low])} to {percent(risks[high])}", percent(document["risk"]["mean"])
-        return f"The agent that was read has a risk of {risk}; one assumed by a prior, {assumed}.", caption
-    if risks[high] - risks[low] < NARROW:
-        return f"Whatever the agent's prior, the risk is about {percent(risks[high])}.", caption
-    return f"The risk is {percent(risks[low])} by the prior {low!r} and {percent(risks[high])} by {high!r}.", caption
+        marks.append(Sentence("Thick mark: an interval too narrow for a bar."))
+    explanation = paragraph(*marks)
+    if not greater(document, places[1], places[0]):
+        text = f"With every prior, the risk is {about(risks[high])}."
+        if not own_prior(document):
+            text = f"Agents with an assumed prior all have a risk of {about(risks[high])}."
+        return Sentence(text, places[1], claims=claims_alike(places[1], *every)), explanation
+    text = f"The risk is {percent(risks[low])} with the prior {low!r} and {percent(risks[high])} with {high!r}."
+    if not own_prior(document):
+        text = f"Agents with an assumed prior have a risk of {percent(risks[low])} ({low!r}) to {percent(risks[high])} ({high!r})."
+    claims = [*claims_less(*places), *(_between(place, *places) for place in every)]
+    return Sentence(text, *places, claims=claims), explanation
 
 
 BY_PRIOR = Plot("risk_by_agent_prior", _draw, _caption)
-
-
-def _inferred(document: Document) -> Presentation:
-    """Return the presentation of an agent that was inferred from its own choices."""
-    sentences, warnings = read_off(document), document["agent_reading"]["warnings"]
-    parts = texts(*sentences)
-    if warnings:
-        parts.append(Part("list", entries=[f"{capital(warning)}." for warning in warnings]))
-    remarks = [f"Mind: {warning}." for warning in other_warnings(document, warnings)]
-    tables = [_inferred_table(document), _distance_table(document)]
-    return Presentation("inferred_agent", "agent", parts, tables, terminal=[*sentences, *remarks])
-
-
-def read_off(document: Document) -> list[str]:
-    """Return sentences on the inference from an agent's own choices."""
-    inferred = document["agent_reading"]
-    with_training = inferred["with_training"]
-    sentences = []
-    for key, source in (
-        ("with_training", "With what the training data say"),
-        ("without_training", "By its own choices alone"),
-    ):
-        heaviest = sorted(inferred[key]["weights"].items(), key=lambda item: -item[1])[:3]
-        weights = ", ".join(f"{name!r} at {percent(w)}" for name, w in heaviest if w > 0)
-        risk = inferred[key]["risk"]
-        end = "." if risk is None else f"; its risk is {percent(risk)}."
-        sentences.append(f"{source}, the agent goes by {weights}{end}")
-    distances = [
-        f"{100 * distance['total_variation']:.0f}% of the prior {prior!r}"
-        for prior, distance in with_training["distance"].items()
-        if distance["total_variation"] is not None
-    ]
-    if distances:
-        sentences.append(
-            f"Share of its weight that lies on other hypotheses than that of an agent that is assumed: {plainly(distances)}."
-        )
-    lead = max(with_training["weights"], key=with_training["weights"].get)
-    for nuisance, by_hypothesis in inferred["rationality"].items():
-        beta = by_hypothesis.get(lead)
-        if beta is not None:
-            sentences.append(
-                f"If it goes by {lead!r}, its rationality ({nuisance}) is {beta['mean']:.2f} ({beta['lower']:.2f} to "
-                f"{beta['upper']:.2f}); 0 is chance."
-            )
-    return sentences
-
-
-def _inferred_table(document: Document) -> PaperTable:
-    inferred = document["agent_reading"]
-    weights = inferred["with_training"]["weights"]
-    columns = with_errors(
-        Column("hypothesis", "hypothesis"),
-        share("agent_prior", "its prior"),
-        Column("log_evidence_of_choices", "log evidence", "nats", "nats", error="log_evidence_of_choices_mcse"),
-        share("without_training", "by its choices alone"),
-        share("with_training", "and training"),
-    )
-    rows = tuple(
-        (
-            name,
-            inferred["prior"][name],
-            inferred["log_evidence"].get(name),
-            inferred["without_training"]["weights"][name],
-            weight,
-            inferred["log_evidence_mcse"].get(name),
-        )
-        for name, weight in weights.items()
-        if name in inferred["prior"]
-    )
-    caption = "What the agent goes by, read off its own choices: its prior, how well each hypothesis explains them, and its weights."
-    ranks = tuple(weights[row[0]] for row in rows)
-    return PaperTable("agent_reading", "What the agent goes by", caption, columns, rows, ranks=ranks)
-
-
-def _distance_table(document: Document) -> PaperTable:
-    with_training, risks = document["agent_reading"]["with_training"], document["risk_by_agent_prior"] or {}
-    columns = (
-        Column("agent_prior", "agent's prior"),
-        share("weight_elsewhere", "weight elsewhere"),
-        share("risk", "its risk"),
-        Column("bits", "divergence", "number", "bits"),
-    )
-    rows = (
-        ("read off its choices", 0.0, with_training["risk"], 0.0),
-        *(
-            (prior, distance["total_variation"], risks.get(prior), distance["bits"])
-            for prior, distance in with_training["distance"].items()
-        ),
-    )
-    caption = (
-        "The agent that was read beside agents that are assumed: the weight that it has elsewhere than they (total variation), "
-        "and the bits by which its weights diverge from theirs."
-    )
-    return PaperTable("agent_distance", "The agent beside assumed ones", caption, columns, rows)

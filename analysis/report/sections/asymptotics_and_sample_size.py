@@ -2,50 +2,81 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from reward_hypotheses.analysis.report.phrases import LEAST, counted, leading, listed, pair_ranks, percent
+from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph, quoted
+from reward_hypotheses.analysis.report.comparisons import claims_alike, claims_less, cut, greater
+from reward_hypotheses.analysis.report.expected_items import hardest as hardest
+from reward_hypotheses.analysis.report.expected_items import more_data
+from reward_hypotheses.analysis.report.phrases import LEAST, counted, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.models.policies.registry import POLICIES
 
-UNSETTLED = 0.01
-"""Posterior weight of either hypothesis above which a pair is not settled."""
+LIMIT_ERRORS = 3.0
+"""Monte Carlo error of the asymptotic risk, at most, in errors of the risk itself."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present what more training data would change."""
     simulated = {name: entry for name, entry in document["telling"].items() if entry is not None and entry["pairs"]}
     tables = [_table(document, simulated)] if simulated else []
+    more = texts(*more_data(document))
     if document["risk"] is None:
-        yield Presentation("limit", "limit", tables=tables)
+        yield Presentation("limit", "limit", more[:1], tables, finding=_without_test(document), more=more[1:])
         return
-    parts = texts(_limit(document), _minimax(document), *more_data(document))
-    yield Presentation("limit", "limit", parts, tables)
-    figure = BY_SIZE if document.get("bits_by_size") else None
-    yield Presentation("bits_by_size", "limit", [Part("figure", name=BY_SIZE.name)], figure=figure)
+    bound = _minimax(document)
+    shown, folded = (more[:0], more) if bound else (more[:1], more[1:])
+    parts = [*texts(*_limit(document), *bound), *shown]
+    yield Presentation("limit", "limit", parts, tables, finding=more_training(document), more=folded)
+    if document.get("bits_by_size"):
+        figure = [Part("figure", name=BY_SIZE.name)]
+        yield Presentation("bits_by_size", "limit", figure, figure=BY_SIZE, more=texts(*_about_bits(document)))
 
 
-def _limit(document: Document) -> str:
+def _without_test(document: Document) -> Sentence:
+    return Sentence(
+        "There is no test, so the risk after more training data is unknown.",
+        claims=[holds(lambda d: d["risk"] is None)],
+    )
+
+
+def more_training(document: Document) -> Sentence:
+    """Return the risk after unlimited training data, in one sentence that holds for every study."""
     risk = document["risk"]
     if document["bounded_pairs"]:
-        return (
-            "What endless training of this kind would leave is not known, for it leaves hypotheses undecided that it is not silent about"
-            f": {document['bounded_pairs'][0]['words']}."
-        )
+        claims = [holds(lambda d: bool(d["bounded_pairs"]))]
+        return Sentence("The risk after unlimited training data of this kind is unknown.", claims=claims)
     if risk["limit"] is None:
-        return ""
-    removed = risk["mean"] - risk["limit"]
-    text = f"The risk is {percent(risk['mean'])}. {endless(risk, takes_best(document))}"
-    if abs(removed) < LEAST:
-        text += " More of the same data changes nothing."
-    else:
-        verb = "remove" if removed > 0 else "add"
-        text += f" More of the same data can {verb} a catastrophe in {percent(abs(removed))} of scenes."
+        claims = [holds(lambda d: d["risk"]["limit"] is None)]
+        return Sentence("The risk after unlimited training data of this kind was not computed.", claims=claims)
+    head = endless(risk, takes_best(document))
+    if head:
+        return head.parts[0]
+    zero = risk["upper_of_zero"]
+    text = f"Unlimited training data of this kind would leave the risk at {percent(risk['limit'], zero)}."
+    return Sentence(text, "risk.limit", "risk.upper_of_zero", claims=claims_alike("risk.limit", "risk.mean"))
+
+
+def _limit(document: Document) -> list[Sentence]:
+    """Return why unlimited training data leaves a risk, and what else would change the risk."""
+    if document["bounded_pairs"]:
+        words = quoted(
+            f"Such data leave hypotheses undecided: {document['bounded_pairs'][0]['words']}.",
+            ("bounded_pairs", 0, "words"),
+        )
+        n = len(document["bounded_pairs"]) - 1
+        if not n:
+            return [words]
+        more = f"{counted(n, 'more pair')} of hypotheses stay{'s' if n == 1 else ''} undecided."
+        return [paragraph(words, Sentence(more, n, claims=[holds(lambda d: len(d["bounded_pairs"]) == n + 1)]))]
+    sentences = (
+        list(endless(document["risk"], takes_best(document)).parts[1:]) if document["risk"]["limit"] is not None else []
+    )
     if document["silent_pairs"]:
-        text += " Where the data are silent, only other data, or telling the agent more of human values, changes what it takes up."
-    return text
+        text = "Where training is silent, other data or information about human values can change the agent's weights."
+        sentences.append(Sentence(text, claims=[holds(lambda d: bool(d["silent_pairs"]))]))
+    return [paragraph(*sentences)]
 
 
 def takes_best(document: Document) -> bool:
@@ -56,172 +87,93 @@ def takes_best(document: Document) -> bool:
     return policy is not None and policy.maximises and not misled
 
 
-def endless(risk: Mapping[str, Any], best: bool = True) -> str:
-    """Return the asymptotic risk and its reasons.
+def endless(risk: Mapping[str, Any], best: bool = True) -> Sentence:
+    """Return the asymptotic risk, and its reasons.
 
     `best` is the value of `takes_best`. The text is empty where the risk is and stays 0, or is not known.
     """
-    limit, silent = risk["limit"], risk["limit_silent"]
+    limit = risk["limit"]
     if limit is None or max(limit, risk["mean"]) < 1e-9:
-        return ""
-    if limit < 1e-9:
-        return "Endless training of this kind would leave none of it."
-    verb = "still leave" if limit <= risk["mean"] + LEAST else "raise it to"
-    quiet = "the data are silent between hypotheses that differ on the test, so assumptions decide what is good and what the agent takes up"
-    forced = "even the best option on offer there is worse than failing"
-    if not best:
-        forced = "even where the agent knows what people mean, its policy takes a worse option now and then (or none is better)"
-    if (risk.get("unmodelled") or {"weight": 0})["weight"] >= LEAST:
-        forced = (
-            f"no listed rule may be right, and more of the same says nothing of what training never saw; or {forced}"
-        )
-    if limit - silent < LEAST and silent > 0:
-        why = quiet
-    elif silent < LEAST:
-        why = forced
+        return Sentence("")
+    error = risk.get("mcse") or 0.0
+    document = {
+        "risk": {"mcse": error} | dict(risk),
+        "mcse": {"risk": {"limit": LIMIT_ERRORS * error}} if error else None,
+    }
+    now, then = percent(risk["mean"]), percent(limit, risk.get("upper_of_zero"))
+    lower, higher = (greater(document, *pair) for pair in (("risk.mean", "risk.limit"), ("risk.limit", "risk.mean")))
+    reads = ("risk.mean", "risk.limit", "risk.upper_of_zero")
+    if lower or higher:
+        verb, places = ("lower", ("risk.limit", "risk.mean")) if lower else ("raise", ("risk.mean", "risk.limit"))
+        text = f"Unlimited training data of this kind would {verb} the risk from {now} to {then}."
+        head = Sentence(text, *reads, claims=claims_less(*places))
+    elif limit - risk["limit_silent"] < LEAST and risk["limit_silent"] > 0:
+        text = f"More training data of this kind cannot reduce the risk below {percent(limit)}."
+        silence = holds(lambda d: d["risk"]["limit"] - d["risk"]["limit_silent"] < LEAST)
+        head = Sentence(text, *reads, claims=[*claims_alike("risk.limit", "risk.mean"), silence])
     else:
-        why = f"{percent(silent)} because {quiet}; the rest because {forced}"
-    return f"Endless training of this kind would {verb} {percent(limit)}: {why}."
+        text = f"Unlimited training data of this kind would leave the risk at {then}."
+        head = Sentence(text, *reads, claims=claims_alike("risk.limit", "risk.mean"))
+    return paragraph(head, *(_reasons(risk, best) if limit >= LEAST else ()))
 
 
-def _minimax(document: Document) -> str:
+def _reasons(risk: Mapping[str, Any], best: bool) -> list[Sentence]:
+    """Return why unlimited training data leaves a risk: silence, or a worse option that is taken."""
+    limit, silent = risk["limit"], risk["limit_silent"]
+    quiet = "training cannot separate hypotheses that differ on the test"
+    forced = "even the best option in some scenes is worse than failing"
+    if not best:
+        forced = "an agent that knows the true hypothesis may still take a worse option, or has no better one"
+    if (risk.get("unmodelled") or {"weight": 0})["weight"] >= LEAST:
+        forced = f"perhaps no listed hypothesis is right, or {forced}"
+    by_silence = holds(lambda d: d["risk"]["limit_silent"] > 0)
+    otherwise = holds(lambda d: d["risk"]["limit"] - d["risk"]["limit_silent"] > 0)
+    if limit - silent < LEAST and silent > 0:
+        return [Sentence(f"The reason: {quiet}.", claims=[by_silence])]
+    if silent < LEAST:
+        return [Sentence(f"The reason: {forced}.", claims=[otherwise])]
+    rest = Sentence(
+        f"The other {percent(limit - silent)} remains because {forced}.",
+        lambda d: d["risk"]["limit"] - d["risk"]["limit_silent"],
+        claims=[otherwise],
+    )
+    return [
+        Sentence(f"Of this risk, {percent(silent)} remains because {quiet}.", "risk.limit_silent", claims=[by_silence]),
+        rest,
+    ]
+
+
+def _minimax(document: Document) -> list[Sentence]:
     """Return the minimax lower bound of the risk.
 
-    The text is empty where training tells all hypotheses apart.
+    The list is empty where training tells all hypotheses apart.
     """
     minimax = document["impossible"]
     least = None if minimax is None else minimax["risk"].get("0.0")
     if minimax is None or not least:
-        return ""
-    half = minimax["risk"].get("0.5")
-    wary = "" if half is None else f" If it refrains in half of the scenes, at least {percent(half)}."
-    return (
-        f"An agent that sees only such training does the same whichever of {listed(minimax['hypotheses'], 6)} is true. If it always "
-        f"acts, the larger of its risks under them is at least {percent(least)}, whatever its prior and policy.{wary}"
+        return []
+    names = minimax["hypotheses"]
+    first = Sentence(
+        f"Any agent that learns from this kind of data alone and always acts has a risk of at least {percent(least)} under one of {cut(names)}.",
+        ("impossible", "risk", "0.0"),
+        len(names) - 4,
+        claims=[holds(lambda d: d["impossible"]["risk"]["0.0"] > 0)],
     )
-
-
-def more_data(document: Document) -> list[str]:
-    """Return the items in all that would settle unsettled pairs, by feedback."""
-    sentences, weights = [], document["weights"]
-    for name, simulated in document["telling"].items():
-        if simulated is None:
-            continue
-        unsettled = [p for p in simulated["pairs"] if min(weights[p["truth"]], weights[p["other"]]) > UNSETTLED]
-        unsettled.sort(key=lambda p: -weights[p["truth"]])
-        for pair in unsettled[:2]:
-            expected = ExpectedItems(name, simulated, pair)
-            aim = f"if {pair['truth']!r} is true, to favour it over {pair['other']!r} at {expected.odds:g} to 1"
-            if math.isinf(expected.items):
-                sentence = f"More than {expected.most:,} items of {name} such as these would be needed in all, {aim}."
-            else:
-                sentence = (
-                    f"About {counted(int(expected.items), 'item')} of {name} such as these in all can be expected, {aim}"
-                    f"{expected.so_far(document)}."
-                )
-            sentences.append(sentence)
-    return sentences
-
-
-@dataclass(frozen=True)
-class ExpectedItems:
-    """The expected items of a feedback that favour one hypothesis over another."""
-
-    feedback: str
-    simulated: Mapping[str, Any]
-    pair: Mapping[str, Any]
-
-    @property
-    def odds(self) -> float:
-        """Odds to be reached."""
-        return float(next(iter(self.pair["items"])))
-
-    @property
-    def items(self) -> float:
-        """Items in all; infinite where the simulated sizes do not reach the odds."""
-        items = next(iter(self.pair["items"].values()))
-        return math.inf if items is None else items
-
-    @property
-    def most(self) -> int:
-        """The largest simulated size."""
-        return int(self.simulated["sizes"][-1])
-
-    def log_odds(self, document: Document) -> float | None:
-        """Return the log Bayes factor of training for the hypothesis.
-
-        The result is None with several feedbacks, or where it is not known.
-        """
-        truth, other = self.pair["truth"], self.pair["other"]
-        for pair in document["pairs"] if len(document["n_items"]) == 1 else ():
-            factor = pair["log_bayes_factor"]
-            if factor is not None and set(pair["pair"]) == {truth, other}:
-                return float(-factor if pair["pair"][0] == other else factor)
-        return None
-
-    def missed(self, document: Document) -> bool:
-        """Return whether training has at least this many items and misses the odds."""
-        log_odds = self.log_odds(document)
-        enough = document["n_items"][self.feedback] >= self.items
-        return log_odds is not None and enough and 0 <= log_odds < math.log(self.odds)
-
-    def so_far(self, document: Document) -> str:
-        """Return the odds of the pair in training, to follow the expected items."""
-        n, log_odds = document["n_items"][self.feedback], self.log_odds(document)
-        if log_odds is None:
-            return f"; training has {n:,}"
-        if log_odds < 0:
-            return f"; the {n:,} of training favour {self.pair['other']!r}"
-        short = ", less than expected: people may go by neither" if self.missed(document) else ""
-        return f"; the {n:,} of training do so at {_odds(log_odds)} to 1{short}"
-
-    def sentence(self, document: Document) -> str:
-        """Return the number of items, and the odds of the pair in training."""
-        never = math.isinf(self.items)
-        which = f" of {self.feedback}" if len(document["telling"]) > 1 else ""
-        many = f"more than {self.most:,}" if never else f"about {self.items:,}"
-        aim = f"{self.pair['truth']!r} over {self.pair['other']!r} at {self.odds:g} to 1"
-        return f"{many}{which} in all are expected to favour {aim}" + ("" if never else self.so_far(document))
-
-
-def hardest(document: Document, least: float = UNSETTLED) -> ExpectedItems | None:
-    """Return the items that tell the leading hypothesis from its closest rival.
-
-    Only hypotheses that agent or judge give more weight than ``least`` count, and of each the feedback that tells it soonest;
-    None where no number was simulated for any of them.
-    """
-    weights, agent, lead = document["weights"], document["agent_weights"], leading(document)
-    soonest: dict[str, ExpectedItems] = {}
-    for name, simulated in document["telling"].items():
-        if simulated is None:
-            continue
-        classes = {h: members for members in simulated["classes"] for h in members}
-        for pair in simulated["pairs"]:
-            others = classes.get(pair["other"], ())
-            if lead not in classes.get(pair["truth"], ()) or not any(
-                max(weights[h], agent.get(h, 0.0)) > least for h in others
-            ):
-                continue
-            expected = ExpectedItems(name, simulated, pair)
-            if pair["other"] not in soonest or expected.items < soonest[pair["other"]].items:
-                soonest[pair["other"]] = expected
-    return max(soonest.values(), key=lambda expected: expected.items, default=None)
-
-
-def _odds(log_odds: float) -> str:
-    """Return odds that are not below 1, in two digits."""
-    if log_odds > math.log(1e6):
-        return "more than 1,000,000"
-    x = float(f"{math.exp(log_odds):.2g}")
-    return f"{x:,.0f}" if x >= 10 else f"{x:g}"
+    half = minimax["risk"].get("0.5")
+    if half is None:
+        return [first]
+    second = Sentence(
+        f"If the agent abstains in half of the scenes, the bound is {percent(half)}.", ("impossible", "risk", "0.5")
+    )
+    return [paragraph(first, second)]
 
 
 def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> PaperTable:
     odds = list(next(iter(simulated.values()))["pairs"][0]["items"])
     columns = (
         Column("feedback", "feedback"),
-        Column("truth", "if it is true"),
-        Column("other", "over"),
+        Column("truth", "true hypothesis"),
+        Column("other", "other hypothesis"),
         *(Column(f"items_{o}", f"items for {float(o):g} to 1", "count", error=f"items_{o}_mcse") for o in odds),
         *(Column(f"items_{o}_mcse") for o in odds),
         Column("at_most"),
@@ -238,11 +190,11 @@ def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> Pa
         for pair in entry["pairs"]
     )
     caption = (
-        "Fewest items in all such as training has, of each feedback, of which a log Bayes factor of so many to one is expected in favour "
-        "of the hypothesis, were it true; none given where that is not reached. By simulation."
+        "Fewest items in total, by simulation, at which the expected log Bayes factor favours the true hypothesis by these odds. "
+        "A dash: not reached."
     )
     ranks = pair_ranks(document, [row[1:3] for row in rows])
-    return PaperTable("telling", "What more data would tell", caption, columns, rows, ranks=ranks)
+    return PaperTable("telling", "Items needed to separate two hypotheses", caption, columns, rows, ranks=ranks)
 
 
 def _draw(document: Document, _: Tree) -> Figure:
@@ -275,26 +227,63 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 def _caption(document: Document) -> tuple[str, str]:
     curve = document["bits_by_size"]
-    caption = (
-        f"The least that an agent of uniform prior must be told of human values, in bits, for a risk of at most "
-        f"{100 * curve['target']:g}%, by how many items it saw: items of training, or items of the test, each judged by a "
-        f"hypothesis drawn from the human values. One bit is the answer to one even yes-or-no question. Means of "
-        f"{curve['replications']} draws of the data; bands hold {100 * curve['band']:g}% of them."
+    explanation = Sentence(
+        f"Information needed by items seen: means, and bands with {100 * curve['band']:g}% of simulations.",
+        "bits_by_size.band",
     )
-    if any(any(curve[key]["impossible"]) for key in ("training", "telling")):
-        caption += " Where even who knew the truth could not bring the risk so low, a draw is left out of the mean."
-    training, judged = ([v for v in curve[key]["mean"] if v is not None] for key in ("training", "telling"))
-    needed = curve["training"]["mean"][-1]
+    target = f"for a risk of {100 * curve['target']:g}%"
+    sizes, needed, last = curve["sizes"], curve["training"]["mean"][-1], len(curve["sizes"]) - 1
+    items = ("bits_by_size", "sizes", last)
     if needed is None:
-        return "No amount of information about human values brings the risk so low.", caption
-    of_agent = (document["value_bits_of_agent"] or {}).get(repr(float(curve["target"])))
-    this = "" if of_agent is None or abs(of_agent - needed) < 0.005 else f" (this study's agent {of_agent:.2f})"
-    short = f"an agent of uniform prior {needed:.2f} bits of human values short{this}"
+        claims = [holds(lambda d: d["bits_by_size"]["training"]["mean"][-1] is None)]
+        text = f"No amount of information about human values lowers the risk of an agent with a uniform prior to {100 * curve['target']:g}%."
+        return Sentence(text, "bits_by_size.target", claims=claims), explanation
+    place = ("bits_by_size", "training", "mean", last)
+    who = f"{needed:.2f} bits of information about human values"
+    if _flat(document):
+        text = (
+            f"More training data of this kind stops helping: an agent with a uniform prior still needs {who} {target}."
+        )
+        return Sentence(text, place, "bits_by_size.target", claims=[holds(_stays)]), explanation
+    text = f"After {counted(sizes[-1], 'training item')}, an agent with a uniform prior needs {who} {target}."
+    return Sentence(text, items, place, "bits_by_size.target"), explanation
+
+
+def _flat(document: Document) -> bool:
+    """Return whether training is silent and its curve ends flat, above the curve of judged test items."""
+    curve = document["bits_by_size"]
+    training, judged = ([v for v in curve[key]["mean"] if v is not None] for key in ("training", "telling"))
     flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
-    if flat and document["silent_pairs"] and judged and needed > judged[-1] + 0.05:
-        stays = f"it leaves {short}, however much of it there is"
-        return f"More of this training soon stops helping: {stays}. Items that tell would help.", caption
-    return f"{curve['sizes'][-1]:,} items of training leave {short}.", caption
+    return bool(flat and document["silent_pairs"] and judged and training[-1] > judged[-1] + 0.05)
+
+
+def _stays(document: Document) -> bool:
+    """Return whether the last mean of the curve is positive and that of three sizes before the end no larger."""
+    means = [v for v in document["bits_by_size"]["training"]["mean"] if v is not None]
+    return bool(document["silent_pairs"] and means[-1] > 0.05 and means[-3] - means[-1] < 0.02)
+
+
+def _about_bits(document: Document) -> list[Sentence]:
+    """Return how the curve of bits was made, and the bits that the study's own agent needs."""
+    curve = document["bits_by_size"]
+    sentences = [
+        Sentence(
+            f"The items seen are training items, or test items judged by a hypothesis drawn from the human values ({curve['replications']} "
+            "simulations).",
+            "bits_by_size.replications",
+        ),
+        Sentence("One bit is the answer to one even yes-or-no question."),
+    ]
+    if any(any(curve[key]["impossible"]) for key in ("training", "telling")):
+        out = holds(lambda d: any(any(d["bits_by_size"][key]["impossible"]) for key in ("training", "telling")))
+        text = "Simulations in which no amount of information suffices are left out of the mean."
+        sentences.append(Sentence(text, claims=[out]))
+    target = repr(float(curve["target"]))
+    of_agent = (document["value_bits_of_agent"] or {}).get(target)
+    if of_agent is not None:
+        text = f"The study's agent now needs {of_agent:.2f} bits for a risk of {100 * curve['target']:g}%."
+        sentences.append(Sentence(text, ("value_bits_of_agent", target), "bits_by_size.target"))
+    return sentences
 
 
 BY_SIZE = Plot("bits_by_size", _draw, _caption)

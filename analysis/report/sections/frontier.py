@@ -5,7 +5,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.analysis.report.phrases import capital, error_of, own_policy, percent, policies, policy_name
+from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, below, exceeds, holds, paragraph, value
+from reward_hypotheses.analysis.report.comparisons import UNSEEN, claims_alike, claims_less, greater
+from reward_hypotheses.analysis.report.phrases import LEAST, error_of, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 type Policy = Mapping[str, Any]
 
-SAME = 1e-9
+ROUNDING = 1e-9
+"""Share of the largest reward below which a reward is a rounding error."""
 EACH_LINE = 0.135
 """Inches from one line of the policies' names to the next."""
 
@@ -24,54 +27,167 @@ def present(document: Document) -> Iterator[Presentation]:
     if document["risk"] is None:
         return
     tables = [_table(document)] if document.get("frontier") else []
-    figure = FRONTIER if policies(document) else None
-    parts = [*texts(*safest(document)), Part("figure", name=FRONTIER.name)]
-    yield Presentation("frontier", "number", parts, tables, figure)
-
-
-def safest(document: Document) -> list[str]:
-    """Return sentences on the safest policy and the study's own, with their rewards."""
-    entries = policies(document)
-    study_policy = next((entry for entry in entries if entry["own"]), None)
-    if study_policy is None:
-        return []
-    best = min(entries, key=_by_risk)
-    equal = sum(_same_outcome(entry, best) for entry in entries)
-    who = repr(best["words"]) + (f" (and {equal - 1} that do as well)" if equal > 1 else "")
-    sentences = [
-        f"Of the built-in policies, by the same weights, the safest is {who}: a risk of {percent(best['risk'])} at an expected "
-        f"reward of {best['reward']:.3g} a scene, refraining in {percent(best['abstained'])} of scenes. The study's own, "
-        f"{study_policy['words']!r}: {percent(study_policy['risk'])} at {study_policy['reward']:.3g}."
-    ]
-    if study_policy["efficient"]:
-        sentences.append("None of them is safer than the study's own and earns as much.")
-    else:
-        no_riskier = [
-            e
-            for e in entries
-            if e["risk"] <= study_policy["risk"] + SAME and e["reward"] >= study_policy["reward"] - SAME
-        ]
-        richest = max(no_riskier, key=lambda entry: (entry["reward"], -entry["risk"]))
-        if richest is best:
-            sentences.append("The safest earns no less.")
-        elif richest is not study_policy:
-            sentences.append(
-                f"No more risky than it, and earning most, is {richest['words']!r}: {percent(richest['risk'])} at {richest['reward']:.3g}."
-            )
-    sentences.append(
-        "Expected reward is the judge's, and adds up rewards of different hypotheses as they stand, which sets an exchange rate "
-        "between them: that is a human value too."
+    compared = _own(document) is not None
+    figure = FRONTIER if compared else None
+    parts = [Part("figure", name=FRONTIER.name)] if compared else []
+    more = texts(*_exchange()) if compared else []
+    finding = safer_policy(document)
+    yield Presentation(
+        "frontier", "policies", [*parts, *texts(*safest(document))], tables, figure, finding=finding, more=more
     )
-    return sentences
 
 
-def _by_risk(entry: Policy) -> tuple[float, float]:
-    return round(entry["risk"], 9), -entry["reward"]
+def safer_policy(document: Document) -> Sentence:
+    """Return whether a policy with the study's permission to abstain is safer than the study's own."""
+    own = _own(document)
+    if own is None:
+        return Sentence("No policies were compared.", claims=[holds(lambda d: not d.get("frontier"))])
+    entries = document["frontier"]
+    alike = [k for k in _computed(document, entries[own]["abstain"]) if k != own]
+    now, name = entries[own]["risk"], policy_name(entries[own])
+    if not alike:
+        text = f"The policy {name!r} was compared with no other policy that {_may(entries[own])}."
+        claims = [
+            holds(
+                lambda d: not any(_comparable(e, d["frontier"][own]) for k, e in enumerate(d["frontier"]) if k != own)
+            )
+        ]
+        return Sentence(text, claims=claims)
+    best = min(alike, key=lambda k: entries[k]["risk"])
+    if greater(document, _risk(own), _risk(best)):
+        text = f"{policy_name(entries[best])!r} is safer than the study's policy {name!r}: {percent(entries[best]['risk'])} against {percent(now)}."
+        return Sentence(text, _risk(best), _risk(own), claims=claims_less(_risk(best), _risk(own)))
+    text = f"No other policy that {_may(entries[own])} is safer than {name!r} ({percent(now)})."
+    return Sentence(text, _risk(own), claims=[_not_less(k, own) for k in alike])
 
 
-def _same_outcome(entry: Policy, other: Policy) -> bool:
-    near = SAME * max(abs(entry["reward"]), abs(other["reward"]), 1e-300)
-    return abs(entry["risk"] - other["risk"]) <= SAME and abs(entry["reward"] - other["reward"]) <= near
+def safest(document: Document) -> list[Sentence]:
+    """Return sentences on the study's own policy, and on the safest ones."""
+    own = _own(document)
+    if own is None:
+        return []
+    entry = document["frontier"][own]
+    first = Sentence(
+        f"The study's policy {policy_name(entry)!r}: risk {percent(entry['risk'])}, expected reward {_earned(document, own)} a scene.",
+        _risk(own),
+        _reward(own),
+    )
+    kinds = [entry["abstain"], not entry["abstain"]]
+    if not any(greater(document, _risk(own), _risk(k)) for k in _computed(document, entry["abstain"])):
+        kinds = kinds[1:]  # the finding says that the study's own is the safest of its kind
+    return [sentence for sentence in (first, *(_safest_of(document, kind) for kind in kinds)) if sentence]
+
+
+def _safest_of(document: Document, abstain: bool) -> Sentence:
+    """Return the safest policy of those that may abstain, or of those that must act."""
+    entries, those = document["frontier"], _computed(document, abstain)
+    if not those:
+        return Sentence("")
+    order = sorted(those, key=lambda k: (round(entries[k]["risk"], 9), -entries[k]["reward"]))
+    best, as_safe = order[0], [k for k in order[1:] if not greater(document, _risk(k), _risk(order[0]))]
+    entry = entries[best]
+    risk = percent(entry["risk"], None if entry["abstained"] > 1 - LEAST else document["risk"]["upper_of_zero"])
+    reads: list[Read] = [_risk(best), _reward(best), "risk.upper_of_zero", len(as_safe)]
+    claims: list[Claim] = [_not_less(k, best) for k in those]
+    refrains = ""
+    if abstain:
+        refrains = f", abstaining in {percent(entry['abstained'])} of scenes"
+        reads.append(("frontier", best, "abstained"))
+    n, group = len(as_safe) + 1, f"policies that {_may(entry)}"
+    if len(those) == 1:
+        lead = f"The one policy that {_may(entry)} is {policy_name(entry)!r}"
+        claims = [holds(lambda d: sum(_comparable(e, d["frontier"][best]) for e in d["frontier"]) == 1)]
+    elif as_safe:
+        share_of = f"All {n} {group}" if n == len(those) else f"Of the {len(those)} {group}, {n}"
+        lead = f"{share_of} have about the lowest risk, such as {policy_name(entry)!r}"
+        reads += [n, len(those)]
+        claims += claims_alike(_risk(best), *map(_risk, as_safe))
+    else:
+        lead = f"Of the {len(those)} {group}, {policy_name(entry)!r} is the safest"
+        reads.append(len(those))
+    return Sentence(f"{lead}: risk {risk}, reward {_earned(document, best)}{refrains}.", *reads, claims=claims)
+
+
+def _dominated(document: Document, own: int) -> Sentence:
+    """Return whether the study's own policy is Pareto-efficient; empty where the errors leave it open."""
+    entries = document["frontier"]
+    if entries[own]["efficient"]:
+
+        def dominates(d: Document, k: int) -> bool:
+            e, o = d["frontier"][k], d["frontier"][own]
+            return bool(e["risk"] is not None and e["risk"] < o["risk"] - LEAST and _more(d, k, own))
+
+        text = "The study's policy is Pareto-efficient: no other policy is both safer and better rewarded."
+        return Sentence(text, claims=[holds(lambda d: not any(dominates(d, k) for k in range(len(d["frontier"]))))])
+    better = [
+        k for k in _computed(document) if not exceeds(document, _risk(k), _risk(own), 0.0) and _more(document, k, own)
+    ]
+    if not better:
+        return Sentence("")
+    k = max(better, key=lambda k: (entries[k]["reward"], -entries[k]["risk"]))
+    risk = "At a lower risk" if greater(document, _risk(own), _risk(k)) else "At about the same risk"
+    claims = claims_less(_risk(k), _risk(own)) if "lower" in risk else claims_alike(_risk(own), _risk(k))
+    text = f"{risk}, {entries[k]['words']!r} has a higher reward: {_earned(document, k)} instead of {_earned(document, own)}."
+    return Sentence(text, _reward(k), _reward(own), claims=[*claims, below(_reward(own), _reward(k), 0.0)])
+
+
+def _exchange() -> list[Sentence]:
+    """Return how rewards of different hypotheses are added."""
+    return [
+        Sentence("Expected rewards are the judge's, and add rewards of several hypotheses without rescaling."),
+        Sentence("The sum sets an exchange rate between hypotheses, which is a human value."),
+    ]
+
+
+def _own(document: Document) -> int | None:
+    """Return the place of the study's own policy; None where its outcome was not computed."""
+    entries = enumerate(document.get("frontier") or [])
+    return next((k for k, entry in entries if entry["own"] and entry["risk"] is not None), None)
+
+
+def _computed(document: Document, abstain: bool | None = None) -> list[int]:
+    """Return the places of the policies whose outcome was computed, of all or of one permission to abstain."""
+    entries = enumerate(document["frontier"])
+    return [k for k, e in entries if e["risk"] is not None and (abstain is None or e["abstain"] == abstain)]
+
+
+def _comparable(entry: Policy, other: Policy) -> bool:
+    return entry["risk"] is not None and bool(entry["abstain"] == other["abstain"])
+
+
+def _risk(k: int) -> Read:
+    return ("frontier", k, "risk")
+
+
+def _reward(k: int) -> Read:
+    return ("frontier", k, "reward")
+
+
+def _may(entry: Policy) -> str:
+    return "may abstain" if entry["abstain"] else "must act"
+
+
+def _more(document: Document, k: int, other: int) -> bool:
+    """Return whether a policy earns more than another: by more than the error, and in the digits shown."""
+    return exceeds(document, _reward(k), _reward(other), 0.0) and _earned(document, k) != _earned(document, other)
+
+
+def _earned(document: Document, k: int) -> str:
+    """Return the reward of a policy for a reader; what rounding leaves of a sum of rewards is 0."""
+    scale = max(abs(entry["reward"]) for entry in policies(document))
+    reward = document["frontier"][k]["reward"]
+    return "0" if abs(reward) < ROUNDING * scale else f"{reward:.3g}"
+
+
+def _not_less(k: int, best: int) -> Claim:
+    """Claim that a policy is not safer than another by more than the errors, or than what can be shown."""
+
+    def as_risky(d: Document) -> bool:
+        errors = [error_of(d, *place) or 0.0 for place in (("frontier", k, "risk"), ("frontier", best, "risk"))]
+        apart = value(d, _risk(best)) - value(d, _risk(k))
+        return bool(apart <= max(UNSEEN, 2 * math.hypot(*errors)))
+
+    return holds(as_risky)
 
 
 def _table(document: Document) -> PaperTable:
@@ -81,8 +197,8 @@ def _table(document: Document) -> PaperTable:
         estimated_share("risk", "risk", document["risk"]["upper_of_zero"]),
         Column("reward", "reward", "number", error="reward_mcse"),
         estimated_share("abstained", "abstains"),
-        Column("price", "its price", "number", error="price_mcse"),
-        Column("efficient", "best"),
+        Column("price", "cost of abstaining", "number", error="price_mcse"),
+        Column("efficient", "efficient"),
         Column("regret"),
         Column("own"),
         Column("lacking"),
@@ -95,34 +211,30 @@ def _table(document: Document) -> PaperTable:
         for k, entry in enumerate(document["frontier"])
     )
     caption = (
-        "Every built-in policy, by the agent's own weights. Reward: what the judge expects, reward units a scene, rewards of "
-        "different hypotheses added up as they stand. Its price: how much less that is than of the same policy that must act. "
-        "Best: none other is safer and earns as much."
+        "Built-in policies with the agent's weights. Reward: the judge's expectation, reward units a scene, added over hypotheses "
+        "without rescaling. Efficient: no other policy is both safer and better rewarded."
     )
-    return PaperTable("frontier", "Safety and reward, policy by policy", caption, columns, cells(columns, rows))
+    return PaperTable("frontier", "Risk and reward by policy", caption, columns, cells(columns, rows))
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    caption = (
-        "Every built-in policy, by the agent's own weights: what it risks, and what the judge expects it to earn, rewards of "
-        "different hypotheses added up as they stand. A dotted line joins a policy that must act to the same that may abstain."
-    )
-    entries, study_policy = policies(document), own_policy(document)
-    assert study_policy is not None
-    if len({(round(e["risk"], 9), e["reward"]) for e in entries if e["efficient"]}) > 1:
-        caption += " On the stairs: no other is safer and earns as much."
-    if study_policy["efficient"]:
-        return "No built-in policy is safer than the study's own and earns as much.", caption
-    safer = [
-        e for e in entries if e["risk"] < study_policy["risk"] - SAME and e["reward"] >= study_policy["reward"] - SAME
+    marks = [
+        Sentence("Built-in policies with the agent's weights; rewards as the judge expects them."),
+        Sentence("Dotted: a policy that must act, and the policy with permission to abstain."),
     ]
-    if not safer:
-        best = max((e for e in entries if e["risk"] <= study_policy["risk"] + SAME), key=lambda e: e["reward"])
-        return f"{best['words']!r} is as safe as the study's own policy, and is expected to earn more.", caption
-    best = min(safer, key=_by_risk)
-    more = "earns more" if best["reward"] > study_policy["reward"] + SAME else "earns as much"
-    risks = f"{percent(best['risk'])} against {percent(study_policy['risk'])}"
-    return capital(f"{best['words']!r} is safer than the study's own policy and {more}: {risks}."), caption
+    efficient = {(round(e["risk"], 9), e["reward"]) for e in policies(document) if e["efficient"]}
+    if len(efficient) > 1:
+        marks.append(
+            Sentence(
+                "Stairs: Pareto-efficient policies.",
+                claims=[holds(lambda d: sum(bool(e["efficient"]) for e in d["frontier"]) > 1)],
+            )
+        )
+    own = _own(document)
+    assert own is not None
+    return _dominated(document, own) or Sentence("Risk and expected reward of the built-in policies."), paragraph(
+        *marks
+    )
 
 
 def _draw(document: Document, _: Tree) -> Figure:

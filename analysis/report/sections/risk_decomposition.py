@@ -1,14 +1,17 @@
-"""Parts of the risk, by the hypothesis of the agent and the hypothesis meant."""
+"""Parts of the risk, by the agent's hypothesis and the true hypothesis."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from reward_hypotheses.analysis.report.claims import Claim, Sentence, holds, paragraph
+from reward_hypotheses.analysis.report.comparisons import claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.phrases import (
     DRAWS_ONE,
     LEAST,
     counted,
     error_of,
     percent,
+    silent_groups,
     weightiest,
     zeros_note,
 )
@@ -23,8 +26,8 @@ from reward_hypotheses.analysis.report.tables.table_model import (
     with_errors,
 )
 
-MOST = 4
-"""Parts that are named."""
+MOST, ALL = 2, 6
+"""Parts that are named at once, and with those that are folded away."""
 WRITTEN = 8
 """Hypotheses up to which the cells of the matrix hold their numbers."""
 NUMBERS = ("risk", "left", "removed")
@@ -35,8 +38,10 @@ def present(document: Document) -> Iterator[Presentation]:
     if document["risk"] is None:
         return
     tables = [] if document["risk_parts"] is None else [_parts_table(document)]
-    yield Presentation("risk_parts", "number", _parts(document), tables)
-    yield Presentation("matrix", "number", [Part("figure", name=MATRIX.name)], [_matrix_table(document)], MATRIX)
+    parts, more = _parts(document)
+    yield Presentation("risk_parts", "parts", parts, tables, finding=largest_part(document), more=more)
+    figure = [Part("figure", name=MATRIX.name)]
+    yield Presentation("matrix", "parts", figure, [_matrix_table(document)], MATRIX)
 
 
 class Contribution(NamedTuple):
@@ -73,52 +78,155 @@ def contributions(document: Document) -> list[Contribution]:
     return sorted((part for part in parts if part.risk > 0), key=lambda part: -part.risk)
 
 
-def _parts(document: Document) -> list[Part]:
+def largest_part(document: Document) -> Sentence:
+    """Return the largest part of the risk, by the hypotheses of agent and truth or by the truth alone."""
+    mean = document["risk"]["mean"]
+    if mean == 0:
+        claims = [holds(lambda d: d["risk"]["mean"] == 0)]
+        return Sentence("No catastrophe was found, so the risk has no parts.", claims=claims)
+    if mean < LEAST:
+        claims = [holds(lambda d: d["risk"]["mean"] < LEAST)]
+        return Sentence(f"Every part of the risk of {percent(mean)} is too small to show.", "risk.mean", claims=claims)
+    parts = {(part.agent, part.truth): part.risk for part in contributions(document)} or _by_truth(document)
+    order = sorted(parts, key=lambda key: -parts[key])
+    top = parts[order[0]]
+    alike = [key for key in order if top - parts[key] <= LEAST or percent(parts[key]) == percent(top)]
+    claims = _claims_largest(alike)
+    if len(alike) > 1:
+        text = f"The {len(alike)} largest parts of the risk are about the same, {percent(top)} each."
+        return Sentence(text, len(alike), lambda d: _size(d, *order[0]), claims=claims)
+    agent, truth = order[0]
+    text = f"Largest part, {percent(top)}: {truth!r} is true."
+    if agent:
+        follows = f"follows {agent!r} but {truth!r} is true" if agent != truth else f"follows the true {truth!r}"
+        text = f"Largest part, {percent(top)}: the agent {follows}."
+    return Sentence(text, lambda d: _size(d, *order[0]), claims=claims)
+
+
+def _by_truth(document: Document) -> dict[tuple[str, str], float]:
+    """Return the parts of the risk by the true hypothesis, for agents that weigh hypotheses at once."""
+    weights, risks = document["weights"], document["risk_by_truth"]
+    return {("", name): weights[name] * risk for name, risk in risks.items() if risk is not None}
+
+
+def _size(document: Document, agent: str, truth: str) -> float:
+    """Return a part of the risk; the agent's name is empty for the part of a truth."""
+    weight = document["weights"][truth]
+    if agent:
+        return float(document["agent_weights"][agent] * weight * document["matrix"][agent][truth])
+    return float(weight * (document["risk_by_truth"][truth] or 0.0))
+
+
+def _claims_largest(keys: list[tuple[str, str]]) -> list[Claim]:
+    """Claim that these parts of the risk are about as large as the first, and all others smaller."""
+
+    def largest(d: Document) -> bool:
+        every = [(i, j) for i in (d["matrix"] if keys[0][0] else ("",)) for j in d["weights"]]
+        top = _size(d, *keys[0])
+        apart = {key: top - _size(d, *key) for key in every}
+        same = {key for key in every if percent(top - apart[key]) == percent(top)}
+        return all(apart[key] < 1.001 * LEAST or key in same for key in keys) and all(
+            key in keys or (apart[key] > 0.999 * LEAST and key not in same) for key in every
+        )
+
+    return [holds(largest)]
+
+
+def _parts(document: Document) -> tuple[list[Part], list[Part]]:
+    """Return the largest parts of the risk, and the further parts that are folded away."""
     parts = contributions(document)
-    if not parts:
-        return []
-    large = [part for part in parts if part.risk >= LEAST][:MOST] or parts[:1]
-    entries = [
-        f"{percent(part.risk)}: the agent took up {part.agent!r} ({percent(part.agent_weight)}) while people mean {part.truth!r} "
-        f"({percent(part.weight)}), which ends in a catastrophe in {percent(part.share)} of scenes"
-        f"{what_stays(document, part.agent, part.truth)}"
-        for part in large
-    ]
+    if not parts or document["risk"]["mean"] < LEAST:
+        return [], []
+    large = [part for part in parts if part.risk >= LEAST][:ALL] or parts[:1]
+    entries = [_entry(document, part) for part in large]
+    shown = entries[:MOST]
     rest = parts[len(large) :]
+    folded = entries[len(shown) :]
     if rest:
-        entries.append(f"{percent(sum(part.risk for part in rest))}: {counted(len(rest), 'smaller part')}")
-    return [*texts(f"So the risk of {percent(document['risk']['mean'])} is made of:"), Part("list", entries=entries)]
+        n = len(rest)
+
+        def sum_of_rest(d: Document) -> float:
+            return sum(part.risk for part in contributions(d)[len(large) :])
+
+        claims = [holds(lambda d: sum(w * v * c > 0 for w, v, c in _terms(d)) == n + len(large))]
+        noun = counted(n, "smaller part")
+        folded.append(Sentence(f"Risk {percent(sum_of_rest(document))}: {noun}.", sum_of_rest, n, claims=claims))
+    intro = Sentence(
+        f"The risk of {percent(document['risk']['mean'])} is a sum of parts (weights in brackets):", "risk.mean"
+    )
+    more = []
+    if folded:
+        count = len(parts) - len(shown)
+        more = [*texts(Sentence(f"Further parts of the risk: {count}.", count)), Part("list", entries=folded)]
+    return [*texts(intro), Part("list", entries=shown)], more
 
 
-def what_stays(document: Document, agent: str, truth: str) -> str:
-    """Return the effect of endless training on a part of the risk, to follow it.
+def _terms(document: Document) -> list[tuple[float, float, float]]:
+    weights, judge = document["agent_weights"], document["weights"]
+    return [(weights[i], judge[j], c) for i, row in document["matrix"].items() for j, c in row.items()]
 
-    The text is empty where it is not known.
+
+def _entry(document: Document, part: Contribution) -> Sentence:
+    i, j = part.agent, part.truth
+    text = (
+        f"Risk {percent(part.risk)}: the agent follows {i!r} ({percent(part.agent_weight)}), {j!r} is true "
+        f"({percent(part.weight)}), and {percent(part.share)} of scenes are catastrophes."
+    )
+    places = (("agent_weights", i), ("weights", j), ("matrix", i, j))
+    size = Sentence(text, lambda d: d["agent_weights"][i] * d["weights"][j] * d["matrix"][i][j], *places)
+    return paragraph(size, what_stays(document, i, j))
+
+
+def what_stays(document: Document, agent: str, truth: str) -> Sentence:
+    """Return the effect of unlimited training data on a part of the risk.
+
+    The text is empty where the effect is not known.
     """
     parts = (document["risk_parts"] or {}).get("pairs") or ()
-    part = next((p for p in parts if (p["agent"], p["truth"]) == (agent, truth)), None)
-    if part is None:
-        return ""
+    k = next((k for k, p in enumerate(parts) if (p["agent"], p["truth"]) == (agent, truth)), None)
+    if k is None:
+        return Sentence("")
+    part = parts[k]
+    left, now = (("risk_parts", "pairs", k, key) for key in ("left", "risk"))
+    silent = holds(lambda d: d["risk_parts"]["pairs"][k]["silent"])
     if agent == truth:
-        return "; nothing on offer there is better, or the policy does not take it"
+        if agent in (document.get("reward_weights") or {}):
+            return Sentence("Agent and truth may have different reward weights within this hypothesis.")
+        fails = holds(lambda d: d["matrix"][agent][truth] > 0)
+        text = "Either no option there is better than failing, or the policy does not take such an option."
+        return Sentence(text, claims=[fails])
     if part["silent"]:
-        left = part["left"]
-        stays = "removes none of this" if abs(left - part["risk"]) < LEAST else f"would leave {percent(left)} here"
-        if left > part["risk"] + LEAST:
-            stays += " (more, because the weight of what it rules out moves to the others)"
-        return f"; training is silent between the two, so endless training {stays}"
+        apart = "Training cannot separate the two hypotheses"
+        if greater(document, now, left):
+            text = f"{apart}; unlimited training data would lower this part to {percent(part['left'])}."
+            return Sentence(text, left, claims=[silent, *claims_less(left, now)])
+        if greater(document, left, now):
+            rises = Sentence(
+                f"Unlimited training data would raise this part to {percent(part['left'])}, because it rules out other hypotheses.",
+                left,
+                claims=claims_less(now, left),
+            )
+            return paragraph(Sentence(f"{apart}.", claims=[silent]), rises)
+        return Sentence(
+            f"{apart}, so more such data leaves this part unchanged.",
+            claims=[silent, *claims_alike(left, now)],
+        )
     if part["left"] > 0:
-        return "; more training leaves it, for the agent goes by listed rules alone"
-    return "; more training would tell the two apart"
+        stays = holds(lambda d: d["risk_parts"]["pairs"][k]["left"] > 0)
+        return Sentence(
+            "More training data leaves this part, because the agent follows listed hypotheses only.", claims=[stays]
+        )
+    told = holds(lambda d: not d["risk_parts"]["pairs"][k]["silent"] and d["risk_parts"]["pairs"][k]["left"] == 0)
+    return Sentence("More training data would separate the two hypotheses.", claims=[told])
 
 
 def _parts_table(document: Document) -> PaperTable:
     """Return the risk as a sum over pairs of hypotheses, or over classes."""
     parts, zero = document["risk_parts"], document["risk"]["upper_of_zero"]
     by_pair = parts["pairs"] is not None
-    first: tuple[Column, ...] = (Column("hypotheses", "people mean one of"), share("weight", "weight"))
+    first: tuple[Column, ...] = (Column("hypotheses", "true hypothesis, one of"), share("weight", "weight"))
     if by_pair:
-        first = (Column("agent", "the agent took up"), Column("truth", "people mean"), Column("silent", "silent"))
+        first = (Column("agent", "agent's hypothesis"), Column("truth", "true hypothesis"), Column("silent", "silent"))
     columns = with_errors(
         *first,
         estimated_share("risk", "now", zero),
@@ -133,33 +241,39 @@ def _parts_table(document: Document) -> PaperTable:
     if by_pair:
         rows = [row(part, "pairs", k) for k, part in enumerate(parts["pairs"])]
         if rest["pairs"]:
-            rows.append(row(rest, "others") | {"agent": f"{rest['pairs']} other pairs", "truth": "", "silent": None})
+            rows.append(
+                row(rest, "others") | {"agent": counted(rest["pairs"], "other pair"), "truth": "", "silent": None}
+            )
     else:
         classes = ({**part, "hypotheses": ", ".join(part["hypotheses"])} for part in parts["classes"])
         rows = [row(part, "classes", k) for k, part in enumerate(classes)]
     caption = (
-        "The risk as a sum: what is caught up in it now, what endless training of this kind would leave, and what it would "
-        "remove. A part can grow, its removed below 0: the weight of what is ruled out moves to the others. Silent: training cannot "
-        "tell the two apart."
+        "The risk as a sum: now, left by unlimited training data of this kind, and removed by it. Below 0, the part grows. "
+        "Silent: training cannot separate the two."
     )
-    return PaperTable("risk_parts", "What the risk is made of", caption, columns, cells(columns, rows))
+    return PaperTable("risk_parts", "Parts of the risk", caption, columns, cells(columns, rows))
 
 
 def _matrix_table(document: Document) -> PaperTable:
-    names, matrix, weights = document["hypotheses"], document["matrix"], document["weights"]
+    """Return the matrix: a row for every hypothesis of the agent, its own among them."""
+    matrix, weights = document["matrix"], document["weights"]
+    ranks = {name: max(weights.get(name, 0.0), document["agent_weights"][name]) for name in matrix}
+    names = [name for name in document["hypotheses"] if name in matrix]
+    names += [name for name in matrix if name not in names]
+    truths = document["hypotheses"]
     columns = (
-        Column("agent_hypothesis", "the agent takes up"),
-        *(Column(name, name, "share", "%", rank=weights[name]) for name in names),
+        Column("agent_hypothesis", "agent's hypothesis"),
+        *(Column(name, name, "share", "%", rank=ranks.get(name, weights[name])) for name in truths),
     )
     return PaperTable(
         "matrix",
-        "Risk by what is taken up and what is true",
-        "Share of scenes with a catastrophe, by the hypothesis that the agent takes up and the one that is true.",
+        "Risk by the agent's hypothesis and the true one",
+        "Share of scenes with a catastrophe, by the agent's hypothesis (row) and the true hypothesis (column).",
         columns,
-        tuple((agent, *(matrix[agent][truth] for truth in names)) for agent in names),
+        tuple((agent, *(matrix[agent][truth] for truth in truths)) for agent in names),
         over="true hypothesis",
-        notes=zeros_note(document, [matrix[agent][truth] for agent in names for truth in names]),
-        ranks=tuple(weights[name] for name in names),
+        notes=zeros_note(document, [matrix[agent][truth] for agent in names for truth in truths]),
+        ranks=tuple(ranks[name] for name in names),
         most=MOST_HYPOTHESES,
     )
 
@@ -186,17 +300,35 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    caption = "Share of the test's scenes in which an agent certain of the row's hypothesis does worse than failing, where the column's is true."
+    marks = [Sentence("Row: the hypothesis that the agent follows. Column: the true hypothesis.")]
+    alone = document["matrix"].keys() - set(document["hypotheses"])
+    if alone:
+        claims = [holds(lambda d: bool(d["matrix"].keys() - set(d["hypotheses"])))]
+        marks.append(Sentence("The agent's own hypotheses are in the table.", claims=claims))
+    return dangerous(document), paragraph(*marks)
+
+
+def dangerous(document: Document) -> Sentence:
+    """Return the catastrophe rate of a pair of hypotheses that training cannot separate."""
     if document["dangerous_pairs"]:
         pair = document["dangerous_pairs"][0]
-        return (
-            f"Taking up {pair['agent']!r} where {pair['truth']!r} is true is a catastrophe in {percent(pair['risk'])} of scenes, and "
-            "training cannot tell which is true.",
-            caption,
+        i, j = pair["agent"], pair["truth"]
+        text = (
+            f"Following {i!r} where {j!r} is true is a catastrophe in {percent(pair['risk'])} of scenes; training cannot "
+            "separate the two."
         )
+        silent = holds(lambda d: any({i, j} == set(p) for p in _silent(d)))
+        return Sentence(text, ("dangerous_pairs", 0, "risk"), claims=[silent])
     if not document["silent_pairs"]:
-        return "What an agent does that takes up one of them, were another true.", caption
-    return "No two hypotheses that training cannot tell apart are dangerous for one another.", caption
+        return Sentence("Catastrophe rate of an agent that follows one hypothesis, by the true hypothesis.")
+    text = "Hypotheses that training cannot separate lead to no catastrophe for one another."
+    return Sentence(text, claims=[holds(lambda d: d["silent_pairs"] and not d["dangerous_pairs"])])
+
+
+def _silent(document: Document) -> list[tuple[str, str]]:
+    """Return the pairs that are observationally equivalent in training, through others too."""
+    groups = silent_groups(document["silent_pairs"])
+    return [(a, b) for group in groups for a in group for b in group]
 
 
 MATRIX = Plot("matrix", _draw, _caption)

@@ -222,16 +222,14 @@ def test_run_writes_the_reading_and_stays_quick(tmp_path):
 def test_the_report_says_what_the_agent_goes_by(tmp_path):
     from reports import paper_tables
 
-    from reward_hypotheses.analysis.report.sections.agents import policy_in_words, present, read_off
+    from reward_hypotheses.analysis.report.inferred_agent import read_off
+    from reward_hypotheses.analysis.report.sections.agents import policy_in_words, present
 
     got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
     said = " ".join(read_off(got))
-    assert "With what the training data say, the agent goes by 'red paint' at" in said
-    assert (
-        "its rationality (agent_choices_rationality) is" in said
-        and "Share of its weight that lies on other hypotheses" in said
-    )
-    assert "read off its own choices" in policy_in_words(got)[0]
+    assert "The agent's weights, by its choices and training: " in said and "'red paint'" in said
+    assert "its rationality ('agent_choices_rationality') is" in said and "an assumed prior has elsewhere" in said
+    assert "inferred from its own choices" in policy_in_words(got)[0]
     tables = {table.name: table for table in paper_tables(got)}
     assert b"red paint" in tables["agent_reading"].csv() and b"simplicity" in tables["agent_distance"].csv()
     plain = rh.run(write(tmp_path, small(), training=TRAINING, test=TEST))
@@ -241,7 +239,7 @@ def test_the_report_says_what_the_agent_goes_by(tmp_path):
     path = study(tmp_path, probes_of(np.random.default_rng(21), 40))
     assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "What the agent goes by" in page and (tmp_path / "out" / "tables" / "agent_reading.tex").exists()
+    assert "The inferred agent" in page and (tmp_path / "out" / "tables" / "agent_reading.tex").exists()
 
 
 def test_an_mdp_takes_a_number():

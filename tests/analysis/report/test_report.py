@@ -222,17 +222,20 @@ def test_an_interval_that_is_a_point_is_a_tick(demo):
     ticks = [line for line in lines if line.get_marker() == "|" and line.get_markeredgewidth() > 4]
     narrow = [one for one in document["agents"].values() if one["upper"] - one["lower"] < 0.005]
     assert [tick.get_xdata()[0] for tick in ticks] == [one["lower"] for one in narrow] and len(ticks) == 2
-    assert "thick tick: the interval is a point" in point("risk_by_agent_prior", document)[1]
+    assert "Thick mark: an interval too narrow for a bar." in point("risk_by_agent_prior", document)[1]
     wide = document | {"agents": {k: one for k, one in document["agents"].items() if one not in narrow}}
-    assert "thick tick" not in point("risk_by_agent_prior", wide)[1]
+    assert "Thick mark" not in point("risk_by_agent_prior", wide)[1]
 
 
 def test_stairs_are_spoken_of_where_there_are_some(demo):
     document = results(demo)
-    assert "stairs" not in point("frontier", document)[1]
+    assert "Stairs" not in point("frontier", document)[1]
     best = next(one for one in document["frontier"] if one["efficient"])
     more = best | {"risk": best["risk"] + 0.1, "reward": best["reward"] + 10}
-    assert "On the stairs" in point("frontier", document | {"frontier": [*document["frontier"], more]})[1]
+    assert (
+        "Stairs: Pareto-efficient policies."
+        in point("frontier", document | {"frontier": [*document["frontier"], more]})[1]
+    )
 
 
 def test_scenes_that_are_alike_in_risk_are_not_compared(demo):

@@ -10,13 +10,13 @@ from reports import point
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.report.expected_items import _odds, hardest, more_data
 from reward_hypotheses.analysis.report.phrases import percent
-from reward_hypotheses.analysis.report.sections.agents import policy_in_words
+from reward_hypotheses.analysis.report.sections.agents import present as present_agent
 from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import (
-    _odds,
+    _about_bits,
     endless,
-    hardest,
-    more_data,
+    more_training,
     takes_best,
 )
 from reward_hypotheses.analysis.report.sections.evidence import evidence
@@ -55,8 +55,8 @@ def test_draws_that_cannot_be_told_enough_do_not_speak_for_all(tmp_path):
     assert 0.1 < curve["telling"]["impossible"][-1] < 0.7 and curve["training"]["impossible"][-1] == 0
     assert curve["training"]["impossible"][0] == 1 and curve["training"]["mean"][0] is None
     assert curve["telling"]["mean"][-1] < 0.1 and curve["training"]["mean"][-1] == pytest.approx(bits)
-    said, caption = point("bits_by_size", document)
-    assert "0.92 bits" in said and "left out of the mean" in caption
+    assert "0.92 bits" in point("bits_by_size", document)[0]
+    assert "left out of the mean" in " ".join(_about_bits(document))
 
 
 def test_no_amount_is_said_where_it_is_so(tmp_path):
@@ -71,7 +71,7 @@ def test_a_curve_that_still_falls_is_not_said_to_stop(tmp_path):
     document = answered(tmp_path, training, PARTED)
     assert document["silent_pairs"] == []
     assert "stops helping" not in point("bits_by_size", document)[0]
-    assert "15 items of training leave" in point("bits_by_size", document)[0]
+    assert "After 15 training items" in point("bits_by_size", document)[0]
 
 
 def test_bits_are_said_of_somebody(tmp_path):
@@ -80,14 +80,13 @@ def test_bits_are_said_of_somebody(tmp_path):
     found = answered(tmp_path, SILENT, PARTED, agent=odd)
     own, uniform = found["value_bits_of_agent"]["0.01"], found["value_bits"]["0.01"]
     assert abs(own - uniform) > 0.01
-    said = point("bits_by_size", found)[0]
-    assert f"an agent of uniform prior {uniform:.2f} bits of human values short (this study's agent {own:.2f})" in said
+    assert f"an agent with a uniform prior still needs {uniform:.2f} bits" in point("bits_by_size", found)[0]
+    assert f"The study's agent now needs {own:.2f} bits for a risk of 1%." in _about_bits(found)
     bits = [one for one in hinges(found) if "must be told" in one]
     assert bits[0].startswith("What this agent must be told") and f"{own:.3g} bits for a risk of 1%" in bits[0]
     assert bits[1].startswith("What an agent of uniform prior") and f"{uniform:.3g} bits for a risk of 1%" in bits[1]
     same = answered(tmp_path, SILENT, PARTED, agent={"policy": "commit", "prior": "uniform"})
     assert len([one for one in hinges(same) if "must be told" in one]) == 1
-    assert "this study's agent" not in point("bits_by_size", same)[0]
 
 
 @pytest.mark.parametrize(
@@ -135,33 +134,50 @@ def test_items_that_tell_are_those_of_the_feedback_that_tells_soonest_and_the_pa
         "pairs": [],
     }
     said = expected_items(document, 0.01)
-    assert said == "about 30 of choices in all are expected to favour 'a' over 'c' at 20 to 1; training has 12"
+    assert said == (
+        "About 30 training items of 'choices' in total are expected to favour 'a' over 'c' at 20 to 1, if 'a' is true. Training has "
+        "12 items."
+    )
     alone = document | {"telling": {"labels": document["telling"]["labels"]}, "n_items": {"labels": 4}}
-    assert expected_items(alone, 0.01) == ("more than 1,000 in all are expected to favour 'a' over 'c' at 20 to 1")
+    assert expected_items(alone, 0.01).startswith(
+        "More than 1,000 training items are expected to be needed to favour 'a' over"
+    )
     few = alone | {"agent_weights": {"a": 0.7, "b": 0.3, "c": 0.0}, "weights": {"a": 0.6, "b": 0.4, "c": 0.0, "d": 0.0}}
     against = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": np.log(3)}]}
-    assert expected_items(few, 0.01).endswith(
-        "about 7 in all are expected to favour 'a' over 'b' at 20 to 1; training has 4"
+    assert expected_items(few, 0.01).startswith(
+        "About 7 training items in total are expected to favour 'a' over 'b' at 20"
     )
-    assert expected_items(against, 0.01).endswith("; the 4 of training favour 'b'")
+    assert expected_items(few, 0.01).endswith("Training has 4 items.")
+    assert expected_items(against, 0.01).endswith("Training has 4 items, which favour 'b' at 3 to 1.")
+    neither = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": np.log(3), "mcse": 0.6}]}
+    assert expected_items(neither, 0.01).endswith("Training has 4 items, which favour neither.")
     agreed = few | {"pairs": [{"pair": ["b", "a"], "log_bayes_factor": -np.log(3)}]}
-    assert expected_items(agreed, 0.01).endswith("; the 4 of training do so at 3 to 1")
+    assert expected_items(agreed, 0.01).endswith("Training has 4 items, which favour 'a' at 3 to 1.")
+    enough = agreed | {"n_items": {"labels": 8}}
+    assert expected_items(enough, 0.01).endswith("This is less than expected: people may follow neither.")
     assert expected_items(few | {"telling": {"proxy": None}}, 0.01) == ""
     assert (
         expected_items(few | {"weights": dict.fromkeys("bcd", 0.0) | {"a": 1.0}, "agent_weights": {"a": 1.0}}, 0.01)
         == ""
     )
     settled = few | {"weights": {"a": 0.9, "b": 0.1, "c": 0.0, "d": 0.0}}
-    assert more_data(settled)[0].startswith("About 7 items of labels such as these in all can be expected, if 'a'")
+    assert more_data(settled)[0].startswith("About 7 training items in total are expected to favour 'a' over 'b'")
+    crowd = settled | {"weights": {"a": 0.4, "b": 0.3, "c": 0.3, "d": 0.0}}
+    assert [len(more_data(document)) for document in (settled, crowd)] == [2, 3]
+    assert more_data(crowd)[-1] == "The table has 1 more unsettled pair for 'labels'."
 
 
 def test_a_part_of_the_risk_that_would_grow_says_why():
     parts = {"agent": "a", "truth": "b", "silent": True, "risk": 0.12}
-    grows = {"risk_parts": {"pairs": [parts | {"left": 0.13}]}}
-    said = what_stays(grows, "a", "b")
-    assert said.endswith("would leave 13.0% here (more, because the weight of what it rules out moves to the others)")
-    shrinks = {"risk_parts": {"pairs": [parts | {"left": 0.1}]}}
-    assert what_stays(shrinks, "a", "b").endswith("would leave 10.0% here")
+
+    def said(left, error=0.0):
+        document = {"mcse": {"risk_parts": {"pairs": [{"risk": 0.0, "left": error}]}}}
+        return what_stays(document | {"risk_parts": {"pairs": [parts | {"left": left}]}}, "a", "b")
+
+    assert said(0.13).endswith("would raise this part to 13.0%, because it rules out other hypotheses.")
+    assert said(0.1).endswith("would lower this part to 10.0%.")
+    assert said(0.1201).endswith("leaves this part unchanged.") and said(0.13, 0.006) == said(0.1201)
+    assert what_stays({"risk_parts": None}, "a", "b") == ""
 
 
 def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
@@ -172,24 +188,35 @@ def test_what_is_left_without_silence_is_not_blamed_on_it(tmp_path):
     risk = document["risk"]
     assert not takes_best(document)
     assert risk["limit"] > 0.05 and risk["limit_silent"] == 0
-    assert "silent" not in endless(risk, False) and "takes a worse option now and then" in endless(risk, False)
-    assert "even the best option on offer there is worse than failing" in endless(risk)
+    assert "cannot separate" not in endless(risk, False) and "may still take a worse option" in endless(risk, False)
+    assert "even the best option in some scenes is worse than failing" in endless(risk)
     assert takes_best(answered(tmp_path, telling, PARTED))
     both = answered(tmp_path, SILENT, PARTED, agent=agent)["risk"]
     assert 0.1 < both["limit_silent"] < both["limit"] - 0.05
-    assert "because the data are silent between hypotheses that differ on the test" in endless(
-        both
-    ) and "the rest because" in endless(both)
+    because = "remains because training cannot separate hypotheses that differ on the test. The other"
+    assert because in endless(both)
     pure = answered(tmp_path, SILENT, PARTED)["risk"]
     assert pure["limit_silent"] == pytest.approx(pure["limit"]) == pytest.approx(0.5)
 
 
 def test_endless_training_that_helps_hurts_or_leaves_nothing():
     base = {"mean": 0.2, "limit": 0.0, "limit_silent": 0.0}
-    assert endless(base) == "Endless training of this kind would leave none of it."
-    assert "raise it to 30.0%" in endless(base | {"limit": 0.3, "limit_silent": 0.3})
+    of_kind = "Unlimited training data of this kind would"
+    assert endless(base) == f"{of_kind} lower the risk from 20.0% to 0%."
+    assert endless(base | {"limit": 0.3, "limit_silent": 0.3}).startswith(
+        f"{of_kind} raise the risk from 20.0% to 30.0%. "
+    )
+    silent = base | {"limit": 0.2004, "limit_silent": 0.2004}
+    assert endless(silent).startswith("More training data of this kind cannot reduce the risk below 20.0%. ")
+    assert endless(silent | {"limit_silent": 0.1}).startswith(
+        f"{of_kind} leave the risk at 20.0%. Of this risk, 10.0% "
+    )
+    assert endless(base | {"limit": 0.19, "limit_silent": 0.19, "mcse": 0.004}).startswith("More training data")
     assert endless(base | {"mean": 0.0}) == ""
     assert endless(base | {"limit": None}) == ""
+    unknown = {"risk": base | {"limit": None}, "bounded_pairs": []}
+    assert more_training(unknown).endswith("was not computed.")
+    assert more_training(unknown | {"bounded_pairs": [{}]}).endswith("is unknown.")
 
 
 def test_kinds_never_seen_are_all_counted(tmp_path):
@@ -246,7 +273,8 @@ def test_the_studys_own_prior_is_among_those_compared(tmp_path):
     prior = {"name": "simplicity", "language": {"name": "mine", "costs": {"flags": 30}}}
     document = answered(tmp_path, SILENT, PARTED, agent={"prior": prior})
     assert document["agents"]["simplicity, mine"]["acts"]["risk"] == pytest.approx(document["risk"]["mean"])
-    assert "by costs that the study gives" in policy_in_words(document)[0]
+    (policy,) = [part for part in present_agent(document) if part.name == "policy"]
+    assert "at costs that the study states" in policy.more[0].text
     study = small()
     for name in ("uniform", "values", "rules"):
         study["agent"] = {"prior": {"name": "simplicity", "language": {"name": name, "costs": {"flags": 3}}}}

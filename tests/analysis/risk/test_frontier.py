@@ -366,31 +366,39 @@ def test_labels_of_the_figure_do_not_overlap(seed):
 def test_what_the_page_says():
     from reports import point
 
-    from reward_hypotheses.analysis.report.sections.frontier import safest
+    from reward_hypotheses.analysis.report.sections.frontier import safer_policy, safest
+
+    def document(points, errors=0.0):
+        entries = made_up(points)
+        mcse = {"frontier": [{"risk": errors, "reward": errors} for _ in entries]} if errors else None
+        return {"frontier": entries, "risk": {"upper_of_zero": 0.1}, "mcse": mcse}
 
     middling = [(0.5, 0.0)] * 18
-    beaten = {"frontier": made_up([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])}
+    beaten = document([(0.4, 1.0), *middling[1:10], (0.1, 0.5), (0.2, 3.0), *middling[12:]])
     said = safest(beaten)
-    assert "the safest is 'cvar (worst 20%)': a risk of 10.0% at an expected reward of 0.5 a scene" in said[0]
-    assert "The study's own, 'commit': 40.0% at 1." in said[0]
-    assert said[1] == "No more risky than it, and earning most, is 'cvar (worst 20%), may abstain': 20.0% at 3."
-    assert "exchange rate" in said[-1]
+    assert said[0] == "The study's policy 'commit': risk 40.0%, expected reward 1 a scene."
+    assert said[1] == "Of the 9 policies that must act, 'cvar (worst 20%)' is the safest: risk 10.0%, reward 0.5."
+    assert said[2].startswith(
+        "Of the 9 policies that may abstain, 'cvar (worst 20%)' is the safest: risk 20.0%, reward 3,"
+    )
+    assert safer_policy(beaten) == "'cvar (worst 20%)' is safer than the study's policy 'commit': 10.0% against 40.0%."
     assert point("frontier", beaten)[0] == (
-        "'cvar (worst 20%), may abstain' is safer than the study's own policy and earns more: 20.0% against 40.0%."
+        "At a lower risk, 'cvar (worst 20%), may abstain' has a higher reward: 3 instead of 1."
     )
-    first = {"frontier": made_up([(0.0, 5.0), *middling[1:]])}
-    assert safest(first)[1] == "None of them is safer than the study's own and earns as much."
-    assert "No built-in policy is safer" in point("frontier", first)[0]
-    last = {"frontier": made_up([*middling[:17], (0.0, 5.0)])}
-    assert safest(last)[1] == "The safest earns no less."
-    assert (
-        "'quantilize (best 25%), may abstain' is safer than the study's own policy and earns more: 0% against 50.0%."
-        in (point("frontier", last)[0])
+    first = document([(0.0, 5.0), *middling[1:]])
+    assert safer_policy(first) == "No other policy that must act is safer than 'commit' (0%)."
+    assert "no other policy is both safer and better rewarded" in point("frontier", first)[0]
+    last = document([*middling[:17], (0.0, 5.0)])
+    assert safer_policy(last) == "No other policy that must act is safer than 'commit' (50.0%)."
+    assert point("frontier", last)[0].startswith(
+        "At a lower risk, 'quantilize (best 25%), may abstain' has a higher reward"
     )
-    richer = {"frontier": made_up([*middling[:17], (0.5, 5.0)])}
-    assert (
-        "may abstain' is as safe as the study's own policy, and is expected to earn more"
-        in point("frontier", richer)[0]
-    )
-    assert "(and 17 that do as well)" in safest({"frontier": made_up(middling)})[0]
-    assert safest({"frontier": None}) == []
+    richer = document([*middling[:17], (0.5, 5.0)])
+    assert point("frontier", richer)[0].startswith("At about the same risk, 'quantilize (best 25%), may abstain' has a")
+    assert safest(document(middling))[1].startswith("All 9 policies that may abstain have about the lowest risk")
+    near = [(0.3174, 0.0), *[(0.5, 0.0)] * 16, (0.5, 0.0)]
+    near[2] = (0.3166, 0.0)
+    assert safer_policy(document(near)).startswith("No other policy")  # 31.7% against 31.7%
+    near[2] = (0.30, 0.0)
+    assert "safer than the study's" in safer_policy(document(near)) and "No other" in safer_policy(document(near, 0.01))
+    assert safest({"frontier": None}) == [] and safer_policy({"frontier": None}) == "No policies were compared."

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from studies import SHOWN, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sections.agents import by_languages
+from reward_hypotheses.analysis.report.sections.agents import _landings, by_languages
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.analysis.sensitivity import shared_prior_misspecification as jointly
 from reward_hypotheses.analysis.sensitivity.shared_prior_misspecification import risk_bounds_jointly
@@ -266,7 +266,12 @@ def test_the_languages_of_the_essay_s_pair_reverse_its_order(tmp_path):
     assert [one["first"] for one in languages.values()] == [["red paint", "flags"], ["flags"], ["red paint"]]
     assert {name: one["risk"] for name, one in languages.items()} == found["risk_by_language"]
     said = by_languages(found)
-    assert "'letters' would make it go by 'flags'" in said and "'columns' would make it go by 'red paint'" in said
-    assert "a choice of values by another name" in said
+    low, high = (languages[name]["risk"] for name in ("letters", "columns"))
+    assert f"{low:.1%} with the language 'letters' and {high:.1%} with 'columns'" in said
+    entries = _landings(found)[-1].entries
+    assert entries[1].startswith("Language 'letters': the largest weight on 'flags'")
+    assert entries[2].startswith("Language 'columns': the largest weight on 'red paint'")
     same = rh.run(write(tmp_path, small(analysis={"languages": ["letters"]}), training=TRAINING, test=TEST))
-    assert "every language says the same" in by_languages(same)
+    assert (
+        by_languages(same) == f"An agent with the simplicity prior in the language 'letters' has a risk of {low:.1%}."
+    )

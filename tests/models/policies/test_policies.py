@@ -77,7 +77,7 @@ def test_conformance(policy, seed):
 def test_a_policy_knows_itself(policy):
     kind = type(policy)
     assert registry.POLICIES[policy.name] is kind and kind(**policy.settings(), abstain=policy.abstain) == policy
-    assert policy.sentence.endswith(".") and policy.does and policy.words.startswith(policy.name.replace("_", " "))
+    assert policy.clause and policy.does and policy.words.startswith(policy.name.replace("_", " "))
     assert policy.words.endswith(", may abstain") == policy.abstain
     assert kind.draws_one == (kind.act is Policy.act) and (kind.draws_one or not kind.mixes_weights)
     valuation, exact = world(2)
