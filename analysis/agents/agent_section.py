@@ -35,8 +35,8 @@ class AgentStated(Section[Document]):
         policy = case.policy
         if not policy.draws_one:
             yield (
-                f"the policy {policy.name!r} {policy.exchange} rewards of different hypotheses, which sets an "
-                "exchange rate between them: one unit of each counts as one unit of any other, and that is a human value too"
+                f"the policy {policy.name!r} {policy.exchange} rewards of different hypotheses without rescaling: that "
+                "exchange rate between their units is a value judgement too"
             )
         lacking: dict[str, list[str]] = {}
         for language in case.settings.languages:
@@ -47,7 +47,7 @@ class AgentStated(Section[Document]):
         for why, languages in lacking.items():
             every = len(languages) == len(case.settings.languages) > 1
             which = "any language" if every else f"the language{'s' * (len(languages) > 1)} {', '.join(languages)}"
-            yield f"no simplicity prior in {which}: {why}"
+            yield f"agents with a simplicity prior in {which} are left out: {why}"
 
 
 class AgentWeights(Section[Document]):

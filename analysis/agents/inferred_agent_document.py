@@ -9,7 +9,13 @@ import numpy as np
 
 from reward_hypotheses.analysis.agents.inferred_agent import Reading
 from reward_hypotheses.analysis.evidence.bayes_factors import pairs
-from reward_hypotheses.analysis.evidence.by_feedback import CONTRADICTION, agreement, share_of_cases, times
+from reward_hypotheses.analysis.evidence.by_feedback import (
+    CONTRADICTION,
+    agreement,
+    share_of_cases,
+    times,
+    weightiest,
+)
 from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED
@@ -89,7 +95,7 @@ def document_of(reading: Reading, seed: int, prob: float) -> Document:
         "training_and_choices": _against_training(reading, seed),
         "warnings": [
             *(f"the agent's own choices: {m}" for m in misfit),
-            *(f"the agent's own choices, by what the training data say of it too: {m}" for m in misfit_of_both),
+            *(f"the agent's own choices, with the training data: {m}" for m in misfit_of_both),
             *_unexplained(reading, chance),
             *_not_apart(alone),
         ],
@@ -141,19 +147,19 @@ def contradiction(document: Mapping[str, Any]) -> str | None:
     against = document["training_and_choices"]
     if against is None or not against["contradicted"]:
         return None
-    lead = {
-        key: max(document[key]["weights"], key=document[key]["weights"].get)
-        for key in ("with_training", "without_training")
-    }
-    if lead["with_training"] == lead["without_training"]:
-        instead = f"both leave {lead['with_training']!r} the weightiest"
-    else:
-        instead = f"by its choices alone it goes by {lead['without_training']!r}, with the training data by {lead['with_training']!r}"
+    both, alone = (_leading(document[key]["weights"]) for key in ("with_training", "without_training"))
+    instead = "" if both == alone else f" (its choices alone favour {alone}, both together {both})"
+    chance = share_of_cases(against["agreement"] + 2 * against["mcse"])
     return (
-        f"what the agent did and what the training data say of it contradict each other: {instead}. The training data make its "
-        f"choices {times(-against['agreement'])} less likely than its prior alone does, which happens in at most "
-        f"{share_of_cases(against['agreement'])} if it learned what they say"
+        "the agent's choices and the training data contradict each other: an agent that learned from these data would agree so "
+        f"little in at most {chance}{instead}"
     )
+
+
+def _leading(weights: Mapping[str, float]) -> str:
+    """Return the hypotheses of the greatest weight, ties included, as quoted names."""
+    names = list(weights)
+    return " and ".join(repr(names[h]) for h in weightiest(np.array(list(weights.values()))))
 
 
 def _looking_at_all(feedback: Feedback, every: Sequence[Feedback]) -> Feedback:
@@ -235,12 +241,12 @@ def _unexplained(reading: Reading, chance: float | None) -> list[str]:
         if its >= chance or lead in alone.families:
             return []
         return [
-            f"with the training data the agent is taken to go by {alone.hypotheses.names[lead]!r}, which does not explain its own "
-            f"choices: choosing at chance makes them {times(chance - its)} as likely"
+            f"with the training data {alone.hypotheses.names[lead]!r} leads among the agent's hypotheses, but random choice makes "
+            f"the agent's own choices {times(chance - its)} as likely"
         ]
     return [
-        f"no hypothesis explains the agent's own choices: choosing at chance makes them {times(chance - best)} as likely as the "
-        "best of them does, so its weights are about what it does not go by"
+        "no hypothesis explains the agent's own choices better than random choice, which makes them "
+        f"{times(chance - best)} as likely: the agent's weights mean little"
     ]
 
 
@@ -255,12 +261,12 @@ def _not_apart(alone: Posterior) -> list[str]:
         pair = f"{names[p.first]!r} from {names[p.second]!r}"
         if p.silent:
             out.append(
-                f"the agent's own choices cannot tell {pair}: both say the same of every scene; what the agent goes by there is "
-                "its prior, so add scenes where they part"
+                f"the agent's own choices cannot tell {pair}: its prior decides between them; add scenes where the two predict "
+                "different choices"
             )
         elif both >= HELD and abs(p.log_bayes_factor) < TOLD_APART:
             out.append(
-                f"the agent's own choices hardly tell {pair}: a log Bayes factor of {p.log_bayes_factor:.2f}; add scenes where "
-                "they part"
+                f"the agent's own choices hardly tell {pair} (log Bayes factor {p.log_bayes_factor:.2f}); add scenes where the two "
+                "predict different choices"
             )
     return out

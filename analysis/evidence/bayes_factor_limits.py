@@ -151,13 +151,13 @@ def bounded_in_words(pair: Bounded, first: str, second: str) -> str:
     """Return a sentence about a pair whose Bayes factor stays bounded."""
     if not pair.factors:
         return (
-            f"in the scenes of training the features of {first!r} and {second!r} span the same rewards, so that whatever weights one "
-            "finds the other has too; what tells them apart is how their priors spread over these, and no amount of such data adds to that"
+            f"in training, the features of {first!r} and {second!r} span the same rewards: only the priors of their weights "
+            "distinguish them, whatever the amount of such data"
         )
     times = ", ".join(f"{a:.4g}" for a in dict.fromkeys(pair.factors.values()) if abs(a - 1) > 1e-9)
     return (
-        f"{first!r} is {times} times {second!r} in the scenes of training, so that each explains what the other does at another "
-        f"rationality; endless data of this kind would lead to a log Bayes factor of about {pair.limit:.3g} and stay there"
+        f"in training, {first!r} is {times} times {second!r}, which another rationality explains as well: with endless data, "
+        f"their log Bayes factor tends to about {pair.limit:.3g} nats"
     )
 
 
@@ -186,6 +186,6 @@ class BoundedPairs(Section[list[Document]]):
         for entry in result:
             first, second = entry["pair"]
             yield (
-                f"risk.limit takes {first!r} and {second!r} to be told apart in the end, which no amount of such data "
-                "does: their Bayes factor stays bounded (bounded_pairs)"
+                f"risk.limit assumes that endless training distinguishes {first!r} and {second!r}, but their Bayes factor stays "
+                "bounded (bounded_pairs)"
             )

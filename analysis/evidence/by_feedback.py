@@ -178,7 +178,7 @@ def contributions_document(posterior: Posterior, parts: Contributions) -> dict[s
         "given_others": {},
     }
     for k, (name, others) in enumerate(zip(parts.names, parts.given_others, strict=False)):
-        best, theirs = favoured(posterior.log_prior, parts.alone[k]), weightiest(others.weights)
+        best, theirs = favoured(posterior.log_prior, parts.alone[k], parts.mcse[k]), weightiest(others.weights)
         document["given_others"][name] = {
             "agreement": others.agreement,
             "mcse": others.mcse,
@@ -206,10 +206,10 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
         for other, value in row.items():
             if value < limit and (other, name) not in reported:
                 reported.add((name, other))
+                bound = value + 2 * document["agreement_mcse"][name][other]
                 out.append(
-                    f"{name} and {other} contradict each other: {other} and the values make what {name} says {times(-value)} "
-                    f"less likely than the values alone do, which happens in at most {share_of_cases(value)} if both follow the same "
-                    "hypothesis of the list"
+                    f"{name} and {other} contradict each other: if both follow one listed hypothesis, so little agreement occurs in at "
+                    f"most {share_of_cases(bound)}"
                 )
     pairs = {name for pair in reported for name in pair}
     for name, others in document["given_others"].items():
@@ -218,14 +218,15 @@ def contradictions(document: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def favoured(log_prior: np.ndarray, log_evidence: np.ndarray) -> list[int]:
+def favoured(log_prior: np.ndarray, log_evidence: np.ndarray, mcse: np.ndarray | None = None) -> list[int]:
     """Return the possible hypotheses that a feedback makes likeliest.
 
-    Ties are included; empty where all hypotheses tie.
+    Ties are included, and differences below twice the Monte Carlo error `mcse`; empty where all hypotheses tie.
     """
     possible = log_prior > -np.inf
-    top = float(log_evidence[possible].max())
-    best = possible & (log_evidence >= top - EQUAL * max(abs(top), 1.0))
+    at = int(np.argmax(np.where(possible, log_evidence, -np.inf)))
+    top, error = float(log_evidence[at]), np.zeros(len(log_evidence)) if mcse is None else np.hypot(mcse, mcse[at])
+    best = possible & (log_evidence >= top - np.maximum(EQUAL * max(abs(top), 1.0), 2 * error))
     return [] if best[possible].all() else np.flatnonzero(best).tolist()
 
 
@@ -243,19 +244,18 @@ def _in_words(
     log_prior: np.ndarray,
 ) -> str:
     if not best:
-        return f"{name}: tells none of the hypotheses from another"
+        return f"{name}: does not distinguish the hypotheses"
     rest = [h for h in range(len(names)) if h not in best and log_prior[h] > -np.inf]
     says = f"speaks {'for' if len(best) <= len(rest) else 'against'} {_listed(names, best if len(best) <= len(rest) else rest)}"
     if others.contradicted:
         return (
-            f"{name}: contradicts the other feedback. It {says}, while the others and the values leave {_listed(names, theirs)} "
-            f"the weightiest, and make what it says {times(-others.agreement)} less likely than the values alone do, which "
-            f"happens in at most {share_of_cases(others.agreement)} if all follow the same hypothesis of the list"
+            f"{name}: {says}, and contradicts the other feedback ({_listed(names, theirs)}): if all follow one listed hypothesis, so "
+            f"little agreement occurs in at most {share_of_cases(others.agreement + 2 * others.mcse)}"
         )
     if abs(others.agreement) <= max(2 * others.mcse, 0.005):
-        return f"{name}: {says}; the others make that neither likelier nor less likely"
+        return f"{name}: {says}; the other feedback makes its data neither likelier nor less likely"
     verb = "likelier" if others.agreement > 0 else "less likely"
-    return f"{name}: {says}; the others make that {times(abs(others.agreement))} {verb}"
+    return f"{name}: {says}; the other feedback makes its data {times(abs(others.agreement))} {verb}"
 
 
 def _listed(names: Sequence[str], some: Sequence[int]) -> str:

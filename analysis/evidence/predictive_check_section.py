@@ -90,7 +90,10 @@ class PredictiveCheck(Section[Document]):
                 "replicated": _histogram(check.replicated, check.statistic),
             }
         subgroups, misfits = subgroups_document(rules, case.seed)
-        return {"predictive_check": checks, "subgroups": subgroups, "misfit": [*misfit, *misfits]}
+        misfit += misfits
+        if int(np.argmax(case.posterior.weights)) == case.posterior.hypotheses.unmodelled:
+            misfit = [words.replace("the leading hypothesis", "the leading rule") for words in misfit]
+        return {"predictive_check": checks, "subgroups": subgroups, "misfit": misfit}
 
     @override
     def warnings(self, case: Case, result: Document) -> Iterator[str]:

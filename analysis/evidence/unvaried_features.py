@@ -44,9 +44,9 @@ def unread_warning(training: Sequence[Table], test: Table, read: Collection[str]
     more = f" and {len(unread) - LISTED} more" if len(unread) > LISTED else ""
     several = len(unread) > 1
     return (
-        f"{'columns' if several else 'column'} {', '.join(map(repr, unread[:LISTED]))}{more} of table {test.name!r} "
-        f"{'vary' if several else 'varies'} there and never did in training, and no hypothesis reads "
-        f"{'them' if several else 'it'}: if {'one of them' if several else 'it'} matters to people, the risk leaves that out"
+        f"no hypothesis reads {'columns' if several else 'column'} {', '.join(map(repr, unread[:LISTED]))}{more}, which "
+        f"{'vary' if several else 'varies'} in table {test.name!r} and never did in training: the risk leaves out what depends on "
+        f"{'them' if several else 'it'}"
     )
 
 

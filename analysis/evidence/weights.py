@@ -61,28 +61,27 @@ class Values(Section[Document]):
         prior = case.posterior.prior
         if isinstance(prior, Judgements):
             for name in prior.never_judged(case.judge_names):
-                yield f"nobody was asked about {name!r}: its weight among the values is what the prior of worths gives it"
+                yield f"no judgement is about {name!r}: its prior weight comes from the prior of worths alone"
             worst = float(prior.inferred(case.judge_names).mcse.max())
             yield (
-                f"the values were inferred from judgements; the Monte Carlo error of their weights, up to {worst:.2g}, is in no other "
-                "error"
+                f"the Monte Carlo error of the prior weights inferred from judgements, up to {worst:.2g}, is part of no other error"
             )
         if isinstance(prior, Product) and prior.strength is not None:
             yield (
-                "the logarithmic pool of judges with strengths is taken as one opinion: the pool of their mean weights, worth "
-                f"{prior.strength:.3g} judgements (1 / sum of share^2 / strength)"
+                f"the logarithmic pool of judges counts as one opinion, worth {prior.strength:.3g} judgements (1 / sum of share^2 / "
+                "strength)"
             )
-        if not prior.uncertain:
+        if not prior.uncertain and np.count_nonzero(case.posterior.log_prior > -np.inf) > 1:
             remedy = _remedy(case.source.values)
-            yield f"the values are stated without a strength, so the interval of the risk does not count doubt about them; {remedy}"
+            yield f"the values have no strength, so the interval of the risk leaves out uncertainty about them; {remedy}"
 
 
 def _remedy(values: Mapping[str, Any]) -> str:
     """Return the advice that brings doubt about the values into the interval."""
     if "prior" in values:
-        return f"the prior {values['prior']!r} has none; weights can have one"
+        return f"the prior {values['prior']!r} cannot have a strength, but weights can"
     each = "each judge's weights" if "judges" in values else "the weights"
-    return f"with strength = the number of judgements that {each} are worth, it does"
+    return f"state how many judgements {each} rest on (strength = ...)"
 
 
 class Weights(Section[Document]):

@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.data.numerics import distinct
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
+from reward_hypotheses.models.feedback.evidence import misfit_in_words
 from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.posterior import Posterior
 
@@ -333,9 +334,8 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def _with_misfit(check: SubgroupCheck, name: str, lead: str) -> SubgroupCheck:
-    words = (
-        f"no hypothesis fits {name} where {check.words}: {check.contradicted:.0%} of the {check.n:,} labels there contradict even "
-        f"{lead!r}, and {check.elsewhere:.0%} of the others; of {check.looked_at:,} subgroups that were looked at, the worst is so "
-        f"bad in {check.p:.1%} of replications"
+    what = (
+        f"where {check.words}, {check.contradicted:.0%} of labels contradict the leading hypothesis {lead!r}, elsewhere "
+        f"{check.elsewhere:.0%}"
     )
-    return replace(check, misfit=(words,))
+    return replace(check, misfit=(misfit_in_words(name, what, check.p, check.replications),))

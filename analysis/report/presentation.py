@@ -121,6 +121,17 @@ def texts(*sentences: str) -> list[Part]:
     return [Part("text", sentence) for sentence in sentences if sentence]
 
 
+def folded(sentences: Sequence[str], words: int = 60) -> tuple[list[str], list[str]]:
+    """Return the first sentences, up to a number of words, and all others."""
+    shown, taken = 0, 0
+    for sentence in sentences:
+        taken += len(sentence.split())
+        if taken > words and shown:
+            break
+        shown += 1
+    return list(sentences[:shown]), list(sentences[shown:])
+
+
 def arranged(presentations: Iterable[Presentation], names: Sequence[str]) -> list[Presentation]:
     """Return presentations in the order of `names`, all others behind them."""
     return sorted(presentations, key=lambda p: names.index(p.name) if p.name in names else len(names))

@@ -76,10 +76,10 @@ class NoneOfTheAbove(Section[Document]):
         name, weight = result["hypothesis"], result["weight"]
         if weight >= TELLS:
             yield (
-                f"{weight:.0%} of belief is in {name!r}, none of the listed rules: the risk is then a guess between bounds, "
-                "risk.unmodelled"
+                f"the unmodelled hypothesis {name!r} has a posterior weight of {weight:.0%}: the risk depends on an assumption "
+                "about it (bounds: risk.unmodelled)"
             )
         yield (
-            f"no agent can act by {name!r}, which has no reward: it is left out of the agent's weights, and the others' are "
+            f"no agent can follow {name!r}, which has no reward: the agent's weights are those of the other hypotheses, "
             "renormalised"
         )

@@ -121,10 +121,7 @@ def judged_of(posterior: Posterior, judgements: FailureJudgements, lines: Sequen
     sampled = [k for k in resting if posterior.evidence[k].method != "exact"]
     if sampled:
         names = ", ".join(repr(str(posterior.feedback[k].name)) for k in sampled)
-        why = (
-            f"the evidence of feedback {names} goes with the failure line and was not computed exactly, so it is not computed "
-            "again at other lines"
-        )
+        why = f"the evidence of feedback {names} depends on the failure line and was sampled, so it is not computed at other lines"
         return Judged(*about, None, why)
     feedback = [posterior.feedback[k] for k in resting]
 
@@ -191,7 +188,6 @@ def few(document: dict[str, Any] | None) -> list[str]:
     if document is None or document["effective_refits"] is None or document["effective_refits"] >= FEW:
         return []
     return [
-        f"of the {document['refits']} failure lines at which the evidence was computed again, only as many as "
-        f"{document['effective_refits']:.2g} count, for the data say more of the line than the judgements do: the Monte Carlo "
-        "errors of risk_under_judged_line are rough"
+        f"the Monte Carlo errors of risk_under_judged_line are rough: the data say more of the line than the judgements, so "
+        f"{document['refits']} refits are worth {document['effective_refits']:.2g}"
     ]

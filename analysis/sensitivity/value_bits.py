@@ -61,7 +61,7 @@ def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, ta
     reason = ""
     if math.isinf(bits):
         least = float(judge @ cost.min(axis=0))
-        reason = f"even an agent that knew which hypothesis is true would have a risk of {least:.3g} on this test"
+        reason = f"an agent that knew the true hypothesis would have a risk of {least:.3g}"
     return Bits(bits, by_truth, reason)
 
 
@@ -197,7 +197,7 @@ class ValueBits(Section[Document]):
             if bits.reason:
                 beyond.setdefault(bits.reason, []).append(repr(float(target)))
         for why, keys in beyond.items():
-            yield f"no amount of information about human values brings the risk to {' or '.join(keys)}: {why}"
+            yield f"no information about human values brings the risk to {' or '.join(keys)}: {why}"
 
 
 def _uniform_agent(case: Case) -> list[Bits]:

@@ -14,7 +14,7 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.rounding_error_bounds import CALLABLE
 from reward_hypotheses.models.feedback.answers_base import Answers
 from reward_hypotheses.models.feedback.equivalence import cells, marked, sums_and_classes
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, Weighed
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Evidence, Weighed, misfit_in_words
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.nuisance_priors import Nuisance, Theta
@@ -283,10 +283,8 @@ class Feedback(Answers, ABC):
                 p += float((made <= mean_log_likelihood(inputs, rows, h, observed) + 1e-12).sum()) / CHECKED
             if h == over.lead:
                 at_lead = float(mean_log_likelihood(inputs, np.arange(CHECKED), h, observed).mean())
-        misfit = (
-            f"no hypothesis fits {self.name}: replications are as unlikely as what was said in {p:.1%} of cases; a reward "
-            "that nobody listed may have made it"
-        )
+        improbable = f"the answers are improbable under the leading hypothesis {over.lead_name!r}"
+        misfit = misfit_in_words(str(self.name), improbable, p, CHECKED)
         what = "mean log likelihood of an item, nats"
         return Check.of(at_lead, p, what, replications, [misfit] if p < MISFIT else [])
 

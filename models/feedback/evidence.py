@@ -151,6 +151,24 @@ class Check:
 MISFIT = 0.01  # a p below it is reported as a misfit
 
 
+def misfit_in_words(feedback: str, what: str, p: float, n: int) -> str:
+    """Return the words of a misfit of the leading hypothesis.
+
+    The check draws hypotheses by their weights, so a misfit does not speak of hypotheses of low weight.
+
+    Parameters
+    ----------
+    feedback : str
+        Its name.
+    what : str
+        What does not fit, naming the leading hypothesis.
+    p : float
+        Share of `n` replications that are as extreme.
+    """
+    share = f"p = {p:.2g}" if p > 0 else f"p < {1 / n:.2g}"
+    return f"{feedback}: {what} ({share}); another hypothesis, listed or not, may fit"
+
+
 @dataclass(frozen=True, eq=False)
 class Weighed:
     """The hypotheses over which a check replicates data.

@@ -189,9 +189,8 @@ class Linear(Reward):
             pairs = zip(r.quantiles, r.fitted_quantiles, strict=True)
             quantiles = ", ".join(f"{stated:g} at {p:g} (fitted {fitted:.3g})" for (p, stated), fitted in pairs)
             out.append(
-                f"hypothesis {name!r}: ratio of {self.names[r.numerator]!r} to {self.names[r.denominator]!r}: the lognormal misses "
-                f"a stated quantile by {100 * (r.largest_miss - 1):.0f} %: {quantiles}; state two quantiles, which it meets, or ask "
-                "again"
+                f"hypothesis {name!r}: the lognormal for the ratio of {self.names[r.numerator]!r} to {self.names[r.denominator]!r} "
+                f"misses a stated quantile by {100 * (r.largest_miss - 1):.0f} %: {quantiles}; ask for the quantiles again"
             )
         return out
 

@@ -18,7 +18,6 @@ from reward_hypotheses.models.weights.feature_units import deviation, feature_sc
 
 ALIKE_SPREADS = 1.2
 """Times by which spreads of rewards may differ under one number."""
-LISTED = 6  # spreads that a warning lists
 
 
 def reward_spreads(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> np.ndarray:
@@ -152,11 +151,8 @@ def different_units(line: FailureLine, hypotheses: Hypotheses, spreads: np.ndarr
     if not one_number(line) or not some or max(some)[0] <= ALIKE_SPREADS * min(some)[0]:
         return []
     value = next(value for value in line.values if value is not None)
-    some.sort(key=lambda pair: -pair[0])
-    shown = some if len(some) <= LISTED else [*some[: LISTED - 1], some[-1]]
+    (least, narrow), (most, wide) = min(some), max(some)
     return [
-        f"the failure line is {value:g} under every hypothesis, but the standard deviations of the rewards over the training items "
-        f"differ by {some[0][0] / some[-1][0]:.3g} times ({', '.join(f'{name!r} {spread:.4g}' for spread, name in shown)}); if the "
-        "rewards stand in different units, the risk depends on those units: give a line for each hypothesis, or one in standard "
-        "deviations, fail_utility_sd = -1 (in Python fail_utility=rh.InSd(-1))"
+        f"the failure line is {value:g} under every hypothesis, but rewards vary {most / least:.3g} times as much under {wide!r} as "
+        f"under {narrow!r}; if units differ, state a line each, or fail_utility_sd"
     ]

@@ -240,10 +240,7 @@ def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation])
 
 def idle_warning(data: Rational) -> str:
     """Return the warning that a feedback leaves nothing to compare."""
-    return (
-        f"{data.name}: {data.nothing_to_compare}; every hypothesis has the same evidence from it, that of chance, and it leaves "
-        "the prior as it stands"
-    )
+    return f"{data.name}: {data.nothing_to_compare}, so this feedback leaves the prior as it stands"
 
 
 def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> list[str]:

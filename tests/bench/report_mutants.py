@@ -28,7 +28,9 @@ INVERTED = {
     ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
-MODULES = {m.name: importlib.import_module(f"{sections.__name__}.{m.name}") for m in pkgutil.iter_modules(sections.__path__)}
+MODULES = {
+    m.name: importlib.import_module(f"{sections.__name__}.{m.name}") for m in pkgutil.iter_modules(sections.__path__)
+}
 
 
 def sites(tree):
@@ -105,7 +107,9 @@ def main(names):
             if verdict == "survives":
                 print(f"{name}.py:{line} {words}: {text!r}"[:200], flush=True)
     mattered = counts["found"] + counts["survives"]
-    print(f"{counts}: found {100 * counts['found'] / max(mattered, 1):.0f} % of {mattered} that change what a reader sees")
+    print(
+        f"{counts}: found {100 * counts['found'] / max(mattered, 1):.0f} % of {mattered} that change what a reader sees"
+    )
 
 
 if __name__ == "__main__":

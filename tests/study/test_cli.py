@@ -237,7 +237,7 @@ def test_values_without_strength_have_no_interval(tmp_path):
     values = {"weights": {"flags": 8, "red paint": 1}, "source": "x"}
     document = rh.run(write(tmp_path, small(values=values), training=TRAINING, test=TEST))
     assert document["risk"]["lower"] is None and document["risk"]["mcse_lower"] is None
-    assert any("without a strength" in w for w in document["warnings"])
+    assert any("have no strength" in w for w in document["warnings"])
 
 
 def test_judges(tmp_path):
@@ -251,7 +251,7 @@ def test_judges(tmp_path):
         assert document["prior"]["flags"] == pytest.approx(want)
         assert document["risk"]["lower"] is not None
         assert document["values"]["judges"][0]["source"] == "Ann, by letter"
-        assert any("taken as one opinion" in w for w in document["warnings"]) == (pool == "log")
+        assert any("counts as one opinion" in w for w in document["warnings"]) == (pool == "log")
 
 
 def test_impossible_evidence_is_null_with_a_warning(tmp_path):

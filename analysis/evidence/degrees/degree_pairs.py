@@ -218,7 +218,7 @@ class DegreePairs(Section[Document]):
             return
         yield from (pair["words"] for pair in pairs[:LISTED])
         if len(pairs) > LISTED:
-            yield f"{len(pairs) - LISTED} more pairs of cues that training tells apart by degree alone stand in degree_pairs"
+            yield f"degree_pairs lists {len(pairs) - LISTED} more pairs of cues that training distinguishes by degree alone"
         if risk is None:
             yield f"the risk without evidence by degree alone is not given: {'; '.join(result['unreliable'])}"
         else:
@@ -226,17 +226,28 @@ class DegreePairs(Section[Document]):
 
     @override
     def present(self, document: Mapping[str, Any]) -> "Iterator[Presentation]":
+        from reward_hypotheses.analysis.report.claims import Sentence, holds
         from reward_hypotheses.analysis.report.phrases import capital
-        from reward_hypotheses.analysis.report.presentation import Presentation, texts
+        from reward_hypotheses.analysis.report.presentation import Presentation, folded, texts
+        from reward_hypotheses.analysis.report.sentences.quotations import whole_sentence
 
         found = document.get("degree_pairs")
         if not found or not found["pairs"]:
             return
-        sentences = [f"{capital(pair['words'])}." for pair in found["pairs"][:LISTED]]
+        n = len(found["pairs"][:LISTED])
+        sentences = [whole_sentence(document, ("degree_pairs", "pairs", k, "words")) for k in range(n)]
         if found["risk"] is not None:
             before, prob = document["risk"]["mean"], document["risk"]["prob"]
-            sentences.append(f"{capital(in_words(before, found['risk'], prob))}.")
-        yield Presentation("degree_pairs", "evidence", texts(*sentences), [_table(found)], terminal=sentences)
+            text = f"{capital(in_words(before, found['risk'], prob))}."
+            claim = holds(
+                lambda d: ("with it too" in text) == (f"{d['risk']['mean']:.1%}" == f"{found['risk']['mean']:.1%}")
+            )
+            reads = ("degree_pairs.risk.mean", "degree_pairs.risk.all", "risk.mean", "risk.prob")
+            sentences.insert(1, Sentence(text, *reads, claims=[claim]))
+        shown, more = folded(sentences, 50)
+        yield Presentation(
+            "degree_pairs", "evidence", texts(*shown), [_table(found)], terminal=sentences, more=texts(*more)
+        )
 
 
 def _table(found: Mapping[str, Any]) -> "PaperTable":
@@ -258,8 +269,8 @@ def _table(found: Mapping[str, Any]) -> "PaperTable":
         for pair in found["pairs"]
     ]
     caption = (
-        "Cues that training tells apart by degree alone: in how many scenes the two put options in the same order, the evidence "
-        "between them (log Bayes factor), and the share of what is at stake between them that hangs on it."
+        "Cues that training distinguishes by degree alone: the share of scenes with the same order, the log Bayes factor, and the "
+        "share of the risk's range between them that depends on it."
     )
     return PaperTable("degree_pairs", "Cues told apart by degree", caption, columns, cells(columns, rows))
 
@@ -288,20 +299,17 @@ def in_words(before: float, risk: Mapping[str, Any], prob: float) -> str:
     """Return the risk without the evidence that rests on degrees, as a sentence."""
     ends = risk["all"]
     interval_words = "" if ends is None else f" ({prob:.0%} interval {ends[0]:.1%} to {ends[1]:.1%})"
-    return (
-        f"without the evidence that rests on degrees alone, the risk is {risk['mean']:.1%}{interval_words}, against "
-        f"{before:.1%} with it; if people go by which option is better and not by how much, this evidence is worth nothing"
-    )
+    mean = f"{risk['mean']:.1%}"
+    against = "with it too" if mean == f"{before:.1%}" else f"against {before:.1%} with it"
+    return f"without the evidence that rests on degrees alone, the risk is {mean}{interval_words}, {against}"
 
 
 def _in_words(pair: DegreePair, favoured: str | None) -> str:
     first, second = map(repr, pair.names)
     size = abs(pair.nats)
     verdict = "size unknown" if math.isnan(size) else f"{size:.1f} nats" + (f" for {favoured!r}" if favoured else "")
-    hangs = "" if math.isnan(pair.share) else f", on which {pair.share:.0%} of what is at stake between the two hangs"
     order = "opposite orders" if pair.signs.opposite else "the same order"
     return (
         f"{first} and {second} put options in {order} in {pair.signs.training:.1%} of training scenes, and in "
-        f"{pair.signs.test:.1%} of test scenes: the evidence between them rests on how far options differ and not on which option "
-        f"is better ({verdict}{hangs})"
+        f"{pair.signs.test:.1%} of test scenes: only how far options differ distinguishes them ({verdict})"
     )

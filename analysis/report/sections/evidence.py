@@ -7,16 +7,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reward_hypotheses.analysis.report.claims import (
+    Sentence,
+    below,
+    exceeds,
+    holds,
+    paragraph,
+)
 from reward_hypotheses.analysis.report.phrases import (
     at,
-    capital,
-    counted,
     error_of,
-    leading,
     listed,
     pair_ranks,
     percent,
-    plainly,
     silent_groups,
     weightiest,
 )
@@ -29,136 +32,47 @@ from reward_hypotheses.analysis.report.presentation import (
     Plot,
     Presentation,
     Tree,
+    folded,
     texts,
 )
+from reward_hypotheses.analysis.report.sentences.evidence import INTEGRATED as INTEGRATED
+from reward_hypotheses.analysis.report.sentences.evidence import (
+    NO_SILENCE,
+    ONE,
+    equal_evidence,
+    evidence,
+    finding,
+    sampling,
+    strongest,
+)
+from reward_hypotheses.analysis.report.sentences.feature_weights import features, features_table
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 
 if TYPE_CHECKING:
     import numpy as np
 
-INTEGRATED = {
-    "laplace": "Laplace's approximation, corrected by importance sampling",
-    "prior": "importance sampling from the prior",
-    "smc": "sequential Monte Carlo",
-    "nuts": "NUTS, and a bridge",
-}
-"""Methods by which the evidence of a hypothesis with continuous weights is integrated."""
 LISTED = 12
-"""Hypotheses on the terminal, and features of a reward on the page."""
+"""Hypotheses on the terminal."""
 LINEAR = 12
 """Nats beyond which the axis of log odds is logarithmic."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present weights, pairs, weights of features, and how the evidence was computed."""
-    yield Presentation("hypotheses", "hypotheses", terminal=[_grid(document)])
-    sentences = evidence(document)
-    yield Presentation("evidence", "evidence", texts(*sentences), terminal=sentences)
+    yield Presentation("hypotheses", "evidence", terminal=[_grid(document)])
+    sentences, groups = evidence(document), silent_groups(document["silent_pairs"])
+    in_heading = len(groups[0]) == 2 if groups else len(sentences) == 1
+    parts, more = folded(sentences[in_heading:])
+    yield Presentation(
+        "evidence", "evidence", texts(*parts), more=texts(*more), terminal=sentences, finding=finding(document)
+    )
     figure = PAIRS if document["pairs"] else None
     yield Presentation("pairs", "evidence", [Part("figure", name=PAIRS.name)], [_pairs_table(document)], figure)
     yield Presentation("weights", "evidence", [Part("figure", name="weights")], [_weights_table(document)], WEIGHTS)
     if document["reward_weights"]:
-        tables = [_features_table(document)]
-        yield Presentation("reward_weights", "evidence", _features(document), tables)
-    yield Presentation("sampling", "evidence", texts(*sampling(document)))
-
-
-def evidence(document: Document) -> list[str]:
-    """Return sentences on evidence, prior and dangerous pairs of hypotheses."""
-    sentences = [
-        f"Training is silent between {listed(members)}: what prefers one of them is an assumption, not evidence."
-        for members in silent_groups(document["silent_pairs"])
-    ]
-    if not sentences and len(document["hypotheses"]) > 1:
-        sentences = ["Training tells every two hypotheses apart."]
-    elif not sentences:
-        sentences = ["There is one hypothesis, and nothing to tell it from."]
-    sentences += [*_declared_support(document), *(f"{capital(pair['words'])}." for pair in document["bounded_pairs"])]
-    sentences += _silent_directions(document)
-    informative = [p for p in document["pairs"] if not p["silent"] and p["log_bayes_factor"] is not None]
-    if informative:
-        strongest = max(informative, key=lambda p: abs(p["log_bayes_factor"]))
-        sentences.append(f"The strongest evidence: {strongest['words']}.")
-    dangerous = _dangerous(document["dangerous_pairs"] or [])
-    sentences.extend(f"Dangerous: {words}." for words in dangerous[:2])
-    if len(dangerous) > 2:
-        sentences.append(f"({len(dangerous) - 2} more dangerous pairs stand in results.json.)")
-    return sentences
-
-
-def _declared_support(document: Document) -> list[str]:
-    """Return hypotheses that no declared item distinguishes, and items that would."""
-    support = document["support"]
-    if support is None:
-        return []
-    declared = f"what is declared of them ({support['table']}, {counted(support['items'], 'item')})"
-    groups = [listed(members) for members in silent_groups(support["silent_pairs"])]
-    sentences = [f"Nor {group}." for group in groups]
-    if groups:
-        sentences[0] = f"No amount of such data, whatever the items are by {declared}, would tell {groups[0]} apart."
-    for pair in support["told_apart"][:3]:
-        item = plainly([f"{feature} = {value}" for feature, value in pair["item"].items()])
-        sentences.append(
-            f"Training happens to be silent between {listed(pair['pair'])}: by {declared}, {pair['feedback']} on an item of {item} would "
-            "tell them apart."
-        )
-    return sentences
-
-
-def _silent_directions(document: Document) -> list[str]:
-    """Return the directions of weights that training does not inform, by hypothesis."""
-    sentences, test = [], document["test_table"]
-    for name, silent in document["silent_directions"].items():
-        directions = [f"{direction['words']!r}" for direction in silent["directions"]]
-        if not directions:
-            continue
-        on_test = ""
-        if test is not None:
-            on_test = f" On the test {percent(silent['share'][test])} of the differences in reward that its prior expects are of this kind."
-        sentences.append(
-            f"Among the weights of {name!r} training cannot see {plainly(directions)}: what is held of that is the prior.{on_test}"
-        )
-    return sentences
-
-
-def _dangerous(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return dangerous pairs in words.
-
-    Two pairs that are as dangerous for one another are listed once.
-    """
-    risks = {(pair["agent"], pair["truth"]): pair["risk"] for pair in pairs}
-    words: dict[tuple[str, str], str] = {}
-    for pair in pairs:
-        key = (pair["agent"], pair["truth"])
-        mutual = risks.get(key[::-1]) == pair["risk"]
-        if key[::-1] not in words or not mutual:
-            words[key] = pair["words"] + (", and the other way round" if mutual else "")
-    return list(words.values())
-
-
-def sampling(document: Document) -> list[str]:
-    """Return the sampled evidence, its diagnostics, and its Monte Carlo error.
-
-    The list is empty where all evidence is exact.
-    """
-    methods, sampler, risk = document["fit"]["methods"], document["fit"]["sampler"], document["risk"]
-    error = max((p["mcse"] for p in document["pairs"]), default=0.0)
-    by_method: dict[str, list[str]] = {}
-    for name, method in methods.items():
-        if method in INTEGRATED:
-            by_method.setdefault(method, []).append(name)
-    if sampler is None and not by_method:
-        return []
-    if sampler is None:
-        how = [f"Evidence of {plainly(names)}: {INTEGRATED[method]}" for method, names in by_method.items()]
-        return [f"{'. '.join(how)}. Monte Carlo error: of a log Bayes factor at most {error:.2g} nats."]
-    sampled = ", ".join(name for name, method in methods.items() if method == "nuts")
-    sentence = (
-        f"Sampled: {sampled}, by {sampler['name']}, {sampler['chains']} chains of {sampler['draws']:,} draws, no divergence, R-hat at "
-        f"most {sampler['r_hat']:.3f}, effective sample size at least {sampler['ess']:,.0f}. Monte Carlo error: of a log Bayes "
-        f"factor at most {error:.2g} nats"
-    )
-    return [sentence + (f", of the risk {100 * risk['mcse']:.2g} percentage points." if risk else ".")]
+        tables = [features_table(document)]
+        yield Presentation("reward_weights", "evidence", tables=tables, more=features(document))
+    yield Presentation("sampling", "evidence", more=texts(*sampling(document)))
 
 
 def _grid(document: Document) -> Grid:
@@ -197,8 +111,8 @@ def _weights_table(document: Document) -> PaperTable:
         )
         for name in names
     )
-    tested = ", and the risk of catastrophe were the hypothesis true" if risk else ""
-    caption = f"Prior, log evidence and posterior weight of each hypothesis, the agent's own weight{tested}."
+    tested = ", and risk if the hypothesis is true" if risk else ""
+    caption = f"Prior, log evidence and posterior weight of each hypothesis, the agent's posterior weight{tested}."
     ranks = tuple(document["weights"][name] for name in names)
     return PaperTable("weights", "Weights of the hypotheses", caption, with_errors(*columns), rows, ranks=ranks)
 
@@ -215,69 +129,11 @@ def _pairs_table(document: Document) -> PaperTable:
     )
     rows = tuple((*p["pair"], *(p[column.key] for column in columns[2:])) for p in document["pairs"])
     caption = (
-        "Logarithms of the odds of the first hypothesis over the second: by the prior, by the evidence of training, and by "
-        "both. Silent: training cannot tell them apart, whatever its size."
+        "Log odds of the first hypothesis over the second, from the prior, from the training data, and from both. Silent: "
+        "observationally equivalent in training."
     )
     ranks = pair_ranks(document, [p["pair"] for p in document["pairs"]])
     return PaperTable("pairs", "Evidence or prior?", caption, columns, rows, ranks=ranks)
-
-
-def _features(document: Document) -> list[Part]:
-    """Return the posterior of the weights of features, reward by reward."""
-    parts = []
-    for name, posterior in document["reward_weights"].items():
-        prior = posterior["prior"]
-        words = (
-            "every direction alike"
-            if prior == "sphere"
-            else f"independent normals of standard deviation {prior['normal']:g}"
-        )
-        about = f"{100 * posterior['prob']:g}% intervals; prior: {words}, {posterior['source']}"
-        entries = [
-            (feature, f"{w['mean']:.2f} ({w['lower']:.2f} to {w['upper']:.2f}) for each {w['unit']:.3g} of it")
-            for feature, w in posterior["features"].items()
-        ]
-        parts += texts(f"The weights of {name!r} after the data ({about}):")
-        parts.append(Part("terms", entries=entries[:LISTED]))
-        if stated := _stated(posterior):
-            parts += texts(f"Stated about these weights of {name!r}, by assumption:")
-            parts.append(Part("terms", entries=stated))
-    return parts
-
-
-def _stated(posterior: Document) -> list[tuple[str, str]]:
-    """Return what was stated about weights, with its source: sign, mean, ratio."""
-    words = {"+": "positive: more is better", "-": "negative: more is worse"}
-    out = [(f, f"weight {words[s['value']]} ({s['source']})") for f, s in posterior.get("sign", {}).items()]
-    out += [(f, f"prior mean {m['value']:g} ({m['source']})") for f, m in posterior.get("mean", {}).items()]
-    for pair, ratio in posterior.get("ratio", {}).items():
-        quantiles = ", ".join(
-            f"{q['stated']:g} with probability {p} below it (fitted {q['fitted']:.3g})"
-            for p, q in ratio["quantiles"].items()
-        )
-        out.append((pair, f"{quantiles} ({ratio['source']})"))
-    return out
-
-
-def _features_table(document: Document) -> PaperTable:
-    columns = (
-        Column("hypothesis", "hypothesis"),
-        Column("feature", "feature"),
-        Column("mean", "mean weight", "number", error="mcse"),
-        *(Column(key, key, "number") for key in ("sd", "lower", "upper")),
-        Column("for_each", "for each", "number"),
-        Column("mcse"),
-    )
-    rows = tuple(
-        (name, feature, *(weight[key] for key in ("mean", "sd", "lower", "upper", "unit", "mcse")))
-        for name, posterior in document["reward_weights"].items()
-        for feature, weight in posterior["features"].items()
-    )
-    caption = (
-        "Posterior of the weights of features, where a hypothesis has continuous ones: each weighs so much of its feature as "
-        "the column 'for each' says, its standard deviation over what was fitted."
-    )
-    return PaperTable("reward_weights", "Weights of features", caption, columns, rows)
 
 
 def _draw_weights(document: Document, tree: Tree) -> Figure:
@@ -316,23 +172,57 @@ def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> "np.ndarr
     return ends if np.ptp(draws, axis=0).max() > 1e-12 else None
 
 
+def _leaders(document: Document, key: str) -> list[str]:
+    """Return the hypotheses of the greatest weight, and those that are not below it by more than their error."""
+    weights = document[key]
+    lead = max(weights, key=weights.__getitem__)
+    shown = percent(weights[lead])
+    return [
+        name for name in weights if percent(weights[name]) == shown or not exceeds(document, (key, lead), (key, name))
+    ]
+
+
+def _led(document: Document, key: str, whose: str) -> Sentence:
+    """Return the leading hypothesis of some weights, or those that tie."""
+    leaders, weights = _leaders(document, key), document[key]
+    reads = [(key, name) for name in leaders]
+    if len(leaders) == 1:
+        (lead,) = leaders
+        others = [name for name in weights if name != lead]
+        claims = [below((key, name), (key, lead)) for name in others] or [ONE]
+        return Sentence(f"{lead!r} leads {whose}, with {percent(weights[lead])}.", *reads, claims=claims)
+    shares = list(dict.fromkeys(percent(weights[name]) for name in leaders))
+    ends = shares[0] if len(shares) == 1 else f"{percent(max(weights[n] for n in leaders))} or little less"
+    claims = [
+        holds(lambda d: max(d[key].values()) - min(d[key][n] for n in leaders) <= 0.002 + 4 * _most_error(d, key))
+    ]
+    text = f"{listed(leaders, 4)} lead {whose} together, at about {ends}."
+    return Sentence(text, *reads, len(leaders) - 4, claims=claims)
+
+
+def _most_error(document: Document, key: str) -> float:
+    return max((error_of(document, key, name) or 0.0) for name in document[key])
+
+
 def _weights_caption(document: Document) -> tuple[str, str]:
-    weights, agent, lead = document["weights"], document["agent_weights"], leading(document)
-    top = [name for name, weight in agent.items() if weight >= max(agent.values()) * (1 - 1e-9)]
-    most = percent(agent[top[0]])
-    if len(top) > 1:
-        other = f"; the agent believes {listed(top, 3)} alike, at {most}."
-    elif top != [lead]:
-        other = f"; the agent believes {top[0]!r} at {most}."
-    elif most == percent(weights[lead]):
-        other = ", and so does the agent."
-    else:
-        other = f"; the agent believes it at {most}."
+    marks = "Open circle: prior. Filled circle: posterior. Diamond: the agent's posterior, from its own prior."
+    shown = _weightiest_shown(document)
     return (
-        f"The judge believes {lead!r} at {percent(weights[lead])}{other}",
-        "Open: the human values alone. Full: with the training data; so believes the judge, by whom the risk is judged. "
-        "Diamond, below: the agent, by its own prior and the same data.",
+        paragraph(_led(document, "weights", "the posterior"), _led(document, "agent_weights", "the agent's posterior")),
+        paragraph(Sentence(marks), *shown),
     )
+
+
+def _weightiest_shown(document: Document) -> list[Sentence]:
+    """Return a sentence on the hypotheses that a figure leaves out."""
+    from reward_hypotheses.analysis.report import figure_style as style
+
+    n, most = len(document["hypotheses"]), style.MOST
+    if n <= most:
+        return []
+    claim = holds(lambda d: len(d["hypotheses"]) > most)
+    text = f"The figure shows the {most} of {n:,} hypotheses with the greatest weights."
+    return [Sentence(text, most, lambda d: len(d["hypotheses"]), claims=[claim])]
 
 
 def _draw_pairs(document: Document, _: Tree) -> Figure:
@@ -387,11 +277,22 @@ def _shown_pairs(document: Document, most: int) -> list[Mapping[str, Any]]:
 
 
 def _pairs_caption(document: Document) -> tuple[str, str]:
+    from reward_hypotheses.analysis.report import figure_style as style
+
     groups = silent_groups(document["silent_pairs"])
-    caption = "What the values and what the data add to the log odds of one hypothesis over another; 1 nat is a factor of 2.7."
+    marks = Sentence("Log odds of the first hypothesis over the second; 1 nat is a factor of 2.7.", 1, math.e)
+    shown, n = len(_shown_pairs(document, style.MOST)), len(document["pairs"])
+    if shown < n:
+        claim = holds(lambda d: len(d["pairs"]) > shown)
+        cut = Sentence(f"The figure shows {shown} of {n:,} pairs.", shown, lambda d: len(d["pairs"]), claims=[claim])
+        marks = paragraph(marks, cut)
     if groups:
-        return f"Between {listed(groups[0], 3)} the data add nothing: whatever prefers one is a prior.", caption
-    return "The data tell every two hypotheses apart.", caption
+        text = f"The data add nothing to the log odds between {listed(groups[0], 3)}."
+        return Sentence(text, len(groups[0]) - 3, claims=[equal_evidence(groups[0])]), marks
+    title = next(iter(strongest(document)), None)
+    return title or Sentence(
+        "No two hypotheses are observationally equivalent in training.", claims=[NO_SILENCE]
+    ), marks
 
 
 WEIGHTS = Plot("weights", _draw_weights, _weights_caption)

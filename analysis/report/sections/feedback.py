@@ -1,17 +1,27 @@
 """Evidence by feedback: nats of each feedback alone, and agreement of feedbacks."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph
 from reward_hypotheses.analysis.report.phrases import (
     capital,
     error_of,
+    listed,
     named_with_human,
     pair_ranks,
-    plainly,
     weightiest,
 )
-from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.presentation import (
+    Document,
+    Figure,
+    Part,
+    Plot,
+    Presentation,
+    Tree,
+    texts,
+)
+from reward_hypotheses.analysis.report.sentences.quotations import whole_sentence
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, share, with_errors
 
 FAR = 30.0
@@ -28,17 +38,15 @@ def present(document: Document) -> Iterator[Presentation]:
     if by_feedback is None:
         return
     names = _names(document)
-    agreement = [
-        f"{capital(entry['words'].replace(name, names[name], 1))}."
-        for name, entry in by_feedback["given_others"].items()
-    ]
-    parts = [
-        Part("figure", name=BY_FEEDBACK.name),
-        *texts("Each held against all the others:"),
-        Part("list", entries=agreement),
-    ]
+    place = ("evidence_by_feedback", "given_others")
+    agreement = [whole_sentence(document, (*place, name, "words"), name, names[name]) for name in names]
+    parts = [Part("figure", name=BY_FEEDBACK.name)]  # contradictions stand above the risk
+    head = Sentence("What each feedback favours, and its agreement with the other feedback:", claims=[_SEVERAL])
+    more = [*texts(head), Part("list", entries=agreement)]
     tables = [_nats_table(document), _pairs_table(document), _agreement_table(document)]
-    yield Presentation("feedback", "feedback", parts, tables, BY_FEEDBACK)
+    yield Presentation(
+        "feedback", "feedback", parts, tables, BY_FEEDBACK, agreement, finding=_finding(document), more=more
+    )
 
 
 def _names(document: Document) -> dict[str, str]:
@@ -79,11 +87,9 @@ def _nats_table(document: Document) -> PaperTable:
         for hypothesis in document["hypotheses"]
     )
     extra = (
-        " Together: what feedbacks that share a human, or continuous weights, add to or take from one another."
-        if together.words
-        else ""
+        " Together: the joint effect of feedbacks that share a human or continuous weights." if together.words else ""
     )
-    caption = f"Log evidence of each hypothesis by each feedback alone; only differences within a column mean something.{extra}"
+    caption = f"Log evidence of each hypothesis from each feedback alone. Compare numbers within a column.{extra}"
     ranks = tuple(document["weights"][row[0]] for row in rows)
     title = "What each feedback says"
     return PaperTable("evidence_by_feedback", title, caption, with_errors(*columns), rows, ranks=ranks)
@@ -99,7 +105,7 @@ def _pairs_table(document: Document) -> PaperTable:
         _together(document),
         Column("all", "all", "number", "nats"),
     )
-    caption = "What the values and each feedback add to the log odds of the first hypothesis over the second."
+    caption = "What the prior and each feedback add to the log odds of the first hypothesis over the second."
     rows = tuple(
         (*pair["pair"], pair["values"], *(pair["feedback"][name] for name in names), pair["together"], pair["all"])
         for pair in pairs
@@ -111,8 +117,8 @@ def _pairs_table(document: Document) -> PaperTable:
 def _agreement_table(document: Document) -> PaperTable:
     columns = with_errors(
         Column("feedback", "feedback"),
-        Column("favours", "speaks for"),
-        Column("others_favour", "the others leave"),
+        Column("favours", "favours"),
+        Column("others_favour", "others favour"),
         Column("agreement", "agreement", "number", "nats", error="mcse"),
         share("chance_at_most", "chance at most"),
         Column("p", "own check, p", "number", error="p_mcse"),
@@ -127,9 +133,8 @@ def _agreement_table(document: Document) -> PaperTable:
         for name, entry in document["evidence_by_feedback"]["given_others"].items()
     )
     caption = (
-        "Each feedback held against all the others: how much likelier they and the values make what it says than the values "
-        "alone do; the chance, at most, of so little agreement if all follow a hypothesis of the list; and its own predictive "
-        "check by the weights that the others leave."
+        "Agreement: log Bayes factor of a feedback's data with the other feedback over the prior alone; the greatest probability "
+        "of so little agreement; and its predictive check given the others."
     )
     return PaperTable("agreement", "Does the feedback agree?", caption, columns, rows)
 
@@ -175,25 +180,55 @@ def _cell(nats: float) -> str:
     return f"\N{MINUS SIGN}{number}"
 
 
-def _caption(document: Document) -> tuple[str, str]:
-    caption = (
-        "Each row by itself: 0 (bold) where it favours a hypothesis, and how many nats the others lie behind; 0 throughout where "
-        "it tells nothing. 2.3 nats are a factor of 10, 4.6 of 100. The last row is the values and all feedback together."
-    )
-    agreement = document["evidence_by_feedback"]["given_others"]
-    contradicted = [name for name, entry in agreement.items() if entry["contradicted"]]
+def _contradicted(document: Document) -> list[str]:
+    entries = document["evidence_by_feedback"]["given_others"].items()
+    return [name for name, entry in entries if entry["contradicted"]]
+
+
+def _finding(document: Document) -> Sentence:
+    """Return the heading of the chapter: feedback that contradicts the rest, or tells nothing."""
+    by_feedback = document["evidence_by_feedback"]
+    contradicted = _contradicted(document)
     if contradicted:
-        verb = _verb(contradicted, "does", "do")
-        return f"The feedback contradicts itself: {plainly(contradicted)} {verb} not go with the rest.", caption
-    silent = [name for name, entry in agreement.items() if not entry["favours"]]
+        verb = "contradicts" if len(contradicted) == 1 else "contradict"
+        claim = holds(lambda d: all(_chance(d, name) < 0.01 for name in contradicted))
+        text = f"{capital(listed(contradicted, 2))} {verb} the other feedback"
+        return Sentence(text, len(contradicted) - 2, claims=[claim])
+    if by_feedback["contradictions"]:
+        claim = holds(lambda d: len(d["evidence_by_feedback"]["contradictions"]) > 0)
+        return Sentence("Two of the feedbacks contradict each other", claims=[claim])
+    silent = [name for name, entry in by_feedback["given_others"].items() if not entry["favours"]]
     if silent:
-        verb = _verb(silent, "tells", "tell")
-        return f"{plainly(silent)} {verb} none of the hypotheses apart; the rest does.", caption
-    return "No feedback contradicts the others.", caption
+        verb = "does" if len(silent) == 1 else "do"
+        claim = holds(lambda d: not any(d["evidence_by_feedback"]["given_others"][name]["favours"] for name in silent))
+        text = f"{capital(listed(silent, 2))} {verb} not distinguish the hypotheses"
+        return Sentence(text, len(silent) - 2, claims=[claim])
+    claim = holds(lambda d: all(_chance(d, name) >= 0.01 for name in d["evidence_by_feedback"]["given_others"]))
+    return Sentence("No feedback contradicts the other feedback", claims=[claim])
 
 
-def _verb(names: Iterable[str], singular: str, plural: str) -> str:
-    return singular if len(list(names)) == 1 else plural
+def _chance(document: Document, name: str) -> float:
+    return float(document["evidence_by_feedback"]["given_others"][name]["chance_at_most"])
+
+
+def _caption(document: Document) -> tuple[str, str]:
+    n, rows = len(document["hypotheses"]), len(document["evidence_by_feedback"]["nats"])
+    marks = Sentence(
+        "0 marks the hypothesis that a row favours, other cells the nats behind it; 2.3 nats are a factor of 10.",
+        0,
+        math.log(10),
+        10,
+    )
+    sentences = [marks, Sentence("The last row combines the prior and all feedback.", claims=[_SEVERAL])]
+    if n > MOST:
+        text = f"The figure shows the {MOST} of {n:,} hypotheses with the greatest weights."
+        claim = holds(lambda d: len(d["hypotheses"]) > MOST)
+        sentences.append(Sentence(text, MOST, lambda d: len(d["hypotheses"]), claims=[claim]))
+    title = Sentence(f"Evidence of {rows} feedbacks, in nats.", rows)
+    return title, paragraph(*sentences)
+
+
+_SEVERAL = holds(lambda d: len(d["evidence_by_feedback"]["nats"]) > 1)
 
 
 BY_FEEDBACK = Plot("evidence_by_feedback", _draw, _caption)

@@ -1,66 +1,125 @@
 """Fit: predictive checks, subgroups where labels fit worst, misfits and warnings."""
 
+import functools
 from collections.abc import Iterator
 
-from reward_hypotheses.analysis.report.phrases import capital, counted, misfits, other_warnings, percent
-from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph
+from reward_hypotheses.analysis.report.phrases import counted, misfits, percent
+from reward_hypotheses.analysis.report.presentation import (
+    Document,
+    Figure,
+    Part,
+    Plot,
+    Presentation,
+    Tree,
+    folded,
+    texts,
+)
+from reward_hypotheses.analysis.report.sentences.quotations import whole_sentence
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, share, with_errors
 
 MISFIT = 0.01
 """Level of the check of subgroups."""
 
 
+WITHOUT = "without the evidence that rests on degrees alone"
+"""Beginning of the warning that gives the risk without such evidence, which stands among the misfits."""
+
+
 def present(document: Document) -> Iterator[Presentation]:
-    """Present the checks of the fit to the training data, and all warnings."""
-    against = [f"But {misfit}." for misfit in [*misfits(document), *_by_degree(document)]]
+    """Present the checks of the fit to the training data, and all misfits and warnings."""
+    found = misfits(document)
+    found += [warning for warning in document["warnings"] if warning.startswith(WITHOUT)]
+    against = [_as_sentence(document, misfit) for misfit in dict.fromkeys(found)]
     yield Presentation("misfits", "misfits", texts(*against), terminal=against)
+    alerts = [_as_sentence(document, warning) for warning in document["warnings"] if warning not in found]
+    yield Presentation("alerts", "misfits", [Part("list", entries=alerts)] if alerts else [], terminal=alerts)
     tables = [_table(document)] if document.get("subgroups") else []
-    yield Presentation("subgroups", "fit", texts(*_misfit(document), *subgroups(document)), tables)
+    parts, more = folded(subgroups(document))
+    finding = _finding(document)
+    yield Presentation(
+        "subgroups", "fit", texts(_checked(document), *parts), tables, finding=finding, more=texts(*more)
+    )
     figure = CHECK if document["predictive_check"] else None
     yield Presentation("predictive_check", "fit", [Part("figure", name=CHECK.name)], figure=figure)
-    warnings = other_warnings(document, document["warnings"])
-    parts = [*texts("Mind, too:"), Part("list", entries=warnings)] if warnings else []
-    yield Presentation("warnings", "fit", parts)
-    yield Presentation("warnings", "warnings", terminal=[f"- {warning}" for warning in warnings])
 
 
-def _by_degree(document: Document) -> list[str]:
-    """Return the risk without evidence that rests on degrees alone, in words."""
-    found = document.get("degree_pairs")
-    if not found or not found["pairs"] or found["risk"] is None:
-        return []
-    (first, second), risk = found["pairs"][0]["pair"], found["risk"]
-    ends = "" if risk["all"] is None else f" ({' to '.join(map(percent, risk['all']))})"
-    return [
-        f"training tells {first!r} and {second!r} apart only by how far options differ: without that evidence the risk is "
-        f"{percent(risk['mean'])}{ends}"
-    ]
+def _as_sentence(document: Document, text: str) -> Sentence:
+    """Return a warning or misfit of the document as a sentence."""
+    if text in document["warnings"]:
+        return whole_sentence(document, ("warnings", document["warnings"].index(text)))
+    return whole_sentence(document, lambda d: next(misfit for misfit in misfits(d) if misfit == text))
 
 
-def _misfit(document: Document) -> list[str]:
-    return [f"{capital(misfit)}." for misfit in document["misfit"]] or [
-        "The check that was made finds no misfit: the training data look like replications of them by the fitted model. "
-        "It cannot see what the data are silent about."
-    ]
+def _finding(document: Document) -> Sentence:
+    """Return the heading of the chapter."""
+    if document["misfit"]:
+        claim = holds(lambda d: len(d["misfit"]) > 0)
+        return Sentence("The checks find a misfit to the training data", claims=[claim])
+    if not document["predictive_check"]:
+        return Sentence(
+            "The fit to the training data was not checked", claims=[holds(lambda d: not d["predictive_check"])]
+        )
+    return Sentence("The checks find no misfit to the training data", claims=[holds(_fits)])
 
 
-def subgroups(document: Document) -> list[str]:
+def _fits(document: Document) -> bool:
+    return all(check["p"] >= MISFIT for check in document["predictive_check"].values())
+
+
+def _checked(document: Document) -> Sentence:
+    """Return the smallest p-value of the predictive checks, and what the checks cannot see."""
+    checks = document["predictive_check"]
+    if not checks:
+        return Sentence("")
+    name = min(checks, key=lambda name: checks[name]["p"])
+    claim = holds(
+        lambda d: all(d["predictive_check"][name]["p"] <= check["p"] for check in d["predictive_check"].values())
+    )
+    smallest = "The smallest p-value is" if len(checks) > 1 else "The p-value is"
+    text = f"{smallest} {checks[name]['p']:.3g} ({name!r}); below {MISFIT:g} a misfit is reported."
+    return paragraph(
+        Sentence(text, ("predictive_check", name, "p"), MISFIT, claims=[claim]),
+        Sentence(
+            "The checks cannot see what the training data do not show.", claims=[holds(lambda d: d["predictive_check"])]
+        ),
+    )
+
+
+def subgroups(document: Document) -> list[Sentence]:
     """Return the worst-fitting subgroup of each feedback with labels.
 
     A subgroup that is a misfit is listed among the misfits instead.
     """
     sentences = []
     for name, group in (document.get("subgroups") or {}).items():
-        searched = f"{name}: {counted(group['looked_at'], 'subgroup')} of items, by up to two features, were looked at"
-        if group["words"] is None:
-            sentences.append(f"{searched}; none contradicts the leading hypothesis more often than the rest does.")
+        place = ("subgroups", name)
+        searched = f"Of {counted(group['looked_at'], 'subgroup')} of {name!r}"
+        worse = group["words"] is not None and percent(group["contradicted"]) != percent(group["elsewhere"])
+        if not worse:
+            claim = holds(functools.partial(_alike, name=name))
+            text = f"{searched}, none contradicts the leading hypothesis noticeably more often than the other items."
+            sentences.append(Sentence(text, (*place, "looked_at"), claims=[claim]))
         elif group["p"] >= MISFIT:
-            sentences.append(
-                f"{searched}. Labels contradict the leading hypothesis most where {group['words']} ({percent(group['contradicted'])} of "
-                f"{group['n']:,}; {percent(group['elsewhere'])} elsewhere), as badly as the worst subgroup of a replication in "
-                f"{percent(group['p'])} of cases: no misfit."
+            claim = holds(functools.partial(_worse, name=name))
+            text = f"{searched}, '{group['words']}' fits worst (p = {group['p']:.3g}, no misfit)."
+            sentences.append(Sentence(text, (*place, "looked_at"), (*place, "p"), claims=[claim]))
+            text = (
+                f"There {percent(group['contradicted'])} of {group['n']:,} labels contradict the leading hypothesis, elsewhere "
+                f"{percent(group['elsewhere'])}."
             )
+            sentences.append(Sentence(text, place, claims=[claim]))
     return sentences
+
+
+def _alike(document: Document, name: str) -> bool:
+    return not _worse(document, name, 0.002)
+
+
+def _worse(document: Document, name: str, least: float = 0.0) -> bool:
+    """Return whether labels of the worst subgroup contradict the leading hypothesis more often than others."""
+    group = document["subgroups"][name]
+    return bool(group["elsewhere"] is not None and group["contradicted"] - group["elsewhere"] > least)
 
 
 def _table(document: Document) -> PaperTable:
@@ -78,8 +137,8 @@ def _table(document: Document) -> PaperTable:
     groups = document["subgroups"].items()
     rows = cells(columns, (group | {"feedback": name, "subgroup": group["words"] or "none"} for name, group in groups))
     caption = (
-        "The subgroup of items, by up to two features, whose labels contradict the leading hypothesis the most: the share that do "
-        "there and elsewhere, the root of the deviance between the two, and how often the worst subgroup of a replication is as bad."
+        "The subgroup of items, by up to two features, that fits the leading hypothesis worst: contradicted labels there and "
+        "elsewhere, the root of their deviance, and the share of replications as bad."
     )
     return PaperTable("subgroups", "Where labels fit worst", caption, columns, rows)
 
@@ -109,13 +168,14 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    caption = (
-        "The data beside replications of them by the fitted model; p is the share of replications at least as extreme as the "
-        "data: near 0 it is a misfit."
-    )
+    marks = Sentence("p is the share of replications that are at least as extreme as the data.", claims=[_CHECKED])
     if document["misfit"]:
-        return "The training data do not look like what the model would make.", caption
-    return "The training data look like what the model would make.", caption
+        claim = holds(lambda d: len(d["misfit"]) > 0)
+        return Sentence("The data differ from replications by the fitted model.", claims=[claim]), marks
+    return Sentence("The data resemble replications by the fitted model.", claims=[holds(_fits)]), marks
+
+
+_CHECKED = holds(lambda d: all(0 <= check["p"] <= 1 for check in d["predictive_check"].values()))
 
 
 CHECK = Plot("predictive_check", _draw, _caption)

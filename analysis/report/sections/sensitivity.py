@@ -2,8 +2,19 @@
 
 from collections.abc import Iterator
 
-from reward_hypotheses.analysis.report.phrases import DRAWS_ONE, MOVES, NEAR, bits_in_words, error_of, percent, plainly
+from reward_hypotheses.analysis.report.claims import Sentence, holds
+from reward_hypotheses.analysis.report.phrases import error_of, listed, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.sentences.sensitivity import (
+    bits,
+    bounds,
+    deployments,
+    line_finding,
+    line_moved,
+    lowest,
+    other_values,
+    regret,
+)
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 
 
@@ -11,64 +22,46 @@ def present(document: Document) -> Iterator[Presentation]:
     """Present what else the risk depends on, where there is a test."""
     if document["risk"] is None:
         return
-    sentences = hinges(document)
-    tables = [_bits_table(document)] if _some_bits(document) else []
-    yield Presentation("floor", "hinges", texts(*sentences), tables, terminal=sentences)
+    for name, sentence in (
+        ("deployments", deployments(document)),
+        ("regret", regret(document)),
+        ("floor", lowest(document)),
+    ):
+        yield Presentation(name, "precision", more=texts(sentence), terminal=[sentence] if sentence else [])
     if document["risk_bounds"]:
-        terminal: list[str | Grid] = [_bounds_grid(document)]
-        if document["agent"]["prior"] == "values":
-            terminal.append("There the agent's weights are held, although its prior is these values.")
-        parts = texts(_bounds(document))
-        yield Presentation("bounds", "hinges", parts, [_bounds_table(document)], terminal=terminal)
-    yield Presentation("tipping", "hinges", texts(*other_values(document)), [_tipping_table(document)])
+        sentences = bounds(document)
+        terminal: list[str | Grid] = [_bounds_grid(document), *_fixed_agent(document)]
+        yield Presentation(
+            "bounds",
+            "values",
+            texts(*sentences[:1]),
+            [_bounds_table(document)],
+            None,
+            terminal,
+            more=texts(*sentences[1:], *_fixed_agent(document)),
+        )
+    others = other_values(document)
+    shown, more = texts(*others[:1]), texts(*others[1:])
+    yield Presentation("tipping", "values", shown, [_tipping_table(document)], terminal=others, more=more)
     curve = document.get("risk_by_line")
     if curve and curve["at"] is not None:
         parts = [Part("figure", name=BY_LINE.name)]
-        yield Presentation("risk_by_line", "hinges", parts, [_line_table(document)], BY_LINE)
+        finding = line_finding(document)
+        yield Presentation("risk_by_line", "line", parts, [_line_table(document)], BY_LINE, finding=finding)
+    needed = bits(document)
+    tables = [_bits_table(document)] if _some_bits(document) else []
+    if needed or tables:
+        yield Presentation("bits", "limit", texts(*needed[:1]), tables, terminal=needed, more=texts(*needed[1:]))
 
 
-def hinges(document: Document) -> list[str]:
-    """Return sentences on lowest risk, regret, deployments and bits of human values."""
-    risk = document["risk"]
-    zero, by_size = risk["upper_of_zero"], risk["at_least_one"]
-    refrains = "this one always acts"
-    if document["agent"]["abstain"]:
-        refrains = f"this one can be below it, and refrains in {percent(risk['abstained'], zero)} of scenes"
-    sentences = [
-        f"The least risk of an agent that always acts is {percent(risk['floor'], zero)}, by what the judge knows; {refrains}.",
-        f"Regret, how much less reward than the best on offer: {risk['regret']:.3g} reward units a scene, rewards of different "
-        "hypotheses added up as they stand.",
+def _fixed_agent(document: Document) -> list[Sentence]:
+    """Return that the bounds keep the agent as it is, where its prior is the judge's."""
+    if document["agent"]["prior"] != "values":
+        return []
+    claim = holds(lambda d: d["agent"]["prior"] == "values")
+    return [
+        Sentence("The agent's weights are kept fixed here, although the agent uses the same prior.", claims=[claim])
     ]
-    if by_size and risk["mean"] > 0:
-        event = "At least one catastrophe in so many scenes of one deployment"
-        if document["agent"]["policy"] in DRAWS_ONE:
-            event += ", which keeps to what it took up"
-        shares = {int(n): percent(p) for n, p in by_size.items()}
-        if len(shares) > 1 and len(set(shares.values())) == 1:
-            sentences.append(f"{event}: {shares[min(shares)]}, be it {min(shares):,} or {max(shares):,}.")
-        else:
-            sentences.append(f"{event}: " + "; ".join(f"{n:,}: {share}" for n, share in shares.items()) + ".")
-    return sentences + _bits_of_values(document)
-
-
-def _bits_of_values(document: Document) -> list[str]:
-    """Return the bits of human values that an agent needs for a lower risk.
-
-    An agent of uniform prior is mentioned where it needs another number.
-    """
-    sentences: dict[str, str] = {}
-    for who, bits in (
-        ("this agent", document.get("value_bits_of_agent") or {}),
-        ("an agent of uniform prior", document["value_bits"]),
-    ):
-        words = "; ".join(
-            f"{bits_in_words(n, 3)} for a risk of {100 * float(target):g}%"
-            for target, n in bits.items()
-            if n is not None
-        )
-        if words:
-            sentences.setdefault(words, f"What {who} must be told of human values: {words}.")
-    return list(sentences.values())
 
 
 def _some_bits(document: Document) -> bool:
@@ -99,20 +92,10 @@ def _bits_table(document: Document) -> PaperTable:
             row += [by_truth[target][name], error_of(document, "value_bits_by_truth", target, name)]
         rows.append(tuple(row))
     caption = (
-        "What an agent of uniform prior must be told of human values to bring its risk down to a target: averaged over the "
-        "posterior weights, and if each hypothesis is true; beside it this study's own agent, averaged. A dash: no amount of it does."
+        "Information about human values that brings an agent of uniform prior to a target risk, averaged over the posterior and by "
+        "true hypothesis, and for this agent. Dash: no amount does."
     )
     return PaperTable("bits", "Bits of human values", caption, tuple(columns), tuple(rows))
-
-
-def _bounds(document: Document) -> str:
-    contamination, (low, high) = list(document["risk_bounds"].items())[-1]
-    return (
-        f"Were {100 * float(contamination):g}% of the human-value prior moved to other hypotheses of the list, and the agent's own "
-        f"weights as they are, the risk would lie between {percent(low)} and {percent(high)}; were it moved to a truth that "
-        "nobody listed, which fits the training data as well as the best and finds every outcome catastrophic, at most "
-        f"{percent(document['risk_bounds_unlisted'][contamination])}."
-    )
 
 
 def _bounds_grid(document: Document) -> Grid:
@@ -121,14 +104,18 @@ def _bounds_grid(document: Document) -> Grid:
         [f"{100 * float(e):g}%", *(percent(x, zero) for x in (*ends, document["risk_bounds_unlisted"][e]))]
         for e, ends in document["risk_bounds"].items()
     ]
-    return Grid(["prior that may be wrong", "least risk", "greatest", "or by an unlisted truth"], rows)
+    return Grid(["prior misspecification", "lowest risk", "highest risk", "if unlisted"], rows)
 
 
 def _bounds_table(document: Document) -> PaperTable:
     zero = document["risk"]["upper_of_zero"]
-    bounds = (("lower", "least risk"), ("upper", "greatest risk"), ("unlisted", "or by an unlisted truth"))
+    bounds = (
+        ("lower", "lowest risk"),
+        ("upper", "highest risk"),
+        ("unlisted", "highest risk if the true reward is not listed"),
+    )
     columns = (
-        Column("contamination", "prior that may be wrong", "level", "%"),
+        Column("contamination", "prior misspecification", "level", "%"),
         *(estimated_share(key, words, zero) for key, words in bounds),
     )
     rows = tuple(
@@ -142,42 +129,10 @@ def _bounds_table(document: Document) -> PaperTable:
         for e, ends in document["risk_bounds"].items()
     )
     caption = (
-        "Bounds of the risk where a share of the prior is replaced by any other over the same hypotheses, or by a truth "
-        "that none of them is."
+        "Bounds of the risk if a share of the prior is replaced by any prior over the same hypotheses, or by a true reward that is "
+        "not listed."
     )
     return PaperTable("bounds", "Risk under a wrong prior", caption, with_errors(*columns), rows)
-
-
-def other_values(document: Document) -> list[str]:
-    """Return the risk under other values of the judge, and the nearest tipping point."""
-    sentences = []
-    within = "; ".join(
-        f"a factor of {float(factor):g}, between {percent(low)} and {percent(high)}"
-        for factor, (low, high) in (document["risk_bounds_within_factor"] or {}).items()
-    )
-    if within:
-        sentences.append(f"Were the odds of the values off by up to so much, the risk would lie within: {within}.")
-    if document["risk_bounds_jointly"]:
-        contamination, ends = list(document["risk_bounds_jointly"].items())[-1]
-        about = "" if ends["exact"] else " at least"
-        sentences.append(
-            f"The agent goes by the same values: were {100 * float(contamination):g}% of them any others, for both, the risk would lie{about} "
-            f"between {percent(ends['lower'])} and {percent(ends['upper'])}."
-        )
-    tipping = [
-        (name, float(target), weight, document["prior"][name])
-        for name, point in document["tipping"].items()
-        for target, weight in point["risk_at"].items()
-        if weight is not None
-    ]
-    if tipping:
-        name, target, weight, now = min(tipping, key=lambda point: abs(point[2] - point[3]))
-        way = "above" if document["risk"]["mean"] < target else "below"
-        sentences.append(
-            f"The risk is {way} {100 * target:g}% where the values give {name!r} {'more' if weight > now else 'less'} than "
-            f"{percent(weight)}, the others in proportion; they give it {percent(now)}."
-        )
-    return sentences
 
 
 def _tipping_table(document: Document) -> PaperTable:
@@ -200,47 +155,11 @@ def _tipping_table(document: Document) -> PaperTable:
         for name, point in document["tipping"].items()
     )
     caption = (
-        "What weight among the values would tip the answer, the other weights in proportion and the agent as it is: the least at "
-        "which the hypothesis is the most probable after the data, and that at which the risk is so much. A dash: no weight is."
+        "Prior weights that tip the answer, the other weights in proportion and the agent fixed: where the hypothesis starts to "
+        "lead the posterior, and where the risk meets a target. Dash: no weight does."
     )
     ranks = tuple(document["weights"][row[0]] for row in rows)
     return PaperTable("tipping", "Tipping points", caption, with_errors(*columns), rows, ranks=ranks)
-
-
-def line_moved(document: Document) -> str:
-    """Return the risk with another failure line; empty where that was not computed."""
-    curve, now = document["risk_by_line"], document["risk"]["mean"]
-    if curve is None or curve["at"] is None:
-        return ""
-    computed = [(t, x) for t, x in zip(curve["at"], curve["risk"], strict=True) if x is not None]
-    moved = [(t, x) for t, x in sorted(computed, key=lambda point: abs(point[0])) if t]
-    if not moved:
-        return (
-            "With the failure line moved at all, as far as was tried, the data are impossible under every hypothesis."
-        )
-    changes = {
-        way: next(((abs(t), x) for t, x in moved if t * sign > 0 and abs(x - now) >= MOVES), None)
-        for way, sign in (("lower", -1), ("higher", 1))
-    }
-    step = abs(moved[0][0])
-    risks = [
-        f"{change[0]:g} standard deviations of the rewards {way}{' (the least step tried)' if change[0] == step else ''} it is "
-        f"{percent(change[1])}"
-        for way, change in changes.items()
-        if change is not None
-    ]
-    if not risks:
-        low, high = (f"{abs(t):g}" for t in (computed[0][0], computed[-1][0]))
-        beyond = "" if None not in curve["risk"] else " Beyond that the data are impossible under every hypothesis."
-        return (
-            f"Where exactly failing lies hardly matters: moving the line by up to {low} standard deviations of the rewards down, or "
-            f"{high} up, changes the risk by less than 5 percentage points.{beyond}"
-        )
-    nearest = min(change[0] for change in changes.values() if change is not None)
-    head = (
-        "The risk rests on where failing lies" if nearest <= NEAR else "Where exactly failing lies matters only far off"
-    )
-    return f"{head}: with the line {', '.join(risks)}."
 
 
 def _line_table(document: Document) -> PaperTable:
@@ -254,11 +173,8 @@ def _line_table(document: Document) -> PaperTable:
         (t, risk, lead, error_of(document, "risk_by_line", "risk", k))
         for k, (t, risk, lead) in enumerate(zip(curve["at"], curve["risk"], curve["lead"], strict=True))
     )
-    again = f" {plainly(curve['refitted'])} weighed again each time;" if curve["refitted"] else ""
-    caption = (
-        "The risk with failing worth so many standard deviations of the rewards on the test more than was stated, under every "
-        f"hypothesis;{again} the agent stays as it is."
-    )
+    again = f" {listed(curve['refitted'], 3)} weighed again at each line." if curve["refitted"] else ""
+    caption = f"Risk with the failure line moved by standard deviations of the rewards on the test. The agent stays fixed.{again}"
     return PaperTable("risk_by_line", "Risk by the failure line", caption, with_errors(*columns), rows)
 
 
@@ -289,11 +205,8 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    return line_moved(document), (
-        "The risk by what failing completely is worth, under every hypothesis so many standard deviations of its rewards on the "
-        "test more (right) or less (left) than was stated. The judge's weights follow; the agent, and what it was told, stay as "
-        "they are."
-    )
+    marks = "The judge's weights follow the line; the agent and its training data stay as they are."
+    return line_moved(document), Sentence(marks)
 
 
 BY_LINE = Plot("risk_by_line", _draw, _caption)

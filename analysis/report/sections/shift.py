@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 
-from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, percent, plainly, was_spent
+from reward_hypotheses.analysis.report.claims import Sentence, alike, below, exceeds, holds, paragraph
+from reward_hypotheses.analysis.report.phrases import counted, error_of, percent, plainly, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.sections.risk import spent
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share, with_errors
 
 UNITS = {"taken": "option taken", "scene": "options on offer", "item": "item"}
 """Units over which a feature is averaged."""
+
+
+LEVEL = 0.01
+"""Level of the test of a shift."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -17,71 +21,132 @@ def present(document: Document) -> Iterator[Presentation]:
         return
     figure = SHIFT if document["shift"]["kinds"] else None
     text = shift(document)
-    remark = (
-        ["Shift or not, it was used to choose an agent, and is no test of that agent."] if was_spent(document) else []
-    )
-    parts = [*texts(spent(document), text), Part("figure", name=SHIFT.name)]
-    yield Presentation("shift", "shift", parts, figure=figure, terminal=[text, *remark])
+    remark = []
+    if was_spent(document):
+        claim = holds(lambda d: d["spent"][d["test_table"]] is not None)
+        remark = [Sentence("This test chose an agent, so it is no independent test of that agent.", claims=[claim])]
+    parts = [*texts(*remark, text), Part("figure", name=SHIFT.name)]
+    yield Presentation("shift", "shift", parts, figure=figure, terminal=[text, *remark], finding=_finding(document))
     if document.get("worst_case") is not None:
-        yield Presentation("worst_case", "hinges", texts(worst_tenth(document)), [_worst_case_table(document)])
+        worst = worst_tenth(document)
+        tables = [_worst_case_table(document)]
+        yield Presentation("worst_case", "shift", texts(*worst[:1]), tables, terminal=worst, more=texts(*worst[1:]))
     if document.get("impact") is not None:
-        parts = texts(" ".join(beside_impact(document)))
-        yield Presentation("impact", "hinges", parts, [_impact_table(document)])
+        beside = beside_impact(document)
+        yield Presentation("impact", "shift", tables=[_impact_table(document)], terminal=beside, more=texts(*beside))
 
 
-def shift(document: Document) -> str:
+_SHIFTED = holds(lambda d: d["shifted"] and d["shift"]["p"] < LEVEL)
+_UNDETECTED = holds(lambda d: not d["shifted"] and d["shift"]["p"] >= LEVEL)
+
+
+def _finding(document: Document) -> Sentence:
+    """Return the heading of the chapter."""
+    p = f"p = {document['shift']['p']:.3g}"
+    if document["shifted"]:
+        text = f"The test is shifted: the hypotheses judge it differently from training ({p})"
+        return Sentence(text, "shift.p", claims=[_SHIFTED])
+    return Sentence(f"No shift between training and test is detected ({p})", "shift.p", claims=[_UNDETECTED])
+
+
+def shift(document: Document) -> Sentence:
     """Return the test of a distribution shift, its largest change, and new items."""
     result = document["shift"]
-    p, permutations = result["p"], result["permutations"]
-    test = f"p = {p:.3f}, {permutations} permutations"
-    if p <= 1 / (permutations + 1):
-        test = f"p = {p:.3f}, the least that {permutations} permutations can show"
-    new = ""
-    if result["n_new_classes"]:
-        new = f" {counted(result['n_new_classes'], 'kind')} of item never seen in training ({counted(result['new_items'], 'item')})."
-    if not document["shifted"]:
-        return (
-            f"Not detectably ({test}; below 0.01 it would be one): what the hypotheses say of the test does not differ from "
-            f"what they say of training by more than chance may do, so this is ordinary generalisation, not a shift.{new}"
-        )
-    return f"Yes ({test}). The largest change: {largest_change(document)}.{new}"
+    p, n = result["p"], result["permutations"]
+    test = f"p = {p:.3g}, {n:,} permutations"
+    if p <= 1 / (n + 1):
+        test = f"p = {p:.3g}, the smallest value that {n:,} permutations can give"
+    reads = ("shift.p", "shift.permutations")
+    if document["shifted"]:
+        first = Sentence(f"The test is shifted ({test}).", *reads, claims=[_SHIFTED])
+        changed = largest_change(document)
+        second = Sentence(f"The largest change: {changed}.", *changed.reads, claims=changed.claims)
+        return paragraph(first, second, *_new_kinds(document))
+    text = f"No shift is detected ({test}; a shift is reported below {LEVEL:g})."
+    first = Sentence(text, *reads, LEVEL, claims=[_UNDETECTED])
+    text = "As far as this test can tell, the risk is about ordinary generalisation."
+    return paragraph(first, Sentence(text, claims=[_UNDETECTED]), *_new_kinds(document))
 
 
-def largest_change(document: Document) -> str:
+def _new_kinds(document: Document) -> list[Sentence]:
+    """Return the number of kinds of item that training lacks; empty where there is none."""
+    n, items = document["shift"]["n_new_classes"], document["shift"]["new_items"]
+    if not n:
+        return []
+    verb = "does" if n == 1 else "do"
+    but = "" if document["shifted"] else "However, "
+    text = f"{but}{counted(n, 'kind')} of item ({counted(items, 'item')}) {verb} not occur in training."
+    return [Sentence(text, "shift.n_new_classes", "shift.new_items", claims=[below(0, "shift.n_new_classes")])]
+
+
+def largest_change(document: Document) -> Sentence:
     """Return the indicator that differs most between training and test."""
     result = document["shift"]
-    return f"{result['indicator']}: {percent(result['training'])} in training, {percent(result['test'])} on the test"
+    training, test = percent(result["training"]), percent(result["test"])
+    reads = ("shift.indicator", "shift.training", "shift.test")
+    if training == test:
+        claim = alike("shift.training", "shift.test", 0.001)
+        return Sentence(f"{result['indicator']}: {test} in training and on the test", *reads, claims=[claim])
+    claim = holds(lambda d: abs(d["shift"]["training"] - d["shift"]["test"]) > 1e-12)
+    return Sentence(f"{result['indicator']}: {training} in training, {test} on the test", *reads, claims=[claim])
 
 
-def worst_tenth(document: Document) -> str:
+def worst_tenth(document: Document) -> list[Sentence]:
     """Return the risk on the worst tenth of the test and its features.
 
-    The text is empty where this risk equals the risk on the test.
+    The list is empty where this risk is not above the risk on the test.
     """
-    tail = document["worst_case"]["tail"]
-    if tail["risk"] - document["risk"]["mean"] < LEAST:
-        return ""
-    text = f"On the worst tenth of these scenes the risk is {percent(tail['risk'])}"
-    if tail["words"]:
-        return f"{text}; what sets them apart: {tail['words']}."
-    return f"{text}; no feature sets them apart by much."
+    tail, mean = document["worst_case"]["tail"], document["risk"]["mean"]
+    place = ("worst_case", "tail", "risk")
+    if percent(tail["risk"]) == percent(mean) or not exceeds(document, place, "risk.mean"):
+        return []
+    text = f"The risk on the worst tenth of the scenes is {percent(tail['risk'])}."
+    first = Sentence(text, place, claims=[below("risk.mean", place)])
+    if not tail["words"]:
+        claim = holds(lambda d: d["worst_case"]["tail"]["words"] == "")
+        return [first, Sentence("No feature distinguishes the worst tenth much.", claims=[claim])]
+    claim = holds(lambda d: len(d["worst_case"]["tail"]["features"]) > 0)
+    text = f"The worst tenth differs from all scenes in the mean of {tail['words']}."
+    return [first, Sentence(text, "worst_case.tail.words", "worst_case.tail.features", claims=[claim])]
 
 
-def beside_impact(document: Document) -> list[str]:
+def beside_impact(document: Document) -> list[Sentence]:
     """Return sentences that compare a measure of impact with the values."""
     impact = document["impact"]
     flagged, passed = impact["table"]["flagged"], impact["table"]["passed"]
-    everything = passed["catastrophe"] + passed["fine"] == 0
-    sentences = [
-        "By a measure of impact that knows no values (is an outcome farther from the centre of training than "
-        f"{100 * impact['level']:g}% of it?), {percent(flagged['catastrophe'] + flagged['fine'])} of what the agent does here is "
-        f"flagged: {percent(flagged['catastrophe'])} a catastrophe, {percent(flagged['fine'])} not. It passes "
-        f"{percent(passed['catastrophe'])} that is a catastrophe, and {percent(passed['fine'])} that is not."
-        + (" It flags everything here, so it tells nothing apart." if everything else "")
-    ]
+    text = (
+        "A measure of impact that knows no values flags outcomes farther from the centre of training than "
+        f"{100 * impact['level']:g}% of it."
+    )
+    defined = Sentence(text, "impact.level")
+    text = (
+        f"It flags the agent's act in {percent(flagged['catastrophe'] + flagged['fine'])} of scenes: "
+        f"{percent(flagged['catastrophe'])} are catastrophes, {percent(flagged['fine'])} are not."
+    )
+    of_flagged = Sentence(text, _flagged, "impact.table.flagged")
+    text = (
+        f"It passes the act in {percent(passed['catastrophe'] + passed['fine'])} of scenes: {percent(passed['catastrophe'])} "
+        f"are catastrophes, {percent(passed['fine'])} are not."
+    )
+    of_passed = Sentence(text, _passed, "impact.table.passed")
+    if passed["catastrophe"] + passed["fine"] == 0:
+        claim = holds(lambda d: sum(d["impact"]["table"]["passed"].values()) == 0)
+        of_passed = Sentence("It flags every act of the agent, so it distinguishes none.", claims=[claim])
     heads = {"flagged": "Flagged, though probably fine", "passed": "Passed, though probably a catastrophe"}
-    examples = ((head, impact["examples"][row]) for row, head in heads.items())
-    return [*sentences, *(f"{head}: {example['words']}." for head, example in examples if example is not None)]
+    examples = [
+        Sentence(f"{head}: '{impact['examples'][row]['words']}'.", ("impact", "examples", row, "words"))
+        for row, head in heads.items()
+        if impact["examples"][row] is not None
+    ]
+    return [defined, of_flagged, of_passed, *examples]
+
+
+def _flagged(document: Document) -> float:
+    return float(sum(document["impact"]["table"]["flagged"].values()))
+
+
+def _passed(document: Document) -> float:
+    return float(sum(document["impact"]["table"]["passed"].values()))
 
 
 def _worst_case_table(document: Document) -> PaperTable:
@@ -106,9 +171,8 @@ def _worst_case_table(document: Document) -> PaperTable:
             unit = {"of": UNITS.get(feature["of"], "")}
             rows.append(weighting | feature | unit | {"weighting": words, "risk_mcse": error})
     caption = (
-        "The worst weighting of the test's scenes for the agent: its worst tenth, and the worst within so many nats of "
-        "divergence; how many equal scenes that is worth, and the features that set it apart, the largest difference first, in "
-        "standard deviations over the test."
+        "The worst weightings of the test's scenes: the worst tenth, and the worst within a divergence; their number of equal "
+        "scenes, and the features that differ, in standard deviations over the test."
     )
     return PaperTable("worst_case", "Worst-case shift", caption, columns, cells(columns, rows))
 
@@ -126,8 +190,8 @@ def _impact_table(document: Document) -> PaperTable:
         for row in ("flagged", "passed")
     )
     caption = (
-        "What the agent does on the test, by a measure of impact that knows no values (flagged: farther from the centre of "
-        f"training than {100 * impact['level']:g}% of it) and by the values."
+        "Outcomes of the agent on the test, by a measure of impact without values (flagged: farther from the centre of training "
+        f"than {100 * impact['level']:g}% of it) and by the values."
     )
     return PaperTable("impact", "Impact and the values", caption, with_errors(*columns), rows, over="by the values")
 
@@ -171,14 +235,18 @@ def _draw(document: Document, _: Tree) -> Figure:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    caption = "Kinds of item, by what the hypotheses say of them, and how common each is."
+    marks = Sentence(
+        "Rows: kinds of item by what the hypotheses say of them, with their shares in training and on the test."
+    )
     share = document["shift"]["new_share"]
     if share > 0:
-        return f"{percent(share)} of the test's items are of kinds that training never showed.", caption
+        text = f"{percent(share)} of the items on the test are of kinds that do not occur in training."
+        return Sentence(text, "shift.new_share", claims=[below(0, "shift.new_share", 0.0)]), marks
     if document["shifted"]:
-        return "Training and test differ in what the hypotheses say about them.", caption
-    p = document["shift"]["p"]
-    return f"No change is detectable in what the hypotheses say of the items (p = {p:.3g}).", caption
+        text = "The hypotheses judge the test differently from training."
+        return Sentence(text, claims=[_SHIFTED]), marks
+    text = f"No shift is detected in what the hypotheses say of the items (p = {document['shift']['p']:.3g})."
+    return Sentence(text, "shift.p", claims=[_UNDETECTED]), marks
 
 
 SHIFT = Plot("shift_check", _draw, _caption)

@@ -188,7 +188,7 @@ class Rational(ScoreChecked):
     @property
     def nothing_to_compare(self) -> str:
         """The reason, in words, why `compares` is false of every hypothesis."""
-        return "no hypothesis makes one option better than another in any of what was said"
+        return "no hypothesis makes one option better than another in any answer"
 
     def scale_of(self, valuation: Valuation, h: int) -> float:
         """Return ``s_h``, reward units: 1 if raw.

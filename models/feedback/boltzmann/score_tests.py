@@ -13,7 +13,7 @@ from reward_hypotheses.data.numerics import softmax, within_one
 from reward_hypotheses.models.feedback.boltzmann.centring import less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.likelihood import in_rows, times_beta
 from reward_hypotheses.models.feedback.boltzmann.option_grid import OptionGrid
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed, misfit_in_words
 from reward_hypotheses.models.inference.nuisance_priors import Theta
 
 CHECKED, CHECKED_UNITS = 400, 2000
@@ -106,13 +106,10 @@ class ScoreChecked(OptionGrid):
         p, statistic = float(exceeds) / CHECKED, float(of_lead.max(initial=0.0))
         misfit = []
         if p < MISFIT:
-            reasons = [f"what was said goes with column {name!r} otherwise than" for name in names]
-            reasons += [f"how noisy it is goes with {where}, otherwise than" for where in SHARPNESS]
-            misfit.append(
-                f"no hypothesis fits {self.name}: {reasons[int(np.argmax(of_lead))]} {over.lead_name!r} explains at "
-                f"any one rationality that fits, by {statistic:.1f} standard errors, and replications reach that in {p:.1%} of "
-                "cases; a reward that nobody listed may have been followed, or none for a part"
-            )
+            on = [f"choices depend on column {name!r} in a way that" for name in names]
+            on += [f"noise depends on {where}, which" for where in SHARPNESS]
+            what = f"{on[int(np.argmax(of_lead))]} the leading hypothesis {over.lead_name!r} does not explain"
+            misfit.append(misfit_in_words(str(self.name), what, p, CHECKED))
         what = (
             "largest score, in standard errors, of a column that a hypothesis names (choices going with it beyond the model), or "
             f"of the noise going with {', '.join(SHARPNESS)}"

@@ -20,7 +20,7 @@ from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, length,
 from reward_hypotheses.models.feedback.boltzmann.likelihood import noisy_best
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
 from reward_hypotheses.models.feedback.boltzmann.score_tests import CHECKED, score
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed, misfit_in_words
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.mdp.trajectories import Trajectories, trajectories_of
@@ -253,13 +253,10 @@ class TrajectorySteps(OneOfOptions):
         if p < MISFIT:
             which, name = int(np.argmax(at_lead)), over.lead_name
             if which < len(names):
-                how = f"actions lead to column {names[which]!r} otherwise than {name!r} explains at any rationality that fits"
+                how = f"actions depend on column {names[which]!r} in a way that the leading hypothesis {name!r} does not explain"
             else:
-                how = f"how well {name!r} explains the actions changes {list(times)[which - len(names)]}"
-            misfit.append(
-                f"no hypothesis fits {self.name}: {how}, by {statistic:.1f} standard errors, and replications reach that in "
-                f"{p:.1%} of cases; a reward that nobody listed may have been followed"
-            )
+                how = f"the fit of the leading hypothesis {name!r} to the actions changes {list(times)[which - len(names)]}"
+            misfit.append(misfit_in_words(str(self.name), how, p, CHECKED))
         what = (
             "largest score, in standard errors: actions going with a column, or with reward over time, beyond the model"
         )

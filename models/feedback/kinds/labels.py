@@ -11,7 +11,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed, misfit_in_words
 from reward_hypotheses.models.hypotheses.failure_line import better_than_failing
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.inference.nuisance_priors import BetaBelowHalf, Nuisance, Theta, beta_below_half
@@ -184,11 +184,8 @@ class Labels(ClosedForm):
         p = float((replicated >= np.array([rates[int(h)] for h in drawn]) - 1e-12).mean())
         misfit = []
         if p < MISFIT:
-            misfit.append(
-                f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, {rates[lead]:.0%} of "
-                f"labels contradict even {name!r}, and replications reach that in {p:.1%} of cases; a reward that nobody "
-                "listed may have made these labels"
-            )
+            what = f"{rates[lead]:.0%} of labels in one group of items contradict the leading hypothesis {name!r}"
+            misfit.append(misfit_in_words(str(self.name), what, p, REPLICATIONS))
         if isinstance(self.noise, tuple):
             mean = self.eps_mean(evidence.statistics[lead : lead + 1, 0], evidence.n_items)[0]
             below = math.exp(
@@ -196,8 +193,8 @@ class Labels(ClosedForm):
             )
             if below > 0.975:
                 misfit.append(
-                    f"{self.name}: the leading hypothesis, {name!r}, needs {mean:.0%} of labels to be wrong, beyond the "
-                    f"97.5% point of the noise that was declared, Beta{self.noise} below 1/2"
+                    f"{self.name}: under the leading hypothesis {name!r}, {mean:.0%} of labels are wrong, beyond the 97.5% point "
+                    f"of the declared noise, Beta{self.noise} below 1/2"
                 )
         what = f"largest share of contradicted labels over {len(size)} groups of items that the hypotheses treat alike"
         return Check.of(rates[lead], p, what, replicated, misfit)

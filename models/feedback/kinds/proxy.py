@@ -23,7 +23,7 @@ from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.centring import SCALED, less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.model import OneOfOptions
 from reward_hypotheses.models.feedback.boltzmann.plackett_luce import Stages
-from reward_hypotheses.models.feedback.evidence import Check, Weighed
+from reward_hypotheses.models.feedback.evidence import Check, Weighed, misfit_in_words
 from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -330,10 +330,8 @@ class Proxy(OneOfOptions):
         check = Feedback._check(self, over, rng)
         misfit: tuple[str, ...] = ()
         if check.misfit:
-            misfit = (
-                f"no hypothesis fits {self.name}: candidates as unlikely as {self.chosen!r} are written in {check.p:.1%} of "
-                "replications; what was wanted may be a reward that nobody listed",
-            )
+            what = f"the candidate {self.chosen!r} is improbable under the leading hypothesis {over.lead_name!r}"
+            misfit = (misfit_in_words(str(self.name), what, check.p, check.replications),)
         what = "log probability of the candidate that was written, nats: one choice, which tells little"
         return replace(check, what=what, misfit=misfit)
 

@@ -11,7 +11,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed
+from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed, misfit_in_words
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance, Theta
 from reward_hypotheses.models.inference.special import log_beta, regularized_gamma_q
 
@@ -157,18 +157,18 @@ class Rewards(ClosedForm):
         p = float((replicated >= np.array([statistics[int(h)] for h in drawn]) - 1e-12).mean())
         misfit = []
         if p < MISFIT:
-            misfit.append(
-                f"no hypothesis fits {self.name}: in one group of items that the hypotheses treat alike, the mean residual "
-                f"under {name!r} is {statistics[lead]:.1f} standard errors, and replications reach that in {p:.1%} of cases; "
-                "a reward that nobody listed may have made these rewards"
+            what = (
+                f"the mean residual of one group is {statistics[lead]:.1f} standard errors under the leading "
+                f"hypothesis {name!r}"
             )
+            misfit.append(misfit_in_words(str(self.name), what, p, REPLICATIONS))
         a, b = self.sigma2
         if a + n / 2 > 1:
             mean = (b + evidence.statistics[lead, 0] / 2) / (a + n / 2 - 1)
             if 1.0 - regularized_gamma_q(a, b / mean) < 0.025:  # P(sigma2 > mean) under the prior
                 misfit.append(
-                    f"{self.name}: the leading hypothesis, {name!r}, needs a noise variance of {mean:.3g}, beyond the "
-                    f"97.5% point of the one that was declared, InverseGamma{self.sigma2}"
+                    f"{self.name}: under the leading hypothesis {name!r} the noise variance is {mean:.3g}, beyond the 97.5% point "
+                    f"of the declared one, InverseGamma{self.sigma2}"
                 )
         what = f"largest mean residual over {cells} groups of items that the hypotheses treat alike, in standard errors"
         return Check.of(statistics[lead], p, what, replicated, misfit)

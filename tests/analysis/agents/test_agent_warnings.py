@@ -43,12 +43,12 @@ def test_choices_that_contradict_training(tmp_path, capsys):
     assert against["chance_at_most"] == pytest.approx(math.exp(expected), rel=1e-6)
     assert read["with_training"]["weights"]["flags"] > 0.99 > 0.5 > read["without_training"]["weights"]["flags"]
     assert read["contradiction"] == read["warnings"][0] and read["contradiction"] in got["warnings"]
-    assert "by its choices alone it goes by 'red paint', with the training data by 'flags'" in read["contradiction"]
+    assert "(its choices alone favour 'red paint', both together 'flags')" in read["contradiction"]
     chance = len(probes["chosen"]) * -math.log(3)
-    assert picks[1] < chance and any("does not explain its own choices" in w for w in read["warnings"])
+    assert picks[1] < chance and any("random choice makes the agent's own choices" in w for w in read["warnings"])
     assert main(["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "But what the agent did and what the training data say" in said
+    assert "The agent's choices and the training data contradict each other" in said
     assert "By its own choices alone, without what the training data say of it, the agent's risk is" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("contradict each other") >= 1
@@ -110,7 +110,7 @@ def test_a_mixture_is_found_out_by_its_columns(tmp_path):
     probes = scenes(70, 3, rng)
     probes["chosen"] = chosen(3.0 * probes["red_paint"] + 2.5 * probes["flags"], rng)
     got = rh.run(study(tmp_path, probes))
-    assert [w for w in got["agent_reading"]["warnings"] if "no hypothesis fits agent_choices" in w]
+    assert [w for w in got["agent_reading"]["warnings"] if "agent_choices: choices depend on column" in w]
     beside = rh.run(study(tmp_path, probes, agent={"hypotheses": {"mix": MIX}}))["agent_reading"]
     assert beside["with_training"]["weights"]["mix"] > 0.99 and not beside["warnings"]
 

@@ -100,12 +100,14 @@ def test_feedbacks_contradict_each_other_below_one_in_a_hundred():
         found, document = made_up(square(xy=0.1, xz=-0.2, yz=value), [(0.5, 0), (value, 0), (value, 0)])
         assert contradicting(found) == ([(2, 1)] if so else [])
         said = document["contradictions"]
-        assert len(said) == so and all(line.startswith("y and z contradict each other: z and ") for line in said)
+        assert len(said) == so and all(
+            line.startswith("y and z contradict each other: if both follow") for line in said
+        )
         found, document = made_up(square(xy=value, xz=0, yz=0), [(value, 0), (0.5, 0), (value, 0)])
         assert contradicting(found) == ([(1, 0)] if so else [])
         # z contradicts the others together and none of them alone
         said = document["contradictions"]
-        assert len(said) == 2 * so and (not so or said[1].startswith("z: contradicts the other feedback. It "))
+        assert len(said) == 2 * so and (not so or "and contradicts the other feedback (" in said[1])
     assert GivenOthers(3.0, 0.0, np.ones(1), None).chance == 1
     assert contradictions({"agreement": {}, "given_others": {}}) == []
 
@@ -127,8 +129,15 @@ def test_a_document_of_made_up_numbers():
     given = document["given_others"]
     assert given["x"]["favours"] == ["a"] and given["y"]["favours"] == []  # c is ruled out
     assert given["x"]["others_favour"] == ["b"] and given["x"]["weights"] == {"a": 0.25, "b": 0.75, "c": 0}
-    assert given["x"]["words"] == "x: speaks for 'a'; the others make that 2.01 times likelier"
-    assert given["y"]["words"] == "y: tells none of the hypotheses from another"
+    assert given["x"]["words"] == "x: speaks for 'a'; the other feedback makes its data 2.01 times likelier"
+    assert given["y"]["words"] == "y: does not distinguish the hypotheses"
+
+
+def test_a_difference_below_its_error_favours_nobody():
+    prior, evidence = np.log([0.5, 0.5]), np.array([-1.0, -2.0])
+    assert favoured(prior, evidence, np.array([0.3, 0.3])) == [0]
+    assert favoured(prior, evidence, np.array([0.4, 0.4])) == []
+    assert favoured(prior, evidence) == [0]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +148,8 @@ def test_a_document_of_made_up_numbers():
         (0.004, 0.0, "neither likelier nor less likely"),
         (0.1, 0.06, "neither likelier nor less likely"),
         (0.1, 0.04, "1.11 times likelier"),
-        (-7.0, 0.0, "1,100 times less likely than the values alone do, which happens in at most one case in 1,100 if"),
-        (-5.0, 0.0, "148 times less likely than the values alone do, which happens in at most 0.67% of cases if"),
+        (-7.0, 0.0, "so little agreement occurs in at most one case in 1,100"),
+        (-5.0, 0.0, "so little agreement occurs in at most 0.67% of cases"),
     ],
 )
 def test_how_likely_the_others_make_it_in_words(agreement, mcse, words):

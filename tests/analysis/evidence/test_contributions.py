@@ -238,7 +238,7 @@ def test_study_has_what_python_has(tmp_path):
     assert pair["feedback"]["labels"] == 0 == pair["together"]
     assert pair["all"] == pytest.approx(pair["values"] + sum(pair["feedback"].values()))
     assert found["given_others"]["labels"]["favours"] == [] and found["given_others"]["asked"]["favours"] == ["flags"]
-    assert found["given_others"]["labels"]["words"] == "labels: tells none of the hypotheses from another"
+    assert found["given_others"]["labels"]["words"] == "labels: does not distinguish the hypotheses"
     assert found["contradictions"] == []
     assert rh.run(write(tmp_path, small(), **tables))["evidence_by_feedback"] is None
 
@@ -254,13 +254,19 @@ def test_contradiction_is_told_first(tmp_path):
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     found = results["evidence_by_feedback"]
     (said,) = found["contradictions"]
-    assert said.startswith("asked and again contradict each other: again and the values make what asked says ")
+    assert said.startswith(
+        "asked and again contradict each other: if both follow one listed hypothesis, so little agreement"
+    )
     assert results["warnings"][0] == said
     assert not found["given_others"]["labels"]["contradicted"]
     assert all(found["given_others"][name]["contradicted"] for name in ("asked", "again"))
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.index(f"But {said}") < page.index("<nav") < page.index("What each feedback says")
-    assert page.count(said) == 1
+    assert (
+        page.index(f"A{said[1:]}")
+        < page.index("contradict the other feedback")
+        < page.index("What each feedback favours")
+    )
+    assert page.count(f"A{said[1:]}") == 1
     assert (tmp_path / "out" / "figures" / "evidence_by_feedback.png").stat().st_size > 5000
     table = (tmp_path / "out" / "tables" / "evidence_by_feedback.csv").read_text().splitlines()
     assert table[0].startswith("hypothesis,by labels,by asked,by again,together,log_evidence")

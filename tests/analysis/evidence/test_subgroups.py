@@ -91,7 +91,7 @@ def test_a_planted_misfit_is_found_and_named(seed):
     found = checked(table, seed)
     assert found.words.startswith("flags = true and depth above 0.7") and found.p < 0.01
     assert found.contradicted > 0.4 and found.elsewhere < 0.1 and found.n == pytest.approx(250, abs=50)
-    assert found.misfit[0].startswith(f"no hypothesis fits labels where {found.words}:")
+    assert found.misfit[0].startswith(f"labels: where {found.words}, ")
     assert "'flags'" in found.misfit[0]
 
 

@@ -149,7 +149,8 @@ def test_a_study_declares_its_support(tmp_path):
     }
     assert found["tables"]["possible"]["origin"]["where"] == "red_paint == flags" and found["data_sha256"]["possible"]
     said = " ".join(evidence(found))
-    assert "No amount of such data" in said and "slope = 0.5 would tell them apart" in said
+    assert "No item of the declared support ('possible', 6 items) distinguishes 'red paint' and 'flags'" in said
+    assert said.count("`slope = 0.5` would distinguish") == 2
 
 
 @pytest.mark.parametrize(

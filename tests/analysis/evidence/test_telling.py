@@ -280,4 +280,4 @@ def test_results_report_them_apart(tmp_path):
     (pair,) = found["bounded_pairs"]
     assert pair["pair"] == ["red paint", "flags"] and not found["silent_pairs"]
     assert pair["factors"] == {"choices_rationality": pytest.approx(1 / 3)}
-    assert "0.3333 times" in pair["words"] and "stay there" in pair["words"]
+    assert "0.3333 times" in pair["words"] and "their log Bayes factor tends to about" in pair["words"]

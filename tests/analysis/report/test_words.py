@@ -22,7 +22,7 @@ from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size impo
 from reward_hypotheses.analysis.report.sections.evidence import evidence
 from reward_hypotheses.analysis.report.sections.risk import risk_sentence
 from reward_hypotheses.analysis.report.sections.risk_decomposition import what_stays
-from reward_hypotheses.analysis.report.sections.sensitivity import hinges
+from reward_hypotheses.analysis.report.sections.sensitivity import bits
 from reward_hypotheses.analysis.report.sections.shift import shift
 from reward_hypotheses.analysis.report.sections.value_sources import how_sure
 from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import _parts
@@ -82,11 +82,11 @@ def test_bits_are_said_of_somebody(tmp_path):
     assert abs(own - uniform) > 0.01
     assert f"an agent with a uniform prior still needs {uniform:.2f} bits" in point("bits_by_size", found)[0]
     assert f"The study's agent now needs {own:.2f} bits for a risk of 1%." in _about_bits(found)
-    bits = [one for one in hinges(found) if "must be told" in one]
-    assert bits[0].startswith("What this agent must be told") and f"{own:.3g} bits for a risk of 1%" in bits[0]
-    assert bits[1].startswith("What an agent of uniform prior") and f"{uniform:.3g} bits for a risk of 1%" in bits[1]
+    needed = bits(found)
+    assert needed[0].startswith("This agent needs") and f"{own:.3g} bits for 1%" in needed[0]
+    assert needed[1].startswith("An agent of uniform prior needs") and f"{uniform:.3g} bits for 1%" in needed[1]
     same = answered(tmp_path, SILENT, PARTED, agent={"policy": "commit", "prior": "uniform"})
-    assert len([one for one in hinges(same) if "must be told" in one]) == 1
+    assert len(bits(same)) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_kinds_of_item_by_brute_force(tmp_path):
 def test_a_test_too_small_to_show_a_shift_still_names_what_is_new(tmp_path):
     document = answered(tmp_path, SILENT, csv("scene,option,red,flags,level", [(0, 0, 1, 0, 1), (0, 1, 0, 1, 1)]))
     assert not document["shifted"] and document["shift"]["n_new_classes"] == 2
-    assert "2 kinds of item never seen in training (2 items)" in shift(document)
+    assert "2 kinds of item (2 items) do not occur in training" in shift(document)
     same = answered(tmp_path, SILENT, ALIKE)
-    assert "never seen" not in shift(same)
-    assert point("shift_check", same)[0].startswith("No change is detectable")
+    assert "do not occur" not in shift(same)
+    assert point("shift_check", same)[0].startswith("No shift is detected")
 
 
 def test_scenes_without_weight_are_not_spoken_of(tmp_path):
@@ -265,7 +265,7 @@ def test_scenes_without_weight_are_not_spoken_of(tmp_path):
 
 def test_one_hypothesis(tmp_path):
     document = answered(tmp_path, SILENT, PARTED, {"red": "where(red, 1, -1)"})
-    assert evidence(document) == ["There is one hypothesis, and nothing to tell it from."]
+    assert evidence(document) == ["The study has one hypothesis, so no evidence compares hypotheses."]
     assert "dangerous" not in point("matrix", document)[0]
 
 
@@ -289,8 +289,8 @@ def test_dangerous_pairs_are_said_once(tmp_path):
 
 def test_the_remedy_for_a_missing_interval_fits(tmp_path):
     for values, says in (
-        ({"weights": dict.fromkeys(HYPOTHESES, 1)}, "with strength = the number of judgements that the weights"),
-        ({"prior": "uniform"}, "weights can have one"),
+        ({"weights": dict.fromkeys(HYPOTHESES, 1)}, "state how many judgements the weights rest on (strength = ...)"),
+        ({"prior": "uniform"}, "cannot have a strength, but weights can"),
         ({"judges": [{"name": "A", "weights": dict.fromkeys(HYPOTHESES, 1), "source": "x"}]}, "each judge's weights"),
     ):
         values = values | ({} if "judges" in values else {"source": "a test"})

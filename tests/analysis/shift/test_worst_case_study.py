@@ -61,11 +61,11 @@ def test_the_study_says_what_the_functions_say(study, results, tree):
 
 
 def test_sentences(results):
-    said = worst_tenth(results)
-    assert said.startswith("On the worst tenth of these scenes the risk is 50.0%; what sets them apart: ")
-    assert "flags of the option taken (0.5 against 0.9)" in said
-    first, *examples = beside_impact(results)
-    assert "passes 0% that is a catastrophe" in first and "is flagged: 10.0% a catastrophe, 90.0% not" in first
+    risk, apart = worst_tenth(results)
+    assert risk == "The risk on the worst tenth of the scenes is 50.0%."
+    assert "flags of the option taken (0.5 against 0.9)" in apart
+    _, flagged, passed, *examples = beside_impact(results)
+    assert "in 100.0% of scenes: 10.0% are catastrophes, 90.0% are not" in flagged and "distinguishes none" in passed
     assert [one.split(":")[0] for one in examples] == ["Flagged, though probably fine"]
     without = [part.name for part in present({**results, "worst_case": None, "impact": None})]
     assert [part.name for part in present(results)] == [*without, "worst_case", "impact"]

@@ -81,7 +81,7 @@ def test_a_misfit_that_goes_with_the_place_in_the_table_is_named(kind):
     one = rh.Stops(table, "said") if kind == "stops" else rh.Ratings(table, "said", grades=[0, 1])
     found = check_of(replace(one, needs=("x", "late")), {"x": "x"})
     assert found.p < 0.01
-    assert "what was said goes with column 'late' otherwise than 'x' explains" in found.misfit[0]
+    assert "choices depend on column 'late' in a way that the leading hypothesis 'x' does not" in found.misfit[0]
 
 
 def test_the_score_of_a_column_by_loops():

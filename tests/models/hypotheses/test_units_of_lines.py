@@ -85,7 +85,7 @@ def test_one_number_is_warned_of_where_spreads_differ_by_more_than_a_fifth():
     assert said(1.19, -1) == [] and said(1 / 1.19, -1) == []
     for times in (1.21, 1 / 1.21):
         (sentence,) = said(times, -1)
-        assert "1.21 times" in sentence and "'a' " in sentence and "fail_utility_sd" in sentence
+        assert "1.21 times" in sentence and "'a'" in sentence and "fail_utility_sd" in sentence
     assert said(100, 0) == []  # 0 is the same in every unit
     assert said(100, {"a": -1, "b": -2}) == [] and said(100, rh.InSd(-1)) == []
     assert said(100, {"a": -1, "b": -1}) == []  # a line for each hypothesis, as the warning advises
@@ -121,11 +121,11 @@ def test_studies_state_lines_in_standard_deviations(tmp_path):
     found = run(tmp_path, fail_utility_sd=-0.5)
     assert found["fail_utility"] == {"red paint": -50.0, "flags": -15.0}
     assert found["reward_sd"] == {"red paint": 100.0, "flags": 30.0}
-    assert not any("standard deviations" in warning for warning in found["warnings"])
+    assert not any("rewards vary" in warning for warning in found["warnings"])
     by_name = run(tmp_path, fail_utility_sd={"red paint": -0.5, "flags": -0.5})
     assert by_name["risk"] == found["risk"]
     assert by_name["risk"] == run(tmp_path, fail_utility={"red paint": -50, "flags": -15})["risk"]
-    warned = [w for w in run(tmp_path, fail_utility=-20)["warnings"] if "standard deviations" in w]
+    warned = [w for w in run(tmp_path, fail_utility=-20)["warnings"] if "rewards vary" in w]
     assert len(warned) == 1 and "3.33 times" in warned[0]
 
 

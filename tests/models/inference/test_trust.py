@@ -167,4 +167,4 @@ def test_rules_that_have_lost_all_weight_keep_their_odds(disagreeing):
     odds = 3 * ((1e-6 / (1 - 1e-6)) ** disagreeing)  # the one that is right more often gains
     assert rules.weights[0] / rules.weights[1] == pytest.approx(odds, rel=1e-9) and sum(rules.weights) == 1
     found = predictive_check(posterior, 0, np.random.default_rng(1))
-    assert found.p == 0 and "no hypothesis fits labels" in found.misfit[0]
+    assert found.p == 0 and "of labels in one group of items contradict the leading hypothesis" in found.misfit[0]

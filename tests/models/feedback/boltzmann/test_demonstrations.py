@@ -289,7 +289,7 @@ def test_who_changes_their_mind_is_noticed():
         found = checked(mdp, [before + after])
         noticed += bool(found.misfit) and found.p < 0.01
     assert noticed == 6
-    assert "changes as a trajectory goes on" in found.misfit[0] or "otherwise than" in found.misfit[0]
+    assert "changes as a trajectory goes on" in found.misfit[0] or "in a way that" in found.misfit[0]
 
 
 @pytest.mark.slow

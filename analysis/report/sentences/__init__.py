@@ -1,0 +1,1 @@
+"""Sentences of the report with their claims, apart from figures and tables."""
