@@ -6,6 +6,8 @@ Written apart from `analysis/report/claims.py`: places, errors and comparisons a
 import math
 import re
 
+import first_screen
+
 from reward_hypotheses.analysis.report.claims import Sentence
 from reward_hypotheses.analysis.results.document import presented
 
@@ -186,8 +188,9 @@ def texts_of(presentation, document):
 
 def problems(document, presentations=None):
     """Return every problem of every sentence of the report of a document."""
-    out = []
-    for presentation in presented(document) if presentations is None else presentations:
+    presentations = presented(document) if presentations is None else presentations
+    out = [f"first screen: {problem}" for problem in first_screen.problems(document, presentations)]
+    for presentation in presentations:
         for place, text in texts_of(presentation, document):
             if not text:
                 continue
