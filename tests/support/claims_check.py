@@ -153,6 +153,8 @@ def problems_of(document, sentence):
     for match in NUMBER.finditer(bare):
         if not any(rounds_to(match, number) for number in known):
             yield f"the number {match[0]!r} is none of what it reads"
+    if re.search(r"(?<![\w.])(-\d+|0) more\b", bare):
+        yield "no number of more things"
     if COMPARING.search(bare) and not sentence.claims:
         yield f"compares ({COMPARING.search(bare)[0]!r}) and claims nothing"
     if len(bare.split()) > MOST_WORDS:

@@ -93,6 +93,40 @@ def problems(document, presentations):
         yield "a row without change stands first"
     yield from _remedies(document, presentations, now, noise)
     yield from _facts(document, presentations)
+    yield from _answer(document, presentations, now)
+
+
+def _answer(document, presentations, now):
+    """Yield which labelled sentences of the answer are missing or too many."""
+    terms = part(presentations, "answer", "terms")
+    said = {} if terms is None else dict(terms.entries)
+    listed = part(presentations, "remedies", "changes")
+    also, unmodelled = document["also"], document["unmodelled"]
+    limit = document["risk"]["limit"]
+    wanted = {
+        "Why": now >= 0.0005,
+        "What would lower the risk": listed is not None,
+        "More data": not document["bounded_pairs"] and limit is not None and max(limit, now) >= 1e-9,
+        "None of the hypotheses": unmodelled is not None and unmodelled["weight"] >= 0.0005,
+        "Other tests": bool(also),
+    }
+    for term, should in wanted.items():
+        if should != (term in said):
+            yield f"{term!r} stands in the answer: {term in said}; it should: {should}"
+    if also and ("more in the report" in said.get("Other tests", "")) != (len(also) > 3):
+        yield f"{len(also)} other tests: {said['Other tests']}"
+    findings = [p.text for shown in presentations if shown.name == "risk_drivers" for p in shown.parts]
+    if findings and ("cannot separate" in findings[0]) != bool(document["silent_pairs"]):
+        yield f"silent pairs {document['silent_pairs']}, and the finding is {findings[0]!r}"
+    curve, jump = document["risk_by_line"], part(presentations, "line_jump", "text")
+    if curve is not None and curve["at"] is not None:
+        risks = {t: x for t, x in zip(curve["at"], curve["risk"], strict=True) if x is not None}
+        above = [t for t in risks if t > 0]
+        jumps = (
+            bool(above) and 0 in risks and risks[min(above)] - risks[0] > 0.06 and (curve.get("on_line") or 0) > 0.05
+        )
+        if jumps and jump is None:
+            yield "the risk jumps with the failure line, and nothing says why"
 
 
 def _remedies(document, presentations, now, noise):

@@ -131,7 +131,8 @@ def _earns(document: Document, place: Read) -> Sentence:
     """Return the reward after a change, beside the reward now."""
     study_policy, reward = own_policy(document), value(document, place)
     if reward is None or study_policy is None or study_policy["reward"] is None:
-        return Sentence("its reward was not computed")
+        unknown = holds(lambda d: value(d, place) is None or (own_policy(d) or {"reward": None})["reward"] is None)
+        return Sentence("its reward was not computed", claims=[unknown])
     k = document["frontier"].index(study_policy)
     now, then = f"{study_policy['reward']:.3g}", f"{reward:.3g}"
     own = ("frontier", k, "reward")
@@ -192,7 +193,10 @@ def _cost_of_knowing(document: Document) -> Sentence:
             whose = "" if uniform else " (computed for an agent with a uniform prior)"
             size = curve["sizes"][enough[0]]
             text = f"at most about {counted(size, 'test item')} judged by people{whose}"
-            claims = [holds(lambda d: d["bits_by_size"]["telling"]["mean"][enough[0]] < FEW_BITS)]
+            claims = [
+                holds(lambda d: d["bits_by_size"]["telling"]["mean"][enough[0]] < FEW_BITS),
+                holds(lambda d: uniform == (d["agent"]["prior"] == "uniform" and same)),
+            ]
             costs.append(Sentence(text, ("bits_by_size", "sizes", enough[0]), claims=claims))
     if not costs:
         return Sentence("how much information that takes was not computed")
@@ -238,11 +242,11 @@ def _to_policy(document: Document, k: int, best: Mapping[str, Any], allow: bool)
     """Return the change to another policy of the frontier."""
     name, place = policy_name(best), ("frontier", k, "risk")
     earns = _earns(document, ("frontier", k, "reward"))
-    words = ("frontier", k, "words")
+    named = ("frontier", k, "words")
     if best["abstain"] and best["abstained"] > 1 - LEAST:
         allowed = "be allowed to abstain and " if allow else ""
         always = [holds(lambda d: d["frontier"][k]["abstained"] > 1 - LEAST)]
-        head = Sentence(f"the task is never done; the agent must {allowed}choose like {name!r};", words, claims=always)
+        head = Sentence(f"the task is never done; the agent must {allowed}choose like {name!r};", named, claims=always)
         cost = paragraph(head, earns, _best_acting(document, best["reward"]))
         return Remedy(
             Sentence("an agent that abstains in every scene", claims=always),
@@ -252,13 +256,15 @@ def _to_policy(document: Document, k: int, best: Mapping[str, Any], allow: bool)
             "abstain",
             certain=True,
         )
-    refrains, reads = "", [words]
+    refrains, reads = "", [named]
     if best["abstain"]:
         refrains = f" and abstaining in {percent(best['abstained'])} of scenes"
         reads.append(("frontier", k, "abstained"))
-    must = Sentence("the agent must be allowed to abstain;") if allow else Sentence("another policy;")
+    permitted = [holds(lambda d: allow == (d["frontier"][k]["abstain"] and not d["agent"]["abstain"]))]
+    words = "the agent must be allowed to abstain;" if allow else "another policy;"
     kind = "abstain" if allow else "policy"
-    change = Sentence(f"the policy {name!r}{refrains}", *reads)
+    acts = [holds(lambda d: d["frontier"][k]["abstain"] == bool(refrains))]
+    change, must = Sentence(f"the policy {name!r}{refrains}", *reads, claims=acts), Sentence(words, claims=permitted)
     return Remedy(change, paragraph(must, earns), place, best["risk"], kind)
 
 
@@ -283,5 +289,5 @@ def _best_acting(document: Document, reward: float) -> Sentence | str:
     if most <= reward:
         return ""
     places = [agent[2] for agent in acting]
-    claims = [holds(lambda d: all(value(d, place) >= value(d, other) for other in places))]
+    claims = [holds(lambda d: all(value(d, place) >= value(d, other) for other in places) and value(d, place) > reward)]
     return Sentence(f"(the highest reward of agents that always act is {most:.3g}: {who})", place, claims=claims)

@@ -124,13 +124,13 @@ def reason(document: Document) -> Sentence | str:
                 f"Largest part: even where {part.truth!r} is true and the agent follows {part.agent!r}, "
                 f"{percent(part.share)} of scenes end in a catastrophe."
             )
-            return Sentence(text, place, claims=[holds(largest)])
+            return Sentence(text, place, claims=[holds(largest), holds(lambda _: part.agent == part.truth)])
         text = (
             f"The agent follows {part.agent!r} with weight {percent(part.agent_weight)}, but {part.truth!r} has posterior "
             f"weight {percent(part.weight)}."
         )
         places = ("agent_weights", part.agent), ("weights", part.truth)
-        return Sentence(text, *places, claims=[holds(largest)])
+        return Sentence(text, *places, claims=[holds(largest), holds(lambda _: part.agent != part.truth)])
     by_truth = {name: x for name, x in document["risk_by_truth"].items() if x is not None}
     worst = max(by_truth, key=by_truth.__getitem__)
     most = holds(lambda d: all(d["risk_by_truth"][worst] >= (x or 0.0) for x in d["risk_by_truth"].values()))

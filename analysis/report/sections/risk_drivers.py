@@ -141,7 +141,9 @@ def finding(document: Document) -> Sentence:
         ends = list(moving[0].places)
         reads = [*ends, "risk.mean"]
         if len(moving) == 1:
-            text, claims = f"The risk depends on {top} alone.", [_apart(ends, now)]
+            still = [place for driver in rows if driver is not moving[0] for place in driver.places]
+            claims = [_apart(ends, now), *(alike(place, "risk.mean", 0.0011) for place in still)]
+            text = f"The risk depends on {top} alone."
         else:
             text, claims = f"The risk depends most on {top}.", [_farther(ends, moving[1].places, now)]
         first = Sentence(text, *reads, claims=claims)
@@ -186,7 +188,8 @@ def jump(document: Document) -> Sentence | str:
     )
     higher = "Any higher failure line makes these options catastrophes."
     claims = [below(stated, moved, MOVES)]
-    return paragraph(Sentence(on_line, "risk_by_line.on_line"), Sentence(higher, claims=claims))
+    often = [holds(lambda d: d["risk_by_line"]["on_line"] >= MOVES)]
+    return paragraph(Sentence(on_line, "risk_by_line.on_line", claims=often), Sentence(higher, claims=claims))
 
 
 def _apart(places: Sequence[Read], now: float) -> Claim:
@@ -224,8 +227,9 @@ def _agent_prior(document: Document) -> Driver | None:
         return None
     low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
     varied = f"{low!r} to {high!r}" if low != high else repr(low)
+    several = [holds(lambda d: len(set(d["agents"]) - {own}) > 1)] if low != high else []
     places = [("agents", name, key, "risk") for name in (low, high)]
-    return _driver(document, "agent_prior", "Agent's prior", Sentence(varied, *places), *places)
+    return _driver(document, "agent_prior", "Agent's prior", Sentence(varied, *places, claims=several), *places)
 
 
 def _policy(document: Document) -> Driver | None:
