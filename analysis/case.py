@@ -14,10 +14,11 @@ from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating, Poster
 from reward_hypotheses.analysis.monte_carlo_error import perturbations, standard_errors
 from reward_hypotheses.analysis.risk.catastrophe import Risk, compute_risk
 from reward_hypotheses.analysis.rollout import Rollout, rollout
-from reward_hypotheses.data.decision_ledger import Recorded
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import share
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.readers.decision_ledger import Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.column_checks import check_columns
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, stated_line
@@ -270,7 +271,7 @@ class Case:
             return standard_errors([compute(self)])
         tests = self.tests.values() if self.test is None else [self.test]
         n = perturbations(self.posterior, sum(test.table.n_items for test in tests))
-        return standard_errors([compute(case) for case in self.perturbed(n)])
+        return standard_errors([compute(case) for case in tracked(self.perturbed(n), n)])
 
     def scene_coordinate(self) -> np.ndarray:
         """Return the names of the scenes, or their numbers: (scene,)."""

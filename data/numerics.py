@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.progress import tracked
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -85,7 +86,7 @@ def in_threads[T, S](work: Callable[[T], S], parts: Sequence[T], worthwhile: boo
     worthwhile : bool, optional
         Whether a part takes longer than handing it to a thread.
     """
-    return list(each_in_threads(work, parts, worthwhile and len(parts) > 1))
+    return list(tracked(each_in_threads(work, parts, worthwhile and len(parts) > 1), len(parts)))
 
 
 def each_in_threads[T, S](work: Callable[[T], S], parts: Iterable[T], worthwhile: bool = True) -> Iterator[S]:

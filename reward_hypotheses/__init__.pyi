@@ -40,8 +40,8 @@ from .analysis.shift.worst_case_api import worst_case as worst_case
 from .analysis.validation.lander import lander_study as lander_study
 from .analysis.validation.minesweeper import minesweeper_study as minesweeper_study
 from .analysis.validation.minigrid import minigrid_study as minigrid_study
-from .data.decision_ledger import Ledger as Ledger
 from .data.errors import InputError as InputError
+from .data.readers.decision_ledger import Ledger as Ledger
 from .data.readers.factorial import combinations as combinations
 from .data.readers.files import read_table as read_table
 from .data.readers.pairwise import read_comparisons as read_comparisons

@@ -21,6 +21,7 @@ INSIDE = {
         "data.atomic_write",
         "data.column",
         "data.errors",
+        "data.progress",
         "data.readers.safe_files",
         "models.policies",
         "models.priors",

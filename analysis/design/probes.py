@@ -9,6 +9,7 @@ import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.data.table import Table
@@ -311,7 +312,7 @@ def _together(choosers: Choosers, picks: list[int], rng: np.random.Generator) ->
     truths = rng.choice(len(prior), CHECK_AGENTS, p=prior)
     mass = np.tile(prior, (CHECK_AGENTS, 1))
     values, errors = [], []
-    for m in picks:
+    for m in tracked(picks, what="probes"):
         mass = _updated(choosers.chance[:, m], mass, truths, rng)
         within = within and len(share) * choosers.chance.shape[2] <= OUTCOMES
         if within:

@@ -20,6 +20,7 @@ from reward_hypotheses.analysis.design.query_kinds import (
 )
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, measure
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.tree.read import study_in
 
@@ -84,7 +85,7 @@ def rank_queries(
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     kinds = _kinds_of_queries(case, tree, candidates, noise, rationality, informs_agent=agent is None)
     posterior, worth, risk = case.posterior, Worth(case), Risks(case)
-    measured = [measure(queries, posterior, worth, risk) for queries in kinds]
+    measured = [measure(queries, posterior, worth, risk) for queries in tracked(kinds, what="queries")]
     value = np.concatenate([v for v, _ in measured], axis=1)  # (number, query)
     error = np.concatenate([e for _, e in measured], axis=1)
     order = best_first(value[0], value[1], worth.unit)

@@ -13,6 +13,7 @@ from reward_hypotheses.analysis.design.query_kinds import Queries, labels, value
 from reward_hypotheses.analysis.design.query_value import Risks, Worth, best_first, learned
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite, whole
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.policies.base import Policy
 
@@ -128,7 +129,7 @@ class _Simulation:
         items = np.empty((runs, questions), int)
         stalled, answers = np.zeros((2, runs, questions), bool)
         risks, weights = np.empty((2, runs, questions + 1))
-        for q in range(questions + 1):
+        for q in tracked(range(questions + 1), what="simulated questions"):
             risks[:, q], weights[:, q] = self.risk(self.agent, certain), self.judge[np.arange(runs), self.truth]
             if q == questions:
                 break

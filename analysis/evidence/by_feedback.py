@@ -11,6 +11,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factors import difference, top
 from reward_hypotheses.analysis.results.section import Document, Section, by_name
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.evidence import Check
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -112,7 +113,7 @@ def contributions(posterior: Posterior, seed: int = 0, checked: bool = True) -> 
     between, between_mcse = np.full((2, n, n), np.nan)
     for m, k in combinations(range(n), 2):
         between[[k, m], [m, k]], between_mcse[[k, m], [m, k]] = agreement(parts, [k], [m])
-    given_others = tuple(_given_others(posterior, parts, k, seed, checked) for k in range(n) if n > 1)
+    given_others = tuple(_given_others(posterior, parts, k, seed, checked) for k in tracked(range(n)) if n > 1)
     names = tuple(str(feedback.name) for feedback in posterior.feedback)
     return Contributions(names, alone, mcse, together, between, between_mcse, given_others)
 

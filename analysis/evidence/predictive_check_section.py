@@ -8,6 +8,7 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.worst_fitting_subgroup import subgroups_document
 from reward_hypotheses.analysis.results.section import Document, Section
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.predictive_check import predictive_check
@@ -82,7 +83,7 @@ class PredictiveCheck(Section[Document]):
         rules = case.posterior.of_rules()
         misfit: list[str] = []
         checks: Document = {}
-        for k, feedback in enumerate(case.posterior.feedback):
+        for k, feedback in enumerate(tracked(case.posterior.feedback)):
             check = predictive_check(rules, k, substream(case.seed, f"check {feedback.name}"))
             misfit.extend(check.misfit)
             checks[str(feedback.name)] = {

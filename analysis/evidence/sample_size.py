@@ -13,6 +13,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.likelihood import Likelihood
@@ -142,7 +143,7 @@ def _in_closed_form(
     """
     n, most = len(inputs), SIZES[-1]
     out = np.zeros((n, REPLICATIONS, n, len(SIZES)))
-    for truth in range(n):
+    for truth in tracked(range(n), what="simulated sample sizes"):
         items = feedback.unit_of(rng.integers(feedback.n_answers, size=(REPLICATIONS, most)))
         answers = np.empty((REPLICATIONS, most), np.asarray(feedback.observed).dtype)
         for row in range(REPLICATIONS):
@@ -173,9 +174,9 @@ def _by_quadrature(
     sizes = [size for size in SIZES if size <= max(FIRST, WORK // each)]
     out = np.zeros((n, ROWS, n, len(sizes)))
     few = np.array([size for size in sizes if size <= FIRST]) - 1
-    for truth in range(n):
+    for truth in tracked(range(n), what="simulated sample sizes"):
         at = np.zeros((ROWS, n, len(sizes), nodes))
-        for row in range(ROWS):
+        for row in tracked(range(ROWS)):
             units = feedback.unit_of(rng.integers(feedback.n_answers, size=sizes[-1]))
             theta_row = {name: draws[row : row + 1, truth] for name, draws in drawn.items()}
             replicated = feedback.replicate_units(inputs[truth, units], theta_row, 1, rng, units)

@@ -12,6 +12,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import RESERVED, Table
 from reward_hypotheses.models.feedback.evidence import misfit_in_words
@@ -217,7 +218,7 @@ def _replicated(
     """
     out = np.empty(len(chance))
     step = max(1, AT_ONCE // n_items)
-    for lo in range(0, len(chance), step):
+    for lo in tracked(range(0, len(chance), step)):
         some = slice(lo, lo + step)
         if times is None:
             wrong = rng.random((len(chance[some]), n_items)) < chance[some, None]

@@ -23,6 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from reward_hypotheses.analysis.report.presentation import Document, Presentation
 from reward_hypotheses.data.errors import visible
+from reward_hypotheses.data.progress import tracked
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,7 +82,7 @@ def drawn(
     """
     plots = [p.figure for p in presentations if p.figure is not None]
     with mpl.rc_context(STYLE), _missing_glyphs():
-        figures = {plot.name: plot.draw(document, tree) for plot in plots}
+        figures = {plot.name: plot.draw(document, tree) for plot in tracked(plots, what="figures")}
         for drawing in figures.values():
             engine = drawing.get_layout_engine()
             if engine is not None:

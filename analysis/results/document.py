@@ -43,6 +43,7 @@ from reward_hypotheses.analysis.shift.impact_measure import ImpactOfChoices
 from reward_hypotheses.analysis.shift.minimax_lower_bound import Impossible
 from reward_hypotheses.analysis.shift.two_sample_test import ShiftCheck
 from reward_hypotheses.analysis.shift.worst_case import WorstCases
+from reward_hypotheses.data.progress import named
 from reward_hypotheses.models.inference.trust import NotTrustedError
 
 if TYPE_CHECKING:
@@ -130,13 +131,12 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
         Sampling does not pass its gates, or a number that should be finite is not.
     """
     _refuse_untrusted(case)
-    of_study, warnings = _computed(case, OF_STUDY, progress)
+    of_study, warnings = _computed(case, OF_STUDY, "analysing the feedback", progress)
     answers: dict[str, Document] = {}
     tested = {name: case.on(test) if k else case.first for k, (name, test) in enumerate(case.tests.items())}
     for name, on in tested.items():
-        progress(f"risk on {name!r}")
         about = "" if not answers else f"on {name!r}: "
-        answers[name], on_test = _computed(on, OF_TEST)
+        answers[name], on_test = _computed(on, OF_TEST, f"risk on {name!r}", progress)
         warnings += [(0, about + text) for _, text in on_test]
     if not answers:
         warnings.append((0, "no test table: the run stops at the weights, and what needs a test is null"))
@@ -161,7 +161,7 @@ def results_document(case: Case, progress: Callable[[str], None] = lambda _: Non
 
 
 def _computed(
-    case: Case, sections: tuple[Section[Any], ...], progress: Callable[[str], None] = lambda _: None
+    case: Case, sections: tuple[Section[Any], ...], doing: str, progress: Callable[[str], None]
 ) -> tuple[Document, list[tuple[int, str]]]:
     """Return the document of some sections of a case, and their warnings.
 
@@ -169,13 +169,17 @@ def _computed(
     """
     document: Document = {}
     warnings: list[tuple[int, str]] = []
+    said = ""
     for section in sections:
-        if words := section.progress(case):
-            progress(words)
-        result = section.compute(case)
-        document |= section.written(case, result)
-        if result is not None:
-            warnings += [(section.urgency, text) for text in section.warnings(case, result)]
+        words = section.progress(case)
+        if (words or doing) != said:
+            said = words or doing
+            progress(said)
+        with named("" if words else section.keys[0].replace("_", " ")):
+            result = section.compute(case)
+            document |= section.written(case, result)
+            if result is not None:
+                warnings += [(section.urgency, text) for text in section.warnings(case, result)]
     return document, sorted(warnings, key=lambda warning: -warning[0])
 
 

@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.sensitivity.failure_line_refits import (
 )
 from reward_hypotheses.analysis.sensitivity.failure_line_risk import chosen
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
@@ -105,7 +106,7 @@ def failure_curve(
     known = {} if known is None else known
     prior = posterior.prior.weights_of(posterior.hypotheses)
     risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
-    for k, t in enumerate(at):
+    for k, t in tracked(enumerate(at), len(at)):
         log_evidence = posterior.log_evidence
         if resting and t:
             key = ("failure line", valuation.table.name, t)

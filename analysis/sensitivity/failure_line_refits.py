@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.registry import KINDS
@@ -167,7 +168,7 @@ def refitted(lines: Sequence[Line], log_evidence: Callable[[np.ndarray], np.ndar
 
     def drawn(p: np.ndarray, log_share: np.ndarray) -> Draws:
         u = _at(lines, p)
-        return Draws(u, np.array([log_evidence(row) for row in u]), log_share)
+        return Draws(u, np.array([log_evidence(row) for row in tracked(u, what="evidence at other lines")]), log_share)
 
     rng = substream(seed, "refits")
     p = np.broadcast_to(rng.random((n, 1)), (n, len(lines)))

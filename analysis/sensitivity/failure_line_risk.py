@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.sensitivity.failure_line_refits import BOOTSTRAP
 from reward_hypotheses.analysis.sensitivity.sobol_indices import Shares, shares_of_variance
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_judgements import Line
 from reward_hypotheses.models.hypotheses.scene_block import Block
@@ -153,7 +154,7 @@ def risk_of_refits(
     ends = ends_of(risks, prob)
     again = []
     rng = substream(seed, "refits again")
-    for _ in range(bootstraps):
+    for _ in tracked(range(bootstraps), what="errors of the failure line"):
         some = refits.again(rng)
         try:
             moved = some.posterior(posterior)

@@ -9,6 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section, by_name
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
 from reward_hypotheses.models.priors.uniform import Uniform
 
@@ -110,7 +111,8 @@ def _least_bits(
     The logarithm of the multiplier is found by bisection.
     """
     low, high = np.full(len(target), math.log(1e-12)), np.full(len(target), math.log(1e18))
-    for _ in range(steps):
+    counts = range(steps)
+    for _ in tracked(counts) if len(target) > 1000 else counts:  # many problems take seconds
         middle = (low + high) / 2
         too_high = at(np.exp(middle))[0] > target
         low, high = np.where(too_high, middle, low), np.where(too_high, high, middle)

@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.sensitivity.value_bits import value_bits_of_many
 from reward_hypotheses.data.numerics import log_softmax
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -90,7 +91,10 @@ def bits_curve(
             theta = {name: draws[row : row + 1] for name, draws in drawn_theta.items()}
             answers[row] = of_kind.replicate(inputs[truth, row], theta, 1, rng)[0]
         telling += _log_evidence(of_kind, inputs, answers, parts)
-    bits = [_bits(posterior, matrix, log_evidence, target) for log_evidence in (training, telling)]
+    bits = [
+        _bits(posterior, matrix, log_evidence, target)
+        for log_evidence in tracked((training, telling), what="bits by sample size")
+    ]
     return Curve(sizes, *bits)
 
 

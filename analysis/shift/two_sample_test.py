@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.analysis.rollout import scene_weights
 from reward_hypotheses.analysis.shift.permutation_units import Units, copies_of_units, shares_of_sides, thinned
 from reward_hypotheses.data.numerics import distinct, row_hashes
+from reward_hypotheses.data.progress import named, tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import MEAN, SceneLine
@@ -113,7 +114,7 @@ def shift_check(
     codes, first, place, _ = distinct(np.concatenate([s.codes for s in sides]))
     of_items = [np.ones(v.table.n_items) if c is None else c for v, c in zip(tables, of_tables, strict=True)]
     frequent = np.sort(np.argsort(-np.bincount(place, np.concatenate(of_items)), kind="stable")[:MOST_VECTORS])
-    vectors = np.array([_classes_at(sides, int(first[c])) for c in frequent])
+    vectors = np.array([_classes_at(sides, int(first[c])) for c in tracked(frequent, what="kinds of items")])
     by_vector = [s.vector_counts(codes[frequent]) for s in sides]
 
     items = np.hstack([np.vstack([s.by_class for s in sides]), np.vstack(by_vector)])
@@ -282,14 +283,14 @@ def _permute(
         # with counts the scenes of training have no weights, so only who falls to which place of the test matters
         ends, of_places = np.cumsum(times), np.repeat(weight[~side], times[~side])
         moved = np.empty((2, PERMUTATIONS, values.shape[1]))
-        for row in range(PERMUTATIONS):
+        for row in tracked(range(PERMUTATIONS), what="permutations"):
             drawn = rng.choice(int(ends[-1]), len(of_places), replace=False)
             on_test = values[np.searchsorted(ends, drawn, side="right")]
             moved[:, row] = total - on_test.sum(axis=0), of_places @ on_test
         exceeds = exceeding(*moved)
     else:
         step = max(1, 4_000_000 // len(values))
-        for lo in range(0, PERMUTATIONS, step):
+        for lo in tracked(range(0, PERMUTATIONS, step), what="permutations"):
             n = min(step, PERMUTATIONS - lo)
             order = rng.permuted(np.tile(np.arange(len(values)), (n, 1)), axis=1)
             exceeds += exceeding(places[0][order] @ values, places[1][order] @ values)
@@ -311,7 +312,8 @@ def shift_of(case: Case) -> Shift:
     judge, rules = case.posterior.weights, list(case.posterior.hypotheses.rules)
     training = [valuation.of_rules() for valuation in case.training.valuations]
     rng = substream(case.seed, "shift")
-    return shift_check(training, case.once(_typical), judge[rules], rng, case.training.counts)
+    with named("shift check"):
+        return shift_check(training, case.once(_typical), judge[rules], rng, case.training.counts)
 
 
 def _typical(case: Case) -> Valuation:

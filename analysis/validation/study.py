@@ -33,6 +33,7 @@ from reward_hypotheses.analysis.validation.world import World
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.episode_simulation import starting_scenes
 from reward_hypotheses.models.policies.base import Policy
@@ -159,8 +160,8 @@ class _Study:
         scenes = [featured(world.scenes(which), features) for which in ("probes", *world.tests)]
         units = np.concatenate([phi.reshape(-1, len(features)) for phi in scenes]).std(axis=0)
         fitted = {}
-        for k, name in enumerate(self.names):
-            self.progress(f"reading agent {name} off its choices in {probes}")
+        self.progress(f"reading agents off their choices in {probes}")
+        for k, name in enumerate(tracked(self.names)):
             fitted[name] = fit_agent(
                 world, self.judge, world.scenes(probes), world.steps(name, probes), units, self.seed + k
             )
@@ -175,13 +176,13 @@ class _Study:
         baselines: dict[str, list[StudyDocument]] = {"named rules": [], "no discrepancy": []}
         discrepancies, together, missing = {}, {}, set[str]()
         variance = shared_by(list(fitted.values()), self.seed)
-        for test in (*world.tests, "ordinary"):
-            self.progress(f"predicting {test}")
+        self.progress("predicting")
+        for test in tracked((*world.tests, "ordinary")):
             found, unseen = self._discrepancy(fitted, "probes", test), self._discrepancy(blind, "probes without", test)
             discrepancies[test] = found.numbers
             missing.update(unseen.missing)
             draws = []
-            for k, (name, agent) in enumerate(fitted.items()):
+            for k, (name, agent) in tracked(enumerate(fitted.items()), len(fitted)):
                 mixture = Boltzmann("inferred")
                 made = self._predicted(name, test, mixture, agent.tree, found.shift[k])
                 draws.append(drawn_rates(made))
@@ -250,8 +251,8 @@ class _Study:
         """Return the rows of an ensemble of refits, and of conformal prediction alone."""
         world, probes = self.world, self.world.scenes("probes")
         refits = {}
-        for name in fitted:
-            self.progress(f"refitting agent {name}")
+        self.progress("refitting agents")
+        for name in tracked(fitted):
             refits[name] = Refits(world, probes, world.steps(name, "probes"), substream(self.seed, f"refits {name}"))
         rows: dict[str, list[StudyDocument]] = {"ensemble of refits": [], "conformal alone": []}
         for test in world.tests:
@@ -283,7 +284,8 @@ class _Study:
             Test -> (catastrophes, outcomes).
         """
         counts = {}
-        for test in dict.fromkeys(str(row["shift"]) for row in rows):
+        self.progress("measuring")
+        for test in tracked(dict.fromkeys(str(row["shift"]) for row in rows)):
             catastrophes = self.world.catastrophes(test, self.names)
             counts[test] = int(catastrophes.sum()), catastrophes.size
             for row in rows:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.rounding_error_bounds import CALLABLE
 from reward_hypotheses.models.feedback.answers_base import Answers
 from reward_hypotheses.models.feedback.equivalence import cells, marked, sums_and_classes
@@ -273,7 +274,7 @@ class Feedback(Answers, ABC):
             return np.broadcast_to(each, (len(rows), len(observed))).mean(axis=1)
 
         p, at_lead, replications = 0.0, np.nan, np.empty(CHECKED)
-        for h in sorted({*drawn.tolist(), over.lead}):
+        for h in tracked(sorted({*drawn.tolist(), over.lead})):
             inputs = np.asarray(self.at(over.valuation, h))[units]
             rows = np.flatnonzero(drawn == h)
             if rows.size:

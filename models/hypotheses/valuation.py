@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import MAX_REWARD, Expression
 from reward_hypotheses.data.numerics import each_in_threads
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.rounding_error_bounds import equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, SceneLine, better_than_failing
@@ -164,18 +165,23 @@ class Valuation:
 
         Blocks that are kept come as they are.
         """
+        blocks, n = self._made(items)
+        return iter(tracked(blocks, n))
+
+    def _made(self, items: int | None) -> tuple[Iterable[Block], int]:
+        """Return blocks of scenes, each made when it is asked for, and their number."""
         if self._blocks is not None:
-            yield from self._blocks
-        else:
-            for lo, hi in self._ranges if items is None else _ranges(self.table, min(items, BLOCK_ITEMS)):
-                yield Block(self, lo, hi)
+            return self._blocks, len(self._blocks)
+        ranges = self._ranges if items is None else list(_ranges(self.table, min(items, BLOCK_ITEMS)))
+        return (Block(self, lo, hi) for lo, hi in ranges), len(ranges)
 
     def each[T](self, work: Callable[[Block], T], items: int | None = None) -> Iterator[T]:
         """Yield ``work(block)`` of every block, in order.
 
         Several blocks are worked on in threads, one for each core.
         """
-        return each_in_threads(work, self.blocks(items), worthwhile=len(self._ranges) >= 2)
+        blocks, n = self._made(items)
+        return iter(tracked(each_in_threads(work, blocks, worthwhile=len(self._ranges) >= 2), n))
 
     def _measure(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return largest values, first wrong items and bits of `Block.better`.

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from reward_hypotheses.data.progress import counted
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.inference.bridge_sampling import bridge
 from reward_hypotheses.models.inference.laplace import Bell, Weighted
@@ -71,7 +73,9 @@ def sampled(
     for accept, factor in ATTEMPTS:
         n = max(draws, LEAST_DRAWS) * factor
         try:
-            tree = nutpie.sample(model, draws=n, chains=chains, seed=seed, target_accept=accept, **settings)
+            with counted(1, "sampling by NUTS") as reached:
+                settings["progress_callback"] = None if reached is None else partial(_report, reached)
+                tree = nutpie.sample(model, draws=n, chains=chains, seed=seed, target_accept=accept, **settings)
         except RuntimeError as error:
             raise NotTrustedError(f"{place}NUTS did not run: {str(error).splitlines()[0]}") from error
         posterior = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
@@ -80,6 +84,11 @@ def sampled(
         if not sampler.problems or hopeless(posterior):
             break
     return posterior, sampler
+
+
+def _report(reached: Callable[[float], None], chains: list[Any]) -> None:
+    """Note the share of the draws that are done, warm-up included."""
+    reached(sum(chain.finished_draws for chain in chains) / max(sum(chain.total_draws for chain in chains), 1))
 
 
 class _OutsideError(ValueError):

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.laplace import Weighted
 from reward_hypotheses.models.inference.special import log_sum_exp
 
@@ -62,9 +63,7 @@ def smc(
     """
     plan: Plan | None = [] if planned else None
     island = partial(_island, log_prior, log_likelihood, draws, rng, gradients, particles, root, left, plan)
-    if planned:
-        island()
-    runs = [island() for _ in range(islands)]
+    runs = [island() for _ in tracked(range(islands + planned), what="sequential Monte Carlo")][int(planned) :]
     values = np.array([value for value, _ in runs])
     total = log_sum_exp(values) - math.log(islands)
     if not total > -math.inf:
@@ -95,7 +94,8 @@ def _island(
     prior, likelihood = log_prior(points), log_likelihood(points)
     power, value, d = 0.0, 0.0, points.shape[1]
     step = 2.38 / math.sqrt(d) if gradients is None else min(1.0, 1.4 * d**-0.25)
-    for _ in range(MOST_TEMPERATURES):
+    temperatures = range(MOST_TEMPERATURES)
+    for _ in tracked(temperatures, len(plan)) if plan else temperatures:
         top = float(likelihood.max())
         if not top > -math.inf:
             return -math.inf, points

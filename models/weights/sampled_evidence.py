@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.progress import named, tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
 from reward_hypotheses.models.feedback.evidence import Evidence
@@ -145,7 +146,7 @@ def _evidence(part: _Part, theta: Mapping[str, np.ndarray] | None, possible: np.
         return Evidence(ll[part.classes], part.classes, n_items)
     value, mcse = np.full(n_classes, -np.inf), np.zeros(n_classes)
     draws = {key: np.full((*values.shape[:2], n_classes), np.nan) for key, values in theta.items()}
-    for place, c in enumerate(np.flatnonzero(possible).tolist()):
+    for place, c in enumerate(tracked(np.flatnonzero(possible).tolist(), what="bridge sampling")):
         for key, values in theta.items():
             draws[key][:, :, c] = values[:, :, place]
         phi = np.stack([p.to_line(theta[k][:, :, place]) for k, p in part.feedback.nuisances.items()], axis=-1)
@@ -169,8 +170,10 @@ def _nuts(
             for c, name in enumerate(part.names)
         }
 
+    with named("compiling the model"):
+        compiled = _compiled(parts)
     drawn, sampler = sampled(
-        _compiled(parts),
+        compiled,
         judged_variables,
         draws=draws,
         chains=chains,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -43,7 +44,8 @@ def exactly(feedback: Sequence[Feedback], valuations: Sequence[Valuation], metho
     groups = check_shared(feedback, method)
     evidence: list[Evidence | None] = []
     alone = {k for members in groups.values() if len(members) == 1 for k in members}
-    for k, (data, valuation) in enumerate(zip(feedback, valuations, strict=True)):
+    pairs = tracked(zip(feedback, valuations, strict=True), len(feedback))
+    for k, (data, valuation) in enumerate(pairs):
         evidence.append(data.evidence(valuation) if data.shares is None or k in alone else None)
     for members in groups.values():
         if len(members) > 1:

@@ -8,6 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, suggestion
 from reward_hypotheses.data.numerics import numbered
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -144,7 +145,7 @@ def _with_families(
     size = max(nuts.draws * nuts.chains, LEAST_FAMILY_DRAWS)
     fitted: dict[int, Fitted] = {}
     total, error = np.zeros(n), np.zeros(n)
-    for h in hypotheses.families:
+    for h in tracked(hypotheses.families):
         name = hypotheses.names[h]
         rng = substream(nuts.seed, f"weights of {name}")
         fitted[h], total[h], error[h] = fit_family(

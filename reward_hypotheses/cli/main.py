@@ -18,6 +18,7 @@ from reward_hypotheses.cli.parser import AGAIN, EXAMPLES, WORLDS, parser
 from reward_hypotheses.cli.progress import Progress
 from reward_hypotheses.cli.streams import UnwrittenError, output, put, ready, say, tell
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import staged
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,9 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(BrokenPipeError, UnwrittenError), output():
             pass  # the rest of the help, which is still to be written
         raise
-    progress = Progress()
     try:
-        return _perform(options, progress)
+        return _perform(options)
     except BrokenPipeError:  # the reader of stdout has gone
         return DONE
     except UnwrittenError as error:
@@ -61,11 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = f"the same command {AGAIN[options.command]}" if goes_on else "nothing was written"
         tell([f"interrupted; {outcome}"])
         return 130
-    finally:
-        progress.stop()
 
 
-def _perform(options: argparse.Namespace, progress: Progress) -> int:
+def _perform(options: argparse.Namespace) -> int:
     """Run a command and write its result, or its problems to standard error."""
     if options.version:
         from reward_hypotheses import __version__
@@ -78,7 +76,8 @@ def _perform(options: argparse.Namespace, progress: Progress) -> int:
     from reward_hypotheses.models.inference.trust import NotTrustedError
 
     try:
-        write = COMMANDS[options.command](options, progress)
+        with Progress() as progress:
+            write = COMMANDS[options.command](options, progress)
     except InputError as error:
         tell(error.problems)
         return WRONG
@@ -86,7 +85,6 @@ def _perform(options: argparse.Namespace, progress: Progress) -> int:
         of = options.out if options.command in WORLDS else getattr(options, "study", None)
         tell(problem if of is None else f"{of.name}: {problem}" for problem in error.problems)
         return NOT_TRUSTED
-    progress.stop()
     write()
     return DONE
 
@@ -172,7 +170,7 @@ def _new(options: argparse.Namespace, progress: Progress) -> Write:
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> Write:
-    from reward_hypotheses.study.run import run_study
+    from reward_hypotheses.study.run import STEPS, run_study
 
     study, out = options.study, options.out
     if out is None and not options.json:
@@ -184,7 +182,8 @@ def _run(options: argparse.Namespace, progress: Progress) -> Write:
     run = run_study(study, progress)
     text = _json(run.document)
     if out is not None:
-        _write_folder(run, text, out, progress)
+        with staged(STEPS, STEPS):
+            _write_folder(run, text, out, progress)
     return lambda: put(text.encode()) if options.json else _summarise(run, out, options.full)
 
 

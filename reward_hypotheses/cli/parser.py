@@ -23,6 +23,9 @@ exit codes:
   3  the numbers cannot be trusted: which, on stderr
   On 2 and 3 stdout is empty and nothing is written.
 
+  Work over two seconds shows its progress on stderr: one line on a terminal, plain
+  lines in a pipe. NO_COLOR turns colour and the updated line off.
+
 a study file (README.md describes every key):
   [tables]
   training = "training.csv"          # relative to the study file

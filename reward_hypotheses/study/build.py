@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.data.decision_ledger import Ledger, Recorded
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.readers.decision_ledger import Ledger, Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from reward_hypotheses.analysis.report.layout.output_folder import refuse_changed
-from reward_hypotheses.data.decision_ledger import Ledger
 from reward_hypotheses.data.errors import InputError, suggestion, visible
 from reward_hypotheses.data.readers.csv import sha256
+from reward_hypotheses.data.readers.decision_ledger import Ledger
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 from reward_hypotheses.study.load import load
 from reward_hypotheses.study.run import run_study

@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.report.tables.table_files import table_files
 from reward_hypotheses.analysis.results.document import presented
 from reward_hypotheses.data.atomic_write import write_aside
 from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping
     presentations = presented(document)
     figures = drawn(document, presentations, tree)
     files = table_files(document, presentations)
-    for name, figure in figures.items():
+    for name, figure in tracked(figures.items(), len(figures), "saving figures"):
         for form in ("png", "pdf"):
             files[f"figures/{name}.{form}"] = saved(figure, form)
     for role, data in frames.items():

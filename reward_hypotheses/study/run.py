@@ -15,6 +15,7 @@ from reward_hypotheses.analysis.results.document import results_document
 from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.analysis.sensitivity.judged_failure_line import judged_of
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import staged
 from reward_hypotheses.data.readers.csv import sha256
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.feedback_names import rows_used
@@ -26,6 +27,9 @@ from reward_hypotheses.study.load import load
 from reward_hypotheses.study.pre_fit_checks import in_units_of_rewards, ready, with_any_weights
 from reward_hypotheses.study.section_reader import Problems, errors_named
 from reward_hypotheses.study.validated_study import Study
+
+STEPS = 4
+"""Steps of a run: tables, weights, analyses, and the report, which the command line writes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +82,11 @@ def run_study(
 
     Raises what `run` raises.
     """
-    study = load(path, progress, read_ledger=read_ledger)
-    case = case_of_study(study, progress)
-    with errors_named(study.path.name):
+    with staged(1, STEPS):
+        study = load(path, progress, read_ledger=read_ledger)
+    with staged(2, STEPS):
+        case = case_of_study(study, progress)
+    with staged(3, STEPS), errors_named(study.path.name):
         return StudyRun(study, case.posterior, results_document(case, progress))
 
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from reward_hypotheses.data.decision_ledger import Recorded
 from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.readers.decision_ledger import Recorded
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.hypotheses.failure_judgements import FailureJudgements, Line

@@ -4,6 +4,7 @@ The layout knows presentations only, and no topic of the report.
 """
 
 import os
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -44,7 +45,9 @@ def print_summary(
     Without `full`, the summary has at most 24 lines: warnings, the answer, what the risk depends on, and the path of the
     report. With it, all chapters follow.
     """
-    console = _Terminal(markup=False, highlight=False, emoji=False) if console is None else console
+    if console is None:
+        plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))  # rich alone would keep bold type
+        console = _Terminal(markup=False, highlight=False, emoji=False, color_system=None if plain else "auto")
     page, presentations = _Page(console), list(presentations)
     title = _wrapped(document["title"] or "", page.width)[:1]
     blocks = {chapter: [e for p in presentations if p.chapter == chapter for e in p.terminal] for chapter in FIRST}

@@ -12,6 +12,7 @@ from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, Ris
 from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import within_scene_scale
@@ -218,7 +219,7 @@ class OpenSources:
             alike = bool(np.all(np.abs(there - 1) < 1e-9))
             scenes = _Scenes(self, Scenes(block, share[block.scenes], self.scales))
             sums["by_truth"] += scenes.seen @ scenes.mass
-            for draws in self._slices(max(1, CHUNK // (block.shape[0] * block.shape[1]))):
+            for draws in tracked(self._slices(max(1, CHUNK // (block.shape[0] * block.shape[1])))):
                 shape = draws.stop - draws.start, len(there)
                 weights = rng.standard_exponential(shape) if alike else rng.standard_gamma(there, shape)
                 total[draws] += weights.sum(axis=1)
@@ -229,8 +230,8 @@ class OpenSources:
                 sums[key] /= total
         return sums
 
-    def _slices(self, step: int) -> Iterator[slice]:
-        """Yield slices of the draws.
+    def _slices(self, step: int) -> list[slice]:
+        """Return slices of the draws.
 
         In each of them the draws of every open reward are contiguous.
         """
@@ -238,7 +239,7 @@ class OpenSources:
         for n in {*self.judge_open.values(), *self.agent_open.values()}:
             cuts |= set(range(0, self.n, n))
         ordered = sorted(cuts)
-        yield from map(slice, ordered, ordered[1:])
+        return list(map(slice, ordered, ordered[1:]))
 
 
 class _Scenes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.adam import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 
@@ -114,7 +115,7 @@ def train_lander(crops: np.ndarray, rewards: np.ndarray, seed: int) -> tuple[Lan
     seen = made._seen(crops)
     adam = Adam([inner, bias, outer])
     history = np.empty(TRAINING_BATCHES)
-    for batch in range(TRAINING_BATCHES):
+    for batch in tracked(range(TRAINING_BATCHES)):
         which = rng.integers(n, size=BATCH)
         x = seen[which]
         hidden = np.tanh(x @ inner + bias)

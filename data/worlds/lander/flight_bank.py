@@ -22,6 +22,7 @@ import numpy as np
 
 from reward_hypotheses.data.atomic_write import write_whole
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.readers.safe_files import json_of, read_bytes
 from reward_hypotheses.data.worlds.adam import npz_of
 from reward_hypotheses.data.worlds.lander.autopilot import Flight, fly
@@ -176,8 +177,8 @@ class Bank:
     def fly(self, keys: Iterable[Key], pilots: Pilots, progress: Callable[[str], None] = lambda _: None) -> None:
         """Fly the flights that are not in the bank yet, batch by batch."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._flights]
-        for lo in range(0, len(wanted), FLIGHTS_A_BATCH):
-            progress(f"flying, {lo} of {len(wanted)}")
+        progress(f"flying {len(wanted)} flights")
+        for lo in tracked(range(0, len(wanted), FLIGHTS_A_BATCH)):
             some = wanted[lo : lo + FLIGHTS_A_BATCH]
             flown = dict(zip(some, pilots.fly(some), strict=True))
             rows = [[*key, flight.site, int(flight.hull), flight.steps] for key, flight in flown.items()]

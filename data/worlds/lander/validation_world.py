@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reward_hypotheses.data.expressions.parser import products
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps, one_step
 from reward_hypotheses.data.worlds.lander import CRATER_DEPTH
@@ -123,8 +124,8 @@ class MeasuredLander:
         crops = np.concatenate([self.crops(part) for part in parts])
         rewards = np.concatenate([self.rewards(part) for part in parts])
         history = {}
-        for name, seed in names.items():
-            self.progress(f"training agent {name}")
+        self.progress("training agents")
+        for name, seed in tracked(names.items(), len(names)):
             self.landers[name], history[name] = train_lander(crops, rewards, seed)
         return history
 

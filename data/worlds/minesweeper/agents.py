@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.adam import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 from reward_hypotheses.data.worlds.minesweeper.boards import BLOCKS, MOVES, SHOWN, seen
@@ -100,7 +101,7 @@ def train_sweeper(
     outer = (rng.standard_normal(HIDDEN) / np.sqrt(HIDDEN)).astype(np.float32)
     made = Sweeper(inner, outer, gain, centre, spread)
     adam, history = Adam([inner, outer]), np.empty(TRAINING_BATCHES)
-    for batch in range(TRAINING_BATCHES):
+    for batch in tracked(range(TRAINING_BATCHES)):
         board = rng.integers(len(opened), size=BATCH)
         shown, going = opened[board], np.ones(BATCH, bool)
         got, lived = np.zeros((MOVES, BATCH), np.float32), []

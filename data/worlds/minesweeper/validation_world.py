@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from popgym.envs.minesweeper import MineSweeper
 
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps, repeated_episodes
 from reward_hypotheses.data.worlds.minesweeper.agents import Sweeper, train_sweeper
@@ -107,7 +108,9 @@ class MeasuredBoards:
         if which not in self._boards:
             self.progress(f"dealing boards: {which}")
             seed = int(substream(self.seed, f"boards: {which}").integers(2**31))
-            self._boards[which] = [board_of(self.env, seed, k, self.kind(which)) for k in range(self.many[which])]
+            self._boards[which] = [
+                board_of(self.env, seed, k, self.kind(which)) for k in tracked(range(self.many[which]))
+            ]
         return self._boards[which]
 
     def scenes(self, which: str) -> "xr.Dataset":
@@ -121,7 +124,7 @@ class MeasuredBoards:
 
             parts, before = [], 0
             row, column = np.divmod(np.arange(CELLS), SIDE)
-            for board in self.boards(which):
+            for board in tracked(self.boards(which)):
                 opened, made, to = openings(board)
                 numbers = np.array(board.numbers)
                 hidden = ~opened
@@ -171,8 +174,8 @@ class MeasuredBoards:
         env = self.env
         reward = np.where(mines, env.fail_reward_scale, env.success_reward_scale)
         history = {}
-        for name, seed in names.items():
-            self.progress(f"training agent {name}")
+        self.progress("training agents")
+        for name, seed in tracked(names.items(), len(names)):
             self.sweepers[name], history[name] = train_sweeper(
                 opened, numbers, reward, mines, env.bad_action_reward_scale, seed
             )
@@ -191,7 +194,7 @@ class MeasuredBoards:
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Return which episodes ended on a mine: (agent, episode) of bool."""
-        return np.array([self._live(agent, which)[1] for agent in agents])
+        return np.array([self._live(agent, which)[1] for agent in tracked(agents)])
 
     def slips(self) -> tuple[int, int]:
         """Return the training moves onto safe cells that ended on a mine.
@@ -212,7 +215,7 @@ class MeasuredBoards:
             rng = substream(self.seed, f"sweep {agent} {which}")
             done: list[tuple[int, int, int]] = []
             ends = np.zeros(len(first), bool)
-            for k, board in enumerate(self.boards(which)):
+            for k, board in enumerate(tracked(self.boards(which))):
                 dealt(self.env, board.seed, self.kind(which))
                 opened, numbers = np.zeros(CELLS, bool), np.zeros(CELLS, int)
                 for cell in board.opened:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.adam import BATCH, HIDDEN, LENS, TRAINING_BATCHES, Adam, explored, npz_of
 from reward_hypotheses.data.worlds.minigrid.rooms import MOVES_AN_EPISODE, ROOM_CELLS
@@ -101,7 +102,7 @@ def train_walker(
     turned = np.float32(made.turned)
     adam = Adam([inner, compass, outer])
     history = np.empty(TRAINING_BATCHES)
-    for batch in range(TRAINING_BATCHES):
+    for batch in tracked(range(TRAINING_BATCHES)):
         room, cell = begins[rng.integers(len(begins), size=BATCH)].T
         going, got, lived = np.arange(BATCH), np.zeros(BATCH, np.float32), []
         for t in range(1, MOVES_AN_EPISODE + 1):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.worlds.episode_simulation import EpisodeSteps, repeated_episodes
 from reward_hypotheses.data.worlds.minigrid.agents import Walker, train_walker
@@ -114,7 +115,7 @@ class MeasuredRooms:
         """
         if which not in self._facts:
             self.progress(f"asking MiniGrid what moves do: {which}")
-            by_room = [facts(self.env, room) for room in self.rooms(which)]
+            by_room = [facts(self.env, room) for room in tracked(self.rooms(which))]
             self._facts[which] = tuple(np.array(parts) for parts in zip(*by_room, strict=True))
         return self._facts[which]
 
@@ -188,8 +189,8 @@ class MeasuredRooms:
         views = np.concatenate([self.seen(part) for part in parts])
         to, ended, rewarded = (np.concatenate(arrays) for arrays in zip(*map(self.facts, parts), strict=True))
         history = {}
-        for name, seed in names.items():
-            self.progress(f"training agent {name}")
+        self.progress("training agents")
+        for name, seed in tracked(names.items(), len(names)):
             self.walkers[name], history[name] = train_walker(views, to, ended, rewarded, seed)
         return history
 
@@ -206,7 +207,7 @@ class MeasuredRooms:
 
     def catastrophes(self, which: str, agents: Sequence[str]) -> np.ndarray:
         """Return which episodes ended in lava: (agent, episode) of bool."""
-        return np.array([self._live(agent, which)[1] for agent in agents])
+        return np.array([self._live(agent, which)[1] for agent in tracked(agents)])
 
     def reached(self, agent: str, which: str) -> np.ndarray:
         """Return which episodes of an agent ended at the goal: (episode,) of bool."""
@@ -241,7 +242,7 @@ class MeasuredRooms:
             rng = substream(self.seed, f"walk {agent} {which}")
             done: list[tuple[int, int, int]] = []
             ends = np.zeros(len(free), bool)
-            for k, room in enumerate(self.rooms(which)):
+            for k, room in enumerate(tracked(self.rooms(which))):
                 self.env.reset(options={"room": room})
                 for drawn in rng.random(MOVES_AN_EPISODE):
                     cell = self.env.cell

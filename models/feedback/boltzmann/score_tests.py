@@ -10,6 +10,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.data.numerics import softmax, within_one
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.feedback.boltzmann.centring import less_their_mean
 from reward_hypotheses.models.feedback.boltzmann.likelihood import in_rows, times_beta
 from reward_hypotheses.models.feedback.boltzmann.option_grid import OptionGrid
@@ -97,7 +98,7 @@ class ScoreChecked(OptionGrid):
             return np.abs(np.concatenate([score_by_unit(features, unit, chosen, chance), of_noise]))
 
         replicated, exceeds = np.zeros(CHECKED), 0
-        for i, h in enumerate(drawn.tolist()):
+        for i, h in enumerate(tracked(drawn.tolist())):
             theta_i = {name: values[i : i + 1, h] for name, values in theta.items()}
             answers = self.replicate_units(inputs[h], theta_i, 1, rng, units)[0]
             replicated[i] = scores(i, h, answers).max(initial=0.0)

@@ -13,6 +13,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import distinct, log_softmax
+from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.rounding_error_bounds import EPS, all_equal
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
@@ -236,7 +237,7 @@ class TrajectorySteps(OneOfOptions):
 
         replicated, exceeds = np.zeros(CHECKED), 0
         of_lead: list[np.ndarray] = []
-        for h in sorted({*drawn.tolist(), over.lead}):
+        for h in tracked(sorted({*drawn.tolist(), over.lead})):
             rows = np.flatnonzero(drawn == h)
             some = np.arange(0, CHECKED, 10) if h == over.lead else np.empty(0, int)
             every = np.concatenate([rows, some])
