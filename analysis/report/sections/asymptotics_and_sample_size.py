@@ -50,7 +50,7 @@ def more_training(document: Document) -> Sentence:
     if risk["limit"] is None:
         claims = [holds(lambda d: d["risk"]["limit"] is None)]
         return Sentence("The risk after unlimited training data of this kind was not computed.", claims=claims)
-    head = endless(risk, takes_best(document))
+    head = endless(risk, takes_best(document), error_of(document, "risk", "limit"))
     if head:
         return head.parts[0]
     zero = risk["upper_of_zero"]
@@ -71,7 +71,9 @@ def _limit(document: Document) -> list[Sentence]:
         more = f"{counted(n, 'more pair')} of hypotheses stay{'s' if n == 1 else ''} undecided."
         return [paragraph(words, Sentence(more, n, claims=[holds(lambda d: len(d["bounded_pairs"]) == n + 1)]))]
     sentences = (
-        list(endless(document["risk"], takes_best(document)).parts[1:]) if document["risk"]["limit"] is not None else []
+        list(endless(document["risk"], takes_best(document), error_of(document, "risk", "limit")).parts[1:])
+        if document["risk"]["limit"] is not None
+        else []
     )
     if document["silent_pairs"]:
         text = "Where training is silent, other data or information about human values can change the agent's weights."
@@ -87,10 +89,11 @@ def takes_best(document: Document) -> bool:
     return policy is not None and policy.maximises and not misled
 
 
-def endless(risk: Mapping[str, Any], best: bool = True) -> Sentence:
+def endless(risk: Mapping[str, Any], best: bool = True, limit_error: float | None = None) -> Sentence:
     """Return the asymptotic risk, and its reasons.
 
-    `best` is the value of `takes_best`. The text is empty where the risk is and stays 0, or is not known.
+    `best` is the value of `takes_best`, `limit_error` the Monte Carlo error of the limit, where it is known. The text is empty
+    where the risk is and stays 0, or is not known.
     """
     limit = risk["limit"]
     if limit is None or max(limit, risk["mean"]) < 1e-9:
@@ -98,7 +101,7 @@ def endless(risk: Mapping[str, Any], best: bool = True) -> Sentence:
     error = risk.get("mcse") or 0.0
     document = {
         "risk": {"mcse": error} | dict(risk),
-        "mcse": {"risk": {"limit": LIMIT_ERRORS * error}} if error else None,
+        "mcse": {"risk": {"limit": LIMIT_ERRORS * error if limit_error is None else limit_error}} if error else None,
     }
     now, then = percent(risk["mean"]), percent(limit, risk.get("upper_of_zero"))
     lower, higher = (greater(document, *pair) for pair in (("risk.mean", "risk.limit"), ("risk.limit", "risk.mean")))

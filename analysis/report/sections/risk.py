@@ -7,6 +7,7 @@ from reward_hypotheses.analysis.report.claims import Sentence, alike, below, hol
 from reward_hypotheses.analysis.report.phrases import (
     LEAST,
     counted,
+    error_of,
     leading,
     misfits,
     percent,
@@ -47,10 +48,17 @@ def answer(document: Document) -> list[str]:
         none_fits(document),
         reason(document),
         _remedy(document),
-        "" if document["bounded_pairs"] else endless(document["risk"], takes_best(document)),
+        _more_data(document),
         _other_tests(document),
     )
     return [text for text in sentences if text]
+
+
+def _more_data(document: Document) -> Sentence | str:
+    """Return what more training data can do; empty where that is not known."""
+    if document["bounded_pairs"]:
+        return ""
+    return endless(document["risk"], takes_best(document), error_of(document, "risk", "limit"))
 
 
 def _other_tests(document: Document) -> Sentence | str:
@@ -84,11 +92,10 @@ def _answer_of_page(document: Document) -> list[Part]:
     risk = document["risk"]
     if risk is None:
         return texts(*_without_test(document))
-    limit = "" if document["bounded_pairs"] else endless(risk, takes_best(document))
     labelled = [
         ("Why", reason(document)),
         ("What would lower the risk", _remedy(document)),
-        ("More data", limit),
+        ("More data", _more_data(document)),
         ("None of the hypotheses", none_fits(document)),
         ("Other tests", _other_tests(document)),
     ]
