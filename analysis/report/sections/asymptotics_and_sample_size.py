@@ -8,7 +8,7 @@ from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph,
 from reward_hypotheses.analysis.report.comparisons import claims_alike, claims_less, cut, greater
 from reward_hypotheses.analysis.report.expected_items import hardest as hardest
 from reward_hypotheses.analysis.report.expected_items import more_data
-from reward_hypotheses.analysis.report.phrases import LEAST, counted, pair_ranks, percent
+from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.models.policies.registry import POLICIES
@@ -70,11 +70,8 @@ def _limit(document: Document) -> list[Sentence]:
             return [words]
         more = f"{counted(n, 'more pair')} of hypotheses stay{'s' if n == 1 else ''} undecided."
         return [paragraph(words, Sentence(more, n, claims=[holds(lambda d: len(d["bounded_pairs"]) == n + 1)]))]
-    sentences = (
-        list(endless(document["risk"], takes_best(document), error_of(document, "risk", "limit")).parts[1:])
-        if document["risk"]["limit"] is not None
-        else []
-    )
+    error = error_of(document, "risk", "limit")
+    sentences = list(endless(document["risk"], takes_best(document), error).parts[1:])
     if document["silent_pairs"]:
         text = "Where training is silent, other data or information about human values can change the agent's weights."
         sentences.append(Sentence(text, claims=[holds(lambda d: bool(d["silent_pairs"]))]))
