@@ -90,6 +90,7 @@ class Tables(Section[Document]):
     """Size and origin of every table that is used."""
 
     keys = ("training_tables", "tables")
+    topic = "methods"
     urgency = 50
 
     @override

@@ -91,6 +91,11 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return plainly([*map(repr, names[:most]), *([f"{len(names) - most} more"] if len(names) > most else [])])
 
 
+def more_in(n: int, file: str) -> str:
+    """Return where the rest of a list stands: '2 more stand in tables/weights.csv'."""
+    return f"{n:,} more {'stands' if n == 1 else 'stand'} in {file}"
+
+
 def plainly(names: Sequence[str]) -> str:
     """Return names without quotes as a person lists them: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -4,7 +4,7 @@ The page, the terminal and the files lay these values out.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from reward_hypotheses.analysis.report.tables.table_model import PaperTable
@@ -104,6 +104,8 @@ class Presentation:
         The finding in one sentence, which heads the chapter. The first presentation of a chapter that has one gives it.
     more : sequence of Part
         For the page, folded away below the parts: lists and remarks that few readers need.
+    files : mapping of str to bytes
+        Path -> content of further files for a paper.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Presentation:
     terminal: Sequence[str | Grid] = ()
     finding: str = ""
     more: Sequence[Part] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def texts(*sentences: str) -> list[Part]:

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -179,23 +180,25 @@ def _run(options: argparse.Namespace, progress: Progress) -> Write:
         from reward_hypotheses.analysis.report.layout.output_folder import refuse_unless_ours
 
         refuse_unless_ours(out)
+    start = time.perf_counter()
     run = run_study(study, progress)
+    seconds = time.perf_counter() - start
     text = _json(run.document)
     if out is not None:
         with staged(STEPS, STEPS):
-            _write_folder(run, text, out, progress)
+            _write_folder(run, text, out, progress, seconds)
     return lambda: put(text.encode()) if options.json else _summarise(run, out, options.full)
 
 
-def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress) -> None:
+def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress, seconds: float) -> None:
     """Write results, posterior, report, figures and tables of a run to a folder."""
     from reward_hypotheses.analysis.report.layout.output_folder import write_folder
-    from reward_hypotheses.study.report import report_files
+    from reward_hypotheses.study.report import report_files, run_record
 
     progress("drawing")
     tree, netcdf = _tree(run)
     files = {"results.json": text.encode(), "posterior.nc": netcdf}
-    files |= report_files(run.document, tree, run.frames())
+    files |= report_files(run.document, tree, run.frames(), run_record(seconds))
     progress("writing")
     write_folder(out, files)
 

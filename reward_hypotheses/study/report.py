@@ -1,6 +1,9 @@
 """Files of a run for a reader, and the report made again from saved results."""
 
 import io
+import json
+import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +25,32 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FRAMES = ("training", "test")
+RUN = "run.json"
+"""File of a run's folder on its machine and run time, which may differ between runs of one study."""
 
 
-def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping[str, bytes]) -> dict[str, bytes]:
+def run_record(seconds: float) -> Document:
+    """Return the machine and the run time of a run, which `RUN` holds.
+
+    They are no part of the results, which are the same bytes for the same input. The folder of a run holds them, and the
+    report reads them as the entry ``run`` of the results.
+
+    Parameters
+    ----------
+    seconds : float
+        Time for reading, fitting and analysing, without drawing.
+    """
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count() or 1,
+        "seconds": round(seconds, 2),
+    }
+
+
+def report_files(
+    document: Document, tree: "xr.DataTree | None", frames: Mapping[str, bytes], run: Document | None = None
+) -> dict[str, bytes]:
     """Return tables, figures, frames and the report: path -> bytes.
 
     Parameters
@@ -35,10 +61,16 @@ def report_files(document: Document, tree: "xr.DataTree | None", frames: Mapping
         The posterior, for intervals of the weights.
     frames : dict of str to bytes
         Pictures (PNG or JPEG): ``training`` and ``test``.
+    run : dict or None
+        As `run_record` returns it.
     """
+    files: dict[str, bytes] = {}
+    if run is not None:
+        document = {**document, "run": run}
+        files[RUN] = (json.dumps(run, indent=1) + "\n").encode()
     presentations = presented(document)
     figures = drawn(document, presentations, tree)
-    files = table_files(document, presentations)
+    files |= table_files(document, presentations)
     for name, figure in tracked(figures.items(), len(figures), "saving figures"):
         for form in ("png", "pdf"):
             files[f"figures/{name}.{form}"] = saved(figure, form)
@@ -63,7 +95,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     Parameters
     ----------
     results : str, Path or dict
-        The folder of a run (its ``results.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
+        The folder of a run (its ``results.json``, ``run.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
         the results document that `run` returned.
     out : str or Path, optional
         Where to write the page; by default nothing is written. The path must not be in the folder of a run.
@@ -89,6 +121,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         refuse_changed(folder, f"report: {folder}")
         document = _document(path / "results.json" if path.is_dir() else path)
         if path.is_dir():
+            if (folder / RUN).is_file():
+                document = {**document, "run": _document(folder / RUN)}
             for role in FRAMES:
                 for picture in sorted(folder.glob(f"figures/frame_{role}.*")):
                     frames[role] = read_bytes(picture, f"report: {picture}", "a picture")

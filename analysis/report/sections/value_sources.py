@@ -3,58 +3,158 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reward_hypotheses.analysis.report.phrases import at, counted, percent, value_in_words
-from reward_hypotheses.analysis.report.presentation import Document, Presentation, texts
+from reward_hypotheses.analysis.report.claims import Read, Sentence, holds, paragraph
+from reward_hypotheses.analysis.report.phrases import (
+    at,
+    counted,
+    leading,
+    more_in,
+    percent,
+    value_in_words,
+    weightiest,
+)
+from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation, texts
 from reward_hypotheses.analysis.report.tables.rounding import shown
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, with_errors
 
-MOST, MOST_LINES = 12, 8
+MOST, MOST_LINES = 4, 8
 """Hypotheses whose prior, and whose judged failure line, is mentioned."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present the prior over the hypotheses, and the judged failure line."""
-    shares = sorted(document["prior"].items(), key=lambda item: -item[1])[:MOST]
-    prior = "Before any data: " + ", ".join(f"{percent(share)} {name!r}" for name, share in shares) + "."
-    parts = texts(*sources(document["values"]), *unmodelled_source(document), prior, _doubt(document))
-    yield Presentation("values", "values", parts)
+    judges = "judges" in document["values"]
+    said = sources(document["values"])
+    parts = texts(*said[: 1 if judges else None], prior_of(document))
+    more = texts(*(said[1:] if judges else ()), *unmodelled_source(document), _doubt(document))
+    yield Presentation("values", "values", parts, finding=_highest_prior(document), more=more)
     if document.get("failure_line") is not None:
-        yield Presentation("failure_line", "values", texts(*judged_line(document)), [_table(document)])
+        sentences = judged_line(document)
+        asked = Sentence(
+            f"Judges were asked about {counted(document['failure_line']['items'], 'item')} to estimate the failure line.",
+            "failure_line.items",
+        )
+        lines = [Part("list", entries=_judged_by_hypothesis(document))]
+        yield Presentation(
+            "failure_line",
+            "line",
+            texts(paragraph(*sentences[1:]) if len(sentences) > 1 else sentences[0]),
+            [_table(document)],
+            finding=asked,
+            more=[*texts(*(sentences[:1] if len(sentences) > 1 else ())), *lines],
+        )
 
 
-def sources(values: Mapping[str, Any]) -> list[str]:
-    """Return whose values the prior holds."""
+def sources(values: Mapping[str, Any]) -> list[Sentence]:
+    """Return whose values the prior holds, and how strong they are, as paragraphs."""
     if "judges" in values:
-        judges = [f"{judge['name']}: {judge['source']}{_strength(judge)}" for judge in values["judges"]]
-        return [f"Values: {len(judges)} judges, {values['pool']} pool. " + "; ".join(judges) + "."]
+        n = len(values["judges"])
+        first = Sentence(
+            f"The prior is the {values['pool']} pool of the values of {counted(n, 'judge')}.",
+            "values.judges",
+            "values.pool",
+        )
+        return [first, *(_judge(judge, k) for k, judge in enumerate(values["judges"]))]
     if "judgements" in values:
-        judgements = values["judgements"]
-        return [
-            f"Values: {len(judgements['answers'])} judgements by {len(judgements['judges'])} judges, between pairs of hypotheses; "
-            f"{values['source']}."
-        ]
-    if "prior" in values:
-        return [f"Values: {values['prior']}; {values['source']}."]
-    return [f"Values: {values['source']}{_strength(values)}."]
+        answers, judges = (len(values["judgements"][key]) for key in ("answers", "judges"))
+        first = Sentence(
+            f"The prior was inferred from {counted(answers, 'judgement')} of {counted(judges, 'judge')} between pairs of "
+            "hypotheses.",
+            "values.judgements.answers",
+            "values.judgements.judges",
+        )
+    elif "prior" in values:
+        prior = values["prior"]
+        name = prior if isinstance(prior, str) else prior["name"]
+        first = Sentence(f"The baseline prior {name!r} stands in for human values.", "values.prior")
+    else:
+        first = Sentence("The prior holds the values that the study states.")
+    return [paragraph(first, _source(values["source"], "values", "source"), _strength(values, "values"))]
 
 
-def _strength(values: Mapping[str, Any]) -> str:
+def _judge(judge: Mapping[str, Any], k: int) -> Sentence:
+    named = Sentence(f"Judge {judge['name']!r}.", ("values", "judges", k, "name"))
+    place = ("values", "judges", k)
+    return paragraph(named, _source(judge["source"], *place, "source"), _strength(judge, *place))
+
+
+def _source(source: str, *path: str | int) -> Sentence:
+    """Return the source of values as the study states it."""
+    text = source.strip()
+    end = "" if text.endswith((".", "!", "?")) else "."
+    return Sentence(f"Source: {text}{end}" if '"' in text else f'Source: "{text}".', path)
+
+
+def _strength(values: Mapping[str, Any], *path: str | int) -> str:
     strength = values.get("strength")
-    return "" if strength is None else f" (declared to be as sure as {strength:g} judgements would make one)"
+    if strength is None:
+        return ""
+    return Sentence(f"Prior strength: equivalent to {_judgements(strength)}.", (*path, "strength"))
+
+
+def _judgements(strength: float) -> str:
+    return "1 judgement" if strength == 1 else f"{strength:g} judgements"
 
 
 def how_sure(values: Mapping[str, Any]) -> str:
-    """Return the strength of the values: 'values as sure as 20 judgements'."""
+    """Return the strength of the values: 'prior strength equivalent to 20 judgements'."""
     if "judgements" in values:
-        return f"as {counted(len(values['judgements']['answers']), 'judgement')} leave it"
+        return f"prior inferred from {counted(len(values['judgements']['answers']), 'judgement')}"
     strengths = [judge.get("strength") for judge in values.get("judges", [values])]
     stated = sorted({float(x) for x in strengths if x is not None})
     if not stated:
-        return "by the strength declared for them"
-    ends = " to ".join(dict.fromkeys(f"{x:g}" for x in (stated[0], stated[-1])))
-    noun = "judgement" if ends == "1" else "judgements"
-    some = " of those that state it" if None in strengths else ""
-    return f"values as sure as {ends} {noun}" + (f", judge by judge{some}" if len(strengths) > 1 else "")
+        return "no prior strength stated"
+    ends = _judgements(stated[-1])
+    if len(stated) > 1:
+        ends = f"{stated[0]:g} to {ends}"
+    which = "by judge, where stated" if None in strengths else "by judge"
+    return f"prior strength equivalent to {ends}" + (f" ({which})" if len(strengths) > 1 else "")
+
+
+def prior_of(document: Document) -> Sentence:
+    """Return the prior of at most four hypotheses, the weightiest among them."""
+    prior = document["prior"]
+    names = _by_prior(document)
+    listed = ", ".join(f"{name!r} {percent(prior[name])}" for name in names)
+    more = len(prior) - len(names)
+    rest = f"; {more_in(more, 'tables/weights.csv')}" if more else ""
+    return Sentence(f"Prior: {listed}{rest}.", "prior", lambda d: len(d["prior"]) - len(names))
+
+
+def _by_prior(document: Document) -> list[str]:
+    prior = document["prior"]
+    names = sorted(prior, key=lambda name: -prior[name])
+    first = names[:MOST]
+    favourite = leading(document)
+    return first if favourite in first else [*first[:-1], favourite]
+
+
+def _highest_prior(document: Document) -> Sentence:
+    """Return which hypothesis has the highest prior."""
+    prior = document["prior"]
+    if len(prior) == 1:
+        return Sentence("There is 1 hypothesis, so the prior has nothing to weigh.", "prior")
+    top = max(prior.values())
+    names = [name for name in prior if percent(prior[name]) == percent(top)]
+    share = lambda d: max(d["prior"].values())  # noqa: E731
+    if len(names) == len(prior):
+        every = holds(lambda d: max(d["prior"].values()) - min(d["prior"].values()) < 0.001)
+        n = len(prior)
+        return Sentence(
+            f"The prior gives each of the {n} hypotheses {percent(top)}.",
+            lambda d: len(d["prior"]),
+            share,
+            claims=[every],
+        )
+    first = names[0]
+    most = holds(lambda d: all(d["prior"][first] >= w - 0.001 for w in d["prior"].values()))
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return Sentence(
+        f"The prior is highest, {percent(top)}, for {first!r}{others}.",
+        "prior",
+        lambda d: sum(percent(w) == percent(d["prior"][first]) for w in d["prior"].values()) - 1,
+        claims=[most],
+    )
 
 
 def unmodelled_source(document: Document) -> list[str]:
@@ -65,10 +165,20 @@ def unmodelled_source(document: Document) -> list[str]:
     unmodelled = document.get("unmodelled")
     if unmodelled is None:
         return []
-    c = f"{unmodelled['concentration']:g}"
+    c, name = f"{unmodelled['concentration']:g}", unmodelled["hypothesis"]
     return [
-        f"Of {unmodelled['hypothesis']!r}, none of the rules: each of the {counted(unmodelled['cells'], 'cell')} of training, which the rules "
-        f"predict alike, has its own label probability, Beta({c}, {c}); {unmodelled['source']}."
+        paragraph(
+            Sentence(f"{name!r} stands for a reward that is not among the listed rules.", "unmodelled.hypothesis"),
+            Sentence(
+                f"Under {name!r}, a cell of training has its own label probability, with the prior Beta({c}, {c}).",
+                "unmodelled.concentration",
+            ),
+            Sentence(
+                f"Training has {counted(unmodelled['cells'], 'cell')}; within a cell, the predictions of a listed rule coincide.",
+                "unmodelled.cells",
+            ),
+            _source(unmodelled["source"], "unmodelled", "source"),
+        )
     ]
 
 
@@ -76,54 +186,87 @@ def _doubt(document: Document) -> str:
     """Return the meaning of the interval of the risk; empty without a test."""
     if document["risk"] is None:
         return ""
+    left_out = Sentence("The interval does not include errors of the model, or hypotheses that nobody listed.")
     if document["risk"]["lower"] is None:
-        return "No strength is stated, so the interval of the risk takes these shares as given."
+        exact = holds(lambda d: d["risk"]["lower"] is None)
+        unstated = Sentence(
+            "No prior strength is stated, so the interval of the risk treats the prior as exact.", claims=[exact]
+        )
+        return paragraph(unstated, left_out)
     if "judgements" in document["values"]:
-        origin = (
-            "Those shares were inferred from the answers. The interval of the risk counts the doubt that so many answers, and "
-            "the disagreement of the judges, leave about them. "
+        counts = Sentence(
+            "The interval of the risk includes the uncertainty that the judgements, and disagreement of the judges, leave about "
+            "the prior."
         )
     else:
-        origin = (
-            "The strength was declared with the values. It says how many judgements those shares are worth. The interval "
-            "of the risk counts the doubt that this leaves about them. "
+        counts = Sentence(
+            "The interval of the risk includes the uncertainty that the prior strength leaves about the prior."
         )
-    return origin + "It does not count hypotheses that nobody listed, or errors of the model."
+    return paragraph(counts, left_out)
 
 
-def judged_line(document: Document) -> list[str]:
-    """Return the judgements on the failure line, its posterior, and the risk by it."""
+def judged_line(document: Document) -> list[Sentence]:
+    """Return the judgements on the failure line, and the risk by that line."""
     judged = document["failure_line"]
-    stated, lines = document["fail_utility"], judged["by_hypothesis"]
-    listed = "; ".join(
-        f"at {line['mean']:.3g} ({line['lower']:.3g} to {line['upper']:.3g}) under {name!r}, where "
-        f"{value_in_words(stated[name])} was stated"
-        for name, line in list(lines.items())[:MOST_LINES]
+    asked = Sentence(
+        f"Judges said of {counted(judged['items'], 'item')} of table {judged['table']!r} whether the agent should fail on purpose "
+        "instead.",
+        "failure_line.items",
     )
-    more = f"; {len(lines) - MOST_LINES} more stand in tables/failure_line.csv" if len(lines) > MOST_LINES else ""
-    sentences = [
-        f"Where failing lies was asked too: of {counted(judged['items'], 'item')} of {judged['table']} judges said whether they would "
-        f"rather that the agent did nothing, that is failed on purpose, and of {judged['rather_nothing']} they would; "
-        f"{judged['source']}.",
-        f"The answers put it {listed}{more}. In brackets: {100 * judged['prob']:g}% intervals, in reward units.",
-    ]
+    rather = Sentence(
+        f"They preferred failure for {counted(judged['rather_nothing'], 'item')}.", "failure_line.rather_nothing"
+    )
+    sentences = [paragraph(asked, rather, _source(judged["source"], "failure_line", "source"))]
     risk, other = document["risk"], document["risk_under_judged_line"]
     if risk is None or other is None:
         return sentences
-    again = also = ""
+    level = f"{100 * risk['prob']:g}%"
+    both = [
+        Sentence(f"With the stated failure line, the risk is {percent(risk['mean'])}.", "risk.mean"),
+        Sentence(
+            f"With the judged failure line, the risk is {percent(other['mean'])} ({level} credible interval "
+            f"{percent(other['lower'])} to {percent(other['upper'])}, from uncertainty about the values and the line).",
+            "risk_under_judged_line",
+            "risk.prob",
+        ),
+    ]
     if other["refits"]:
-        also = " and the training data"
-        again = (
-            f" What was said of training rests on the line too, and was weighed again at {other['refits']} lines that the answers "
-            f"allow (Monte Carlo error {percent(other['mcse'])})."
+        both += [
+            Sentence(
+                f"The training evidence was computed again at {counted(other['refits'], 'line')} that the judgements allow.",
+                "risk_under_judged_line.refits",
+            ),
+            Sentence(f"Monte Carlo error of the second risk: {percent(other['mcse'])}.", "risk_under_judged_line.mcse"),
+        ]
+    kept = Sentence("The agent keeps the stated line, and so do the other results of this report.")
+    return [*sentences, paragraph(*both, kept)]
+
+
+def _judged_by_hypothesis(document: Document) -> list[Sentence]:
+    """Return the judged failure line of the weightiest hypotheses."""
+    judged = document["failure_line"]
+    lines, level = judged["by_hypothesis"], f"{100 * judged['prob']:g}%"
+    names = [name for name in weightiest(document, MOST_LINES) if name in lines]
+    entries = []
+    for name in names:
+        line, place = lines[name], ("failure_line", "by_hypothesis", name)
+        reads: list[Read] = [place, ("fail_utility", name), "failure_line.prob"]
+        entries.append(
+            Sentence(
+                f"{name!r}: judged line {line['mean']:.3g} ({level} credible interval {line['lower']:.3g} to {line['upper']:.3g}), stated "
+                f"line {line_in_words(document['fail_utility'][name])}, in reward units.",
+                *reads,
+            )
         )
-    sentences.append(
-        f"By the stated line the risk is {percent(risk['mean'])}; with the line no better known than by the answers{also} it is "
-        f"{percent(other['mean'])}, and by doubt about the values and the line together {percent(other['lower'])} to "
-        f"{percent(other['upper'])} ({100 * risk['prob']:g}%). The agent is the same: it acts, and was trained, by the line that it was "
-        f"told.{again} All other numbers rest on the stated line."
-    )
-    return sentences
+    more = len(lines) - len(names)
+    if more:
+        entries.append(Sentence(f"{more_in(more, 'tables/failure_line.csv')}.", lambda d: more))
+    return entries
+
+
+def line_in_words(value: float | str | None) -> str:
+    """Return a stated failure line; an expression stands as code."""
+    return f"`{value}`" if isinstance(value, str) else value_in_words(value)
 
 
 def _table(document: Document) -> PaperTable:
@@ -147,10 +290,10 @@ def _table(document: Document) -> PaperTable:
         )
         for name, line in judged["by_hypothesis"].items()
     )
-    tested = ", and the risk of catastrophe were the hypothesis true, its line known no better" if risk else ""
+    tested = ", and the risk under the judged line if the hypothesis is true" if risk else ""
     caption = (
-        "Where failing lies, in the reward units of each hypothesis: as it was stated, and as judges' answers leave it, with the "
-        f"{shown(judged['prob'], 'level')} interval{tested}."
+        f"In the reward units of each hypothesis: the stated line, and the judged line with its {shown(judged['prob'], 'level')} credible "
+        f"interval{tested}."
     )
     ranks = tuple(document["weights"][row[0]] for row in rows)
-    return PaperTable("failure_line", "Where failing lies", caption, with_errors(*columns), rows, ranks=ranks)
+    return PaperTable("failure_line", "The failure line", caption, with_errors(*columns), rows, ranks=ranks)

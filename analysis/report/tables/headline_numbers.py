@@ -1,19 +1,32 @@
 """Headline numbers of the results.
 
-Each number has its place in the results document, its error and its TeX macro.
+Each number has its place in the results document, its Monte Carlo error, the uncertainty of what it rests on, and its TeX macro.
+The uncertainty, by which `rounding` chooses the last digit, is
+
+- of the risk and the ends of its interval: half the width of its interval, the wider of that from all sources and that from the
+  values alone;
+- of a risk without an interval (limit, floor, risks by the agent's prior): that of the risk, in the same digits;
+- of a risk in a study whose interval is unknown or has no width, and of the share of scenes in which the agent refrains:
+  ``sqrt(p (1 - p) / n)``, p the share and n the number of equally weighted scenes of the test;
+- of prior, weights and bits: ``1 / sqrt(s)``, s the strength of the values in judgements (of several judges with shares w of
+  the pool ``sqrt(sum w^2 / s)``); at most 1/2;
+- of the regret: the same fraction of it as that of the risk;
+- of a standard error: itself.
+
+A p-value rests on the permutations. Stated numbers (probability of the interval, targets, number of scenes, seed) stay as stated.
 """
 
 import json
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reward_hypotheses.analysis.report.phrases import at, error_of
+from reward_hypotheses.analysis.report.phrases import at, error_of, risk_interval
 from reward_hypotheses.analysis.report.presentation import Document
-from reward_hypotheses.analysis.report.tables.rounding import Kind, shown
+from reward_hypotheses.analysis.report.tables.rounding import NOISE, Kind, shown
 from reward_hypotheses.analysis.report.tables.table_model import BITS, OF_SCENES, PROBABILITY, REWARD, SCENES, UNITS
 
 LONGEST = 40
@@ -40,6 +53,8 @@ class Quantity:
         Its place in the results document.
     value, kind, error, zero
         As those of a `Column`.
+    uncertainty : float or None
+        Of what the number rests on, in its unit.
     words, unit : str
         Its line in the table of headline numbers, and one of `UNITS`; empty: it has no line there.
     """
@@ -50,6 +65,7 @@ class Quantity:
     kind: Kind
     error: float | None = None
     zero: float | None = None
+    uncertainty: float | None = None
     words: str = ""
     unit: str = ""
 
@@ -62,7 +78,7 @@ class Quantity:
     @property
     def text(self) -> str:
         """The number for a reader."""
-        return shown(self.value, self.kind, self.error, self.zero)
+        return shown(self.value, self.kind, self.error, self.zero, self.uncertainty if self.value else None)
 
 
 def quantities(document: Document) -> list[Quantity]:
@@ -72,6 +88,7 @@ def quantities(document: Document) -> list[Quantity]:
     """
     risk = document["risk"] or {}
     zero = risk.get("upper_of_zero")
+    u = Uncertainty(document)
 
     def number(macro: str, *path: str, kind: Kind = "text", **rest: Any) -> Quantity:
         return Quantity(f"RH{macro}", path, at(document, path), kind, **rest)
@@ -83,42 +100,97 @@ def quantities(document: Document) -> list[Quantity]:
     refrains = zero if document["agent"]["abstain"] else None
     language = next(iter(document["risk_by_language"] or {}), "")
     priors = {"uniform": "uniform", "simplicity": f"simplicity ({language})", "values": "values"}
-    shift, spread = document["shift"], None
-    if shift:  # p is a share of permutations, and cannot be known more finely than by one of them
-        step = 1 / (shift["permutations"] + 1)
-        spread = max(math.sqrt(shift["p"] * (1 - shift["p"]) / shift["permutations"]), step)
+    alike: dict[str, Any] = {"uncertainty": u.risk}
+    abstained: dict[str, Any] = {"uncertainty": u.of_scenes(risk.get("abstained"))}
     numbers = [
-        estimated("risk", "risk", "mean", words="catastrophe risk", error=risk.get("mcse"), zero=zero),
+        estimated("risk", "risk", "mean", words="catastrophe risk", error=risk.get("mcse"), zero=zero, **alike),
         *(
-            number(f"risk{end.title()}", "risk", end, kind="share", error=risk.get(f"mcse_{end}"))
+            number(f"risk{end.title()}", "risk", end, kind="share", error=risk.get(f"mcse_{end}"), **alike)
             for end in ("lower", "upper")
         ),
         number("prob", "risk", "prob", kind="level"),
         number("riskMcse", "risk", "mcse", kind="share", error=risk.get("mcse")),
-        estimated("seScenes", "risk", "se_scenes", words="standard error, scenes", error=None),
-        estimated("limit", "risk", "limit", words="endless training leaves"),
-        estimated("floor", "risk", "floor", words="least if always acting", zero=zero),
-        estimated("abstained", "risk", "abstained", words="the agent refrains", zero=refrains),
-        estimated("regret", "risk", "regret", unit=REWARD, words="regret"),
+        estimated(
+            "seScenes",
+            "risk",
+            "se_scenes",
+            words="standard error, scenes",
+            error=None,
+            uncertainty=risk.get("se_scenes"),
+        ),
+        estimated("limit", "risk", "limit", words="endless training leaves", **alike),
+        estimated("floor", "risk", "floor", words="least if always acting", zero=zero, **alike),
+        estimated("abstained", "risk", "abstained", words="the agent refrains", zero=refrains, **abstained),
+        estimated("regret", "risk", "regret", unit=REWARD, words="regret", uncertainty=u.regret),
         *(
-            estimated(f"risk{p.title()}", "risk_by_agent_prior", p, words=f"risk, {name} prior", zero=zero)
+            estimated(f"risk{p.title()}", "risk_by_agent_prior", p, words=f"risk, {name} prior", zero=zero, **alike)
             for p, name in priors.items()
         ),
     ]
     for target in document["value_bits"] or {}:
         words = f"bits for a risk of {100 * float(target):g}%, uniform prior"
-        numbers.append(estimated(f"bits{spelled(target)}", "value_bits", target, unit=BITS, words=words))
+        macro = f"bits{spelled(target)}"
+        numbers.append(estimated(macro, "value_bits", target, unit=BITS, words=words, uncertainty=u.values))
     words = "p-value of the shift test"
     numbers += [
-        estimated("shiftP", "shift", "p", unit=PROBABILITY, words=words, error=spread),
+        estimated("shiftP", "shift", "p", unit=PROBABILITY, words=words, error=_error_of_p(document["shift"])),
         estimated("nScenes", "risk", "n_scenes", unit=SCENES, words="scenes of the test", error=0.0),
         number("shifted", "shifted"),
     ]
     for name, letters in macro_names(document["hypotheses"]).items():
         error = error_of(document, "weights", name)
-        numbers.append(number(f"weight{letters}", "weights", name, kind="share", error=error))
-        numbers.append(number(f"prior{letters}", "prior", name, kind="share"))
+        weight = number(f"weight{letters}", "weights", name, kind="share", error=error, uncertainty=u.values)
+        numbers += [weight, number(f"prior{letters}", "prior", name, kind="share", uncertainty=u.values)]
     return [*numbers, number("seed", "seed"), number("version", "versions", "reward_hypotheses")]
+
+
+class Uncertainty:
+    """Uncertainties of what headline numbers rest on; see the module.
+
+    Attributes
+    ----------
+    risk, regret, values : float or None
+        Of risks (share of scenes), of the regret (reward units), and of prior, weights (shares) and bits; None: unknown.
+    """
+
+    def __init__(self, document: Document) -> None:
+        risk = document["risk"]
+        self.n = None if risk is None else risk.get("equal_scenes", risk["n_scenes"])
+        self.values = _of_values(document["values"])
+        self.risk = self.regret = None
+        if risk is not None:
+            stated = [] if risk["lower"] is None else [(risk["lower"], risk["upper"])]
+            widths = [high - low for low, high in (risk_interval(risk) or (0, 0), *stated) if high - low > NOISE * high]
+            self.risk = max(widths) / 2 if widths else self.of_scenes(risk["mean"])
+            if risk["mean"] > 0 and self.risk is not None and risk["regret"] is not None:
+                self.regret = abs(risk["regret"]) * self.risk / risk["mean"]
+
+    def of_scenes(self, share: float | None) -> float | None:
+        """Return the standard error of a share of the test's scenes; None without a test."""
+        return None if share is None or not self.n else math.sqrt(max(share * (1 - share), 0.0) / self.n)
+
+
+def _of_values(values: Mapping[str, Any]) -> float | None:
+    """Return 1 / sqrt(strength) of the values, at most 1/2; None if not stated."""
+    if "judgements" in values:
+        variances = [1 / len(values["judgements"]["answers"])] if values["judgements"]["answers"] else [None]
+    else:
+        judges = values.get("judges", [values])
+        whole = sum(judge.get("weight", 1.0) for judge in judges)
+        variances = [
+            (judge.get("weight", 1.0) / whole) ** 2 / judge["strength"] if judge.get("strength") else None
+            for judge in judges
+        ]
+    stated = [variance for variance in variances if variance is not None]
+    return min(math.sqrt(sum(stated)), 0.5) if len(stated) == len(variances) else None
+
+
+def _error_of_p(shift: Mapping[str, Any] | None) -> float | None:
+    """Return the standard error of a permutation p-value, at least one permutation."""
+    if not shift:
+        return None
+    step = 1 / (shift["permutations"] + 1)
+    return max(math.sqrt(shift["p"] * (1 - shift["p"]) / shift["permutations"]), step)
 
 
 def spelled(number: str) -> str:

@@ -93,6 +93,15 @@ ACCENTS = dict(
 )
 """Combining accents -> TeX's, those that every font encoding has."""
 UNKNOWN = "?"
+RULE = (
+    "A number is rounded to the uncertainty of what it rests on, which keeps one or two significant digits: the unit of the "
+    "last digit is the power of ten of which the uncertainty holds between 3.55 and 35.4. A Monte Carlo error also counts, by its "
+    "first digit. No share is coarser than 1 % for its uncertainty.",
+    "Risks rest on half the interval of the risk; without an interval, and shares of scenes, on sqrt(p (1 - p) / scenes); prior, "
+    "weights and bits on 1 / sqrt(strength of the values). Stated numbers stay; a number that rests on nothing uncertain has "
+    "three digits.",
+)
+"""The rule of `rounding` and `headline_numbers`, for the head of a file of numbers."""
 
 
 def escaped(text: str) -> str:
@@ -215,14 +224,12 @@ def _wrapping(text: str) -> str:
 def numbers_file(numbers: Sequence["Quantity"], title: str, version: str) -> bytes:
     r"""Return headline numbers as macros: ``\newcommand{\RHrisk}{45.0\%}``.
 
-    A comment holds the number in full.
+    A comment holds the number in full. Numbers are rounded as `headline_numbers` and `rounding` say.
 
     Names of macros consist of letters. The name for a target is spelled digit by digit (0.01: ``ZeroPointZeroOne``). The name
     for a hypothesis is made of its words (`macro_names`).
     """
-    lines = _preamble(
-        ["Headline numbers, rounded to their Monte Carlo errors"], title, version, r"In a text: \RHrisk{}."
-    )
+    lines = _preamble(["Headline numbers", *RULE], title, version, r"In a text: \RHrisk{}.")
     for number in numbers:
         known = number.value is not None
         text, full = (escaped(number.text), _plain(str(number.value))) if known else ("--", "null")

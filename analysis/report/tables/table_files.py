@@ -31,12 +31,15 @@ def table_files(document: Document, presentations: Iterable[Presentation]) -> di
     Returns
     -------
     dict of str to bytes
-        ``tables/NAME.csv`` and ``tables/NAME.tex`` of every table, and ``tables/numbers.tex``.
+        ``tables/NAME.csv`` and ``tables/NAME.tex`` of every table, ``tables/numbers.tex``, and the files of presentations.
     """
     title, version = document["title"], document["versions"].get("reward_hypotheses", "")
-    files = {}
+    files: dict[str, bytes] = {}
+    presentations = list(presentations)
     for table in paper_tables(presentations):
         files[f"tables/{table.name}.csv"] = table.csv()
         files[f"tables/{table.name}.tex"] = tabular_file(table.cut(), title, version)
+    for presentation in presentations:
+        files |= presentation.files
     files["tables/numbers.tex"] = numbers_file(quantities(document), title, version)
     return files

@@ -63,7 +63,7 @@ def test_it_says_what_a_colleague_asks(demo):
         "Distribution shift detected (p = 0.001)",
         "reward-hypotheses run study.toml",
         results(demo)["data_sha256"]["training"],
-        "The pad is only between flags, and a faraway crater is red",
+        "The pad is between flags but not red, and a faraway crater is red",
     ):
         assert said in words, said
 

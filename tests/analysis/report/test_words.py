@@ -92,15 +92,15 @@ def test_bits_are_said_of_somebody(tmp_path):
 @pytest.mark.parametrize(
     "values, said",
     [
-        ({"strength": 20}, "values as sure as 20 judgements"),
-        ({"strength": 1}, "values as sure as 1 judgement"),
+        ({"strength": 20}, "prior strength equivalent to 20 judgements"),
+        ({"strength": 1}, "prior strength equivalent to 1 judgement"),
         (
             {"judges": [{"strength": 5}, {"strength": 2.5}, {}]},
-            "values as sure as 2.5 to 5 judgements, judge by judge of those that state it",
+            "prior strength equivalent to 2.5 to 5 judgements (by judge, where stated)",
         ),
-        ({"judges": [{"strength": 5}, {"strength": 5}]}, "values as sure as 5 judgements, judge by judge"),
-        ({"judgements": {"answers": [{}, {}, {}]}}, "as 3 judgements leave it"),
-        ({"prior": "uniform"}, "by the strength declared for them"),
+        ({"judges": [{"strength": 5}, {"strength": 5}]}, "prior strength equivalent to 5 judgements (by judge)"),
+        ({"judgements": {"answers": [{}, {}, {}]}}, "prior inferred from 3 judgements"),
+        ({"prior": "uniform"}, "no prior strength stated"),
     ],
 )
 def test_how_sure_values_are_is_said_in_judgements(values, said):

@@ -375,12 +375,12 @@ def test_the_report_says_what_was_asked(tmp_path):
     out = tmp_path / "out"
     assert main(["run", str(path), "--out", str(out)]) == 0
     html = (out / "report.html").read_text(encoding="utf-8")
-    assert "Where failing lies was asked too: of 5 items of shown" in html
+    assert "Judges said of 5 items of table &#39;shown&#39; whether the agent should fail on purpose" in html
     assert "&lt;b&gt;Ann&lt;/b&gt; &amp; Bob, by letter" in html and "<b>Ann" not in html
-    assert "By the stated line the risk is" in html and "weighed again at 200 lines" in html
+    assert "With the stated failure line, the risk is" in html and "computed again at 200 lines" in html
     rows = (out / "tables" / "failure_line.csv").read_text(encoding="utf-8").strip().split("\n")
     assert rows[0].startswith("hypothesis,declared,mean,lower,upper") and len(rows) == 3
-    assert "Where failing lies" in html and (out / "tables" / "failure_line.tex").exists()
+    assert "The failure line" in html and (out / "tables" / "failure_line.tex").exists()
 
 
 def test_a_run_that_prints_imports_nothing_heavy(tmp_path):

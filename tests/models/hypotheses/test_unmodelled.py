@@ -360,6 +360,9 @@ def test_the_report_gives_bounds_where_no_rule_fits(tmp_path):
     found = results["risk"]["unmodelled"]
     assert found["weight"] > 0.9
     said = " ".join(answer(results))
-    assert any("'something else', none of the rules" in one for one in unmodelled_source(results))
+    assert any(
+        "'something else' stands for a reward that is not among the listed rules" in one
+        for one in unmodelled_source(results)
+    )
     assert "No listed rule fits:" in said and "the risk is between" in said
     assert any("the unmodelled hypothesis 'something else' has a posterior weight of" in w for w in results["warnings"])

@@ -1,0 +1,1 @@
+"""Paragraphs of a paper: their literature, and their Markdown as TeX."""
