@@ -36,7 +36,7 @@ class TestRisk(Section[Document]):
 
     keys = ("risk",)
     of_test = sampled = True
-    topic = "risk"
+    topic = "risk.answer"
 
     @override
     def compute(self, case: Case) -> Document:
@@ -157,7 +157,7 @@ class RiskParts(Section[Document]):
 
     keys = ("risk_parts",)
     of_test = sampled = True
-    topic = "risk_decomposition"
+    topic = "risk.decomposition"
 
     @override
     def compute(self, case: Case, like: Mapping[str, Any] | None = None) -> Document | None:
@@ -209,7 +209,7 @@ class DangerousPairs(Section[Document]):
 
     keys = ("dangerous_pairs", "riskiest_scenes")
     of_test = True
-    topic = "risk_drivers"
+    topic = "risk.drivers"
 
     @override
     def compute(self, case: Case) -> Document:

@@ -1,7 +1,7 @@
 """Plant faults in the sentences of the report, and count those that the check of claims finds.
 
 ``python tests/bench/report_mutants.py [MODULE ...]`` inverts every comparison, and drops every condition, of the modules of
-`analysis/report/sections`, one at a time, renders the bundled studies and random ones, and prints the share that is found
+`analysis/report/sections` and `sentences`, one at a time, renders the bundled studies and random ones, and prints the share that is found
 of those that change what a reader sees; and every survivor. Drawings and tables of numbers are left out.
 """
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import claims_check
 import random_studies
 
-from reward_hypotheses.analysis.report import sections
+from reward_hypotheses.analysis.report import sections, sentences
 from reward_hypotheses.analysis.results.document import presented
 
 KEPT = Path(__file__).resolve().parents[1] / "golden" / "kept"
@@ -29,7 +29,10 @@ INVERTED = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
 MODULES = {
-    m.name: importlib.import_module(f"{sections.__name__}.{m.name}") for m in pkgutil.iter_modules(sections.__path__)
+    module.name.split(".")[-1]: importlib.import_module(module.name)
+    for package in (sections, sentences)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.ispkg
 }
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.integrate import quad
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sections.risk import facts
-from reward_hypotheses.analysis.report.sections.risk_drivers import jump
+from reward_hypotheses.analysis.report.sections.risk.answer import facts
+from reward_hypotheses.analysis.report.sections.risk.drivers import jump
 from reward_hypotheses.data.examples import make_travel
 
 DATA = Path(make_travel.__file__).resolve().parent / "travel"

@@ -10,7 +10,7 @@ from reward_hypotheses.analysis.report.tables import table_files as tables
 from reward_hypotheses.analysis.results.document import presented
 
 TOPICS = [
-    importlib.import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)
+    importlib.import_module(module.name) for module in pkgutil.walk_packages(sections.__path__, f"{sections.__name__}.")
 ]
 PLOTS = {plot.name: plot for topic in TOPICS for plot in vars(topic).values() if isinstance(plot, Plot)}
 

@@ -7,17 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, holds, paragraph, value
-from reward_hypotheses.analysis.report.comparisons import (
-    about,
-    claims_alike,
-    claims_heaviest,
-    claims_less,
-    cut,
-    greater,
-    heaviest,
-    weights_in_words,
-)
-from reward_hypotheses.analysis.report.inferred_agent import inferred, leading
 from reward_hypotheses.analysis.report.phrases import (
     at,
     error_of,
@@ -28,6 +17,17 @@ from reward_hypotheses.analysis.report.phrases import (
     value_in_words,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.sentences.comparisons import (
+    about,
+    claims_alike,
+    claims_heaviest,
+    claims_less,
+    cut,
+    greater,
+    heaviest,
+    weights_in_words,
+)
+from reward_hypotheses.analysis.report.sentences.inferred_agent import inferred, leading
 from reward_hypotheses.analysis.report.tables.rounding import shown
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 from reward_hypotheses.models.policies.registry import POLICIES

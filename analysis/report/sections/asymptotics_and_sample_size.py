@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph, quoted
-from reward_hypotheses.analysis.report.comparisons import claims_alike, claims_less, cut, greater
-from reward_hypotheses.analysis.report.expected_items import hardest as hardest
-from reward_hypotheses.analysis.report.expected_items import more_data
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.sentences.comparisons import claims_alike, claims_less, cut, greater
+from reward_hypotheses.analysis.report.sentences.expected_items import hardest as hardest
+from reward_hypotheses.analysis.report.sentences.expected_items import more_data
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.models.policies.registry import POLICIES
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, below, exceeds, holds, paragraph, value
-from reward_hypotheses.analysis.report.comparisons import UNSEEN, claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.phrases import LEAST, error_of, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.sentences.comparisons import UNSEEN, claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share
 
 if TYPE_CHECKING:

@@ -222,8 +222,8 @@ def test_run_writes_the_reading_and_stays_quick(tmp_path):
 def test_the_report_says_what_the_agent_goes_by(tmp_path):
     from reports import paper_tables
 
-    from reward_hypotheses.analysis.report.inferred_agent import read_off
     from reward_hypotheses.analysis.report.sections.agents import policy_in_words, present
+    from reward_hypotheses.analysis.report.sentences.inferred_agent import read_off
 
     got = json.loads(json.dumps(rh.run(study(tmp_path, probes_of(np.random.default_rng(21), 40)))))
     said = " ".join(read_off(got))

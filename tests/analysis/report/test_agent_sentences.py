@@ -8,11 +8,11 @@ import claims_check
 import pytest
 import random_studies
 
-from reward_hypotheses.analysis.report.comparisons import cut, heaviest, weights_in_words
-from reward_hypotheses.analysis.report.expected_items import hardest
 from reward_hypotheses.analysis.report.phrases import percent
 from reward_hypotheses.analysis.report.sections import agents, frontier, risk_decomposition
 from reward_hypotheses.analysis.report.sections.agents import own_prior, policy_in_short
+from reward_hypotheses.analysis.report.sentences.comparisons import cut, heaviest, weights_in_words
+from reward_hypotheses.analysis.report.sentences.expected_items import hardest
 from reward_hypotheses.analysis.results.document import presented
 from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.registry import prior_in_words

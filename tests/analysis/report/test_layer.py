@@ -20,7 +20,7 @@ from reward_hypotheses.analysis.results.document import presented
 ROOT = Path(__file__).resolve().parents[3] / "analysis" / "report"
 PACKAGE = "reward_hypotheses"
 REPORT = f"{PACKAGE}.analysis.report"
-MAY = {REPORT, f"{PACKAGE}.data.errors", f"{PACKAGE}.data.column"}
+MAY = {REPORT, f"{PACKAGE}.data.errors", f"{PACKAGE}.data.column", f"{PACKAGE}.data.progress"}
 MAY |= {f"{PACKAGE}.models.policies.registry", f"{PACKAGE}.models.priors.registry"}  # words that a noun has of itself
 FOLDER = {f"{PACKAGE}.data.atomic_write", f"{PACKAGE}.data.readers.safe_files"}
 LIBRARIES = {"jinja2", "markupsafe", "rich", "matplotlib", "fontTools", "numpy"}

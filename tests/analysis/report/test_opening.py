@@ -7,9 +7,9 @@ from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.phrases import NEAR
-from reward_hypotheses.analysis.report.sections.remedies import LISTED, _cost_of_knowing, first_choice, would_lower
-from reward_hypotheses.analysis.report.sections.risk import answer, facts
-from reward_hypotheses.analysis.report.sections.risk_drivers import drivers, finding, jump
+from reward_hypotheses.analysis.report.sections.risk.answer import answer, facts
+from reward_hypotheses.analysis.report.sections.risk.drivers import drivers, finding, jump
+from reward_hypotheses.analysis.report.sections.risk.remedies import LISTED, _cost_of_knowing, first_choice, would_lower
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.cli.main import main
 

@@ -10,7 +10,6 @@ from reports import point
 from studies import TEST, TRAINING, shell, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.expected_items import _odds, hardest, more_data
 from reward_hypotheses.analysis.report.phrases import percent
 from reward_hypotheses.analysis.report.sections.agents import present as present_agent
 from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import (
@@ -20,11 +19,12 @@ from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size impo
     takes_best,
 )
 from reward_hypotheses.analysis.report.sections.evidence import evidence
-from reward_hypotheses.analysis.report.sections.risk import risk_sentence
-from reward_hypotheses.analysis.report.sections.risk_decomposition import what_stays
+from reward_hypotheses.analysis.report.sections.risk.answer import risk_sentence
+from reward_hypotheses.analysis.report.sections.risk.decomposition import what_stays
 from reward_hypotheses.analysis.report.sections.sensitivity import bits
 from reward_hypotheses.analysis.report.sections.shift import shift
 from reward_hypotheses.analysis.report.sections.value_sources import how_sure
+from reward_hypotheses.analysis.report.sentences.expected_items import _odds, hardest, more_data
 from reward_hypotheses.analysis.sensitivity.value_bits_by_sample_size import _parts
 from reward_hypotheses.cli.main import main
 

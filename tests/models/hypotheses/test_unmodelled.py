@@ -10,7 +10,7 @@ import xarray as xr
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report.sections.risk import answer
+from reward_hypotheses.analysis.report.sections.risk.answer import answer
 from reward_hypotheses.analysis.report.sections.value_sources import unmodelled_source
 from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.fit import prepared

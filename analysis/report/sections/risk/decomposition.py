@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reward_hypotheses.analysis.report.claims import Claim, Sentence, holds, paragraph
-from reward_hypotheses.analysis.report.comparisons import claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.phrases import (
     DRAWS_ONE,
     LEAST,
@@ -16,6 +15,7 @@ from reward_hypotheses.analysis.report.phrases import (
     zeros_note,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
+from reward_hypotheses.analysis.report.sentences.comparisons import claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.tables.table_model import (
     MOST_HYPOTHESES,
     Column,

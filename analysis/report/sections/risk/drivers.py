@@ -27,7 +27,7 @@ from reward_hypotheses.analysis.report.phrases import (
     silent_groups,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.sections.remedies import remedies
+from reward_hypotheses.analysis.report.sections.risk.remedies import remedies
 
 ROWS = 5
 """Drivers that the terminal shows."""

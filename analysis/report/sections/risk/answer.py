@@ -16,9 +16,9 @@ from reward_hypotheses.analysis.report.phrases import (
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, hardest, takes_best
-from reward_hypotheses.analysis.report.sections.precision import interval_sentences, n_scenes, precision, spent
-from reward_hypotheses.analysis.report.sections.remedies import first_choice
-from reward_hypotheses.analysis.report.sections.risk_decomposition import contributions
+from reward_hypotheses.analysis.report.sections.risk.decomposition import contributions
+from reward_hypotheses.analysis.report.sections.risk.precision import interval_sentences, n_scenes, precision, spent
+from reward_hypotheses.analysis.report.sections.risk.remedies import first_choice
 from reward_hypotheses.analysis.report.tables.table_model import MOST_ROWS, Column, PaperTable, share
 
 TESTS = 3

@@ -1,9 +1,9 @@
 """The agent's leading hypothesis, and an agent that was inferred from its own choices, in words and tables."""
 
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph, quoted
-from reward_hypotheses.analysis.report.comparisons import claims_heaviest, cut, heaviest, weights_in_words
 from reward_hypotheses.analysis.report.phrases import LEAST, other_warnings, percent
 from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation, texts
+from reward_hypotheses.analysis.report.sentences.comparisons import claims_heaviest, cut, heaviest, weights_in_words
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, share, with_errors
 
 
