@@ -81,7 +81,10 @@ def paragraph(*sentences: str) -> Sentence:
 
 
 def parts_of(text: str) -> "tuple[Sentence, ...]":
-    """Return the sentences of a text; a plain text is one that reads and claims nothing."""
+    """Return the sentences of a text.
+
+    A plain text is a sentence that reads and claims nothing.
+    """
     return text.parts if isinstance(text, Sentence) else (Sentence(text),)
 
 
