@@ -46,6 +46,8 @@ class FailureCurve:
     on_line : float
         Share of scenes in which the agent takes an option exactly at the stated line, ``sum_j v_j mean_m sum_o A[m, o]
         [r_j(m, o) = u_j]``. These choices become catastrophes with any step up.
+    log_evidence : ndarray (step, hypothesis)
+        Nats.
     """
 
     at: tuple[float, ...]
@@ -54,6 +56,7 @@ class FailureCurve:
     weights: np.ndarray
     refitted: tuple[str, ...]
     on_line: float
+    log_evidence: np.ndarray
 
 
 def failure_curve(
@@ -106,20 +109,20 @@ def failure_curve(
     known = {} if known is None else known
     prior = posterior.prior.weights_of(posterior.hypotheses)
     risk, weights = np.full(len(at), np.nan), np.full((len(at), n), np.nan)
+    evidence = np.tile(posterior.log_evidence, (len(at), 1))
     for k, t in tracked(enumerate(at), len(at)):
-        log_evidence = posterior.log_evidence
         if resting and t:
             key = ("failure line", valuation.table.name, t)
             if key not in known:
                 known[key] = exact_evidence_at(posterior.hypotheses, feedback, line.raised(t * unit))
-            log_evidence = rest + known[key]
+            evidence[k] = rest + known[key]
         try:
-            weights[k] = posterior_weights(prior, posterior.log_prior, log_evidence)
+            weights[k] = posterior_weights(prior, posterior.log_prior, evidence[k])
         except InputError:
             continue
         risk[k] = float(weights[k] @ by_truth[k])
     names = tuple(str(of_kind.name) for of_kind in feedback)
-    return FailureCurve(tuple(at), unit, risk, weights, names, float(posterior.weights @ equal))
+    return FailureCurve(tuple(at), unit, risk, weights, names, float(posterior.weights @ equal), evidence)
 
 
 def _rewards(block: Block, h: int) -> np.ndarray:

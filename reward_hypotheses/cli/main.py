@@ -198,7 +198,7 @@ def _write_folder(run: "StudyRun", text: str, out: Path, progress: Progress, sec
     progress("drawing")
     tree, netcdf = _tree(run)
     files = {"results.json": text.encode(), "posterior.nc": netcdf}
-    files |= report_files(run.document, tree, run.frames(), run_record(seconds))
+    files |= report_files(run.document, tree, run.frames(), run_record(seconds), run.explorer())
     progress("writing")
     write_folder(out, files)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
+from reward_hypotheses.analysis.report.explorer.explorer_section import OLD
 from reward_hypotheses.analysis.report.figure_style import drawn, saved
 from reward_hypotheses.analysis.report.layout.html import PNG, page
 from reward_hypotheses.analysis.report.layout.output_folder import MANIFEST, refuse_changed
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 FRAMES = ("training", "test")
 RUN = "run.json"
 """File of a run's folder on its machine and run time, which may differ between runs of one study."""
+EXPLORER = "explorer.json"
+"""File of a run's folder from which the page computes other risks."""
 
 
 def run_record(seconds: float) -> Document:
@@ -49,7 +52,11 @@ def run_record(seconds: float) -> Document:
 
 
 def report_files(
-    document: Document, tree: "xr.DataTree | None", frames: Mapping[str, bytes], run: Document | None = None
+    document: Document,
+    tree: "xr.DataTree | None",
+    frames: Mapping[str, bytes],
+    run: Document | None = None,
+    explorer: Mapping[str, Any] | None = None,
 ) -> dict[str, bytes]:
     """Return tables, figures, frames and the report: path -> bytes.
 
@@ -63,6 +70,8 @@ def report_files(
         Pictures (PNG or JPEG): ``training`` and ``test``.
     run : dict or None
         As `run_record` returns it.
+    explorer : dict, optional
+        What the page needs to compute the risk again, written to ``explorer.json`` too.
     """
     files: dict[str, bytes] = {}
     if run is not None:
@@ -76,7 +85,9 @@ def report_files(
             files[f"figures/{name}.{form}"] = saved(figure, form)
     for role, data in frames.items():
         files[f"figures/frame_{role}.{'png' if data.startswith(PNG) else 'jpg'}"] = data
-    files["report.html"] = page(document, presentations, figures, frames).encode()
+    if explorer is not None:
+        files[EXPLORER] = (json.dumps(explorer, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    files["report.html"] = page(document, presentations, figures, frames, explorer).encode()
     return files
 
 
@@ -95,8 +106,9 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     Parameters
     ----------
     results : str, Path or dict
-        The folder of a run (its ``results.json``, ``run.json``, ``posterior.nc`` and frames are read), the path of a ``results.json``, or
-        the results document that `run` returned.
+        The folder of a run (its ``results.json``, ``run.json``, ``explorer.json``, ``posterior.nc`` and frames are read), the
+        path of a ``results.json``, or the results document that `run` returned. Without ``explorer.json``, the page has no
+        controls.
     out : str or Path, optional
         Where to write the page; by default nothing is written. The path must not be in the folder of a run.
     tree : DataTree, optional
@@ -105,7 +117,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     Returns
     -------
     str
-        The page, HTML that needs no network, script or other file.
+        The page, HTML that needs no network and no other file.
 
     Raises
     ------
@@ -113,6 +125,7 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         No results at the path, a folder of a run that disagrees with its manifest, or a path that cannot be written.
     """
     frames: dict[str, bytes] = {}
+    explorer: Document | None = None
     if isinstance(results, Mapping):
         document: Document = results
     elif isinstance(results, (str, Path)):
@@ -126,6 +139,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
             for role in FRAMES:
                 for picture in sorted(folder.glob(f"figures/frame_{role}.*")):
                     frames[role] = read_bytes(picture, f"report: {picture}", "a picture")
+            if (folder / EXPLORER).is_file():
+                explorer = _document(folder / EXPLORER)
             if tree is None and (folder / "posterior.nc").is_file():
                 tree = _tree(folder / "posterior.nc")
     else:
@@ -140,7 +155,8 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         # an incomplete document is refused before the figures, which take most of the time
         presentations = presented(document)
         page(document, presentations, {}, frames)
-        html = page(document, presentations, drawn(document, presentations, tree), frames)
+        why_not = OLD if document["risk"] is not None else None
+        html = page(document, presentations, drawn(document, presentations, tree), frames, explorer or why_not)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, TemplateError) as error:
         raise InputError(f"report: results: not a whole results document ({type(error).__name__}: {error})") from None
     if out is not None:

@@ -34,11 +34,18 @@ STEPS = 4
 
 @dataclass(frozen=True, eq=False)
 class StudyRun:
-    """The run of a study: the results document, and the posterior that it is about."""
+    """The run of a study: the results document, and the posterior and the case that it is about."""
 
     study: Study
     posterior: Posterior
     document: Document
+    case: Case
+
+    def explorer(self) -> Document | None:
+        """Return what the page needs to compute the risk again; None without a test."""
+        from reward_hypotheses.analysis.results.explorer.explorer_document import explorer_document
+
+        return explorer_document(self.case, self.document)
 
     def frames(self) -> dict[str, bytes]:
         """Return pictures of the worlds of the first training table and of the test.
@@ -87,7 +94,7 @@ def run_study(
     with staged(2, STEPS):
         case = case_of_study(study, progress)
     with staged(3, STEPS), errors_named(study.path.name):
-        return StudyRun(study, case.posterior, results_document(case, progress))
+        return StudyRun(study, case.posterior, results_document(case, progress), case)
 
 
 def case_of_study(study: Study, progress: Callable[[str], None] = lambda _: None) -> Case:

@@ -41,6 +41,7 @@ def test_pages():
     names = {
         "add-a-feedback",
         "api",
+        "argue-with-it",
         "bring-your-agent",
         "demonstrations",
         "extend-in-pymc",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reward_hypotheses.analysis.report.explorer.explorer_section import PAGE_BYTES, explorer_section, without_cells
 from reward_hypotheses.analysis.report.layout.chapters import ALERTS, CHAPTERS, OUTSIDE
 from reward_hypotheses.analysis.report.phrases import capital, percent
 from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, arranged
@@ -84,6 +85,7 @@ def page(
     presentations: Iterable[Presentation],
     figures: Mapping[str, "Figure"],
     frames: Mapping[str, bytes],
+    explorer: Mapping[str, Any] | str | None = None,
 ) -> str:
     """Write the page.
 
@@ -97,6 +99,8 @@ def page(
         As `drawn` gives them.
     frames : dict of str to bytes
         Pictures (PNG or JPEG): ``training`` and ``test``.
+    explorer : dict, str or None
+        As for `explorer_section`. Above 1 MB, the page leaves out the cells of the test.
 
     Returns
     -------
@@ -109,8 +113,9 @@ def page(
     plots = [p.figure for p in presentations if p.figure is not None and p.figure.name in figures]
     shown = {part.name for chapter in chapters for part in [*chapter.parts, *chapter.more] if part.kind == "figure"}
     outside = {chapter: _parts(presentations, chapter) for chapter in OUTSIDE}
-    scripts = [_asset("page.js")]
-    return _template().render(
+    controls = explorer_section(explorer)
+    scripts = [_asset("page.js"), *([controls.script] if controls.script else [])]
+    words = _template().render(
         title=document["title"] or "A study of reward hypotheses",
         about=document.get("about") or "",
         version=document["versions"].get("reward_hypotheses", ""),
@@ -124,7 +129,11 @@ def page(
         figures={plot.name: _drawing(plot, figures[plot.name], document) for plot in plots if plot.name in shown},
         chapters=chapters,
         scale=_scale(outside["drivers"]),
+        explorer=controls.markup,
     )
+    if isinstance(explorer, Mapping) and explorer.get("cells") and len(words.encode()) > PAGE_BYTES:
+        return page(document, presentations, figures, frames, without_cells(explorer))
+    return words
 
 
 def _chapters(presentations: Sequence[Presentation], figures: Mapping[str, Any]) -> list[Chapter]:

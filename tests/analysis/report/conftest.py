@@ -1,10 +1,28 @@
 """Folders of runs that the tests of the report read."""
 
+import os
+import shutil
+
 import pytest
 from reports import NASTY
 from studies import TEST, TRAINING, small, write
 
 from reward_hypotheses.cli.main import main
+
+CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
+
+
+@pytest.fixture(scope="package")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install Debian's package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

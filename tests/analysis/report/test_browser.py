@@ -1,32 +1,15 @@
 """The page in a browser: wide and narrow, light and dark, by keyboard and on paper."""
 
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from reports import page
 
-CHROMIUM = next((c for c in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if c), None)
-
 
 def results(folder):
     return json.loads((folder / "results.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install Debian's package chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=sandbox)
-        yield opened
-        opened.close()
 
 
 OVERFLOWING = """() => {
