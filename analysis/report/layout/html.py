@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.analysis.report.explorer.explorer_section import PAGE_BYTES, explorer_section, without_cells
+from reward_hypotheses.analysis.report.explorer.explorer_section import (
+    PAGE_BYTES,
+    explorer_section,
+    in_script,
+    without_cells,
+)
 from reward_hypotheses.analysis.report.layout.chapters import ALERTS, CHAPTERS, OUTSIDE
 from reward_hypotheses.analysis.report.phrases import capital, percent
 from reward_hypotheses.analysis.report.presentation import Document, Part, Plot, Presentation, arranged
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
+FILES = "SHA-256 of each file's bytes, or of the columns of a generated table."
+"""Caption of the table of data files."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -128,6 +135,7 @@ def page(
         frames={role: _frame(data) for role, data in frames.items()},
         figures={plot.name: _drawing(plot, figures[plot.name], document) for plot in plots if plot.name in shown},
         chapters=chapters,
+        tables=_tables_json(chapters),
         scale=_scale(outside["drivers"]),
         explorer=controls.markup,
     )
@@ -169,6 +177,30 @@ def _scale(parts: Iterable[Part]) -> float:
     """Return the highest risk of the rows of the tornado plot, the right end of its axis."""
     ends = [row["upper"] for part in parts if part.kind == "tornado" for row in part.entries]
     return max(max(ends, default=1.0), 1e-3)
+
+
+def _tables_json(chapters: Sequence[Chapter]) -> "Markup":
+    """Return the tables that the page shows on demand, as JSON for its script."""
+    tables: dict[str, Any] = {}
+    for chapter in chapters:
+        for view in chapter.tables:
+            if view.inline:
+                header = [[f"{c.words} ({c.unit})" if c.unit else c.words, c.align] for c in view.table.header]
+                tables[view.table.name] = [view.table.caption, header, view.table.body, view.table.notes]
+        for part in chapter.parts:
+            if part.kind == "files":
+                header = [[name, "left"] for name in ("table", "from", "size", "SHA-256")]
+                tables["data"] = [FILES, header, part.entries, []]
+    return _markup(in_script(_readable(tables)))
+
+
+def _readable(value: Any) -> Any:
+    """Return nested texts with control and bidirectional characters made visible."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {key: _readable(inner) for key, inner in value.items()}
+    return [_readable(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _csv_link(table: PaperTable) -> str:

@@ -23,6 +23,41 @@
   };
   addEventListener("hashchange", reveal);
   reveal();
+  const make = (tag, text, settings = {}) => Object.assign(document.createElement(tag), { textContent: text }, settings);
+  const line = (cells, header, tag) => {
+    const row = document.createElement("tr");
+    cells.forEach((text, k) => {
+      const heads = tag === "th" || k === 0;
+      const cell = make(heads ? "th" : "td", text, { className: header[k][1] });
+      if (heads) cell.scope = tag === "th" ? "col" : "row";
+      row.append(cell);
+    });
+    return row;
+  };
+  const drawTable = ([caption, header, body, notes], name) => {
+    const holder = make("div", "", { className: "scroll", tabIndex: 0, id: `table-${name}-shown` });
+    holder.setAttribute("role", "region");
+    const table = document.createElement("table");
+    const head = document.createElement("thead");
+    const rows = document.createElement("tbody");
+    table.append(make("caption", caption, { className: "caption" }), head, rows);
+    head.append(line(header.map(([words]) => words), header, "th"));
+    rows.append(...body.map((cells) => line(cells, header, "td")));
+    holder.append(table, ...notes.map((note) => make("p", note, { className: "small" })));
+    holder.setAttribute("aria-label", caption);
+    return holder;
+  };
+  const tables = JSON.parse(document.getElementById("tables").textContent);
+  for (const button of document.querySelectorAll("button[data-shows]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const name = button.dataset.shows;
+      const shown = document.getElementById(`table-${name}-shown`);
+      button.setAttribute("aria-expanded", String(!shown));
+      if (shown) shown.remove();
+      else button.parentElement.append(drawTable(tables[name], name));
+    });
+  }
   for (const button of document.querySelectorAll("button[data-copies]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
