@@ -19,6 +19,17 @@ from .analysis.evidence.by_feedback_api import (
 )
 from .analysis.evidence.degrees.cues_by_degree_api import cues_by_degree as cues_by_degree
 from .analysis.evidence.identifiable_directions import silent_directions as silent_directions
+from .analysis.plots.calibration import plot_calibration as plot_calibration
+from .analysis.plots.evidence import plot_evidence as plot_evidence
+from .analysis.plots.frontier import plot_frontier as plot_frontier
+from .analysis.plots.prior_sweep import plot_prior_sweep as plot_prior_sweep
+from .analysis.plots.reward_weights import plot_reward_weights as plot_reward_weights
+from .analysis.plots.risk import plot_risk as plot_risk
+from .analysis.plots.risk_matrix import plot_risk_matrix as plot_risk_matrix
+from .analysis.plots.sensitivity import plot_sensitivity as plot_sensitivity
+from .analysis.plots.shift import plot_shift as plot_shift
+from .analysis.plots.value_bits import plot_value_bits as plot_value_bits
+from .analysis.plots.weights import plot_weights as plot_weights
 from .analysis.risk.catastrophe_api import catastrophe_risk as catastrophe_risk
 from .analysis.risk.distribution.discrepancy import estimate_discrepancy as estimate_discrepancy
 from .analysis.risk.distribution.held_out import predict_held_out as predict_held_out

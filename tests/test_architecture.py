@@ -17,6 +17,7 @@ LAYERS = {"data": {"data"}, "models": {"data", "models"}, "analysis": {"data", "
 INSIDE = {
     "models/inference": ("data", "models.inference"),
     "analysis/report": (
+        "analysis.plots",
         "analysis.report",
         "data.atomic_write",
         "data.column",

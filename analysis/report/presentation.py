@@ -60,11 +60,14 @@ class Plot:
         Return the figure; the tree of the posterior (or None) has the draws for intervals of weights.
     caption : function of the document
         Return the finding in one sentence, and the explanation of the marks.
+    informs : function of the document
+        Return whether the figure shows a difference; a figure that does not is left out.
     """
 
     name: str
     draw: Callable[[Document, Tree], Figure]
     caption: Callable[[Document], tuple[str, str]]
+    informs: Callable[[Document], bool] = lambda _: True
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class ScenesToFirstCatastrophe(Section[Document]):
             "Scenes within which this share of deployments meets its first catastrophe. A dash: the share never does."
         )
         table = PaperTable("first_catastrophe", "Scenes until the first catastrophe", caption, columns, rows)
-        plot = Plot("first_catastrophe", _draw, _caption)
+        plot = Plot("first_catastrophe", _draw, _caption, _informs)
         parts = [Part("text", in_words(document)), Part("figure", name=plot.name)]
         yield Presentation("first_catastrophe", "precision", parts, [table], plot)
 
@@ -133,16 +133,19 @@ def _never(document: Mapping[str, Any]) -> "Sentence":
 
 def _draw(document: Mapping[str, Any], tree: Any) -> "Figure":
     """Draw the share of deployments with a catastrophe by their length."""
-    from reward_hypotheses.analysis.report import figure_style as style
+    from reward_hypotheses.analysis.plots import style
+    from reward_hypotheses.analysis.plots.report_figures.first_catastrophe import draw_first_catastrophe
 
     numbers = document["first_catastrophe"]
-    fig, ax = style.figure(style.COLUMN, 2.0)
-    lengths = [int(n) for n in numbers["within"]]
-    ax.plot(lengths, list(numbers["within"].values()), color=style.VERMILION, marker="o", markersize=3)
-    ax.axhline(1 - numbers["never"], color=style.MUTED, linestyle="--", linewidth=0.8)
-    ax.set_xscale("log")
-    style.fixed_ticks(ax, [n for n in lengths if str(n)[0] == "1"], ",.0f")
-    ax.set_ylim(-0.02, 1.04)
-    ax.set_xlabel("scenes of a deployment")
-    ax.set_ylabel("share with a catastrophe")
+    fig, ax = style.figure(style.COLUMN, 2.2)
+    draw_first_catastrophe(
+        ax, list(map(int, numbers["within"])), list(numbers["within"].values()), 1 - numbers["never"]
+    )
     return fig
+
+
+def _informs(document: Mapping[str, Any]) -> bool:
+    """Return whether the share of deployments changes with their length."""
+    from reward_hypotheses.analysis.plots import style
+
+    return not style.alike(document["first_catastrophe"]["within"].values())

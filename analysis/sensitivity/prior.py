@@ -1,12 +1,17 @@
 """Sensitivity of the risk to the judge's prior: bounds, tipping points and slopes."""
 
 import math
+from contextlib import suppress
+from dataclasses import replace
 from typing import override
 
 import numpy as np
 
+from reward_hypotheses.analysis.agents.agent import Extrapolating
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.models.priors.elicited import Elicited
 
 
 def bounds_within_factor(
@@ -76,6 +81,46 @@ def weight_to_lead(log_prior: np.ndarray, log_evidence: np.ndarray, h: int) -> f
     best = float(np.max(log_prior[others] - _log_sum(log_prior[others]) + log_evidence[others]))
     gap = best - float(log_evidence[h])
     return math.exp(-math.log1p(math.exp(-gap))) if gap > 0 else math.exp(gap) / (1 + math.exp(gap))
+
+
+def risks_by_prior_weight(case: Case, h: int, at: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the risk by the prior weight of one hypothesis, the others in proportion.
+
+    The prior is ``x`` for h and ``(1 - x) pi_k / (1 - pi_h)`` for every other k. With the agent's weights kept, the risk is
+    ``sum_k v_k(x) d_k``, d the risk by truth and v the judge's posterior weights.
+
+    Parameters
+    ----------
+    h : int
+        Position among the judge's hypotheses.
+    at : ndarray (point,)
+        Prior weights x, from 0 to 1.
+
+    Returns
+    -------
+    kept, moving : ndarray (point,)
+        The risk with the agent's weights kept, and of an agent that has the same prior as the judge; None for an agent
+        with a prior, or a posterior, of its own. NaN where the data are impossible under that prior.
+    """
+    posterior, moves = case.posterior, isinstance(case.agent, Extrapolating) and case.agent.prior is None
+    pi = posterior.prior.weights_of(posterior.hypotheses)
+    others = np.where(np.arange(len(pi)) == h, 0.0, pi)
+    others /= others.sum()
+    kept, moving = np.full((2, len(at)), np.nan)
+    for k, x in enumerate(at):
+        moved = np.where(np.arange(len(pi)) == h, x, (1 - x) * others)
+        prior = Elicited(
+            dict(zip(posterior.hypotheses.names, moved.tolist(), strict=True)), "a prior weight in a sweep"
+        )
+        with suppress(InputError):
+            weights = posterior.reweighted(prior)
+            kept[k] = float(weights @ case.risk.by_truth[case.judges])
+            if moves:
+                judge = replace(
+                    posterior, prior=prior, log_prior=prior.log_prior(posterior.hypotheses), weights=weights
+                )
+                moving[k] = replace(case, posterior=judge).risk.mean
+    return kept, moving if moves else None
 
 
 def slopes(log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray) -> tuple[float, float]:

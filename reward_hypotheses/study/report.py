@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError
 
 from reward_hypotheses.analysis.report.explorer.explorer_section import OLD
-from reward_hypotheses.analysis.report.figure_style import drawn, saved
+from reward_hypotheses.analysis.report.figure_files import drawn, saved
 from reward_hypotheses.analysis.report.layout.html import PNG, page
 from reward_hypotheses.analysis.report.layout.output_folder import MANIFEST, refuse_changed
 from reward_hypotheses.analysis.report.presentation import Document

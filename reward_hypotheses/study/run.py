@@ -12,6 +12,7 @@ from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
 from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of
 from reward_hypotheses.analysis.case import Case, Settings, Source, Training
 from reward_hypotheses.analysis.results.document import results_document
+from reward_hypotheses.analysis.results.results import Results
 from reward_hypotheses.analysis.results.section import Document
 from reward_hypotheses.analysis.sensitivity.judged_failure_line import judged_of
 from reward_hypotheses.data.errors import InputError
@@ -60,10 +61,10 @@ class StudyRun:
         return {role: picture for role, picture in pictures.items() if picture is not None}
 
 
-def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Document:
+def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> Results:
     """Run a study file and return the results document.
 
-    The document is the output of `reward-hypotheses run --json`.
+    The document is the output of `reward-hypotheses run --json`: a dict, which a notebook shows on one screen.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def run(path: str | Path, progress: Callable[[str], None] = lambda _: None) -> D
     NotTrustedError
         Samples do not pass the convergence checks, or a number that should be finite is not.
     """
-    return run_study(path, progress).document
+    return Results(run_study(path, progress).document)
 
 
 def run_study(

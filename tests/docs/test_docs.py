@@ -48,6 +48,7 @@ def test_pages():
         "feedback",
         "first-catastrophe",
         "first-study",
+        "gallery",
         "fly-it",
         "walk-it",
         "sweep-it",

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from reward_hypotheses.analysis.report import figure_style, sections
+from reward_hypotheses.analysis.report import figure_files, sections
 from reward_hypotheses.analysis.report.layout import html, terminal
 from reward_hypotheses.analysis.report.presentation import Plot
 from reward_hypotheses.analysis.report.tables import table_files as tables
@@ -34,7 +34,7 @@ def page(document, figures, frames):
 
 def drawn(document, tree=None):
     """Draw every figure."""
-    return figure_style.drawn(document, presented(document), tree)
+    return figure_files.drawn(document, presented(document), tree)
 
 
 def paper_tables(document):

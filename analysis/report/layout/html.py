@@ -103,7 +103,7 @@ def page(
     presentations : iterable of Presentation
         Content of the page. Presentations that `CHAPTERS` names come first in their chapters.
     figures : dict of str to Figure
-        As `drawn` gives them.
+        As `figure_files.drawn` gives them.
     frames : dict of str to bytes
         Pictures (PNG or JPEG): ``training`` and ``test``.
     explorer : dict, str or None
@@ -239,7 +239,7 @@ def _visible(value: Any) -> Any:
 
 
 def _drawing(plot: Plot, figure: "Figure", document: Document) -> Drawing:
-    from reward_hypotheses.analysis.report.figure_style import saved, themed
+    from reward_hypotheses.analysis.report.figure_files import saved, themed
 
     point, caption = plot.caption(document)
     svg = themed(saved(figure, "svg"), plot.name, f"{point} {caption}")

@@ -6,6 +6,8 @@ Other agents have other priors or simplicity languages, or are inferred from the
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.risk import NARROW, draw_risk
 from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, holds, paragraph, value
 from reward_hypotheses.analysis.report.phrases import (
     at,
@@ -33,8 +35,6 @@ from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTa
 from reward_hypotheses.models.policies.registry import POLICIES
 from reward_hypotheses.models.priors.registry import prior_in_words
 
-NARROW = 0.005
-"""Width of an interval below which it is drawn as a point, and difference of two risks below which they are alike."""
 MOST = 12
 """Hypotheses whose failure line is mentioned."""
 
@@ -288,37 +288,39 @@ def _error(document: Document, *path: str) -> float | None:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    from reward_hypotheses.analysis.report import figure_style as style
-
     agents, this = _drawn_agents(document)
-    may = document["agent"]["abstain"]
-    permitted, other = ("may_abstain", "acts") if may else ("acts", "may_abstain")
-    words = {"may_abstain": "may abstain", "acts": "must act"}
-    fig, ax = style.labelled_rows([name + (" (this agent)" if name == this else "") for name in agents], style.COLUMN)
-    apart = False
-    for row, (name, agent) in enumerate(agents.items()):
-        risk, otherwise = agent[permitted]["risk"], agent[other]["risk"]
-        color = style.VERMILION if name == this else style.BLUE
-        if _narrow(agent):
-            ax.plot(agent["lower"], row, "|", color=color, alpha=0.55, markersize=12, markeredgewidth=4.5, zorder=1)
-        elif agent["lower"] is not None:
-            ax.hlines(row, agent["lower"], agent["upper"], color=color, linewidth=3.5, alpha=0.5)
-        if agent["limit"] is not None:
-            ax.plot(agent["limit"], row, "|", color=style.INK, markersize=13, markeredgewidth=1.2, zorder=2)
-        if abs(otherwise - risk) > NARROW:
-            apart = True
-            ax.plot(otherwise, row, "s", markerfacecolor="none", markeredgecolor=style.MUTED, markersize=6, zorder=2)
-        ax.plot(risk, row, "o", color=color, zorder=3)
-        ax.annotate(percent(risk), (risk, row), (0, 8), textcoords="offset points", ha="center", fontsize=7)
-    if apart:
-        style.key(ax, "o", style.MUTED, words[permitted])
-        style.key(ax, "s", style.MUTED, words[other], hollow=True)
-    style.key(ax, "|", style.INK, "after endless training")
-    if document["risk"]["lower"] is not None:
-        style.band_key(ax, document["risk"]["prob"])
-    style.shares_axis(ax, "risk (% of test scenes)")
+    permitted, otherwise = _permissions(document)
+    labels = {name: name + (" (this agent)" if name == this else "") for name in agents}
+    fig, ax = style.figure(style.COLUMN, style.height_of(len(agents)))
+    draw_risk(
+        ax,
+        list(labels.values()),
+        [agent[permitted]["risk"] for agent in agents.values()],
+        [None if agent["lower"] is None else (agent["lower"], agent["upper"]) for agent in agents.values()],
+        [agent["limit"] for agent in agents.values()],
+        [agent[otherwise]["risk"] for agent in agents.values()],
+        labels.get(this),
+        (PERMISSIONS[permitted], PERMISSIONS[otherwise]),
+        f"{style.level(document['risk']['prob'])} interval (values)",
+    )
     style.legend(fig, columns=2)
     return fig
+
+
+PERMISSIONS = {"may_abstain": "may abstain", "acts": "must act"}
+"""Keys of an agent's numbers, in words."""
+
+
+def _permissions(document: Document) -> tuple[str, str]:
+    """Return the keys of numbers with the agent's permission and with the other."""
+    permitted = permission(document)
+    return permitted, next(key for key in PERMISSIONS if key != permitted)
+
+
+def _informs(document: Document) -> bool:
+    agents = list(_drawn_agents(document)[0].values())
+    risks = ([agent[key]["risk"] for agent in agents] for key in PERMISSIONS)
+    return not all(map(style.alike, (*risks, [agent["limit"] for agent in agents])))
 
 
 def _drawn_agents(document: Document) -> tuple[dict[str, Mapping[str, Any]], str]:
@@ -365,4 +367,4 @@ def _caption(document: Document) -> tuple[str, str]:
     return Sentence(text, *places, claims=claims), explanation
 
 
-BY_PRIOR = Plot("risk_by_agent_prior", _draw, _caption)
+BY_PRIOR = Plot("risk_by_agent_prior", _draw, _caption, _informs)

@@ -1,9 +1,10 @@
 """More data: asymptotic risk, items needed, bits of human values, minimax bounds."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.value_bits import curves, draw_bits_by_size
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph, quoted
 from reward_hypotheses.analysis.report.phrases import LEAST, counted, error_of, pair_ranks, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
@@ -198,31 +199,16 @@ def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> Pa
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    import numpy as np
-
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    curve = document["bits_by_size"]
+    sizes, (training, telling) = curves(document["bits_by_size"])
     fig, ax = style.figure(style.COLUMN, 2.5)
-    sizes = np.array(curve["sizes"], float)
-    for key, color, line, label in (
-        ("training", style.VERMILION, "-", "items of training"),
-        ("telling", style.BLUE, "--", "items of the test, judged"),
-    ):
-        mean, lower, upper = (np.array(curve[key][k], float) for k in ("mean", "lower", "upper"))
-        ax.fill_between(sizes, lower, upper, color=color, alpha=0.18, linewidth=0)
-        ax.plot(sizes, mean, line, color=color, marker="o", markersize=3, label=label)
-    ax.set_xscale("symlog", linthresh=1, linscale=0.5)
-    ticks = [0.0, *(10.0**k for k in range(int(math.log10(max(sizes[-1], 1))) + 1))]
-    style.fixed_ticks(ax, ticks, ",.0f")
-    ax.set_ylim(bottom=0)
-    ax.set_xlim(left=0)
-    ax.set_xlabel("items seen")
-    ax.set_ylabel(f"bits that an agent of uniform prior\nneeds for a risk of {100 * curve['target']:g}%")
-    ax.grid(axis="y")
-    ax.set_axisbelow(True)
+    draw_bits_by_size(ax, sizes, training, telling)
     style.legend(fig)
     return fig
+
+
+def _informs(document: Document) -> bool:
+    means = [bits for key in ("training", "telling") for bits in document["bits_by_size"][key]["mean"]]
+    return not style.alike(means, max((bits for bits in means if bits is not None), default=1.0))
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -286,4 +272,4 @@ def _about_bits(document: Document) -> list[Sentence]:
     return sentences
 
 
-BY_SIZE = Plot("bits_by_size", _draw, _caption)
+BY_SIZE = Plot("bits_by_size", _draw, _caption, _informs)

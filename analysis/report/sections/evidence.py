@@ -4,9 +4,11 @@ The module also presents the hypotheses that are observationally equivalent in t
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.evidence import EACH, columns_of, draw_evidence, shown_pairs
+from reward_hypotheses.analysis.plots.weights import draw_weights, of_document, weight_intervals
 from reward_hypotheses.analysis.report.claims import (
     Sentence,
     below,
@@ -24,7 +26,6 @@ from reward_hypotheses.analysis.report.phrases import (
     weightiest,
 )
 from reward_hypotheses.analysis.report.presentation import (
-    Axes,
     Document,
     Figure,
     Grid,
@@ -48,13 +49,8 @@ from reward_hypotheses.analysis.report.sentences.evidence import (
 from reward_hypotheses.analysis.report.sentences.feature_weights import features, features_table
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, estimated_share, share, with_errors
 
-if TYPE_CHECKING:
-    import numpy as np
-
 LISTED = 12
 """Hypotheses on the terminal."""
-LINEAR = 12
-"""Nats beyond which the axis of log odds is logarithmic."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -137,39 +133,18 @@ def _pairs_table(document: Document) -> PaperTable:
 
 
 def _draw_weights(document: Document, tree: Tree) -> Figure:
-    import numpy as np
-
-    from reward_hypotheses.analysis.report import figure_style as style
-
     names = weightiest(document, style.MOST)
-    fig, ax = style.labelled_rows(names, style.COLUMN)
-    y = np.arange(len(names))
-    prior, weight, agent = (np.array([document[k][n] for n in names]) for k in ("prior", "weights", "agent_weights"))
-    ax.hlines(y, np.minimum(prior, weight), np.maximum(prior, weight), color=style.MUTED, linewidth=0.8, zorder=1)
-    ax.plot(prior, y, "o", markerfacecolor="white", markeredgecolor=style.BLUE, label="values alone", zorder=3)
-    ax.plot(weight, y, "o", color=style.BLUE, markersize=3.5, label="values and data", zorder=4)
-    ax.plot(agent, y + 0.26, "D", color=style.VERMILION, markersize=4, label="the agent", zorder=3)
+    fig, ax = style.figure(style.COLUMN, style.height_of(len(names)))
     prob = 0.95 if document["risk"] is None else document["risk"]["prob"]
-    ends = None if tree is None else _weight_intervals(tree, names, prob)
-    if ends is not None:
-        ax.hlines(y, ends[0], ends[1], color=style.BLUE, linewidth=3.5, alpha=0.5, zorder=1)
-        style.band_key(ax, prob)
-    style.shares_axis(ax, "weight (%)")
+    ends = None if tree is None else weight_intervals(tree, names, prob)
+    draw_weights(ax, names, *of_document(document, names), ends, prob)
     style.legend(fig, columns=2)
     return fig
 
 
-def _weight_intervals(tree: Any, names: Sequence[str], prob: float) -> "np.ndarray | None":
-    """Return both ends of the interval of each weight over the draws of the values.
-
-    The result is None where the values are certain.
-    """
-    import numpy as np
-
-    weight = tree["posterior"]["weight"].sel(hypothesis=list(names))
-    draws = weight.transpose("chain", "draw", "hypothesis").to_numpy().reshape(-1, len(names))
-    ends = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-    return ends if np.ptp(draws, axis=0).max() > 1e-12 else None
+def _weights_inform(document: Document) -> bool:
+    weights = (document[key][name] for key in ("prior", "weights", "agent_weights") for name in document["hypotheses"])
+    return not style.alike(weights)
 
 
 def _leaders(document: Document, key: str) -> list[str]:
@@ -215,8 +190,6 @@ def _weights_caption(document: Document) -> tuple[str, str]:
 
 def _weightiest_shown(document: Document) -> list[Sentence]:
     """Return a sentence on the hypotheses that a figure leaves out."""
-    from reward_hypotheses.analysis.report import figure_style as style
-
     n, most = len(document["hypotheses"]), style.MOST
     if n <= most:
         return []
@@ -226,62 +199,23 @@ def _weightiest_shown(document: Document) -> list[Sentence]:
 
 
 def _draw_pairs(document: Document, _: Tree) -> Figure:
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    pairs = _shown_pairs(document, style.MOST)
-    labels = [f"{style.short(p['pair'][0], 20)}\nover {style.short(p['pair'][1], 20)}" for p in pairs]
-    fig, ax = style.labelled_rows(labels, style.PAGE * 0.62, each=0.42, most=60)
-    reach = 1.0
-    for row, pair in enumerate(pairs):
-        for key, offset, color in (("log_prior_odds", -0.17, style.ORANGE), ("log_bayes_factor", 0.17, style.BLUE)):
-            value = pair[key]
-            if value is None:
-                ax.text(0, row + offset, "  beyond any bound", va="center", fontsize=7, color=style.MUTED)
-                continue
-            reach = max(reach, abs(value))
-            ax.barh(row + offset, value, height=0.3, color=color)
-            _number(ax, value, row + offset, silent=key == "log_bayes_factor" and pair["silent"])
-    ax.axvline(0, color=style.MUTED, linewidth=0.6)
-    if reach > LINEAR:
-        ax.set_xscale("symlog", linthresh=3, linscale=0.8)
-        ticks = [0, *(s * 10**k for k in range(int(math.log10(reach)) + 1) for s in (-1, 1))]
-        style.fixed_ticks(ax, sorted(ticks), "g")
-    ax.margins(x=0.25)
-    ax.set_xlabel("log odds for the first (nats)" + (", logarithmic beyond 3" if reach > LINEAR else ""))
-    style.key(ax, "s", style.ORANGE, "human values")
-    style.key(ax, "s", style.BLUE, "training data")
+    pairs = shown_pairs(document["pairs"], document["weights"])
+    fig, ax = style.figure(style.PAGE * 0.62, style.height_of(len(pairs), EACH))
+    draw_evidence(ax, *columns_of(pairs))
     style.legend(fig)
     return fig
 
 
-def _number(ax: Axes, value: float, y: float, silent: bool) -> None:
-    """Write the number of a bar at its end."""
-    right = value >= 0
-    ax.annotate(
-        "0, silent" if silent else f"{value:.3g}",
-        (value, y),
-        (3 if right else -3, 0),
-        textcoords="offset points",
-        va="center",
-        ha="left" if right else "right",
-        fontsize=7,
-    )
-
-
-def _shown_pairs(document: Document, most: int) -> list[Mapping[str, Any]]:
-    """Return silent pairs of the weightiest hypotheses, then the strongest evidence."""
-    names = set(weightiest(document, most)[:5])
-    pairs = [p for p in document["pairs"] if set(p["pair"]) <= names]
-    pairs.sort(key=lambda p: (not p["silent"], -abs(p["log_bayes_factor"] or math.inf)))
-    return pairs[:8]
+def _pairs_inform(document: Document) -> bool:
+    _, odds, factors, _ = columns_of(shown_pairs(document["pairs"], document["weights"]))
+    values = [*odds, *factors]
+    return not style.alike(values, max((abs(value) for value in values if value is not None), default=1.0))
 
 
 def _pairs_caption(document: Document) -> tuple[str, str]:
-    from reward_hypotheses.analysis.report import figure_style as style
-
     groups = silent_groups(document["silent_pairs"])
     marks = Sentence("Log odds of the first hypothesis over the second; 1 nat is a factor of 2.7.", 1, math.e)
-    shown, n = len(_shown_pairs(document, style.MOST)), len(document["pairs"])
+    shown, n = len(shown_pairs(document["pairs"], document["weights"])), len(document["pairs"])
     if shown < n:
         claim = holds(lambda d: len(d["pairs"]) > shown)
         cut = Sentence(f"The figure shows {shown} of {n:,} pairs.", shown, lambda d: len(d["pairs"]), claims=[claim])
@@ -295,5 +229,5 @@ def _pairs_caption(document: Document) -> tuple[str, str]:
     ), marks
 
 
-WEIGHTS = Plot("weights", _draw_weights, _weights_caption)
-PAIRS = Plot("evidence_against_prior", _draw_pairs, _pairs_caption)
+WEIGHTS = Plot("weights", _draw_weights, _weights_caption, _weights_inform)
+PAIRS = Plot("evidence_against_prior", _draw_pairs, _pairs_caption, _pairs_inform)

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.report_figures.evidence_by_feedback import FAR, draw_evidence_by_feedback
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph
 from reward_hypotheses.analysis.report.phrases import (
     capital,
@@ -24,12 +26,8 @@ from reward_hypotheses.analysis.report.presentation import (
 from reward_hypotheses.analysis.report.sentences.quotations import whole_sentence
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, share, with_errors
 
-FAR = 30.0
-"""Nats from which on a cell is no darker."""
-ALIKE = 5e-4
-"""Nats below which a hypothesis is shown as no worse than the best."""
-MOST, WRAPPED = 8, 5
-"""Hypotheses in the figure; so many have labels of several lines."""
+MOST = 8
+"""Hypotheses in the figure."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
@@ -145,39 +143,29 @@ def _behind(logs: Sequence[float | None]) -> list[float]:
     return [math.inf if x is None else best - x for x in logs]
 
 
-def _draw(document: Document, _: Tree) -> Figure:
-    import numpy as np
-
-    from reward_hypotheses.analysis.report import figure_style as style
-
+def _cells(document: Document) -> tuple[list[str], list[list[float]]]:
+    """Return the hypotheses, and the nats behind the best of each row of the figure."""
     names, nats = weightiest(document, MOST), document["evidence_by_feedback"]["nats"]
     prior = [math.log(p) if (p := document["prior"][n]) else None for n in names]
     evidence = [document["log_evidence"][n] for n in names]
     both = [None if e is None or p is None else e + p for e, p in zip(evidence, prior, strict=True)]
-    cells = np.array(list(map(_behind, [prior, *([by[n] for n in names] for by in nats.values()), both])))
-    labels = [style.short(name, 24) for name in ("the values", *_names(document).values(), "all together")]
-    height, width = 0.34 * len(labels) + 1.1, 0.72 * len(names) + 1.7
-    fig, ax = style.figure(min(style.PAGE, max(style.COLUMN, width)), height)
-    ax.pcolormesh(np.log1p(np.minimum(cells, FAR)), cmap=style.DARKENING, vmin=0, vmax=math.log1p(FAR))
-    ax.invert_yaxis()
-    for (i, j), nats_behind in np.ndenumerate(cells):
-        best = nats_behind < ALIKE and not (cells[i] < ALIKE).all()
-        text_style = {"ha": "center", "va": "center", "fontsize": 7, "fontweight": "bold" if best else "normal"}
-        ax.text(j + 0.5, i + 0.5, _cell(nats_behind), color=style.ON_CELL, **text_style)
-    for i in (1, len(labels) - 1):
-        ax.axhline(i, color=style.INK, linewidth=1)
-    slanted = len(names) > WRAPPED
-    columns = [style.short(name, 18) if slanted else style.wrapped(name, 14) for name in names]
-    style.cell_labels(ax, columns, labels, slanted, va="top")
-    ax.set_xlabel("nats behind the hypothesis that the row favours (0)")
+    return names, list(map(_behind, [prior, *([by[n] for n in names] for by in nats.values()), both]))
+
+
+def _draw(document: Document, _: Tree) -> Figure:
+    import numpy as np
+
+    names, cells = _cells(document)
+    rows = ["the values", *_names(document).values(), "all together"]
+    width = min(style.PAGE, max(style.COLUMN, 0.72 * len(names) + 1.7))
+    fig, ax = style.figure(width, 0.34 * len(rows) + 1.1)
+    draw_evidence_by_feedback(ax, names, rows, np.array(cells))
     return fig
 
 
-def _cell(nats: float) -> str:
-    if nats < ALIKE or math.isinf(nats):
-        return "0" if nats < ALIKE else "impossible"
-    number = f"{nats:.2g}" if nats < 0.1 else f"{nats:.1f}" if nats < 100 else f"{nats:,.0f}"
-    return f"\N{MINUS SIGN}{number}"
+def _informs(document: Document) -> bool:
+    cells = [min(nats, FAR) for row in _cells(document)[1] for nats in row]
+    return not style.alike(cells, FAR)
 
 
 def _contradicted(document: Document) -> list[str]:
@@ -231,4 +219,4 @@ def _caption(document: Document) -> tuple[str, str]:
 _SEVERAL = holds(lambda d: len(d["evidence_by_feedback"]["nats"]) > 1)
 
 
-BY_FEEDBACK = Plot("evidence_by_feedback", _draw, _caption)
+BY_FEEDBACK = Plot("evidence_by_feedback", _draw, _caption, _informs)

@@ -3,6 +3,8 @@
 import functools
 from collections.abc import Iterator
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.report_figures.predictive_check import draw_predictive_check
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph
 from reward_hypotheses.analysis.report.phrases import counted, misfits, percent
 from reward_hypotheses.analysis.report.presentation import (
@@ -145,26 +147,30 @@ def _table(document: Document) -> PaperTable:
 
 def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
-    from matplotlib.ticker import MaxNLocator
-
-    from reward_hypotheses.analysis.report import figure_style as style
 
     checks = document["predictive_check"]
-    statistics = [style.wrapped(check["what"], 46) for check in checks.values()]
-    lines = sum(text.count("\n") for text in statistics)
+    titles = [
+        f"{style.short(name)}: p = {check['p']:.3g}\n{style.wrapped(check['what'], 44)}"
+        for name, check in checks.items()
+    ]
+    lines = sum(title.count("\n") for title in titles)
     fig, axes = style.figure(style.COLUMN, 0.55 + 1.1 * len(checks) + 0.12 * lines, rows=len(checks))
-    for ax, statistic, (name, check) in zip(axes, statistics, checks.items(), strict=True):
+    for ax, title, check in zip(axes, titles, checks.values(), strict=True):
         histogram = check["replicated"]
         edges = np.linspace(histogram["low"], histogram["high"], len(histogram["counts"]) + 1)
         shares = np.array(histogram["counts"]) / check["replications"]
-        ax.stairs(shares, edges, fill=True, color=style.SKY, label="replications by the model")
-        ax.axvline(check["statistic"], color=style.VERMILION, linewidth=2, label="the data")
-        ax.set_ylabel("share of\nreplications")
-        ax.yaxis.set_major_locator(MaxNLocator(3))
-        ax.set_title(f"{style.short(name)}: p = {check['p']:.3g}", loc="left")
-        ax.set_xlabel(statistic)
+        draw_predictive_check(ax, edges, shares, check["statistic"], title)
     style.legend(fig, axes[0])
     return fig
+
+
+def _informs(document: Document) -> bool:
+    """Return whether any statistic varies, over replications or between them and data."""
+    ends = (
+        (check["statistic"], *(check["replicated"][end] for end in ("low", "high")))
+        for check in document["predictive_check"].values()
+    )
+    return any(len(set(numbers)) > 1 for numbers in ends)
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -178,4 +184,4 @@ def _caption(document: Document) -> tuple[str, str]:
 _CHECKED = holds(lambda d: all(0 <= check["p"] <= 1 for check in d["predictive_check"].values()))
 
 
-CHECK = Plot("predictive_check", _draw, _caption)
+CHECK = Plot("predictive_check", _draw, _caption, _informs)

@@ -3,16 +3,15 @@
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.frontier import Mark, draw_frontier, groups_of, label_marks
 from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, below, exceeds, holds, paragraph, value
 from reward_hypotheses.analysis.report.phrases import LEAST, error_of, percent, policies, policy_name
 from reward_hypotheses.analysis.report.presentation import Axes, Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sentences.comparisons import UNSEEN, claims_alike, claims_less, greater
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share
-
-if TYPE_CHECKING:
-    import numpy as np
 
 type Policy = Mapping[str, Any]
 
@@ -238,61 +237,28 @@ def _caption(document: Document) -> tuple[str, str]:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    from reward_hypotheses.analysis.report import figure_style as style
+    import numpy as np
 
     entries = policies(document)
-    spots = _spots(entries)
+    risk, reward = (np.array([entry[key] for entry in entries], float) for key in ("risk", "reward"))
+    spots = [[entries[k] for k in group] for group in groups_of(risk, reward)]
     labels = [textwrap.wrap(_spot_words(spot), 62) for spot in spots]
     lines = sum(map(len, labels)) + 0.35 * len(labels)
     height, ratios = 3.0 + EACH_LINE * lines, (2.4, EACH_LINE * lines)
     fig, (ax, below) = style.figure(style.PAGE * 0.62, height, rows=2, ratios=ratios)
-    acting = {_key(entry): entry for entry in entries if not entry["abstain"]}
-    for entry in entries:
-        other = acting.get(_key(entry))
-        if entry["abstain"] and other is not None:
-            ends = [other["risk"], entry["risk"]], [other["reward"], entry["reward"]]
-            ax.plot(*ends, color=style.MUTED, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    stairs = sorted({(entry["risk"], entry["reward"]) for entry in entries if entry["efficient"]})
-    ax.step(*zip(*stairs, strict=True), where="post", color=style.BLUE, linewidth=1.2, zorder=2)
-    marks = []
-    for spot in spots:
-        study_policy = next((entry for entry in spot if entry["own"]), None)
-        efficient = any(entry["efficient"] for entry in spot)
-        color = style.VERMILION if study_policy else style.BLUE if efficient else style.MUTED
-        face = "white" if all(entry["abstain"] for entry in spot) else color
-        mark = study_policy or spot[0]
-        marks.append((mark["risk"], mark["reward"]))
-        form, order = ("D", 5) if study_policy else ("o", 4)
-        ax.plot(*marks[-1], form, markerfacecolor=face, markeredgecolor=color, zorder=order)
-    style.shares_axis(ax, "risk (% of test scenes)", most=max(max(entry["risk"] for entry in entries), 0.01))
-    ax.set_ylabel("expected reward\n(the judge's, units a scene)")
-    ax.margins(y=0.1)
-    ax.grid(visible=False)
-    _list_below(below, spots, labels, lines)
-    style.key(ax, "o", style.MUTED, "must act")
-    style.key(ax, "o", style.MUTED, "may abstain", hollow=True)
-    style.key(ax, "D", style.VERMILION, "this study's")
-    ax.plot([], [], color=style.BLUE, marker="o", label="no other is safer and earns as much")
+    abstain, own, best = ([entry[key] for entry in entries] for key in ("abstain", "own", "efficient"))
+    marks = draw_frontier(ax, risk, reward, abstain, own, best, [_key(entry) for entry in entries])
+    _list_below(below, labels, marks, lines)
     style.legend(fig, columns=2)
-    fig.draw_without_rendering()  # so that it is known where the marks are
-    _number(ax, spots, marks)
+    label_marks(ax, [str(number) for number in range(1, len(spots) + 1)], marks)
     return fig
 
 
-def _spots(entries: Sequence[Policy]) -> list[list[Policy]]:
-    """Group policies whose marks would overlap; the best rewarded group comes first."""
+def _informs(document: Document) -> bool:
+    entries = policies(document)
     rewards = [entry["reward"] for entry in entries]
-    span = max(max(rewards) - min(rewards), 1e-12)
-    spots: list[list[Policy]] = []
-    for entry in entries:
-        for spot in spots:
-            apart = (entry["risk"] - spot[0]["risk"]) / 0.012, (entry["reward"] - spot[0]["reward"]) / (0.015 * span)
-            if math.hypot(*apart) < 1:
-                spot.append(entry)
-                break
-        else:
-            spots.append([entry])
-    return sorted(spots, key=lambda spot: -spot[0]["reward"])
+    span = max(map(abs, rewards), default=0.0)
+    return not (style.alike(entry["risk"] for entry in entries) and style.alike(rewards, span))
 
 
 def _key(entry: Policy) -> tuple[str, str]:
@@ -317,65 +283,15 @@ def _is_own(entry: Policy) -> bool:
     return bool(entry["own"])
 
 
-def _number(ax: Axes, spots: Sequence[Sequence[Policy]], marks: Sequence[tuple[float, float]]) -> None:
-    """Number the marks, each number near its mark and clear of all others."""
-    import numpy as np
-
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    scale = 72 / ax.figure.dpi
-    at = ax.transData.transform(np.array(marks)) * scale
-    low, high = ax.get_window_extent().get_points() * scale
-    half = np.array([5.5, 5.0])  # of a number of two digits, in points
-    taken = [(mark, np.array([4.0, 4.0])) for mark in at]
-    places = [
-        r * np.array([math.cos(angle), math.sin(angle)])
-        for r in (10.0, 12.0, 15.0, 20.0, 26.0, 33.0, 41.0, 50.0, 60.0, 75.0)
-        for angle in np.pi / 4 + np.pi / 8 * np.arange(16)
-    ]
-
-    def clear(middle: "np.ndarray") -> bool:
-        inside = bool((middle - half > low).all() and (middle - half < high + (2, 0)).all())
-        return inside and all((np.abs(middle - other) >= half + size).any() for other, size in taken)
-
-    for number, (spot, mark) in enumerate(zip(spots, at, strict=True), start=1):
-        by = next((place for place in places if clear(mark + place)), places[0])
-        taken.append((mark + by, half))
-        line = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 3}
-        text = ax.annotate(
-            str(number),
-            marks[number - 1],
-            tuple(by),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            arrowprops=line if np.hypot(*by) > 13 else None,
-            annotation_clip=False,
-            zorder=6,
-            **_text_style(spot),
-        )
-        text.set_in_layout(False)
-
-
-def _text_style(spot: Sequence[Policy]) -> dict[str, Any]:
-    """Return the style in which a mark is named."""
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    if any(entry["own"] for entry in spot):
-        return {"fontsize": 7.5, "color": style.VERMILION, "fontweight": "bold"}
-    color = style.INK if any(entry["efficient"] for entry in spot) else style.MUTED
-    return {"fontsize": 7.5, "color": color, "fontweight": "normal"}
-
-
-def _list_below(ax: Axes, spots: Sequence[Sequence[Policy]], labels: Sequence[Sequence[str]], lines: float) -> None:
+def _list_below(ax: Axes, labels: Sequence[Sequence[str]], marks: Sequence[Mark], lines: float) -> None:
     """Name every mark by its number, in a list."""
     ax.set_axis_off()
     done = 0.0
-    for number, (spot, label) in enumerate(zip(spots, labels, strict=True), start=1):
+    for number, (label, mark) in enumerate(zip(labels, marks, strict=True), start=1):
         for x, align, words in ((-0.035, "right", str(number)), (-0.015, "left", "\n".join(label))):
             place: dict[str, Any] = {"transform": ax.transAxes, "ha": align, "va": "top", "linespacing": 1.25}
-            ax.text(x, 1 - done / lines, words, **place, **_text_style(spot)).set_in_layout(False)
+            ax.text(x, 1 - done / lines, words, **place, **mark.look).set_in_layout(False)
         done += len(label) + 0.35
 
 
-FRONTIER = Plot("frontier", _draw, _caption)
+FRONTIER = Plot("frontier", _draw, _caption, _informs)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.report_figures.failure_line import draw_risk_by_line
 from reward_hypotheses.analysis.report.claims import Sentence, holds
 from reward_hypotheses.analysis.report.phrases import error_of, listed, percent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
@@ -180,28 +182,17 @@ def _line_table(document: Document) -> PaperTable:
 
 def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    curve, now = document["risk_by_line"], document["risk"]["mean"]
+    curve = document["risk_by_line"]
     fig, ax = style.figure(style.COLUMN, 1.9)
     at, risk = np.array(curve["at"]), np.array(curve["risk"], float)
-    ax.plot(at, risk, "o", color=style.BLUE, markersize=3, label="the line moved")
-    just_above = now + (curve.get("on_line") or 0.0)  # outcomes worth exactly what failing is count from there on
-    for side, risks in ((at <= 0, risk), (at >= 0, np.where(at == 0, just_above, risk))):
-        ax.plot(at[side], risks[side], color=style.BLUE, linewidth=1)
-    ax.axvline(0, color=style.MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
-    ax.plot([0], [now], "D", color=style.VERMILION, markersize=6, label="as it was stated", zorder=4)
-    ax.set_xlabel("failing worth so much more (sd of rewards)")
-    ax.set_ylim(-0.03, 1.03)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g}"))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.grid(True, axis="y")
-    ax.set_axisbelow(True)
-    ax.set_ylabel("catastrophe risk (%)")
+    draw_risk_by_line(ax, at, risk, document["risk"]["mean"], curve.get("on_line") or 0.0)
     style.legend(fig, ax)
     return fig
+
+
+def _informs(document: Document) -> bool:
+    return not style.alike(document["risk_by_line"]["risk"])
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -209,4 +200,4 @@ def _caption(document: Document) -> tuple[str, str]:
     return line_moved(document), Sentence(marks)
 
 
-BY_LINE = Plot("risk_by_line", _draw, _caption)
+BY_LINE = Plot("risk_by_line", _draw, _caption, _informs)

@@ -1,9 +1,11 @@
 """The distribution shift: two-sample test, new kinds of item, worst case, impact."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.shift import draw_shift, height_of, kind_in_words
 from reward_hypotheses.analysis.report.claims import Sentence, alike, below, exceeds, holds, paragraph
-from reward_hypotheses.analysis.report.phrases import counted, error_of, percent, plainly, was_spent
+from reward_hypotheses.analysis.report.phrases import counted, error_of, percent, was_spent
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, cells, estimated_share, with_errors
 
@@ -196,42 +198,20 @@ def _impact_table(document: Document) -> PaperTable:
     return PaperTable("impact", "Impact and the values", caption, with_errors(*columns), rows, over="by the values")
 
 
-def kind_in_words(classes: Mapping[str, str]) -> str:
-    """Return the judgements of a kind of item by the hypotheses.
-
-    For example 'better than failing under flags; worse under red paint'.
-    """
-    judgements: list[str] = []
-    for word in ("better than failing", "equal to failing", "worse than failing"):
-        names = [name for name, judged in classes.items() if judged == word]
-        if len(names) == len(classes) > 1:
-            return f"{word} under all"
-        if names:
-            judgements.append(f"{word.split()[0] if judgements else word} under {plainly(names)}")
-    return "; ".join(judgements)
-
-
 def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
-    from reward_hypotheses.analysis.report import figure_style as style
-
     kinds = document["shift"]["kinds"]
-    labels = [style.wrapped(kind_in_words(kind["classes"]), 64) for kind in kinds]
-    lines = max(label.count("\n") + 1 for label in labels)
-    fig, ax = style.labelled_rows([""] * len(kinds), style.PAGE * 0.6, each=0.32 + 0.13 * lines)
-    y = np.arange(len(kinds))
-    for row, label in enumerate(labels):
-        ax.annotate(label, (0, row), (0, 4.5), textcoords="offset points", ha="left", va="bottom", fontsize=7)
-    ax.set_ylim(len(kinds) - 0.5, -1)
-    training, test = (np.array([kind[key] for kind in kinds]) for key in ("training", "test"))
-    ends = np.minimum(training, test), np.maximum(training, test)
-    ax.hlines(y, *ends, color=style.MUTED, linewidth=0.8, zorder=1)
-    ax.plot(training, y, "o", markerfacecolor="white", markeredgecolor=style.BLUE, label="training", zorder=2)
-    ax.plot(test, y, "D", color=style.VERMILION, markersize=4, label="test", zorder=3)
-    style.shares_axis(ax, "share of items (%)", most=float(ends[1].max()))
+    labels = [kind_in_words(kind["classes"]) for kind in kinds]
+    fig, ax = style.figure(style.PAGE * 0.6, height_of(labels))
+    draw_shift(ax, labels, *(np.array([kind[key] for kind in kinds]) for key in ("training", "test")))
     style.legend(fig)
     return fig
+
+
+def _informs(document: Document) -> bool:
+    shares = [kind[key] for kind in document["shift"]["kinds"] for key in ("training", "test")]
+    return len(shares) > 2 and not style.alike(shares, max(shares))
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -249,4 +229,4 @@ def _caption(document: Document) -> tuple[str, str]:
     return Sentence(text, "shift.p", claims=[_UNDETECTED]), marks
 
 
-SHIFT = Plot("shift_check", _draw, _caption)
+SHIFT = Plot("shift_check", _draw, _caption, _informs)

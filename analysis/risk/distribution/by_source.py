@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.results.notebook_html import show_risks_in_notebooks
 from reward_hypotheses.analysis.risk.distribution.open_sources import risk_draws
 from reward_hypotheses.analysis.risk.distribution.risk_draws import ALL, SOURCES, RiskDraws
 from reward_hypotheses.analysis.risk.intervals import ends_of
@@ -101,6 +102,7 @@ def with_sources(out: "xr.Dataset", doubt: Doubt) -> "xr.Dataset":
     Adds ``catastrophe_rate`` over the Dataset's dims of draws; ``interval`` (source, bound); ``variance`` (source, order); and
     ``interval_mcse`` and ``variance_mcse``, their Monte Carlo errors. NaN of an unknown source.
     """
+    show_risks_in_notebooks()
     nowhere = dict.fromkeys(("lower", "upper", "mcse_lower", "mcse_upper"), np.nan)
     ends = [doubt.interval(source) or nowhere for source in NAMES]
     nothing = dict.fromkeys(("first", "total", "first_mcse", "total_mcse"), np.nan)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3] / "analysis" / "report"
 PACKAGE = "reward_hypotheses"
 REPORT = f"{PACKAGE}.analysis.report"
 MAY = {REPORT, f"{PACKAGE}.data.errors", f"{PACKAGE}.data.column", f"{PACKAGE}.data.progress"}
+MAY |= {f"{PACKAGE}.analysis.plots"}  # functions of arrays, which draw
 MAY |= {f"{PACKAGE}.models.policies.registry", f"{PACKAGE}.models.priors.registry"}  # words that a noun has of itself
 FOLDER = {f"{PACKAGE}.data.atomic_write", f"{PACKAGE}.data.readers.safe_files"}
 LIBRARIES = {"jinja2", "markupsafe", "rich", "matplotlib", "fontTools", "numpy"}
@@ -49,8 +50,20 @@ def test_the_report_imports_nothing_of_the_analysis(path):
             assert any(name == known or name.startswith(f"{known}.") for known in may), name
         else:
             assert top in LIBRARIES | sys.stdlib_module_names or (typing and top in TYPES), name
-        if path.name != "figure_style.py":
+        if path.name != "figure_files.py":
             assert inside or typing or top not in DRAWING, f"{name} is imported before anything is drawn"
+
+
+PLOTS = ROOT.parent / "plots"
+
+
+@pytest.mark.parametrize("path", sorted(PLOTS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLOTS)))
+def test_figures_import_the_rest_when_they_are_called(path):
+    """Neither the analysis nor a library that draws is imported with a module of figures."""
+    for name, inside, typing in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        top = name.split(".")[0]
+        early = name.startswith((f"{PACKAGE}.analysis.plots", f"{PACKAGE}.data")) or top in sys.stdlib_module_names
+        assert inside or typing or early or top == "numpy", name
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import pytest
 from reports import NASTY, PLOTS, drawn, page, point
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report import figure_style
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.report import figure_files
 from reward_hypotheses.analysis.results.document import presented
 
 
@@ -162,15 +163,17 @@ def test_text_has_contrast_in_every_scheme(demo):
             for ground in ("paper", "panel"):
                 assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
         assert contrast(colors["blue"], colors["paper"]) >= 3
-        assert contrast(figure_style.VERMILION, colors["paper"]) >= 3
+        assert contrast(style.VERMILION, colors["paper"]) >= 3
 
 
 def test_every_figure_is_there_as_png_and_pdf(demo, untested):
     names = set(PLOTS)
     assert len(names) == 12
-    for name in names - {"evidence_by_feedback"}:  # of several feedbacks
+    absent = {"evidence_by_feedback", "riskiest_scenes"}  # of several feedbacks; all scenes have one risk
+    for name in names - absent:
         assert (demo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (demo / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert not {path.stem for path in (demo / "figures").iterdir()} & absent
     assert (demo / "figures/frame_training.png").exists() and (demo / "figures/frame_test.png").exists()
     left = {path.stem for path in (untested / "figures").iterdir()}
     assert left == {"weights", "evidence_against_prior", "predictive_check"}
@@ -178,9 +181,9 @@ def test_every_figure_is_there_as_png_and_pdf(demo, untested):
 
 def test_figures_fit_a_journals_columns(demo):
     for figure in drawn(results(demo)).values():
-        assert figure.get_figwidth() <= figure_style.PAGE and figure.get_figheight() <= 9
+        assert figure.get_figwidth() <= style.PAGE and figure.get_figheight() <= 9
         for dpi in (72, 300):
-            with mpl.rc_context(figure_style.STYLE):
+            with mpl.rc_context(style.STYLE):
                 figure.set_dpi(dpi)
                 figure.canvas.draw()
                 box = figure.get_tightbbox()
@@ -191,7 +194,7 @@ def test_figures_fit_a_journals_columns(demo):
 def test_the_same_figure_gives_the_same_bytes(demo):
     document = results(demo)
     for form in ("png", "pdf", "svg"):
-        first, second = (figure_style.saved(drawn(document)["weights"], form) for _ in range(2))
+        first, second = (figure_files.saved(drawn(document)["weights"], form) for _ in range(2))
         assert first == second
 
 
@@ -200,9 +203,9 @@ def test_figures_show_the_documents_numbers(demo):
     figures = drawn(document)
     marks = figures["weights"].axes[0].lines
     shown = {line.get_label(): line.get_xdata() for line in marks}
-    assert shown["values alone"].tolist() == list(document["prior"].values())
-    assert shown["values and data"].tolist() == list(document["weights"].values())
-    assert shown["the agent"].tolist() == list(document["agent_weights"].values())
+    assert shown["prior: the values"].tolist() == list(document["prior"].values())
+    assert shown["posterior"].tolist() == list(document["weights"].values())
+    assert shown["the agent's weight"].tolist() == list(document["agent_weights"].values())
     bars = [bar.get_width() for bar in figures["evidence_against_prior"].axes[0].patches]
     assert sorted(bars) == sorted(p[k] for p in document["pairs"] for k in ("log_prior_odds", "log_bayes_factor"))
     cells = figures["matrix"].axes[0].collections[0].get_array()
@@ -240,7 +243,7 @@ def test_stairs_are_spoken_of_where_there_are_some(demo):
 
 def test_scenes_that_are_alike_in_risk_are_not_compared(demo):
     document = results(demo)
-    figures = {"riskiest_scenes": drawn(document)["riskiest_scenes"]}
+    figures = {"riskiest_scenes": PLOTS["riskiest_scenes"].draw(document, None)}
     assert "figure-riskiest_scenes" not in page(document, figures, {})  # the risk is the same in every scene
     alike = [{"scene": str(k), "risk": 0.9} for k in range(10)]
     text = page(document | {"riskiest_scenes": alike}, figures, {})
@@ -264,9 +267,9 @@ def test_many_hypotheses_of_long_names_still_make_figures(demo):
     many |= {"matrix": {a: dict.fromkeys(names, 0.25) for a in names}}
     kind = {"classes": {name: "better than failing" if i % 3 else "worse than failing" for i, name in enumerate(names)}}
     many |= {"shift": document["shift"] | {"kinds": [kind | {"training": 0.1, "test": 0.2}]}}
-    for figure in figure_style.drawn(many, presented(document)).values():
-        assert figure_style.saved(figure, "png")
-        assert figure.get_figwidth() <= figure_style.PAGE and figure.get_figheight() <= 9
+    for figure in figure_files.drawn(many, presented(document)).values():
+        assert figure_files.saved(figure, "png")
+        assert figure.get_figwidth() <= style.PAGE and figure.get_figheight() <= 9
 
 
 def test_the_report_is_made_again_from_what_was_saved(demo, tmp_path, monkeypatch):
@@ -326,7 +329,7 @@ def test_fonts_are_cut_one_report_at_a_time():
     before, order = subset.load_font, []
 
     def one(k):
-        with figure_style._outlines_alone():
+        with figure_files._outlines_alone():
             order.append((k, subset.load_font is before))
             time.sleep(0.02)
             order.append((k, subset.load_font is before))

@@ -9,7 +9,7 @@ import pytest
 from studies import TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.report import figure_style
+from reward_hypotheses.analysis.report import figure_files
 from reward_hypotheses.analysis.report.layout.html import page
 from reward_hypotheses.analysis.report.tables import table_files as tables
 from reward_hypotheses.analysis.results.document import presented
@@ -99,7 +99,7 @@ def test_continuous_weights_have_an_error(tmp_path):
 
 def test_the_report_has_sentence_table_and_figure(mixed):
     presentations = presented(mixed)
-    figures = figure_style.drawn(mixed, presentations)
+    figures = figure_files.drawn(mixed, presentations)
     text = page(mixed, presentations, figures, {})
     assert 'id="figure-first_catastrophe"' in text and "60.6% of deployments never meet a catastrophe" in text
     files = tables.table_files(mixed, presentations)

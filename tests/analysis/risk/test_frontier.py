@@ -330,7 +330,7 @@ def test_labels_of_the_figure_do_not_overlap(seed):
     """Crowded in one place, spread over the axis, and all at one point."""
     import matplotlib as mpl
 
-    from reward_hypotheses.analysis.report import figure_style as figures
+    from reward_hypotheses.analysis.plots import style as figures
     from reward_hypotheses.analysis.report.sections.frontier import FRONTIER
 
     rng = np.random.default_rng(seed)

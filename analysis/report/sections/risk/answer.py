@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.report_figures.riskiest_scenes import EACH, draw_riskiest_scenes
 from reward_hypotheses.analysis.report.claims import Sentence, alike, below, holds, paragraph, value
 from reward_hypotheses.analysis.report.phrases import (
     LEAST,
@@ -256,16 +258,16 @@ def _scenes(document: Document) -> Presentation:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    from reward_hypotheses.analysis.report import figure_style as style
-
     scenes, risk = document["riskiest_scenes"], document["risk"]
-    fig, ax = style.labelled_rows([f"scene {style.short(s['scene'], 20)}" for s in scenes], style.COLUMN, each=0.22)
-    ax.barh(range(len(scenes)), [s["risk"] for s in scenes], height=0.62, color=style.VERMILION)
-    label = f"mean of all {risk['n_scenes']:,} scenes"
-    ax.axvline(risk["mean"], color=style.INK, linewidth=1, linestyle=(0, (3, 2)), label=label)
-    style.shares_axis(ax, "catastrophe risk of the scene (%)")
+    fig, ax = style.figure(style.COLUMN, style.height_of(len(scenes), EACH))
+    names, risks = ([scene[key] for scene in scenes] for key in ("scene", "risk"))
+    draw_riskiest_scenes(ax, names, risks, risk["mean"], risk["n_scenes"])
     style.legend(fig)
     return fig
+
+
+def _informs(document: Document) -> bool:
+    return not style.alike(scene["risk"] for scene in document["riskiest_scenes"])
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -285,4 +287,4 @@ def _caption(document: Document) -> tuple[str, str]:
     return Sentence(text, first, "risk.mean", claims=[below("risk.mean", first, 0.0)]), explanation
 
 
-SCENES = Plot("riskiest_scenes", _draw, _caption)
+SCENES = Plot("riskiest_scenes", _draw, _caption, _informs)

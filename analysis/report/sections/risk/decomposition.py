@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.risk_matrix import draw_risk_matrix, size_of
 from reward_hypotheses.analysis.report.claims import Claim, Sentence, holds, paragraph
 from reward_hypotheses.analysis.report.phrases import (
     DRAWS_ONE,
@@ -28,8 +30,6 @@ from reward_hypotheses.analysis.report.tables.table_model import (
 
 MOST, ALL = 2, 6
 """Parts that are named at once, and with those that are folded away."""
-WRITTEN = 8
-"""Hypotheses up to which the cells of the matrix hold their numbers."""
 NUMBERS = ("risk", "left", "removed")
 
 
@@ -278,25 +278,22 @@ def _matrix_table(document: Document) -> PaperTable:
     )
 
 
+def _cells(document: Document) -> tuple[list[str], list[list[float]]]:
+    names = weightiest(document, style.MOST)
+    return names, [[document["matrix"][agent][truth] for truth in names] for agent in names]
+
+
 def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
-    from reward_hypotheses.analysis.report import figure_style as style
-
-    names = weightiest(document, style.MOST)
-    cells = np.array([[document["matrix"][agent][truth] for truth in names] for agent in names])
-    size = max(2.2, 0.45 * len(names) + 1.4)
-    fig, ax = style.figure(min(style.PAGE, max(style.COLUMN, size + 0.6)), size)
-    ax.pcolormesh(cells, cmap=style.DARKENING, vmin=0, vmax=1, edgecolors=style.MUTED, linewidth=0.4)
-    ax.invert_yaxis()
-    if len(names) <= WRITTEN:
-        for (i, j), cell in np.ndenumerate(cells):
-            ax.text(j + 0.5, i + 0.5, percent(float(cell)), ha="center", va="center", color=style.ON_CELL, fontsize=7)
-    columns, rows = [style.short(name, 18) for name in names], [style.short(name) for name in names]
-    style.cell_labels(ax, columns, rows, slanted=len(names) > 2)
-    ax.set_xlabel("... where this one is true")
-    ax.set_ylabel("an agent certain of this one ...")
+    names, cells = _cells(document)
+    fig, ax = style.figure(*size_of(len(names), len(names)))
+    draw_risk_matrix(ax, names, names, np.array(cells))
     return fig
+
+
+def _informs(document: Document) -> bool:
+    return not style.alike(rate for row in _cells(document)[1] for rate in row)
 
 
 def _caption(document: Document) -> tuple[str, str]:
@@ -331,4 +328,4 @@ def _silent(document: Document) -> list[tuple[str, str]]:
     return [(a, b) for group in groups for a in group for b in group]
 
 
-MATRIX = Plot("matrix", _draw, _caption)
+MATRIX = Plot("matrix", _draw, _caption, _informs)

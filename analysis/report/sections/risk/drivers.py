@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reward_hypotheses.analysis.plots import style
+from reward_hypotheses.analysis.plots.sensitivity import EACH, draw_sensitivity
 from reward_hypotheses.analysis.report.claims import (
     Claim,
     Read,
@@ -305,19 +307,13 @@ def _cut(text: str) -> str:
 
 
 def _draw(document: Document, _: Tree) -> Figure:
-    from reward_hypotheses.analysis.report import figure_style as style
+    import numpy as np
 
     rows, now = drivers(document), document["risk"]["mean"]
-    labels = [f"{driver.name}\n{style.short(driver.varied, 40)}" for driver in rows]
-    fig, ax = style.labelled_rows([""] * len(rows), style.PAGE * 0.7, each=0.42)
-    ax.set_yticklabels(labels)
-    for k, driver in enumerate(rows):
-        low, high = driver.ends
-        ax.barh(k, now - low, left=low, height=0.5, color=style.BLUE)
-        ax.barh(k, high - now, left=now, height=0.5, color=style.VERMILION)
-        ax.annotate(driver.range(document), (high, k), (4, 0), textcoords="offset points", va="center", fontsize=7)
-    ax.axvline(now, color=style.INK, linewidth=1)
-    style.shares_axis(ax, "catastrophe risk (% of test scenes)", max(0.01, *(driver.ends[1] for driver in rows)))
+    fig, ax = style.figure(style.PAGE * 0.7, style.height_of(len(rows), EACH))
+    lower, upper = (np.array([driver.ends[end] for driver in rows]) for end in (0, 1))
+    labels = [(driver.name, driver.varied) for driver in rows]
+    draw_sensitivity(ax, labels, lower, upper, now, [driver.range(document) for driver in rows])
     return fig
 
 
@@ -331,4 +327,4 @@ def _informs(document: Document) -> bool:
     return any(driver.moves(document) for driver in drivers(document))
 
 
-SENSITIVITY = Plot("sensitivity", _draw, _caption)
+SENSITIVITY = Plot("sensitivity", _draw, _caption, _informs)

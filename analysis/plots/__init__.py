@@ -1,0 +1,1 @@
+"""Figures: functions of arrays, and thin ones of fits, risks and results."""

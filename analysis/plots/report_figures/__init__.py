@@ -1,0 +1,1 @@
+"""Figures that the report alone draws, as functions of arrays."""
