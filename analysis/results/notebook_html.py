@@ -1,6 +1,5 @@
 """What a notebook shows of results and risks: one screen of HTML, texts escaped."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS, MOST_WARNINGS, SCENES = 12, 5, 5
 """Hypotheses, warnings and scenes that are listed."""
-OF_RISK = {"mean", "risk", "interval", "catastrophe_rate", "by_truth"}
-"""Variables of every Dataset of a catastrophe risk."""
 
 
 def results_html(document: Mapping[str, Any]) -> str:
@@ -34,8 +31,8 @@ def results_html(document: Mapping[str, Any]) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def risk_html(risk: "xr.Dataset") -> str:
-    """Return a risk on one screen, and xarray's own view of the Dataset to unfold."""
+def risk_html(risk: "xr.Dataset", plain: str) -> str:
+    """Return a risk on one screen, and xarray's own view of the Dataset, `plain`, to unfold."""
     import numpy as np
 
     ends = {}
@@ -60,36 +57,7 @@ def risk_html(risk: "xr.Dataset") -> str:
         else:
             parts.append(_element("p", f"The risk is the same in all {len(scenes):,} scenes."))
     parts.append(f'<div style="display: flex; gap: 2em; align-items: flex-start">{"".join(tables)}</div>')
-    own = risk._repr_html_()
-    return f"<div>{''.join(parts)}<details><summary>The whole Dataset</summary>{own}</details></div>"
-
-
-def show_risks_in_notebooks() -> None:
-    """Have IPython show a Dataset of a risk on one screen; others as before.
-
-    Nothing happens outside IPython. A Dataset stays an ``xr.Dataset``: of a subclass, `xr.testing.assert_identical` would
-    refuse one that was read back from a file.
-    """
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    if shell is None:
-        return
-    import xarray as xr
-
-    formatter = shell.display_formatter.formatters["text/html"]
-    before = formatter.type_printers.get(xr.Dataset)
-    if getattr(before, "shows_risks", False):
-        return
-
-    def shown(data: "xr.Dataset") -> str:
-        other: str = data._repr_html_() if before is None else before(data)
-        try:
-            return risk_html(data) if OF_RISK <= set(data.variables) else other
-        except (LookupError, TypeError, ValueError, AttributeError):  # a part of such a Dataset, or an edited one
-            return other
-
-    shown.shows_risks = True  # type: ignore[attr-defined]
-    formatter.for_type(xr.Dataset, shown)
+    return f"<div>{''.join(parts)}<details><summary>The whole Dataset</summary>{plain}</details></div>"
 
 
 def _risk(mean: float, prob: float, ends: Mapping[str, Sequence[float] | None], limit: float | None) -> str:

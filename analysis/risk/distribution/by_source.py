@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reward_hypotheses.analysis.case import Case
-from reward_hypotheses.analysis.results.notebook_html import show_risks_in_notebooks
 from reward_hypotheses.analysis.risk.distribution.open_sources import risk_draws
 from reward_hypotheses.analysis.risk.distribution.risk_draws import ALL, SOURCES, RiskDraws
 from reward_hypotheses.analysis.risk.intervals import ends_of
@@ -15,6 +14,8 @@ from reward_hypotheses.analysis.rollout import scene_weights
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from reward_hypotheses.analysis.risk.distribution.risk_dataset import RiskDataset
 
 NAMES = (*SOURCES, ALL)
 """Sources in the results, and all together."""
@@ -96,26 +97,31 @@ def doubt_of(case: Case, draws: RiskDraws | None = None) -> Doubt:
     return Doubt(risk_draws(case) if draws is None else draws, case.risk.mean, case.settings.prob, tuple(unknown))
 
 
-def with_sources(out: "xr.Dataset", doubt: Doubt) -> "xr.Dataset":
+def with_sources(out: "xr.Dataset", doubt: Doubt) -> "RiskDataset":
     """Return a Dataset with draws of the risk, its intervals and variances.
 
     Adds ``catastrophe_rate`` over the Dataset's dims of draws; ``interval`` (source, bound); ``variance`` (source, order); and
     ``interval_mcse`` and ``variance_mcse``, their Monte Carlo errors. NaN of an unknown source.
     """
-    show_risks_in_notebooks()
+    from reward_hypotheses.analysis.risk.distribution.risk_dataset import RiskDataset
+
     nowhere = dict.fromkeys(("lower", "upper", "mcse_lower", "mcse_upper"), np.nan)
     ends = [doubt.interval(source) or nowhere for source in NAMES]
     nothing = dict.fromkeys(("first", "total", "first_mcse", "total_mcse"), np.nan)
     parts = [doubt.variance(source) or nothing for source in NAMES]
     dims = [dim for dim in ("chain", "draw") if dim in out.sizes]
     shape = [out.sizes[dim] for dim in dims]
-    return out.assign(
-        catastrophe_rate=(dims, doubt.draws.all[: math.prod(shape)].reshape(shape)),
-        interval=(("source", "bound"), [[end["lower"], end["upper"]] for end in ends]),
-        interval_mcse=(("source", "bound"), [[end["mcse_lower"], end["mcse_upper"]] for end in ends]),
-        variance=(("source", "order"), [[part["first"], part["total"]] for part in parts]),
-        variance_mcse=(("source", "order"), [[part["first_mcse"], part["total_mcse"]] for part in parts]),
-    ).assign_coords(source=list(NAMES), bound=["lower", "upper"], order=["first", "total"])
+    return (
+        RiskDataset(out.data_vars, out.coords, out.attrs)
+        .assign(
+            catastrophe_rate=(dims, doubt.draws.all[: math.prod(shape)].reshape(shape)),
+            interval=(("source", "bound"), [[end["lower"], end["upper"]] for end in ends]),
+            interval_mcse=(("source", "bound"), [[end["mcse_lower"], end["mcse_upper"]] for end in ends]),
+            variance=(("source", "order"), [[part["first"], part["total"]] for part in parts]),
+            variance_mcse=(("source", "order"), [[part["first_mcse"], part["total_mcse"]] for part in parts]),
+        )
+        .assign_coords(source=list(NAMES), bound=["lower", "upper"], order=["first", "total"])
+    )
 
 
 def largest_source(doubt: Doubt) -> str | None:

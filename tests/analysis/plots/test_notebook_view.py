@@ -3,20 +3,16 @@
 import copy
 import json
 import pickle
-import sys
-import types
 from html.parser import HTMLParser
 
-import pytest
 import xarray as xr
-from plotted import TEST
 from reports import NASTY
 from studies import TEST as TEST_TABLE
 from studies import TRAINING, small, write
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.results.notebook_html import risk_html, show_risks_in_notebooks
 from reward_hypotheses.analysis.results.results import Results
+from reward_hypotheses.analysis.risk.distribution.risk_dataset import RiskDataset
 
 
 class Page(HTMLParser):
@@ -68,56 +64,27 @@ def test_every_text_is_escaped(essay):
     assert NASTY[0] in "".join(page.words) and NASTY[1] in "".join(page.words)
 
 
-def test_a_risk_is_a_plain_dataset(risk, tmp_path):
-    assert type(risk) is xr.Dataset
+def plain(risk):
+    return xr.Dataset(risk.data_vars, risk.coords, risk.attrs)
+
+
+def test_a_risk_is_a_dataset(risk, tmp_path):
+    """Its files, copies and parts are; a part shows what xarray shows."""
+    assert type(risk) is RiskDataset and type(pickle.loads(pickle.dumps(risk))) is RiskDataset
+    assert type(risk[["mean"]]) is RiskDataset and risk[["mean"]]._repr_html_() == plain(risk[["mean"]])._repr_html_()
     risk.to_netcdf(tmp_path / "risk.nc", engine="h5netcdf")
     with xr.open_dataset(tmp_path / "risk.nc", engine="h5netcdf") as read:
-        xr.testing.assert_equal(risk, read.load())
-        xr.testing.assert_identical(risk, pickle.loads(pickle.dumps(read)))
+        xr.testing.assert_equal(plain(risk), read.load())
+        xr.testing.assert_identical(plain(risk).isel(chain=0), read.isel(chain=0))
+    assert xr.DataTree(risk)["mean"].item() == risk["mean"].item() and float((risk - risk)["mean"]) == 0
 
 
 def test_a_risk_on_one_screen(risk, essay):
-    text = risk_html(risk)
+    text = risk._repr_html_()
     shown = words(text)
     assert f"{100 * float(risk['mean']):.1f}%" in shown and "riskiest scenes" in shown
-    assert "<details>" in text and risk._repr_html_()[:40] in text
+    assert "<details>" in text and plain(risk)._repr_html_()[:40] in text
     worst = int(risk["by_scene"].to_numpy().argmax())
     assert f"{100 * float(risk['by_scene'][worst]):.1f}%" in shown
     for name, value in zip(risk["hypothesis"].to_numpy(), risk["by_truth"].to_numpy(), strict=True):
         assert f"{name} {100 * value:.1f}%" in shown
-
-
-class Formatter:
-    def __init__(self):
-        self.type_printers = {}
-
-    def for_type(self, kind, function):
-        self.type_printers[kind] = function
-
-
-@pytest.fixture
-def formatter(monkeypatch):
-    """What IPython has of a running notebook."""
-    formatter = Formatter()
-    display = types.SimpleNamespace(formatters={"text/html": formatter})
-    ipython = types.ModuleType("IPython")
-    ipython.get_ipython = lambda: types.SimpleNamespace(display_formatter=display)
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
-    return formatter
-
-
-def test_a_notebook_shows_risks_and_other_datasets_as_before(formatter, tree, risk):
-    other = xr.Dataset({"x": 1})
-    formatter.type_printers[xr.Dataset] = lambda data: "the user's own"
-    again = rh.catastrophe_risk(tree, TEST, rh.Commit(), rh.Uniform("a test"))
-    shown = formatter.type_printers[xr.Dataset]
-    assert words(shown(again)) == words(risk_html(again)) and shown(other) == "the user's own"
-    part = risk[["mean", "risk", "interval", "catastrophe_rate", "by_truth"]].drop_attrs()
-    assert shown(part) == "the user's own"
-    show_risks_in_notebooks()
-    assert formatter.type_printers[xr.Dataset] is shown  # once is enough
-
-
-def test_outside_a_notebook_nothing_happens(monkeypatch):
-    monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    show_risks_in_notebooks()
