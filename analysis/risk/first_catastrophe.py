@@ -94,14 +94,15 @@ class ScenesToFirstCatastrophe(Section[Document]):
         )
         table = PaperTable("first_catastrophe", "Scenes until the first catastrophe", caption, columns, rows)
         plot = Plot("first_catastrophe", _draw, _caption, _informs)
-        parts = [Part("text", in_words(document)), Part("figure", name=plot.name)]
-        yield Presentation("first_catastrophe", "precision", parts, [table], plot)
+        said = in_words(document)
+        parts = [Part("figure", name=plot.name) if _informs(document) else Part("text", said)]
+        yield Presentation("first_catastrophe", "precision", parts, [table], plot, [said])
 
 
 def _caption(document: Mapping[str, Any]) -> tuple[str, str]:
     from reward_hypotheses.analysis.report.claims import Sentence
 
-    return _never(document), Sentence("Dashed line: share of deployments that meet a catastrophe at any length.")
+    return in_words(document), Sentence("Dashed line: share of deployments that meet a catastrophe at any length.")
 
 
 def in_words(document: Mapping[str, Any]) -> "Sentence":

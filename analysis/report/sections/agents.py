@@ -44,19 +44,13 @@ def present(document: Document) -> Iterator[Presentation]:
     if document["risk"] is not None:
         parts = texts(*policy_in_words(document))
         yield Presentation("policy", "agent", parts, finding=leading(document), more=texts(*_details(document)))
-        meanings = [(name, _meaning(name)) for name in document["agents"]]
-        about = Sentence(
-            "What each prior assumes before any data:", claims=[holds(lambda d: len(d["agents"]) == len(meanings))]
-        )
-        more = [*texts(about), Part("terms", entries=meanings)]
         figure = [Part("figure", name=BY_PRIOR.name)]
-        yield Presentation("agents", "agent", figure, [_priors_table(document)], BY_PRIOR, [_grid(document)], more=more)
+        yield Presentation("agents", "agent", figure, [_priors_table(document)], BY_PRIOR, [_grid(document)])
         languages = {name: language for name, language in document["languages"].items() if language is not None}
         tables = [_languages_table(document, languages)] if languages else []
-        parts, more = texts(by_languages(document)), _landings(document)
-        if document.get("agent_reading") is not None:
-            parts, more = [], [*parts, *more]  # they are not of the study's agent
-        yield Presentation("languages", "agent", parts, tables, more=more)
+        choice, landings = _landings(document)
+        said = [text for text in (by_languages(document), *landings) if text]
+        yield Presentation("languages", "agent", tables=tables, terminal=said, more=texts(choice))
     if document.get("agent_reading") is not None:
         yield inferred(document)
 
@@ -97,8 +91,8 @@ def _details(document: Document) -> list[Sentence]:
     """Return what few readers need of the agent: its prior, own hypotheses, failure line and exchange rate."""
     agent, sentences = document["agent"], []
     meaning = _meaning(agent["prior"])
-    of_prior = f": {meaning}" if meaning else ""
-    sentences.append(Sentence(f"The agent's prior is {agent['prior']!r}{of_prior}.", claims=meaning.claims))
+    if meaning:
+        sentences.append(Sentence(f"The agent's prior is {agent['prior']!r}: {meaning}.", claims=meaning.claims))
     alone = [name for name in document["agent_weights"] if name not in document["weights"]]
     if alone:
         claims = [holds(lambda d: all(name not in d["weights"] for name in alone))]
@@ -195,8 +189,8 @@ def _language_risks(document: Document) -> dict[str, float]:
     return {name: language["risk"] for name, language in languages if at(language, ["risk"]) is not None}
 
 
-def _landings(document: Document) -> list[Part]:
-    """Return the hypotheses and the risk to which each simplicity language leads."""
+def _landings(document: Document) -> tuple[str, list[Sentence]]:
+    """Return that languages decide, and the hypotheses and risk to which each leads."""
     entries = []
     for name, risk in _language_risks(document).items():
         path = ("languages", name, "weights")
@@ -205,13 +199,8 @@ def _landings(document: Document) -> list[Part]:
         text = f"Language {name!r}: {alike} {cut(first, 3)}; risk {percent(risk)}."
         reads = (("languages", name, "risk"), len(first) - 3)
         entries.append(Sentence(text, *reads, claims=claims_heaviest(path, first)))
-    if not entries:
-        return []
-    choice = paragraph(
-        Sentence("Where training is silent, a simplicity language decides between hypotheses."),
-        Sentence("The choice of a language is a value judgement."),
-    )
-    return [*texts(choice), Part("list", entries=entries)]
+    choice = "Where training is silent, a simplicity language decides, and its choice is a value judgement."
+    return (Sentence(choice) if entries else ""), entries
 
 
 def _grid(document: Document) -> Grid:
@@ -238,11 +227,13 @@ def _priors_table(document: Document) -> PaperTable:
     columns = (
         Column("agent_prior", "agent's prior"),
         *(estimated_share(key, words, zero) for key, words, _ in numbers),
+        Column("meaning", "before any data"),
     )
     rows = tuple(
         (
             prior,
             *(at(entry, path) for _, _, path in numbers),
+            str(_meaning(prior)),
             *(error_of(document, "agents", prior, *path) for _, _, path in numbers),
         )
         for prior, entry in document["agents"].items()

@@ -264,11 +264,6 @@ def _about_bits(document: Document) -> list[Sentence]:
         out = holds(lambda d: any(any(d["bits_by_size"][key]["impossible"]) for key in ("training", "telling")))
         text = "Simulations in which no amount of information suffices are left out of the mean."
         sentences.append(Sentence(text, claims=[out]))
-    target = repr(float(curve["target"]))
-    of_agent = (document["value_bits_of_agent"] or {}).get(target)
-    if of_agent is not None:
-        text = f"The study's agent now needs {of_agent:.2f} bits for a risk of {100 * curve['target']:g}%."
-        sentences.append(Sentence(text, ("value_bits_of_agent", target), "bits_by_size.target"))
     return sentences
 
 

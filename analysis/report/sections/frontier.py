@@ -29,10 +29,16 @@ def present(document: Document) -> Iterator[Presentation]:
     compared = _own(document) is not None
     figure = FRONTIER if compared else None
     parts = [Part("figure", name=FRONTIER.name)] if compared else []
-    more = texts(*_exchange()) if compared else []
+    said = safest(document)
     finding = safer_policy(document)
     yield Presentation(
-        "frontier", "policies", [*parts, *texts(*safest(document))], tables, figure, finding=finding, more=more
+        "frontier",
+        "policies",
+        [*parts, *texts(*said)],
+        tables,
+        figure,
+        [*said, *_exchange()] if compared else said,
+        finding=finding,
     )
 
 

@@ -53,7 +53,7 @@ def present(document: Document) -> Iterator[Presentation]:
     needed = bits(document)
     tables = [_bits_table(document)] if _some_bits(document) else []
     if needed or tables:
-        yield Presentation("bits", "limit", texts(*needed[:1]), tables, terminal=needed, more=texts(*needed[1:]))
+        yield Presentation("bits", "limit", [] if tables else texts(*needed), tables, terminal=needed)
 
 
 def _fixed_agent(document: Document) -> list[Sentence]:

@@ -1,6 +1,7 @@
 """The distribution shift: two-sample test, new kinds of item, worst case, impact."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reward_hypotheses.analysis.plots import style
 from reward_hypotheses.analysis.plots.shift import draw_shift, height_of, kind_in_words
@@ -35,7 +36,8 @@ def present(document: Document) -> Iterator[Presentation]:
         yield Presentation("worst_case", "shift", texts(*worst[:1]), tables, terminal=worst, more=texts(*worst[1:]))
     if document.get("impact") is not None:
         beside = beside_impact(document)
-        yield Presentation("impact", "shift", tables=[_impact_table(document)], terminal=beside, more=texts(*beside))
+        table = replace(_impact_table(document), notes=tuple(map(str, beside)))
+        yield Presentation("impact", "shift", tables=[table], terminal=beside)
 
 
 _SHIFTED = holds(lambda d: d["shifted"] and d["shift"]["p"] < LEVEL)

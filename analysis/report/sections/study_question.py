@@ -20,9 +20,7 @@ TERMS = (
     ),
     (
         "Agent",
-        Sentence(
-            "What learns from the training data and acts on the test. Where the data are silent, its prior decides."
-        ),
+        Sentence("What learns from the training data and acts on the test."),
     ),
     (
         "Silent",
@@ -147,20 +145,9 @@ def _asked(document: Document) -> list[Part]:
 
 
 def _asked_in_full(document: Document) -> list[Part]:
-    """Return rewards, tables and feedback as stated, and terms of the page."""
-    names = weightiest(document, MOST)
-    rewards = [(name, Sentence(f"Reward `{document['rewards'][name]}`", ("rewards", name))) for name in names]
-    n = len(document["hypotheses"]) - len(names)
-    more = Sentence(f"{more_in(n, 'tables/weights.csv')}.", lambda d: n) if n else ""
-    tables = [
-        Sentence(f"Table {name!r}: {_size(shape)}; {origin_in_words(shape['origin'])}.", ("tables", name))
-        for name, shape in document["tables"].items()
-    ]
+    """Return feedback as stated, and terms of the page."""
     feedback = [feedback_in_words(entry, name) for name, entry in document["feedback"].items()]
     return [
-        Part("terms", entries=rewards),
-        *texts(more),
-        Part("list", entries=tables),
         Part("list", entries=feedback),
         *_reward_sd(document),
         Part("terms", entries=TERMS),
@@ -329,7 +316,7 @@ def _frames(document: Document) -> list[Part]:
 
 
 def _provenance(document: Document) -> list[Part]:
-    parts = texts(paragraph(*_methods(document), *_interval_error(document)), _versions(document))
+    parts = texts(paragraph(*_methods(document), *_interval_error(document)))
     rows = []
     for name, shape in document["tables"].items():
         size = counted(shape["items"], "item")
@@ -366,8 +353,3 @@ def _interval_error(document: Document) -> list[Sentence]:
     return [
         Sentence(f"Monte Carlo errors of the ends of the interval of the risk: {errors}.", "risk.intervals_mcse.all")
     ]
-
-
-def _versions(document: Document) -> Sentence:
-    versions = ", ".join(f"`{name} {version}`" for name, version in document["versions"].items())
-    return Sentence(f"Versions: {versions}.", "versions")

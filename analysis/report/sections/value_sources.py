@@ -26,8 +26,9 @@ def present(document: Document) -> Iterator[Presentation]:
     judges = "judges" in document["values"]
     said = sources(document["values"])
     parts = texts(*said[: 1 if judges else None], prior_of(document))
-    more = texts(*(said[1:] if judges else ()), *unmodelled_source(document), _doubt(document))
-    yield Presentation("values", "values", parts, finding=_highest_prior(document), more=more)
+    more, doubt = texts(*(said[1:] if judges else ()), *unmodelled_source(document)), _doubt(document)
+    terminal = [*said, *([doubt] if doubt else [])]
+    yield Presentation("values", "values", parts, terminal=terminal, finding=_highest_prior(document), more=more)
     if document.get("failure_line") is not None:
         sentences = judged_line(document)
         asked = Sentence(

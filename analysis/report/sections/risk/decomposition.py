@@ -208,7 +208,7 @@ def what_stays(document: Document, agent: str, truth: str) -> Sentence:
             )
             return paragraph(Sentence(f"{apart}.", claims=[silent]), rises)
         return Sentence(
-            f"{apart}, so more such data leaves this part unchanged.",
+            f"{apart}; more such data leaves this part unchanged.",
             claims=[silent, *claims_alike(left, now)],
         )
     if part["left"] > 0:

@@ -80,12 +80,11 @@ def sources_in(risk: Mapping[str, Any]) -> list[str]:
 def _precision(document: Document) -> Presentation:
     """Return the presentation of the precision of the risk."""
     risk = document["risk"]
-    sentences = [
-        finite_test(risk, was_spent(document)),
-        _by_choices_alone(document),
-        Sentence("No interval contains errors of the model, the failure line, or hypotheses that nobody listed."),
-    ]
-    return Presentation("finite_test", "precision", texts(*sentences), finding=_precision_finding(document))
+    sentences = [finite_test(risk, was_spent(document)), _by_choices_alone(document)]
+    left_out = Sentence("No interval contains errors of the model, the failure line, or hypotheses that nobody listed.")
+    terminal = [*(sentence for sentence in sentences if sentence), left_out]
+    finding = _precision_finding(document)
+    return Presentation("finite_test", "precision", texts(*sentences), terminal=terminal, finding=finding)
 
 
 def _precision_finding(document: Document) -> Sentence:
