@@ -132,7 +132,7 @@ function makeSliders() {
   }), slider(parent, "Failure line moved by", {
     low: -2, high: 2, step: line.kind === "grid" ? 0.25 : 0.05, unit: "sd of the rewards", why: noLine,
     read: () => state.failure_shift, write: kept((x) => { state.failure_shift = x; }),
-  }), slider(parent, "Prior that may be wrong", {
+  }), slider(parent, "Prior misspecification", {
     low: 0, high: 50, step: 1, unit: "%", read: () => 100 * state.contamination, write: kept((x) => { state.contamination = x / 100; }),
   }));
 }

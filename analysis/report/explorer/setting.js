@@ -224,9 +224,9 @@ function makeStudy(data) {
     const rows = [
       over("Agent's prior", AGENTS.map((agent_prior) => [agent_prior === "study" ? "as in the study" : agent_prior, { agent_prior }])),
       over("Policy", policies),
-      between("Values, within their strength", { contamination: 0 }, ""),
-      between(`Values, if ${100 * SHARE}% of the prior is wrong`, { contamination: SHARE }, ""),
-      over("Failure line, within 0.5 sd", lines.map((t) => [`${t < 0 ? "\u2212" : "+"}${Math.abs(t)} sd`, { failure_shift: t }])),
+      between("Values", { contamination: 0 }, ""),
+      between(`Prior misspecification, ${100 * SHARE}%`, { contamination: SHARE }, ""),
+      over("Failure line, 0.5 sd", lines.map((t) => [`${t < 0 ? "\u2212" : "+"}${Math.abs(t)} sd`, { failure_shift: t }])),
     ];
     const size = (row) => (row.reason ? -1 : row.high.risk - row.low.risk);
     return rows.sort((a, b) => size(b) - size(a));
