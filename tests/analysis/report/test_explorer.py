@@ -259,14 +259,14 @@ def test_rows_are_ranges_of_the_risk(essay):
     moved = {
         "Agent's prior": [{"agent_prior": name} for name in ("study", "uniform", "simplicity", "values")],
         "Policy": [{"policy": words} for words in acting],
-        "Failure line, within 0.5 sd": [{"failure_shift": t / 4} for t in range(-2, 3)],
+        "Failure line, 0.5 sd": [{"failure_shift": t / 4} for t in range(-2, 3)],
     }
     for name, changes in moved.items():
         means = [answer["mean"] for answer in essay.risks([asked | change for change in changes])]
         assert (by_name[name]["low"]["risk"], by_name[name]["high"]["risk"]) == (min(means), max(means))
     for name, change in (
-        ("Values, within their strength", {}),
-        ("Values, if 10% of the prior is wrong", {"contamination": 0.1}),
+        ("Values", {}),
+        ("Prior misspecification, 10%", {"contamination": 0.1}),
     ):
         answer = essay.risk(**asked, **change)
         assert (by_name[name]["low"]["risk"], by_name[name]["high"]["risk"]) == (answer["lower"], answer["upper"])
