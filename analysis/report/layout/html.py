@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILES = "SHA-256 of each file's bytes, or of the columns of a generated table."
 """Caption of the table of data files."""
+SMALL = 0.3
+"""Highest risk of a tornado plot up to which its axis ends there."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -174,9 +176,10 @@ def _alerts(parts: Iterable[Part]) -> list[str]:
 
 
 def _scale(parts: Iterable[Part]) -> float:
-    """Return the highest risk of the rows of the tornado plot, the right end of its axis."""
+    """Return the right end of the axis of the tornado plot: 1, or the highest risk where all are small."""
     ends = [row["upper"] for part in parts if part.kind == "tornado" for row in part.entries]
-    return max(max(ends, default=1.0), 1e-3)
+    highest = max(ends, default=1.0)
+    return 1.0 if highest > SMALL else max(highest, 1e-3)
 
 
 def _tables_json(chapters: Sequence[Chapter]) -> "Markup":

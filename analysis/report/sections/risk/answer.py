@@ -14,6 +14,7 @@ from reward_hypotheses.analysis.report.phrases import (
     misfits,
     percent,
     plainly,
+    risk_interval,
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
@@ -105,9 +106,9 @@ def _answer_of_page(document: Document) -> list[Part]:
     if risk["mean"] == 0 or was_spent(document):
         return [*texts(risk_sentence(risk, was_spent(document))), *parts]
     first = Sentence("of test scenes are predicted to end in a catastrophe.")
-    lead = Part(
-        "text", paragraph(first, *interval_sentences(risk)), strong=Sentence(percent(risk["mean"]), "risk.mean")
-    )
+    left_out = Sentence("The agent's prior, the policy and the failure line are held fixed.")
+    said = [*interval_sentences(risk), *([left_out] if risk_interval(risk) is not None else [])]
+    lead = Part("text", paragraph(first, *said), strong=Sentence(percent(risk["mean"]), "risk.mean"))
     return [lead, *parts]
 
 
@@ -135,10 +136,11 @@ def reason(document: Document) -> Sentence | str:
             )
             return Sentence(text, place, claims=[holds(largest), holds(lambda _: part.agent == part.truth)])
         text = (
-            f"The agent follows {part.agent!r} with weight {percent(part.agent_weight)}, but {part.truth!r} has posterior "
-            f"weight {percent(part.weight)}."
+            f"The agent follows {part.agent!r} with probability {percent(part.agent_weight)}. "
+            f"Where {part.truth!r} is true (posterior weight {percent(part.weight)}), {percent(part.share)} of scenes then end "
+            "in a catastrophe."
         )
-        places = ("agent_weights", part.agent), ("weights", part.truth)
+        places = ("agent_weights", part.agent), ("weights", part.truth), place
         return Sentence(text, *places, claims=[holds(largest), holds(lambda _: part.agent != part.truth)])
     by_truth = {name: x for name, x in document["risk_by_truth"].items() if x is not None}
     worst = max(by_truth, key=by_truth.__getitem__)
@@ -176,7 +178,7 @@ def facts(document: Document) -> list[Sentence]:
         out.append(Sentence(text, ("predictive_check", least, "p"), claims=claims))
     expected = hardest(document) if document["risk"] is not None else None
     if expected is not None and expected.missed(document):
-        text = "Training separates the hypotheses less than expected: people may follow none of them"
+        text = "But training separates the hypotheses less than expected: people may follow none of them"
         claims = [holds(lambda d: (closest := hardest(d)) is not None and closest.missed(d))]
         out.append(Sentence(text, claims=claims))
     return out

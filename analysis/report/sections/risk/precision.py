@@ -48,9 +48,8 @@ def interval_sentences(risk: Mapping[str, Any], place: tuple[str | int, ...] = (
     known = plainly(sources) if sources else "no uncertain quantity"
     only = " only" if len(sources) == 1 else ""
     remark = "" if stated else " The values have no stated strength, so the interval leaves them out."
-    text = f"{level} credible interval {low} to {high}; it contains uncertainty about {known}{only}."
-    if low == high:
-        text = f"{level} credible interval {low} at both ends; it contains uncertainty about {known}{only}."
+    ends_in_words = f"{low} to {high}" if low != high else f"{low} at both ends"
+    text = f"{level} credible interval {ends_in_words}; it contains uncertainty about {known}{only}."
     first = Sentence(
         text, prob, *places, claims=[contents, holds(lambda d: value(d, places[0]) <= value(d, places[1]))]
     )
