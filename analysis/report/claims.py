@@ -89,7 +89,7 @@ def parts_of(text: str) -> "tuple[Sentence, ...]":
 
 
 def quoted(text: str, *path: Read) -> Sentence:
-    """Return a text of the document itself, such as a warning, as a sentence that reads it."""
+    """Return a text of the document, such as a warning, as a sentence."""
     return Sentence(text, *path)
 
 

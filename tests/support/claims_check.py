@@ -190,8 +190,9 @@ def texts_of(presentation, document):
 
 def problems(document, presentations=None):
     """Return every problem of every sentence of the report of a document."""
+    whole = presentations is None
     presentations = presented(document) if presentations is None else presentations
-    out = [f"first screen: {problem}" for problem in first_screen.problems(document, presentations)]
+    out = [f"first screen: {problem}" for problem in first_screen.problems(document, presentations)] if whole else []
     for presentation in presentations:
         for place, text in texts_of(presentation, document):
             if not text:

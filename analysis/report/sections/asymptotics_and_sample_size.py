@@ -28,7 +28,8 @@ def present(document: Document) -> Iterator[Presentation]:
         return
     bound = _minimax(document)
     shown, folded = (more[:0], more) if bound else (more[:1], more[1:])
-    parts = [*texts(*_limit(document), *bound), *shown]
+    parts = [*texts(*_limit(document), *bound[:1]), *shown]
+    folded = [*texts(*bound[1:]), *folded]
     yield Presentation("limit", "limit", parts, tables, finding=more_training(document), more=folded)
     if document.get("bits_by_size"):
         figure = [Part("figure", name=BY_SIZE.name)]
@@ -166,7 +167,7 @@ def _minimax(document: Document) -> list[Sentence]:
     second = Sentence(
         f"If the agent abstains in half of the scenes, the bound is {percent(half)}.", ("impossible", "risk", "0.5")
     )
-    return [paragraph(first, second)]
+    return [first, second]
 
 
 def _table(document: Document, simulated: Mapping[str, Mapping[str, Any]]) -> PaperTable:

@@ -9,8 +9,9 @@ import pytest
 import random_studies
 
 from reward_hypotheses.analysis.report.phrases import percent
-from reward_hypotheses.analysis.report.sections import agents, frontier, risk_decomposition
+from reward_hypotheses.analysis.report.sections import agents, frontier
 from reward_hypotheses.analysis.report.sections.agents import own_prior, policy_in_short
+from reward_hypotheses.analysis.report.sections.risk import decomposition
 from reward_hypotheses.analysis.report.sentences.comparisons import cut, heaviest, weights_in_words
 from reward_hypotheses.analysis.report.sentences.expected_items import hardest
 from reward_hypotheses.analysis.results.document import presented
@@ -78,7 +79,7 @@ def test_the_weightiest_hypothesis_of_the_agent_stays_in_a_table_that_is_cut():
         "matrix": {name: dict.fromkeys(names, 0.5) for name in agent},
         "risk": RISK | {"n_scenes": 3},
     }
-    cut_table = risk_decomposition._matrix_table(document).cut()
+    cut_table = decomposition._matrix_table(document).cut()
     assert {"h3", "its own"} <= {row[0] for row in cut_table.rows} and "h3" in {c.key for c in cut_table.columns}
 
 
