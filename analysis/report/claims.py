@@ -135,7 +135,7 @@ def exceeds(document: Document, left: Read, right: Read, least: float = LEAST) -
 
 
 def _error(document: Document, read: Read) -> float | None:
-    """Return the Monte Carlo error of an entry; 0 of numbers and functions of the document."""
+    """Return the Monte Carlo error of an entry; 0 of any other number."""
     if not isinstance(read, (str, tuple)):
         return 0.0
     path = path_of(read)

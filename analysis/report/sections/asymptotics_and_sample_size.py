@@ -131,9 +131,9 @@ def _reasons(risk: Mapping[str, Any], best: bool) -> list[Sentence]:
     by_silence = holds(lambda d: d["risk"]["limit_silent"] > 0)
     otherwise = holds(lambda d: d["risk"]["limit"] - d["risk"]["limit_silent"] > 0)
     if limit - silent < LEAST and silent > 0:
-        return [Sentence(f"This risk remains because {quiet}.", claims=[by_silence])]
+        return [Sentence(f"Reason: {quiet}.", claims=[by_silence])]
     if silent < LEAST:
-        return [Sentence(f"This risk remains because {forced}.", claims=[otherwise])]
+        return [Sentence(f"Reason: {forced}.", claims=[otherwise])]
     rest = Sentence(
         f"The other {percent(limit - silent)} remains because {forced}.",
         lambda d: d["risk"]["limit"] - d["risk"]["limit_silent"],

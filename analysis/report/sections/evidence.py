@@ -89,7 +89,7 @@ def _weights_table(document: Document) -> PaperTable:
     names, risk = document["hypotheses"], document["risk"]
     columns = (
         Column("hypothesis", "hypothesis"),
-        Column("reward", "reward"),
+        Column("reward"),
         share("prior", "prior"),
         Column("log_evidence", "log evidence", "nats", "nats", error="log_evidence_mcse"),
         estimated_share("weight", "weight"),

@@ -145,9 +145,12 @@ def _asked(document: Document) -> list[Part]:
 
 
 def _asked_in_full(document: Document) -> list[Part]:
-    """Return feedback as stated, and terms of the page."""
+    """Return rewards and feedback as stated, and terms of the page."""
+    names = weightiest(document, MOST)
+    rewards = [(name, Sentence(f"Reward `{document['rewards'][name]}`", ("rewards", name))) for name in names]
     feedback = [feedback_in_words(entry, name) for name, entry in document["feedback"].items()]
     return [
+        Part("terms", entries=rewards),
         Part("list", entries=feedback),
         *_reward_sd(document),
         Part("terms", entries=TERMS),
