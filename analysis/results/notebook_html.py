@@ -32,7 +32,10 @@ def results_html(document: Mapping[str, Any]) -> str:
 
 
 def risk_html(risk: "xr.Dataset", plain: str) -> str:
-    """Return a risk on one screen, and xarray's own view of the Dataset, `plain`, to unfold."""
+    """Return a risk on one screen, and xarray's own view of the Dataset, `plain`.
+
+    To unfold.
+    """
     import numpy as np
 
     ends = {}

@@ -35,7 +35,10 @@ STEPS = 4
 
 @dataclass(frozen=True, eq=False)
 class StudyRun:
-    """The run of a study: the results document, and the posterior and the case that it is about."""
+    """The run of a study.
+
+    The results document, and the posterior and the case that it is about.
+    """
 
     study: Study
     posterior: Posterior

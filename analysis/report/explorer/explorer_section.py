@@ -81,5 +81,5 @@ def script() -> str:
 
 
 def without_cells(explorer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an explorer without the cells of the test, for a page that would be too long."""
+    """Return an explorer without the cells of the test."""
     return {**explorer, "cells": None, "cells_why_not": "with the cells of the test it would be longer than 1 MB"}

@@ -176,7 +176,10 @@ def _alerts(parts: Iterable[Part]) -> list[str]:
 
 
 def _scale(parts: Iterable[Part]) -> float:
-    """Return the right end of the axis of the tornado plot: 1, or the highest risk where all are small."""
+    """Return the right end of the axis of the tornado plot.
+
+    1, or the highest risk where all are small.
+    """
     ends = [row["upper"] for part in parts if part.kind == "tornado" for row in part.entries]
     highest = max(ends, default=1.0)
     return 1.0 if highest > SMALL else max(highest, 1e-3)

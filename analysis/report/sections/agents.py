@@ -88,7 +88,10 @@ def policy_in_words(document: Document) -> list[Sentence]:
 
 
 def _details(document: Document) -> list[Sentence]:
-    """Return what few readers need of the agent: its prior, own hypotheses, failure line and exchange rate."""
+    """Return what few readers need of the agent.
+
+    Its prior, own hypotheses, failure line and exchange rate.
+    """
     agent, sentences = document["agent"], []
     meaning = _meaning(agent["prior"])
     if meaning:
@@ -128,7 +131,10 @@ def policy_in_short(document: Document) -> Sentence:
 
 
 def _meaning(prior: str) -> Sentence:
-    """Return what a prior assumes, as a clause; empty for a prior that somebody stated."""
+    """Return what a prior assumes, as a clause.
+
+    The result is empty for a prior that somebody stated.
+    """
     known = holds(lambda d: prior in d["agents"] or prior == d["agent"]["prior"])
     return Sentence(prior_in_words(prior), claims=[known])
 
@@ -274,7 +280,10 @@ def _languages_table(document: Document, languages: Mapping[str, Mapping[str, An
 
 
 def _error(document: Document, *path: str) -> float | None:
-    """Return the Monte Carlo error of a number; None where the number itself is missing."""
+    """Return the Monte Carlo error of a number.
+
+    The result is None where the number itself is missing.
+    """
     return None if at(document, path) is None else error_of(document, *path)
 
 

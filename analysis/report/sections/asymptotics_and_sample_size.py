@@ -44,7 +44,7 @@ def _without_test(document: Document) -> Sentence:
 
 
 def more_training(document: Document) -> Sentence:
-    """Return the risk after unlimited training data, in one sentence that holds for every study."""
+    """Return the risk after unlimited training data, in one sentence."""
     risk = document["risk"]
     if document["bounded_pairs"]:
         claims = [holds(lambda d: bool(d["bounded_pairs"]))]
@@ -61,7 +61,7 @@ def more_training(document: Document) -> Sentence:
 
 
 def _limit(document: Document) -> list[Sentence]:
-    """Return why unlimited training data leaves a risk, and what else would change the risk."""
+    """Return why unlimited training data leaves a risk, and what else helps."""
     if document["bounded_pairs"]:
         words = quoted(
             f"Such data leave hypotheses undecided: {document['bounded_pairs'][0]['words']}.",
@@ -75,7 +75,7 @@ def _limit(document: Document) -> list[Sentence]:
     error = error_of(document, "risk", "limit")
     sentences = list(endless(document["risk"], takes_best(document), error).parts[1:])
     if document["silent_pairs"]:
-        text = "Where training is silent, other data or information about human values can change the agent's weights."
+        text = "Other data, or information about human values, can still change the agent's weights."
         sentences.append(Sentence(text, claims=[holds(lambda d: bool(d["silent_pairs"]))]))
     return [paragraph(*sentences)]
 
@@ -120,7 +120,10 @@ def endless(risk: Mapping[str, Any], best: bool = True, limit_error: float | Non
 
 
 def _reasons(risk: Mapping[str, Any], best: bool) -> list[Sentence]:
-    """Return why unlimited training data leaves a risk: silence, or a worse option that is taken."""
+    """Return why unlimited training data leaves a risk.
+
+    Silence, or a worse option that is taken.
+    """
     limit, silent = risk["limit"], risk["limit_silent"]
     quiet = "training cannot separate hypotheses that differ on the test"
     forced = "even the best option in some scenes is worse than failing"
@@ -237,7 +240,7 @@ def _caption(document: Document) -> tuple[str, str]:
 
 
 def _flat(document: Document) -> bool:
-    """Return whether training is silent and its curve ends flat, above the curve of judged test items."""
+    """Return whether the curve of training ends flat above that of judged items."""
     curve = document["bits_by_size"]
     training, judged = ([v for v in curve[key]["mean"] if v is not None] for key in ("training", "telling"))
     flat = len(training) > 2 and abs(training[-1] - training[-3]) < 0.02
@@ -245,13 +248,13 @@ def _flat(document: Document) -> bool:
 
 
 def _stays(document: Document) -> bool:
-    """Return whether the last mean of the curve is positive and that of three sizes before the end no larger."""
+    """Return whether the last mean of the curve is positive and no smaller."""
     means = [v for v in document["bits_by_size"]["training"]["mean"] if v is not None]
     return bool(document["silent_pairs"] and means[-1] > 0.05 and means[-3] - means[-1] < 0.02)
 
 
 def _about_bits(document: Document) -> list[Sentence]:
-    """Return how the curve of bits was made, and the bits that the study's own agent needs."""
+    """Return how the curve of bits was made."""
     curve = document["bits_by_size"]
     sentences = [
         Sentence(

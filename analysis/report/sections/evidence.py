@@ -148,7 +148,7 @@ def _weights_inform(document: Document) -> bool:
 
 
 def _leaders(document: Document, key: str) -> list[str]:
-    """Return the hypotheses of the greatest weight, and those that are not below it by more than their error."""
+    """Return the hypotheses of the greatest weight, within their errors."""
     weights = document[key]
     lead = max(weights, key=weights.__getitem__)
     shown = percent(weights[lead])

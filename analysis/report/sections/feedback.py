@@ -174,7 +174,10 @@ def _contradicted(document: Document) -> list[str]:
 
 
 def _finding(document: Document) -> Sentence:
-    """Return the heading of the chapter: feedback that contradicts the rest, or tells nothing."""
+    """Return the heading of the chapter.
+
+    Feedback that contradicts the rest, or tells nothing.
+    """
     by_feedback = document["evidence_by_feedback"]
     contradicted = _contradicted(document)
     if contradicted:

@@ -29,7 +29,7 @@ WITHOUT = "without the evidence that rests on degrees alone"
 
 
 def present(document: Document) -> Iterator[Presentation]:
-    """Present the checks of the fit to the training data, and all misfits and warnings."""
+    """Present the checks of the fit, and all misfits and warnings."""
     found = misfits(document)
     found += [warning for warning in document["warnings"] if warning.startswith(WITHOUT)]
     against = [_as_sentence(document, misfit) for misfit in dict.fromkeys(found)]
@@ -70,7 +70,7 @@ def _fits(document: Document) -> bool:
 
 
 def _checked(document: Document) -> Sentence:
-    """Return the smallest p-value of the predictive checks, and what the checks cannot see."""
+    """Return the smallest p-value of the checks, and what the checks cannot see."""
     checks = document["predictive_check"]
     if not checks:
         return Sentence("")
@@ -119,7 +119,7 @@ def _alike(document: Document, name: str) -> bool:
 
 
 def _worse(document: Document, name: str, least: float = 0.0) -> bool:
-    """Return whether labels of the worst subgroup contradict the leading hypothesis more often than others."""
+    """Return whether the worst subgroup contradicts the leader more than others."""
     group = document["subgroups"][name]
     return bool(group["elsewhere"] is not None and group["contradicted"] - group["elsewhere"] > least)
 

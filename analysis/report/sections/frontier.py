@@ -43,7 +43,7 @@ def present(document: Document) -> Iterator[Presentation]:
 
 
 def safer_policy(document: Document) -> Sentence:
-    """Return whether a policy with the study's permission to abstain is safer than the study's own."""
+    """Return whether a policy with the same permission to abstain is safer."""
     own = _own(document)
     if own is None:
         return Sentence("No policies were compared.", claims=[holds(lambda d: not d.get("frontier"))])
@@ -114,7 +114,10 @@ def _safest_of(document: Document, abstain: bool) -> Sentence:
 
 
 def _dominated(document: Document, own: int) -> Sentence:
-    """Return whether the study's own policy is Pareto-efficient; empty where the errors leave it open."""
+    """Return whether the study's own policy is Pareto-efficient.
+
+    The result is empty where the errors leave it open.
+    """
     entries = document["frontier"]
     if entries[own]["efficient"]:
 
@@ -145,13 +148,16 @@ def _exchange() -> list[Sentence]:
 
 
 def _own(document: Document) -> int | None:
-    """Return the place of the study's own policy; None where its outcome was not computed."""
+    """Return the place of the study's own policy.
+
+    The result is None where its outcome was not computed.
+    """
     entries = enumerate(document.get("frontier") or [])
     return next((k for k, entry in entries if entry["own"] and entry["risk"] is not None), None)
 
 
 def _computed(document: Document, abstain: bool | None = None) -> list[int]:
-    """Return the places of the policies whose outcome was computed, of all or of one permission to abstain."""
+    """Return the places of policies with an outcome, of one permission or of all."""
     entries = enumerate(document["frontier"])
     return [k for k, e in entries if e["risk"] is not None and (abstain is None or e["abstain"] == abstain)]
 
@@ -173,19 +179,25 @@ def _may(entry: Policy) -> str:
 
 
 def _more(document: Document, k: int, other: int) -> bool:
-    """Return whether a policy earns more than another: by more than the error, and in the digits shown."""
+    """Return whether a policy earns more than another.
+
+    By more than the error, and in the digits shown.
+    """
     return exceeds(document, _reward(k), _reward(other), 0.0) and _earned(document, k) != _earned(document, other)
 
 
 def _earned(document: Document, k: int) -> str:
-    """Return the reward of a policy for a reader; what rounding leaves of a sum of rewards is 0."""
+    """Return the reward of a policy for a reader.
+
+    What rounding leaves of a sum of rewards is 0.
+    """
     scale = max(abs(entry["reward"]) for entry in policies(document))
     reward = document["frontier"][k]["reward"]
     return "0" if abs(reward) < ROUNDING * scale else f"{reward:.3g}"
 
 
 def _not_less(k: int, best: int) -> Claim:
-    """Claim that a policy is not safer than another by more than the errors, or than what can be shown."""
+    """Claim that a policy is not safer than another by more than the errors."""
 
     def as_risky(d: Document) -> bool:
         errors = [error_of(d, *place) or 0.0 for place in (("frontier", k, "risk"), ("frontier", best, "risk"))]

@@ -73,7 +73,10 @@ def shift(document: Document) -> Sentence:
 
 
 def _new_kinds(document: Document) -> list[Sentence]:
-    """Return the number of kinds of item that training lacks; empty where there is none."""
+    """Return the number of kinds of item that training lacks.
+
+    The result is empty where there is none.
+    """
     n, items = document["shift"]["n_new_classes"], document["shift"]["new_items"]
     if not n:
         return []

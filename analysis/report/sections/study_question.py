@@ -14,22 +14,18 @@ MOST, FEW = 12, 4
 TERMS = (
     (
         "Judge",
-        Sentence(
-            "Whoever holds the stated values and accepts the data; the risk is computed from the judge's beliefs."
-        ),
+        Sentence("Holds the stated values and accepts the data. The risk is computed from the judge's beliefs."),
     ),
     (
         "Agent",
-        Sentence("What learns from the training data and acts on the test."),
+        Sentence("Learns from the training data and acts on the test."),
     ),
     (
         "Silent",
         Sentence(
-            "Training is silent between two hypotheses if their predictions coincide on the training data (observationally "
-            "equivalent in training)."
+            "Training is silent between hypotheses whose predictions coincide on it (observationally equivalent in training)."
         ),
     ),
-    ("Catastrophe", Sentence("An outcome below the failure line, which is the value of failing completely.")),
 )
 """Terms that the page uses, with their definitions."""
 CHOSEN = {

@@ -1,4 +1,4 @@
-"""Comparisons that several topics of a report make, each with the claims that it rests on."""
+"""Comparisons that several topics of a report make, with their claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ UNSEEN = 2 * LEAST
 
 
 def greater(document: Document, left: Read, right: Read) -> bool:
-    """Return whether a share exceeds another by more than the error, and reads otherwise."""
+    """Return whether a share exceeds another by more than the error, visibly."""
     return claims.exceeds(document, left, right) and percent(value(document, left)) != percent(value(document, right))
 
 
@@ -24,7 +24,7 @@ def claims_less(left: Read, right: Read) -> list[Claim]:
 
 
 def claims_alike(*reads: Read) -> list[Claim]:
-    """Claim that shares differ from the first by no more than the error, or by nothing that can be shown."""
+    """Claim that shares differ from the first by no more than the error."""
     return [alike(reads[0], read, UNSEEN) for read in reads[1:]]
 
 
@@ -36,7 +36,7 @@ def heaviest(document: Document, path: tuple[str, ...]) -> list[str]:
 
 
 def claims_heaviest(path: tuple[str, ...], names: Sequence[str]) -> list[Claim]:
-    """Claim that all weights outside of `names` are below the weight of the first name, and those inside are about equal."""
+    """Claim that the weights of `names` are about equal, and all others smaller."""
 
     def largest(d: Document) -> bool:
         weights = value(d, path)
@@ -48,7 +48,7 @@ def claims_heaviest(path: tuple[str, ...], names: Sequence[str]) -> list[Claim]:
 def weights_in_words(
     document: Document, path: tuple[str, ...], most: int = 4, beside: Callable[[str], str] = lambda name: ""
 ) -> Sentence:
-    """Return the hypotheses of largest weight with their weights, and how many more there are.
+    """Return the hypotheses of largest weight, and how many more there are.
 
     `beside` adds words to a hypothesis. The text has no full stop.
     """

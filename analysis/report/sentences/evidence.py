@@ -1,4 +1,7 @@
-"""Sentences on evidence and prior: what training distinguishes, and what it does not."""
+"""Sentences on evidence and prior.
+
+What training distinguishes, and what it does not.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +30,10 @@ NO_SILENCE = holds(lambda d: len(d["hypotheses"]) > 1 and not any(p["silent"] fo
 
 
 def evidence(document: Document) -> list[Sentence]:
-    """Return sentences on evidence, prior and dangerous pairs of hypotheses, the most important first."""
+    """Return sentences on evidence.
+
+    Prior and dangerous pairs of hypotheses, the most important first.
+    """
     several = len(document["hypotheses"]) > 1
     first = (
         [] if several else [Sentence("The study has one hypothesis, so no evidence compares hypotheses.", claims=[ONE])]
@@ -71,13 +77,16 @@ def equal_evidence(names: Sequence[str]) -> Claim:
 
 
 def _possible(document: Document) -> list[str]:
-    """Return the hypotheses under which the data are possible, the most probable data first."""
+    """Return the hypotheses under which the data are possible, by evidence."""
     logs = document["log_evidence"]
     return sorted((name for name in logs if logs[name] is not None), key=lambda name: -logs[name])
 
 
 def strongest(document: Document) -> list[Sentence]:
-    """Return the largest difference between hypotheses that the data make; empty where none exceeds its error."""
+    """Return the largest difference between hypotheses that the data make.
+
+    The result is empty where none exceeds its error.
+    """
     logs, names = document["log_evidence"], _possible(document)
     if len(names) < 2 or not exceeds(document, ("log_evidence", names[0]), ("log_evidence", names[-1])):
         return []

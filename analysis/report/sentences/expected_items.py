@@ -73,7 +73,10 @@ class ExpectedItems:
         return None
 
     def log_odds(self, document: Document) -> float | None:
-        """Return the log Bayes factor of training for the hypothesis; None where it is not known."""
+        """Return the log Bayes factor of training for the hypothesis.
+
+        The result is None where it is not known.
+        """
         known = self._evidence(document)
         return None if known is None else known[0]
 

@@ -1,4 +1,4 @@
-"""The agent's leading hypothesis, and an agent that was inferred from its own choices, in words and tables."""
+"""The agent's leading hypothesis, and an agent inferred from its own choices."""
 
 from reward_hypotheses.analysis.report.claims import Sentence, holds, paragraph, quoted
 from reward_hypotheses.analysis.report.phrases import LEAST, other_warnings, percent

@@ -1,4 +1,7 @@
-"""Sentences on other priors, other failure lines, deployments, regret and bits of human values."""
+"""Sentences on other priors, other failure lines, deployments.
+
+Regret and bits of human values.
+"""
 
 import functools
 import math
@@ -23,7 +26,7 @@ SEEN = 0.001
 
 
 def lowest(document: Document) -> Sentence:
-    """Return the lowest risk of an agent that always acts, and how often this agent abstains."""
+    """Return the lowest risk of an agent that always acts."""
     risk = document["risk"]
     zero = risk["upper_of_zero"]
 
@@ -50,11 +53,11 @@ def regret(document: Document) -> Sentence:
     first = Sentence(text, "risk.regret", claims=[best])
     if len(document["hypotheses"]) < 2:
         return first
-    return paragraph(first, Sentence("The regret adds rewards of different hypotheses without rescaling them."))
+    return paragraph(first, Sentence("It adds rewards of different hypotheses without rescaling."))
 
 
 def deployments(document: Document) -> Sentence:
-    """Return the probability of a catastrophe by the number of scenes of a deployment; empty where there is none."""
+    """Return the probability of a catastrophe by the length of a deployment."""
     by_size, risk = document["risk"]["at_least_one"], document["risk"]
     if not by_size or risk["mean"] <= 0:
         return Sentence("")
@@ -106,7 +109,10 @@ def _unreachable(document: Document, targets: Sequence[str]) -> bool:
 
 
 def bounds(document: Document) -> list[Sentence]:
-    """Return the risk if a part of the prior is wrong: among listed hypotheses, and for an unlisted truth."""
+    """Return the risk if a part of the prior is wrong.
+
+    Among listed hypotheses, and for an unlisted truth.
+    """
     contamination, (low, high) = list(document["risk_bounds"].items())[-1]
     share, places = f"{100 * float(contamination):g}%", [("risk_bounds", contamination, i) for i in (0, 1)]
     sentences = []
@@ -143,7 +149,7 @@ def other_values(document: Document) -> list[Sentence]:
 
 
 def _tipping(document: Document) -> list[Sentence]:
-    """Return the nearest prior weight of a hypothesis at which the risk crosses a target."""
+    """Return the nearest prior weight at which the risk crosses a target."""
     now, prior = document["risk"]["mean"], document["prior"]
     points = [
         (abs(weight - prior[name]), name, target, weight)
@@ -254,7 +260,7 @@ def _hardly(document: Document) -> bool:
 
 
 def _twice_the_error(document: Document) -> float:
-    """Return twice the largest Monte Carlo error of a difference between two points of the curve."""
+    """Return twice the largest Monte Carlo error between two points of the curve."""
     errors = [error_of(document, "risk_by_line", "risk", k) or 0.0 for k in range(len(_points(document)))]
     return 2 * math.hypot(max(errors), document["risk"]["mcse"])
 
@@ -265,7 +271,7 @@ def _points(document: Document) -> list[tuple[float, float | None]]:
 
 
 def _changes(document: Document, places: list[int]) -> tuple[int | None, int | None]:
-    """Return the nearest lower and higher line at which the risk differs by at least `MOVES`."""
+    """Return the nearest lines at which the risk differs by at least `MOVES`."""
     at, risk, now = document["risk_by_line"]["at"], document["risk_by_line"]["risk"], document["risk"]["mean"]
     nearest = sorted(places, key=lambda k: abs(at[k]))
 

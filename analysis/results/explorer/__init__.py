@@ -1,1 +1,4 @@
-"""What a page needs to compute the risk again: cells of the test, evidence and priors."""
+"""What a page needs to compute the risk again.
+
+Cells of the test, evidence and priors.
+"""

@@ -1,4 +1,7 @@
-"""Distinct cells of a test: the options of its distinct scenes, as policies see them."""
+"""Distinct cells of a test.
+
+The options of its distinct scenes, as policies see them.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,7 @@
-"""Log evidence as the failure line moves: constant, a step function, or known on a grid."""
+"""Log evidence as the failure line moves.
+
+Constant, a step function, or known on a grid.
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""The explorer's document: what the page of a study needs to compute its risk again."""
+"""The explorer's document.
+
+What the page of a study needs to compute its risk again.
+"""
 
 import json
 from collections.abc import Sequence
@@ -91,7 +94,10 @@ def explorer_document(case: Case, results: Document) -> Document | None:
 
 
 def _why_no_interval(posterior: Posterior) -> str | None:
-    """Return why weights and a strength do not describe the values; None where they do."""
+    """Return why weights and a strength do not describe the values.
+
+    The result is None where they do.
+    """
     values = posterior.prior
     if len(values.parts()) > 1:
         return "the values pool several judges"
@@ -155,7 +161,9 @@ def _policy(policy: Policy, entry: Document, scales: Any) -> Document:
 
 
 def _matrices(case: Case, policies: Sequence[Policy], own: int) -> Document:
-    """Return the matrix C of policies that draw one hypothesis: place of the policy -> C, row by row.
+    """Return the matrix C of policies that draw one hypothesis.
+
+    Place of the policy -> C, row by row.
 
     Of the study's own policy and, where that is cheap, of the others.
     """

@@ -1,4 +1,7 @@
-"""RiskDataset: the Dataset of a catastrophe risk, which a notebook shows on one screen."""
+"""RiskDataset.
+
+The Dataset of a catastrophe risk, which a notebook shows on one screen.
+"""
 
 from typing import override
 
@@ -11,7 +14,9 @@ OF_RISK = {"mean", "risk", "interval", "catastrophe_rate", "by_truth"}
 
 
 class RiskDataset(xr.Dataset):
-    """A Dataset of a risk; ``xr.Dataset(risk.data_vars, risk.coords, risk.attrs)`` is the plain one.
+    """A Dataset of a risk.
+
+    ``xr.Dataset(risk.data_vars, risk.coords, risk.attrs)`` is the plain one.
 
     Its values, its files and `xr.testing.assert_equal` are those of a plain Dataset. `xr.testing.assert_identical` compares
     types, so it tells the two apart.

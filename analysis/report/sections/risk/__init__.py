@@ -1,1 +1,4 @@
-"""The risk: the answer, its precision, its parts, what it depends on, and remedies."""
+"""The risk.
+
+The answer, its precision, its parts, what it depends on, and remedies.
+"""

@@ -91,7 +91,10 @@ def _without_test(document: Document) -> list[str]:
 
 
 def _answer_of_page(document: Document) -> list[Part]:
-    """Return the answer for the page: a number with its interval, then labelled sentences."""
+    """Return the answer for the page.
+
+    A number with its interval, then labelled sentences.
+    """
     risk = document["risk"]
     if risk is None:
         return texts(*_without_test(document))

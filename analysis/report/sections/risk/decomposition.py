@@ -79,7 +79,7 @@ def contributions(document: Document) -> list[Contribution]:
 
 
 def largest_part(document: Document) -> Sentence:
-    """Return the largest part of the risk, by the hypotheses of agent and truth or by the truth alone."""
+    """Return the largest part of the risk, by agent and truth or by truth alone."""
     mean = document["risk"]["mean"]
     if mean == 0:
         claims = [holds(lambda d: d["risk"]["mean"] == 0)]
@@ -104,7 +104,10 @@ def largest_part(document: Document) -> Sentence:
 
 
 def _by_truth(document: Document) -> dict[tuple[str, str], float]:
-    """Return the parts of the risk by the true hypothesis, for agents that weigh hypotheses at once."""
+    """Return the parts of the risk by the true hypothesis.
+
+    For agents that weigh hypotheses at once.
+    """
     weights, risks = document["weights"], document["risk_by_truth"]
     return {("", name): weights[name] * risk for name, risk in risks.items() if risk is not None}
 
@@ -118,7 +121,7 @@ def _size(document: Document, agent: str, truth: str) -> float:
 
 
 def _claims_largest(keys: list[tuple[str, str]]) -> list[Claim]:
-    """Claim that these parts of the risk are about as large as the first, and all others smaller."""
+    """Claim that these parts of the risk are about the largest."""
 
     def largest(d: Document) -> bool:
         every = [(i, j) for i in (d["matrix"] if keys[0][0] else ("",)) for j in d["weights"]]
@@ -133,7 +136,7 @@ def _claims_largest(keys: list[tuple[str, str]]) -> list[Claim]:
 
 
 def _parts(document: Document) -> tuple[list[Part], list[Part]]:
-    """Return the largest parts of the risk, and the further parts that are folded away."""
+    """Return the largest parts of the risk, and the parts that are folded away."""
     parts = contributions(document)
     if not parts or document["risk"]["mean"] < LEAST:
         return [], []
@@ -156,8 +159,7 @@ def _parts(document: Document) -> tuple[list[Part], list[Part]]:
     )
     more = []
     if folded:
-        count = len(parts) - len(shown)
-        more = [*texts(Sentence(f"Further parts of the risk: {count}.", count)), Part("list", entries=folded)]
+        more = [Part("list", entries=folded)]
     return [*texts(intro), Part("list", entries=shown)], more
 
 
@@ -306,7 +308,7 @@ def _caption(document: Document) -> tuple[str, str]:
 
 
 def dangerous(document: Document) -> Sentence:
-    """Return the catastrophe rate of a pair of hypotheses that training cannot separate."""
+    """Return the risk of a pair of hypotheses that training cannot separate."""
     if document["dangerous_pairs"]:
         pair = document["dangerous_pairs"][0]
         i, j = pair["agent"], pair["truth"]
@@ -323,7 +325,7 @@ def dangerous(document: Document) -> Sentence:
 
 
 def _silent(document: Document) -> list[tuple[str, str]]:
-    """Return the pairs that are observationally equivalent in training, through others too."""
+    """Return the pairs that are equivalent in training, through others too."""
     groups = silent_groups(document["silent_pairs"])
     return [(a, b) for group in groups for a in group for b in group]
 

@@ -1,4 +1,7 @@
-"""Drivers of the risk: what it depends on, largest effect first, as a tornado plot."""
+"""Drivers of the risk.
+
+What it depends on, largest effect first, as a tornado plot.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -171,7 +174,9 @@ def silent(document: Document) -> Sentence | str:
 
 
 def jump(document: Document) -> Sentence | str:
-    """Return why the least step of the failure line changes the risk; empty where it does not.
+    """Return why the least step of the failure line changes the risk.
+
+    The result is empty where it does not.
 
     It does where the agent takes options that are worth exactly as much as failing.
     """
@@ -208,7 +213,7 @@ def _farther(first: Sequence[Read], second: Sequence[Read], now: float) -> Claim
 
 
 def _with_now(document: Document, low: Read, high: Read) -> tuple[tuple[float, float], tuple[Read, Read]]:
-    """Return two places in the document as ends that hold the present risk, and their places."""
+    """Return two places as ends around the present risk, and their places."""
     places = sorted((low, high, "risk.mean"), key=lambda place: float(value(document, place)))
     ends = float(value(document, places[0])), float(value(document, places[-1]))
     return ends, (places[0], places[-1])
@@ -220,7 +225,10 @@ def _driver(document: Document, key: str, name: str, varied: Sentence, low: Read
 
 
 def _agent_prior(document: Document) -> Driver | None:
-    """Vary the agent's prior; not of an agent whose weights are not from a prior over these hypotheses."""
+    """Vary the agent's prior.
+
+    Not of an agent whose weights are not from a prior over these hypotheses.
+    """
     own, key = document["agent"]["prior"], permission(document)
     if document.get("agent_reading") is not None or len(document["agent_weights"]) > len(document["weights"]):
         return None

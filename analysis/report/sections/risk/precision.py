@@ -1,4 +1,7 @@
-"""The precision of the risk: number of scenes, sources of uncertainty, headline numbers."""
+"""The precision of the risk.
+
+Number of scenes, sources of uncertainty, headline numbers.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -32,7 +35,7 @@ def precision(document: Document) -> Iterator[Presentation]:
 
 
 def interval_sentences(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",)) -> list[Sentence]:
-    """Return the interval of the risk, and the sources of uncertainty that it contains."""
+    """Return the interval of the risk, and the uncertainty that it contains."""
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
     prob = (*place, "prob")
     stated = risk["lower"] is not None
@@ -143,7 +146,7 @@ def finite_test(risk: Mapping[str, Any], chosen_by: bool = False) -> Sentence:
 
 
 def n_scenes(risk: Mapping[str, Any]) -> str:
-    """Return the number of scenes, and of equally informative ones where weights differ."""
+    """Return the number of scenes, and of equally informative ones."""
     scenes = counted(risk["n_scenes"], "scene")
     if abs(risk["equal_scenes"] - risk["n_scenes"]) > 1e-6:
         scenes += f" (as informative as {risk['equal_scenes']:.3g} equally weighted scenes)"
