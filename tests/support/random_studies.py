@@ -96,7 +96,7 @@ def feedback_of(rng, training, names):
     n = len(training["red"])
     by = training[str(rng.choice(FEATURES))]
     noisy = np.where(rng.random(n) < rng.choice([0, 0.1]), ~by, by)
-    kind = str(rng.choice(["labels", "choices", "rewards", "ratings", "stops"], p=[0.5, 0.2, 0.14, 0.02, 0.14]))
+    kind = str(rng.choice(["labels", "choices", "rewards", "ratings", "stops"], p=[0.65, 0.18, 0.1, 0.01, 0.06]))
     entry = {"kind": kind, "table": "training", "column": f"{kind}_said"}
     if kind == "labels":
         entry["noise"] = [[1, 19], 0.1, [2, 2]][int(rng.integers(3))]

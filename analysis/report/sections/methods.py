@@ -6,7 +6,7 @@ Their numbers are rounded as those of ``numbers.tex``. The paragraphs are writte
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reward_hypotheses.analysis.report.claims import Claim, Sentence, alike, exceeds, holds, paragraph
+from reward_hypotheses.analysis.report.claims import Claim, Sentence, alike, holds, paragraph
 from reward_hypotheses.analysis.report.paper.literature import bibtex
 from reward_hypotheses.analysis.report.paper.markup import cite, cited, code, literal, tex
 from reward_hypotheses.analysis.report.phrases import (
@@ -265,11 +265,11 @@ def _limit(document: Document) -> Iterator[Sentence]:
         return
     limit = _share(risk["limit"], error_of(document, "risk", "limit"), u)
     same_text = limit == _share(risk["mean"], risk["mcse"], u)
-    if same_text and risk["mean"] > 0 and not exceeds(document, "risk.mean", "risk.limit"):
+    if same_text and risk["mean"] > 0:
         yield Sentence(
-            f"With unlimited training data of this kind, the rate would stay at {limit}.",
+            f"With unlimited training data of this kind, the rate would stay at about {limit}.",
             "risk.limit",
-            claims=[alike("risk.mean", "risk.limit")],
+            claims=[alike("risk.mean", "risk.limit", 0.1)],
         )
     else:
         yield Sentence(f"With unlimited training data of this kind, the rate would be {limit}.", "risk.limit")

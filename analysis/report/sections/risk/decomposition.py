@@ -127,9 +127,9 @@ def _claims_largest(keys: list[tuple[str, str]]) -> list[Claim]:
         every = [(i, j) for i in (d["matrix"] if keys[0][0] else ("",)) for j in d["weights"]]
         top = _size(d, *keys[0])
         apart = {key: top - _size(d, *key) for key in every}
-        same = {key for key in every if percent(top - apart[key]) == percent(top)}
+        same = {key for key in every if percent(_size(d, *key)) == percent(top)}
         return all(apart[key] < 1.001 * LEAST or key in same for key in keys) and all(
-            key in keys or (apart[key] > 0.999 * LEAST and key not in same) for key in every
+            key in keys or (apart[key] > 0.999 * LEAST and key not in same) or _size(d, *key) == 0 for key in every
         )
 
     return [holds(largest)]
