@@ -73,7 +73,7 @@ class Values(Section[Document]):
             )
         if not prior.uncertain and np.count_nonzero(case.posterior.log_prior > -np.inf) > 1:
             remedy = _remedy(case.source.values)
-            yield f"the values have no strength, so the interval of the risk leaves out uncertainty about them; {remedy}"
+            yield f"the values are stated without a strength, so the interval of the risk leaves out uncertainty about them; {remedy}"
 
 
 def _remedy(values: Mapping[str, Any]) -> str:

@@ -238,7 +238,7 @@ def test_values_without_strength_have_no_interval(tmp_path):
     values = {"weights": {"flags": 8, "red paint": 1}, "source": "x"}
     document = rh.run(write(tmp_path, small(values=values), training=TRAINING, test=TEST))
     assert document["risk"]["lower"] is None and document["risk"]["mcse_lower"] is None
-    assert any("have no strength" in w for w in document["warnings"])
+    assert any("without a strength" in w for w in document["warnings"])
 
 
 def test_judges(tmp_path):
