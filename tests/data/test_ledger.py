@@ -1,6 +1,7 @@
 """The ledger of tests: what is recorded, what is noticed, and what runs say of a test by which an agent was chosen."""
 
 import hashlib
+import html
 import io
 import json
 import os
@@ -228,13 +229,13 @@ def test_places_that_hold_no_ledger(tmp_path):
         rh.Ledger(tmp_path / "ledger.jsonl").record(ONE, "x")
 
 
-def summary(document):
+def summary(document, full=False):
     stream = io.StringIO()
-    print_summary(document, None, Console(file=stream, width=80, markup=False, highlight=False, emoji=False))
+    print_summary(document, None, Console(file=stream, width=80, markup=False, highlight=False, emoji=False), full=full)
     return " ".join(stream.getvalue().split())
 
 
-SAID = "This test was used to choose an agent: its risk is training evidence, not a test"
+SAID = "Table 'test' was used to choose an agent"
 
 
 def test_runs_read_the_ledger_and_never_write_it(study, tmp_path):
@@ -257,15 +258,14 @@ def test_runs_read_the_ledger_and_never_write_it(study, tmp_path):
     differ = {"ledger", "spent", "warnings", "study"}
     assert {k: v for k, v in spent.items() if k not in differ} == {k: v for k, v in absent.items() if k not in differ}
     assert rh.run(study) == spent and ledger.path.read_bytes() == before
-    assert summary(spent).startswith(f"small {SAID} (the ledger records it 2 times, last on 2026-02-01: chose again).")
-    assert "Catastrophe risk: " not in summary(spent)
-    page = rh.report(spent)
-    assert (
-        page.count(SAID) >= 2
-        and 'class="answer">\n<p>This test was used' in page
-        and "of test scenes end in" not in page
+    assert summary(spent).startswith(
+        f"small ! {SAID}, 2 times, last on 2026-02-01 (chose again): its risk is training evi"
     )
-    assert SAID not in rh.report(unspent)
+    assert "of the scenes by which an agent was chosen" in summary(spent) and "of test scenes" not in summary(spent)
+    page = rh.report(spent)
+    shown = html.unescape(page)
+    assert shown.index(SAID) < shown.index('class="answer"') and "of test scenes are predicted" not in shown
+    assert SAID not in html.unescape(rh.report(unspent))
     assert rh.report({k: v for k, v in unspent.items() if k not in ("ledger", "spent")}) == rh.report(unspent)
     assert "no test" not in summary(rh.run(write(tmp_path, small())))
 
@@ -279,15 +279,19 @@ def test_also_and_a_risk_of_zero(tmp_path):
     document = rh.run(study)
     assert document["spent"]["test"] is None and document["spent"]["more"]["times"] == 1
     text = summary(document)
-    assert text.startswith("small Catastrophe risk: ") and text.index(SAID) > text.index("On 'more'")
-    assert "none seen in 20 scenes, which bounds no risk elsewhere" in text and "at most 13.9%" not in text
+    assert text.startswith("small ! Table 'more' was used to choose an agent")
+    full = summary(document, full=True)
+    assert (
+        "none in 20 scenes by which an agent was chosen, so no upper limit follows" in full
+        and "at most 13.9%" not in full
+    )
 
 
 def test_tables_for_a_paper_say_so(study, tmp_path):
     assert b"choose an agent" not in table_files(rh.run(study))["tables/headline.tex"]
     rh.Ledger(tmp_path / "ledger.jsonl").record(tmp_path / "test.csv", "chose {commit} & 50%", time=NOON)
     text = table_files(rh.run(study))["tables/headline.tex"].decode()
-    assert "This test was used to choose an agent" in text and r"\{commit\}" in text and r"\& 50\%" in text
+    assert "An agent was chosen by its risk on this test" in text and r"\{commit\}" in text and r"\& 50\%" in text
 
 
 def test_in_the_shell(study, tmp_path):
@@ -318,7 +322,7 @@ def test_the_folder_of_a_run_is_written_as_ever(study, tmp_path):
     assert main(["ledger", "record", str(study), "--decided", "chose commit"]) == 0
     assert main(["run", str(study)]) == 0
     assert json.loads((tmp_path / "study" / "results.json").read_text()) == rh.run(study)
-    assert SAID in (tmp_path / "study" / "report.html").read_text()
+    assert SAID in html.unescape((tmp_path / "study" / "report.html").read_text())
     refuse_unless_ours(tmp_path / "study")
 
 

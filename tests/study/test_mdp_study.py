@@ -1,5 +1,6 @@
 """MDPs and demonstrations in study files."""
 
+import html
 import json
 
 import pytest
@@ -34,8 +35,8 @@ def test_a_study_says_what_python_does(tmp_path):
 def test_a_report_says_who_planned_what(tmp_path):
     entry = study()["feedback"][0] | {"planner": "soft", "human": "Ann", "rationality": 2.0}
     assert main(["run", str(written(tmp_path, study(feedback=[entry]))), "--out", str(tmp_path / "out")]) == 0
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "2 trajectories in corridor" in page and "expects to choose as noisily" in page
+    page = html.unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert "2 trajectories were recorded by 'Ann'" in page and "for the value of equally noisy later steps" in page
 
 
 def mdps(**changes):

@@ -46,10 +46,10 @@ def test_choices_that_contradict_training(tmp_path, capsys):
     assert "(its choices alone favour 'red paint', both together 'flags')" in read["contradiction"]
     chance = len(probes["chosen"]) * -math.log(3)
     assert picks[1] < chance and any("random choice makes the agent's own choices" in w for w in read["warnings"])
-    assert main(["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]) == 0
+    assert main(["run", str(tmp_path / "study.toml"), "--full", "--out", str(tmp_path / "out")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "The agent's choices and the training data contradict each other" in said
-    assert "By its own choices alone, without what the training data say of it, the agent's risk is" in said
+    assert "Without the training data, the agent's own choices give a risk of" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("contradict each other") >= 1
     fig = BY_PRIOR.draw(got, None)

@@ -1,5 +1,6 @@
 """Proxies in study files, and proxies that are refused."""
 
+import html
 import json
 
 import numpy as np
@@ -64,8 +65,8 @@ def test_a_study_says_what_python_does(tmp_path, world):
 def test_a_report_says_what_was_written(tmp_path):
     path = written(tmp_path, study(human="Ann", rationality=2.0))
     assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "was written, of 2 that might have been, by Ann of rationality 2" in page
+    page = html.unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert "was written by 'Ann', out of 2 candidates. Boltzmann-rational choice, with rationality 2." in page
 
 
 BAD_STUDY = {

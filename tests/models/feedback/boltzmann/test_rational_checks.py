@@ -1,5 +1,6 @@
 """Predictive checks, draws and reports of Boltzmann-rational kinds."""
 
+import html
 import math
 from dataclasses import replace
 
@@ -200,5 +201,7 @@ def test_every_kind_has_a_report(kind, rationality, tmp_path):
     study["feedback"] = [feedback | ({"grades": [1, 2]} if kind == "ratings" else {})]
     path = write(tmp_path, study, training=ROWS, test=ROWS)
     assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 0
-    html = (tmp_path / "out" / "report.html").read_text()
-    assert f"{kind} (column" in html and ("rationality 1.5" in html or rationality is None or kind == "ratings")
+    page = html.unescape((tmp_path / "out" / "report.html").read_text())
+    assert f"'{kind}' (column '{column}'" in page and (
+        "rationality 1.5" in page or rationality is None or kind == "ratings"
+    )
