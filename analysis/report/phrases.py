@@ -177,6 +177,18 @@ def was_spent(document: Mapping[str, Any], table: str | None = None) -> bool:
     return (document.get("spent") or {}).get(document["test_table"] if table is None else table) is not None
 
 
+def without_spent_limits(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document without upper limits of rates on tests that chose an agent."""
+    risk, also = document["risk"], document.get("also") or {}
+    chosen = [name for name in also if was_spent(document, name)]
+    if risk is not None and was_spent(document):
+        document = {**document, "risk": {**risk, "upper_of_zero": None}}
+    if chosen:
+        limited = {name: {**also[name], "risk": {**also[name]["risk"], "upper_of_zero": None}} for name in chosen}
+        document = {**document, "also": {**also, **limited}}
+    return document
+
+
 def misfits(document: Mapping[str, Any]) -> list[str]:
     """Return statements against the model.
 
@@ -217,9 +229,9 @@ def zeros_note(document: Mapping[str, Any], rates: Sequence[float | None]) -> tu
 
     The tuple is empty where no rate is 0.
     """
-    if 0 not in rates:
-        return ()
     risk = document["risk"]
+    if 0 not in rates or risk["upper_of_zero"] is None:
+        return ()
     return (
         f"0: none seen in {risk['n_scenes']:,} scenes, so at most {percent(risk['upper_of_zero'])} (95% confidence).",
     )

@@ -213,7 +213,13 @@ def _perturbed(case: Case, sections: tuple[Section[Any], ...], like: Mapping[str
 
 
 def presented(document: Mapping[str, Any]) -> "list[Presentation]":
-    """Return the parts of the report of a results document, section by section."""
+    """Return the parts of the report of a results document, section by section.
+
+    A rate of 0 on a test by which an agent was chosen has no upper limit, so none is presented.
+    """
+    from reward_hypotheses.analysis.report.phrases import without_spent_limits
+
+    document = without_spent_limits(document)
     return [shown for section in SECTIONS for shown in section.present(document)]
 
 

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +135,12 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
         document = _document(path / "results.json" if path.is_dir() else path)
         if path.is_dir():
             if (folder / RUN).is_file():
-                document = {**document, "run": _document(folder / RUN)}
+                document = {**document, "run": _with_keys(folder / RUN, ("system", "machine", "processors", "seconds"))}
             for role in FRAMES:
                 for picture in sorted(folder.glob(f"figures/frame_{role}.*")):
                     frames[role] = read_bytes(picture, f"report: {picture}", "a picture")
             if (folder / EXPLORER).is_file():
-                explorer = _document(folder / EXPLORER)
+                explorer = _with_keys(folder / EXPLORER, ("format", "hypotheses", "policies", "cells"))
             if tree is None and (folder / "posterior.nc").is_file():
                 tree = _tree(folder / "posterior.nc")
     else:
@@ -162,6 +162,15 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
     if out is not None:
         _write(Path(out), html)
     return html
+
+
+def _with_keys(path: Path, keys: Sequence[str]) -> Document:
+    """Return a JSON object that a run wrote beside its results."""
+    document = _document(path)
+    lacks = [key for key in keys if key not in document]
+    if lacks:
+        raise InputError(f"report: {path}: lacks {lacks[0]!r}; run the study again, or remove the file")
+    return document
 
 
 def _document(path: Path) -> Document:

@@ -195,7 +195,7 @@ function show(problem = "") {
   if (state.contamination > 0 && lower !== null) {
     words = `If ${Number((100 * state.contamination).toPrecision(4))}% of the prior may be anything: ${between(lower, upper)}. The agent stays as it is.`;
   } else if (lower !== null) {
-    words = `${100 * prob}% credible interval ${between(lower, upper)}, from uncertainty about the values alone.`;
+    words = `${Number((100 * prob).toPrecision(6))}% credible interval ${between(lower, upper)}, from uncertainty about the values alone.`;
   } else {
     grey = true;
     words = result.reason || "The values have no stated strength, so there is no interval.";
@@ -218,7 +218,7 @@ function show(problem = "") {
 }
 
 function showDependence(given, mean) {
-  const rows = study.dependence(given), highest = Math.max(mean || 0, ...rows.map((row) => (row.reason ? 0 : row.high.risk)));
+  const rows = study.dependence(given), highest = Math.min(1, Math.max(mean || 0, ...rows.map((row) => (row.reason ? 0 : row.high.risk))));
   const full = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1].find((x) => x >= highest);
   at("argue-rows").replaceChildren(...rows.map((row) => {
     const item = make("li", {}, make("span", { className: "argue-name", textContent: row.name }));

@@ -163,7 +163,7 @@ function makeStudy(data) {
     const logEvidence = evidenceAt(setting.failure_shift), weights = posterior(setting.prior, logEvidence);
     if (weights === null) throw new Unavailable("The data are impossible under every hypothesis to which these weights give a weight.");
     const d = byTruth(setting, agentWeights(setting));
-    return { logEvidence, weights, d, mean: weights.reduce((sum, w, j) => sum + w * d[j], 0) };
+    return { logEvidence, weights, d, mean: Math.min(1, weights.reduce((sum, w, j) => sum + w * d[j], 0)) };
   }
 
   const STUDY = [data.strength, 0, "study", data.study.policy].join();

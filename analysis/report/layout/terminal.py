@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import override
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -91,11 +92,15 @@ def _cut(lines: Sequence[str], most: int | None) -> list[str]:
     """Return at most so many lines, the last with an ellipsis where it was cut."""
     if most is None or len(lines) <= most:
         return list(lines)
-    return [*lines[: most - 1], lines[most - 1][: WIDTH - 6] + " ..."]
+    width = max(map(cell_len, lines))
+    return [*lines[: most - 1], chop_cells(lines[most - 1], max(width - 4, 1))[0] + " ..."]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(visible(" ".join(text.split())), width, break_on_hyphens=False)
+    lines = []
+    for line in textwrap.wrap(visible(" ".join(text.split())), width, break_on_hyphens=False):
+        lines += [line] if cell_len(line) <= width else chop_cells(line, width)  # wide characters
+    return lines
 
 
 def _short_path(path: Path) -> str:

@@ -26,11 +26,13 @@ MISFIT = 0.01
 
 WITHOUT = "without the evidence that rests on degrees alone"
 """Beginning of the warning that gives the risk without such evidence, which stands among the misfits."""
+SPENT = "was used to choose an agent"
+"""Part of the warning that a test is spent, which stands before every misfit: it says what the number is."""
 
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present the checks of the fit, and all misfits and warnings."""
-    found = misfits(document)
+    found = [warning for warning in document["warnings"] if SPENT in warning] + misfits(document)
     found += [warning for warning in document["warnings"] if warning.startswith(WITHOUT)]
     against = [_as_sentence(document, misfit) for misfit in dict.fromkeys(found)]
     yield Presentation("misfits", "misfits", texts(*against), terminal=against)

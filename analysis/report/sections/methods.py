@@ -19,6 +19,7 @@ from reward_hypotheses.analysis.report.phrases import (
     plainly,
     risk_interval,
     silent_groups,
+    was_spent,
     weightiest,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Part, Presentation
@@ -320,8 +321,12 @@ def _shift(document: Document) -> Iterator[Sentence]:
 
 
 def _limits(document: Document) -> Iterator[Sentence]:
-    interval = "" if document["risk"] is None else ", and the interval does not include their errors"
+    risk = document["risk"]
+    interval = "" if risk is None or risk_interval(risk) is None else ", and the interval does not include their errors"
     yield Sentence(f"The listed hypotheses, the failure line and the likelihood are assumptions{interval}.")
+    if risk is not None and was_spent(document):
+        chosen = [holds(lambda d: was_spent(d))]
+        yield Sentence("An agent was chosen by its risk on this test, so the test is not independent.", claims=chosen)
     odd = len(misfits(document))
     if odd:
         yield Sentence(
@@ -352,9 +357,10 @@ def reproducibility(document: Document) -> Sentence:
     run = document.get("run")
     if run:
         machine = code(f"{run['system']} {run['machine']}")
+        seconds = f"{run['seconds']:.2g}" if run["seconds"] < 10 else f"{run['seconds']:.0f}"
         sentences.append(
             Sentence(
-                f"Hardware: {machine}, {counted(run['processors'], 'processor')}; run time {run['seconds']:.2g} s.",
+                f"Hardware: {machine}, {counted(run['processors'], 'processor')}; run time {seconds} s.",
                 "run.processors",
                 "run.seconds",
             )

@@ -147,6 +147,10 @@ def reason(document: Document) -> Sentence | str:
         return Sentence(text, *places, claims=[holds(largest), holds(lambda _: part.agent != part.truth)])
     by_truth = {name: x for name, x in document["risk_by_truth"].items() if x is not None}
     worst = max(by_truth, key=by_truth.__getitem__)
+    if len({percent(x) for x in by_truth.values()}) == 1:
+        claims = [alike(("risk_by_truth", worst), ("risk_by_truth", name), 0.0011) for name in by_truth]
+        text = f"The risk is {percent(by_truth[worst])} whichever hypothesis is true."
+        return Sentence(text, ("risk_by_truth", worst), claims=claims)
     most = holds(lambda d: all(d["risk_by_truth"][worst] >= (x or 0.0) for x in d["risk_by_truth"].values()))
     text = f"The risk is largest, {percent(by_truth[worst])}, if {worst!r} is the true hypothesis."
     return Sentence(text, ("risk_by_truth", worst), claims=[most])

@@ -82,7 +82,8 @@ class Driver:
         """Return both ends, or that the risk hardly changes."""
         if not self.moves(document):
             claims = [alike(place, "risk.mean", 0.0011) for place in self.places]
-            return Sentence("no change", "risk.mean", claims=claims)
+            apart = max(abs(end - document["risk"]["mean"]) for end in self.ends)
+            return Sentence("no change" if apart < 0.0011 else "within Monte Carlo error", claims=claims)
         low, high = self.places
         zero = document["risk"]["upper_of_zero"]
         text = " to ".join(percent(end, zero) for end in self.ends)
@@ -148,7 +149,7 @@ def finding(document: Document) -> Sentence:
         if len(moving) == 1:
             still = [place for driver in rows if driver is not moving[0] for place in driver.places]
             claims = [_apart(ends, now), *(alike(place, "risk.mean", 0.0011) for place in still)]
-            text = f"The risk depends on {top} alone."
+            text = f"Of what was varied, only {top} changes the risk."
         else:
             text, claims = f"The risk depends most on {top}.", [_farther(ends, moving[1].places, now)]
         first = Sentence(text, *reads, claims=claims)

@@ -71,6 +71,9 @@ def remedies(document: Document) -> Presentation:
     changes = would_lower(document)
     if not changes:
         none = Sentence("No change that was tried lowers the risk.", claims=[holds(_nothing_lowers)])
+        if document["risk"]["mean"] < LEAST:
+            small = [holds(lambda d: d["risk"]["mean"] < LEAST)]
+            none = Sentence("The risk is too small to compare changes of it.", claims=small)
         return Presentation("remedies", "lower", [Part("text", none)], finding=none, terminal=[none])
     zero = document["risk"]["upper_of_zero"]
     entries = [(percent(c.risk, None if c.certain else zero), c.change, c.cost) for c in changes]
@@ -112,7 +115,7 @@ def _tried(document: Document) -> list[Remedy]:
 def _nothing_lowers(document: Document) -> bool:
     now = document["risk"]["mean"]
     apart = ((change, now - margin(document, change.place, "risk.mean")) for change in _tried(document))
-    return now < LEAST or all(change.risk >= least or percent(change.risk) == percent(now) for change, least in apart)
+    return all(change.risk >= least or percent(change.risk) == percent(now) for change, least in apart)
 
 
 def _more_data(document: Document) -> list[Remedy]:
