@@ -267,7 +267,7 @@ def test_runs_read_the_ledger_and_never_write_it(study, tmp_path):
     assert shown.index(SAID) < shown.index('class="answer"') and "of test scenes are predicted" not in shown
     assert SAID not in html.unescape(rh.report(unspent))
     misfit = html.unescape(rh.report(spent | {"misfit": [f"misfit {k}" for k in range(4)]}))
-    assert misfit.index(SAID) < misfit.index("misfit 0") < misfit.index('class="answer"')
+    assert misfit.index(SAID) < misfit.index("isfit 0") < misfit.index('class="answer"')
     assert rh.report({k: v for k, v in unspent.items() if k not in ("ledger", "spent")}) == rh.report(unspent)
     assert "no test" not in summary(rh.run(write(tmp_path, small())))
 
