@@ -79,10 +79,10 @@ def test_the_check_finds_what_is_wrong(sentence, problem):
 def test_a_guard_that_is_removed_or_inverted_is_found(wrong, tmp_path, monkeypatch):
     """The claims beside the sentences do not use the guards that chose them."""
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT]
-    documents += random_studies.documents(tmp_path, 11, 40)
+    documents += random_studies.documents(tmp_path, 11, 15)
     texts = [_texts(document) for document in documents]
-    for module in list(sys.modules.values()):
-        if getattr(module, "exceeds", None) is exceeds and module.__name__.startswith("reward_hypotheses."):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("reward_hypotheses.") and getattr(module, "exceeds", None) is exceeds:
             monkeypatch.setattr(module, "exceeds", wrong)
     monkeypatch.setattr(claims, "exceeds", wrong)
     changed = [k for k, document in enumerate(documents) if _texts(document) != texts[k]]

@@ -268,7 +268,7 @@ def test_the_languages_of_the_essay_s_pair_reverse_its_order(tmp_path):
     said = by_languages(found)
     low, high = (languages[name]["risk"] for name in ("letters", "columns"))
     assert f"{low:.1%} with the language 'letters' and {high:.1%} with 'columns'" in said
-    entries = _landings(found)[-1].entries
+    entries = _landings(found)[1]
     assert entries[1].startswith("Language 'letters': the largest weight on 'flags'")
     assert entries[2].startswith("Language 'columns': the largest weight on 'red paint'")
     same = rh.run(write(tmp_path, small(analysis={"languages": ["letters"]}), training=TRAINING, test=TEST))
