@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from reward_hypotheses.analysis.report.explorer.explorer_section import OLD
+from reward_hypotheses.analysis.report.explorer.explorer_section import FORMAT, OLD
 from reward_hypotheses.analysis.report.figure_files import drawn, saved
 from reward_hypotheses.analysis.report.layout.html import PNG, page
 from reward_hypotheses.analysis.report.layout.output_folder import MANIFEST, refuse_changed
@@ -140,7 +140,9 @@ def report(results: Any, out: str | Path | None = None, *, tree: Any = None) -> 
                 for picture in sorted(folder.glob(f"figures/frame_{role}.*")):
                     frames[role] = read_bytes(picture, f"report: {picture}", "a picture")
             if (folder / EXPLORER).is_file():
-                explorer = _with_keys(folder / EXPLORER, ("format", "hypotheses", "policies", "cells"))
+                explorer = _with_keys(folder / EXPLORER, ("format",))
+                if explorer["format"] == FORMAT:
+                    explorer = _with_keys(folder / EXPLORER, ("hypotheses", "policies", "cells"))
             if tree is None and (folder / "posterior.nc").is_file():
                 tree = _tree(folder / "posterior.nc")
     else:
