@@ -398,9 +398,3 @@ def test_a_page_that_would_be_too_long_leaves_its_cells_out(demo):
     text = page(document, presented(document), {}, frames, explorer)
     assert '"cells":null' in text and "it would be longer than 1 MB" in text
     assert '"cells":null' not in page(document, presented(document), {}, {}, explorer)
-
-
-def test_a_study_without_a_test_has_no_controls(untested):
-    assert not (untested / "explorer.json").exists()
-    text = (untested / "report.html").read_text(encoding="utf-8")
-    assert 'id="explorer' not in text and "window.study" not in text

@@ -337,3 +337,9 @@ def test_fonts_are_cut_one_report_at_a_time():
         thread.join()
     assert subset.load_font is before and not any(same for _, same in order)
     assert [k for k, _ in order[::2]] == [k for k, _ in order[1::2]]
+
+
+def test_a_study_without_a_test_has_no_controls(untested):
+    assert not (untested / "explorer.json").exists()
+    text = (untested / "report.html").read_text(encoding="utf-8")
+    assert 'id="explorer' not in text and "window.study" not in text
