@@ -211,6 +211,12 @@ def policy_name(entry: Mapping[str, Any]) -> str:
     return str(entry["words"]).removesuffix(", may abstain") if entry["abstain"] else str(entry["words"])
 
 
+def does(entry: Mapping[str, Any]) -> str:
+    """Return what a policy of the frontier does; empty of one that is not built in."""
+    kind = POLICIES.get(entry["policy"])
+    return "" if kind is None else kind(**entry["settings"], abstain=entry["abstain"]).does
+
+
 def policies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the policies of the frontier whose outcome was computed."""
     return [entry for entry in document.get("frontier") or [] if entry["risk"] is not None]

@@ -29,8 +29,9 @@ class Part:
     kind : str
         ``text`` (a paragraph), ``list``, ``terms`` (pairs of a term and its explanation), ``figure`` (by `name`), ``frame``
         (a picture of the world: role in `name`, title and description in `entries`), ``tornado`` (finding in `text`, rows as
-        mappings in `entries`), ``changes`` (risk, change, cost), ``copy`` (a text to copy, titled by `strong`), ``files``
-        (rows of the table of data) or ``study`` (file, text, whether it makes its tables).
+        mappings in `entries`), ``names`` (as ``terms``, folded away under `text`), ``changes``
+        (risk, change, cost), ``copy`` (a text to copy, titled by `strong`), ``files`` (rows of the table of data)
+        or ``study`` (file, text, whether it makes its tables).
     text : str
         The paragraph, the caption of a frame, or the remark on changes.
     entries : sequence
@@ -41,7 +42,7 @@ class Part:
         Words before the text that stand out.
     """
 
-    kind: Literal["text", "list", "terms", "figure", "frame", "tornado", "changes", "copy", "files", "study"]
+    kind: Literal["text", "list", "terms", "figure", "frame", "tornado", "names", "changes", "copy", "files", "study"]
     text: str = ""
     entries: Sequence[Any] = ()
     name: str = ""

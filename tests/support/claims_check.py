@@ -177,7 +177,7 @@ def texts_of(presentation, document):
                     yield from ((place, entry[key]) for key in ("varied", "range"))
                 elif part.kind == "changes":
                     yield from ((place, text) for text in entry[1:])
-                elif part.kind == "terms":
+                elif part.kind in ("terms", "names"):
                     yield place, entry[1]
                 else:
                     yield place, entry

@@ -1,5 +1,7 @@
 """What the first screen must hold, worked out again from the results: rows of the tornado plot, facts and remedies."""
 
+import re
+
 
 def moved(document, low, high):
     """Return lowest and highest of two risks and the present one."""
@@ -107,14 +109,22 @@ def _answer(document, presentations, now):
         "Why": now >= 0.0005,
         "What would lower the risk": listed is not None,
         "More data": not document["bounded_pairs"] and limit is not None and max(limit, now) >= 1e-9,
-        "None of the hypotheses": unmodelled is not None and unmodelled["weight"] >= 0.0005,
-        "Other tests": bool(also),
     }
     for term, should in wanted.items():
         if should != (term in said):
             yield f"{term!r} stands in the answer: {term in said}; it should: {should}"
-    if also and ("more in the report" in said.get("Other tests", "")) != (len(also) > 3):
-        yield f"{len(also)} other tests: {said['Other tests']}"
+    texts = [p.text for shown in presentations if shown.name == "answer" for p in shown.parts if p.kind == "text"]
+    sentences = " ".join([*texts, *said.values()])
+    if len(re.findall(r"\.(?= |$)", sentences)) > 4:
+        yield f"more than four sentences on the first screen: {sentences}"
+    facts = [p.text for shown in presentations if shown.name == "facts" for p in shown.parts]
+    if any("none of the listed" in fact for fact in facts) != (
+        unmodelled is not None and unmodelled["weight"] >= 0.0005
+    ):
+        yield f"a hypothesis that is none of the listed, {unmodelled}, and the facts {facts}"
+    others = [fact for fact in facts if fact.startswith("The risk on other tests")]
+    if bool(others) != bool(also) or (also and ("more in the report" in others[0]) != (len(also) > 3)):
+        yield f"{len(also)} other tests: {others}"
     findings = [p.text for shown in presentations if shown.name == "risk_drivers" for p in shown.parts]
     if findings and ("cannot separate" in findings[0]) != bool(document["silent_pairs"]):
         yield f"silent pairs {document['silent_pairs']}, and the finding is {findings[0]!r}"

@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.plots.risk import NARROW, draw_risk
 from reward_hypotheses.analysis.report.claims import Claim, Read, Sentence, holds, paragraph, value
 from reward_hypotheses.analysis.report.phrases import (
     at,
+    does,
     error_of,
     own_policy,
     percent,
@@ -123,11 +124,10 @@ def policy_in_short(document: Document) -> Sentence:
     kind = POLICIES.get(name)
     if kind is None:
         return Sentence("")
-    does, words = kind.clause, name.replace("_", " ")
+    clause, words = kind.clause, name.replace("_", " ")
     if study_policy is not None:
-        made = kind(**study_policy["settings"], abstain=study_policy["abstain"])
-        does, words = made.does, policy_name(study_policy)
-    return Sentence(f"The policy {words!r} {does}.", claims=[holds(lambda d: d["agent"]["policy"] == name)])
+        clause, words = does(study_policy), policy_name(study_policy)
+    return Sentence(f"The policy {words!r} {clause}.", claims=[holds(lambda d: d["agent"]["policy"] == name)])
 
 
 def _meaning(prior: str) -> Sentence:

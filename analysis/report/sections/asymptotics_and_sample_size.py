@@ -14,6 +14,8 @@ from reward_hypotheses.analysis.report.sentences.expected_items import more_data
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable
 from reward_hypotheses.models.policies.registry import POLICIES
 
+WORDS = 30
+"""Words of a sentence, at most."""
 LIMIT_ERRORS = 3.0
 """Monte Carlo error of the asymptotic risk, at most, in errors of the risk itself."""
 
@@ -117,6 +119,27 @@ def endless(risk: Mapping[str, Any], best: bool = True, limit_error: float | Non
         text = f"Unlimited training data of this kind would leave the risk at {then}."
         head = Sentence(text, *reads, claims=claims_alike("risk.limit", "risk.mean"))
     return paragraph(head, *(_reasons(risk, best) if limit >= LEAST else ()))
+
+
+def more_data_in_one(document: Document) -> Sentence | str:
+    """Return the asymptotic risk and its main reason; empty where it is not known."""
+    if document["bounded_pairs"]:
+        return ""
+    said = endless(document["risk"], takes_best(document), error_of(document, "risk", "limit"))
+    if len(said.parts) == 1:
+        return said
+    head, reason = said.parts[:2]
+    falls = " lower the risk from " in head
+    start = head[:-1].replace(" lower the risk from ", " lower the risk only from ")
+    if len(said.parts) == 2:
+        text = f"{start}, because {reason.removeprefix('Reason: ')}"
+    else:
+        text = f"{start if falls else head[:-1]}; of this, {reason.removeprefix('Of this risk, ')}"
+    return (
+        head
+        if len(text.split()) > WORDS
+        else Sentence(text, *head.reads, *reason.reads, claims=[*head.claims, *reason.claims])
+    )
 
 
 def _reasons(risk: Mapping[str, Any], best: bool) -> list[Sentence]:

@@ -8,7 +8,7 @@ from studies import TEST, TRAINING, small, write
 import reward_hypotheses as rh
 from reward_hypotheses.analysis.report.phrases import NEAR
 from reward_hypotheses.analysis.report.sections.risk.answer import answer, facts
-from reward_hypotheses.analysis.report.sections.risk.drivers import drivers, finding, jump
+from reward_hypotheses.analysis.report.sections.risk.drivers import drivers, finding, jump, names_used
 from reward_hypotheses.analysis.report.sections.risk.remedies import LISTED, _cost_of_knowing, first_choice, would_lower
 from reward_hypotheses.analysis.report.sections.sensitivity import line_moved
 from reward_hypotheses.cli.main import main
@@ -34,10 +34,20 @@ def test_a_row_for_each_and_nothing_without_a_test(tmp_path):
     by = rows(found)
     assert sorted(by) == sorted(KEYS)
     assert by["data"].varied == "cannot separate 'red paint' and 'flags'" and by["data"].range(found) == "no change"
-    assert by["agent_prior"].varied == "'simplicity, letters' to 'uniform'"
+    assert by["agent_prior"].varied == "lowest: 'simplicity, letters'"
     assert (
         finding(found)
         == "The risk depends most on the agent's prior. Training cannot separate 'red paint' and 'flags'."
+    )
+    names = dict(names_used(found, drivers(found)).entries)
+    (low,) = by["agent_prior"].alternatives
+    safest, worst = by["policy"].alternatives
+    assert list(names) == [low, safest, worst]
+    assert names[worst] == "Maximises the reward under the agent's most probable hypothesis."
+    assert by["agent_prior"].ends == (found["agents"][low]["acts"]["risk"], found["risk"]["mean"])
+    assert by["policy"].varied == f"lowest: {safest!r}; highest: {worst!r}"
+    assert by["policy"].ends == tuple(
+        next(e["risk"] for e in found["frontier"] if e["words"] == name) for name in (safest, worst)
     )
     untested = ran(tmp_path, tables={"training": "training.csv"})
     assert drivers(untested) == would_lower(untested) == []

@@ -56,9 +56,9 @@ def test_it_says_what_a_colleague_asks(demo):
     words = Tags(html(demo)).words
     for said in (
         "73.3% of test scenes are predicted to end in a catastrophe",
-        "95% credible interval 63.1% to 79.1%; it contains uncertainty about the stated values only",
-        "The agent follows 'red paint' with probability 80.0%",
-        "Where 'flags' is true (posterior weight 88.9%), 100.0% of scenes then end in a catastrophe",
+        "95% credible interval 63.1% to 79.1%, from uncertainty about the stated values only",
+        "The agent follows 'red paint' (probability 80.0%)",
+        "and where 'flags' is true (posterior weight 88.9%), 100.0% of scenes then end in a catastrophe",
         "The risk would be 11.1% with an agent that always follows 'flags'",
         "Training cannot separate 'red paint' and 'flags'",
         "No misfit found",

@@ -5,11 +5,10 @@ from typing import Any
 
 from reward_hypotheses.analysis.plots import style
 from reward_hypotheses.analysis.plots.report_figures.riskiest_scenes import EACH, draw_riskiest_scenes
-from reward_hypotheses.analysis.report.claims import Sentence, alike, below, holds, paragraph, value
+from reward_hypotheses.analysis.report.claims import Sentence, alike, below, holds, value
 from reward_hypotheses.analysis.report.phrases import (
     LEAST,
     counted,
-    error_of,
     leading,
     misfits,
     percent,
@@ -18,9 +17,15 @@ from reward_hypotheses.analysis.report.phrases import (
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import endless, hardest, takes_best
+from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import hardest, more_data_in_one
 from reward_hypotheses.analysis.report.sections.risk.decomposition import contributions
-from reward_hypotheses.analysis.report.sections.risk.precision import interval_sentences, n_scenes, precision, spent
+from reward_hypotheses.analysis.report.sections.risk.precision import (
+    interval_in_words,
+    n_scenes,
+    precision,
+    sources_in,
+    spent,
+)
 from reward_hypotheses.analysis.report.sections.risk.remedies import first_choice
 from reward_hypotheses.analysis.report.tables.table_model import MOST_ROWS, Column, PaperTable, share
 
@@ -51,17 +56,10 @@ def answer(document: Document) -> list[str]:
         none_fits(document),
         reason(document),
         _remedy(document),
-        _more_data(document),
+        more_data_in_one(document),
         _other_tests(document),
     )
     return [text for text in sentences if text]
-
-
-def _more_data(document: Document) -> Sentence | str:
-    """Return what more training data can do; empty where that is not known."""
-    if document["bounded_pairs"]:
-        return ""
-    return endless(document["risk"], takes_best(document), error_of(document, "risk", "limit"))
 
 
 def _other_tests(document: Document) -> Sentence | str:
@@ -93,7 +91,7 @@ def _without_test(document: Document) -> list[str]:
 def _answer_of_page(document: Document) -> list[Part]:
     """Return the answer for the page.
 
-    A number with its interval, then labelled sentences.
+    A number with its interval, then three labelled sentences: the reason, a remedy, and what more data can do.
     """
     risk = document["risk"]
     if risk is None:
@@ -101,18 +99,14 @@ def _answer_of_page(document: Document) -> list[Part]:
     labelled = [
         ("Why", reason(document)),
         ("What would lower the risk", _remedy(document)),
-        ("More data", _more_data(document)),
-        ("None of the hypotheses", none_fits(document)),
-        ("Other tests", _other_tests(document)),
+        ("More data", more_data_in_one(document)),
     ]
     parts = [Part("terms", entries=[(term, text) for term, text in labelled if text])]
     if risk["mean"] == 0 or was_spent(document):
         return [*texts(risk_sentence(risk, was_spent(document))), *parts]
     first = Sentence("of test scenes are predicted to end in a catastrophe.")
-    left_out = Sentence("The agent's prior, the policy and the failure line are held fixed.")
-    said = [*interval_sentences(risk), *([left_out] if risk_interval(risk) is not None else [])]
-    lead = Part("text", paragraph(first, *said), strong=Sentence(percent(risk["mean"]), "risk.mean"))
-    return [lead, *parts]
+    lead = Part("text", first, strong=Sentence(percent(risk["mean"]), "risk.mean"))
+    return [lead, Part("text", interval_in_words(risk)), *parts]
 
 
 def reason(document: Document) -> Sentence | str:
@@ -139,9 +133,8 @@ def reason(document: Document) -> Sentence | str:
             )
             return Sentence(text, place, claims=[holds(largest), holds(lambda _: part.agent == part.truth)])
         text = (
-            f"The agent follows {part.agent!r} with probability {percent(part.agent_weight)}. "
-            f"Where {part.truth!r} is true (posterior weight {percent(part.weight)}), {percent(part.share)} of scenes then end "
-            "in a catastrophe."
+            f"The agent follows {part.agent!r} (probability {percent(part.agent_weight)}), and where {part.truth!r} is true "
+            f"(posterior weight {percent(part.weight)}), {percent(part.share)} of scenes then end in a catastrophe."
         )
         places = ("agent_weights", part.agent), ("weights", part.truth), place
         return Sentence(text, *places, claims=[holds(largest), holds(lambda _: part.agent != part.truth)])
@@ -162,10 +155,14 @@ def _remedy(document: Document) -> Sentence | str:
 
 
 def facts(document: Document) -> list[Sentence]:
-    """Return facts of a few words each: scenes, shift and fit."""
-    out = []
+    """Return facts of a few words each: scenes, what is fixed, shift, fit, tests."""
+    out: list[Sentence] = []
     if document["risk"] is not None:
         out.append(Sentence(f"{counted(document['risk']['n_scenes'], 'test scene')}", "risk.n_scenes"))
+        if risk_interval(document["risk"]) is not None:
+            varies = "agent" in sources_in(document["risk"])
+            fixed = [holds(lambda d: ("agent" in sources_in(d["risk"])) == varies)]
+            out.append(Sentence(f"Held fixed: {'' if varies else "agent's prior, "}policy, failure line", claims=fixed))
     if document["shifted"] is not None:
         p, shifted = document["shift"]["p"], document["shifted"]
         words = "Distribution shift detected" if shifted else "No distribution shift detected"
@@ -188,7 +185,8 @@ def facts(document: Document) -> list[Sentence]:
         text = "But training separates the hypotheses less than expected: people may follow none of them"
         claims = [holds(lambda d: (closest := hardest(d)) is not None and closest.missed(d))]
         out.append(Sentence(text, claims=claims))
-    return out
+    last = (none_fits(document), _other_tests(document)) if document["risk"] is not None else ()
+    return [*out, *(text for text in last if isinstance(text, Sentence))]
 
 
 def none_fits(document: Document) -> Sentence | str:
@@ -199,24 +197,24 @@ def none_fits(document: Document) -> Sentence | str:
     unmodelled, risk = document.get("unmodelled"), document["risk"]
     if unmodelled is None or unmodelled["weight"] < LEAST:
         return ""
-    weight = Sentence(
-        f"{unmodelled['hypothesis']!r}, which is none of the listed rules, has posterior weight {percent(unmodelled['weight'])}.",
-        "unmodelled.weight",
-        claims=[holds(lambda d: d["unmodelled"]["weight"] >= LEAST)],
+    said = (
+        f"{unmodelled['hypothesis']!r} (none of the listed rules) has posterior weight {percent(unmodelled['weight'])}"
     )
+    large = holds(lambda d: d["unmodelled"]["weight"] >= LEAST)
     if risk is None:
-        return weight
+        return Sentence(f"{said}.", "unmodelled.weight", claims=[large])
     lower, upper = (percent(risk["unmodelled"][end]) for end in ("lower", "upper"))
     if lower == upper:
         claims = [alike("risk.unmodelled.lower", "risk.unmodelled.upper", 0.0011)]
-        return paragraph(weight, Sentence("This changes the risk by less than 0.1%.", 0.001, claims=claims))
-    open_ends = Sentence(
-        f"The risk is between {lower} and {upper}, because nothing is known about items that training never showed.",
+        text = f"{said}, which changes the risk by less than 0.1%."
+        return Sentence(text, "unmodelled.weight", 0.001, claims=[large, *claims])
+    return Sentence(
+        f"{said}: the risk is between {lower} and {upper}, because training never showed some items of the test.",
+        "unmodelled.weight",
         "risk.unmodelled.lower",
         "risk.unmodelled.upper",
-        claims=[below("risk.unmodelled.lower", "risk.unmodelled.upper", 0.0)],
+        claims=[large, below("risk.unmodelled.lower", "risk.unmodelled.upper", 0.0)],
     )
-    return paragraph(weight, open_ends)
 
 
 def risk_sentence(
@@ -235,9 +233,10 @@ def risk_sentence(
     if risk["mean"] == 0:
         text = f"Catastrophe risk: none in {scenes}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
         return Sentence(text, *reads, 0.95, claims=zero)
-    where = " of the scenes by which an agent was chosen" if chosen_by else " of test scenes"
-    first = Sentence(f"Catastrophe risk: {percent(risk['mean'])}{where}.", (*place, "mean"))
-    return paragraph(first, *interval_sentences(risk, place))
+    where = "of the scenes by which an agent was chosen" if chosen_by else "of test scenes"
+    interval = interval_in_words(risk, place)
+    text = f"Catastrophe risk: {percent(risk['mean'])} {where} ({interval})."
+    return Sentence(text, (*place, "mean"), *interval.reads, claims=interval.claims)
 
 
 def _scenes(document: Document) -> Presentation:

@@ -280,31 +280,29 @@ def _matrix_table(document: Document) -> PaperTable:
     )
 
 
-def _cells(document: Document) -> tuple[list[str], list[list[float]]]:
-    names = weightiest(document, style.MOST)
-    return names, [[document["matrix"][agent][truth] for truth in names] for agent in names]
+def _cells(document: Document) -> tuple[list[str], list[str], list[list[float]]]:
+    """Return the agent's hypotheses, the true ones, and the catastrophe rates."""
+    truths, matrix, held = weightiest(document, style.MOST), document["matrix"], document["agent_weights"]
+    alone = sorted(matrix.keys() - set(document["hypotheses"]), key=lambda name: (-held[name], name))
+    agents = [*truths, *alone[: style.MOST]]
+    return agents, truths, [[matrix[agent][truth] for truth in truths] for agent in agents]
 
 
 def _draw(document: Document, _: Tree) -> Figure:
     import numpy as np
 
-    names, cells = _cells(document)
-    fig, ax = style.figure(*size_of(len(names), len(names)))
-    draw_risk_matrix(ax, names, names, np.array(cells))
+    agents, truths, cells = _cells(document)
+    fig, ax = style.figure(*size_of(len(agents), len(truths)))
+    draw_risk_matrix(ax, agents, truths, np.array(cells))
     return fig
 
 
 def _informs(document: Document) -> bool:
-    return not style.alike(rate for row in _cells(document)[1] for rate in row)
+    return not style.alike(rate for row in _cells(document)[2] for rate in row)
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    marks = [Sentence("Row: the hypothesis that the agent follows. Column: the true hypothesis.")]
-    alone = document["matrix"].keys() - set(document["hypotheses"])
-    if alone:
-        claims = [holds(lambda d: bool(d["matrix"].keys() - set(d["hypotheses"])))]
-        marks.append(Sentence("The agent's own hypotheses are in the table.", claims=claims))
-    return dangerous(document), paragraph(*marks)
+    return dangerous(document), Sentence("Row: the hypothesis that the agent follows. Column: the true hypothesis.")
 
 
 def dangerous(document: Document) -> Sentence:

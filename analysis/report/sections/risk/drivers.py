@@ -3,8 +3,8 @@
 What it depends on, largest effect first, as a tornado plot.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reward_hypotheses.analysis.plots import style
@@ -24,6 +24,8 @@ from reward_hypotheses.analysis.report.claims import (
 from reward_hypotheses.analysis.report.phrases import (
     MOVES,
     NEAR,
+    capital,
+    does,
     listed,
     percent,
     permission,
@@ -33,6 +35,7 @@ from reward_hypotheses.analysis.report.phrases import (
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Grid, Part, Plot, Presentation, Tree, texts
 from reward_hypotheses.analysis.report.sections.risk.remedies import remedies
+from reward_hypotheses.models.priors.registry import prior_in_words
 
 ROWS = 5
 """Drivers that the terminal shows."""
@@ -63,6 +66,8 @@ class Driver:
         Lowest and highest risk, the present one among them.
     places : tuple of Read
         Places of both ends in the document.
+    alternatives : tuple of str
+        Priors or policies that `varied` names.
     """
 
     key: str
@@ -70,6 +75,7 @@ class Driver:
     varied: Sentence
     ends: tuple[float, float]
     places: tuple[Read, Read]
+    alternatives: tuple[str, ...] = ()
 
     def moves(self, document: Document) -> bool:
         """Return whether an end differs from the risk by more than the Monte Carlo errors."""
@@ -100,7 +106,7 @@ def present(document: Document) -> Iterator[Presentation]:
     if document["risk"] is None:
         return
     rows = drivers(document)
-    parts = [Part("tornado", finding(document), rows_of(document))] if rows else []
+    parts = [Part("tornado", finding(document), rows_of(document)), names_used(document, rows)] if rows else []
     figure = SENSITIVITY if rows else None
     yield Presentation("risk_drivers", "drivers", parts, figure=figure, terminal=[_grid(document)])
     yield remedies(document)
@@ -117,6 +123,29 @@ def drivers(document: Document) -> list[Driver]:
         if (driver := make(document)) is not None
     ]
     return sorted(found, key=lambda driver: -round(driver.reach(document), 9))
+
+
+def names_used(document: Document, rows: Sequence[Driver]) -> Part:
+    """Return what the priors and policies do that the rows name."""
+    priors, named = (
+        [n for row in rows if row.key == key for n in row.alternatives] for key in ("agent_prior", "policy")
+    )
+    permitted = [e for e in document.get("frontier") or [] if e["abstain"] == document["agent"]["abstain"]]
+    known = {policy_name(entry): entry for entry in permitted}
+    meanings = {name: (prior_in_words(name), _is_prior(name)) for name in priors}
+    meanings |= {name: (does(known[name]), _is_policy(name)) for name in named}
+    entries = [
+        (name, Sentence(f"{capital(text)}.", claims=[claim])) for name, (text, claim) in meanings.items() if text
+    ]
+    return Part("names", Sentence("What the names mean"), entries)
+
+
+def _is_prior(name: str) -> Claim:
+    return holds(lambda d: name in d["agents"] or name == d["agent"]["prior"])
+
+
+def _is_policy(name: str) -> Claim:
+    return holds(lambda d: any(e["words"].removesuffix(", may abstain") == name for e in d["frontier"]))
 
 
 def rows_of(document: Document) -> list[dict[str, Any]]:
@@ -233,28 +262,48 @@ def _agent_prior(document: Document) -> Driver | None:
     own, key = document["agent"]["prior"], permission(document)
     if document.get("agent_reading") is not None or len(document["agent_weights"]) > len(document["weights"]):
         return None
-    risks = {name: agent[key]["risk"] for name, agent in document["agents"].items() if name != own}
-    if not risks:
-        return None
-    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
-    varied = f"{low!r} to {high!r}" if low != high else repr(low)
-    several = [holds(lambda d: len(set(d["agents"]) - {own}) > 1)] if low != high else []
-    places = [("agents", name, key, "risk") for name in (low, high)]
-    return _driver(document, "agent_prior", "Agent's prior", Sentence(varied, *places, claims=several), *places)
+    places = {name: ("agents", name, key, "risk") for name in document["agents"] if name != own}
+    return _alternatives(document, "agent_prior", "Agent's prior", places) if places else None
 
 
 def _policy(document: Document) -> Driver | None:
     """Vary the policy among those with the agent's permission to abstain."""
     abstains = document["agent"]["abstain"]
-    entries = {k: entry for k, entry in enumerate(document.get("frontier") or []) if entry in policies(document)}
-    others = {k: e["risk"] for k, e in entries.items() if not e["own"] and e["abstain"] == abstains}
-    if not others:
-        return None
-    low, high = min(others, key=others.__getitem__), max(others, key=others.__getitem__)
-    names = list(dict.fromkeys(repr(policy_name(entries[k])) for k in (low, high)))
-    places = [("frontier", k, "risk") for k in (low, high)]
-    words = [("frontier", k, "words") for k in (low, high)]
-    return _driver(document, "policy", "Policy", Sentence(" to ".join(names), *words), *places)
+    places = {
+        policy_name(entry): ("frontier", k, "risk")
+        for k, entry in enumerate(document.get("frontier") or [])
+        if entry in policies(document) and not entry["own"] and entry["abstain"] == abstains
+    }
+    return _alternatives(document, "policy", "Policy", places) if places else None
+
+
+def _alternatives(document: Document, key: str, name: str, places: Mapping[str, tuple[str | int, ...]]) -> Driver:
+    """Return a driver that has named alternatives, with the safest and the least safe of them."""
+    risks = {alternative: float(value(document, place)) for alternative, place in places.items()}
+    low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
+    said: list[str] = []
+    named: list[str] = []
+    claims: list[Claim] = []
+    if exceeds(document, "risk.mean", places[low]):
+        said.append(f"lowest: {low!r}")
+        named.append(low)
+        claims += [
+            below(places[low], "risk.mean"),
+            holds(lambda d: all(value(d, p) >= value(d, places[low]) for p in places.values())),
+        ]
+    if exceeds(document, places[high], "risk.mean"):
+        said.append(f"highest: {high!r}")
+        named.append(high)
+        claims += [
+            below("risk.mean", places[high]),
+            holds(lambda d: all(value(d, p) <= value(d, places[high]) for p in places.values())),
+        ]
+    if not said:
+        said.append(repr(low) if len(risks) == 1 else f"{len(risks)} others")
+        named += [low] if len(risks) == 1 else []
+        claims += [alike(place, "risk.mean") for place in places.values()]
+    varied = Sentence("; ".join(said), len(risks), claims=claims)
+    return replace(_driver(document, key, name, varied, places[low], places[high]), alternatives=tuple(named))
 
 
 def _values(document: Document) -> Driver | None:
@@ -312,7 +361,11 @@ def _grid(document: Document) -> Grid:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= VARIED else text[: VARIED - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    if len(text) <= VARIED:
+        return text
+    first, more, _ = text.partition("; ")
+    kept = first if more and len(first) < VARIED else text[: VARIED - 1]
+    return kept + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _draw(document: Document, _: Tree) -> Figure:

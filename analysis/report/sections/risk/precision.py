@@ -34,36 +34,39 @@ def precision(document: Document) -> Iterator[Presentation]:
         yield Presentation("risk_by_source", "precision", tables=[_sources_table(document["risk"])])
 
 
-def interval_sentences(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",)) -> list[Sentence]:
-    """Return the interval of the risk, and the uncertainty that it contains."""
+def interval_in_words(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",)) -> Sentence:
+    """Return the interval of the risk and the uncertainty that it contains, as a clause."""
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
-    prob = (*place, "prob")
     stated = risk["lower"] is not None
     unstated = holds(lambda d: value(d, (*place, "lower")) is None)
     if interval is None:
         single = " and the test has a single scene" if risk["n_scenes"] == 1 else ""
-        return [Sentence(f"The risk has no interval: the values have no stated strength{single}.", claims=[unstated])]
+        return Sentence(f"no interval, because the values have no stated strength{single}", claims=[unstated])
     low, high = map(percent, interval)
     ends = ("intervals", "all") if risk.get("intervals") else ()
     places = [(*place, *ends, i) for i in (0, 1)] if ends else [(*place, end) for end in ("lower", "upper")]
     sources = sources_in(risk)
     contents = holds(lambda d: sources_in(value(d, place)) == sources)
-    known = plainly(sources) if sources else "no uncertain quantity"
     only = " only" if len(sources) == 1 else ""
-    remark = "" if stated else " The values have no stated strength, so the interval leaves them out."
-    ends_in_words = f"{low} to {high}" if low != high else f"{low} at both ends"
-    text = f"{level} credible interval {ends_in_words}; it contains uncertainty about {known}{only}."
-    first = Sentence(
-        text, prob, *places, claims=[contents, holds(lambda d: value(d, places[0]) <= value(d, places[1]))]
+    known = (
+        f"from uncertainty about {plainly([CONTAINED[s] for s in sources])}{only}"
+        if sources
+        else "nothing is uncertain"
     )
-    return [first] if stated else [first, Sentence(remark.strip(), claims=[unstated])]
+    remark = "" if stated else "; values without a stated strength are left out"
+    ends_in_words = f"{low} to {high}" if low != high else f"{low} at both ends"
+    in_order = holds(lambda d: value(d, places[0]) <= value(d, places[1]))
+    claims = [contents, in_order, *([] if stated else [unstated])]
+    return Sentence(
+        f"{level} credible interval {ends_in_words}, {known}{remark}", (*place, "prob"), *places, claims=claims
+    )
 
 
 CONTAINED = {
     "values": "the stated values",
     "agent": "the agent",
     "reward_weights": "the judge's reward weights",
-    "scenes": "the finite number of scenes",
+    "scenes": "the finite test",
     "evidence": "the Monte Carlo evidence",
 }
 """Sources of uncertainty, as the object of "uncertainty about"."""
@@ -72,11 +75,10 @@ CONTAINED = {
 def sources_in(risk: Mapping[str, Any]) -> list[str]:
     """Return the sources of uncertainty that move the risk, the largest first."""
     if not risk.get("variance"):
-        return [CONTAINED["values"]]
+        return ["values"]
     totals = {s: part["total"] for s, part in risk["variance"].items() if s in CONTAINED and part}
     most = max(totals.values(), default=0.0)
-    moving = [s for s in sorted(totals, key=lambda s: -totals[s]) if totals[s] > max(1e-3 * most, 0.0)]
-    return [CONTAINED[source] for source in moving]
+    return [s for s in sorted(totals, key=lambda s: -totals[s]) if totals[s] > max(1e-3 * most, 0.0)]
 
 
 def _precision(document: Document) -> Presentation:
