@@ -278,7 +278,7 @@ def _policy(document: Document) -> Driver | None:
 
 
 def _alternatives(document: Document, key: str, name: str, places: Mapping[str, tuple[str | int, ...]]) -> Driver:
-    """Return a driver that has named alternatives, with the safest and the least safe of them."""
+    """Return a driver with named alternatives: the safest and the least safe."""
     risks = {alternative: float(value(document, place)) for alternative, place in places.items()}
     low, high = min(risks, key=risks.__getitem__), max(risks, key=risks.__getitem__)
     said: list[str] = []
