@@ -1,13 +1,34 @@
 """Every page of the docs runs as shown, prints what it shows, and draws the figures that it shows."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from pages import ROOT, RUNTIME, alike, run
+from claims_check import REPLACED
+from pages import BLOCK, ROOT, RUNTIME, alike, run
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PICTURE = re.compile(r"^!\[.+\]\((figures/.+?\.png)\)$", re.M)
+
+
+NO_PROSE = re.compile(r"`[^`]*`|(?<=\])\([^)]*\)|<[^>]*>")
+"""Inline code, targets of links, and tags."""
+
+
+def prose(page):
+    """Return what a page or a notebook says in words."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return NO_PROSE.sub(" ", BLOCK.sub("", text))
+
+
+def replaced_in(text):
+    """Return the phrases that the report avoids and a text holds, as whole words, also across a line's end."""
+    words = {phrase: r"\s+".join(map(re.escape, phrase.split())) for phrase in REPLACED}
+    return [phrase for phrase, pattern in words.items() if re.search(rf"\b{pattern}\b", text, re.IGNORECASE)]
 
 
 def marked(page):
@@ -74,6 +95,20 @@ def test_pages():
     assert pictures == set(PICTURE.findall(text))
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / "docs" / link).exists(), link
+
+
+def test_pages_avoid_the_phrases_that_the_report_avoids():
+    pages = [ROOT / "README.md", *PAGES, ROOT / "docs" / "essay.ipynb"]
+    found = {page.name: replaced_in(prose(page)) for page in pages if page.name != "api.md"}
+    assert {name: phrases for name, phrases in found.items() if phrases} == {}
+
+
+def test_replaced_phrases_are_whole_words_outside_code(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Bits, by `told `.\n\n```text\nendless training\n```\n\n[Untold](endless.md) rewards, as\nthey stand.\n"
+    )
+    assert replaced_in(prose(page)) == ["as they stand"]
 
 
 @pytest.mark.slow
