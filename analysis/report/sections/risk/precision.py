@@ -35,7 +35,7 @@ def precision(document: Document) -> Iterator[Presentation]:
 
 
 def interval_in_words(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",)) -> Sentence:
-    """Return the interval of the risk and the uncertainty that it contains, as a clause."""
+    """Return the interval of the risk, and what the interval contains, as a clause."""
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
     stated = risk["lower"] is not None
     unstated = holds(lambda d: value(d, (*place, "lower")) is None)
