@@ -2,7 +2,7 @@
 
 ``python tests/bench/report_mutants.py [MODULE ...]`` inverts every comparison, and drops every condition, of the modules of
 `analysis/report/sections` and `sentences`, one at a time, renders the bundled studies and random ones, and prints the share that is found
-of those that change what a reader sees; and every survivor. Drawings and tables of numbers are left out.
+of those that change what a reader sees, by module; and every survivor. Drawings and tables of numbers are left out.
 """
 
 import ast
@@ -29,7 +29,7 @@ INVERTED = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
 MODULES = {
-    module.name.split(".")[-1]: importlib.import_module(module.name)
+    module.name.partition(".report.")[2]: importlib.import_module(module.name)
     for package in (sections, sentences)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not module.ispkg
@@ -83,36 +83,41 @@ def outcome(documents, before, known):
         except Exception:
             return "found", None
         if now != texts and changed is None:
-            changed = next((b for a, b in zip(texts, now, strict=False) if a != b), "fewer texts")
+            changed = next((f"{a!r} -> {b!r}" for a, b in zip(texts, now, strict=False) if a != b), "fewer texts")
     return ("unseen", None) if changed is None else ("survives", changed)
+
+
+def faults(module, documents):
+    """Yield (line, description, verdict, changed text) of every fault that can be planted in a module."""
+    known = [set(claims_check.problems(document)) for document in documents]
+    before = [seen(document) for document in documents]
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    for k in range(len(list(sites(ast.parse(source))))):
+        tree = ast.parse(source)
+        line, words, (node, field, value) = list(sites(tree))[k]
+        setattr(node, field, value)
+        undo = swapped(module, planted(module, tree))
+        verdict, text = outcome(documents, before, known)
+        for other, key, old in undo:
+            setattr(other, key, old)
+        yield line, words, verdict, text
 
 
 def main(names):
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(KEPT.glob("*/results.json"))]
     with tempfile.TemporaryDirectory() as folder:
         documents += random_studies.documents(Path(folder), SEED, STUDIES)
-    known = [set(claims_check.problems(document)) for document in documents]
-    before = [seen(document) for document in documents]
-    counts = dict.fromkeys(("found", "unseen", "survives"), 0)
     for name, module in MODULES.items():
-        if names and name not in names:
+        if names and not names & {name, name.split(".")[-1]}:
             continue
-        source = Path(module.__file__).read_text(encoding="utf-8")
-        for k in range(len(list(sites(ast.parse(source))))):
-            tree = ast.parse(source)
-            line, words, (node, field, value) = list(sites(tree))[k]
-            setattr(node, field, value)
-            undo = swapped(module, planted(module, tree))
-            verdict, text = outcome(documents, before, known)
-            for other, key, old in undo:
-                setattr(other, key, old)
+        counts = dict.fromkeys(("found", "unseen", "survives"), 0)
+        for line, words, verdict, text in faults(module, documents):
             counts[verdict] += 1
             if verdict == "survives":
-                print(f"{name}.py:{line} {words}: {text!r}"[:200], flush=True)
-    mattered = counts["found"] + counts["survives"]
-    print(
-        f"{counts}: found {100 * counts['found'] / max(mattered, 1):.0f} % of {mattered} that change what a reader sees"
-    )
+                print(f"{name}:{line} {words}: {text}"[:400], flush=True)
+        mattered = counts["found"] + counts["survives"]
+        share = 100 * counts["found"] / max(mattered, 1)
+        print(f"{name}: {counts}: found {share:.0f} % of {mattered} that change what a reader sees", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import math
 import re
 
 import first_screen
+import section_rules
 
 from reward_hypotheses.analysis.report.claims import Sentence
 from reward_hypotheses.analysis.results.document import presented
 
 NUMBER = re.compile(r"(?<![\w.])([<>]?)([-\N{MINUS SIGN}]?)(\d[\d,]*(?:\.\d+)?)(?:e([+-]?\d+))?(%?)")
+DATE = re.compile(r"\d{4}-\d\d-\d\dT")
 QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|`[^`]*`")
 COMPARING = re.compile(
     r"\b(lower|higher|safer|(?<!\d )(?<!one )more(?! stand)|less|(?<!at )most|(?<!at )least|only|every|all|none|no other|each|"
@@ -97,6 +99,8 @@ def numbers_in(value):
         for inner in value:
             yield from numbers_in(inner)
     elif isinstance(value, str):
+        if DATE.match(value):
+            yield from (float(part) for part in value[:10].split("-"))
         try:
             yield float(value)
         except ValueError:
@@ -193,8 +197,12 @@ def problems(document, presentations=None):
     whole = presentations is None
     presentations = presented(document) if presentations is None else presentations
     out = [f"first screen: {problem}" for problem in first_screen.problems(document, presentations)] if whole else []
-    for presentation in presentations:
-        for place, text in texts_of(presentation, document):
+    said = [(presentation, [*texts_of(presentation, document)]) for presentation in presentations]
+    out += section_rules.problems(document, {shown.name: texts for shown, texts in said}) if whole else []
+    for presentation, texts in said:
+        if any(part.kind == "list" and not part.entries for part in (*presentation.parts, *presentation.more)):
+            out.append(f"{presentation.name}: an empty list")
+        for place, text in texts:
             if not text:
                 continue
             if not isinstance(text, Sentence):

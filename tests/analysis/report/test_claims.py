@@ -7,12 +7,14 @@ from pathlib import Path
 import claims_check
 import pytest
 import random_studies
+from bench.report_mutants import MODULES, faults
 
 from reward_hypotheses.analysis.report import claims
 from reward_hypotheses.analysis.report.claims import Sentence, alike, below, exceeds, holds, margin, paragraph
 from reward_hypotheses.analysis.results.document import presented
 
 KEPT = sorted(Path(__file__).parents[2].glob("golden/kept/*/results.json"))
+SHORT = ("essay", "read", "example-abstain")
 DOCUMENT = {
     "risk": {"mean": 0.5, "mcse": 0.01, "limit": 0.53, "floor": 0.515},
     "mcse": {"risk": {"limit": 0.0, "floor": 0.0}, "regret": 3.0},
@@ -87,6 +89,14 @@ def test_a_guard_that_is_removed_or_inverted_is_found(wrong, tmp_path, monkeypat
     monkeypatch.setattr(claims, "exceeds", wrong)
     changed = [k for k, document in enumerate(documents) if _texts(document) != texts[k]]
     assert changed and any(claims_check.problems(documents[k]) for k in changed)
+
+
+@pytest.mark.parametrize("name", ["sections.risk.precision"])
+def test_planted_faults_are_found(name):
+    """Nine of ten comparisons that are inverted, or conditions that are dropped, where a reader sees the change."""
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT if path.parent.name in SHORT]
+    found = [verdict for _, _, verdict, _ in faults(MODULES[name], documents) if verdict != "unseen"]
+    assert found.count("found") >= 0.9 * len(found) > 10, found
 
 
 def _texts(document):

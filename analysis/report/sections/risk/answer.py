@@ -17,7 +17,7 @@ from reward_hypotheses.analysis.report.phrases import (
     was_spent,
 )
 from reward_hypotheses.analysis.report.presentation import Document, Figure, Part, Plot, Presentation, Tree, texts
-from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import hardest, more_data_in_one
+from reward_hypotheses.analysis.report.sections.asymptotics_and_sample_size import WORDS, hardest, more_data_in_one
 from reward_hypotheses.analysis.report.sections.risk.decomposition import contributions
 from reward_hypotheses.analysis.report.sections.risk.precision import (
     interval_in_words,
@@ -234,8 +234,11 @@ def risk_sentence(
         text = f"Catastrophe risk: none in {scenes}, so at most {percent(risk['upper_of_zero'])} (95% confidence)."
         return Sentence(text, *reads, 0.95, claims=zero)
     where = "of the scenes by which an agent was chosen" if chosen_by else "of test scenes"
-    interval = interval_in_words(risk, place)
-    text = f"Catastrophe risk: {percent(risk['mean'])} {where} ({interval})."
+    for sources in (True, False):
+        interval = interval_in_words(risk, place, sources)
+        text = f"Catastrophe risk: {percent(risk['mean'])} {where} ({interval})."
+        if len(text.split()) <= WORDS:
+            break
     return Sentence(text, (*place, "mean"), *interval.reads, claims=interval.claims)
 
 
@@ -291,7 +294,11 @@ def _caption(document: Document) -> tuple[str, str]:
         return Sentence(
             text, len(scenes), first, "risk.mean", claims=[*claims, below("risk.mean", first, 0.0)]
         ), explanation
-    text = f"The scene with the highest risk, {scenes[0]['scene']!r}, has {highest}; the mean risk is {percent(mean)}."
+    tied = len(scenes) > 1 and scenes[0]["risk"] - scenes[1]["risk"] < 1e-9
+    text = (
+        f"{'A' if tied else 'The'} scene with the highest risk, {scenes[0]['scene']!r}, has {highest}; "
+        f"the mean risk is {percent(mean)}."
+    )
     return Sentence(text, first, "risk.mean", claims=[below("risk.mean", first, 0.0)]), explanation
 
 

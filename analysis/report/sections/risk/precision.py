@@ -34,7 +34,9 @@ def precision(document: Document) -> Iterator[Presentation]:
         yield Presentation("risk_by_source", "precision", tables=[_sources_table(document["risk"])])
 
 
-def interval_in_words(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",)) -> Sentence:
+def interval_in_words(
+    risk: Mapping[str, Any], place: tuple[str | int, ...] = ("risk",), sources: bool = True
+) -> Sentence:
     """Return the interval of the risk, and what the interval contains, as a clause."""
     interval, level = risk_interval(risk), f"{100 * risk['prob']:g}%"
     stated = risk["lower"] is not None
@@ -45,20 +47,23 @@ def interval_in_words(risk: Mapping[str, Any], place: tuple[str | int, ...] = ("
     low, high = map(percent, interval)
     ends = ("intervals", "all") if risk.get("intervals") else ()
     places = [(*place, *ends, i) for i in (0, 1)] if ends else [(*place, end) for end in ("lower", "upper")]
-    sources = sources_in(risk)
-    contents = holds(lambda d: sources_in(value(d, place)) == sources)
-    only = " only" if len(sources) == 1 else ""
+    moving = sources_in(risk)
+    contents = holds(lambda d: sources_in(value(d, place)) == moving)
+    only = " only" if len(moving) == 1 else ""
     known = (
-        f"from uncertainty about {plainly([CONTAINED[s] for s in sources])}{only}"
-        if sources
-        else "nothing is uncertain"
+        f", from uncertainty about {plainly([CONTAINED[s] for s in moving])}{only}"
+        if moving
+        else ", nothing is uncertain"
     )
     remark = "" if stated else "; values without a stated strength are left out"
     ends_in_words = f"{low} to {high}" if low != high else f"{low} at both ends"
     in_order = holds(lambda d: value(d, places[0]) <= value(d, places[1]))
     claims = [contents, in_order, *([] if stated else [unstated])]
     return Sentence(
-        f"{level} credible interval {ends_in_words}, {known}{remark}", (*place, "prob"), *places, claims=claims
+        f"{level} credible interval {ends_in_words}{known if sources else ''}{remark}",
+        (*place, "prob"),
+        *places,
+        claims=claims,
     )
 
 
