@@ -8,7 +8,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +116,8 @@ def _here() -> str:
 
     Within them a process number means one process.
     """
+    import socket
+
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:

@@ -52,7 +52,7 @@ TRUTH = Bound(EXACT, 1.0)
 def half_ulp(x: Value) -> np.ndarray:
     """Return half a unit in the last place, 0 where a value is not finite."""
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(np.spacing(np.abs(x)), nan=0.0) * 0.5
+        return np.fmax(np.spacing(np.abs(x)), 0.0) * 0.5
 
 
 def bound_of(values: Value) -> Bound:

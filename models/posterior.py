@@ -312,11 +312,13 @@ class Posterior:
         """
         truths = rng.choice(len(self.weights), n, p=self.weights)
         pi = self.prior.draws(self.hypotheses, truths, rng)
+        alike = pi.strides[0] == 0  # certain values are one row, repeated
         with np.errstate(divide="ignore"):
-            log_weights = np.log(pi) + self.log_evidence
+            log_weights = np.log(pi[:1] if alike else pi) + self.log_evidence
         log_weights -= log_weights.max(axis=1, keepdims=True)
         weights = np.exp(log_weights)
-        return pi, weights / weights.sum(axis=1, keepdims=True), truths
+        weights /= weights.sum(axis=1, keepdims=True)
+        return pi, np.broadcast_to(weights, pi.shape) if alike else weights, truths
 
     def acting_draws(self, prior: Prior | None, n: int, rng: np.random.Generator) -> np.ndarray | None:
         """Draw the weights of an agent from ``p(pi | data)``: (draw, hypothesis).

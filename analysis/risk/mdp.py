@@ -17,7 +17,7 @@ from reward_hypotheses.analysis.risk.distribution.by_source import Doubt
 from reward_hypotheses.analysis.risk.distribution.open_sources import open_weights
 from reward_hypotheses.analysis.risk.distribution.risk_draws import draws_of_matrix
 from reward_hypotheses.analysis.risk.intervals import at_least_one, interval, judges_weights
-from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
+from reward_hypotheses.analysis.sensitivity.value_bits import average_bits
 from reward_hypotheses.data.numerics import in_threads, numbered
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
@@ -151,7 +151,7 @@ def mdp_numbers(
         remaining = case.agent.risk_left(case.valuation, judge, case.policy, risk)
     if case.agent.learns_with_judge and case.policy.mixes_weights:
         log_agent = log_normalised(Uniform().log_prior(judge.hypotheses) + judge.log_evidence)
-        bits = np.array([bits_needed(matrix, judge.weights, log_agent, target).bits for target in TARGETS])
+        bits = np.array([average_bits(matrix, judge.weights, log_agent, target) for target in TARGETS])
     values = judges_weights(judge, draws, substream(case.seed, "values"))
     return {
         "mean": risk.mean,

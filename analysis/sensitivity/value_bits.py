@@ -9,6 +9,7 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section, by_name
+from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
 from reward_hypotheses.models.priors.uniform import Uniform
@@ -54,16 +55,25 @@ def bits_needed(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, ta
     target : float
         t.
     """
-    support = log_agent > -np.inf
-    cost, log_w = np.asarray(matrix, float)[support], log_agent[support]
-    judge = np.asarray(judge, float)
-    bits = float(_solve(cost, log_w, judge[None, :], target)[0])
+    bits = average_bits(matrix, judge, log_agent, target)
+    cost, log_w = _supported(matrix, log_agent)
     by_truth = _solve(cost, log_w, np.eye(len(judge)), target)
     reason = ""
     if math.isinf(bits):
-        least = float(judge @ cost.min(axis=0))
+        least = float(np.asarray(judge, float) @ cost.min(axis=0))
         reason = f"an agent that knew the true hypothesis would have a risk of {least:.3g}"
     return Bits(bits, by_truth, reason)
+
+
+def average_bits(matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> float:
+    """Compute the bits of `bits_needed` on average over the truths alone."""
+    return float(_solve(*_supported(matrix, log_agent), np.asarray(judge, float)[None, :], target)[0])
+
+
+def _supported(matrix: np.ndarray, log_agent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the costs and log weights of the hypotheses that the agent allows."""
+    support = log_agent > -np.inf
+    return np.asarray(matrix, float)[support], log_agent[support]
 
 
 def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: float) -> np.ndarray:
@@ -90,21 +100,21 @@ def _solve(cost: np.ndarray, log_w: np.ndarray, truths: np.ndarray, target: floa
     weight = truths if shared else np.eye(len(todo))
     c = above[:, columns]
 
-    def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the risk above the least, and nats, of each problem."""
+    def at(lam: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        """Return the risk above the least, and a function of no argument for nats."""
         z = log_w[:, None] - lam * c
         top = z.max(axis=0)
         odds = np.exp(z - top)
         mass = odds.sum(axis=0)
         mean = (odds * c).sum(axis=0) / mass
-        return weight @ mean, weight @ (-lam * mean - top - np.log(mass))
+        return weight @ mean, lambda: weight @ (-lam * mean - top - np.log(mass))
 
     out[todo] = _least_bits(at, (target - lowest)[todo], 64)
     return out
 
 
 def _least_bits(
-    at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], target: np.ndarray, steps: int
+    at: Callable[[np.ndarray], tuple[np.ndarray, Callable[[], np.ndarray]]], target: np.ndarray, steps: int
 ) -> np.ndarray:
     """Return the bits at the multiplier whose risk is the target: (problem,).
 
@@ -116,7 +126,7 @@ def _least_bits(
         middle = (low + high) / 2
         too_high = at(np.exp(middle))[0] > target
         low, high = np.where(too_high, middle, low), np.where(too_high, high, middle)
-    return np.maximum(at(np.exp(high))[1], 0.0) / LOG_2
+    return np.maximum(at(np.exp(high))[1](), 0.0) / LOG_2
 
 
 def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.ndarray, target: float) -> np.ndarray:
@@ -131,6 +141,8 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
     log_agents : ndarray (problem, agent_hypothesis)
         Normalised; -inf where a hypothesis is ruled out.
     """
+    _, first, place, _ = distinct(row_hashes(np.hstack([judges, log_agents])))
+    judges, log_agents = judges[first], log_agents[first]
     cost = np.where(log_agents[:, :, None] > -np.inf, np.asarray(matrix, float), np.inf)
     least = cost.min(axis=1)
     above = np.where(np.isfinite(cost), cost - least[:, None, :], 0.0)
@@ -141,16 +153,17 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
     todo = np.flatnonzero((start > target) & np.isfinite(out))
     above, log_w, judge = above[todo], log_agents[todo, :, None], judges[todo]
 
-    def at(lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def at(lam: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         z = log_w - lam[:, None, None] * above
         top = z.max(axis=1)
         odds = np.exp(z - top[:, None, :])
         mass = odds.sum(axis=1)
         mean = (odds * above).sum(axis=1) / mass
-        return (judge * mean).sum(axis=1), (judge * (-lam[:, None] * mean - top - np.log(mass))).sum(axis=1)
+        risk = (judge * mean).sum(axis=1)
+        return risk, lambda: (judge * (-lam[:, None] * mean - top - np.log(mass))).sum(axis=1)
 
     out[todo] = _least_bits(at, (target - lowest)[todo], 50)
-    return out
+    return out[place]
 
 
 class ValueBits(Section[Document]):
@@ -182,8 +195,7 @@ class ValueBits(Section[Document]):
             log_agent = np.log(case.agent_weights)
         weights = case.posterior.weights
         return {
-            repr(float(t)): bits_needed(case.risk.matrix, weights, log_agent, float(t)).bits
-            for t in case.settings.targets
+            repr(float(t)): average_bits(case.risk.matrix, weights, log_agent, float(t)) for t in case.settings.targets
         }
 
     @override

@@ -20,6 +20,7 @@ and a long expression costs no recursion.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class Expression:
     text: str
     program: tuple[Symbol, ...] = field(repr=False)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Distinct features that the expression names, in order of appearance."""
         return tuple(dict.fromkeys(s.name for s in self.program if s.kind == "column"))

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from reward_hypotheses.data.numerics import numbered
+from reward_hypotheses.data.numerics import distinct, numbered
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.quadrature import Integral
 
@@ -75,6 +75,16 @@ class Evidence:
     def __post_init__(self) -> None:
         if not self.mcse.size:
             object.__setattr__(self, "mcse", np.zeros(len(self.log_evidence)))
+
+    @property
+    def alike(self) -> np.ndarray:
+        """Groups of hypotheses whose nuisances have one posterior: (hypothesis,) of int.
+
+        Classes of equal sufficient statistics are one group, so that draws for one are draws for all of them.
+        """
+        _, first, place, _ = distinct(self.classes)
+        statistics = self.statistics[first] if self.statistics.size else first[:, None]
+        return numbered(map(tuple, statistics.tolist()))[place]
 
     def beside(self, first: bool) -> Self:
         """Return the evidence as one feedback of a group holds it.

@@ -83,7 +83,7 @@ class BetaBelowHalf(Nuisance):
 
     @override
     def draws(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        return beta_below_half(np.full(shape, self.a).ravel(), np.full(shape, self.b).ravel(), rng).reshape(shape)
+        return beta_below_half(self.a, self.b, rng, shape)
 
     @override
     def pymc(self, name: str, dims: str) -> Any:
@@ -134,41 +134,65 @@ def _length(dims: str) -> int:
     return len(pm.modelcontext(None).coords[dims])
 
 
-def beta_below_half(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw exactly from Beta(p, q) restricted to below 1/2, once for each pair.
+def beta_below_half(
+    p: np.ndarray | float, q: np.ndarray | float, rng: np.random.Generator, shape: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Draw exactly from Beta(p, q) restricted to below 1/2.
 
-    Where the restriction keeps at least a twentieth, by rejection from the beta. Elsewhere, for q <= 1 by thinning
-    ``eps^(p-1)``, which is the density but for a factor between 1 and 2; for q > 1 the density, as a function of the
-    distance from 1/2, is log-concave and lies under an exponential through its value there, which is thinned.
+    By rejection from the beta where p is at most q, or, for q > 1, above q by no more than ``sqrt(p + q)``, two standard
+    deviations of the beta. Elsewhere by thinning: for q <= 1, of ``eps^(p-1)``, which is the density but for a factor
+    between 1 and 2; for q > 1, of an exponential in the distance from 1/2, under which the density lies, because it is
+    log-concave. At least an eighth of all proposals is kept, whatever p and q.
+
+    Parameters
+    ----------
+    p, q : float or ndarray
+        Above 0; they broadcast to `shape`.
+    shape : tuple of int
+        Of the draws; the shape of p and q unless given.
+
+    Returns
+    -------
+    ndarray of `shape`
+        Independent draws, in [0, 1/2).
     """
     p, q = np.broadcast_arrays(np.asarray(p, float), np.asarray(q, float))
-    out = np.empty(p.shape)
-    below = np.exp(log_incomplete_beta(0.5, p, q) - log_beta(p, q))
-    power = (below < 0.05) & (q <= 1.0)
-    tail = (below < 0.05) & (q > 1.0)  # there p > q > 1
-    todo = np.flatnonzero(power)
-    while todo.size:
-        draw = 0.5 * rng.random(todo.size) ** (1.0 / p[todo])
-        good = np.log(rng.random(todo.size)) < (q[todo] - 1.0) * (np.log1p(-draw) + LOG_2)
-        out[todo[good]] = draw[good]
-        todo = todo[~good]
-    todo = np.flatnonzero(~(tail | power))
-    while todo.size:
-        draw = rng.beta(p[todo], q[todo])
-        good = draw < 0.5
-        out[todo[good]] = draw[good]
-        todo = todo[~good]
-    todo = np.flatnonzero(tail)
-    while todo.size:
-        a, b = p[todo], q[todo]
-        rate = 2.0 * (a - b)
-        x = -np.log1p(-rng.random(todo.size) * -np.expm1(-rate / 2)) / rate
-        x = np.minimum(x, np.nextafter(0.5, 0))
-        log_ratio = (a - 1) * np.log1p(-2 * x) + (b - 1) * np.log1p(2 * x) + rate * x
-        good = np.log(rng.random(todo.size)) < log_ratio
-        out[todo[good]] = 0.5 - x[good]
-        todo = todo[~good]
+    power = (p > q) & (q <= 1.0)
+    tail = (q > 1.0) & (p - q > np.sqrt(p + q))
+    rest = ~(power | tail)
+    shape = np.broadcast_shapes(shape, p.shape)
+    out = np.where(rest, rng.beta(p, q, shape), 0.5) if rest.any() else np.full(shape, 0.5)
+    p, q = np.broadcast_to(p, shape), np.broadcast_to(q, shape)
+    for where, proposals in ((power, _from_power), (rest, _from_beta), (tail, _from_exponential)):
+        todo = np.nonzero(where & (out >= 0.5)) if where.any() else ()
+        while todo and todo[0].size:
+            draw, good = proposals(p[todo], q[todo], rng)
+            out[tuple(at[good] for at in todo)] = np.minimum(draw[good], LARGEST_EPS)
+            todo = tuple(at[~good] for at in todo)
     return out
+
+
+LARGEST_EPS = float(np.nextafter(0.5, 0.0))
+
+
+def _from_power(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Propose from ``eps^(p-1)`` below 1/2; return the proposals, and which to keep."""
+    draw = 0.5 * rng.random(p.shape) ** (1.0 / p)
+    return draw, np.log(rng.random(p.shape)) < (q - 1.0) * (np.log1p(-draw) + LOG_2)
+
+
+def _from_beta(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    draw = rng.beta(p, q)
+    return draw, draw < 0.5
+
+
+def _from_exponential(p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Propose the distance from 1/2, exponential at rate 2 (p - q)."""
+    rate = 2.0 * (p - q)
+    x = -np.log1p(-rng.random(p.shape) * -np.expm1(-rate / 2)) / rate
+    x = np.minimum(x, LARGEST_EPS)
+    log_ratio = (p - 1) * np.log1p(-2 * x) + (q - 1) * np.log1p(2 * x) + rate * x
+    return 0.5 - x, np.log(rng.random(p.shape)) < log_ratio
 
 
 @dataclass(frozen=True)

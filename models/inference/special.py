@@ -102,6 +102,13 @@ def _log_by_fraction(x: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return p * math.log(x) + q * math.log1p(-x) - np.log(p) + np.log(h)
 
 
+def normal_quantile(p: float) -> float:
+    """Return the quantile of the standard normal distribution, for 0 < p < 1."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(p)
+
+
 def regularized_gamma_q(a: float, x: float) -> float:
     """Return ``Q(a, x) = Gamma(a, x) / Gamma(a)``.
 

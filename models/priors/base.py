@@ -155,6 +155,8 @@ class Prior(ABC):
         total = np.cumsum(chance, axis=0)
         owner = (rng.random(len(truths)) * total[-1] >= total).sum(axis=0)
         owner = np.minimum(owner, len(parts) - 1)
+        if len(parts) == 1:
+            return parts[0][1].alone(hypotheses, truths, rng)
         pi = np.zeros((len(truths), len(hypotheses)))
         for k, (share, part) in enumerate(parts):
             pi += share * part.alone(hypotheses, np.where(owner == k, truths, -1), rng)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Any, override
 
 import numpy as np
@@ -19,12 +18,12 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
+from reward_hypotheses.models.inference.special import normal_quantile
 from reward_hypotheses.models.priors.base import Prior, WeightedDraws
 
 FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
 """Medians of c1 and of c2 - c1, and the standard deviation of the logarithm of each."""
 LEAST_SHARE = 1 / 8  # of its draws that importance sampling must be worth
-NORMAL = NormalDist()
 CELLS = 2_000_000  # answers times points that are held at once
 
 
@@ -390,7 +389,7 @@ def _half_normal_of(x: float) -> float:
     if x < -5.0:
         return below * math.sqrt(math.pi / 2)  # to a relative error of below^2
     above = 0.5 * math.erfc(x / math.sqrt(2.0))
-    return -NORMAL.inv_cdf(max(above / 2, 1e-300)) if x > -1.0 else NORMAL.inv_cdf(0.5 + below / 2)
+    return -normal_quantile(max(above / 2, 1e-300)) if x > -1.0 else normal_quantile(0.5 + below / 2)
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

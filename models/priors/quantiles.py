@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.value_source import source_problems
-from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta
+from reward_hypotheses.models.inference.special import log_beta, log_incomplete_beta, normal_quantile
 from reward_hypotheses.models.priors.elicited import Elicited
 
 LEAST, MOST = 1e-2, 1e6
@@ -162,7 +161,7 @@ def _start(stated: Mapping[str, Mapping[float, float]]) -> np.ndarray:
             p, x = np.array(list(stated_of_h)), np.array(list(stated_of_h.values()))
             middles[name] = float(np.interp(0.5, p, x))
         if len(stated_of_h) > 1:
-            score = [NormalDist().inv_cdf(q) for q in (p[0], p[-1])]
+            score = [normal_quantile(q) for q in (p[0], p[-1])]
             sd = float(x[-1] - x[0]) / (score[1] - score[0])
             strengths.append(middles[name] * (1 - middles[name]) / sd**2)
     rest = max(1.0 - math.fsum(middles.values()), 0.02)

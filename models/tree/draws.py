@@ -66,19 +66,20 @@ class Groups:
         posterior, seed, name = self.posterior, self.seed, str(data.name)
         human = data.shares or name  # feedbacks that share a nuisance share its draws
         if evidence.draws is None:
-            after = {key: np.full((n, len(self.names)), np.nan) for key in data.nuisances}
-            fixed = np.array(posterior.hypotheses.fixed, int)
-            if len(fixed):
-                for key, values in data.draws(evidence, fixed, n, substream(seed, f"posterior {human}")).items():
-                    after[key][:, fixed] = values
+            fixed = list(posterior.hypotheses.fixed)
+            drawn, at = {key: np.empty((n, 0)) for key in data.nuisances}, np.full(len(self.names), -1)
+            if fixed:
+                _, first, at[fixed], _ = distinct(evidence.only(fixed).alike)
+                drawn = data.draws(evidence, np.array(fixed)[first], n, substream(seed, f"posterior {human}"))
+            others = np.full((n, 1), np.nan)  # the last column
+            after = {key: np.hstack([values, others]).take(at, axis=1) for key, values in drawn.items()}
         else:
             after = {key: self._thinned(values) for key, values in evidence.draws.items()}
-        _, _, place, _ = distinct(evidence.classes)
-        n_classes = int(place.max()) + 1
+        _, first, place, _ = distinct(evidence.alike)
         shared = substream(seed, f"prior {human}")
         own = shared if data.shares is None else substream(seed, f"prior {name}")
         before = {
-            key: prior.draws((n, n_classes), shared if key == "rationality" else own)[:, place]
+            key: prior.draws((n, len(first)), shared if key == "rationality" else own).take(place, axis=1)
             for key, prior in data.nuisances.items()
         }
         if (none := posterior.hypotheses.unmodelled) is not None:  # no rule, so none that is wrong now and then

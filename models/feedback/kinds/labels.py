@@ -118,19 +118,23 @@ class Labels(ClosedForm):
             return _log_marginal(tuple(wrong.tolist()), n_items, *self.noise)[where]
         return (_times(wrong, self.noise) + right * math.log1p(-self.noise))[where]
 
-    def eps_draws(self, wrong: np.ndarray, n_items: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw eps from ``p(eps | k wrong of n)``, one for each k: (draw,)."""
+    def eps_draws(
+        self, wrong: np.ndarray, n_items: int, rng: np.random.Generator, shape: tuple[int, ...] = ()
+    ) -> np.ndarray:
+        """Draw eps from ``p(eps | k wrong of n)``: an array of `shape`, or of k's.
+
+        k broadcasts to `shape`.
+        """
         if not isinstance(self.noise, tuple):
-            return np.full(len(wrong), float(self.noise))
+            return np.full(shape or wrong.shape, float(self.noise))
         a, b = self.noise
-        return beta_below_half(a + wrong, b + n_items - wrong, rng)
+        return beta_below_half(a + wrong, b + n_items - wrong, rng, shape)
 
     @override
     def posterior_draws(
         self, statistics: np.ndarray, n_items: int, n: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        wrong = np.broadcast_to(statistics[:, 0], (n, len(statistics)))
-        return {"eps": self.eps_draws(wrong.ravel(), n_items, rng).reshape(wrong.shape)}
+        return {"eps": self.eps_draws(statistics[:, 0], n_items, rng, (n, len(statistics)))}
 
     @override
     def counted_tally(self) -> np.ndarray:

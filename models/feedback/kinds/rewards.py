@@ -13,7 +13,7 @@ from reward_hypotheses.data.numerics import distinct, finite
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
 from reward_hypotheses.models.feedback.evidence import MISFIT, Check, Weighed, misfit_in_words
 from reward_hypotheses.models.inference.nuisance_priors import InverseGamma, Nuisance, Theta
-from reward_hypotheses.models.inference.special import log_beta, regularized_gamma_q
+from reward_hypotheses.models.inference.special import log_beta, normal_quantile, regularized_gamma_q
 
 REPLICATIONS = 1000
 MOST_CELLS = 20_000
@@ -140,11 +140,8 @@ class Rewards(ClosedForm):
                 squares = (z**2).sum(axis=1) + (rng.chisquare(n - cells, 100) if n > cells else 0.0)
                 replicated[lo : lo + 100] = np.abs(z).max(axis=1) / np.sqrt(squares / n)
         else:  # the greatest of so many is independent of their mean square, nearly
-            from statistics import NormalDist
-
-            normal = NormalDist()
             tops = 0.5 + 0.5 * rng.random(REPLICATIONS) ** (1.0 / cells)
-            replicated = np.array([normal.inv_cdf(min(t, 1 - 1e-16)) for t in tops.tolist()])
+            replicated = np.array([normal_quantile(min(t, 1 - 1e-16)) for t in tops.tolist()])
             replicated /= np.sqrt(rng.chisquare(n, REPLICATIONS) / n)
         statistics: dict[int, float] = {}
         for h in {*drawn.tolist(), lead}:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.models.inference.special import normal_quantile
 
 MISSES = 1.25
 """Times by which a fitted quantile of a ratio may differ from the stated quantile without a warning."""
@@ -55,7 +55,7 @@ class Ratio:
     @property
     def fitted(self) -> tuple[float, float]:
         """Mean and standard deviation of the log ratio."""
-        z = [NormalDist().inv_cdf(p) for p, _ in self.quantiles]
+        z = [normal_quantile(p) for p, _ in self.quantiles]
         y = [math.log(q) for _, q in self.quantiles]
         z_mean, y_mean = math.fsum(z) / len(z), math.fsum(y) / len(y)
         pairs = [(a - z_mean, b - y_mean) for a, b in zip(z, y, strict=True)]
@@ -66,7 +66,7 @@ class Ratio:
     def fitted_quantiles(self) -> tuple[float, ...]:
         """Quantiles of the lognormal at the stated probabilities."""
         log_mean, log_sd = self.fitted
-        return tuple(math.exp(log_mean + log_sd * NormalDist().inv_cdf(p)) for p, _ in self.quantiles)
+        return tuple(math.exp(log_mean + log_sd * normal_quantile(p)) for p, _ in self.quantiles)
 
     @property
     def largest_miss(self) -> float:

@@ -209,21 +209,34 @@ def large_rewards(monkeypatch, make, data, texts, line):
     return found
 
 
-@pytest.mark.parametrize(
-    ("p", "q"),
-    [(1.0, 19.0), (0.3, 0.4), (30.0, 10.0), (500.0, 20.0), (2.0, 2.0), (5.0, 0.01), (1.5, 1e-9), (40.0, 1.5)],
-)
+EPS = [(1, 19), (0.3, 0.4), (0.05, 1e9), (30, 10), (500, 20), (2, 2), (12, 8), (1.2, 1.1), (5, 0.01), (1.5, 1e-9)]
+EPS += [(40, 1.5), (990, 1), (980, 2.5), (1, 1e9), (1e9, 1e9), (1e9 + 3e4, 1e9), (1e9, 1e-9), (1e9, 1e6)]
+EPS += [(1 + 1e6, 19), (1 + 5e5, 19 + 5e5)]  # of a million labels, all or half of them wrong
+
+
+def share_below(draws, p, q):
+    """The distribution function of Beta(p, q) below 1/2, by scipy, or where that underflows by its limit."""
+    whole = stats.beta.cdf(0.5, p, q)
+    if whole > 1e-305:
+        return stats.beta.cdf(draws, p, q) / whole
+    return np.exp(-2 * (p - q) * (0.5 - draws))  # to a part in p - q, for p far above q
+
+
+@pytest.mark.parametrize(("p", "q"), EPS)
 def test_draws_of_eps(p, q):
     """Exact draws of a beta restricted to below 1/2: Kolmogorov's test against its distribution function."""
-    draws = beta_below_half(np.full(20_000, p), np.full(20_000, q), np.random.default_rng(8))
-    assert ((draws >= 0) & (draws < 0.5)).all()
-    whole = float(log_incomplete_beta(0.5, p, q))
+    draws = beta_below_half(p, q, np.random.default_rng(8), (50, 400))
+    assert draws.shape == (50, 400) and ((draws >= 0) & (draws < 0.5)).all()
+    assert stats.kstest(share_below(draws.ravel(), p, q), "uniform").pvalue > 5e-6  # 20 cases: an alarm in 1e4 runs
 
-    def below(x):
-        return np.array([math.exp(float(log_incomplete_beta(max(float(v), 1e-300), p, q)) - whole) for v in x])
 
-    few = draws[:2000]
-    assert stats.kstest(few, below).pvalue > 1e-4
+def test_draws_of_eps_side_by_side():
+    """Columns of all kinds at once, each with its own distribution; of a tiny shape nearly all below all floats."""
+    p, q = np.array([*EPS, (1e-9, 19), (1e-9, 1e-9)], float).T
+    draws = beta_below_half(p, q, np.random.default_rng(9), (5000, len(p)))
+    for column, *case in list(zip(draws.T, p, q, strict=True))[: len(EPS)]:
+        assert stats.kstest(share_below(column, *case), "uniform").pvalue > 5e-6, case
+    assert (draws[:, len(EPS) :] > 1e-300).sum() <= 3  # 7e-7 of them are above
 
 
 def test_special_functions():

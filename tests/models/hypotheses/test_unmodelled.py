@@ -16,6 +16,7 @@ from reward_hypotheses.data.readers.in_memory import as_table
 from reward_hypotheses.models.fit import prepared
 from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.tree.read import posterior_of
 
 RULES = {"flags": "where(flags, 1, -1)", "deep": "where(deep, 1, -1)", "red": "where(red, 1, -1)"}
 PRIOR = {"flags": 4, "deep": 3, "red": 2, "none": 1}
@@ -369,3 +370,11 @@ def test_the_report_gives_bounds_where_no_rule_fits(tmp_path):
         and "The risk is between" in said
     )
     assert any("the unmodelled hypothesis 'something else' has a posterior weight of" in w for w in results["warnings"])
+
+
+def test_draws_of_an_agent_leave_the_unmodelled_rule_out():
+    """The weights of the rules add up to 1 in every draw."""
+    posterior = posterior_of(fitted(LABELS, 5, strength=10))[0]
+    drawn = posterior.acting_draws(None, 4000, np.random.default_rng(2))
+    np.testing.assert_allclose(drawn.sum(axis=1), 1, rtol=1e-12)
+    assert not drawn[:, posterior.hypotheses.unmodelled].any()

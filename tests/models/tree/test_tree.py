@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 from studies import HERE, TEST, TRAINING, small, write
 
 import reward_hypotheses as rh
@@ -67,6 +68,27 @@ def test_groups(tree):
     assert tree["sample_stats"].attrs["method"] == "exact" and not tree["sample_stats"].data_vars
     assert json.loads(tree.attrs["study"])["prior"]["source"] == "Ann"
     assert not tree["evidence"]["mcse"].to_numpy().any()
+
+
+def test_noise_is_drawn_once_for_each_number_of_wrong_labels():
+    """Rules that are wrong as often share their draws, before and after; each column has its own distribution."""
+    rng = np.random.default_rng(3)
+    x = rng.random((20, 100)) < 0.5
+    said = x[0] ^ (rng.random(100) < 0.1)
+    data = {f"x{k}": column for k, column in enumerate(x)} | {"said": said}
+    rules = {f"{a}{k}": f"where({a}x{k}, 1, -1)" for k in range(20) for a in ("", "~")}
+    tree = rh.fit(rules, rh.Uniform("a test"), [rh.Labels(data, "said", noise=(2, 6))], 0.0)
+    wrong = np.array([(column ^ said).sum() for row in x for column in (row, ~row)])
+    assert len(set(wrong)) < 30
+    for group, given in (("posterior", wrong), ("prior", 0 * wrong)):
+        eps = tree[group]["labels_eps"].to_numpy().reshape(-1, len(wrong))
+        assert len({column.tobytes() for column in eps.T}) == len(set(wrong))
+        for k in set(wrong.tolist()):
+            column, p = eps[:, wrong == k], 2 + int(given[wrong == k][0])
+            q = 8 + (100 if group == "posterior" else 0) - p
+            assert (column == column[:, :1]).all()
+            below = stats.beta.cdf(column[:, 0], p, q) / stats.beta.cdf(0.5, p, q)
+            assert stats.kstest(below, "uniform").pvalue > 2e-6  # some 50 columns: an alarm in 1e4 runs
 
 
 @pytest.mark.parametrize("name", ["study", "abstain"])
