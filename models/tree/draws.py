@@ -141,7 +141,8 @@ class Groups:
         return {"chain": np.arange(self.shape[0]), "draw": np.arange(self.shape[1]), "hypothesis": self.names}
 
     def _by_draw(self, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-        return ("chain", "draw", "hypothesis"), values.reshape(*self.shape, -1)
+        own = values if values.flags.writeable else values.copy()  # a tree's arrays are its reader's
+        return ("chain", "draw", "hypothesis"), own.reshape(*self.shape, -1)
 
     def parameters(self, group: str) -> xr.Dataset:
         """Return the group ``posterior`` or ``prior``.
