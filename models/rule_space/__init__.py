@@ -1,0 +1,1 @@
+"""Spaces of rules: every Boolean function of at most k features, weighed."""
