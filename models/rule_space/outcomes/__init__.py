@@ -1,0 +1,1 @@
+"""What rules do on a test: choices, catastrophes, silence, dependence on features."""
