@@ -24,6 +24,7 @@ from reward_hypotheses.models.priors.base import Prior
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
+    from reward_hypotheses.models.rule_family.fitted import FittedRules
 
 
 METHODS = ("auto", "exact", "nuts")
@@ -105,14 +106,19 @@ class Posterior:
         return self.hypotheses.fitted
 
     @property
+    def spaces(self) -> "dict[int, FittedRules]":
+        """Posterior of the rules of each space of rules, by position."""
+        return self.hypotheses.fitted_spaces
+
+    @property
     def cell_posterior(self) -> CellPosterior | None:
         """Posterior of every cell's label probability; None without an unmodelled rule."""
         return self.hypotheses.cell_posterior
 
     @property
     def exact(self) -> bool:
-        """Whether every log evidence, and the prior weights, are exact."""
-        return self.prior_mcse is None and not any(e.mcse.any() for e in self.estimates)
+        """Whether every log evidence, and the prior weights, are exact, and no rules of a space were drawn."""
+        return not self.spaces and self.prior_mcse is None and not any(e.mcse.any() for e in self.estimates)
 
     @property
     def mcse(self) -> np.ndarray:

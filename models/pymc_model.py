@@ -89,6 +89,7 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    listed.refuse_spaces("rh.pymc_model")
     _refuse(listed, prior)
     weighed = np.flatnonzero(prior.weights_of(listed) > 0).tolist()
     if not weighed:

@@ -36,6 +36,11 @@ from .analysis.risk.distribution.held_out import predict_held_out as predict_hel
 from .analysis.risk.distribution.outcomes import compare_with_outcomes as compare_with_outcomes
 from .analysis.risk.distribution.predict_rate import predict_rate as predict_rate
 from .analysis.risk.distribution.probe_overlap import probe_overlap as probe_overlap
+from .analysis.risk.rules.risk_api import dangerous_rules as dangerous_rules
+from .analysis.risk.rules.risk_api import feature_dependence as feature_dependence
+from .analysis.risk.rules.risk_api import telling_labels as telling_labels
+from .analysis.risk.rules.weights_api import equivalent_rules as equivalent_rules
+from .analysis.risk.rules.weights_api import top_rules as top_rules
 from .analysis.sensitivity.by_human_judge import risk_by_judge as risk_by_judge
 from .analysis.sensitivity.failure_judgements_api import (
     failure_line as failure_line,
@@ -101,6 +106,7 @@ from .models.priors.quantiles import elicit as elicit
 from .models.priors.simplicity import Simplicity as Simplicity
 from .models.priors.uniform import Uniform as Uniform
 from .models.pymc_model import pymc_model as pymc_model
+from .models.rule_family.declared import Rules as Rules
 from .models.tree.index_draws import given as given
 from .models.tree.index_draws import index_draws as index_draws
 from .models.tree.posterior_from import posterior_from as posterior_from

@@ -83,6 +83,7 @@ def agents_read(
     """
     draws, random_seed = whole(draws, "draws", 2), whole(random_seed, "random_seed")
     listed, line, feedbacks = prepared(hypotheses, feedback, fail_utility)
+    listed.refuse_spaces("a population of agents")
     names = listed.names
     _check_listed(listed)
     concentration = _alpha(alpha, names)

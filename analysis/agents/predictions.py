@@ -41,6 +41,7 @@ def predict(
     """
     draws = whole(draws, "draws", 1)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case.valuation.hypotheses.refuse_spaces("rh.predict")
     seed = int(tree.attrs["seed"]) if random_seed is None else whole(random_seed, "random_seed")
     rng = substream(seed, "predictions")
     posterior, n_scenes = case.posterior, case.valuation.n_scenes

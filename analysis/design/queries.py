@@ -83,6 +83,7 @@ def rank_queries(
         A tree with continuous weights, candidates that lack a column, or nothing to ask.
     """
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case.valuation.hypotheses.refuse_spaces("rh.rank_queries")
     kinds = _kinds_of_queries(case, tree, candidates, noise, rationality, informs_agent=agent is None)
     posterior, worth, risk = case.posterior, Worth(case), Risks(case)
     measured = [measure(queries, posterior, worth, risk) for queries in tracked(kinds, what="queries")]

@@ -77,7 +77,7 @@ def on_support(
         For each feedback, the classes within which the sample is silent.
     """
     over = [moved(of_kind, table) for of_kind in feedback]
-    fixed = len(hypotheses.families) < len(hypotheses)
+    fixed = len(hypotheses.families) + len(hypotheses.spaces) < len(hypotheses)
     on_items = [
         classes_of(there, hypotheses, line) if fixed and there is not None else of_sample
         for there, of_sample in zip(over, classes, strict=True)
@@ -97,7 +97,7 @@ def classes_of(feedback: Feedback, hypotheses: Hypotheses, line: FailureLine) ->
     The feedback's items are silent within a class. A hypothesis with continuous weights is a class of its own.
     """
     out = len(hypotheses) + np.arange(len(hypotheses))
-    fixed = [h for h in range(len(hypotheses)) if h not in hypotheses.families]
+    fixed = [h for h in range(len(hypotheses)) if h not in hypotheses.families and h not in hypotheses.spaces]
     if fixed:
         valuation = Valuation(hypotheses.only(fixed), feedback.items, line.only(fixed), for_labels=True)
         out[fixed] = feedback.classes(valuation)

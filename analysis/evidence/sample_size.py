@@ -100,7 +100,7 @@ def expected_factors(posterior: Posterior, k: int, rng: np.random.Generator) -> 
     feedback, valuation = posterior.feedback[k], posterior.valuations[k]
     if not _can_simulate(feedback):
         return None
-    fixed = [h for h in np.argsort(-posterior.weights, kind="stable").tolist() if h not in posterior.families]
+    fixed = [h for h in np.argsort(-posterior.weights, kind="stable").tolist() if h in posterior.hypotheses.fixed]
     classes = posterior.evidence[k].classes
     first: dict[int, int] = {}
     for h in fixed:

@@ -296,7 +296,7 @@ def _eps(posterior: Posterior, k: int, rng: np.random.Generator) -> np.ndarray:
         assert isinstance(feedback, Labels) and not isinstance(feedback.noise, tuple)
         return np.full((REPLICATIONS, n), feedback.noise)
     out = np.zeros((REPLICATIONS, n))
-    if fixed := list(posterior.hypotheses.fixed):
+    if fixed := sorted((*posterior.hypotheses.fixed, *posterior.spaces)):
         out[:, fixed] = feedback.draws(posterior.evidence[k], np.array(fixed), REPLICATIONS, rng)["eps"]
     for h, fitted in posterior.families.items():
         out[:, h] = rng.choice(fitted.nuisances[feedback.variable("eps")], REPLICATIONS)

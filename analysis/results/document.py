@@ -28,6 +28,7 @@ from reward_hypotheses.analysis.risk.frontier import Frontier
 from reward_hypotheses.analysis.risk.none_of_the_above import NoneOfTheAbove
 from reward_hypotheses.analysis.risk.other_agent_priors import Agents, Languages, RiskByAgentPrior
 from reward_hypotheses.analysis.risk.risk_sections import DangerousPairs, RiskMatrix, RiskParts, TestRisk
+from reward_hypotheses.analysis.risk.rules.section import RuleSpaces
 from reward_hypotheses.analysis.sensitivity.by_human_judge import RiskByJudge
 from reward_hypotheses.analysis.sensitivity.failure_line_curve import RiskByLine
 from reward_hypotheses.analysis.sensitivity.failure_line_sections import (
@@ -97,6 +98,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     ShiftCheck(),
     InferredAgent(),
     BitsBySize(),
+    RuleSpaces(),
 )
 """Every analysis, in the order of the document's keys: a new one is one file and one line here."""
 OF_STUDY = tuple(section for section in SECTIONS if not section.of_test)

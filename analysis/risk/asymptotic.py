@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reward_hypotheses.analysis.risk.catastrophe import Risk, scalar_risk
-from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
+from reward_hypotheses.analysis.risk.distribution.pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.rollout import scene_weights, scenes_of
 from reward_hypotheses.models.hypotheses.scene_block import GROUPS
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -80,7 +80,7 @@ def left_within(
 
 def left_by_class(
     valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
-) -> list[Left]:
+) -> list[Left] | None:
     """Return the risk left by endless training, by silent class of positive weight.
 
     Endless data find the true class. Within the class, agent and judge keep the weights of the prior. For a policy that
@@ -93,9 +93,13 @@ def left_by_class(
     agent = posterior.within_classes(agent_prior)
     judge = posterior.within_classes(None)
     by_class = []
+    with_rules = _with_rules(valuation, posterior, policy, posterior.acting(agent_prior))
+    if with_rules is None:
+        return None
+    of_rules = {h for of_class in with_rules for h in of_class.members}
     for members in posterior.members():
         share = math.fsum(posterior.weights[members].tolist())
-        if share == 0:
+        if share == 0 or int(members[0]) in of_rules:
             continue
         weights, inside = np.zeros((2, len(valuation.hypotheses)))  # an agent may hold more than the judge
         weights[members], inside[members] = agent[members], judge[members]
@@ -115,7 +119,26 @@ def left_by_class(
             of_class = Left(tuple(at), share, left, left if len(at) == 1 else 0.0)
         # where no listed rule is true, all of the present risk is left, and silence causes no part of it
         by_class.append(replace(of_class, alone=of_class.risk, silent=False) if unlisted else of_class)
-    return by_class
+    return by_class + with_rules
+
+
+def _with_rules(valuation: Valuation, posterior: Posterior, policy: Policy, agent: np.ndarray) -> list[Left] | None:
+    """Return the risk left in the classes that hold rules of a space, of positive weight; None where it is not known."""
+    spaces = posterior.hypotheses.spaces
+    if not spaces:
+        return []
+    if len(spaces) > 1:
+        return None
+    from reward_hypotheses.models.rule_family.endless import SpaceLimit
+
+    h = spaces[0]
+    found = SpaceLimit(valuation, policy, h, agent, posterior.weights).by_class(
+        posterior.hypotheses.names, posterior.classes
+    )
+    if found is None:
+        return None
+    lefts = [(of_class, (*of_class.listed, h)) for of_class in found]
+    return [Left(m, c.share, c.risk, c.alone, m, c.terms) for c, m in lefts if c.share > 0 or c.listed]
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:
@@ -207,7 +230,8 @@ def _pairs(
     for of_class in left:
         if of_class.terms is not None:
             here = np.ix_(of_class.agents, of_class.members)
-            stay[here], silent[here] = of_class.terms, of_class.silent
+            stay[here] += of_class.terms
+            silent[here] |= of_class.silent
     np.fill_diagonal(silent, False)
     size = np.maximum(terms, stay)
     if listed is None:

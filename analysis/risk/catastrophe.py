@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS, Pairs, pairs_of
+from reward_hypotheses.analysis.risk.distribution.pairs import MATRIX_CELLS, Pairs, pairs_of
 from reward_hypotheses.analysis.rollout import Scenes, Worth, over_scenes, scene_weights
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
@@ -101,7 +101,7 @@ def compute_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge:
         worse=worse / max(n_options[0], 1),
         se_scenes=se_scenes(by_scene, weight, total),
         n_scenes=total**2 / float(weight @ weight),
-        members=pairs_of(valuation, policy, agent) if valuation.families else None,
+        members=pairs_of(valuation, policy, agent) if valuation.families or valuation.hypotheses.spaces else None,
     )
 
 

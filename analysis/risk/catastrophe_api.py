@@ -170,6 +170,7 @@ def _in_mdp(
             "a number"
         )
     case = case_of(tree, mdp.table, policy, *about[1:])
+    case.valuation.hypotheses.refuse_spaces("an MDP")
     case = replace(case, settings=replace(case.settings, draws=_draws(tree), prob=share))
     if case.policy.abstain:
         raise InputError(

@@ -121,6 +121,8 @@ def _lacking(policy: Policy, valuation: Valuation, agent: np.ndarray, agents: bo
         why = policy.no_family if agents else policy.no_family or policy.slow_family
         if h in valuation.families and why:
             return f"hypothesis {names[h]!r} has continuous weights, {why}"
+        if h in valuation.hypotheses.spaces and policy.no_space:
+            return f"hypothesis {names[h]!r} is a space of rules, and {policy.no_space}"
         if costly(valuation, h) and not agents:
             return f"hypothesis {names[h]!r} has continuous weights, and its draws on so many items would take too long"
     return None

@@ -51,6 +51,7 @@ def failure_line(
     """
     share = probability(prob)
     listed = hypotheses_of(hypotheses)
+    listed.refuse_spaces("an inferred failure line")
     lines = _checked(judgements).lines(listed)
     n = whole(draws, "draws", 1)
     p = [(1 - share) / 2, 0.5, (1 + share) / 2]

@@ -90,6 +90,8 @@ def failure_curve(
     n = len(posterior.weights)
     if posterior.families:
         return "a hypothesis has continuous weights"
+    if posterior.spaces:
+        return "a hypothesis is a space of rules"
     if posterior.hypotheses.unmodelled is not None:
         return "a hypothesis is unmodelled, and knows no failure line"
     resting = resting_on_the_line(posterior.feedback)

@@ -17,6 +17,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import MEAN, SceneLine
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.rule_family.as_literals import weights_of_literals, with_literals
 
 PERMUTATIONS = 999
 STATISTIC = ("statistic", "p", "permutations", "indicator", "training", "test")
@@ -310,15 +311,20 @@ def _kinds(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def shift_of(case: Case) -> Shift:
     """Return the two-sample test of a study's test against its training data."""
     judge, rules = case.posterior.weights, list(case.posterior.hypotheses.rules)
-    training = [valuation.of_rules() for valuation in case.training.valuations]
+    judged = case.posterior.of_rules()
+    training = [with_literals(valuation.of_rules(), judged) for valuation in case.training.valuations]
+    weights = weights_of_literals(judge[rules], judged)
     rng = substream(case.seed, "shift")
     with named("shift check"):
-        return shift_check(training, case.once(_typical), judge[rules], rng, case.training.counts)
+        return shift_check(training, case.once(_typical), weights, rng, case.training.counts)
 
 
 def _typical(case: Case) -> Valuation:
-    """Return the test under the judge's rules, each family by a typical member."""
-    return case.on(case.valuation.typical()).judges_test.of_rules()
+    """Return the test under the judge's rules.
+
+    A family stands by a typical member, a space of rules by its literals.
+    """
+    return with_literals(case.on(case.valuation.typical()).judges_test.of_rules(), case.posterior.of_rules())
 
 
 class ShiftCheck(Section[Shift]):

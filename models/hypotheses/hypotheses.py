@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
@@ -11,6 +11,10 @@ from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear, linear_of
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled, unmodelled_of
 from reward_hypotheses.models.hypotheses.reward import CallableReward, Reward, reward_of
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.rule_family.declared import Rules
+    from reward_hypotheses.models.rule_family.fitted import FittedRules
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,13 @@ class Hypotheses:
     @property
     def fixed(self) -> tuple[int, ...]:
         """Positions of the hypotheses that are one fixed reward each."""
-        return tuple(h for h, reward in enumerate(self.rewards) if reward.predicts and not reward.continuous)
+        fixed = (h for h, r in enumerate(self.rewards) if r.predicts and not r.continuous and not r.space)
+        return tuple(fixed)
+
+    @property
+    def spaces(self) -> tuple[int, ...]:
+        """Positions of the hypotheses that are spaces of rules."""
+        return tuple(h for h, reward in enumerate(self.rewards) if reward.space)
 
     @property
     def unmodelled(self) -> int | None:
@@ -81,6 +91,33 @@ class Hypotheses:
         declared = self.rewards[h].declared
         assert isinstance(declared, Linear)
         return declared
+
+    def rule_space(self, h: int) -> "Rules":
+        """Return the declaration of a space of rules."""
+        from reward_hypotheses.models.rule_family.declared import Rules
+
+        declared = self.rewards[h].declared
+        assert isinstance(declared, Rules)
+        return declared
+
+    def refuse_spaces(self, what: str) -> None:
+        """Refuse spaces of rules where only single rewards will do.
+
+        Raises
+        ------
+        InputError
+            A hypothesis is a space of rules; `what` says what does not take one.
+        """
+        if self.spaces:
+            raise InputError(
+                f"hypothesis {self.names[self.spaces[0]]!r} is a space of rules, which {what} does not take; list the rules that "
+                "matter as expressions (rh.top_rules names them)"
+            )
+
+    @property
+    def fitted_spaces(self) -> "dict[int, FittedRules]":
+        """The posterior of the rules of each space, by position."""
+        return {h: cast("FittedRules", self.rewards[h]) for h in self.spaces}
 
     @property
     def fitted(self) -> dict[int, Fitted]:
@@ -136,7 +173,7 @@ class Hypotheses:
 def hypotheses_of(rewards_by_name: Mapping[str, Any], columns: Sequence[str] = ()) -> Hypotheses:
     """Read hypotheses from a mapping of names to rewards.
 
-    A reward is an expression, a callable, `Linear` or `Unmodelled`.
+    A reward is an expression, a callable, `Linear`, `Rules` or `Unmodelled`.
 
     Raises
     ------
@@ -179,6 +216,10 @@ def _reward(stated: Any) -> Reward:
     if callable(stated):
         return CallableReward(stated)
     if isinstance(stated, Mapping):
+        if "rules" in stated:
+            from reward_hypotheses.models.rule_family.declared import rules_of  # which reads a prior over hypotheses
+
+            return rules_of(stated)
         return unmodelled_of(stated) if "unmodelled" in stated else linear_of(stated)
     return reward_of(parse(stated))
 

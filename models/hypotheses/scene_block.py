@@ -24,6 +24,8 @@ from reward_hypotheses.models.hypotheses.reward import Error, all_exact
 MEMBERS, GROUPS = 2000, 20
 """Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
 
+RULES = 400
+"""Rules that stand for a space of rules where its rules are looked at one by one."""
 MEMBERS_AT_ONCE = 1_000_000
 
 
@@ -236,7 +238,7 @@ class Block:
         For a family, or an unmodelled hypothesis, the probability of a catastrophe. Without a failure line, no option is
         a catastrophe.
         """
-        chance = self.valuation.hypotheses.rewards[h].catastrophe(self.cells)
+        chance = self.valuation.hypotheses.rewards[h].worse(self, h)
         if chance is not None:
             return chance
         if self.valuation.line.values[h] is None:
@@ -273,6 +275,9 @@ class Block:
 
         ``max(u_h, max_o r_h)``; for a family, the mean over its draws.
         """
+        known = self.valuation.hypotheses.rewards[h].best(self, h)
+        if known is not None:
+            return known
 
         def greatest(rewards: np.ndarray, line: np.ndarray | float) -> np.ndarray:
             real = rewards if self.options is None else np.where(self.options, rewards, -np.inf)
@@ -293,6 +298,9 @@ class Block:
     def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
         """Return draws of a family, with their rewards; for the roles see `Reward.draws`."""
         reward = self.valuation.hypotheses.rewards[h]
+        drawn = reward.members_on(self, h, role, which)
+        if drawn is not None:
+            return drawn
         coefficients = self._coefficients(h, role)[which]
         if h not in self._features:
             values = [

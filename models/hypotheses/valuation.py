@@ -16,7 +16,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, SceneLine, better_than_failing
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.reward import Error
-from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, Block
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, RULES, Block
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
@@ -107,6 +107,10 @@ class Valuation:
         """Return the weights of n groups of draws of a family, adding up to 1: (group,)."""
         return self.shares.get((h, role), np.full(n, 1.0 / n))
 
+    def n_members(self, h: int, role: str) -> int:
+        """Return how many single rewards stand for a hypothesis where rewards are looked at one by one."""
+        return RULES if h in self.hypotheses.spaces else self.n_draws(h, role)
+
     def n_draws(self, h: int, role: str) -> int:
         """Return how many draws stand for a family in a role.
 
@@ -122,14 +126,15 @@ class Valuation:
 
         This bootstrap gives the Monte Carlo errors.
         """
-        if not self.families:
+        open_rewards = self.families | set(self.hypotheses.spaces)
+        if not open_rewards:
             return self
         other = copy.copy(self)
         other.shares = {}
-        for h in self.families:
+        for h in open_rewards:
             reward = self.hypotheses.rewards[h]
             for role in ("agents", "judges"):
-                n = min(GROUPS, self.n_draws(h, role))
+                n = min(GROUPS, self.n_members(h, role))
                 drawn = max(2, round(n / reward.inflation)) if n > 1 else 1
                 other.shares[h, role] = rng.multinomial(drawn, np.full(n, 1 / n)) / drawn
         if self._blocks is not None:

@@ -76,6 +76,8 @@ class Policy(ABC):
     """Whether `certain` reads ``view.scales``, the s_h of the table acted on."""
     no_family: ClassVar[str] = ""
     """Why it cannot act by a hypothesis with continuous weights, as a clause about these; empty where it can."""
+    no_space: ClassVar[str] = ""
+    """Why it cannot act by a space of rules, as a clause; empty where it can."""
     slow_family: ClassVar[str] = ""
     """Why it is not compared with other policies where a hypothesis has continuous weights, as a clause about these."""
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
@@ -188,8 +190,11 @@ class Policy(ABC):
     def chances(self, view: "View", h: int) -> np.ndarray:
         """Return `certain`, averaged over the draws of a family: (choice, scene).
 
-        An agent that acts by a family is certain of one draw of the family.
+        An agent that acts by a family is certain of one draw of the family; by a space of rules, of one rule.
         """
+        known = view.block.valuation.hypotheses.rewards[h].chances(view, self, h)
+        if known is not None:
+            return known
         return view.block.average(
             h,
             ("picks", self),

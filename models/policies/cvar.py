@@ -36,6 +36,7 @@ class Cvar(Maximising):
     """
 
     draws_one: ClassVar[bool] = False
+    no_space: ClassVar[str] = "the tail of its rewards needs each rule on its own"
     mixes_weights: ClassVar[bool] = False
     slow_family: ClassVar[str] = "every draw of which would have to be put in order"
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"tail": 0.05}, {"tail": 0.2})

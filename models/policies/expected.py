@@ -33,7 +33,7 @@ class Expected(Maximising):
     def act(self, view: View, weights: np.ndarray) -> np.ndarray:
         mean, size = np.zeros(view.shape), np.zeros(view.shape)
         for h in np.flatnonzero(weights):
-            part = weights[h] * view.worth(int(h))
-            mean += part
-            size += np.abs(part)
+            worth = view.worth(int(h))
+            mean += weights[h] * worth
+            size += weights[h] * view.block.valuation.hypotheses.rewards[h].magnitude(worth)
         return greatest(mean, EQUAL * (size if view.mask is None else np.where(view.mask, size, 0.0)))

@@ -34,6 +34,7 @@ class Maximin(Maximising):
     draws_one: ClassVar[bool] = False
     mixes_weights: ClassVar[bool] = False
     exchange: ClassVar[str] = "compares"
+    no_space: ClassVar[str] = "its lowest reward needs each rule on its own"
     no_family: ClassVar[str] = "of which there is no smallest set of the most probable"
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"credible": 0.95},)
     clause: ClassVar[str] = "maximises the lowest reward over the credible hypotheses"

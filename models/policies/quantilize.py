@@ -37,6 +37,7 @@ class Quantilize(Policy):
         Whether failing is one more choice, worth ``u_h``.
     """
 
+    no_space: ClassVar[str] = "the best share of the options needs each rule on its own"
     compared: ClassVar[tuple[Mapping[str, Any], ...]] = ({"q": 0.1}, {"q": 0.25})
     clause: ClassVar[str] = "draws one hypothesis for a deployment, then an option at random among its best share"
 

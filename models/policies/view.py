@@ -175,6 +175,7 @@ def within_scene_scale(valuation: Valuation) -> Any:
     total, mass = np.zeros(n), 0.0
     unit = np.where(valuation.largest > 0, valuation.largest, 1.0)  # squares of 1e-200 would vanish
     of_draws: dict[int, Any] = {}
+    drawn = valuation.families | set(valuation.hypotheses.spaces)
 
     def measure(block: Block) -> tuple[np.ndarray, float]:
         inside = np.ones(block.shape, bool) if block.options is None else block.options
@@ -197,7 +198,7 @@ def within_scene_scale(valuation: Valuation) -> Any:
             reward = block.reward(h)
             varies = weight * ~all_equal(reward, block.error(h), inside)
             out[h] = (variance(reward, unit[h]) * varies).sum()
-        for h in valuation.families:
+        for h in drawn:
             squares = variance(block.members(h, "agents").rewards) * weight
             of_draws[h] = of_draws.get(h, 0.0) + squares.sum(axis=1)
         return out, float(weight.sum())
@@ -206,6 +207,6 @@ def within_scene_scale(valuation: Valuation) -> Any:
         total += squares
         mass += count
     scales = unit * np.sqrt(total / mass) if mass else total
-    if not valuation.families:
+    if not drawn:
         return scales
     return [np.sqrt(of_draws[h] / max(mass, 1e-300)) if h in of_draws else scales[h] for h in range(n)]

@@ -77,10 +77,11 @@ class Simplicity(Prior):
     @property
     @override
     def sentence(self) -> str:
-        return self._language.sentence
+        return self.as_language.sentence
 
     @property
-    def _language(self) -> Language:
+    def as_language(self) -> Language:
+        """The language, which counts bits."""
         if isinstance(self.language, str):
             return LANGUAGES[self.language]
         costs = cast(Mapping[str, float], self.language["costs"])
@@ -102,4 +103,4 @@ class Simplicity(Prior):
                 advice = "" if reward.function is None else "; write it as an expression"
                 raise InputError(f"hypothesis {name!r} {reward.no_length} and has no length in any language{advice}")
             expressions.append(reward.expression)
-        return self._language.bits(expressions, hypotheses.columns)
+        return self.as_language.bits(expressions, hypotheses.columns)

@@ -38,7 +38,7 @@ class CellCounts:
         return CellCounts(both, self.n_true + other.n_true, self.n_items + other.n_items)
 
 
-def subset_sums(cells: np.ndarray, start: int = 0, out: np.ndarray | None = None) -> np.ndarray:
+def subset_sums(cells: np.ndarray, start: float = 0, out: np.ndarray | None = None) -> np.ndarray:
     """Return ``start + sum_{c in f} cells[T, c]`` for all tables f: (T, 2^cells).
 
     With labels and ``start = n_true`` this is the number of wrong labels of each truth table.
@@ -95,9 +95,9 @@ def packed(columns: np.ndarray) -> np.ndarray:
     """Return Boolean columns as words of 64 items: uint64 (column, word)."""
     bits = np.packbits(columns, axis=1, bitorder="little")
     short = -bits.shape[1] % 8
-    if short or not bits.flags.c_contiguous:
+    if short:
         bits = np.pad(bits, ((0, 0), (0, short)))
-    return bits.view(np.uint64)
+    return np.ascontiguousarray(bits).view(np.uint64)
 
 
 def _masks(n: int, labels: np.ndarray | None, counts: np.ndarray | None) -> list[tuple[np.ndarray, tuple[int, int]]]:

@@ -13,6 +13,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.evidence import Evidence
+from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior, cells_of
@@ -41,6 +42,13 @@ class Groups:
         self.truths = {"posterior": truths[:n], "prior": blind}
         self.values = {"posterior": values[:n], "prior": pi}
         self.weights = {"posterior": weights[:n], "prior": pi}
+        self.rules = {
+            h: {
+                group: fitted.drawn(n, substream(seed, f"{group} rules of {self.names[h]}"), group == "posterior")
+                for group in ("posterior", "prior")
+            }
+            for h, fitted in posterior.spaces.items()
+        }
         self.theta: dict[str, dict[str, dict[str, np.ndarray]]] = {"posterior": {}, "prior": {}}
         for data, evidence in zip(posterior.feedback, posterior.evidence, strict=True):
             after, before = self._nuisances(data, evidence, n)
@@ -85,6 +93,13 @@ class Groups:
         if (none := posterior.hypotheses.unmodelled) is not None:  # no rule, so none that is wrong now and then
             for values in (*after.values(), *before.values()):
                 values[:, none] = np.nan
+        for h, rules in self.rules.items():  # drawn with its rule
+            for key in after:
+                assert isinstance(data, Labels)  # a space of rules takes no other kind
+                wrong = posterior.spaces[h].wrong(posterior.feedback.index(data), rules["posterior"])
+                after[key][:, h] = data.eps_draws(
+                    wrong, data.n_answers, substream(seed, f"posterior {human} of {self.names[h]}")
+                )
         for h, fitted in posterior.families.items():  # drawn with its weights
             for key in after:
                 after[key][:, h] = fitted.nuisances[data.variable(key)][:n]
@@ -177,6 +192,14 @@ class Groups:
         Feedback, ndarray, ndarray
             The feedback as the hypothesis reads it, the inputs, and the positions in `rows` that have these inputs.
         """
+        if h in self.rules:
+            fitted = self.posterior.spaces[h]
+            literals = fitted.literals.on(data.items)
+            for place, row in enumerate(rows):
+                predicted = fitted.predictions([self.rules[h][group][row]], literals)[0]
+                failing = data.items.failing()
+                yield data, predicted if failing is None else predicted & ~failing, np.array([place])
+            return
         if h not in self.reward_weights:
             yield data, data.at(valuation, h), np.arange(len(rows))
             return

@@ -29,6 +29,10 @@ def tree_of(
         "observed_data": groups.observed(),
         "constant_data": groups.constant(),
     }
+    if posterior.spaces:
+        from reward_hypotheses.models.rule_family.stored import group_of
+
+        everything["rules"] = group_of(posterior)
     if log_likelihood:
         everything["log_likelihood"] = groups.log_likelihood()
         everything["log_prior"] = groups.log_prior()

@@ -54,7 +54,8 @@ class Parts:
         They do where the sets share nothing but the hypothesis.
         """
         first, second = set(some), set(others)
-        return not self.posterior.families and not any(first & set(g) and second & set(g) for g in self.groups)
+        together = self.posterior.families or self.posterior.spaces
+        return not together and not any(first & set(g) and second & set(g) for g in self.groups)
 
     def log_evidence(self, feedbacks: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return ``log p(D_S | h)`` and its Monte Carlo error: two arrays (hypothesis,)."""
@@ -76,6 +77,8 @@ class Parts:
                 variance[self.fixed] += error**2
         if (cells := posterior.cell_posterior) is not None:
             value[cells.hypothesis] = cells.log_evidence(sorted(some))
+        for h, rules in posterior.spaces.items():
+            value[h] = rules.log_evidence(sorted(some))
         for h in posterior.families:
             if some:
                 value[h], error_of_family = self._of_family(h, some)

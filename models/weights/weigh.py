@@ -28,6 +28,7 @@ from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
+    from reward_hypotheses.models.rule_family.fitted import FittedRules
 
 
 LEAST_FAMILY_DRAWS = 4000
@@ -69,7 +70,7 @@ def weigh(
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
     if problems := method_problems(hypotheses, feedback, method):
         raise InputError(problems)
-    if problems := unmodelled_problems(hypotheses, feedback):
+    if problems := unmodelled_problems(hypotheses, feedback) + space_problems(hypotheses, feedback, line):
         raise InputError(problems)
     fixed = hypotheses.fixed
     if len(fixed) == len(hypotheses):
@@ -78,15 +79,22 @@ def weigh(
         evidence, estimates, sampler = _evidence(feedback, valuations, method, draws, chains, seed)
         return _posterior(hypotheses, prior, feedback, valuations, evidence, estimates, sampler)
     evidence, estimates, sampler = [], [], None
+    over: list[Valuation] = []
     if fixed:
         listed, at = hypotheses.only(fixed), line.only(fixed)
         over = [Valuation(listed, data.items, at, for_labels=True) for data in feedback]
         evidence, estimates, sampler = _evidence(feedback, over, method, draws, chains, seed)
     evidence = [_among(evidence[k] if fixed else None, data, fixed, len(hypotheses)) for k, data in enumerate(feedback)]
     estimates = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, evidence, strict=bool(fixed))]
+    if hypotheses.spaces:
+        hypotheses, evidence = _with_spaces(hypotheses, feedback, over, evidence)
+        if not fixed:
+            estimates = [
+                Estimate(str(d.name), "exact", e.classes, e.mcse) for d, e in zip(feedback, evidence, strict=True)
+            ]
     if hypotheses.unmodelled is not None:
         hypotheses, evidence = _with_cells(hypotheses, feedback, over, evidence)
-    else:
+    elif hypotheses.families:
         nuts = Nuts(method == "nuts", draws, chains, seed)
         hypotheses, evidence, of_families = _with_families(hypotheses, feedback, line, evidence, nuts)
         estimates += of_families
@@ -158,6 +166,37 @@ def _with_families(
         alone = (np.arange(n) == h).astype(int)
         estimates.append(Estimate(hypotheses.names[h], family.method, alone, error * alone))
     return hypotheses.instead(fitted), [first, *evidence[1:]], estimates
+
+
+def _with_spaces(
+    hypotheses: Hypotheses, feedback: Sequence[Feedback], over: Sequence[Valuation], evidence: Sequence[Evidence]
+) -> tuple[Hypotheses, list[Evidence]]:
+    """Fit the spaces of rules, and add their evidence.
+
+    Feedbacks multiply inside the sum over the rules, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to the log evidence.
+    """
+    from reward_hypotheses.models.rule_family.fitted import fit_rules
+
+    fitted: dict[int, FittedRules] = {}
+    out: list[Evidence] = []
+    listed = {
+        hypotheses.names[h]: [data.at(valuation, i) for data, valuation in zip(feedback, over, strict=True)]
+        for i, h in enumerate(hypotheses.fixed)
+    }
+    labels = [data for data in feedback if isinstance(data, Labels)]
+    for h in tracked(hypotheses.spaces):
+        fitted[h] = fit_rules(hypotheses.names[h], hypotheses.rule_space(h), labels, hypotheses.columns, listed)
+        before, top = 0.0, fitted[h].weights.top(1)
+        for k, e in enumerate(evidence):
+            until = fitted[h].log_evidence(range(k + 1))
+            e.log_evidence[h] = until - before
+            before = until
+            if not e.statistics.shape[1]:
+                e = replace(e, statistics=np.zeros((len(hypotheses), 1)))
+            e.statistics[h] = fitted[h].wrong(k, top)  # checks look at the heaviest rule
+            out.append(e)
+        evidence, out = out, []
+    return hypotheses.instead(fitted), list(evidence)
 
 
 def _with_cells(
@@ -258,6 +297,22 @@ def unmodelled_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback]) ->
         for data in feedback
         if not isinstance(data, Labels)
     ]
+
+
+def space_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: FailureLine) -> list[str]:
+    """Return why the spaces of rules cannot be fitted to feedback."""
+    if not hypotheses.spaces:
+        return []
+    from reward_hypotheses.models.rule_family.fitted import rule_problems
+
+    if hypotheses.unmodelled is not None:
+        none, space = hypotheses.names[hypotheses.unmodelled], hypotheses.names[hypotheses.spaces[0]]
+        return [
+            f"hypothesis {none!r} is unmodelled and {space!r} is a space of rules; cells are vectors of what listed rules predict, so "
+            "give one or the other"
+        ]
+    pairs = ((hypotheses.names[h], hypotheses.rule_space(h), line.values[h]) for h in hypotheses.spaces)
+    return [problem for name, rules, value in pairs for problem in rule_problems(name, rules, feedback, value)]
 
 
 def check_lines(hypotheses: Hypotheses, line: FailureLine, prior: Prior) -> None:

@@ -17,6 +17,7 @@ from reward_hypotheses.models.feedback.boltzmann.scene_and_item_choices import S
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.linear import Linear
+from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.maximin import no_credible_set
 from reward_hypotheses.models.weights.agent_rationality import no_rationality
@@ -27,7 +28,7 @@ from reward_hypotheses.models.weights.failure_line_units import (
     reward_spreads,
 )
 from reward_hypotheses.models.weights.feature_units import units_in_training
-from reward_hypotheses.models.weights.weigh import idle_warning, method_problems
+from reward_hypotheses.models.weights.weigh import idle_warning, method_problems, space_problems
 from reward_hypotheses.study.section_reader import Problems
 from reward_hypotheses.study.validated_study import Study
 
@@ -47,6 +48,7 @@ def ready(study: Study) -> Study:
     problems.extend(f"[fit] {p}" for p in method_problems(hypotheses, study.feedback, method))
     if study.infers_agent:
         problems.extend(f"[fit] {p}" for p in method_problems(hypotheses, study.probes, method))
+    problems.extend(_of_spaces(study))
     problems.extend(_without_spread(study))
     problems.extend(_without_line(study))
     problems.extend(_cannot_act(study))
@@ -89,6 +91,27 @@ def _by_place(study: Study) -> Iterator[tuple[str, Feedback]]:
     for head, feedbacks in (("[[feedback]]", study.feedback), ("[[agent.feedback]]", study.probes)):
         for k, feedback in enumerate(feedbacks, start=1):
             yield (f"{head} {k}" if len(feedbacks) > 1 else head), feedback
+
+
+def _of_spaces(study: Study) -> Iterator[str]:
+    """Yield the problems of spaces of rules: feedback, failure lines, features without cuts."""
+    for where, hypotheses, line in (
+        ("[hypotheses]", study.hypotheses, study.line),
+        ("[agent] hypotheses", study.agent_hypotheses, study.agent_hypotheses_line),
+    ):
+        if not hypotheses.spaces:
+            continue
+        from reward_hypotheses.models.rule_family.literals import literals_of
+
+        yield from (f"{where} {p}" for p in space_problems(hypotheses, study.feedback, line))
+        tables = list({id(feedback.items): feedback.items for feedback in study.feedback}.values())
+        for h in hypotheses.spaces:
+            try:
+                literals_of(hypotheses.names[h], hypotheses.rule_space(h), tables)
+            except InputError as error:
+                yield from (f"{where} {p.removeprefix('hypothesis ')}" for p in error.problems)
+        if study.policy.no_space and study.tests:
+            yield f"[agent] policy: {study.policy.name} cannot act by a space of rules: {study.policy.no_space}"
 
 
 def _without_spread(study: Study) -> Iterator[str]:
@@ -134,11 +157,13 @@ def _without_line(study: Study) -> Iterator[str]:
 
 
 def with_any_weights(hypotheses: Hypotheses) -> Hypotheses:
-    """Return hypotheses with each family replaced by one of its members.
+    """Return hypotheses with each family and space of rules replaced by a member.
 
-    No two features cancel in the member.
+    No two features cancel in the member of a family.
     """
-    return hypotheses.instead({h: hypotheses.family(h).any_member() for h in hypotheses.families})
+    members: dict[int, Reward] = {h: hypotheses.family(h).any_member() for h in hypotheses.families}
+    members |= {h: hypotheses.rule_space(h).constant() for h in hypotheses.spaces}
+    return hypotheses.instead(members)
 
 
 def _asks_line(feedback: Feedback, name: str, linear: Linear) -> bool:

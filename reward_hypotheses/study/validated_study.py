@@ -99,7 +99,7 @@ class StudyModel:
         among = [] if self.agent_prior is None else [("[agent] prior", self.agent_prior, together)]
         if self.agent_prior is None and hypotheses.unmodelled is not None:
             among.append(("[agent] prior", self.prior, together))
-        if not hypotheses.families:
+        if not hypotheses.families and not hypotheses.spaces:
             among += [("[analysis] languages", language, hypotheses) for language in languages]
         for where, prior, over in among:
             with problems.at(where):

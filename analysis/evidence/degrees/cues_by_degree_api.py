@@ -83,6 +83,7 @@ def cues_by_degree(
     """
     share = probability(prob)
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case.valuation.hypotheses.refuse_spaces("rh.cues_by_degree")
     posterior = _weighed(tree, feedback, hypotheses, case.posterior)
     case = replace(case, posterior=posterior, settings=replace(case.settings, prob=share))
     found = guarded(case)

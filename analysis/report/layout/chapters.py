@@ -8,6 +8,7 @@ CHAPTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parts": ("How the risk comes about", ("risk_parts", "matrix")),
     "policies": ("Other policies", ("frontier",)),
     "evidence": ("Evidence or prior?", ("evidence", "pairs", "weights", "reward_weights", "sampling")),
+    "rules": ("All the rules", ()),
     "feedback": ("What each feedback says", ("feedback",)),
     "values": ("Whose values", ("values", "bounds", "tipping")),
     "line": ("The failure line", ("risk_by_line", "failure_line")),

@@ -38,6 +38,8 @@ def distinct_cells(valuation: Valuation) -> Document | str:
     hypotheses, table = valuation.hypotheses, valuation.table
     if valuation.families:
         return "a hypothesis has continuous weights"
+    if hypotheses.spaces:
+        return "a hypothesis is a space of rules"
     if hypotheses.unmodelled is not None:
         return "a hypothesis is unmodelled"
     n = len(hypotheses)

@@ -8,8 +8,8 @@ import numpy as np
 
 from reward_hypotheses.analysis.agents.agent import PosteriorAgent
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.risk.distribution.pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws, unrounded
-from reward_hypotheses.analysis.risk.linear_pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights
 from reward_hypotheses.data.progress import tracked

@@ -167,6 +167,7 @@ def case_of_deployments(
 ) -> Case:
     """Return the case; InputError if an unmodelled hypothesis has weight."""
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
+    case.valuation.hypotheses.refuse_spaces("the number of catastrophes of one deployment")
     _refuse_unmodelled(case)
     if random_seed is None:
         return case

@@ -182,8 +182,12 @@ def rules_equivalent_to(
     weights : ndarray (rule,)
     """
     signatures = Signatures(space, items, compiled)
-    sought = signatures.block(size, place, place + 1)[:, 0, table]
-    found = []
+    return agreeing(signatures, weights, signatures.block(size, place, place + 1)[:, 0, table])
+
+
+def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> tuple[Rules, np.ndarray]:
+    """Return the rules of positive weight with a signature, by falling weight, and their weights."""
+    space, found = signatures.space, []
     for s, lo, hi in block_ranges(space):
         signed, w = signatures.block(s, lo, hi), np.asarray(weights.block(s, lo, hi), float)
         t, f = np.nonzero((signed[0] == sought[0]) & (signed[1] == sought[1]) & (w > 0))
@@ -203,13 +207,18 @@ class Signatures:
     """
 
     def __init__(self, space: RuleSpace, items: np.ndarray, compiled: bool | None = None) -> None:
-        items = items[:, distinct_columns(items)[0]]
+        self.first = distinct_columns(items)[0]
+        items = items[:, self.first]
         n = items.shape[1]
         sets = sum(space.n_sets(s) for s in space.sizes)
         compiled = sets * n > SMALL if compiled is None else compiled
         random = substream(0, "signatures of rules").integers(0, 1 << 64, size=(2, n), dtype=np.uint64)
-        self.space = space
+        self.space, self.random = space, random
         self.sums = [_conjunctions(space.sets(s), items, random, compiled) for s in space.sizes]
+
+    def approving(self, approved: np.ndarray) -> np.ndarray:
+        """Return the signature of what approves of some of the items, bool (item,): uint64 (2,)."""
+        return np.asarray((self.random * approved[self.first]).sum(axis=1, dtype=np.uint64))
 
     def cells(self, s: int, rows: slice | np.ndarray) -> np.ndarray:
         """Return the sums by cell of some sets: uint64 (2, set, 2^s)."""

@@ -105,7 +105,7 @@ def _groups(numbers: list[int]) -> np.ndarray:
 def _shares(valuation: Valuation, role: str) -> np.ndarray:
     """Return the share of each group in its hypothesis: (hypothesis, group)."""
     names = range(len(valuation.hypotheses))
-    rows = [valuation.share(h, role, min(GROUPS, valuation.n_draws(h, role))) for h in names]
+    rows = [valuation.share(h, role, min(GROUPS, valuation.n_members(h, role))) for h in names]
     out = np.zeros((len(rows), sum(map(len, rows))))
     start = 0
     for h, row in enumerate(rows):
@@ -126,16 +126,15 @@ def _between(
     paired = max(LEAST_PAIRED, int(math.sqrt(PAIRED_CELLS / max(valuation.table.n_items, 1))))
 
     def numbers(role: str) -> list[int]:
-        return [min(paired, valuation.n_draws(h, role)) for h in names]
+        return [min(paired, valuation.n_members(h, role)) for h in names]
 
     agents, judges = numbers("agents"), numbers("judges")
+    single = valuation.families | set(valuation.hypotheses.spaces)
 
     def work(scenes: Scenes) -> np.ndarray:
         block = scenes.block
         bad = [
-            block.worse_each(block.members(h, "judges", slice(0, judges[h])))
-            if h in valuation.families
-            else block.worse(h)[None]
+            block.worse_each(block.members(h, "judges", slice(0, judges[h]))) if h in single else block.worse(h)[None]
             for h in names
         ]
         worse = np.concatenate(bad).astype(float).reshape(sum(judges), -1)
@@ -144,7 +143,7 @@ def _between(
         view = scenes.view(policy)
         picks = [
             policy.certain_each(view, block.members(h, "agents", slice(0, agents[h])))
-            if h in valuation.families
+            if h in single
             else np.asarray(policy.certain(view, h), float)[None]
             for h in names
         ]

@@ -1,0 +1,188 @@
+"""Which rules of a space are dangerous on a test, and on which features the danger depends."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.case import Case, case_of
+from reward_hypotheses.analysis.risk.rules.weights_api import space_in
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.numerics import whole
+from reward_hypotheses.models.hypotheses.scene_block import Block
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.rule_family.on_test import RulesOnTest
+from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
+from reward_hypotheses.models.rule_space.outcomes.pairs import dangerous_pairs
+from reward_hypotheses.models.rule_space.outcomes.pairs import telling_labels as telling_class
+from reward_hypotheses.models.rule_space.outcomes.silence import Rules, silent_classes
+from reward_hypotheses.models.rule_space.weights import Rule
+
+
+def feature_dependence(
+    tree: xr.DataTree, test: Any, policy: Policy | None = None, hypothesis: str | None = None
+) -> xr.Dataset:
+    """Return the risk by feature, split by whether the agent's and the true rule read the feature.
+
+    Agent and truth are two rules of a space, drawn independently from its posterior weights. The four parts of a feature,
+    ``mean_m sum_o A[m, o] sum_j v_j K_j[m, o]`` over pairs of rules in which the agent's rule alone reads the feature, the
+    true rule alone, both, or neither, add up to the risk.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`, with a hypothesis that is `Rules`.
+    test
+        A table, as for `catastrophe_risk`.
+    policy : Policy
+        One that draws a rule: ``Commit()`` unless given, or `Boltzmann`.
+    hypothesis : str, optional
+        The space; needed where there are several.
+
+    Returns
+    -------
+    Dataset
+        Over ``feature``: ``agent_alone``, ``truth_alone``, ``both``, ``neither``; ``disputed``, the sum of the first two; and
+        ``read_by_agent``, ``read_by_truth``, the weight of the rules that read the feature. The most disputed come first.
+
+    Raises
+    ------
+    InputError
+        No space of rules, or a policy that does not draw a rule from the weights.
+    """
+    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    fitted = reward.fitted
+    found = dependence_by_feature(
+        fitted.literals.space,
+        fitted.weights,
+        fitted.weights,
+        reward.scenes(made),
+        reward.acting(made, case.policy, h),
+        reward.stakes(made, h),
+    )
+    order = np.argsort(-found.disputed, kind="stable")
+    parts = ("agent_alone", "truth_alone", "both", "neither", "disputed", "read_by_agent", "read_by_truth")
+    return xr.Dataset(
+        {key: ("feature", getattr(found, key)[order]) for key in parts},
+        coords={"feature": [fitted.rules.names[k] for k in order]},
+        attrs={"hypothesis": case.judge_names[h], "policy": case.policy.name, "abstain": int(case.policy.abstain)},
+    )
+
+
+def dangerous_rules(
+    tree: xr.DataTree, test: Any, policy: Policy | None = None, n: int = 20, hypothesis: str | None = None
+) -> xr.Dataset:
+    """Return pairs of rules that agree in training and differ on a test, the most dangerous first.
+
+    Rules of a silent class that approve alike on the test are taken together, under the name of the heaviest.
+
+    Parameters
+    ----------
+    tree, test, policy, hypothesis
+        As for `feature_dependence`.
+    n : int
+        Number of pairs.
+
+    Returns
+    -------
+    Dataset
+        Over ``pair``: ``agent_rule``, ``true_rule``; ``rate``, C_ij; ``risk``, the part ``w_i v_j C_ij`` of the risk of two rules
+        of the space; ``left``, what unlimited training data of this kind leaves of it, ``p_i v_j C_ij`` with p normalised in
+        the silent class; ``agent_rules``, ``true_rules``, how many rules behave so. Attribute ``complete``: no pair that is not
+        listed leaves more.
+
+    Raises
+    ------
+    InputError
+        As for `feature_dependence`.
+    """
+    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    fitted, space = reward.fitted, reward.fitted.literals.space
+    classes = silent_classes(space, fitted.weights, fitted.weights, fitted.seen)
+    found = dangerous_pairs(
+        classes, reward.scenes(made), reward.acting(made, case.policy, h), reward.stakes(made, h), whole(n, "n", 1)
+    )
+    pairs = range(len(found.agent))
+    return xr.Dataset(
+        {
+            "agent_rule": ("pair", [fitted.name_of(_rule(found.agent, k)) for k in pairs]),
+            "true_rule": ("pair", [fitted.name_of(_rule(found.truth, k)) for k in pairs]),
+            "rate": ("pair", found.rate),
+            "risk": ("pair", found.risk),
+            "left": ("pair", found.left),
+            "agent_rules": ("pair", found.n_agent),
+            "true_rules": ("pair", found.n_truth),
+        },
+        attrs={"hypothesis": case.judge_names[h], "complete": found.complete},
+    )
+
+
+def telling_labels(
+    tree: xr.DataTree, test: Any, policy: Policy | None = None, n: int = 20, hypothesis: str | None = None
+) -> xr.Dataset:
+    """Return which labels of a table would split the heaviest silent class of rules.
+
+    A correct label of an item splits the class S into the rules that approve of it and the others. What is then left of the
+    class is ``sum_parts sum_{i, j in part} p_i v_j C_ij``, p normalised within each part.
+
+    Parameters
+    ----------
+    tree, test, policy, hypothesis
+        As for `feature_dependence`; the items to label are those of the test.
+    n : int
+        Number of items; items that are alike under every rule count once.
+
+    Returns
+    -------
+    Dataset
+        Over ``item``, the most telling first: ``scene`` and ``option``; ``approve``, the weight within the class of the rules
+        that approve of the item; ``left``, the expected risk left in the class after the label. Attributes: ``before``, the
+        risk left without a label, and ``class_weight``.
+
+    Raises
+    ------
+    InputError
+        As for `feature_dependence`.
+    """
+    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    fitted, scenes = reward.fitted, reward.scenes(made)
+    classes = silent_classes(fitted.literals.space, fitted.weights, fitted.weights, fitted.seen)
+    found = telling_class(classes, 0, scenes, reward.acting(made, case.policy, h), reward.stakes(made, h))
+    order = np.argsort(found.left, kind="stable")[: whole(n, "n", 1)]
+    items = made.items.T[scenes.choices.T]
+    columns = np.moveaxis(scenes.columns, 0, -1).swapaxes(0, 1)[scenes.choices.T].T
+    place = [int(items[np.flatnonzero((columns == found.items[:, [k]]).all(axis=0))[0]]) for k in order]
+    table = case.valuation.table
+    scene = np.repeat(np.arange(table.n_scenes), np.diff(table.starts))
+    return xr.Dataset(
+        {
+            "scene": ("item", [table.scene_name(int(scene[at])) for at in place]),
+            "option": ("item", [int(at - table.starts[scene[at]]) for at in place]),
+            "approve": ("item", found.approve[order]),
+            "left": ("item", found.left[order]),
+        },
+        attrs={
+            "hypothesis": case.judge_names[h],
+            "before": found.before,
+            "class_weight": float(classes.mass(classes.judge)[0]),
+        },
+    )
+
+
+def _rule(rules: Rules, k: int) -> Rule:
+    return Rule(int(rules.size[k]), int(rules.place[k]), int(rules.table[k]), 0.0)
+
+
+def _on_test(
+    tree: xr.DataTree, test: Any, policy: Policy | None, hypothesis: str | None
+) -> tuple[Case, int, RulesOnTest, Block]:
+    """Return the case of a tree on a test, its space of rules there, and the test as one block."""
+    _, h, _ = space_in(tree, hypothesis)
+    case = case_of(tree, test, policy, None, None, None)
+    if not (case.policy.draws_one and case.policy.mixes_weights) or case.policy.no_space:
+        raise InputError(
+            f"policy: {case.policy.name} does not draw a rule from the weights; give rh.Commit() or rh.Boltzmann(beta)"
+        )
+    reward = case.valuation.hypotheses.rewards[h]
+    assert isinstance(reward, RulesOnTest)
+    return case, h, reward, Block(case.valuation, 0, case.valuation.n_scenes)

@@ -1,0 +1,185 @@
+"""The risk that endless training leaves, by silent class of rules and listed hypotheses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.hypotheses.scene_block import Block
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.policies.base import Policy
+from reward_hypotheses.models.policies.view import View, greatest, within_scene_scale
+from reward_hypotheses.models.rule_family.on_test import RulesOnTest
+from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
+from reward_hypotheses.models.rule_space.outcomes.limit import limit
+from reward_hypotheses.models.rule_space.outcomes.silence import Rules, Signatures, agreeing, silent_classes
+
+NEGLIGIBLE = 1e-9
+"""Weight of the classes that may be left out where they are not drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeftInClass:
+    """The risk left where the truth is in one silent class, or in one of several.
+
+    Attributes
+    ----------
+    listed : tuple of int
+        The listed hypotheses of the class.
+    share : float
+        v(S), the judge's weight of the class.
+    risk, alone : float
+        ``v(S) sum_{i, j in S} p_i v_j C_ij``, and its part with ``i = j``.
+    terms : ndarray (agent, member) or None
+        The risk by pair: listed hypotheses first, then all rules of the class together. None of a policy that acts on all
+        hypotheses at once.
+    """
+
+    listed: tuple[int, ...]
+    share: float
+    risk: float
+    alone: float
+    terms: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Class:
+    """Listed hypotheses and rules of a space that agree on every training item."""
+
+    listed: tuple[int, ...]
+    rules: Rules
+    weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Only:
+    """Weights of some rules of a space; 0 of all others."""
+
+    rules: Rules
+    weights: np.ndarray
+
+    def block(self, s: int, lo: int, hi: int) -> np.ndarray:
+        out = np.zeros((hi - lo, 1 << (1 << s)))
+        at = (self.rules.size == s) & (self.rules.place >= lo) & (self.rules.place < hi)
+        out[self.rules.place[at] - lo, self.rules.table[at]] = self.weights[at]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Without:
+    """Weights of a space; 0 of some rules."""
+
+    weights: Weights
+    left_out: Sequence[Rules]
+
+    def block(self, s: int, lo: int, hi: int) -> np.ndarray:
+        out = np.array(self.weights.block(s, lo, hi), float)
+        for rules in self.left_out:
+            at = (rules.size == s) & (rules.place >= lo) & (rules.place < hi)
+            out[rules.place[at] - lo, rules.table[at]] = 0.0
+        return out
+
+
+class SpaceLimit:
+    """The risk that endless training leaves, where a space of rules is among the hypotheses.
+
+    Parameters
+    ----------
+    valuation : Valuation
+        Of the test.
+    policy : Policy
+    h : int
+        The space.
+    agent, judge : ndarray (hypothesis,)
+        Posterior weights, by which the agent acts and is judged. Within a silent class they are those of the prior.
+    """
+
+    def __init__(self, valuation: Valuation, policy: Policy, h: int, agent: np.ndarray, judge: np.ndarray) -> None:
+        reward = valuation.hypotheses.rewards[h]
+        assert isinstance(reward, RulesOnTest)
+        self.policy, self.h, self.reward, self.agent, self.judge = policy, h, reward, agent, judge
+        self.fitted, self.space = reward.fitted, reward.fitted.literals.space
+        self.made = Block(valuation, 0, valuation.n_scenes)
+        self.scenes, self.stakes = reward.scenes(self.made), reward.stakes(self.made, h)
+        self.acting = reward.acting(self.made, policy, h)
+        scales = within_scene_scale(valuation) if policy.needs_scale else None
+        self.view = View(self.made, policy.abstain, scales)
+
+    def by_class(self, names: Sequence[str], classes: np.ndarray) -> list[LeftInClass] | None:
+        """Return the risk left in every class that holds rules.
+
+        None where too many classes have weight for a policy that is not computed over all of them at once.
+
+        Parameters
+        ----------
+        names, classes : sequence of str, ndarray (hypothesis,)
+            The judge's hypotheses, and the silent class of each, in which the space is alone.
+        """
+        mixed, done, signatures = [], set(), None
+        for name, of in zip(names, classes.tolist(), strict=True):
+            if name in self.fitted.beside and of not in done:
+                done.add(of)
+                signatures = signatures or Signatures(self.space, self.fitted.seen)
+                found = agreeing(signatures, self.fitted.weights, signatures.approving(self.fitted.beside[name]))
+                mixed.append(_Class(tuple(np.flatnonzero(classes == of).tolist()), *found))
+        mixed = [of_class for of_class in mixed if len(of_class.rules)]
+        rest = self._rest(_Without(self.fitted.weights, [of_class.rules for of_class in mixed]))
+        return None if rest is None else [*map(self._left, mixed), rest]
+
+    def _rest(self, weights: Weights) -> LeftInClass | None:
+        """Return the risk left in the classes of rules alone; None where too many have weight."""
+        found = silent_classes(self.space, weights, weights, self.fitted.seen)
+        share = float(found.judge.sum()) + found.dropped[1]
+        left = limit(
+            found, self.scenes, self.acting, self.stakes, policy=self.policy.name.replace("boltzmann", "commit")
+        )
+        if not self.policy.draws_one and left.rest > NEGLIGIBLE:
+            return None
+        risk, alone = self.judge[self.h] * left.mean, self.judge[self.h] * left.alone
+        terms = np.array([[risk]]) if self.policy.draws_one else None
+        return LeftInClass((), self.judge[self.h] * share, risk, alone, terms)
+
+    def _left(self, of_class: _Class) -> LeftInClass:
+        """Return the risk left in one class."""
+        listed, n = list(of_class.listed), len(of_class.listed)
+        p, v = (np.concatenate([w[listed], w[self.h] * of_class.weights]) for w in (self.agent, self.judge))
+        p = p / p.sum() if p.sum() > 0 else np.full(len(p), 1.0 / len(p))
+        if self.policy.draws_one and not self.policy.mixes_weights:
+            p = np.where(p >= p.max() * (1 - EQUAL), 1.0, 0.0)
+            p = p / p.sum()
+        judged = self._choices(of_class.rules, v[n:])
+        worse = [v[k] * self.made.worse(h) for k, h in enumerate(listed)]
+        worse.append(self.stakes.bad(judged.approved, judged.weight, self.scenes))
+        share = float(v.sum())
+        if not self.policy.draws_one:
+            acts = self._of_mean(listed, p, of_class)
+            risk = self.scenes.mean((acts * sum(worse)).sum(axis=0))
+            return LeftInClass(of_class.listed, share, risk, risk if len(p) == 1 else 0.0, None)
+        chosen = self._choices(of_class.rules, p[n:]).chosen
+        picks = [self.policy.chances(self.view, h)[: self.scenes.shape[0]] for h in listed]
+        acts = np.array([*(p[k] * x for k, x in enumerate(picks)), chosen])
+        terms = np.einsum("aos,bos,s->ab", acts, np.array(worse), self.scenes.share, optimize=True)
+        both = self._choices(of_class.rules, p[n:] * v[n:])
+        high, low = self.stakes.catastrophic
+        alone = float(np.trace(terms[:n, :n])) + self.scenes.mean(high * both.follows + low * both.defies)
+        return LeftInClass(of_class.listed, share, float(terms.sum()), alone, terms)
+
+    def _choices(self, rules: Rules, weights: np.ndarray) -> RuleChoices:
+        return choices(self.space, _Only(rules, weights), self.scenes, self.acting)
+
+    def _of_mean(self, listed: Sequence[int], p: np.ndarray, of_class: _Class) -> np.ndarray:
+        """Return the choices of an agent that maximises the mean reward of a class: (option, scene)."""
+        high, low = self.fitted.rules.reward
+        found = self._choices(of_class.rules, p[len(listed) :])
+        mean, size = (found.weight * b + (a - b) * found.approved for a, b in ((high, low), (abs(high), abs(low))))
+        if self.policy.abstain:
+            line = np.broadcast_to(self.made.agent_failure(self.h)[0], (1, self.scenes.shape[1]))
+            mean, size = (np.vstack([x, found.weight * f]) for x, f in ((mean, line), (size, np.abs(line))))
+        for k, h in enumerate(listed):
+            worth = self.view.worth(h)
+            mean, size = mean + p[k] * worth, size + p[k] * np.abs(worth)
+        mask = self.view.mask
+        if mask is not None:
+            mean, size = np.where(mask, mean, -np.inf), np.where(mask, size, 0.0)
+        return np.asarray(greatest(mean, EQUAL * size), float)[: self.scenes.shape[0]]
