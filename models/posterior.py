@@ -21,10 +21,10 @@ from reward_hypotheses.models.inference.laplace import K_HAT
 from reward_hypotheses.models.inference.special import normalise_log
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
-    from reward_hypotheses.models.rule_family.fitted import FittedRules
 
 
 METHODS = ("auto", "exact", "nuts")
@@ -40,7 +40,6 @@ class Estimate:
     Attributes
     ----------
     name : str
-        Name of the feedback.
     method : {"exact", "laplace", "smc", "nuts"}
     classes : ndarray (hypothesis,) of int
         Hypotheses of one class have one estimate, and one error.
@@ -63,26 +62,22 @@ class Posterior:
     hypotheses : Hypotheses
         As fitted: each family by the posterior of its weights, an unmodelled hypothesis by its cells.
     prior : Prior
-        The judge's prior.
     log_prior : ndarray (hypothesis,)
     log_evidence : ndarray (hypothesis,)
         Sum over feedbacks, nats; nuisances integrated out; -inf where the data are impossible.
     classes : ndarray (hypothesis,) of int
         Silent classes: no feedback can tell hypotheses of one class apart.
     weights : ndarray (hypothesis,)
-        The judge's posterior weights.
     feedback, valuations, evidence : tuple
         One entry for each feedback. The valuations have families at their mean weights.
     estimates : tuple of Estimate
-        One for each feedback.
     sampler : Sampler or None
-        The report of NUTS, where it ran.
     k_hat : ndarray (hypothesis,) or None
         Pareto shape behind each log evidence, where draws of an extended model gave it.
     prior_mcse : ndarray (hypothesis,) or None
-        Monte Carlo error of `log_prior`, where the values are draws of an extended model.
+        Monte Carlo error of `log_prior`, where it was drawn.
     silence_known : bool
-        Whether feedback alone tells hypotheses apart, so that `classes` hold for more data too.
+        Whether `classes` hold for more data too.
     """
 
     hypotheses: Hypotheses
@@ -106,7 +101,7 @@ class Posterior:
         return self.hypotheses.fitted
 
     @property
-    def spaces(self) -> "dict[int, FittedRules]":
+    def spaces(self) -> dict[int, FittedRules]:
         """Posterior of the rules of each space of rules, by position."""
         return self.hypotheses.fitted_spaces
 
@@ -117,7 +112,7 @@ class Posterior:
 
     @property
     def exact(self) -> bool:
-        """Whether every log evidence, and the prior weights, are exact, and no rules of a space were drawn."""
+        """Whether evidence and prior weights are exact, and no rules were drawn."""
         return not self.spaces and self.prior_mcse is None and not any(e.mcse.any() for e in self.estimates)
 
     @property

@@ -89,7 +89,6 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
-    listed.refuse_spaces("rh.pymc_model")
     _refuse(listed, prior)
     weighed = np.flatnonzero(prior.weights_of(listed) > 0).tolist()
     if not weighed:
@@ -134,6 +133,7 @@ def pymc_model(
 
 def _refuse(listed: Hypotheses, prior: Prior) -> None:
     """Refuse a hypothesis or a prior that PyMC has no distribution for."""
+    listed.refuse_spaces("rh.pymc_model")
     if listed.unmodelled is not None:
         raise InputError(
             f"hypothesis {listed.names[listed.unmodelled]!r} is unmodelled, and is summed cell by cell, which this model does not; use "

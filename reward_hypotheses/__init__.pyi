@@ -106,7 +106,7 @@ from .models.priors.quantiles import elicit as elicit
 from .models.priors.simplicity import Simplicity as Simplicity
 from .models.priors.uniform import Uniform as Uniform
 from .models.pymc_model import pymc_model as pymc_model
-from .models.rule_family.declared import Rules as Rules
+from .models.rule_space.family.declared import Rules as Rules
 from .models.tree.index_draws import given as given
 from .models.tree.index_draws import index_draws as index_draws
 from .models.tree.posterior_from import posterior_from as posterior_from

@@ -83,7 +83,6 @@ def agents_read(
     """
     draws, random_seed = whole(draws, "draws", 2), whole(random_seed, "random_seed")
     listed, line, feedbacks = prepared(hypotheses, feedback, fail_utility)
-    listed.refuse_spaces("a population of agents")
     names = listed.names
     _check_listed(listed)
     concentration = _alpha(alpha, names)
@@ -116,6 +115,7 @@ def agents_read(
 
 def _check_listed(listed: Hypotheses) -> None:
     """Raise InputError where agents could not follow these hypotheses."""
+    listed.refuse_spaces("a population of agents")
     if listed.unmodelled is not None:
         name = listed.names[listed.unmodelled]
         raise InputError(f"hypothesis {name!r} is unmodelled, by which no agent acts; list rules alone")

@@ -83,7 +83,6 @@ def rank_queries(
         A tree with continuous weights, candidates that lack a column, or nothing to ask.
     """
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
-    case.valuation.hypotheses.refuse_spaces("rh.rank_queries")
     kinds = _kinds_of_queries(case, tree, candidates, noise, rationality, informs_agent=agent is None)
     posterior, worth, risk = case.posterior, Worth(case), Risks(case)
     measured = [measure(queries, posterior, worth, risk) for queries in tracked(kinds, what="queries")]
@@ -118,6 +117,7 @@ def _kinds_of_queries(
     posterior, n = case.posterior, len(case.posterior.hypotheses.names)
     if case.valuation.hypotheses.unmodelled is not None:
         raise InputError("rank_queries: an unmodelled hypothesis, under which no answer is predicted; give rules alone")
+    posterior.hypotheses.refuse_spaces("rh.rank_queries")
     if posterior.families or case.valuation.families:
         raise InputError("rank_queries: a hypothesis with continuous weights; give hypotheses that are fixed rewards")
     valuation = valued(case, tree, candidates)

@@ -129,7 +129,7 @@ def _with_rules(valuation: Valuation, posterior: Posterior, policy: Policy, agen
         return []
     if len(spaces) > 1:
         return None
-    from reward_hypotheses.models.rule_family.endless import SpaceLimit
+    from reward_hypotheses.models.rule_space.family.endless import SpaceLimit
 
     h = spaces[0]
     found = SpaceLimit(valuation, policy, h, agent, posterior.weights).by_class(

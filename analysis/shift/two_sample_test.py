@@ -17,7 +17,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import MEAN, SceneLine
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.rule_family.as_literals import weights_of_literals, with_literals
+from reward_hypotheses.models.rule_space.family.as_literals import weights_of_literals, with_literals
 
 PERMUTATIONS = 999
 STATISTIC = ("statistic", "p", "permutations", "indicator", "training", "test")

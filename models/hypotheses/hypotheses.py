@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
@@ -11,10 +11,8 @@ from reward_hypotheses.models.hypotheses.fitted_family import Fitted
 from reward_hypotheses.models.hypotheses.linear import Linear, linear_of
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled, unmodelled_of
 from reward_hypotheses.models.hypotheses.reward import CallableReward, Reward, reward_of
-
-if TYPE_CHECKING:
-    from reward_hypotheses.models.rule_family.declared import Rules
-    from reward_hypotheses.models.rule_family.fitted import FittedRules
+from reward_hypotheses.models.rule_space.family.declared import Rules, rules_of
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,8 @@ class Hypotheses:
         assert isinstance(declared, Linear)
         return declared
 
-    def rule_space(self, h: int) -> "Rules":
+    def rule_space(self, h: int) -> Rules:
         """Return the declaration of a space of rules."""
-        from reward_hypotheses.models.rule_family.declared import Rules
-
         declared = self.rewards[h].declared
         assert isinstance(declared, Rules)
         return declared
@@ -115,9 +111,9 @@ class Hypotheses:
             )
 
     @property
-    def fitted_spaces(self) -> "dict[int, FittedRules]":
+    def fitted_spaces(self) -> dict[int, FittedRules]:
         """The posterior of the rules of each space, by position."""
-        return {h: cast("FittedRules", self.rewards[h]) for h in self.spaces}
+        return {h: cast(FittedRules, self.rewards[h]) for h in self.spaces}
 
     @property
     def fitted(self) -> dict[int, Fitted]:
@@ -217,8 +213,6 @@ def _reward(stated: Any) -> Reward:
         return CallableReward(stated)
     if isinstance(stated, Mapping):
         if "rules" in stated:
-            from reward_hypotheses.models.rule_family.declared import rules_of  # which reads a prior over hypotheses
-
             return rules_of(stated)
         return unmodelled_of(stated) if "unmodelled" in stated else linear_of(stated)
     return reward_of(parse(stated))

@@ -6,7 +6,7 @@ One class for each way to state a reward.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, override
+from typing import Any, ClassVar, override
 
 import numpy as np
 
@@ -14,12 +14,6 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.rounding_error_bounds import Bound
 from reward_hypotheses.data.table import Table
-
-if TYPE_CHECKING:
-    from reward_hypotheses.models.hypotheses.fitted_family import Members
-    from reward_hypotheses.models.hypotheses.scene_block import Block
-    from reward_hypotheses.models.policies.base import Policy
-    from reward_hypotheses.models.policies.view import View
 
 type Error = np.ndarray | float
 """A bound of rounding errors: 0.0 where every value is a whole number."""
@@ -43,6 +37,8 @@ class Reward(ABC):
 
     continuous: ClassVar[bool] = False
     """Whether its weights are continuous, so that it stands for a family of rewards."""
+    n_members: ClassVar[int] = 0
+    """How many members stand for it where single rewards are looked at; 0: as many as its draws."""
     space: ClassVar[bool] = False
     """Whether it is a space of rules, which stand together for one hypothesis."""
     predicts: ClassVar[bool] = True
@@ -127,29 +123,32 @@ class Reward(ABC):
         """
         return None
 
-    def worse(self, block: "Block", h: int) -> np.ndarray | None:
+    def worse(self, block: Any, h: int) -> np.ndarray | None:
         """Return the probability that each option is worse than failing.
 
         Shape (option, scene); None where the reward of an item decides.
         """
         return self.catastrophe(block.cells)
 
-    def best(self, block: "Block", h: int) -> np.ndarray | None:
+    def best(self, block: Any, h: int) -> np.ndarray | None:
         """Return the mean of the highest reward in each scene: (scene,).
 
         None where the rewards of the items decide.
         """
         return None
 
-    def members_on(self, block: "Block", h: int, role: str, which: slice) -> "Members | None":
-        """Return drawn members with their rewards in some scenes; None where they are draws of coefficients."""
+    def members_on(self, block: Any, h: int, role: str, which: slice) -> Any:
+        """Return drawn members with their rewards in some scenes.
+
+        None where they are draws of coefficients.
+        """
         return None
 
     def magnitude(self, values: np.ndarray) -> np.ndarray:
-        """Return the absolute values of rewards, or their means where the rewards are means."""
+        """Return absolute values of rewards, or their means where rewards are means."""
         return np.abs(values)
 
-    def chances(self, view: "View", policy: "Policy", h: int) -> np.ndarray | None:
+    def chances(self, view: Any, policy: Any, h: int) -> np.ndarray | None:
         """Return the choices of an agent certain of this reward: (choice, scene).
 
         None where the policy says.

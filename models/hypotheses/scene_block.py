@@ -24,8 +24,6 @@ from reward_hypotheses.models.hypotheses.reward import Error, all_exact
 MEMBERS, GROUPS = 2000, 20
 """Draws that stand for a family of rewards, at most, and groups of them whose spread is the Monte Carlo error."""
 
-RULES = 400
-"""Rules that stand for a space of rules where its rules are looked at one by one."""
 MEMBERS_AT_ONCE = 1_000_000
 
 

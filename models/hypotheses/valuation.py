@@ -16,7 +16,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine, SceneLine, better_than_failing
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.reward import Error
-from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, RULES, Block
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS, MEMBERS, Block
 
 BLOCK_ITEMS = 131_072  # long enough that threads seldom wait for one another, short enough for the cache
 KEEP_CELLS = 16_000_000  # hypotheses times items up to which rewards are computed once and kept
@@ -108,8 +108,8 @@ class Valuation:
         return self.shares.get((h, role), np.full(n, 1.0 / n))
 
     def n_members(self, h: int, role: str) -> int:
-        """Return how many single rewards stand for a hypothesis where rewards are looked at one by one."""
-        return RULES if h in self.hypotheses.spaces else self.n_draws(h, role)
+        """Return how many single rewards stand for a hypothesis in a role."""
+        return self.hypotheses.rewards[h].n_members or self.n_draws(h, role)
 
     def n_draws(self, h: int, role: str) -> int:
         """Return how many draws stand for a family in a role.

@@ -10,7 +10,8 @@ from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Maximising, Policy
 from reward_hypotheses.models.policies.expected import Expected
-from reward_hypotheses.models.policies.view import View, greatest
+from reward_hypotheses.models.policies.greatest import greatest
+from reward_hypotheses.models.policies.view import View
 
 CELLS = 400_000  # rewards sorted at once
 

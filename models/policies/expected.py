@@ -10,7 +10,8 @@ import numpy as np
 
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Maximising
-from reward_hypotheses.models.policies.view import View, greatest
+from reward_hypotheses.models.policies.greatest import greatest
+from reward_hypotheses.models.policies.view import View
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,7 @@ class Expected(Maximising):
         for h in np.flatnonzero(weights):
             worth = view.worth(int(h))
             mean += weights[h] * worth
-            size += weights[h] * view.block.valuation.hypotheses.rewards[h].magnitude(worth)
+            options = len(worth) - view.abstain
+            size[:options] += weights[h] * view.block.valuation.hypotheses.rewards[h].magnitude(worth[:options])
+            size[options:] += weights[h] * np.abs(worth[options:])
         return greatest(mean, EQUAL * (size if view.mask is None else np.where(view.mask, size, 0.0)))

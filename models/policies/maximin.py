@@ -10,7 +10,8 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import share
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.policies.base import Maximising
-from reward_hypotheses.models.policies.view import View, greatest
+from reward_hypotheses.models.policies.greatest import greatest
+from reward_hypotheses.models.policies.view import View
 
 
 @dataclass(frozen=True)

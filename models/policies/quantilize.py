@@ -9,7 +9,8 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.numerics import is_share
 from reward_hypotheses.models.policies.base import AT_RANDOM, Policy
-from reward_hypotheses.models.policies.view import View, greatest
+from reward_hypotheses.models.policies.greatest import greatest
+from reward_hypotheses.models.policies.view import View
 
 BASES = ("uniform",)
 FEW = 64

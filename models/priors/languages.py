@@ -4,13 +4,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.operators import ALPHABET
 from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.data.numerics import finite
 
 
 class Language(ABC):
@@ -63,7 +64,7 @@ class Symbols(Language):
         )
 
 
-class Rules(Symbols):
+class PlainSymbols(Symbols):
     """Symbols of the parsed expression."""
 
     name = "rules"
@@ -118,5 +119,36 @@ class StatedCosts(Symbols):
         return self.costs
 
 
-LANGUAGES: Mapping[str, Language] = {language.name: language for language in (Rules(), Letters(), Columns())}
+LANGUAGES: Mapping[str, Language] = {language.name: language for language in (PlainSymbols(), Letters(), Columns())}
 """The languages that ship. On the essay's pair the first ties, the second favours flags, the third red paint."""
+
+
+def language_of(stated: str | Mapping[str, Any]) -> tuple[str | dict[str, Any], Language]:
+    """Return a language as it is written, and the language.
+
+    Parameters
+    ----------
+    stated : str or dict
+        The name of one that ships, or ``{"name": ..., "costs": {feature: bits}}``.
+
+    Raises
+    ------
+    InputError
+        An unknown language, a name that is taken, or costs that are no numbers from 0 to 1e9.
+    """
+    if isinstance(stated, str):
+        if stated not in LANGUAGES:
+            raise InputError(f"language: {stated!r} is unknown; {suggestion(stated, LANGUAGES)}")
+        return stated, LANGUAGES[stated]
+    if not isinstance(stated, Mapping) or set(stated) != {"name", "costs"} or not isinstance(stated["costs"], Mapping):
+        raise InputError(
+            f"language: {stated!r}; give one of {', '.join(map(repr, LANGUAGES))} or {{ name, costs = {{ feature = bits }} }}"
+        )
+    name = stated["name"]
+    if not isinstance(name, str) or not name.strip() or name in (*LANGUAGES, "uniform", "values"):
+        raise InputError(f"language: the name {name!r}; give it a name of its own")
+    for feature, bits in stated["costs"].items():
+        if not 0 <= (-1.0 if (number := finite(bits)) is None else number) <= 1e9:
+            raise InputError(f"language: costs: {feature!r} has {shown(bits)}; give bits, a number from 0 to 1e9")
+    costs = {column: float(bits) for column, bits in stated["costs"].items()}
+    return {"name": name, "costs": dict(stated["costs"])}, StatedCosts(name, costs)

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast, override
+from typing import override
 
 import numpy as np
 
-from reward_hypotheses.data.errors import InputError, shown, suggestion
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.inference.special import LOG_2
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.priors.languages import LANGUAGES, Language, StatedCosts
+from reward_hypotheses.models.priors.languages import Language, language_of
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,7 @@ class Simplicity(Prior):
     source: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.language, str):
-            if self.language not in LANGUAGES:
-                raise InputError(f"language: {self.language!r} is unknown; {suggestion(self.language, LANGUAGES)}")
-            return
-        stated = self.language
-        if (
-            not isinstance(stated, Mapping)
-            or set(stated) != {"name", "costs"}
-            or not isinstance(stated["costs"], Mapping)
-        ):
-            raise InputError(
-                f"language: {stated!r}; give one of {', '.join(map(repr, LANGUAGES))} or {{ name, costs = {{ feature = bits }} }}"
-            )
-        name = stated["name"]
-        if not isinstance(name, str) or not name.strip() or name in (*LANGUAGES, "uniform", "values"):
-            raise InputError(f"language: the name {name!r}; give it a name of its own")
-        for feature, bits in stated["costs"].items():
-            if not 0 <= (-1.0 if (number := finite(bits)) is None else number) <= 1e9:
-                raise InputError(f"language: costs: {feature!r} has {shown(bits)}; give bits, a number from 0 to 1e9")
-        object.__setattr__(self, "language", {"name": name, "costs": dict(stated["costs"])})
+        object.__setattr__(self, "language", language_of(self.language)[0])
 
     @property
     @override
@@ -82,10 +62,7 @@ class Simplicity(Prior):
     @property
     def as_language(self) -> Language:
         """The language, which counts bits."""
-        if isinstance(self.language, str):
-            return LANGUAGES[self.language]
-        costs = cast(Mapping[str, float], self.language["costs"])
-        return StatedCosts(self.language_name, {column: float(bits) for column, bits in costs.items()})
+        return language_of(self.language)[1]
 
     @override
     def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:

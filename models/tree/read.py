@@ -199,7 +199,7 @@ def _fitted(tree: xr.DataTree, listed: Hypotheses, value: Mapping[str, np.ndarra
     """Return hypotheses with their fitted families and unmodelled cells."""
     fitted: dict[int, Reward] = {h: _family(tree, listed, h) for h in listed.families}
     for h in listed.spaces:
-        from reward_hypotheses.models.rule_family.stored import fitted_in
+        from reward_hypotheses.models.rule_space.family.stored import fitted_in
 
         fitted[h] = fitted_in(tree["rules"].to_dataset(), listed.names[h], listed.rule_space(h))
     none = listed.unmodelled

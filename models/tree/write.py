@@ -30,7 +30,7 @@ def tree_of(
         "constant_data": groups.constant(),
     }
     if posterior.spaces:
-        from reward_hypotheses.models.rule_family.stored import group_of
+        from reward_hypotheses.models.rule_space.family.stored import group_of
 
         everything["rules"] = group_of(posterior)
     if log_likelihood:

@@ -24,11 +24,11 @@ from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fi
 from reward_hypotheses.models.linear_family.likelihood_terms import in_steps
 from reward_hypotheses.models.posterior import METHODS, Estimate, Posterior, cells_of, posterior_weights
 from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
-    from reward_hypotheses.models.rule_family.fitted import FittedRules
 
 
 LEAST_FAMILY_DRAWS = 4000
@@ -175,7 +175,7 @@ def _with_spaces(
 
     Feedbacks multiply inside the sum over the rules, so each adds ``log p(D_k | D_1 ... D_(k-1))`` to the log evidence.
     """
-    from reward_hypotheses.models.rule_family.fitted import fit_rules
+    from reward_hypotheses.models.rule_space.family.fit import fit_rules
 
     fitted: dict[int, FittedRules] = {}
     out: list[Evidence] = []
@@ -303,7 +303,7 @@ def space_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: F
     """Return why the spaces of rules cannot be fitted to feedback."""
     if not hypotheses.spaces:
         return []
-    from reward_hypotheses.models.rule_family.fitted import rule_problems
+    from reward_hypotheses.models.rule_space.family.fit import rule_problems
 
     if hypotheses.unmodelled is not None:
         none, space = hypotheses.names[hypotheses.unmodelled], hypotheses.names[hypotheses.spaces[0]]

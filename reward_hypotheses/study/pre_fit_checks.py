@@ -101,7 +101,7 @@ def _of_spaces(study: Study) -> Iterator[str]:
     ):
         if not hypotheses.spaces:
             continue
-        from reward_hypotheses.models.rule_family.literals import literals_of
+        from reward_hypotheses.models.rule_space.family.literals import literals_of
 
         yield from (f"{where} {p}" for p in space_problems(hypotheses, study.feedback, line))
         tables = list({id(feedback.items): feedback.items for feedback in study.feedback}.values())

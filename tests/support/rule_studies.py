@@ -4,7 +4,7 @@ import numpy as np
 
 import reward_hypotheses as rh
 
-FEATURES = ["red", "flags", "depth", "level"]
+FEATURES = ["red", "flags", "depth"]
 NOISE = (1.0, 19.0)
 
 
@@ -33,8 +33,8 @@ def tables(seed, n=40, scenes=24, options=3, ragged=False, failing=False):
 
 
 def space(features=FEATURES, **changes):
-    """Return a space of at most two of the features, three cuts each."""
-    return rh.Rules(features, **({"at_most": 2, "prior": "uniform", "thresholds": 3, "source": "a test"} | changes))
+    """Return a space of at most two of the features, two cuts each."""
+    return rh.Rules(features, **({"at_most": 2, "prior": "uniform", "thresholds": 2, "source": "a test"} | changes))
 
 
 def listed(fitted):

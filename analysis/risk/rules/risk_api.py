@@ -11,11 +11,10 @@ from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.rule_family.on_test import RulesOnTest
+from reward_hypotheses.models.rule_space.family.fitted import RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
-from reward_hypotheses.models.rule_space.outcomes.pairs import dangerous_pairs
-from reward_hypotheses.models.rule_space.outcomes.pairs import telling_labels as telling_class
-from reward_hypotheses.models.rule_space.outcomes.silence import Rules, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.pairs import dangerous_pairs, labels_within_class
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, silent_classes
 from reward_hypotheses.models.rule_space.weights import Rule
 
 
@@ -147,7 +146,7 @@ def telling_labels(
     case, h, reward, made = _on_test(tree, test, policy, hypothesis)
     fitted, scenes = reward.fitted, reward.scenes(made)
     classes = silent_classes(fitted.literals.space, fitted.weights, fitted.weights, fitted.seen)
-    found = telling_class(classes, 0, scenes, reward.acting(made, case.policy, h), reward.stakes(made, h))
+    found = labels_within_class(classes, 0, scenes, reward.acting(made, case.policy, h), reward.stakes(made, h))
     order = np.argsort(found.left, kind="stable")[: whole(n, "n", 1)]
     items = made.items.T[scenes.choices.T]
     columns = np.moveaxis(scenes.columns, 0, -1).swapaxes(0, 1)[scenes.choices.T].T
@@ -169,7 +168,7 @@ def telling_labels(
     )
 
 
-def _rule(rules: Rules, k: int) -> Rule:
+def _rule(rules: NamedRules, k: int) -> Rule:
     return Rule(int(rules.size[k]), int(rules.place[k]), int(rules.table[k]), 0.0)
 
 

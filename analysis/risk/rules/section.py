@@ -7,14 +7,12 @@ import numpy as np
 
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section
-from reward_hypotheses.analysis.risk.rules.weights_api import bits_of
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.priors.languages import Symbols
-from reward_hypotheses.models.priors.simplicity import Simplicity
-from reward_hypotheses.models.rule_family.declared import PRIORS
-from reward_hypotheses.models.rule_family.fitted import FittedRules, refitted
-from reward_hypotheses.models.rule_family.on_test import RulesOnTest
-from reward_hypotheses.models.rule_space.outcomes.choices import choices
+from reward_hypotheses.models.rule_space.counts import subset_sums
+from reward_hypotheses.models.rule_space.family.declared import PRIORS
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
+from reward_hypotheses.models.rule_space.outcomes.choices import block_ranges, choices
 from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
 from reward_hypotheses.models.rule_space.outcomes.silence import Signatures, agreeing
 
@@ -65,11 +63,24 @@ def _holds(fitted: FittedRules, who: str) -> bool:
     return bool(len(agreeing(signatures, fitted.weights, signatures.approving(fitted.beside[who]))[0]))
 
 
+def fitting(fitted: FittedRules) -> tuple[int, float]:
+    """Return how many rules contradict no label, and their posterior weight."""
+    space, n, weight = fitted.literals.space, 0, 0.0
+    for s, lo, hi in block_ranges(space):
+        fits = np.isfinite(fitted.before.log_block(s, lo, hi))
+        for counts in fitted.counts:
+            fits &= subset_sums(counts.cells[s][lo:hi], counts.n_true) == 0
+        if fits.any():
+            n += int(np.count_nonzero(fits))
+            weight += float(fitted.weights.block(s, lo, hi)[fits].sum())
+    return n, weight
+
+
 def _of_space(case: Case, h: int, fitted: FittedRules) -> Document:
     space, top = fitted.literals.space, fitted.weights.top(LISTED)
-    n, weight = fitted.fitting()
+    n, weight = fitting(fitted)
     names = [fitted.name_of(rule) for rule in top]
-    bits = bits_of(fitted, names).tolist()
+    bits = fitted.bits(names).tolist()
     wrong = np.sum([fitted.wrong(k, top) for k in range(len(fitted.counts))], axis=0).astype(int).tolist()
     return {
         "rules": space.n_rules,
@@ -91,15 +102,13 @@ def _by_prior(case: Case, h: int, fitted: FittedRules) -> Document:
     """Return the heaviest rule by prior over rules, and the risk of an agent that draws a rule by it."""
     made = Block(case.valuation, 0, case.valuation.n_scenes)
     judged = sum(v * made.worse(j) for j, v in enumerate(case.judge_weights.tolist()) if v > 0)
-    stated: dict[str, str | Simplicity] = {fitted.rules.prior_name: fitted.rules.prior} | {
-        name: name for name in PRIORS
-    }
+    stated: dict[str, Any] = {fitted.rules.prior_name: fitted.rules.prior} | {name: name for name in PRIORS}
     stated |= {prior.name: prior for prior in case.settings.languages if isinstance(prior.as_language, Symbols)}
     draws, reward = case.policy.draws_one and case.policy.mixes_weights, case.valuation.hypotheses.rewards[h]
     assert isinstance(reward, RulesOnTest)
     out: Document = {}
     for name, prior in stated.items():
-        moved = fitted if prior == fitted.rules.prior else refitted(fitted, prior)
+        moved = fitted if name == fitted.rules.prior_name else fitted.under(prior)
         first = moved.weights.top(1)[0]
         risk = None
         if draws:

@@ -12,10 +12,9 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.rounding_error_bounds import bound_of
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.priors.languages import LANGUAGES
-from reward_hypotheses.models.rule_family.fitted import FittedRules
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.formulas import least_costs
-from reward_hypotheses.models.rule_space.outcomes.silence import Rules, Signatures, agreeing
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, Signatures, agreeing
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.weights import Rule
 from reward_hypotheses.models.tree.read import in_order, posterior_of
@@ -115,12 +114,6 @@ def space_in(tree: xr.DataTree, hypothesis: str | None = None) -> tuple[Posterio
     return posterior, names[name], posterior.spaces[names[name]]
 
 
-def bits_of(fitted: FittedRules, names: Sequence[str]) -> np.ndarray:
-    """Return the length of rules of a space in the language "rules", bits: (rule,)."""
-    known = [parse(name) for name in (*names, *fitted.rules.names)]  # all features of the space are in the alphabet
-    return LANGUAGES["rules"].bits(known, fitted.columns)[: len(names)]
-
-
 def _feedback(tree: xr.DataTree) -> list[str]:
     return [str(name) for name in tree["rules"]["feedback"].to_numpy()]
 
@@ -130,7 +123,7 @@ def _dataset(
 ) -> xr.Dataset:
     names = [fitted.name_of(rule) for rule in rules]
     prior = [fitted.before.weight(rule.size, rule.place, rule.table) for rule in rules]
-    bits = bits_of(fitted, names)
+    bits = fitted.bits(names)
     wrong = np.array([fitted.wrong(k, rules) for k in range(len(feedback))]).reshape(len(feedback), len(rules))
     return xr.Dataset(
         {
@@ -183,7 +176,7 @@ def _rule(key: np.ndarray, weight: float) -> Rule:
     return Rule(int(key[0]), int(key[1]), int(key[2]), weight)
 
 
-def _symbols(space: RuleSpace, rules: Rules) -> np.ndarray:
+def _symbols(space: RuleSpace, rules: NamedRules) -> np.ndarray:
     """Return the least number of symbols of each rule's formula: (rule,)."""
     length = [float(len(parse(text).program)) for text in space.literals]
     out = np.empty(len(rules))

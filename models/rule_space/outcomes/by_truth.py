@@ -51,7 +51,7 @@ class RiskByTruth:
         for q in range(s):
             halves = cells.reshape(hi - lo, 1 << (s - 1 - q), 2, 1 << q)
             halves[..., 0, :] -= halves[..., 1, :]
-        return np.clip(subset_sums(cells, self.rejected), 0.0, 1.0)
+        return np.clip(subset_sums(cells) + self.rejected, 0.0, 1.0)
 
     def blocks(self) -> Iterator[tuple[int, int, int, np.ndarray]]:
         """Yield size, first set, end, and `block`, through the space."""

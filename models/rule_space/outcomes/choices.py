@@ -8,6 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.numerics import each_in_threads, threads
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
+from reward_hypotheses.models.policies.greatest import greatest
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting, Line
 from reward_hypotheses.models.rule_space.outcomes.enumerated import add_enumerated
 from reward_hypotheses.models.rule_space.outcomes.lookups import MOST, Lookups
@@ -135,8 +136,6 @@ def expected(approved: np.ndarray, scenes: Scenes, reward: tuple[float, float], 
     -------
     ndarray (option, scene)
     """
-    from reward_hypotheses.models.policies.view import greatest
-
     high, low = reward
     mean, size = low + (high - low) * approved, abs(low) + (abs(high) - abs(low)) * approved
     worth, error = np.where(scenes.choices, mean, -np.inf), np.where(scenes.choices, size, 0.0)
@@ -320,7 +319,7 @@ def _add(
 
 
 def _superset_sums(layers: np.ndarray) -> np.ndarray:
-    """Return superset sums of tables (layer, set, table), computed in place in threads."""
+    """Turn tables (layer, set, table) into their superset sums, in place, in threads."""
     from reward_hypotheses.models.rule_space.outcomes import kernels
 
     rows = layers.reshape(-1, layers.shape[-1])

@@ -14,7 +14,7 @@ from reward_hypotheses.models.rule_space.space import RuleSpace
 
 @dataclass(frozen=True, eq=False)
 class Dependence:
-    """Risk by feature, split by whether the agent's and the true rule read the feature.
+    """Risk by feature, split by whether agent's and true rule read the feature.
 
     The four parts of a feature add up to the risk.
 

@@ -1,4 +1,4 @@
-"""Choices by every rule in turn, in numpy: for problems too small for compiled loops."""
+"""Choices by every rule in turn, in numpy, for small problems."""
 
 import numpy as np
 

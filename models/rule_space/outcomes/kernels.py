@@ -1,4 +1,4 @@
-"""Compiled loops over sets of literals and scenes. Imported only where a problem is large."""
+"""Compiled loops over sets of literals and scenes, for large problems alone."""
 
 import numpy as np
 from numba import njit
@@ -98,7 +98,7 @@ def add_lookups(
 
 @njit(cache=True, nogil=True)
 def _cells(masks: np.ndarray, members: np.ndarray, x: int, cell: np.ndarray, count: np.ndarray) -> None:
-    """Write the cell of each option of a scene, and the number of options in each cell."""
+    """Write the cell of each option of a scene, and each cell's number of options."""
     count[:] = 0
     for o in range(len(cell)):
         c = 0
@@ -305,7 +305,7 @@ def add_classes(
     inside: np.ndarray, outside: np.ndarray, start: np.ndarray, high: np.ndarray, low: np.ndarray, mass: np.ndarray,
     sums: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add the risk within classes of rules, and its part in which agent and truth are one rule.
+    """Add the risk within classes of rules, and its part with ``i = j``.
 
     Parameters
     ----------

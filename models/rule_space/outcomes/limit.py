@@ -10,7 +10,7 @@ from reward_hypotheses.models.rule_space.outcomes.acting import Acting, Odds
 from reward_hypotheses.models.rule_space.outcomes.choices import SMALL, expected, shares_of, spreads
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Alike, Scenes, as_masks
-from reward_hypotheses.models.rule_space.outcomes.silence import Classes, Rules
+from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 BUDGET = 1e9
@@ -132,7 +132,9 @@ def _moved(agent: np.ndarray, judge: np.ndarray, dropped: float) -> float:
 def class_risks(
     classes: Classes, n: int, p: np.ndarray, scenes: Scenes, acting: Acting, stakes: Stakes, compiled: bool = False
 ) -> np.ndarray:
-    """Return ``sum_{i, j in S} p_i v_j C_ij`` of the first n classes, and its part with i = j: (n, 2).
+    """Return the risk within the first n classes, and its part with ``i = j``: (n, 2).
+
+    ``sum_{i, j in S} p_i v_j C_ij``.
 
     p is normalised within the class, v is not.
 
@@ -176,7 +178,7 @@ def class_risks(
 
 
 def expected_risks(classes: Classes, n: int, scenes: Scenes, acting: Acting, stakes: Stakes) -> np.ndarray:
-    """Return the risk of an agent that maximises the mean reward within each of the first n classes.
+    """Return the risk, by class, of an agent that maximises the mean reward.
 
     Shape (n, 2): ``sum_{j in S} v_j K_j`` of its choices, and the same in classes of one rule alone.
     """
@@ -197,7 +199,10 @@ def expected_risks(classes: Classes, n: int, scenes: Scenes, acting: Acting, sta
 
 
 def judged_groups(scenes: Scenes, acting: Acting, stakes: Stakes) -> list[tuple[Alike, float, float]]:
-    """Return scenes that share odds and stakes, and whether approved and rejected options are catastrophes there."""
+    """Return scenes that share odds and stakes.
+
+    With whether approved and rejected options are catastrophes there.
+    """
     m = scenes.shape[1]
     keys = acting.keys(m)
     groups = scenes.groups([*keys, *(np.broadcast_to(k, m) for k in stakes.catastrophic)])
@@ -210,15 +215,21 @@ def judged_groups(scenes: Scenes, acting: Acting, stakes: Stakes) -> list[tuple[
 
 
 def by_count(odds: Odds, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probability of an approved and of a rejected option: (rule or 1, n + 1) each."""
+    """Return the probability of an approved and of a rejected option.
+
+    By the number of approved options, (rule or 1, n + 1) each.
+    """
     rows = [np.atleast_1d(np.asarray(odds.inside(p, n), float)) for p in range(1, n + 1)]
     others = [np.atleast_1d(np.asarray(odds.outside(p, n), float)) for p in range(n)]
     none = np.zeros(len(rows[0]))
     return np.stack([none, *rows], axis=1), np.stack([*others, none], axis=1)
 
 
-def rule_spreads(space: RuleSpace, rules: Rules, scenes: Scenes, compiled: bool) -> np.ndarray:
-    """Return the mean variance of approval within scenes of some rules: (rule,); see `spreads`."""
+def rule_spreads(space: RuleSpace, rules: NamedRules, scenes: Scenes, compiled: bool) -> np.ndarray:
+    """Return the mean variance of some rules' approval within scenes: (rule,).
+
+    See `spreads`.
+    """
     tests = [(g, shares_of(g, scenes)) for g in scenes.groups() if g.n_options > 1]
     out = np.zeros(len(rules))
     for s in space.sizes:
@@ -234,7 +245,7 @@ def rule_spreads(space: RuleSpace, rules: Rules, scenes: Scenes, compiled: bool)
 
 def _summed(
     space: RuleSpace,
-    rules: Rules,
+    rules: NamedRules,
     start: np.ndarray,
     p: np.ndarray,
     v: np.ndarray,
@@ -279,7 +290,9 @@ def _drawn(
     seed: int,
     compiled: bool,
 ) -> np.ndarray:
-    """Return draws of the risk where the truth is not in the first n classes, and of its part with i = j.
+    """Return draws of the risk if the truth is not in the first n classes.
+
+    And of its part with ``i = j``.
 
     Shape (draw, 2): a true rule by its weight, the agent's rule from its class, and a scene by its weight.
     """

@@ -1,4 +1,4 @@
-"""The pairs of a whole rule space as a matrix of few behaviours: exact, or with bounds for what is lumped together."""
+"""The matrix of a whole rule space, of few behaviours: exact, or with bounds."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from reward_hypotheses.models.rule_space.outcomes.limit import by_count, judged_
 from reward_hypotheses.models.rule_space.outcomes.pairs import CELLS, Behaviours, rule_matrix
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Alike, Scenes
-from reward_hypotheses.models.rule_space.outcomes.silence import Rules
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 
 def rule_risks(
     space: RuleSpace,
-    rules: Rules,
+    rules: NamedRules,
     scenes: Scenes,
     acting: Acting,
     stakes: Stakes,
@@ -24,7 +24,7 @@ def rule_risks(
     judge: RuleChoices,
     compiled: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the risk of an agent that is certain of each rule, and the agent's risk if each rule is true.
+    """Return the risk by rule of the agent, and by true rule.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _first(group: Alike) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Lumped:
-    """Matrices of the behaviours of a rule space, the last being all that are not listed.
+    """Matrices of behaviours, the last being all that are not listed.
 
     Bits of human values lie between those of the matrices: in `least` the behaviours that are not listed are never
     catastrophic, as agent or as truth; in `mean` they are drawn by their weights, as agent and as truth, which no agent
@@ -100,7 +100,7 @@ def lumped_matrix(
     agent: RuleChoices,
     judge: RuleChoices,
 ) -> Lumped:
-    """Return the matrix of a rule space, those behaviours lumped together that are not listed.
+    """Return the matrix of a rule space, with unlisted behaviours as one.
 
     ``w' C v`` of `mean` is the risk.
 

@@ -1,4 +1,4 @@
-"""Pairs of rules: those that training cannot tell apart and the test can, and labels that would tell them apart."""
+"""Pairs of rules that the test alone tells apart, and labels that would."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from reward_hypotheses.models.rule_space.outcomes.choices import Weights, shares
 from reward_hypotheses.models.rule_space.outcomes.limit import by_count, judged_groups, rule_spreads
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes, distinct_columns
-from reward_hypotheses.models.rule_space.outcomes.silence import Classes, Rules, Signatures, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, Signatures, silent_classes
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 BEHAVIOURS = 4096
@@ -19,11 +19,11 @@ CELLS = 1 << 24  # of a rule and an option, at once
 
 @dataclass(frozen=True, eq=False)
 class Behaviours:
-    """Rules by what they approve on a test, the heaviest behaviours first by the judge.
+    """Rules by what they approve on a test, the judge's heaviest first.
 
     Attributes
     ----------
-    rules : Rules
+    rules : NamedRules
         The heaviest rule of each behaviour, by agent and judge together.
     agent, judge : ndarray (behaviour,)
         Weights of the rules that behave so.
@@ -32,7 +32,7 @@ class Behaviours:
         Weights of all other behaviours, by agent and judge.
     """
 
-    rules: Rules
+    rules: NamedRules
     agent: np.ndarray
     judge: np.ndarray
     n_rules: np.ndarray
@@ -79,9 +79,9 @@ def _heaviest(weights: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def rule_matrix(
-    space: RuleSpace, rules: Rules, scenes: Scenes, acting: Acting, stakes: Stakes, compiled: bool = False
+    space: RuleSpace, rules: NamedRules, scenes: Scenes, acting: Acting, stakes: Stakes, compiled: bool = False
 ) -> np.ndarray:
-    """Return ``C_ij``, the risk of an agent that acts by rule i if rule j is true: (rule, rule).
+    """Return ``C_ij``, the risk of an agent certain of i if j is true: (rule, rule).
 
     Costs O(rules^2 scenes): for some hundreds or thousands of rules.
     """
@@ -133,11 +133,13 @@ def within_class(classes: Classes, which: int, signatures: Signatures, most: int
 
 @dataclass(frozen=True, eq=False)
 class DangerousPairs:
-    """Pairs of behaviours that agree in training and differ on the test, the largest first.
+    """Pairs of behaviours that agree in training and differ on the test.
+
+    The largest first.
 
     Attributes
     ----------
-    agent, truth : Rules
+    agent, truth : NamedRules
         The heaviest rule of each behaviour.
     which : ndarray of int64 (pair,)
         The silent class.
@@ -153,8 +155,8 @@ class DangerousPairs:
         No pair that is not listed leaves more than this.
     """
 
-    agent: Rules
-    truth: Rules
+    agent: NamedRules
+    truth: NamedRules
     which: np.ndarray
     left: np.ndarray
     risk: np.ndarray
@@ -220,7 +222,9 @@ def dangerous_pairs(
     order = np.argsort(-joined[0], kind="stable")[:n]
     left, risk, rate, n_agent, n_truth, which, *names = (x[order] for x in joined)
     complete = max(unseen, float(left[-1]) if len(left) == n else 0.0)
-    return DangerousPairs(Rules(*names[:3]), Rules(*names[3:]), which, left, risk, rate, n_agent, n_truth, complete)
+    return DangerousPairs(
+        NamedRules(*names[:3]), NamedRules(*names[3:]), which, left, risk, rate, n_agent, n_truth, complete
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,10 +248,10 @@ class TellingLabels:
     before: float
 
 
-def telling_labels(
+def labels_within_class(
     classes: Classes, which: int, scenes: Scenes, acting: Acting, stakes: Stakes, most: int = 512
 ) -> TellingLabels:
-    """Return what a correct label of each distinct option would leave of a silent class.
+    """Return what a correct label of each option would leave of a silent class.
 
     A label splits the class S into the rules that approve the item and the others; what is left is
     ``sum_parts sum_{i, j in part} p_i v_j C_ij``, p normalised within each part (uniform over rules where the agent gives

@@ -26,12 +26,17 @@ class Stakes:
 
     @property
     def catastrophic(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whether an approved option is a catastrophe, and a rejected one: bool, () or (scene,)."""
+        """Whether an approved, and a rejected, option is a catastrophe.
+
+        bool, () or (scene,) each.
+        """
         approved, rejected = (compared(r, self.line) < 0 for r in self.reward)
         return approved, rejected
 
     def bad(self, approved: np.ndarray, weight: np.ndarray | float, scenes: Scenes) -> np.ndarray:
-        """Return ``sum_j v_j K_j[m, o]``: (..., option, scene); 0 where failing is all there is to choose.
+        """Return ``sum_j v_j K_j[m, o]``: (..., option, scene).
+
+        0 at options that an agent cannot choose.
 
         Parameters
         ----------

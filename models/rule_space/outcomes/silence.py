@@ -1,4 +1,4 @@
-"""Silent classes: rules that agree on every training item, so that training cannot tell them apart."""
+"""Silent classes: rules that agree on every training item."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ CUTS = (0.0, *(10.0**-e for e in range(24, 2, -1)))
 
 
 @dataclass(frozen=True, eq=False)
-class Rules:
+class NamedRules:
     """Some rules of a space, by name.
 
     Attributes
@@ -35,8 +35,8 @@ class Rules:
     def __len__(self) -> int:
         return len(self.size)
 
-    def __getitem__(self, which: np.ndarray | slice) -> "Rules":
-        return Rules(self.size[which], self.place[which], self.table[which])
+    def __getitem__(self, which: np.ndarray | slice) -> "NamedRules":
+        return NamedRules(self.size[which], self.place[which], self.table[which])
 
     def members(self, space: RuleSpace) -> np.ndarray:
         """Return the literals of each rule, -1 after the last: int64 (rule, 4)."""
@@ -64,7 +64,7 @@ class Classes:
     Attributes
     ----------
     space : RuleSpace
-    rules : Rules
+    rules : NamedRules
         Class by class.
     start : ndarray of int64 (class + 1,)
         Where each class begins among the rules.
@@ -75,7 +75,7 @@ class Classes:
     """
 
     space: RuleSpace
-    rules: Rules
+    rules: NamedRules
     start: np.ndarray
     agent: np.ndarray
     judge: np.ndarray
@@ -104,7 +104,10 @@ class Classes:
 
     @property
     def most_probable(self) -> np.ndarray:
-        """The agent's most probable rules of each class, shared equally: (rule,); tied within 1e-9 of the largest."""
+        """The agent's most probable rules of each class, shared equally: (rule,).
+
+        Rules within 1e-9 of the largest weight are tied.
+        """
         within = self.within
         top = np.repeat(np.maximum.reduceat(within, self.start[:-1]), self.size) if len(self) else within
         tied = (within >= top * (1 - EQUAL)).astype(float)
@@ -143,7 +146,7 @@ def silent_classes(
             parts.append((np.full(len(t), s), t + lo, table, p[t, table], v[t, table], *signed))
     if not parts:
         none = np.zeros(0, np.int64)
-        return Classes(space, Rules(none, none, none), np.zeros(1, np.int64), np.zeros(0), np.zeros(0), (0.0, 0.0))
+        return Classes(space, NamedRules(none, none, none), np.zeros(1, np.int64), np.zeros(0), np.zeros(0), (0.0, 0.0))
     size, place, table, p, v, first, second = (np.concatenate(x) for x in zip(*parts, strict=True))
     order = np.argsort(first, kind="stable")
     new = np.diff(first[order]) != 0
@@ -157,7 +160,7 @@ def silent_classes(
     rank[heaviest] = np.arange(len(start))
     sizes = np.diff([*start.tolist(), len(order)])
     order = order[np.argsort(np.repeat(rank, sizes), kind="stable")]
-    rules = Rules(size[order], place[order], table[order])
+    rules = NamedRules(size[order], place[order], table[order])
     start = np.concatenate([[0], np.cumsum(sizes[heaviest])])
     return Classes(space, rules, start, p[order], v[order], (float(dropped[0]), float(dropped[1])))
 
@@ -170,7 +173,7 @@ def rules_equivalent_to(
     place: int,
     table: int,
     compiled: bool | None = None,
-) -> tuple[Rules, np.ndarray]:
+) -> tuple[NamedRules, np.ndarray]:
     """Return the rules of positive weight that agree with a rule on every item.
 
     The rule itself is among them. They are ordered by falling weight; nothing else is held, so that the space may be of
@@ -178,14 +181,14 @@ def rules_equivalent_to(
 
     Returns
     -------
-    rules : Rules
+    rules : NamedRules
     weights : ndarray (rule,)
     """
     signatures = Signatures(space, items, compiled)
     return agreeing(signatures, weights, signatures.block(size, place, place + 1)[:, 0, table])
 
 
-def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> tuple[Rules, np.ndarray]:
+def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> tuple[NamedRules, np.ndarray]:
     """Return the rules of positive weight with a signature, by falling weight, and their weights."""
     space, found = signatures.space, []
     for s, lo, hi in block_ranges(space):
@@ -194,7 +197,7 @@ def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> 
         found.append((np.full(len(t), s), t + lo, f, w[t, f]))
     sizes, places, tables, of = (np.concatenate(x) for x in zip(*found, strict=True))
     order = np.argsort(-of, kind="stable")
-    return Rules(sizes[order], places[order], tables[order]), of[order]
+    return NamedRules(sizes[order], places[order], tables[order]), of[order]
 
 
 class Signatures:
@@ -236,7 +239,7 @@ class Signatures:
         """Return the signatures of the rules of some sets: uint64 (2, set, 2^(2^s))."""
         return np.stack([subset_sums(cells) for cells in self.cells(s, slice(lo, hi))])
 
-    def of(self, rules: Rules) -> np.ndarray:
+    def of(self, rules: NamedRules) -> np.ndarray:
         """Return the signatures of some rules: uint64 (2, rule)."""
         out = np.zeros((2, len(rules)), np.uint64)
         for s in self.space.sizes:
@@ -248,7 +251,7 @@ class Signatures:
 
 
 def places(members: np.ndarray, n: int) -> np.ndarray:
-    """Return the places of sets (set, s) of n literals among those of their size: (set,)."""
+    """Return the places of sets (set, s) of n literals: (set,)."""
     out = np.zeros(len(members), np.int64)
     for q in range(members.shape[1]):
         out += np.array([_choose(literal, q + 1) for literal in range(n)], np.int64)[members[:, q]]
@@ -260,7 +263,7 @@ def _choose(n: int, k: int) -> int:
 
 
 def _conjunctions(members: np.ndarray, items: np.ndarray, random: np.ndarray, compiled: bool) -> np.ndarray:
-    """Return the sums over the items in which all literals of a set are true: uint64 (2, set)."""
+    """Return the sums over items in which all of a set is true: uint64 (2, set)."""
     out = np.zeros((len(members), 2), np.uint64)
     n = items.shape[1]
     if compiled:

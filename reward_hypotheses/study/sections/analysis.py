@@ -6,7 +6,8 @@ from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.posterior import METHODS
-from reward_hypotheses.models.priors.simplicity import LANGUAGES, Simplicity
+from reward_hypotheses.models.priors.languages import LANGUAGES
+from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.study.section_reader import (
     Problems,
     distinct,

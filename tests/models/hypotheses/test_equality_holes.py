@@ -12,7 +12,7 @@ from reward_hypotheses.models.feedback.equivalence import overlapping
 from reward_hypotheses.models.hypotheses import valuation
 from reward_hypotheses.models.mdp.planning import greedy, optimal, scales, soft
 from reward_hypotheses.models.mdp.transitions import BAND
-from reward_hypotheses.models.policies.view import greatest
+from reward_hypotheses.models.policies.greatest import greatest
 
 SOURCE = "a test"
 

@@ -64,7 +64,7 @@ def test_feature_sets():
 def test_simplicity_is_that_of_the_same_rules_by_name(language):
     """2^-bits of ``where(formula, 1, -1)``: what is around the formula costs the same for all."""
     prior = Simplicity(language)
-    got = listed(MIXED, simplicity_prior(MIXED, prior._language, (), {0: 8.0}))
+    got = listed(MIXED, simplicity_prior(MIXED, prior.as_language, (), {0: 8.0}))
     names = {MIXED.expression(*rule): rule for rule in got}
     assert len(names) == len(got)
     bits = prior.bits(hypotheses_of({name: f"where({name}, 1, -1)" for name in names}))

@@ -11,9 +11,9 @@ from reward_hypotheses.models.rule_space.outcomes.lumped import lumped_matrix, r
 from reward_hypotheses.models.rule_space.outcomes.pairs import (
     behaviours,
     dangerous_pairs,
+    labels_within_class,
     real_items,
     rule_matrix,
-    telling_labels,
 )
 from reward_hypotheses.models.rule_space.outcomes.silence import silent_classes
 
@@ -100,7 +100,7 @@ def test_the_label_that_splits_a_class(name):
     weights[(case.classes() == heaviest) & approve[:, 0]] = 0.0  # the agent gives one side no weight
     agent = Given(case.rules, weights / weights.sum())
     classes = silent_classes(case.space, agent, case.judge, case.items)
-    found = telling_labels(classes, 0, case.scenes, case.acting, case.stakes, most=4000)
+    found = labels_within_class(classes, 0, case.scenes, case.acting, case.stakes, most=4000)
     inside = named(case, classes.rules[classes.members(0)])
     np.testing.assert_array_equal(found.items, items)
     approve = approve[inside]

@@ -9,12 +9,32 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.reward import ExpressionReward, Reward
-from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.priors.languages import Symbols, language_of
 from reward_hypotheses.models.rule_space.space import MOST
 
 KEYS = ("rules", "at_most", "reward", "prior", "multipliers", "thresholds", "source")
 PRIORS = ("uniform", "feature sets")
 MOST_FEATURES, MOST_CUTS = 128, 64
+
+
+@dataclass(frozen=True)
+class OverRules:
+    """The prior ``2^-bits`` over rules, in a language that counts symbols.
+
+    Attributes
+    ----------
+    written : str or dict
+        The language as a study file has it.
+    language : Symbols
+    """
+
+    written: str | dict[str, Any]
+    language: Symbols
+
+    @property
+    def name(self) -> str:
+        """The prior in words."""
+        return f"simplicity, {self.language.name}"
 
 
 @dataclass(frozen=True, init=False)
@@ -62,7 +82,7 @@ class Rules(Reward):
     features: tuple[Expression, ...]
     at_most: int
     reward: tuple[float, float]
-    prior: str | Simplicity
+    prior: str | OverRules
     factors: tuple[tuple[str, float, str | None], ...]
     thresholds: int | tuple[tuple[str, tuple[float, ...]], ...]
     source: str
@@ -84,7 +104,7 @@ class Rules(Reward):
             "features": made,
             "at_most": _at_most(at_most),
             "reward": _reward(reward),
-            "prior": _prior(prior),
+            "prior": prior_over_rules(prior),
             "factors": _factors(multipliers, names),
             "thresholds": _thresholds(thresholds, names),
         }
@@ -134,7 +154,7 @@ class Rules(Reward):
             "rules": list(self.names),
             "at_most": self.at_most,
             "reward": list(self.reward),
-            "prior": stated if isinstance(stated, str) else {"name": "simplicity", "language": stated.language},
+            "prior": stated if isinstance(stated, str) else {"name": "simplicity", "language": stated.written},
             "thresholds": self.thresholds
             if isinstance(self.thresholds, int)
             else {name: list(cuts) for name, cuts in self.thresholds},
@@ -196,22 +216,23 @@ def _reward(stated: Any) -> tuple[float, float]:
     return float(numbers[0]), float(numbers[1])
 
 
-def _prior(stated: Any) -> str | Simplicity:
-    choice = f'give {", ".join(map(repr, PRIORS))} or {{ name = "simplicity", language = "rules" }}'
-    if isinstance(stated, Simplicity):
-        made = stated
-    elif isinstance(stated, Mapping) and stated.get("name") == "simplicity" and set(stated) <= {"name", "language"}:
-        made = Simplicity(stated.get("language", "rules"))
-    elif isinstance(stated, str) and stated in PRIORS:
+def prior_over_rules(stated: Any) -> "str | OverRules":
+    """Read a prior over rules."""
+    if isinstance(stated, OverRules) or (isinstance(stated, str) and stated in PRIORS):
         return stated
+    if isinstance(stated, Mapping) and stated.get("name") == "simplicity" and set(stated) <= {"name", "language"}:
+        written, language = language_of(stated.get("language", "rules"))
+    elif hasattr(stated, "as_language") and hasattr(stated, "language"):  # rh.Simplicity
+        written, language = language_of(stated.language)
     else:
+        choice = f'give {", ".join(map(repr, PRIORS))} or {{ name = "simplicity", language = "rules" }}'
         raise InputError(f"rules: prior: {'missing' if stated is None else shown(stated)}; {choice}")
-    if made.language == "letters":
+    if not isinstance(language, Symbols):
         raise InputError(
-            "rules: prior: the language 'letters' counts characters, of which rules have no shortest formula; give 'rules', 'columns' "
-            "or costs by feature"
+            f"rules: prior: the language {language.name!r} counts characters, of which rules have no shortest formula; give 'rules', "
+            "'columns' or costs by feature"
         )
-    return made
+    return OverRules(written, language)
 
 
 def _factors(stated: Any, names: Sequence[str]) -> tuple[tuple[str, float, str | None], ...]:

@@ -8,6 +8,7 @@ import pytest
 from rule_studies import NOISE, fits, listed, reward, space, tables
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.risk.rules.section import fitting
 from reward_hypotheses.models.tree.read import posterior_of
 
 SEED = int(time.time())
@@ -45,7 +46,7 @@ def test_weights_and_evidence(both):
     log_evidence = every["evidence"]["log_evidence"].to_numpy()
     total = np.logaddexp.reduce(log_evidence - math.log(len(names)))
     assert float(tree["evidence"]["log_evidence"][0]) == pytest.approx(total, abs=1e-10)
-    n, weight = fitted.fitting()
+    n, weight = fitting(fitted)
     fit = log_evidence >= log_evidence.max() - 1e-9 if n else np.zeros(len(names), bool)
     assert (n, weight) == (int(fit.sum()), pytest.approx(float(weights[fit].sum()), abs=1e-12))
 

@@ -10,7 +10,7 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.reward import BoundOf, ColumnOf
-from reward_hypotheses.models.rule_family.declared import Rules
+from reward_hypotheses.models.rule_space.family.declared import Rules
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 MOST_RULES = 200_000_000

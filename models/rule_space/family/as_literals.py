@@ -5,7 +5,7 @@ import numpy as np
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.rule_family.fitted import FittedRules
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 
 def with_literals(valuation: Valuation, posterior: Posterior) -> Valuation:

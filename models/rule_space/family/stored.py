@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.expressions.parser import parse
-from reward_hypotheses.models.rule_family.declared import Rules
-from reward_hypotheses.models.rule_family.fitted import FittedRules
-from reward_hypotheses.models.rule_family.literals import Literals
 from reward_hypotheses.models.rule_space.counts import CellCounts
+from reward_hypotheses.models.rule_space.family.declared import Rules
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
+from reward_hypotheses.models.rule_space.family.literals import Literals
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from reward_hypotheses.models.hypotheses.failure_line import EQUAL
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.policies.view import View, greatest, within_scene_scale
-from reward_hypotheses.models.rule_family.on_test import RulesOnTest
+from reward_hypotheses.models.policies.greatest import greatest
+from reward_hypotheses.models.policies.view import View, within_scene_scale
+from reward_hypotheses.models.rule_space.family.fitted import RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
 from reward_hypotheses.models.rule_space.outcomes.limit import limit
-from reward_hypotheses.models.rule_space.outcomes.silence import Rules, Signatures, agreeing, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, Signatures, agreeing, silent_classes
 
 NEGLIGIBLE = 1e-9
 """Weight of the classes that may be left out where they are not drawn."""
@@ -48,7 +49,7 @@ class _Class:
     """Listed hypotheses and rules of a space that agree on every training item."""
 
     listed: tuple[int, ...]
-    rules: Rules
+    rules: NamedRules
     weights: np.ndarray
 
 
@@ -56,7 +57,7 @@ class _Class:
 class _Only:
     """Weights of some rules of a space; 0 of all others."""
 
-    rules: Rules
+    rules: NamedRules
     weights: np.ndarray
 
     def block(self, s: int, lo: int, hi: int) -> np.ndarray:
@@ -71,7 +72,7 @@ class _Without:
     """Weights of a space; 0 of some rules."""
 
     weights: Weights
-    left_out: Sequence[Rules]
+    left_out: Sequence[NamedRules]
 
     def block(self, s: int, lo: int, hi: int) -> np.ndarray:
         out = np.array(self.weights.block(s, lo, hi), float)
@@ -165,7 +166,7 @@ class SpaceLimit:
         alone = float(np.trace(terms[:n, :n])) + self.scenes.mean(high * both.follows + low * both.defies)
         return LeftInClass(of_class.listed, share, float(terms.sum()), alone, terms)
 
-    def _choices(self, rules: Rules, weights: np.ndarray) -> RuleChoices:
+    def _choices(self, rules: NamedRules, weights: np.ndarray) -> RuleChoices:
         return choices(self.space, _Only(rules, weights), self.scenes, self.acting)
 
     def _of_mean(self, listed: Sequence[int], p: np.ndarray, of_class: _Class) -> np.ndarray:

@@ -1,1 +1,0 @@
-"""A rule space as one hypothesis: declared, fitted to labels, and evaluated on a test."""

@@ -1,0 +1,1 @@
+"""A rule space as one hypothesis: declared, fitted to labels, on a test."""

@@ -1,0 +1,325 @@
+"""A rule space that was fitted to labels: the posterior of its rules, and what they do on a test."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, override
+
+import numpy as np
+
+from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.fitted_family import Members
+from reward_hypotheses.models.hypotheses.reward import (
+    Bounded,
+    BoundOf,
+    ColumnOf,
+    ExpressionReward,
+    FittedReward,
+    Reward,
+)
+from reward_hypotheses.models.priors.languages import LANGUAGES
+from reward_hypotheses.models.rule_space.counts import CellCounts
+from reward_hypotheses.models.rule_space.family.declared import OverRules, Rules, prior_over_rules
+from reward_hypotheses.models.rule_space.family.literals import Literals
+from reward_hypotheses.models.rule_space.outcomes.acting import Acting
+from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, RuleChoices, choices
+from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
+from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes
+from reward_hypotheses.models.rule_space.prior import RulePrior, feature_sets_prior, simplicity_prior, uniform_prior
+from reward_hypotheses.models.rule_space.weights import Rule, RuleWeights
+
+RULES = 400
+"""Rules that stand for a space where its rules are looked at one by one."""
+ROUNDING = 1e-12
+"""Rounding error of a weight of rules that approve of an item, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRules(FittedReward):
+    """A rule space with the counts of training, from which all weights follow.
+
+    Attributes
+    ----------
+    rules : Rules
+    literals : Literals
+    columns : tuple of str
+        Columns of the first feedback's table, by which the language "columns" counts.
+    counts : tuple of CellCounts
+        One for each feedback.
+    noise : tuple
+        The noise of each feedback, (a, b) or a number.
+    seen : ndarray of bool (literal, pattern)
+        The distinct patterns of literals among the training items.
+    beside : dict of str to ndarray of bool (pattern,)
+        Of each listed hypothesis that predicts equally in equal patterns: its prediction.
+    """
+
+    space: ClassVar[bool] = True
+    no_length: ClassVar[str] = Rules.no_length
+
+    rules: Rules
+    literals: Literals
+    columns: tuple[str, ...]
+    counts: tuple[CellCounts, ...]
+    noise: tuple[tuple[float, float] | float, ...]
+    seen: np.ndarray
+    beside: Mapping[str, np.ndarray]
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    @override
+    def declared(self) -> Rules:
+        return self.rules
+
+    @cached_property
+    def prior(self) -> RulePrior:
+        """The prior over the rules."""
+        return self.prior_of(self.rules.prior)
+
+    def prior_of(self, stated: str | OverRules) -> RulePrior:
+        """Return a prior over the rules, with the multipliers that were stated."""
+        space = self.literals.space
+        factors = {self.rules.names.index(name): x for name, x, _ in self.rules.factors}
+        if isinstance(stated, OverRules):
+            return simplicity_prior(space, stated.language, self.columns, factors)
+        return (uniform_prior if stated == "uniform" else feature_sets_prior)(space, factors)
+
+    @cached_property
+    def weights(self) -> RuleWeights:
+        """The posterior weights of the rules."""
+        return self.given(range(len(self.counts)))
+
+    @cached_property
+    def before(self) -> RuleWeights:
+        """The prior weights of the rules."""
+        return self.given(())
+
+    def under(self, prior: Any) -> "FittedRules":
+        """Return the space under another prior over its rules."""
+        stated = self.rules.written()
+        rules = Rules(stated.pop("rules"), **(stated | {"prior": prior_over_rules(prior)}))
+        return replace(self, rules=rules, _kept={})
+
+    def given(self, feedbacks: Sequence[int]) -> RuleWeights:
+        """Return the weights of the rules given some of the feedbacks."""
+        some = tuple(sorted(feedbacks))
+        if some not in self._kept:
+            labels = [(self.counts[k], self.noise[k]) for k in some]
+            self._kept[some] = RuleWeights(self.literals.space, self.prior, labels)
+        weights: RuleWeights = self._kept[some]
+        return weights
+
+    def log_evidence(self, feedbacks: Sequence[int]) -> float:
+        """Return ``log sum_f p(f) p(D_S | f)`` of some of the feedbacks, nats."""
+        return self.given(feedbacks).log_normaliser if len(feedbacks) else 0.0
+
+    def name_of(self, rule: Rule) -> str:
+        """Return a rule as an expression of the toolkit."""
+        space = self.literals.space
+        return space.expression(space.members(rule.size, rule.place), rule.table)
+
+    def bits(self, names: Sequence[str]) -> np.ndarray:
+        """Return the length of rules in the language "rules", bits: (rule,)."""
+        known = [parse(name) for name in (*names, *self.rules.names)]  # all features of the space are in the alphabet
+        return LANGUAGES["rules"].bits(known, self.columns)[: len(names)]
+
+    @property
+    @override
+    def typical(self) -> ExpressionReward:
+        """The reward of the heaviest rule."""
+        if "typical" not in self._kept:
+            self._kept["typical"] = self.rules.of(self.name_of(self.weights.top(1)[0]))
+        reward: ExpressionReward = self._kept["typical"]
+        return reward
+
+    def drawn(self, n: int, rng: np.random.Generator, after: bool = True) -> list[Rule]:
+        """Draw rules from their posterior, or from their prior, in random order."""
+        weights, space = self.weights if after else self.before, self.literals.space
+        mass = [weights.set_mass(s) for s in space.sizes]
+        ends = np.cumsum([len(m) for m in mass])
+        flat = np.concatenate(mass)
+        chosen, counts = np.unique(rng.choice(len(flat), n, p=flat / flat.sum()), return_counts=True)
+        out: list[Rule] = []
+        for at, times in zip(chosen.tolist(), counts.tolist(), strict=True):
+            s = int(np.searchsorted(ends, at, side="right"))
+            place = at - int(ends[s] - len(mass[s]))
+            row = weights.block(s, place, place + 1)[0]
+            tables = rng.choice(len(row), times, p=row / row.sum())
+            out += [Rule(s, place, int(t), float(row[t])) for t in tables]
+        return [out[k] for k in rng.permutation(n)]
+
+    @override
+    def members(self, n: int, table: Table, rng: np.random.Generator) -> list[Reward]:
+        return [self.rules.of(self.name_of(rule)) for rule in self.drawn(n, rng)]
+
+    def wrong(self, k: int, rules: Sequence[Rule]) -> np.ndarray:
+        """Return the number of wrong labels of some rules in feedback k: (rule,)."""
+        counts = self.counts[k]
+        return np.array(
+            [
+                counts.n_true + sum(int(c) for b, c in enumerate(counts.cells[r.size][r.place]) if r.table >> b & 1)
+                for r in rules
+            ],
+            float,
+        )
+
+    def predictions(self, rules: Sequence[Rule], literals: np.ndarray) -> np.ndarray:
+        """Return whether rules approve of items: bool (rule, *shape) for literals (literal, *shape)."""
+        out = np.empty((len(rules), *literals.shape[1:]), bool)
+        for i, rule in enumerate(rules):
+            members = self.literals.space.members(rule.size, rule.place)
+            cell = np.zeros(literals.shape[1:], np.int64)
+            for q, literal in enumerate(members):
+                cell |= literals[literal].astype(np.int64) << q
+            out[i] = rule.table >> cell & 1
+        return out
+
+    @override
+    def on_test(self, n_draws: int) -> Reward:
+        return RulesOnTest(self)
+
+
+@dataclass(frozen=True, eq=False)
+class RulesOnTest(FittedReward):
+    """A fitted rule space that evaluates tables, its rules averaged by their posterior weights.
+
+    With V(item) the weight of the rules that approve of an item, its mean reward is ``r1 + (r0 - r1) V``, and the
+    probability that it is worse than failing is ``1 - V`` where r1 is below the failure line.
+    """
+
+    space: ClassVar[bool] = True
+    n_members: ClassVar[int] = RULES
+    no_length: ClassVar[str] = Rules.no_length
+
+    fitted: FittedRules
+    _drawn: dict[str, list[Rule]] = field(default_factory=dict, repr=False)
+    _lock: Any = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    @override
+    def declared(self) -> Rules:
+        return self.fitted.rules
+
+    @override
+    def on_test(self, n_draws: int) -> "RulesOnTest":
+        return self
+
+    @override
+    def bounded(self, column: ColumnOf, bound: BoundOf) -> Bounded:
+        high, low = self.fitted.rules.reward
+        space, expressions = self.fitted.literals.space, self.fitted.literals.expressions
+        shape = np.broadcast_shapes(*(np.shape(column(name)) for e in expressions for name in e.columns))
+        literals = self.fitted.literals.evaluate(column, bound, shape).reshape(len(expressions), 1, -1)
+        acting = Acting(self.fitted.rules.reward)
+        found = choices(space, self.fitted.weights, Scenes(literals), acting)
+        value = low + (high - low) * found.approved.reshape(shape)
+        return value, np.full(shape, ROUNDING * (abs(high) + abs(low)))
+
+    @override
+    def magnitude(self, values: np.ndarray) -> np.ndarray:
+        high, low = self.fitted.rules.reward
+        approved = np.clip((values - low) / (high - low), 0.0, 1.0)
+        return abs(low) + (abs(high) - abs(low)) * approved
+
+    @override
+    def worse(self, block: Any, h: int) -> np.ndarray:
+        """Return the probability that each option is worse than failing if a rule of the space is true."""
+        high, low = self.fitted.rules.reward
+        line = np.asarray(block.failure(h), float)
+        approved = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[0]
+        chance = np.where(low < line, 1.0 - approved, 0.0) + np.where(high < line, approved, 0.0)
+        return chance if block.options is None else np.where(block.options, chance, 0.0)
+
+    @override
+    def best(self, block: Any, h: int) -> np.ndarray:
+        """Return the mean of the highest reward that each scene offers, failing among them: (scene,)."""
+        high, low = self.fitted.rules.reward
+        line = np.broadcast_to(np.asarray(block.failure(h), float), block.shape[1:])
+        none = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[1][0]
+        real = np.ones(block.shape[1], bool) if block.options is None else block.options.any(axis=0)
+        return np.where(real, (1.0 - none) * np.maximum(line, high) + none * np.maximum(line, low), line)
+
+    @override
+    def chances(self, view: Any, policy: Any, h: int) -> np.ndarray | None:
+        """Return the choices of an agent that follows a rule drawn from the weights: (choice, scene).
+
+        None for a policy that maximises the mean reward of all its hypotheses.
+
+        Raises
+        ------
+        InputError
+            A policy that needs the rewards of every rule on its own.
+        """
+        if not policy.draws_one and not policy.no_space:
+            return None
+        if policy.no_space:
+            raise InputError(f"policy: {policy.name} cannot act by a space of rules: {policy.no_space}")
+        block = view.block
+        key = (type(policy), policy.settings().get("beta"), policy.abstain)
+
+        def chosen(made: Any) -> RuleChoices:
+            return self._choose(made, self.acting(made, policy, h), one=not policy.mixes_weights)
+
+        _, rest, picks = self._on(block, ("policy", *map(str, key)), chosen)
+        return np.vstack([picks, rest[1:]]) if policy.abstain else picks
+
+    def members_on(self, block: Any, h: int, role: str, which: slice) -> Members:
+        """Return drawn rules with their rewards, for what the mean over rules does not determine.
+
+        Deployments follow one rule throughout, so their number of catastrophes depends on the rule.
+        """
+        high, low = self.fitted.rules.reward
+        if role not in self._drawn:
+            self._drawn[role] = self.fitted.drawn(RULES, substream(0, f"{role} of a rule space"))
+        literals = self.fitted.literals.evaluate(block.column, block.bound, block.shape)
+        approve = self.fitted.predictions(self._drawn[role][which], literals)
+        own = rewards = np.where(approve, high, low)
+        if block.failing is not None:
+            rewards = np.where(block.failing, block.failure(h), own)
+        n = len(rewards)
+        return Members(h, role, which, rewards, own, np.zeros((n, 1, 1)), lambda: np.zeros(rewards.shape))
+
+    def scenes(self, made: Any) -> Scenes:
+        """Return the scenes of a table, laid out as one block, as rules see them."""
+        literals = self.fitted.literals.evaluate(made.column, made.bound, made.shape)
+        return Scenes(literals, made.available, made.failing, made.valuation.table.scene_weights())
+
+    def acting(self, made: Any, policy: Any, h: int) -> Acting:
+        """Return how an agent acts that follows one rule of the space."""
+        beta = policy.settings().get("beta")
+        if isinstance(beta, str):
+            raise InputError(
+                f"policy: {policy.name}: an inferred beta is not known for a space of rules; give beta a number"
+            )
+        return Acting(self.fitted.rules.reward, made.agent_failure(h)[0] if policy.abstain else None, beta)
+
+    def stakes(self, made: Any, h: int) -> Stakes:
+        """Return what is catastrophic if a rule of the space is true."""
+        return Stakes(self.fitted.rules.reward, made.failure(h))
+
+    def _choose(self, made: Any, acting: Acting, one: bool = False) -> RuleChoices:
+        space = self.fitted.literals.space
+        weights = MostProbableRules(space, self.fitted.weights) if one else self.fitted.weights
+        return choices(space, weights, self.scenes(made), acting)
+
+    def _on(
+        self, block: Any, key: Any, compute: "Callable[[Any], RuleChoices]"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return a part of what is computed once on the whole table.
+
+        Weights of approval (option, scene), of approving none and of abstaining (2, scene), and choices (option, scene).
+        """
+        values = block.valuation
+        with self._lock:
+            kept = values.averages.get((id(self), key))
+            if kept is None:
+                made = type(block)(values, 0, values.table.n_scenes)
+                found = compute(made)
+                kept = found.approved, np.stack([found.none, found.abstained]), found.chosen
+                values.averages[id(self), key] = kept
+        options = block.shape[0]
+        return kept[0][:options, block.scenes], kept[1][:, block.scenes], kept[2][:options, block.scenes]
