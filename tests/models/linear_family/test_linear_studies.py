@@ -9,7 +9,7 @@ import xarray as xr
 from linear_cases import SOURCE, choosing, fitted
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk import linear_pairs
+from reward_hypotheses.analysis.risk.distribution import pairs as linear_pairs
 from reward_hypotheses.models.weights.predictive_check import predictive_check
 
 BAD = {
