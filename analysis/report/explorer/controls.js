@@ -206,7 +206,7 @@ function show(problem = "") {
   const all = at("argue-all");
   all.hidden = !data.study.all;
   if (data.study.all) {
-    all.textContent = `Every source of uncertainty together: ${between(...data.study.all)}${moved ? " in the study; this page does not compute it again" : ""}.`;
+    all.textContent = `With every uncertain quantity (policy and failure line fixed): ${between(...data.study.all)}${moved ? " in the study; this page does not compute it again" : ""}.`;
     all.title = moved ? "It rests on draws that are not on this page." : "";
     all.classList.toggle("argue-grey", moved);
   }
