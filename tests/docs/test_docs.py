@@ -61,6 +61,7 @@ def test_page(page, tmp_path, monkeypatch, request):
 def test_pages():
     names = {
         "add-a-feedback",
+        "all-the-rules",
         "api",
         "argue-with-it",
         "bring-your-agent",

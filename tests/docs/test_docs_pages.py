@@ -62,6 +62,11 @@ STUDIES = {
         feedback=[{"kind": "stops", "table": "training", "column": "is_pad"}],
         fit={"draws": 100},
     ),
+    "rules": small(
+        hypotheses={"any": {"rules": ["red_paint", "flags"], "at_most": 2, "prior": "uniform", "source": "x"}},
+        values={"prior": "uniform", "source": "x"},
+        agent={"prior": "uniform"},
+    ),
     "unmodelled": small(
         hypotheses=small()["hypotheses"] | {"none": {"unmodelled": 1, "source": "x"}},
         values={"prior": "uniform", "source": "x"},
@@ -141,11 +146,13 @@ def number(text):
 def stands_for(part, given, document):
     """Whether a part of a key on the page, such as <name>, stands for a part of a path."""
     places = {
-        "<name>": lambda: given in document["agent_weights"],
+        "<name>": lambda: (
+            given in document["agent_weights"] or given.partition(": ")[0] in (document["rule_spaces"] or ())
+        ),
         "<table>": lambda: given in document["tables"] or given in document["data_sha256"],
         "<feedback>": lambda: given in document["n_items"] or given.startswith("agent_"),
         "<variable>": lambda: given.endswith("_rationality"),
-        "<prior>": lambda: given in ("uniform", "values") or given.startswith("simplicity, "),
+        "<prior>": lambda: given in ("uniform", "values", "feature sets") or given.startswith("simplicity, "),
         "<target>": lambda: number(given),
         "<p>": lambda: number(given),
         "<pair>": lambda: given == "red_paint / flags",
