@@ -27,8 +27,8 @@ from reward_hypotheses.models.weights.weigh import weigh
 class Reading(Agent):
     """An agent that is inferred from its own choices, with a prior of its own.
 
-    A test has rewards under the judge's hypotheses, followed by rewards under the agent's own. A linear family of both
-    judge and agent is listed twice: the agent's choices inform the weights of the agent's copy alone.
+    A test has rewards under the judge's hypotheses, followed by rewards under the agent's own. A linear family, or a space
+    of rules, of both judge and agent is listed twice: the agent's choices inform the weights of the agent's copy alone.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Reading(Agent):
         For each class S that training can identify, ``v(S) sum_{i, j in S} p_i v_j C_ij``, with p the agent's prior times the
         likelihood of its own choices, normalised within S.
         """
-        if self.agent.families or not policy.draws_one:
+        if self.agent.families or self.agent.spaces or not policy.draws_one:
             return None
         weights = self.agent.prior.weights_of(self.agent.hypotheses) if self.alone is None else self.alone.weights
         by_feedback = zip(*(e.classes.tolist() for e in self.agent.evidence[: self.training]), strict=True)
@@ -208,7 +208,7 @@ def read_agent_of(
 
     alone = weighed(probes) if probes else None
     apart = tuple(weighed([probe]) for probe in probes) if len(probes) > 1 else (alone,) if alone is not None else ()
-    after = [*theirs.families, *range(n, len(every))]
+    after = [*theirs.families, *theirs.spaces, *range(n, len(every))]
     places = tuple(h if h not in after else n + after.index(h) for h in range(len(every)))
     names = tuple(f"the agent's {theirs.names[h]}" if h < n else every.names[h] for h in after)
     return Reading(

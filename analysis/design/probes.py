@@ -169,8 +169,8 @@ def _asked(hypotheses: Any, candidates: Any, prior: Prior | None) -> tuple[Hypot
         table = as_table(candidates, "candidates")
         table = table.with_booleans([c for c, v in table.columns.items() if v.is_boolean()])
         listed = hypotheses_of(hypotheses, table.column_order)
-        listed.refuse_spaces("rh.choose_probes")
         weights = Uniform().weights_of(listed)
+    listed.refuse_spaces("rh.choose_probes")
     if prior is not None:
         weights = prior.weights_of(listed)
     if listed.unmodelled is not None:

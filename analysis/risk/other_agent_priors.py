@@ -193,8 +193,8 @@ class Agents(Section[Document]):
         else:
             return {"lower": None, "upper": None, "limit": None}
         ends = interval(case.once(values_drawn), by_truth[case.judges], case.settings.prob)
-        left = left_by_class(case.valuation, posterior, policy, prior, case.risk) or []
-        return {"lower": ends["lower"], "upper": ends["upper"], "limit": limit(left)[0]}
+        left = left_by_class(case.valuation, posterior, policy, prior, case.risk)
+        return {"lower": ends["lower"], "upper": ends["upper"], "limit": None if left is None else limit(left)[0]}
 
 
 class Languages(Section[Document]):

@@ -64,6 +64,7 @@ def conforms(
     twin = f"{names[0]} again"
     line = fail_utility | {twin: fail_utility[names[0]]} if isinstance(fail_utility, dict) else fail_utility
     listed, failure, made = prepared({**hypotheses, twin: hypotheses[names[0]]}, [feedback], line)
+    listed.refuse_spaces("rh.conforms")
     feedback = made[0]
     valuation = Valuation(listed, feedback.items, failure, for_labels=True)
     rng = substream(random_seed, f"conformance of {feedback.name}")

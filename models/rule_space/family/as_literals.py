@@ -1,4 +1,6 @@
-"""The literals of a space of rules as hypotheses, for checks that look at what hypotheses say of an item."""
+"""A space of rules by its literals, for checks of what hypotheses say of items."""
+
+from itertools import combinations
 
 import numpy as np
 
@@ -7,18 +9,22 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
+MOST_PAIRED = 8
+
 
 def with_literals(valuation: Valuation, posterior: Posterior) -> Valuation:
     """Return a valuation with each space of rules replaced by its literals, each the rule that approves where it is true.
 
-    Items that are alike in all literals are alike under every rule.
+    Items that are alike in all literals are alike under every rule. Then follow rules that approve where two literals
+    differ, for the literals that most weight reads: literals that coincide in training may be as frequent on a test, and
+    come apart there.
     """
     if not posterior.spaces:
         return valuation
     names, rewards, at = [], [], []
     for h, (name, reward) in enumerate(zip(valuation.hypotheses.names, valuation.hypotheses.rewards, strict=True)):
         fitted = posterior.spaces.get(h)
-        texts = (None,) if fitted is None else fitted.literals.space.literals
+        texts = (None,) if fitted is None else (*fitted.literals.space.literals, *_apart(fitted))
         for text in texts:
             names.append(name if text is None else f"{name}: {text}")
             rewards.append(reward if fitted is None else fitted.rules.of(str(text)))
@@ -29,14 +35,27 @@ def with_literals(valuation: Valuation, posterior: Posterior) -> Valuation:
 
 
 def weights_of_literals(weights: np.ndarray, posterior: Posterior) -> np.ndarray:
-    """Return weights with that of each space shared out over its literals, by the weight of the rules that read them."""
+    """Return weights with that of each space shared out over its literals, by the weight of the rules that read them.
+
+    Rules that approve where two literals differ have weight 0.
+    """
     if not posterior.spaces:
         return weights
     out: list[float] = []
     for h, weight in enumerate(weights.tolist()):
         fitted = posterior.spaces.get(h)
-        out += [weight] if fitted is None else (weight * _read(fitted)).tolist()
+        out += [weight] if fitted is None else (weight * _read(fitted)).tolist() + [0.0] * len(_apart(fitted))
     return np.array(out)
+
+
+def _apart(fitted: FittedRules) -> list[str]:
+    """Return the rules that approve where two of the most read literals, of different features, differ."""
+    space = fitted.literals.space
+    if space.at_most < 2:
+        return []
+    heaviest = sorted(np.argsort(-_read(fitted), kind="stable")[:MOST_PAIRED].tolist())
+    pairs = [(i, j) for i, j in combinations(heaviest, 2) if space.feature[i] != space.feature[j]]
+    return [f"({space.literals[i]}) != ({space.literals[j]})" for i, j in pairs]
 
 
 def _read(fitted: FittedRules) -> np.ndarray:

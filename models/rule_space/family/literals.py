@@ -36,7 +36,7 @@ class Literals:
         Raises
         ------
         InputError
-            A literal that is undefined for some item, such as 0 / 0.
+            A literal that is undefined for some item, such as 0 / 0, or neither true nor false.
         """
         out = np.empty((len(self.expressions), *shape), bool)
         for k, expression in enumerate(self.expressions):
@@ -44,6 +44,11 @@ class Literals:
             if np.isnan(values).any():
                 raise InputError(
                     f"rules: feature {expression.text!r} is undefined for some items; define it for all of them"
+                )
+            if values.dtype != bool and not np.isin(values, (0, 1)).all():
+                raise InputError(
+                    f"rules: feature {expression.text!r} is true or false in training and another number in some items here; "
+                    "give it as true or false"
                 )
             out[k] = values
         return out

@@ -20,20 +20,22 @@ if TYPE_CHECKING:
 def group_of(posterior: "Posterior") -> xr.Dataset:
     """Return the group ``rules``: counts of every set of literals and cell, by feedback.
 
-    ``<hypothesis>_cells_<s>`` (feedback, set, cell): false labels less true ones among the items in a cell of a set of s
-    literals, sets in colexicographic order. ``<hypothesis>_seen`` (byte, pattern): the distinct patterns of literals in
-    training, a bit each, then the predictions of the hypotheses that stand beside the space.
+    ``space_<h>_cells_<s>`` (feedback, set, cell), h the position of the hypothesis: false labels less true ones among the
+    items in a cell of a set of s literals, sets in colexicographic order. ``space_<h>_seen`` (byte, pattern): the distinct
+    patterns of literals in training, a bit each, then the predictions of the hypotheses that stand beside the space.
     """
     names = posterior.hypotheses.names
     variables: dict[str, Any] = {}
     about = {}
     for h, fitted in posterior.spaces.items():
+        key = f"space_{h}"  # a hypothesis may have a name that no file takes
         for s in fitted.literals.space.sizes:
             cells = np.stack([counts.cells[s] for counts in fitted.counts])
-            variables[f"{names[h]}_cells_{s}"] = (("feedback", f"{names[h]}_set_{s}", f"cell_{s}"), cells)
+            variables[f"{key}_cells_{s}"] = (("feedback", f"{key}_set_{s}", f"cell_{s}"), cells)
         seen = np.packbits(np.vstack([fitted.seen, *fitted.beside.values()]), axis=0)
-        variables[f"{names[h]}_seen"] = ((f"{names[h]}_byte", f"{names[h]}_pattern"), seen)
+        variables[f"{key}_seen"] = ((f"{key}_byte", f"{key}_pattern"), seen)
         about[names[h]] = {
+            "key": key,
             "beside": list(fitted.beside),
             "literals": list(fitted.literals.space.literals),
             "feature": list(fitted.literals.space.feature),
@@ -49,9 +51,10 @@ def group_of(posterior: "Posterior") -> xr.Dataset:
 def fitted_in(group: xr.Dataset, name: str, rules: Rules) -> FittedRules:
     """Read a fitted rule space from the group ``rules`` of a tree."""
     about = json.loads(group.attrs["spaces"])[name]
+    key = about["key"]
     space = RuleSpace(tuple(about["literals"]), rules.at_most, tuple(about["feature"]))
     cells = {
-        s: group[f"{name}_cells_{s}"].transpose("feedback", f"{name}_set_{s}", f"cell_{s}").to_numpy()
+        s: group[f"{key}_cells_{s}"].transpose("feedback", f"{key}_set_{s}", f"cell_{s}").to_numpy()
         for s in space.sizes
     }
     counts = tuple(
@@ -60,7 +63,7 @@ def fitted_in(group: xr.Dataset, name: str, rules: Rules) -> FittedRules:
     )
     noise = tuple(tuple(x) if isinstance(x, list) else float(x) for x in about["noise"])
     literals = Literals(space, tuple(map(parse, space.literals)))
-    packed = group[f"{name}_seen"].transpose(f"{name}_byte", f"{name}_pattern").to_numpy().astype(np.uint8)
+    packed = group[f"{key}_seen"].transpose(f"{key}_byte", f"{key}_pattern").to_numpy().astype(np.uint8)
     n = len(space.literals)
     bits = np.unpackbits(packed, axis=0, count=n + len(about["beside"])).astype(bool)
     beside = dict(zip(about["beside"], bits[n:], strict=True))
