@@ -123,7 +123,10 @@ def left_by_class(
 
 
 def _with_rules(valuation: Valuation, posterior: Posterior, policy: Policy, agent: np.ndarray) -> list[Left] | None:
-    """Return the risk left in the classes that hold rules of a space, of positive weight; None where it is not known."""
+    """Return the risk left in the classes that hold rules of a space.
+
+    None where it is not known.
+    """
     spaces = posterior.hypotheses.spaces
     if not spaces:
         return []

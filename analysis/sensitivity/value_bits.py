@@ -169,7 +169,7 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
 class ValueBits(Section[Document]):
     """Bits of information about human values that an agent lacks, by target.
 
-    None for policies that mix no weights.
+    None for policies that mix no weights, and beside a space of rules.
     """
 
     keys = ("value_bits", "value_bits_by_truth", "value_bits_of_agent")
@@ -178,7 +178,7 @@ class ValueBits(Section[Document]):
     @override
     def compute(self, case: Case) -> Document:
         keys = [repr(float(t)) for t in case.settings.targets]
-        if not case.policy.mixes_weights:
+        if not case.policy.mixes_weights or case.posterior.spaces:
             nothing = {key: dict.fromkeys(case.judge_names) for key in keys}
             return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None), strict=True))
         by_target = dict(zip(keys, case.once(_uniform_agent), strict=True))
@@ -205,6 +205,9 @@ class ValueBits(Section[Document]):
                 f"bits of human values are not defined for the policy {case.policy.name!r}, which does not draw one "
                 "hypothesis from the agent's weights"
             )
+            return
+        if case.posterior.spaces:
+            yield "bits of human values are not computed where a hypothesis is a space of rules"
             return
         beyond: dict[str, list[str]] = {}
         for target, bits in zip(case.settings.targets, case.once(_uniform_agent), strict=True):

@@ -56,6 +56,8 @@ def value_bits(
     bits, by_truth, mcse, reason = np.nan, np.full(len(names), np.nan), np.nan, ""
     if not isinstance(agent, Prior):
         reason = "not defined for an agent that was read from another tree"
+    elif case.posterior.spaces:
+        reason = "not computed where a hypothesis is a space of rules"
     elif not case.policy.mixes_weights:
         reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
     else:

@@ -78,6 +78,7 @@ class Simplicity(Prior):
         for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
             if reward.expression is None:
                 advice = "" if reward.function is None else "; write it as an expression"
+                advice = "; give the agent a tree with rules of its own" if reward.space else advice
                 raise InputError(f"hypothesis {name!r} {reward.no_length} and has no length in any language{advice}")
             expressions.append(reward.expression)
         return self.as_language.bits(expressions, hypotheses.columns)

@@ -94,7 +94,7 @@ def _by_place(study: Study) -> Iterator[tuple[str, Feedback]]:
 
 
 def _of_spaces(study: Study) -> Iterator[str]:
-    """Yield the problems of spaces of rules: feedback, failure lines, features without cuts."""
+    """Yield the problems of spaces of rules that need no fit."""
     for where, hypotheses, line in (
         ("[hypotheses]", study.hypotheses, study.line),
         ("[agent] hypotheses", study.agent_hypotheses, study.agent_hypotheses_line),

@@ -235,7 +235,10 @@ def _parts(d):
         yield "risk_parts/finding", f"follows {agent!r} but {truth!r} is true", alone and draws_one and agent != truth
         yield "risk_parts/finding", f"follows the true {truth!r}", alone and draws_one and agent == truth
         yield "risk_parts/finding", f"{shown(top)}: {truth!r} is true", alone and not draws_one
-        whole = f"follows {agent!r} (probability" if agent != truth else "Largest part: even where"
+        same = (
+            "Largest part: where one rule of" if truth in (d.get("rule_spaces") or {}) else "Largest part: even where"
+        )
+        whole = f"follows {agent!r} (probability" if agent != truth else same
         yield "answer/parts", whole if draws_one else "whichever hypothesis is true", draws_one or None
         yield "answer/parts", "The risk is largest, ", None if not draws_one else False
     yield "risk_parts/parts", "is a sum of parts", listed

@@ -1,1 +1,1 @@
-"""A space of rules: its weights, what training cannot tell apart in it, and which of it is dangerous on a test."""
+"""A space of rules: its weights, its silent classes, its dangers on a test."""

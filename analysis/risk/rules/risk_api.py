@@ -1,4 +1,4 @@
-"""Which rules of a space are dangerous on a test, and on which features the danger depends."""
+"""Which rules of a space are dangerous on a test, and by which features."""
 
 from typing import Any
 
@@ -21,11 +21,12 @@ from reward_hypotheses.models.rule_space.weights import Rule
 def feature_dependence(
     tree: xr.DataTree, test: Any, policy: Policy | None = None, hypothesis: str | None = None
 ) -> xr.Dataset:
-    """Return the risk by feature, split by whether the agent's and the true rule read the feature.
+    """Return the risk by feature, split by who reads the feature.
 
     Agent and truth are two rules of a space, drawn independently from its posterior weights. The four parts of a feature,
     ``mean_m sum_o A[m, o] sum_j v_j K_j[m, o]`` over pairs of rules in which the agent's rule alone reads the feature, the
-    true rule alone, both, or neither, add up to the risk.
+    true rule alone, both, or neither, add up to the risk of two rules of the space. Listed hypotheses beside the space do
+    not count.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def feature_dependence(
 def dangerous_rules(
     tree: xr.DataTree, test: Any, policy: Policy | None = None, n: int = 20, hypothesis: str | None = None
 ) -> xr.Dataset:
-    """Return pairs of rules that agree in training and differ on a test, the most dangerous first.
+    """Return pairs of rules that agree in training and differ on a test.
 
     Rules of a silent class that approve alike on the test are taken together, under the name of the heaviest.
 
@@ -175,7 +176,7 @@ def _rule(rules: NamedRules, k: int) -> Rule:
 def _on_test(
     tree: xr.DataTree, test: Any, policy: Policy | None, hypothesis: str | None
 ) -> tuple[Case, int, RulesOnTest, Block]:
-    """Return the case of a tree on a test, its space of rules there, and the test as one block."""
+    """Return a case, its space of rules on the test, and the test as one block."""
     _, h, _ = space_in(tree, hypothesis)
     case = case_of(tree, test, policy, None, None, None)
     if not (case.policy.draws_one and case.policy.mixes_weights) or case.policy.no_space:

@@ -1,4 +1,4 @@
-"""Spaces of rules in the results: how many rules fit, the heaviest, and what the prior over rules does to the risk."""
+"""Spaces of rules in the results: rules that fit, and the risk by prior."""
 
 from collections.abc import Iterator
 from typing import Any, override
@@ -20,7 +20,7 @@ LISTED = 10
 
 
 class RuleSpaces(Section[Document]):
-    """Every space of rules: rules that fit, the heaviest ones, and the risk by prior over rules and by feature.
+    """Every space of rules: rules that fit, and the risk by prior and feature.
 
     None where no hypothesis is a space of rules.
     """
@@ -58,7 +58,7 @@ class RuleSpaces(Section[Document]):
 
 
 def _holds(fitted: FittedRules, who: str) -> bool:
-    """Return whether some rule of the space agrees with a listed hypothesis on every training item."""
+    """Return whether some rule agrees with a listed hypothesis in training."""
     signatures = Signatures(fitted.literals.space, fitted.seen)
     return bool(len(agreeing(signatures, fitted.weights, signatures.approving(fitted.beside[who]))[0]))
 
@@ -99,7 +99,7 @@ def _of_space(case: Case, h: int, fitted: FittedRules) -> Document:
 
 
 def _by_prior(case: Case, h: int, fitted: FittedRules) -> Document:
-    """Return the heaviest rule by prior over rules, and the risk of an agent that draws a rule by it."""
+    """Return the heaviest rule and the agent's risk, by prior over rules."""
     made = Block(case.valuation, 0, case.valuation.n_scenes)
     judged = sum(v * made.worse(j) for j, v in enumerate(case.judge_weights.tolist()) if v > 0)
     stated: dict[str, Any] = {fitted.rules.prior_name: fitted.rules.prior} | {name: name for name in PRIORS}
@@ -120,7 +120,10 @@ def _by_prior(case: Case, h: int, fitted: FittedRules) -> Document:
 
 
 def _by_feature(case: Case, h: int) -> list[Document] | None:
-    """Return the risk by feature, the most disputed first; None of a policy that does not draw a rule."""
+    """Return the risk by feature, the most disputed first.
+
+    None of a policy that does not draw a rule.
+    """
     if not (case.policy.draws_one and case.policy.mixes_weights):
         return None
     reward = case.valuation.hypotheses.rewards[h]

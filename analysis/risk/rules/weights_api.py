@@ -1,4 +1,4 @@
-"""The rules of a fitted space: the heaviest, and those that training cannot tell from one."""
+"""The heaviest rules of a space, and those that training cannot tell apart."""
 
 import json
 from collections.abc import Sequence
@@ -157,7 +157,7 @@ def _approved(tree: xr.DataTree, fitted: FittedRules, rule: str) -> np.ndarray |
             f"rule: {missing[0]!r} is no column that a hypothesis of the tree reads; {suggestion(missing[0], values)}"
         )
     if not expression.is_truth(lambda name: values[name].dtype == bool):
-        raise InputError(f"rule: {rule!r} is a number; give a condition, such as {rule!r} > 0")
+        raise InputError(f"rule: {rule!r} is a number; give a condition, such as '{rule} > 0'")
     size = len(next(iter(values.values())))
     literals = fitted.literals.evaluate(values.__getitem__, lambda name: bound_of(values[name]), (size,))
     approved = np.broadcast_to(np.asarray(expression.evaluate(values.__getitem__), bool), size)

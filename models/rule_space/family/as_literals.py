@@ -13,7 +13,9 @@ MOST_PAIRED = 8
 
 
 def with_literals(valuation: Valuation, posterior: Posterior) -> Valuation:
-    """Return a valuation with each space of rules replaced by its literals, each the rule that approves where it is true.
+    """Return a valuation with each space of rules replaced by its literals.
+
+    A literal is the rule that approves where it is true.
 
     Items that are alike in all literals are alike under every rule. Then follow rules that approve where two literals
     differ, for the literals that most weight reads: literals that coincide in training may be as frequent on a test, and
@@ -35,7 +37,9 @@ def with_literals(valuation: Valuation, posterior: Posterior) -> Valuation:
 
 
 def weights_of_literals(weights: np.ndarray, posterior: Posterior) -> np.ndarray:
-    """Return weights with that of each space shared out over its literals, by the weight of the rules that read them.
+    """Return weights with that of each space shared out over its literals.
+
+    By the weight of the rules that read them.
 
     Rules that approve where two literals differ have weight 0.
     """
@@ -49,7 +53,10 @@ def weights_of_literals(weights: np.ndarray, posterior: Posterior) -> np.ndarray
 
 
 def _apart(fitted: FittedRules) -> list[str]:
-    """Return the rules that approve where two of the most read literals, of different features, differ."""
+    """Return the rules that approve where two of the most read literals differ.
+
+    The literals are of different features.
+    """
     space = fitted.literals.space
     if space.at_most < 2:
         return []
@@ -59,7 +66,7 @@ def _apart(fitted: FittedRules) -> list[str]:
 
 
 def _read(fitted: FittedRules) -> np.ndarray:
-    """Return the share of each literal in what the rules read: (literal,), adding up to 1."""
+    """Return the share of each literal in what the rules read: (literal,)."""
     space = fitted.literals.space
     total = np.full(len(space.literals), 1e-300)
     for s in space.sizes:

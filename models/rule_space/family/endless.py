@@ -1,4 +1,4 @@
-"""The risk that endless training leaves, by silent class of rules and listed hypotheses."""
+"""The risk that endless training leaves, by silent class of rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class _Without:
 
 
 class SpaceLimit:
-    """The risk that endless training leaves, where a space of rules is among the hypotheses.
+    """The risk that endless training leaves, beside a space of rules.
 
     Parameters
     ----------
@@ -129,7 +129,10 @@ class SpaceLimit:
         return None if rest is None else [*map(self._left, mixed), rest]
 
     def _rest(self, weights: Weights) -> LeftInClass | None:
-        """Return the risk left in the classes of rules alone; None where too many have weight."""
+        """Return the risk left in classes of rules alone.
+
+        None where too many have weight.
+        """
         found = silent_classes(self.space, weights, weights, self.fitted.seen)
         share = float(found.judge.sum()) + found.dropped[1]
         left = limit(
@@ -170,7 +173,10 @@ class SpaceLimit:
         return choices(self.space, _Only(rules, weights), self.scenes, self.acting)
 
     def _of_mean(self, listed: Sequence[int], p: np.ndarray, of_class: _Class) -> np.ndarray:
-        """Return the choices of an agent that maximises the mean reward of a class: (option, scene)."""
+        """Return the choices of an agent that maximises a class's mean reward.
+
+        Shape (option, scene).
+        """
         high, low = self.fitted.rules.reward
         found = self._choices(of_class.rules, p[len(listed) :])
         mean, size = (found.weight * b + (a - b) * found.approved for a, b in ((high, low), (abs(high), abs(low))))

@@ -1,4 +1,4 @@
-"""A rule space that was fitted to labels: the posterior of its rules, and what they do on a test."""
+"""A rule space that was fitted to labels, and what its rules do on a test."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -168,7 +168,10 @@ class FittedRules(FittedReward):
         )
 
     def predictions(self, rules: Sequence[Rule], literals: np.ndarray) -> np.ndarray:
-        """Return whether rules approve of items: bool (rule, *shape) for literals (literal, *shape)."""
+        """Return whether rules approve of items: bool (rule, *shape).
+
+        The literals are (literal, *shape).
+        """
         out = np.empty((len(rules), *literals.shape[1:]), bool)
         for i, rule in enumerate(rules):
             members = self.literals.space.members(rule.size, rule.place)
@@ -185,7 +188,7 @@ class FittedRules(FittedReward):
 
 @dataclass(frozen=True, eq=False)
 class RulesOnTest(FittedReward):
-    """A fitted rule space that evaluates tables, its rules averaged by their posterior weights.
+    """A fitted rule space on a table, its rules averaged by their weights.
 
     With V(item) the weight of the rules that approve of an item, its mean reward is ``r1 + (r0 - r1) V``, and the
     probability that it is worse than failing is ``1 - V`` where r1 is below the failure line.
@@ -227,7 +230,7 @@ class RulesOnTest(FittedReward):
 
     @override
     def worse(self, block: Any, h: int) -> np.ndarray:
-        """Return the probability that each option is worse than failing if a rule of the space is true."""
+        """Return the probability that each option is worse than failing."""
         high, low = self.fitted.rules.reward
         line = np.asarray(block.failure(h), float)
         approved = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[0]
@@ -236,7 +239,7 @@ class RulesOnTest(FittedReward):
 
     @override
     def best(self, block: Any, h: int) -> np.ndarray:
-        """Return the mean of the highest reward that each scene offers, failing among them: (scene,)."""
+        """Return the mean of the highest reward that each scene offers: (scene,)."""
         high, low = self.fitted.rules.reward
         line = np.broadcast_to(np.asarray(block.failure(h), float), block.shape[1:])
         none = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[1][0]
@@ -245,7 +248,7 @@ class RulesOnTest(FittedReward):
 
     @override
     def chances(self, view: Any, policy: Any, h: int) -> np.ndarray | None:
-        """Return the choices of an agent that follows a rule drawn from the weights: (choice, scene).
+        """Return the choices of an agent that follows a drawn rule: (choice, scene).
 
         None for a policy that maximises the mean reward of all its hypotheses.
 
@@ -268,7 +271,7 @@ class RulesOnTest(FittedReward):
         return np.vstack([picks, rest[1:]]) if policy.abstain else picks
 
     def members_on(self, block: Any, h: int, role: str, which: slice) -> Members:
-        """Return drawn rules with their rewards, for what the mean over rules does not determine.
+        """Return drawn rules with their rewards.
 
         Deployments follow one rule throughout, so their number of catastrophes depends on the rule.
         """

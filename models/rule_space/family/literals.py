@@ -123,7 +123,10 @@ def _values(expression: Expression, table: Table) -> np.ndarray:
 
 
 def _cuts(values: np.ndarray, n: int) -> tuple[float, ...]:
-    """Return at most n cuts between distinct values, near the quantiles ``i / (n + 1)``, with the fewest digits."""
+    """Return at most n cuts between distinct values, near quantiles.
+
+    The quantiles are ``i / (n + 1)``; a cut has the fewest digits.
+    """
     values = np.sort(values)
     distinct = np.flatnonzero(np.diff(values) > 0)  # the last item of each value but the highest
     if not len(distinct):

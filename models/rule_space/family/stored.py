@@ -1,4 +1,4 @@
-"""A fitted rule space in the group ``rules`` of a tree: its counts of cells, from which all weights follow."""
+"""A fitted rule space in the group ``rules`` of a tree."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def group_of(posterior: "Posterior") -> xr.Dataset:
-    """Return the group ``rules``: counts of every set of literals and cell, by feedback.
+    """Return the group ``rules``: counts by set of literals and cell.
 
     ``space_<h>_cells_<s>`` (feedback, set, cell), h the position of the hypothesis: false labels less true ones among the
     items in a cell of a set of s literals, sets in colexicographic order. ``space_<h>_seen`` (byte, pattern): the distinct

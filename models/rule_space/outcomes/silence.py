@@ -189,7 +189,10 @@ def rules_equivalent_to(
 
 
 def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> tuple[NamedRules, np.ndarray]:
-    """Return the rules of positive weight with a signature, by falling weight, and their weights."""
+    """Return the rules of positive weight with a signature, and their weights.
+
+    By falling weight.
+    """
     space, found = signatures.space, []
     for s, lo, hi in block_ranges(space):
         signed, w = signatures.block(s, lo, hi), np.asarray(weights.block(s, lo, hi), float)
@@ -220,7 +223,7 @@ class Signatures:
         self.sums = [_conjunctions(space.sets(s), items, random, compiled) for s in space.sizes]
 
     def approving(self, approved: np.ndarray) -> np.ndarray:
-        """Return the signature of what approves of some of the items, bool (item,): uint64 (2,)."""
+        """Return the signature of what approves of some items: uint64 (2,)."""
         return np.asarray((self.random * approved[self.first]).sum(axis=1, dtype=np.uint64))
 
     def cells(self, s: int, rows: slice | np.ndarray) -> np.ndarray:

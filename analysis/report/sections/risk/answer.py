@@ -131,6 +131,11 @@ def reason(document: Document) -> Sentence | str:
                 f"Largest part: even where {part.truth!r} is true and the agent follows {part.agent!r}, "
                 f"{percent(part.share)} of scenes end in a catastrophe."
             )
+            if part.truth in (document.get("rule_spaces") or {}):
+                text = (
+                    f"Largest part: where one rule of {part.truth!r} is true and the agent follows another one, "
+                    f"{percent(part.share)} of scenes end in a catastrophe."
+                )
             return Sentence(text, place, claims=[holds(largest), holds(lambda _: part.agent == part.truth)])
         text = (
             f"The agent follows {part.agent!r} (probability {percent(part.agent_weight)}), and where {part.truth!r} is true "

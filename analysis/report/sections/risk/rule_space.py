@@ -1,4 +1,4 @@
-"""Spaces of rules: how many fit, the heaviest, and what the prior over rules and each feature do to the risk."""
+"""Spaces of rules: how many fit, the heaviest, the risk by prior and feature."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
