@@ -10,7 +10,7 @@ from reward_hypotheses.models.rule_space.kernels import kernels, worth_compiling
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.truth_tables import MOST
 
-NUMPY_WORDS = 1 << 18  # words of conjunctions that numpy keeps at a time
+NUMPY_WORDS = 1 << 20  # words of conjunctions that numpy keeps at a time
 LEAST_WORDS = 2048  # of a thread's share
 
 
@@ -117,23 +117,53 @@ def _masks(n: int, labels: np.ndarray | None, counts: np.ndarray | None) -> list
 
 
 def _by_numpy(space: RuleSpace, words: np.ndarray, masks: np.ndarray, weights: tuple[int, int]) -> list[np.ndarray]:
-    """Return the weighted counts of conjunctions, size by size.
+    """Return the weighted counts of conjunctions, size by size, in threads.
 
     In colexicographic order, the sets whose last literal is m are m and the first C(m, s - 1) sets of s - 1.
     """
-    totals = [np.zeros(space.n_sets(s), np.int64) for s in space.sizes]
-    block = max(1, NUMPY_WORDS // max(map(len, totals)))
-    for lo in range(0, words.shape[1], block):
-        part = words[:, lo : lo + block]
-        for mask, weight in zip(masks[:, lo : lo + block], weights, strict=True):
-            level = mask[None]
+    sizes = [space.n_sets(s) for s in space.sizes]
+    block = 8 * min(max(1, NUMPY_WORDS // max(sizes) // 8), 64)
+    n = -(-words.shape[1] // block)
+    shares = max(1, min(threads(), n * block // LEAST_WORDS))
+
+    def share(i: int) -> list[np.ndarray]:
+        totals = [np.zeros(size, np.int64) for size in sizes]
+        levels = [np.empty((2, size, block), np.uint64) for size in sizes]
+        bits, odd = np.empty((2, max(sizes), block), np.uint8), np.empty((2, max(sizes), block // 8), np.uint64)
+        for lo in range(n * i // shares * block, n * (i + 1) // shares * block, block):
+            part, levels[0][:, 0] = _padded(words, lo, block), _padded(masks, lo, block)
             for s, total in enumerate(totals):
-                if s:
-                    level = np.concatenate(
-                        [level[: math.comb(m, s - 1)] & row for m, row in enumerate(part) if m >= s - 1]
-                    )
-                total += weight * np.bitwise_count(level).sum(axis=1, dtype=np.int64)
-    return totals
+                at = 0
+                for m in range(s - 1, len(part)) if s else ():
+                    some = levels[s - 1][:, : math.comb(m, s - 1)]
+                    np.bitwise_and(some, part[m], out=levels[s][:, at : at + some.shape[1]])
+                    at += some.shape[1]
+                counts = _sums(np.bitwise_count(levels[s], out=bits[:, : len(total)]), odd[:, : len(total)])
+                total += weights[0] * counts[0] + weights[1] * counts[1]
+        return totals
+
+    every = each_in_threads(share, range(shares), shares > 1)
+    return [sum(parts, start=np.zeros(1, np.int64)) for parts in zip(*every, strict=True)]
+
+
+def _padded(words: np.ndarray, lo: int, block: int) -> np.ndarray:
+    """Return words lo..lo + block - 1 of each row, 0 beyond the last."""
+    part = words[:, lo : lo + block]
+    return part if part.shape[1] == block else np.pad(part, ((0, 0), (0, block - part.shape[1])))
+
+
+def _sums(counts: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """Return the sums over the last axis of at most 512 counts up to 64.
+
+    int64, from uint8. Four sums of 16 bits a word, as numpy is slow at sums of bytes. The arguments are overwritten.
+    """
+    low, even = np.uint64(0x00FF00FF00FF00FF), counts.view(np.uint64)
+    np.right_shift(even, np.uint64(8), out=odd)
+    odd &= low
+    even &= low
+    even += odd
+    quarters = even.sum(axis=-1, dtype=np.uint64)
+    return (quarters * np.uint64(0x0001000100010001) >> np.uint64(48)).astype(np.int64)
 
 
 def _by_numba(space: RuleSpace, words: np.ndarray, masks: np.ndarray, weights: tuple[int, int]) -> list[np.ndarray]:

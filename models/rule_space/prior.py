@@ -40,6 +40,11 @@ class RulePrior:
         out += self.sets[s][rows, None]
         return out
 
+    def log_mass(self, s: int) -> np.ndarray:
+        """Return the log prior mass of each set of s literals: (C(K, s),)."""
+        of_kind = np.array([log_sum_exp(tables) for tables in self.tables[s]])
+        return of_kind[self.kind[s]] + self.sets[s]
+
     @property
     def span(self) -> float:
         """Difference between the highest and the lowest log prior, -inf left out, nats."""

@@ -60,8 +60,11 @@ class RuleWeights:
         self._given = tuple(labels)
         self._labels = self._evidence(NEGLIGIBLE)
         self._log_total = 0.0
-        found = list(each_in_threads(self._summed, self._chunks()))
-        mass = [np.concatenate([f[1] for f in found if f[0] == s]) for s in space.sizes]
+        if self._given:
+            found = list(each_in_threads(self._summed, self._chunks()))
+            mass = [np.concatenate([f[1] for f in found if f[0] == s]) for s in space.sizes]
+        else:
+            mass = [prior.log_mass(s) for s in space.sizes]
         self._log_total = log_sum_exp(np.concatenate(mass))
         first = math.fsum(evidence.first for _, evidence in self._labels)
         if not math.isfinite(self._log_total + first):

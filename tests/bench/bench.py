@@ -61,6 +61,40 @@ def continuous() -> None:
     row("Bradley-Terry 1e5 x 64", f"{seconds:.2f} s", f"peak {done['peak_kib'] / 2**20:.2f} GiB", "10 s, 2 GiB")
 
 
+def rule_spaces() -> None:
+    """Spaces of rules: first call and warm, beside numpy that goes through the rules, and beside rules listed."""
+
+    def case(name: str) -> tuple[dict, str]:
+        command = [sys.executable, str(HERE / "rule_spaces.py"), name]
+        done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return done, f"peak {done['peak_kib'] / 2**20:.2f} GiB"
+
+    def against(done: dict, key: str) -> tuple[str, str]:
+        return f"{done['beside']:.0f} s", f"{done['beside'] / done[key]:.0f} x"
+
+    for name, what, limit in (
+        ("fit", "rules, 3 of 32 features, 1e6 items, rh.fit", "1500 x, 0.5 s"),
+        ("wide", "rules, 4 of 16 features, 1e6 items, rh.fit", "1.5 s, 0.6 GiB"),
+    ):
+        case(name)  # compiles into the cache
+        done, peak = case(name)
+        row(f"{done['rules']:,} {what}: first call", f"{done['first']:.3f} s", peak, limit)
+        row("  warm, vs numpy rule by rule", f"{done['seconds']:.3f} s", *against(done, "seconds"))
+    for few, labels in (("", "1e6"), (", few labels", "100")):
+        case(f"risk{few}")
+        done, peak = case(f"risk{few}")
+        row(f"  risk after {labels} labels, 1e4 scenes x 4: first call", f"{done['first']:.3f} s", peak, "")
+        for what, key in (("warm, vs numpy rule by rule", "seconds"), ("its risk step alone", "step")):
+            row(f"  {what}", f"{done[key]:.3f} s", *against(done, key))
+        done, peak = case(f"dependence{few}")
+        row(f"  dependence on features after {labels} labels: first call", f"{done['first']:.3f} s", peak, "10 s")
+        row("  warm", f"{done['seconds']:.3f} s", "", "")
+    done, _ = case("listed")
+    ratio = f"{done['beside'] / done['seconds']:.2f} x"
+    what = f"fit and risk, {done['rules']} rules as a space, vs listed"
+    row(what, f"{done['seconds']:.3f} s", f"{done['beside']:.3f} s", ratio)
+
+
 def sources() -> None:
     """Measure the sources of uncertainty beyond the risk alone."""
     for which, what, limit in (
@@ -134,6 +168,7 @@ def main() -> None:
         done = isolated(case)
         gib = done["peak_kib"] / 2**20
         row(case, f"{done['seconds']:.3f} s", f"peak {gib:.2f} GiB", limit)
+    rule_spaces()
     sources()
     continuous()
     flights()

@@ -14,7 +14,7 @@ from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.rule_space.family.fitted import RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
 from reward_hypotheses.models.rule_space.outcomes.limit import limit
-from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, Signatures, agreeing, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, silent_classes
 
 NEGLIGIBLE = 1e-9
 """Weight of the classes that may be left out where they are not drawn."""
@@ -117,32 +117,43 @@ class SpaceLimit:
         names, classes : sequence of str, ndarray (hypothesis,)
             The judge's hypotheses, and the silent class of each, in which the space is alone.
         """
-        mixed, done, signatures = [], set(), None
+        mixed, done = [], set()
         for name, of in zip(names, classes.tolist(), strict=True):
             if name in self.fitted.beside and of not in done:
                 done.add(of)
-                signatures = signatures or Signatures(self.space, self.fitted.seen)
-                found = agreeing(signatures, self.fitted.weights, signatures.approving(self.fitted.beside[name]))
+                found = self.fitted.equivalent_to(name)
                 mixed.append(_Class(tuple(np.flatnonzero(classes == of).tolist()), *found))
         mixed = [of_class for of_class in mixed if len(of_class.rules)]
-        rest = self._rest(_Without(self.fitted.weights, [of_class.rules for of_class in mixed]))
+        rest = self._rest([of_class.rules for of_class in mixed])
         return None if rest is None else [*map(self._left, mixed), rest]
 
-    def _rest(self, weights: Weights) -> LeftInClass | None:
+    def _rest(self, left_out: Sequence[NamedRules]) -> LeftInClass | None:
         """Return the risk left in classes of rules alone.
 
-        None where too many have weight.
+        None where too many have weight. It does not depend on the weights of the hypotheses,
+        and is computed once.
         """
-        found = silent_classes(self.space, weights, weights, self.fitted.seen)
-        share = float(found.judge.sum()) + found.dropped[1]
-        left = limit(
-            found, self.scenes, self.acting, self.stakes, policy=self.policy.name.replace("boltzmann", "commit")
-        )
+        kept, policy = self.made.valuation.averages, self.policy
+        settings = str(policy.settings().get("beta")), policy.abstain
+        key = id(self.reward), "limit", policy.name, *settings, *(of.first for of in left_out)
+        if key not in kept:
+            found = self._classes(left_out)
+            share = float(found.judge.sum()) + found.dropped[1]
+            kept[key] = (
+                share,
+                limit(found, self.scenes, self.acting, self.stakes, policy=policy.name.replace("boltzmann", "commit")),
+            )
+        share, left = kept[key]
         if not self.policy.draws_one and left.rest > NEGLIGIBLE:
             return None
         risk, alone = self.judge[self.h] * left.mean, self.judge[self.h] * left.alone
         terms = np.array([[risk]]) if self.policy.draws_one else None
         return LeftInClass((), self.judge[self.h] * share, risk, alone, terms)
+
+    def _classes(self, left_out: Sequence[NamedRules]) -> Classes:
+        """Return the silent classes of the space without some rules."""
+        weights: Weights = _Without(self.fitted.weights, left_out) if left_out else self.fitted.weights
+        return silent_classes(self.space, weights, weights, self.fitted.signatures)
 
     def _left(self, of_class: _Class) -> LeftInClass:
         """Return the risk left in one class."""

@@ -13,7 +13,7 @@ from reward_hypotheses.models.rule_space.counts import CellCounts, count_cells
 from reward_hypotheses.models.rule_space.family.declared import Rules
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.family.literals import Literals, literals_of
-from reward_hypotheses.models.rule_space.outcomes.scenes import distinct_columns
+from reward_hypotheses.models.rule_space.outcomes.scenes import distinct_columns, patterns_in
 
 
 def rule_problems(name: str, rules: Rules, feedback: Sequence[Feedback], line: Any) -> list[str]:
@@ -62,14 +62,22 @@ def fit_rules(
     noise = tuple(data.noise for data in feedback)
     failing = [data.items.failing() for data in feedback]
     real = [np.ones(data.items.n_items, bool) if f is None else ~f for data, f in zip(feedback, failing, strict=True)]
-    every = np.concatenate([on[id(data.items)][:, r] for data, r in zip(feedback, real, strict=True)], axis=1)
-    first, pattern = distinct_columns(every)
+    parts = [
+        on[id(data.items)] if f is None else on[id(data.items)][:, r]
+        for data, f, r in zip(feedback, failing, real, strict=True)
+    ]
+    every = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    if listed:
+        first, pattern = distinct_columns(every)
+        seen = every[:, first]
+    else:
+        seen = patterns_in(every)
     predictions = {
         who: np.concatenate([p[r] for p, r in zip(by_feedback, real, strict=True)]).astype(bool)
         for who, by_feedback in listed.items()
     }
     beside = {who: p[first] for who, p in predictions.items() if np.array_equal(p[first][pattern], p)}
-    fitted = FittedRules(rules, literals, tuple(columns), counts, noise, every[:, first], beside)
+    fitted = FittedRules(rules, literals, tuple(columns), counts, noise, seen, beside)
     try:
         if not math.isfinite(fitted.weights.log_normaliser):
             raise InputError("labels that no rule explains")

@@ -1,5 +1,6 @@
 """A rule space that was fitted to labels, and what its rules do on a test."""
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,11 +30,14 @@ from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, RuleChoices, choices
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, Signatures, agreeing
 from reward_hypotheses.models.rule_space.prior import RulePrior, feature_sets_prior, simplicity_prior, uniform_prior
 from reward_hypotheses.models.rule_space.weights import Rule, RuleWeights
 
 RULES = 400
 """Rules that stand for a space where its rules are looked at one by one."""
+MAXIMISE = "None", False, True
+"""Of an agent that maximises by a drawn rule: its rationality, whether it abstains, whether it mixes the rules."""
 ROUNDING = 1e-12
 """Rounding error of a weight of rules that approve of an item, at most."""
 
@@ -122,6 +126,19 @@ class FittedRules(FittedReward):
         space = self.literals.space
         return space.expression(space.members(rule.size, rule.place), rule.table)
 
+    @cached_property
+    def signatures(self) -> Signatures:
+        """Signatures of the rules on the patterns of training."""
+        return Signatures(self.literals.space, self.seen, distinct=True)
+
+    def equivalent_to(self, name: str) -> tuple[NamedRules, np.ndarray]:
+        """Return the rules that agree in training with one of `beside`, and weights."""
+        if ("equivalent", name) not in self._kept:
+            sought = self.signatures.approving(self.beside[name])
+            self._kept["equivalent", name] = agreeing(self.signatures, self.weights, sought)
+        found: tuple[NamedRules, np.ndarray] = self._kept["equivalent", name]
+        return found
+
     def bits(self, names: Sequence[str]) -> np.ndarray:
         """Return the length of rules in the language "rules", bits: (rule,)."""
         known = [parse(name) for name in (*names, *self.rules.names)]  # all features of the space are in the alphabet
@@ -172,18 +189,33 @@ class FittedRules(FittedReward):
 
         The literals are (literal, *shape).
         """
-        out = np.empty((len(rules), *literals.shape[1:]), bool)
+        size = math.prod(literals.shape[1:])
+        out = np.empty((len(rules), size), bool)
         for i, rule in enumerate(rules):
             members = self.literals.space.members(rule.size, rule.place)
-            cell = np.zeros(literals.shape[1:], np.int64)
-            for q, literal in enumerate(members):
-                cell |= literals[literal].astype(np.int64) << q
-            out[i] = rule.table >> cell & 1
-        return out
+            parts: list[np.ndarray | bool] = [bool(rule.table >> cell & 1) for cell in range(1 << rule.size)]
+            for literal in members:  # of cells that differ in one literal, the one that it is in
+                bits = np.packbits(literals[literal])
+                parts = [_either(bits, *pair) for pair in zip(parts[1::2], parts[::2], strict=True)]
+            found = parts[0]
+            out[i] = found if isinstance(found, bool) else np.unpackbits(found, count=size)
+        return out.reshape(len(rules), *literals.shape[1:])
 
     @override
     def on_test(self, n_draws: int) -> Reward:
         return RulesOnTest(self)
+
+
+def _either(condition: np.ndarray, yes: np.ndarray | bool, no: np.ndarray | bool) -> np.ndarray | bool:
+    """Return the bits of `yes` where those of a condition are set, else of `no`."""
+    if yes is no:
+        return yes
+    if isinstance(yes, bool):
+        rest = condition if yes else ~condition
+        return rest if isinstance(no, bool) else (rest | no if yes else rest & no)
+    if isinstance(no, bool):
+        return ~condition | yes if no else condition & yes
+    return no ^ (condition & (yes ^ no))
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +265,7 @@ class RulesOnTest(FittedReward):
         """Return the probability that each option is worse than failing."""
         high, low = self.fitted.rules.reward
         line = np.asarray(block.failure(h), float)
-        approved = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[0]
+        approved = self._on(block, MAXIMISE, lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[0]
         chance = np.where(low < line, 1.0 - approved, 0.0) + np.where(high < line, approved, 0.0)
         return chance if block.options is None else np.where(block.options, chance, 0.0)
 
@@ -242,7 +274,7 @@ class RulesOnTest(FittedReward):
         """Return the mean of the highest reward that each scene offers: (scene,)."""
         high, low = self.fitted.rules.reward
         line = np.broadcast_to(np.asarray(block.failure(h), float), block.shape[1:])
-        none = self._on(block, "maximise", lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[1][0]
+        none = self._on(block, MAXIMISE, lambda made: self._choose(made, Acting(self.fitted.rules.reward)))[1][0]
         real = np.ones(block.shape[1], bool) if block.options is None else block.options.any(axis=0)
         return np.where(real, (1.0 - none) * np.maximum(line, high) + none * np.maximum(line, low), line)
 
@@ -262,12 +294,12 @@ class RulesOnTest(FittedReward):
         if policy.no_space:
             raise InputError(f"policy: {policy.name} cannot act by a space of rules: {policy.no_space}")
         block = view.block
-        key = (type(policy), policy.settings().get("beta"), policy.abstain)
+        key = str(policy.settings().get("beta")), policy.abstain, policy.mixes_weights
 
         def chosen(made: Any) -> RuleChoices:
             return self._choose(made, self.acting(made, policy, h), one=not policy.mixes_weights)
 
-        _, rest, picks = self._on(block, ("policy", *map(str, key)), chosen)
+        _, rest, picks = self._on(block, key, chosen)
         return np.vstack([picks, rest[1:]]) if policy.abstain else picks
 
     def members_on(self, block: Any, h: int, role: str, which: slice) -> Members:

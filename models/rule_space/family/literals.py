@@ -1,7 +1,7 @@
 """Literals of a rule space: Boolean features, and thresholds of real ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Literals:
 
     space: RuleSpace
     expressions: tuple[Expression, ...]
+    _on: dict[int, tuple[Table, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
 
     def evaluate(self, column: ColumnOf, bound: BoundOf, shape: tuple[int, ...]) -> np.ndarray:
         """Return whether each literal is true: bool (literal, *shape).
@@ -40,6 +41,10 @@ class Literals:
         """
         out = np.empty((len(self.expressions), *shape), bool)
         for k, expression in enumerate(self.expressions):
+            plain = column(expression.program[0].name) if len(expression.program) == 1 and expression.columns else None
+            if plain is not None and plain.dtype == bool:
+                out[k] = plain
+                continue
             values = np.asarray(expression.bounded(column, bound)[0])
             if np.isnan(values).any():
                 raise InputError(
@@ -55,9 +60,12 @@ class Literals:
 
     def on(self, table: Table) -> np.ndarray:
         """Return whether each literal is true of each item: bool (literal, item)."""
-        return self.evaluate(
-            lambda name: table.columns[name].values, lambda name: table.columns[name].bound, (table.n_items,)
-        )
+        if id(table) not in self._on:
+            columns = table.columns
+            found = self.evaluate(lambda name: columns[name].values, lambda name: columns[name].bound, (table.n_items,))
+            found.flags.writeable = False
+            self._on[id(table)] = table, found
+        return self._on[id(table)][1]
 
 
 def literals_of(name: str, rules: Rules, tables: Sequence[Table]) -> Literals:

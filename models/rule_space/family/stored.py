@@ -11,6 +11,7 @@ from reward_hypotheses.models.rule_space.counts import CellCounts
 from reward_hypotheses.models.rule_space.family.declared import Rules
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.family.literals import Literals
+from reward_hypotheses.models.rule_space.outcomes.scenes import packed_rows
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def group_of(posterior: "Posterior") -> xr.Dataset:
         for s in fitted.literals.space.sizes:
             cells = np.stack([counts.cells[s] for counts in fitted.counts])
             variables[f"{key}_cells_{s}"] = (("feedback", f"{key}_set_{s}", f"cell_{s}"), cells)
-        seen = np.packbits(np.vstack([fitted.seen, *fitted.beside.values()]), axis=0)
+        seen = packed_rows([*fitted.seen, *fitted.beside.values()])
         variables[f"{key}_seen"] = ((f"{key}_byte", f"{key}_pattern"), seen)
         about[names[h]] = {
             "key": key,

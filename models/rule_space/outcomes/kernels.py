@@ -5,7 +5,6 @@ from numba import njit
 
 BLOCK = 512  # scenes at a time: their sums stay in the cache
 SETS = 128  # sets at a time: so do their tables
-ITEMS = 2048  # items at a time: so do their words
 
 
 @njit(cache=True, nogil=True)
@@ -266,35 +265,39 @@ def table_spread(pairs: np.ndarray, spread: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def add_conjunctions(items: np.ndarray, random: np.ndarray, members: np.ndarray, sums: np.ndarray) -> None:
+def add_conjunctions(words: np.ndarray, random: np.ndarray, members: np.ndarray, sums: np.ndarray) -> None:
     """Add the random numbers of the items in which all literals of a set are true.
+
+    The sums over the items of a byte are tabulated by its 256 values.
 
     Parameters
     ----------
-    items : ndarray of bool (K, item)
-    random : ndarray of uint64 (2, item)
+    words : ndarray of uint64 (K, word)
+        The literals, 64 items a word.
+    random : ndarray of uint64 (2, 64 word)
     sums : ndarray of uint64 (set, 2)
         Added to, modulo 2^64.
     """
-    n_literals, n, s = items.shape[0], items.shape[1], members.shape[1]
-    words, ones = np.zeros((n_literals, ITEMS), np.uint64), np.full(ITEMS, ~np.uint64(0))
-    for start in range(0, n, ITEMS):
-        m = min(ITEMS, n - start)
-        first, second = random[0, start : start + m], random[1, start : start + m]
-        for k in range(n_literals):
-            word = words[k]
-            for x in range(m):
-                word[x] = ~np.uint64(0) if items[k, start + x] else np.uint64(0)
+    s = members.shape[1]
+    first, second = np.zeros((8, 256), np.uint64), np.zeros((8, 256), np.uint64)
+    byte, here = np.uint64(255), np.zeros(words.shape[0], np.uint64)
+    for word in range(words.shape[1]):
+        here[:] = words[:, word]
+        for part in range(8):
+            for bit in range(8):
+                at = 64 * word + 8 * part + bit
+                for low in range(1 << bit):
+                    first[part, low | 1 << bit] = first[part, low] + random[0, at]
+                    second[part, low | 1 << bit] = second[part, low] + random[1, at]
         for t in range(members.shape[0]):
+            every = ~np.uint64(0)
+            for q in range(s):
+                every &= here[members[t, q]]
             a = b = np.uint64(0)
-            u = words[members[t, 0]] if s > 0 else ones
-            v = words[members[t, 1]] if s > 1 else ones
-            w = words[members[t, 2]] if s > 2 else ones
-            z = words[members[t, 3]] if s > 3 else ones
-            for x in range(m):
-                every = u[x] & v[x] & w[x] & z[x]
-                a += first[x] & every
-                b += second[x] & every
+            for part in range(8):
+                value = (every >> np.uint64(8 * part)) & byte
+                a += first[part, value]
+                b += second[part, value]
             sums[t, 0] += a
             sums[t, 1] += b
 

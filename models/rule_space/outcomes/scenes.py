@@ -154,10 +154,42 @@ def distinct_columns(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = rows.shape[1]
     if rows.size == 0:
         return np.zeros(min(n, 1), int), np.zeros(n, int)
-    bits = np.packbits(rows, axis=0)
-    if len(bits) <= 8:  # a number is compared faster than bytes
-        bits = np.vstack([bits, np.zeros((8 - len(bits), n), np.uint8)])
-    kind = np.dtype(np.uint64) if len(bits) == 8 else np.dtype((np.void, len(bits)))
-    packed = np.ascontiguousarray(bits.T).view(kind).ravel()
-    _, place, of = np.unique(packed, return_index=True, return_inverse=True)
+    _, place, of = np.unique(_keys(rows), return_index=True, return_inverse=True)
     return place, of.reshape(-1)
+
+
+def patterns_in(rows: np.ndarray) -> np.ndarray:
+    """Return the distinct columns, in the order of `distinct_columns`.
+
+    Of bool (row, column).
+    """
+    if not 0 < len(rows) <= 64 or rows.shape[1] < 2:
+        return rows[:, distinct_columns(rows)[0]]
+    if len(rows) <= 16:
+        keys = np.flatnonzero(np.bincount(_keys(rows).view(np.uint16)[::4], minlength=1 << 16)).astype(np.uint64)
+    else:
+        keys = np.sort(_keys(rows))
+        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    bits = keys.view(np.uint8).reshape(-1, 8)
+    out = np.empty((len(rows), len(keys)), bool)
+    for k in range(len(rows)):
+        np.not_equal(bits[:, k // 8] & np.uint8(1 << (7 - k % 8)), 0, out=out[k])
+    return out
+
+
+def packed_rows(rows: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    """Return ``np.packbits(rows, axis=0)``, row by row, which is faster."""
+    out = np.zeros((-(-len(rows) // 8), len(rows[0])), np.uint8)
+    for k, row in enumerate(rows):
+        out[k // 8] |= row.view(np.uint8) << np.uint8(7 - k % 8)
+    return out
+
+
+def _keys(rows: np.ndarray) -> np.ndarray:
+    """Return what is equal where columns are: numbers of up to 64 rows, else bytes."""
+    bits = packed_rows(rows)
+    width = max(len(bits), 8)  # a number is compared faster than bytes
+    items = np.zeros((rows.shape[1], width), np.uint8)
+    for k, row in enumerate(bits):
+        items[:, k] = row
+    return items.view(np.uint64 if width == 8 else np.dtype((np.void, width))).ravel()

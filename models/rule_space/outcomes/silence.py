@@ -8,7 +8,7 @@ import numpy as np
 from reward_hypotheses.data.numerics import in_threads, threads
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.rule_space.counts import subset_sums
+from reward_hypotheses.models.rule_space.counts import packed, subset_sums
 from reward_hypotheses.models.rule_space.outcomes.choices import SMALL, Weights, block_ranges
 from reward_hypotheses.models.rule_space.outcomes.scenes import distinct_columns
 from reward_hypotheses.models.rule_space.space import RuleSpace, subsets
@@ -34,6 +34,11 @@ class NamedRules:
 
     def __len__(self) -> int:
         return len(self.size)
+
+    @property
+    def first(self) -> tuple[int, int, int]:
+        """The first rule: size, place and table."""
+        return int(self.size[0]), int(self.place[0]), int(self.table[0])
 
     def __getitem__(self, which: np.ndarray | slice) -> "NamedRules":
         return NamedRules(self.size[which], self.place[which], self.table[which])
@@ -119,7 +124,12 @@ class Classes:
 
 
 def silent_classes(
-    space: RuleSpace, agent: Weights, judge: Weights, items: np.ndarray, most: int = MOST, compiled: bool | None = None
+    space: RuleSpace,
+    agent: Weights,
+    judge: Weights,
+    items: "np.ndarray | Signatures",
+    most: int = MOST,
+    compiled: bool | None = None,
 ) -> Classes:
     """Return the classes of rules that approve the same items.
 
@@ -128,12 +138,12 @@ def silent_classes(
 
     Parameters
     ----------
-    items : ndarray of bool (K, item)
+    items : ndarray of bool (K, item), or Signatures
         Literals of the training items, or of those that can occur.
     most : int, optional
         Rules held at once; of more, the lightest for agent and judge are dropped.
     """
-    signatures = Signatures(space, items, compiled)
+    signatures = items if isinstance(items, Signatures) else Signatures(space, items, compiled)
     cut = _cut(space, agent, judge, most)
     parts, dropped = [], np.zeros(2)
     for s, lo, hi in block_ranges(space):
@@ -210,11 +220,15 @@ class Signatures:
     ----------
     space : RuleSpace
     items : ndarray of bool (K, item)
+    distinct : bool, optional
+        Whether the items are known to differ from one another.
     """
 
-    def __init__(self, space: RuleSpace, items: np.ndarray, compiled: bool | None = None) -> None:
-        self.first = distinct_columns(items)[0]
-        items = items[:, self.first]
+    def __init__(
+        self, space: RuleSpace, items: np.ndarray, compiled: bool | None = None, distinct: bool = False
+    ) -> None:
+        self.first = np.arange(items.shape[1]) if distinct else distinct_columns(items)[0]
+        items = items if distinct else items[:, self.first]
         n = items.shape[1]
         sets = sum(space.n_sets(s) for s in space.sizes)
         compiled = sets * n > SMALL if compiled is None else compiled
@@ -273,11 +287,13 @@ def _conjunctions(members: np.ndarray, items: np.ndarray, random: np.ndarray, co
         from reward_hypotheses.models.rule_space.outcomes import kernels
 
         parts = [part for part in np.array_split(np.arange(len(members)), threads()) if len(part)]
-        items = np.ascontiguousarray(items)
+        words = packed(items)
+        padded = np.zeros((2, 64 * words.shape[1]), np.uint64)
+        padded[:, :n] = random
 
         def work(part: np.ndarray) -> None:
             at = slice(int(part[0]), int(part[-1]) + 1)
-            kernels.add_conjunctions(items, random, members[at], out[at])
+            kernels.add_conjunctions(words, padded, members[at], out[at])
 
         in_threads(work, parts)
         return np.ascontiguousarray(out.T)
