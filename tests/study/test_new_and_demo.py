@@ -79,7 +79,7 @@ def test_demo_prints_the_answer_and_where_the_report_is(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Red paint or flags?\n\nCatastrophe risk: 73.3% of test scenes.")
+    assert out.startswith("Red paint or flags?\n\nCatastrophe risk: 73.3% of test scenes (95% credible")
     assert "Report: demo-report/report.html" in out and len(out.rstrip("\n").split("\n")) <= 24
     assert (tmp_path / "demo-report" / "report.html").exists()
     (tmp_path / "demo-report" / "mine.txt").write_text("mine")

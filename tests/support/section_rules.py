@@ -95,7 +95,7 @@ def interval_words(risk):
     low, high = map(shown, ends)
     named = [NAMES[name] for name in sources(risk)]
     words = f"{low} at both ends" if low == high else f"{low} to {high}"
-    doubt = f"from uncertainty about {list_of(named)}" if named else "nothing is uncertain"
+    doubt = f"from uncertainty about {list_of(named)}" if named else "with no uncertain quantity"
     left_out = "" if stated else "; values without a stated strength are left out"
     return f"{100 * risk['prob']:g}% credible interval {words}, {doubt}{' only' if len(named) == 1 else ''}{left_out}"
 

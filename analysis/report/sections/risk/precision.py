@@ -53,7 +53,7 @@ def interval_in_words(
     known = (
         f", from uncertainty about {plainly([CONTAINED[s] for s in moving])}{only}"
         if moving
-        else ", nothing is uncertain"
+        else ", with no uncertain quantity"
     )
     remark = "" if stated else "; values without a stated strength are left out"
     ends_in_words = f"{low} to {high}" if low != high else f"{low} at both ends"
