@@ -101,6 +101,11 @@ def plainly(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def no_two(document: Mapping[str, Any]) -> str:
+    """Return the subject of a sentence on pairs of which there are none."""
+    return "No two listed hypotheses" if document.get("rule_spaces") else "No two hypotheses"
+
+
 def capital(text: str) -> str:
     """Return a text with a capital at its beginning."""
     return text[:1].upper() + text[1:]

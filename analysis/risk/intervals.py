@@ -57,7 +57,7 @@ def _averaged(
     if (pairs := risk.members) is not None:
         between = pairs.average(key, function, policy.draws_one)
         if policy.draws_one:
-            return float((policy.mixing(agent) @ pairs.agents) @ between @ (judge @ pairs.truths))
+            return min(float((policy.mixing(agent) @ pairs.agents) @ between @ (judge @ pairs.truths)), 1.0)
         return float((judge @ pairs.truths) @ between)
     if policy.draws_one:
         return float(policy.mixing(agent) @ function(risk.matrix) @ judge)

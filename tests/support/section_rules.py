@@ -263,7 +263,7 @@ def _what_stays(d, parts):
     """Yield what must stand of the effect of more data on the parts that are listed."""
     table = (d["risk_parts"] or {}).get("pairs") or []
     found = dict.fromkeys(
-        ("either", "weights", "lower", "raise", "unchanged", "listed hypotheses only", "would separate"), False
+        ("either", "weights", "rules", "lower", "raise", "unchanged", "listed hypotheses only", "would separate"), False
     )
     for k, entry in enumerate(table):
         i, j = entry["agent"], entry["truth"]
@@ -271,7 +271,8 @@ def _what_stays(d, parts):
             continue
         now, left = (("risk_parts", "pairs", k, key) for key in ("risk", "left"))
         if i == j:
-            found["weights" if i in (d.get("reward_weights") or {}) else "either"] = True
+            of_space = i in (d.get("rule_spaces") or {})
+            found["rules" if of_space else "weights" if i in (d.get("reward_weights") or {}) else "either"] = True
         elif entry["silent"]:
             falls, rises = seen_apart(d, left, now), seen_apart(d, now, left)
             found["lower" if falls else "raise" if rises else "unchanged"] = True
@@ -280,6 +281,7 @@ def _what_stays(d, parts):
     words = {
         "either": "Either no option there is better than failing",
         "weights": "Agent and truth may have different reward weights",
+        "rules": "The agent may follow another rule of the space",
         "lower": "unlimited training data would lower this part",
         "raise": "Unlimited training data would raise this part",
         "unchanged": "more such data leaves this part unchanged",

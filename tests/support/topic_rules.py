@@ -13,6 +13,11 @@ MAXIMISES = ("commit", "most_probable", "expected", "cvar", "maximin")
 ADDS_UP = {"expected": "adds up", "cvar": "adds up", "maximin": "compares"}
 
 
+def none_of(d):
+    """How a sentence begins that says that no pair is silent; rules of a space may be."""
+    return "No two listed hypotheses are" if d.get("rule_spaces") else "No two hypotheses are"
+
+
 def rules(d, said):
     """Yield (place, words, whether they must stand there) of the agent, the evidence, more data and the shift."""
     out = [*_evidence(d, said), *_dangerous(d), *_more_data(d, said)]
@@ -108,13 +113,13 @@ def _evidence(d, said):
     first = d["silent_pairs"][0][:1] if d["silent_pairs"] else []
     found = [group for group in groups(d["silent_pairs"]) if {*first} <= group]
     in_heading = len(found[0]) == 2 if found else len(sentences) == 1
-    opening = "The study has one hypothesis" if not several else "No two hypotheses are observationally"
+    opening = "The study has one hypothesis" if not several else none_of(d)
     opening = f"Training cannot distinguish {first[0]!r}" if found else opening
     for where in ("evidence/parts", "evidence/more"):
         yield where, opening, False if in_heading or where == "evidence/more" else True
     yield "evidence/terminal", opening, True
     yield "evidence/terminal", "The study has one hypothesis", not several
-    yield "evidence/terminal", "No two hypotheses are", several and not found
+    yield "evidence/terminal", none_of(d), several and not found
     possible = sorted((name for name in logs if logs[name] is not None), key=lambda name: -logs[name])
     gone = [name for name in d["hypotheses"] if logs[name] is None]
     ruled_out = f"The data are impossible under {_few(gone, 8) if gone else ''}"
@@ -134,9 +139,9 @@ def _evidence(d, said):
     yield "evidence/finding", "The training data favour", several and not found and lead
     if lead:
         yield "evidence/finding", f"favour {possible[0]!r} over every other", several and not found
-    yield "evidence/finding", "No two hypotheses are observationally", several and not found and not lead
+    yield "evidence/finding", none_of(d), several and not found and not lead
     yield "pairs/caption", "The data add nothing to the log odds", bool(found)
-    yield "pairs/caption", "No two hypotheses are observationally", not found and not spread
+    yield "pairs/caption", none_of(d), not found and not spread
     yield "pairs/caption", "", None if d["pairs"] else False
     for key, whose in (("weights", "the posterior"), ("agent_weights", "the agent's posterior")):
         top = max(d[key].values())

@@ -20,6 +20,7 @@ from reward_hypotheses.analysis.report.phrases import (
     at,
     error_of,
     listed,
+    no_two,
     pair_ranks,
     percent,
     silent_groups,
@@ -225,7 +226,7 @@ def _pairs_caption(document: Document) -> tuple[str, str]:
         return Sentence(text, len(groups[0]) - 3, claims=[equal_evidence(groups[0])]), marks
     title = next(iter(strongest(document)), None)
     return title or Sentence(
-        "No two hypotheses are observationally equivalent in training.", claims=[NO_SILENCE]
+        f"{no_two(document)} are observationally equivalent in training.", claims=[NO_SILENCE]
     ), marks
 
 

@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.report.phrases import (
     counted,
     error_of,
     listed,
+    no_two,
     percent,
     plainly,
     silent_groups,
@@ -47,7 +48,7 @@ def evidence(document: Document) -> list[Sentence]:
         for members in silent_groups(document["silent_pairs"])
     ]
     if several and not groups:
-        first = [Sentence("No two hypotheses are observationally equivalent in training.", claims=[NO_SILENCE])]
+        first = [Sentence(f"{no_two(document)} are observationally equivalent in training.", claims=[NO_SILENCE])]
     bounded = [whole_sentence(document, ("bounded_pairs", k, "words")) for k in range(len(document["bounded_pairs"]))]
     dangerous = _dangerous(document)
     return [
@@ -128,7 +129,7 @@ def finding(document: Document) -> Sentence:
             holds(lambda d: sum(x is not None and x >= logs[best] for x in d["log_evidence"].values()) == 1),
         ]
         return Sentence(f"The training data favour {best!r} over every other hypothesis", claims=claims)
-    return Sentence("No two hypotheses are observationally equivalent in training", claims=[NO_SILENCE])
+    return Sentence(f"{no_two(document)} are observationally equivalent in training", claims=[NO_SILENCE])
 
 
 def _not_declared(names: Sequence[str]) -> Claim:

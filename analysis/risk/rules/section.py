@@ -43,6 +43,7 @@ class RuleSpaces(Section[Document]):
     def warnings(self, case: Case, result: Document) -> Iterator[str]:
         for h, fitted in case.posterior.spaces.items():
             name = case.judge_names[h]
+            yield f"intervals and bounds of the risk hold the prior over the rules of {name!r} fixed: rule_spaces has other priors"
             inside = [who for who in fitted.beside if _holds(fitted, who)]
             if inside:
                 listed = " and ".join(map(repr, inside[:3])) + (

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
+import numpy as np
+
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
@@ -199,11 +201,11 @@ def _features(stated: Any) -> tuple[Expression, ...]:
 
 
 def _at_most(stated: Any) -> int:
-    if isinstance(stated, bool) or not isinstance(stated, int) or not 1 <= stated <= MOST:
+    if isinstance(stated, bool) or not isinstance(stated, (int, np.integer)) or not 1 <= stated <= MOST:
         raise InputError(
             f"rules: at_most: {shown(stated)}; give the most features of a rule, a whole number from 1 to {MOST}"
         )
-    return stated
+    return int(stated)
 
 
 def _reward(stated: Any) -> tuple[float, float]:
@@ -264,8 +266,8 @@ def _factors(stated: Any, names: Sequence[str]) -> tuple[tuple[str, float, str |
 
 
 def _thresholds(stated: Any, names: Sequence[str]) -> int | tuple[tuple[str, tuple[float, ...]], ...]:
-    if isinstance(stated, int) and not isinstance(stated, bool) and 1 <= stated <= MOST_CUTS:
-        return stated
+    if isinstance(stated, (int, np.integer)) and not isinstance(stated, bool) and 1 <= stated <= MOST_CUTS:
+        return int(stated)
     if not isinstance(stated, Mapping):
         raise InputError(
             f"rules: thresholds: {shown(stated)}; give a number of cuts from 1 to {MOST_CUTS}, or the cuts of each real feature, "

@@ -194,6 +194,8 @@ def what_stays(document: Document, agent: str, truth: str) -> Sentence:
     if agent == truth:
         if agent in (document.get("reward_weights") or {}):
             return Sentence("Agent and truth may have different reward weights within this hypothesis.")
+        if agent in (document.get("rule_spaces") or {}):
+            return Sentence("The agent may follow another rule of the space than the true one.")
         fails = holds(lambda d: d["matrix"][agent][truth] > 0)
         text = "Either no option there is better than failing, or the policy does not take such an option."
         return Sentence(text, claims=[fails])

@@ -349,7 +349,7 @@ def _more_data(document: Document) -> Driver | None:
     if document["risk"]["limit"] is None or document["bounded_pairs"]:
         return None
     groups = silent_groups(document["silent_pairs"])
-    every = "separates the listed hypotheses" if document.get("rule_spaces") else "separates all hypotheses"
+    every = "some rules may stay undecided" if document.get("rule_spaces") else "separates all hypotheses"
     words = f"cannot separate {listed(groups[0], 3)}" if groups else every
     claims = [holds(lambda d: bool(d["silent_pairs"]) == bool(groups))]
     varied = Sentence(words, "silent_pairs", *(len(group) - 3 for group in groups[:1]), claims=claims)

@@ -72,9 +72,7 @@ def _features(space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence
         return []
     first = features[0]
     most = holds(lambda d: all(f["disputed"] <= first["disputed"] for f in d[place[0]][place[1]]["features"]))
-    text = (
-        f"Risk of {percent(first['disputed'])} comes from pairs of rules of which only one reads {first['feature']!r}."
-    )
+    text = f"Between two rules of the space, {percent(first['disputed'])} is the risk of pairs of which only one reads {first['feature']!r}."
     return [Sentence(text, (*place, "features", 0, "disputed"), claims=[most])]
 
 
