@@ -35,10 +35,18 @@ def _finding(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
 
 
 def _heaviest(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
+    """Return the heaviest rule, or how many share the highest weight."""
     top = space["top"][0]
+    tied = sum(t["weight"] >= top["weight"] * (1 - 1e-9) for t in space["top"])
     most = holds(lambda d: all(t["weight"] <= top["weight"] for t in d[place[0]][place[1]]["top"]))
-    text = f"The heaviest rule, {top['rule']!r}, has {percent(top['weight'])} of the weight of the space."
-    return Sentence(text, (*place, "top", 0, "weight"), claims=[most])
+    first = (*place, "top", 0, "weight")
+    if tied == 1:
+        text = f"The heaviest rule, {top['rule']!r}, has {percent(top['weight'])} of the weight of the space."
+        return Sentence(text, first, claims=[most])
+    equal = holds(lambda d: d[place[0]][place[1]]["top"][tied - 1]["weight"] >= top["weight"] * (1 - 1e-9))
+    more = "At least " if tied == len(space["top"]) < space["rules"] else ""
+    text = f"{more}{tied} rules share the highest weight, {percent(top['weight'])} of the space each, such as {top['rule']!r}."
+    return Sentence(text, first, tied, claims=[most, equal])
 
 
 def _priors(document: Document, space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence]:
@@ -98,7 +106,7 @@ def _by_prior(name: str, space: Mapping[str, Any]) -> PaperTable:
         share("risk", "risk"),
     )
     rows = tuple((prior, of["first"], of["weight"], of["risk"]) for prior, of in space["priors"].items())
-    caption = f"Priors over the rules of {name!r}: the heaviest rule, and the risk of an agent that draws a rule by it."
+    caption = f"Priors over the rules of {name!r}: the heaviest rule (of equals the first), and the risk of an agent that draws a rule by it."
     return PaperTable(_key("rule_priors", name), f"Priors over the rules of {name!r}", caption, columns, rows)
 
 
