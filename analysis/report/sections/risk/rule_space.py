@@ -39,7 +39,7 @@ def _heaviest(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
     top = space["top"][0]
     tied = sum(t["weight"] >= top["weight"] * (1 - 1e-9) for t in space["top"])
     most = holds(lambda d: all(t["weight"] <= top["weight"] for t in d[place[0]][place[1]]["top"]))
-    first = (*place, "top", 0, "weight")
+    first: tuple[str | int, ...] = (*place, "top", 0, "weight")
     if tied == 1:
         text = f"The heaviest rule, {top['rule']!r}, has {percent(top['weight'])} of the weight of the space."
         return Sentence(text, first, claims=[most])
