@@ -62,7 +62,7 @@ def test_risk_and_what_endless_training_leaves(both, policy):
 def test_deployments_follow_one_rule(both):
     tree, every, test, _, _ = both
     found, wanted = (rh.catastrophe_risk(of, test, deployments=(1, 10, 100)) for of in (tree, every))
-    error = 5 * found["at_least_one_mcse"].to_numpy() + 1e-6
+    error = 7 * found["at_least_one_mcse"].to_numpy() + 1e-6
     assert (np.abs(found["at_least_one"] - wanted["at_least_one"]).to_numpy() <= error).all(), SEED
 
 
