@@ -1,8 +1,11 @@
 """Small tables with a space of rules, and the same rules listed one by one as expressions."""
 
+import time
+
 import numpy as np
 
 import reward_hypotheses as rh
+from reward_hypotheses.models.rule_space.space import RuleSpace
 
 FEATURES = ["red", "flags", "depth"]
 NOISE = (1.0, 19.0)
@@ -59,3 +62,15 @@ def fits(hypotheses, prior, training, **changes):
 def reward(rule, high=100, low=-100):
     """Return a rule as a reward expression."""
     return f"where({rule}, {high}, {low})"
+
+
+def rng_of_now():
+    """Return a generator whose seed is the time, and print it."""
+    seed = time.time_ns() % 2**32
+    print("seed", seed)
+    return np.random.default_rng(seed)
+
+
+def boolean(n, at_most):
+    """Return the space over n Boolean features."""
+    return RuleSpace(tuple(f"x{i}" for i in range(n)), at_most, tuple(range(n)))

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
-from reward_hypotheses.models.rule_space.outcomes.choices import Weights, shares_of
+from reward_hypotheses.models.rule_space.outcomes.choices import shares_of
 from reward_hypotheses.models.rule_space.outcomes.limit import by_count, judged_groups, rule_spreads
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes, distinct_columns
-from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, Signatures, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, Signatures
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
-BEHAVIOURS = 4096
-"""The most distinct behaviours on a test of which a matrix is made."""
 CELLS = 1 << 24  # of a rule and an option, at once
 
 
@@ -46,26 +44,6 @@ def real_items(scenes: Scenes) -> np.ndarray:
     """Return the distinct options that an agent can choose: bool (K, item)."""
     items = scenes.columns[:, scenes.choices]
     return items[:, distinct_columns(items)[0]]
-
-
-def behaviours(
-    space: RuleSpace,
-    agent: Weights,
-    judge: Weights,
-    scenes: Scenes,
-    most: int = BEHAVIOURS,
-    compiled: bool | None = None,
-) -> Behaviours:
-    """Return the distinct behaviours of all rules on a test, at most so many.
-
-    Where `rest` is 0 they are all there are, and their matrix stands for the whole space.
-    """
-    classes = silent_classes(space, agent, judge, real_items(scenes), compiled=compiled)
-    n = min(len(classes), most)
-    p, v = classes.mass(classes.agent), classes.mass(classes.judge)
-    rest = (float(p[n:].sum()) + classes.dropped[0], float(v[n:].sum()) + classes.dropped[1])
-    first = _heaviest(classes.agent + classes.judge, classes.start[: n + 1])
-    return Behaviours(classes.rules[first], p[:n], v[:n], classes.size[:n], rest)
 
 
 def _heaviest(weights: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
 from mpmath import mp
+from rule_studies import boolean, rng_of_now
 
 import reward_hypotheses as rh
 from reward_hypotheses.data import numerics
@@ -19,16 +19,6 @@ from reward_hypotheses.models.rule_space.evidence import label_evidence
 from reward_hypotheses.models.rule_space.prior import feature_sets_prior, simplicity_prior, uniform_prior
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.weights import RuleWeights
-
-
-def rng_of_now():
-    seed = time.time_ns() % 2**32
-    print("seed", seed)
-    return np.random.default_rng(seed)
-
-
-def boolean(n, at_most):
-    return RuleSpace(tuple(f"x{i}" for i in range(n)), at_most, tuple(range(n)))
 
 
 def thresholds(features, cuts, at_most):

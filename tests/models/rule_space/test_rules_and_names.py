@@ -2,25 +2,15 @@
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
+from rule_studies import boolean, rng_of_now
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.models.rule_space.formulas import least_costs, shortest
 from reward_hypotheses.models.rule_space.space import RuleSpace
-
-
-def rng_of_now():
-    seed = time.time_ns() % 2**32
-    print("seed", seed)
-    return np.random.default_rng(seed)
-
-
-def boolean(n, at_most):
-    return RuleSpace(tuple(f"x{i}" for i in range(n)), at_most, tuple(range(n)))
 
 
 def values(space, columns, members, table):

@@ -5,15 +5,10 @@ import pytest
 from rule_cases import TIGHT, case_of
 from rule_oracle import Given, approvals
 
-from reward_hypotheses.analysis.sensitivity.value_bits import bits_needed
-from reward_hypotheses.models.rule_space.outcomes.choices import choices
-from reward_hypotheses.models.rule_space.outcomes.lumped import lumped_matrix, rule_risks
 from reward_hypotheses.models.rule_space.outcomes.pairs import (
-    behaviours,
     dangerous_pairs,
     labels_within_class,
     real_items,
-    rule_matrix,
 )
 from reward_hypotheses.models.rule_space.outcomes.silence import silent_classes
 
@@ -30,23 +25,6 @@ def codes(case):
     """Return the behaviour of each rule on the options of the test."""
     rows = np.packbits(case.approves[:, case.scenes.choices], axis=1)
     return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_behaviours_stand_for_the_whole_space(name):
-    case = case_of(name)
-    found = behaviours(case.space, case.agent, case.judge, case.scenes)
-    of = codes(case)
-    held = (case.w > 0) | (case.v > 0)
-    assert found.rest == (0, 0) and len(found) == len(np.unique(of[held]))
-    at = named(case, found.rules)
-    for weights, mass in ((case.w, found.agent), (case.v, found.judge), (held, found.n_rules)):
-        np.testing.assert_allclose(mass, np.bincount(of, weights)[of[at]], **TIGHT)
-    rate = rule_matrix(case.space, found.rules, case.scenes, case.acting, case.stakes)
-    np.testing.assert_allclose(rate, case.matrix[np.ix_(at, at)], **TIGHT)
-    np.testing.assert_allclose(found.agent @ rate @ found.judge, case.w @ case.matrix @ case.v, **TIGHT)
-    few = behaviours(case.space, case.agent, case.judge, case.scenes, most=5)
-    np.testing.assert_allclose(few.rest, [1 - few.agent.sum(), 1 - few.judge.sum()], **TIGHT)
 
 
 def pairs_by_hand(case):
@@ -113,31 +91,3 @@ def test_the_label_that_splits_a_class(name):
             p = w * side if (w * side).sum() else side * 1.0
             left += p @ c @ (v * side) / max(p.sum(), 1e-300)
         np.testing.assert_allclose(found.left[x], left, **TIGHT)
-
-
-@pytest.mark.parametrize("name", ["commit", "abstains", "noisy", "by scene"])
-def test_what_is_lumped_together_bounds_the_bits(name):
-    case = case_of(name)
-    whole = behaviours(case.space, case.agent, case.judge, case.scenes)
-    few = behaviours(case.space, case.agent, case.judge, case.scenes, most=40)
-    agent, judge = (choices(case.space, w, case.scenes, case.acting) for w in (case.agent, case.judge))
-    rest = (case.space, case.scenes, case.acting, case.stakes, agent, judge)
-    exact, found = (lumped_matrix(rest[0], some, *rest[1:]) for some in (whole, few))
-    assert exact.exact and not found.exact and exact.least is exact.mean
-    by_agent, by_truth = rule_risks(rest[0], few.rules, *rest[1:])
-    at = named(case, few.rules)
-    np.testing.assert_allclose(by_agent, (case.matrix @ case.v)[at], **TIGHT)
-    np.testing.assert_allclose(by_truth, (case.w @ case.matrix)[at], **TIGHT)
-    of = codes(case)
-    listed = np.isin(of, of[at])
-    w, v = ~listed * case.w, ~listed * case.v
-    np.testing.assert_allclose(found.mean[-1, :-1], (w @ case.matrix)[at] / w.sum(), rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found.mean[:-1, -1], (case.matrix @ v)[at] / v.sum(), rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found.mean[-1, -1], w @ case.matrix @ v / (w.sum() * v.sum()), rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found.agent @ found.mean @ found.judge, case.w @ case.matrix @ case.v, **TIGHT)
-    for target in np.array([0.3, 0.6, 0.9]) * (case.w @ case.matrix @ case.v):
-        bits = [
-            bits_needed(m, x.judge, np.log(np.maximum(x.agent, 1e-300)), target).bits
-            for m, x in ((found.least, found), (exact.mean, exact), (found.mean, found))
-        ]
-        assert bits[0] <= bits[1] + 1e-9 and bits[1] <= bits[2] + 1e-9

@@ -7,7 +7,6 @@ from rule_oracle import Given, acts, approvals, functions, matrix, random_weight
 
 from reward_hypotheses.models.rule_space.outcomes import choices as module
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
-from reward_hypotheses.models.rule_space.outcomes.by_truth import RiskByTruth
 from reward_hypotheses.models.rule_space.outcomes.choices import choices, expected
 from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
 from reward_hypotheses.models.rule_space.outcomes.limit import limit
@@ -153,22 +152,6 @@ def test_two_thresholds_of_a_feature_count_once():
     found = dependence_by_feature(space, given, given, scenes, Acting((1, 0)), Stakes((1, 0), 0.5))
     for f in range(3):
         np.testing.assert_allclose(found.agent_alone[f], (w * reads[:, f]) @ c @ (w * ~reads[:, f]), **TIGHT)
-
-
-@pytest.mark.parametrize("name", ["one option", "of five", "abstains", "by scene", "all worse"])
-def test_the_risk_if_each_rule_is_true(name):
-    case = case_of(name)
-    agent = choices(case.space, case.agent, case.scenes, case.acting)
-    found = RiskByTruth(case.space, agent.chosen, case.scenes, case.stakes)
-    by_truth = dict(zip(case.rules, case.w @ case.matrix, strict=True))
-    seen = 0
-    for s, lo, hi, block in found.blocks():
-        for members, row in zip(case.space.sets(s)[lo:hi].tolist(), block, strict=True):
-            known = {f: by_truth.get((tuple(members), f)) for f in range(1 << (1 << s))}
-            at = [f for f, risk_if_true in known.items() if risk_if_true is not None]
-            np.testing.assert_allclose(row[at], [known[f] for f in at], **TIGHT)
-            seen += len(at)
-    assert seen == case.space.n_rules
 
 
 def test_many_scenes_and_sets_are_taken_in_turn(monkeypatch):
