@@ -18,10 +18,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# The first Python >= 3.12 that works: on PATH by name, then pyenv's versions, newest first. PYTHON=... overrides.
+# The first Python >= 3.12 that answers (an empty file that may be executed ends with 0 too): on PATH by name, then
+# pyenv's versions, newest first. PYTHON=... overrides.
 FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 python \
     $$(ls -d "$$( (pyenv root) 2>/dev/null || echo "$$HOME/.pyenv")"/versions/3.*/bin/python 2>/dev/null | sort -rV); do \
-    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; \
+    if [ "$$("$$python" -c 'import sys, venv, ensurepip; print((3, 12) <= sys.version_info < (3, 15))' 2>/dev/null)" = True ]; \
     then echo "$$python"; exit 0; fi; done; exit 1
 
 .PHONY: demo test venv lint types docs agreement calibration coverage bench flown walked swept pins clean
