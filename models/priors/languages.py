@@ -13,6 +13,9 @@ from reward_hypotheses.data.expressions.operators import ALPHABET
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
 
+BITS = 8.0
+"""Of a character."""
+
 
 class Language(ABC):
     """A language in which expressions are written, so that each has a length.
@@ -79,7 +82,7 @@ class Letters(Language):
 
     @override
     def bits(self, expressions: Sequence[Expression], columns: Sequence[str]) -> np.ndarray:
-        return np.array([8.0 * len("".join(e.text.split())) for e in expressions])
+        return np.array([BITS * len("".join(e.text.split())) for e in expressions])
 
 
 class Columns(Symbols):

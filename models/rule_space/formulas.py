@@ -10,7 +10,7 @@ import numpy as np
 from reward_hypotheses.data.expressions.operators import COMPARISONS
 from reward_hypotheses.data.expressions.parser import BINDS, UNARY, parse
 from reward_hypotheses.models.rule_space.kernels import kernels
-from reward_hypotheses.models.rule_space.truth_tables import Layout, canonical_tables, possible_cells
+from reward_hypotheses.models.rule_space.truth_tables import Layout, canonical_tables, literal_table, possible_cells
 
 OPERATORS = ("", "~", "&", "|", "==", "!=")
 """By their codes; 0 is a literal."""
@@ -123,11 +123,6 @@ def _improve(
     back[0, table], back[1, table], back[2, table] = kind, left, right[better]
 
 
-def literal_table(s: int, q: int) -> int:
-    """Return the truth table of literal q among s."""
-    return sum(1 << c for c in range(1 << s) if c >> q & 1)
-
-
 @lru_cache(maxsize=32)
 def least_costs(layout: Layout, operator: float, literal: tuple[float, ...]) -> np.ndarray:
     """Return the least cost of a formula of each table of a layout: (2^(2^s),).
@@ -141,7 +136,7 @@ def least_costs(layout: Layout, operator: float, literal: tuple[float, ...]) -> 
     else:
         tables = canonical_tables(layout)
         cost, order = _sorted_costs(operator, literal)
-        out[tables] = cost[permuted(_completions(layout)[tables], order)].min(axis=1)
+        out[tables] = cost[permuted(completions(layout)[tables], order)].min(axis=1)
     out.flags.writeable = False
     return out
 
@@ -164,7 +159,7 @@ def permuted(tables: np.ndarray, order: Sequence[int]) -> np.ndarray:
     return out
 
 
-def _completions(layout: Layout) -> np.ndarray:
+def completions(layout: Layout) -> np.ndarray:
     """Return each table with all values in impossible cells: (table, completion)."""
     extra = np.zeros(1, np.int64)
     for cell in np.flatnonzero(~possible_cells(layout)).tolist():
@@ -183,7 +178,7 @@ def formula(literals: Sequence[str], layout: Layout, table: int) -> str:
     lengths = tuple(float(len(program)) for program in programs)
     order = sorted(range(len(literals)), key=lengths.__getitem__)
     known = shortest(1.0, tuple(lengths[q] for q in order))
-    candidates = permuted(_completions(layout)[table], order)
+    candidates = permuted(completions(layout)[table], order)
     cost = known.cost(1.0, tuple(lengths[q] for q in order))
     atoms = [(literals[q], ATOM if len(programs[q]) == 1 else 0) for q in order]
     return _text(known, int(candidates[np.argmin(cost[candidates])]), atoms)[0]

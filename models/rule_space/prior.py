@@ -8,9 +8,11 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import distinct, each_in_threads
 from reward_hypotheses.models.inference.special import LOG_2, log_sum_exp
-from reward_hypotheses.models.priors.languages import Language, Symbols
+from reward_hypotheses.models.priors.languages import BITS, Language, Letters
+from reward_hypotheses.models.rule_space.characters import Written, fewest_characters, written
 from reward_hypotheses.models.rule_space.formulas import least_costs
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.truth_tables import Layout, canonical_tables
@@ -28,11 +30,14 @@ class RulePrior:
         For each size s. -inf where the table is not canonical.
     kind : list of ndarray of int64 (C(K, s),)
     sets : list of ndarray (C(K, s),)
+    log_total : float
+        Log of the sum that the prior was divided by: of simplicity without multipliers, ``log sum_f 2^-bits(f)``.
     """
 
     tables: list[np.ndarray]
     kind: list[np.ndarray]
     sets: list[np.ndarray]
+    log_total: float
 
     def rows(self, s: int, rows: slice | np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return the log prior of every table of some sets: (set, 2^(2^s))."""
@@ -65,7 +70,8 @@ def uniform_prior(space: RuleSpace, multipliers: Mapping[int, float] | None = No
     multipliers : mapping of int to float, optional
         Feature number -> factor of the prior odds of each rule that depends on that feature.
     """
-    tables, kind = _kinds(space, lambda layout, _: np.where(_canonical(layout), 0.0, -math.inf))
+    alike = [0.0] * len(space.literals)
+    tables, kind = _kinds(space, lambda layout, _: np.where(_canonical(layout), 0.0, -math.inf), alike)
     return _normalised(tables, kind, _multiplied(space, multipliers))
 
 
@@ -75,7 +81,8 @@ def feature_sets_prior(space: RuleSpace, multipliers: Mapping[int, float] | None
     ``p(T, f) = 1 / (N n(F))``: N sets of features, and n(F) rules that depend on exactly the features F of T. Thresholds
     of a feature are one feature.
     """
-    tables, kind = _kinds(space, lambda layout, _: np.where(_canonical(layout), 0.0, -math.inf))
+    alike = [0.0] * len(space.literals)
+    tables, kind = _kinds(space, lambda layout, _: np.where(_canonical(layout), 0.0, -math.inf), alike)
     codes, rules = [], []
     base = max(space.feature) + 2
     for s in space.sizes:
@@ -92,39 +99,42 @@ def feature_sets_prior(space: RuleSpace, multipliers: Mapping[int, float] | None
 
 
 def simplicity_prior(
-    space: RuleSpace, language: Language, columns: Sequence[str] = (), multipliers: Mapping[int, float] | None = None
+    space: RuleSpace,
+    language: Language,
+    columns: Sequence[str] = (),
+    multipliers: Mapping[int, float] | None = None,
+    beside: Sequence[Expression] = (),
 ) -> RulePrior:
     """Return the prior ``2^-bits``, bits of the shortest formula.
 
     Formulas join literals by ``~ & | == !=``. A literal costs what it costs in the language: a feature by its name, a
     threshold ``depth > 1.5`` its feature, a number and an operator. A constant costs two numbers and an operator
-    (``0 == 0``). What is around the formula, such as ``where(..., 100, -100)``, costs the same for all rules.
+    (``0 == 0``). In "letters" a formula costs its characters, brackets included. What is around the formula, such as
+    ``where(..., 100, -100)``, costs the same for all rules.
 
     Parameters
     ----------
     columns : sequence of str
         Columns of the first feedback's table, by which the language "columns" counts.
-
-    Raises
-    ------
-    InputError
-        A language that counts no symbols, such as "letters".
+    beside : sequence of Expression
+        Expressions whose names are in the alphabet too.
     """
-    operator, literal = symbol_costs(space, language, columns)
-    tables, kind = _kinds(space, lambda layout, costs: -LOG_2 * least_costs(layout, operator, costs), literal)
+    if isinstance(language, Letters):
+        texts = [written(text) for text in space.literals]
+        tables, kind = _kinds(space, lambda layout, of: -LOG_2 * BITS * fewest_characters(layout, of), texts)
+    else:
+        operator, literal = symbol_costs(space, language, columns, beside)
+        tables, kind = _kinds(space, lambda layout, costs: -LOG_2 * least_costs(layout, operator, costs), literal)
     return _normalised(tables, kind, _multiplied(space, multipliers))
 
 
-def symbol_costs(space: RuleSpace, language: Language, columns: Sequence[str] = ()) -> tuple[float, tuple[float, ...]]:
+def symbol_costs(
+    space: RuleSpace, language: Language, columns: Sequence[str] = (), beside: Sequence[Expression] = ()
+) -> tuple[float, tuple[float, ...]]:
     """Return the bits of an operator, and of each literal."""
-    if not isinstance(language, Symbols):
-        raise InputError(
-            f"prior: the language {language.name!r} has no shortest formulas of rules; give 'rules', 'columns', or costs of "
-            "your own, which count symbols"
-        )
-    literals = [parse(text) for text in space.literals]
-    bits = language.bits([*literals, parse(f"~({space.literals[0]})")], columns).tolist()
-    return bits[-1] - bits[0], tuple(bits[:-1])
+    negated = parse(f"~({space.literals[0]})")
+    bits = language.bits([negated, *(parse(text) for text in space.literals), *beside], columns).tolist()
+    return bits[0] - bits[1], tuple(bits[1 : 1 + len(space.literals)])
 
 
 def _canonical(layout: Layout) -> np.ndarray:
@@ -133,15 +143,13 @@ def _canonical(layout: Layout) -> np.ndarray:
     return out
 
 
-def _kinds(
-    space: RuleSpace,
-    of: Callable[[Layout, tuple[float, ...]], np.ndarray],
-    literal: Sequence[float] | None = None,
+def _kinds[L: (float, Written)](
+    space: RuleSpace, of: Callable[[Layout, tuple[L, ...]], np.ndarray], literal: Sequence[L]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return a vector over tables by layout and costs, and the kind of each set."""
+    """Return a vector over tables by layout and what literals cost, and the kind of each set."""
     tables, kinds = [], []
-    costs = np.zeros(len(space.literals)) if literal is None else np.asarray(literal)
-    levels, _, level, _ = distinct(costs)
+    levels = sorted(set(literal))
+    level = np.array([levels.index(x) for x in literal])
     for s in space.sizes:
         layouts, which = space.kinds(s)
         code = which
@@ -149,7 +157,9 @@ def _kinds(
             code = code * len(levels) + level[space.sets(s)[:, q]]
         _, first, kind, _ = distinct(code)
         members = space.sets(s)[first]
-        cases = [(layouts[which[i]], tuple(costs[m].tolist())) for i, m in zip(first, members, strict=True)]
+        cases = [
+            (layouts[which[i]], tuple(literal[q] for q in m)) for i, m in zip(first, members.tolist(), strict=True)
+        ]
         tables.append(np.stack(list(each_in_threads(lambda case: of(*case), cases, s > 3))))
         kinds.append(kind)
     return tables, kinds
@@ -180,4 +190,4 @@ def _normalised(tables: list[np.ndarray], kind: list[np.ndarray], sets: list[np.
     total = log_sum_exp(np.concatenate(mass))
     if total == -math.inf:
         raise InputError("multipliers: no rule has a positive prior; give fewer factors of 0")
-    return RulePrior(tables, kind, [of - total for of in sets])
+    return RulePrior(tables, kind, [of - total for of in sets], total)

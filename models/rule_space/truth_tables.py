@@ -62,3 +62,8 @@ def canonical_tables(layout: Layout) -> np.ndarray:
     out = tables[keep]
     out.flags.writeable = False
     return out
+
+
+def literal_table(s: int, q: int) -> int:
+    """Return the truth table of literal q among s."""
+    return sum(1 << c for c in range(1 << s) if c >> q & 1)

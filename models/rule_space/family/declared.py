@@ -11,7 +11,8 @@ from reward_hypotheses.data.expressions.parser import parse
 from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.numerics import finite
 from reward_hypotheses.models.hypotheses.reward import ExpressionReward, Reward
-from reward_hypotheses.models.priors.languages import Symbols, language_of
+from reward_hypotheses.models.priors.languages import Language, Letters, language_of
+from reward_hypotheses.models.rule_space.characters import MOST_LITERALS
 from reward_hypotheses.models.rule_space.space import MOST
 
 KEYS = ("rules", "at_most", "reward", "prior", "multipliers", "thresholds", "source")
@@ -21,17 +22,17 @@ MOST_FEATURES, MOST_CUTS = 128, 64
 
 @dataclass(frozen=True)
 class OverRules:
-    """The prior ``2^-bits`` over rules, in a language that counts symbols.
+    """The prior ``2^-bits`` over rules, in a language.
 
     Attributes
     ----------
     written : str or dict
         The language as a study file has it.
-    language : Symbols
+    language : Language
     """
 
     written: str | dict[str, Any]
-    language: Symbols
+    language: Language
 
     @property
     def name(self) -> str:
@@ -61,8 +62,8 @@ class Rules(Reward):
         Rewards of an item that a rule approves of, and of one that it rejects, in reward units; the first is greater.
     prior : "uniform", "feature sets" or Simplicity
         Over the rules. "uniform": each rule equally. "feature sets": uniform over sets of features, then over the rules
-        that depend on exactly these. `Simplicity`: ``2^-bits`` of the shortest formula with ``~ & | == !=``, in a
-        language that counts symbols.
+        that depend on exactly these. `Simplicity`: ``2^-bits`` of the shortest formula with ``~ & | == !=`` in its
+        language. "letters" takes rules of at most 3 features.
     multipliers : dict of str to float, optional
         Factor of the prior odds of every rule that depends on a feature: a human value. Or, for each feature,
         ``{"value": 8, "source": "..."}``.
@@ -112,6 +113,11 @@ class Rules(Reward):
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        if isinstance(self.prior, OverRules) and isinstance(self.prior.language, Letters) and at_most > MOST_LITERALS:
+            raise InputError(
+                f"rules: prior: in 'letters' shortest formulas are known for at most {MOST_LITERALS} features; give at_most = "
+                f"{MOST_LITERALS}, or the language 'rules'"
+            )
         if not isinstance(source, str) or not source.strip():
             raise InputError(
                 "rules: no source; say in source = ... why these features and this prior: they are a human value too"
@@ -229,11 +235,6 @@ def prior_over_rules(stated: Any) -> "str | OverRules":
     else:
         choice = f'give {", ".join(map(repr, PRIORS))} or {{ name = "simplicity", language = "rules" }}'
         raise InputError(f"rules: prior: {'missing' if stated is None else shown(stated)}; {choice}")
-    if not isinstance(language, Symbols):
-        raise InputError(
-            f"rules: prior: the language {language.name!r} counts characters, of which rules have no shortest formula; give 'rules', "
-            "'columns' or costs by feature"
-        )
     return OverRules(written, language)
 
 

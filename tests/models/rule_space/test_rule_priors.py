@@ -96,8 +96,6 @@ def test_simplicity_of_few_rules_by_hand():
 
 
 def test_messages():
-    with pytest.raises(InputError, match="the language 'letters' has no shortest formulas"):
-        simplicity_prior(MIXED, LANGUAGES["letters"])
     with pytest.raises(InputError, match="no feature number 7"):
         uniform_prior(MIXED, {7: 2.0})
     with pytest.raises(InputError, match="multipliers: -1.0"):
